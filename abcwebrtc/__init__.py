@@ -1,0 +1,39 @@
+"""WebRTC configuration and TURN credentials for abcdesktop.
+
+Reads the ``webrtc.*`` entries of an od.config, mints time-limited credentials
+for coturn, and merges them into the rtc_configuration that browsers get.
+"""
+
+from abcwebrtc.config import WebRTCConfig
+from abcwebrtc.credentials import (
+    TurnCredentials,
+    mint_turn_credentials,
+    verify_turn_credentials,
+)
+from abcwebrtc.errors import (
+    AbcWebRTCError,
+    ConfigError,
+    CredentialError,
+    Problem,
+    TokenError,
+    WebRTCDisabledError,
+)
+from abcwebrtc.odconfig import load_od_config
+from abcwebrtc.rtc import build_rtc_configuration
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AbcWebRTCError",
+    "ConfigError",
+    "CredentialError",
+    "Problem",
+    "TokenError",
+    "TurnCredentials",
+    "WebRTCConfig",
+    "WebRTCDisabledError",
+    "build_rtc_configuration",
+    "load_od_config",
+    "mint_turn_credentials",
+    "verify_turn_credentials",
+]

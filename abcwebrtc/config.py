@@ -1,0 +1,207 @@
+"""The WebRTC part of od.config, typed, checked once, and frozen."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from abcwebrtc.coturn import DAY, CoturnServer, SecretReader, check_ttl, parse_coturn
+from abcwebrtc.errors import ConfigError, KeyPath, Problem
+from abcwebrtc.findings import Findings, kind, suggestion
+from abcwebrtc.iceservers import parse_rtc_configuration, static_uris
+from abcwebrtc.odconfig import OdConfig, PathLike, load_od_config
+from abcwebrtc.plain import Frozen, Template, freeze
+from abcwebrtc.uris import TURN_SCHEMES, IceURI, parse_server
+
+MAX_URLS = 4
+"""Firefox warns, and every browser gathers slowly, with more."""
+
+ENABLE, COTURN = "webrtc.enable", "webrtc.coturn"
+RTC_CONFIGURATION, RTC_CONSTRAINTS = "webrtc.rtc_configuration", "webrtc.rtc_constraints"
+DESKTOP, USER_TOKEN = "webrtc.desktop", "jwt_token_user"
+KEYS = (ENABLE, RTC_CONFIGURATION, COTURN, RTC_CONSTRAINTS, DESKTOP)
+DESKTOP_KEYS = ("turn", "ttl", "stun_server")
+PUBLIC_KEY_FILE = "jwtuserpublickeyfile"
+
+_GSTREAMER = "stun://"
+
+
+@dataclass(frozen=True)
+class DesktopSettings:
+    """The ``webrtc.desktop`` entry: what the desktop's own webrtcbin gets.
+
+    `turn` says whether it gets a TURN server, `ttl` is that credential's in
+    seconds, `stun_server` is the STUN server in GStreamer's form or None.
+    """
+
+    turn: bool = False
+    ttl: int = DAY
+    stun_server: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class WebRTCConfig:
+    """Everything that abcwebrtc takes from an od.config.
+
+    Made by `from_file` or `from_mapping`, which check all that can be checked
+    offline; after that nothing is checked again. `warnings` is what is allowed
+    but unwise. `rtc_configuration` and `rtc_constraints` are read-only; see
+    `abcwebrtc.build_rtc_configuration` for an answer to send.
+    `user_token_key_file` is the file of the public key of pyos's user tokens.
+    """
+
+    enable: bool
+    coturn: Tuple[CoturnServer, ...]
+    rtc_configuration: Mapping[str, Any] = field(repr=False)  # may hold a password
+    rtc_constraints: Mapping[str, Any]
+    desktop: DesktopSettings
+    user_token_key_file: Optional[str] = None
+    warnings: Tuple[Problem, ...] = ()
+    template: Template = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "template", Template(self.rtc_configuration))
+
+    @classmethod
+    def from_file(
+        cls,
+        path: PathLike,
+        environ: Optional[Mapping[str, str]] = None,
+        now: Optional[float] = None,
+    ) -> WebRTCConfig:
+        """Read an od.config. Files that it names start in its own folder.
+
+        `environ` defaults to `os.environ`, `now` (unix seconds) to the clock.
+        Raises `ConfigError` with every problem that was found.
+        """
+        folder = os.path.dirname(os.path.abspath(os.fspath(path)))
+        return cls.from_mapping(load_od_config(path), environ, now, folder)
+
+    @classmethod
+    def from_mapping(
+        cls,
+        mapping: Mapping[str, Any],
+        environ: Optional[Mapping[str, str]] = None,
+        now: Optional[float] = None,
+        folder: str = "",
+    ) -> WebRTCConfig:
+        """Read a mapping such as pyos's ``settings.gconfig``, which stays as it is.
+
+        Files that it names start in `folder`, by default the current one.
+        Raises `ConfigError` with every problem that was found.
+        """
+        findings = Findings(mapping)
+        reader = SecretReader(os.environ if environ is None else environ, folder)
+        moment = time.time() if now is None else now
+        fields = _parse(findings, mapping, reader, moment)
+        if not findings.errors:
+            _check_together(findings, cls(**fields))
+        if findings.errors:
+            raise ConfigError(*findings.errors, warnings=tuple(findings.warnings))
+        key_file = fields["user_token_key_file"]
+        if key_file:
+            fields["user_token_key_file"] = os.path.join(folder, key_file)
+        return cls(**fields, warnings=tuple(findings.warnings))
+
+    @property
+    def uris(self) -> List[IceURI]:
+        """Every STUN and TURN URI that a browser gets, in its order."""
+        return static_uris(self.rtc_configuration) + [u for s in self.coturn for u in s.uris]
+
+
+def _parse(
+    findings: Findings, mapping: Mapping[str, Any], reader: SecretReader, now: float
+) -> Dict[str, Any]:
+    _warn_unknown(findings, mapping)
+    path = (RTC_CONFIGURATION,)
+    return {
+        "enable": _bool(findings, (ENABLE,), mapping.get(ENABLE, False)),
+        "coturn": parse_coturn(findings, mapping.get(COTURN), (COTURN,), reader, now),
+        "rtc_configuration": parse_rtc_configuration(findings, mapping.get(path[0]), path),
+        "rtc_constraints": _constraints(findings, mapping.get(RTC_CONSTRAINTS)),
+        "desktop": _desktop(findings, mapping.get(DESKTOP), now),
+        "user_token_key_file": _user_token_key_file(findings, mapping.get(USER_TOKEN)),
+    }
+
+
+def _warn_unknown(findings: Findings, mapping: Mapping[str, Any]) -> None:
+    for key in mapping:
+        if isinstance(key, str) and key.startswith("webrtc.") and key not in KEYS:
+            findings.warn((key,), "no such entry; " + suggestion(key, KEYS))
+
+
+def _bool(findings: Findings, path: KeyPath, value: Any) -> bool:
+    if not isinstance(value, bool):
+        findings.error(path, f"must be True or False without quotes, not {kind(value)}")
+    return value is True
+
+
+def _constraints(findings: Findings, value: Any) -> Frozen:
+    path = (RTC_CONSTRAINTS,)
+    if value is None:
+        value = {"video": False, "audio": False}
+    if not isinstance(value, Mapping):
+        message = f"must be a dict such as {{'video': False, 'audio': True}}, not {kind(value)}"
+        findings.error(path, message)
+        return None
+    for key in ("audio", "video"):
+        if not isinstance(value.get(key, False), (bool, Mapping)):
+            findings.error((*path, key), "must be True, False, or a dict of constraints")
+    return freeze(findings, path, value)
+
+
+def _desktop(findings: Findings, value: Any, now: float) -> DesktopSettings:
+    path = (DESKTOP,)
+    if value is None:
+        return DesktopSettings()
+    if not isinstance(value, Mapping):
+        findings.error(path, f"must be a dict such as {{'turn': True}}, not {kind(value)}")
+        return DesktopSettings()
+    findings.unknown_keys(path, value, DESKTOP_KEYS)
+    turn = _bool(findings, (*path, "turn"), value.get("turn", False))
+    ttl = check_ttl(findings, (*path, "ttl"), value.get("ttl", DAY), now) or DAY
+    stun = _stun_server(findings, (*path, "stun_server"), value.get("stun_server"))
+    return DesktopSettings(turn, ttl, stun)
+
+
+def _stun_server(findings: Findings, path: KeyPath, value: Any) -> Optional[str]:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.startswith(_GSTREAMER):
+        findings.error(path, "must be in GStreamer's form, such as 'stun://stun.domain.local:3478'")
+        return None
+    address = value[len(_GSTREAMER) :]
+    uri: Optional[IceURI] = findings.attempt(path, lambda: parse_server("stun", address))
+    return f"{_GSTREAMER}{uri.host}:{uri.port or uri.default_port}" if uri else None
+
+
+def _user_token_key_file(findings: Findings, value: Any) -> Optional[str]:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        findings.error((USER_TOKEN,), f"must be a dict, not {kind(value)}")
+        return None
+    file = value.get(PUBLIC_KEY_FILE)
+    if file is not None and (not isinstance(file, str) or not file):
+        findings.error((USER_TOKEN, PUBLIC_KEY_FILE), "must be the name of a PEM file, as text")
+        return None
+    return file
+
+
+def _check_together(findings: Findings, config: WebRTCConfig) -> None:
+    """Warn of what is unwise only in combination."""
+    schemes = [uri.scheme for uri in config.uris]
+    has_turn = any(scheme in TURN_SCHEMES for scheme in schemes)
+    if config.rtc_configuration.get("iceTransportPolicy") == "relay" and not has_turn:
+        path = (RTC_CONFIGURATION, "iceTransportPolicy")
+        findings.warn(path, "is 'relay', but there is no TURN server: no call will ever connect")
+    if len(schemes) > MAX_URLS:
+        message = f"browsers get {len(schemes)} urls; more than {MAX_URLS} make them slow"
+        findings.warn((COTURN,) if config.coturn else (RTC_CONFIGURATION,), message)
+    if config.desktop.turn and not config.coturn:
+        findings.warn((DESKTOP, "turn"), "is True, but webrtc.coturn has no server to give")
+
+
+__all__ = ["DesktopSettings", "OdConfig", "WebRTCConfig"]

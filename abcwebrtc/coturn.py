@@ -1,0 +1,300 @@
+"""The ``webrtc.coturn`` entry: TURN servers, typed and checked."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from abcwebrtc.credentials import MAX_EXPIRY
+from abcwebrtc.errors import KeyPath
+from abcwebrtc.findings import Findings, kind
+from abcwebrtc.secrets import FileSecrets, FixedSecrets, Secret, SecretSource, split_secrets
+from abcwebrtc.uris import TRANSPORTS, TURN_SCHEMES, IceURI, parse_server
+
+DEFAULT_TTL = 3600
+"""Seconds, as in abcdesktop's documentation."""
+DAY = 86400
+MIN_SECRET_BYTES = 16
+USERNAME_STYLES = ("timestamp", "userid", "pseudonym")
+
+SECRET_KEY = "coturn_static_auth_secret"
+PSEUDONYM_KEY = "pseudonym_key"
+_PLACES = ("", "_file", "_env")
+KEYS = (
+    *(SECRET_KEY + place for place in _PLACES),
+    "ttl",
+    "protocol",
+    "url",
+    "transport",
+    "username",
+    *(PSEUDONYM_KEY + place for place in _PLACES),
+)
+_PLACEHOLDER = re.compile(
+    rb"change.?me|super.?secret|your.?secret|placeholder|example|<.*>", re.IGNORECASE
+)
+_NO_DTLS = "is turns over udp, that is DTLS, which browsers do not speak; use tcp"
+_BARE_PLACEHOLDERS = (b"secret", b"password", b"static-auth-secret", b"north")
+
+
+@dataclass(frozen=True)
+class CoturnServer:
+    """One coturn server, as browsers reach it.
+
+    `uris` and their texts `urls` are what browsers get; `ttl` is in seconds; `username` is the
+    style of the TURN username, one of `USERNAME_STYLES`; `secrets` gives the
+    static auth secrets, newest first. The key of the pseudonyms comes from
+    `pseudonym_keys`, or, where that is None, from `secrets`.
+    """
+
+    uris: Tuple[IceURI, ...]
+    ttl: int
+    username: str
+    secrets: SecretSource
+    pseudonym_keys: Optional[SecretSource] = None
+    urls: Tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "urls", tuple(map(str, self.uris)))
+
+
+class SecretReader:
+    """Where secrets are read from while a configuration is built.
+
+    A relative file name starts in `folder`. Two entries that name one file
+    share one reader, so that it is looked at once.
+    """
+
+    def __init__(self, environ: Mapping[str, str], folder: str) -> None:
+        self._environ = environ
+        self._folder = folder
+        self._files: Dict[str, FileSecrets] = {}
+
+    def from_file(self, name: str) -> FileSecrets:
+        """Return the secrets of a file; raise `ConfigError` if there are none."""
+        path = os.path.join(self._folder, name)
+        if path not in self._files:
+            self._files[path] = FileSecrets(path)
+        return self._files[path]
+
+    def from_environment(self, name: str) -> Optional[FixedSecrets]:
+        """Return the secrets of a variable, None if it is unset or empty."""
+        secrets = split_secrets(self._environ.get(name, "").encode("utf-8", "surrogateescape"))
+        return FixedSecrets(secrets) if secrets else None
+
+
+def parse_coturn(
+    findings: Findings, value: Any, path: KeyPath, reader: SecretReader, now: float
+) -> Tuple[CoturnServer, ...]:
+    """Return the servers of ``webrtc.coturn``; errors and warnings go to `findings`."""
+    if value is None or value == {}:
+        return ()
+    if isinstance(value, dict):
+        server = _Parser(findings, value, path, reader, now).parse()
+        return (server,) if server else ()
+    if not isinstance(value, (list, tuple)):
+        findings.error(path, f"must be a dict, or a list of dicts, not {kind(value)}")
+        return ()
+    servers: List[CoturnServer] = []
+    for index, item in enumerate(value):
+        if isinstance(item, dict):
+            server = _Parser(findings, item, (*path, index), reader, now).parse()
+            servers += [server] if server else []
+        else:
+            findings.error((*path, index), f"must be a dict, not {kind(item)}")
+    return tuple(servers)
+
+
+def check_ttl(findings: Findings, path: KeyPath, ttl: Any, now: float) -> Optional[int]:
+    """Return a ttl in seconds, or note what is wrong with it and return None."""
+    if type(ttl) is not int:
+        findings.error(path, f"must be a whole number of seconds, such as 3600, not {kind(ttl)}")
+    elif ttl < 1:
+        findings.error(path, f"is {ttl}; it must be 1 second or more, such as 3600")
+    elif int(now) + ttl > MAX_EXPIRY:
+        findings.error(
+            path,
+            "leads past 2038-01-19, and coturn refuses a credential that expires later; "
+            "the ttl is in seconds, such as 3600",
+        )
+    else:
+        return ttl
+    return None
+
+
+class _Parser:
+    """Parses one server; what is wrong with it goes to the findings."""
+
+    def __init__(
+        self,
+        findings: Findings,
+        server: Dict[Any, Any],
+        path: KeyPath,
+        reader: SecretReader,
+        now: float,
+    ) -> None:
+        self._findings = findings
+        self._server = server
+        self._path = path
+        self._reader = reader
+        self._now = now
+
+    def parse(self) -> Optional[CoturnServer]:
+        """Return the server, or None when there are errors."""
+        before = len(self._findings.errors)
+        self._findings.unknown_keys(self._path, self._server, KEYS)
+        uris = self._uris()
+        ttl = self._ttl()
+        username = self._choice("username", USERNAME_STYLES, "timestamp")
+        secrets = self._secrets(SECRET_KEY, required=True)
+        keys = self._secrets(PSEUDONYM_KEY, required=False)
+        if len(self._findings.errors) > before or not (secrets and ttl):
+            return None
+        return CoturnServer(uris, ttl, username, secrets, keys)
+
+    def _error(self, key: str, message: str) -> None:
+        self._findings.error((*self._path, key), message)
+
+    def _warn(self, key: str, message: str) -> None:
+        self._findings.warn((*self._path, key), message)
+
+    def _choice(self, key: str, choices: Tuple[str, ...], default: str) -> str:
+        value = self._server.get(key, default)
+        if value in choices:
+            return str(value)
+        given = f"is {value!r}" if isinstance(value, str) else f"is {kind(value)}"
+        self._error(key, f"{given}; write " + " or ".join(map(repr, choices)))
+        return default
+
+    def _ttl(self) -> Optional[int]:
+        path = (*self._path, "ttl")
+        ttl = check_ttl(self._findings, path, self._server.get("ttl", DEFAULT_TTL), self._now)
+        if ttl and ttl > DAY:
+            self._warn("ttl", f"is {ttl} seconds, more than a day: a leaked credential lasts long")
+        return ttl
+
+    def _list(self, key: str) -> List[Any]:
+        value = self._server[key]
+        return list(value) if isinstance(value, (list, tuple)) else [value]
+
+    def _item_path(self, key: str, index: int) -> KeyPath:
+        many = isinstance(self._server[key], (list, tuple))
+        return (*self._path, key, index) if many else (*self._path, key)
+
+    def _uris(self) -> Tuple[IceURI, ...]:
+        protocol = self._choice("protocol", TURN_SCHEMES, "turn")
+        transports = self._transports(protocol)
+        if "url" not in self._server or self._server["url"] in ([], ()):
+            self._error("url", "is missing; write 'url': 'host:port', your coturn server's address")
+            return ()
+        uris: List[IceURI] = []
+        for index, text in enumerate(self._list("url")):
+            uri = self._uri(protocol, text, self._item_path("url", index))
+            uris += _expand(uri, transports) if uri else []
+        return tuple(dict.fromkeys(uris))
+
+    def _uri(self, protocol: str, text: Any, path: KeyPath) -> Optional[IceURI]:
+        if not isinstance(text, str):
+            self._findings.error(path, f"must be text such as 'host:3478', not {kind(text)}")
+            return None
+        scheme = re.match(r"(stuns?|turns?|https?|wss?):", text, re.IGNORECASE)
+        if scheme:
+            message = (
+                f"begins with '{scheme.group()}'; write host:port alone, the scheme is 'protocol'"
+            )
+            self._findings.error(path, message)
+            return None
+        uri: Optional[IceURI] = self._findings.attempt(path, lambda: parse_server(protocol, text))
+        if uri and uri.port == 53:
+            self._findings.warn(path, "uses port 53, which browsers refuse; coturn's is 3478")
+        if uri and protocol == "turns" and uri.transport == "udp":
+            self._findings.warn(path, _NO_DTLS)
+        return uri
+
+    def _transports(self, protocol: str) -> Tuple[str, ...]:
+        if "transport" not in self._server:
+            return ()
+        given = self._list("transport")
+        if not given or any(item not in TRANSPORTS for item in given):
+            self._error("transport", "must be 'udp', 'tcp' or the list ['udp', 'tcp']")
+            return ()
+        if protocol == "turns" and "udp" in given:
+            self._warn("transport", _NO_DTLS)
+        return tuple(dict.fromkeys(given))
+
+    def _secrets(self, name: str, required: bool) -> Optional[SecretSource]:
+        given = [name + place for place in _PLACES if name + place in self._server]
+        if len(given) > 1:
+            self._error(given[1], f"stands beside '{given[0]}'; keep one of them")
+        elif given:
+            return self._secrets_from(name, given[0])
+        elif required:
+            self._error(
+                name, f"is missing; write coturn's static-auth-secret here, or use {name}_file"
+            )
+        return None
+
+    def _secrets_from(self, name: str, key: str) -> Optional[SecretSource]:
+        source: Optional[SecretSource] = None
+        if key == name:
+            source = self._inline(key)
+        elif not isinstance(self._server[key], str) or not self._server[key]:
+            self._error(key, "must be the name of a file or variable, as text")
+        elif key.endswith("_file"):
+            file = self._server[key]
+            path = (*self._path, key)
+            source = self._findings.attempt(path, lambda: self._reader.from_file(file))
+        else:
+            source = self._from_environment(key, self._server[key])
+        for secret in source.current() if source else ():
+            self._judge(key, secret.reveal())
+        return source
+
+    def _from_environment(self, key: str, variable: str) -> Optional[SecretSource]:
+        source = self._reader.from_environment(variable)
+        if source is None:
+            self._error(key, f"the environment has no {variable}, or it is empty; set it")
+        return source
+
+    def _inline(self, key: str) -> Optional[SecretSource]:
+        items = self._list(key)
+        if not items:
+            self._error(key, "is an empty list; write at least one secret")
+            return None
+        for index, item in enumerate(items):
+            reason = _wrong_secret(item)
+            if reason:
+                self._findings.error(self._item_path(key, index), reason)
+                return None
+        return FixedSecrets(tuple(map(Secret, items)))
+
+    def _judge(self, key: str, value: bytes) -> None:
+        if _PLACEHOLDER.search(value) or value.lower() in _BARE_PLACEHOLDERS:
+            self._warn(key, "is a placeholder that anybody can guess; make a random one")
+        elif len(value) < MIN_SECRET_BYTES:
+            self._warn(key, f"is shorter than {MIN_SECRET_BYTES} characters; make a random one")
+        if value != value.strip() or value[:1] == b"=":
+            self._warn(key, "begins or ends with what turnserver.conf drops unless it is quoted")
+
+
+def _wrong_secret(value: Any) -> str:
+    """Return what makes a value no secret, or nothing. Never shows the value."""
+    if not isinstance(value, str):
+        return f"must be text in quotes, not {kind(value)}"
+    if not value.strip():
+        return "is empty; write coturn's static-auth-secret"
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return "is not valid Unicode text"
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        return "has a control character, which turnserver.conf can't hold"
+    return ""
+
+
+def _expand(uri: IceURI, transports: Tuple[str, ...]) -> List[IceURI]:
+    """Return a URI once for each transport, or as it is where it names one."""
+    if uri.transport or not transports:
+        return [uri]
+    return [IceURI(uri.scheme, uri.host, uri.port, transport) for transport in transports]

@@ -1,0 +1,90 @@
+"""The exceptions of abcwebrtc, and the findings that they carry.
+
+Every exception derives from `AbcWebRTCError`. None has an attribute named
+``code``: pyos's error handler takes one for an HTTP status.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Optional, Tuple, Union
+
+KeyPath = Tuple[Union[str, int], ...]
+"""Where a value stands: ``("webrtc.coturn", 1, "ttl")``."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, or unwise, in a configuration.
+
+    `message` says what is wrong and what to write instead. It never quotes a
+    secret. `path` is the key path (``webrtc.coturn[1].ttl``) or empty, `file`
+    the name of the file as the caller gave it, `line` counts from 1.
+    """
+
+    message: str
+    path: str = ""
+    file: Optional[str] = None
+    line: Optional[int] = None
+    level: str = "error"
+
+    def __str__(self) -> str:
+        """Return ``od.config:399: webrtc.coturn.ttl: what is wrong``."""
+        place = self.file or ""
+        if self.file and self.line:
+            place += f":{self.line}"
+        return ": ".join(part for part in (place, self.path, self.message) if part)
+
+    def as_dict(self) -> Dict[str, Any]:
+        """Return the finding as plain JSON data."""
+        return {
+            "level": self.level,
+            "file": self.file,
+            "line": self.line,
+            "path": self.path,
+            "message": self.message,
+        }
+
+
+def format_path(path: KeyPath) -> str:
+    """Return a key path as text: ``webrtc.coturn[1].ttl``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
+class AbcWebRTCError(Exception):
+    """The root of every exception that abcwebrtc raises on purpose."""
+
+
+class ConfigError(AbcWebRTCError, ValueError):
+    """A configuration that can't be used.
+
+    `problems` holds every error that was found, `warnings` what was found
+    beside them. The text of the exception is one line for each problem.
+    """
+
+    def __init__(self, *problems: Problem, warnings: Tuple[Problem, ...] = ()) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+        self.warnings = warnings
+
+    def __str__(self) -> str:
+        """Return one line for each problem."""
+        return "\n".join(map(str, self.problems))
+
+
+class CredentialError(AbcWebRTCError, ValueError):
+    """A TURN credential can't be minted from what was given."""
+
+
+class WebRTCDisabledError(CredentialError):
+    """``webrtc.enable`` is False, so nothing is minted."""
+
+
+class TokenError(AbcWebRTCError):
+    """A user token, or the key to verify it with, is not valid."""

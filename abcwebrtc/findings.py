@@ -1,0 +1,70 @@
+"""Collects what is wrong or unwise in a configuration, with where it stands."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Callable, Iterable, List, Mapping, Tuple
+
+from abcwebrtc.errors import ConfigError, KeyPath, Problem, format_path
+from abcwebrtc.odconfig import OdConfig
+
+
+class Findings:
+    """The errors and warnings found so far in one mapping.
+
+    When the mapping is an `OdConfig`, each finding has its file and line.
+    """
+
+    def __init__(self, mapping: Mapping[str, Any]) -> None:
+        self._config = mapping if isinstance(mapping, OdConfig) else None
+        self.errors: List[Problem] = []
+        self.warnings: List[Problem] = list(self._config.warnings) if self._config else []
+
+    def error(self, path: KeyPath, message: str) -> None:
+        """Note an error: the configuration can't be used."""
+        self.errors.append(self._problem(path, message, "error"))
+
+    def warn(self, path: KeyPath, message: str) -> None:
+        """Note something that is allowed but unwise."""
+        self.warnings.append(self._problem(path, message, "warning"))
+
+    def attempt(self, path: KeyPath, action: Callable[[], Any]) -> Any:
+        """Return what `action` returns, or note its `ConfigError` and return None."""
+        try:
+            return action()
+        except ConfigError as error:
+            for problem in error.problems:
+                place = f"{problem.file}: " if problem.file else ""
+                self.error(path, place + problem.message)
+        return None
+
+    def unknown_keys(self, path: KeyPath, given: Iterable[Any], known: Tuple[str, ...]) -> None:
+        """Note each key that is not known as an error, with the nearest known one."""
+        for key in given:
+            if key not in known:
+                self.error((*path, _shown(key)), "no such key; " + suggestion(key, known))
+
+    def _problem(self, path: KeyPath, message: str, level: str) -> Problem:
+        if self._config is None:
+            return Problem(message, format_path(path), level=level)
+        line = self._config.line_of(path)
+        return Problem(message, format_path(path), self._config.file, line, level)
+
+
+def suggestion(key: Any, known: Tuple[str, ...]) -> str:
+    """Return "did you mean 'ttl'?", or the known keys when none is near."""
+    near = difflib.get_close_matches(str(key), known, 1)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return "the keys are " + ", ".join(known)
+
+
+def kind(value: Any) -> str:
+    """Return what a value is, in the words of messages, without showing it."""
+    names = {bool: "a bool", int: "a whole number", float: "a number with a point"}
+    names.update({str: "text", bytes: "bytes", list: "a list", tuple: "a tuple", dict: "a dict"})
+    return "None" if value is None else names.get(type(value), type(value).__name__)
+
+
+def _shown(key: Any) -> str:
+    return key if isinstance(key, str) else kind(key)

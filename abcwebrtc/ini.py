@@ -1,0 +1,204 @@
+"""The INI layer of od.config: sections, entries, lines, ``%`` interpolation.
+
+It reads what `configparser.ConfigParser` reads when CherryPy's
+``cherrypy.lib.reprconf.Parser`` drives it, and refuses what that refuses. It
+exists because `configparser` keeps no line numbers, is quadratic in long lines
+without a delimiter, and interpolates without a bound.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Dict, List, Mapping, NoReturn, Optional, Tuple
+
+from abcwebrtc.errors import ConfigError, Problem
+
+Lines = Tuple[Tuple[int, str], ...]
+"""The lines of a value, each with its number in the file."""
+Sections = Dict[str, Dict[str, "Entry"]]
+
+DEFAULT_SECTION = "DEFAULT"
+MAX_DEPTH = 10
+"""Interpolation goes as deep as `configparser.MAX_INTERPOLATION_DEPTH`."""
+MAX_EXPANSION = 4 * 1024 * 1024
+"""Characters that all interpolation of one file may produce together."""
+
+_SECTION = re.compile(r"\[(?P<header>[^]]+)\]")
+_OPTION = re.compile(r"(?P<key>[^:=]*)[:=](?P<value>.*)", re.DOTALL)
+_REFERENCE = re.compile(r"%(?:(?P<percent>%)|\((?P<name>[^)]+)\)s|)")
+_NAME = re.compile(r"[A-Za-z_][\w.-]*$")
+_LONE_CLOSER = re.compile(r"[\]})]+[ \t]*,?[ \t]*(#.*)?$")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One ``key: value`` of a section, before interpolation."""
+
+    key: str
+    line: int
+    lines: Lines
+
+    @property
+    def name(self) -> str:
+        """The key if it can be shown, and is not half a value that lost its indent."""
+        return self.key if _NAME.match(self.key) else ""
+
+    @property
+    def text(self) -> str:
+        """The value as one text."""
+        return "\n".join(text for _, text in self.lines)
+
+
+class IniReader:
+    """Reads one text; afterwards `sections` and `warnings` hold what it found."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self.file = file
+        self.sections: Sections = {}
+        self.warnings: List[Problem] = []
+        self._section_lines: Dict[str, int] = {}
+        self._section: Optional[str] = None
+        self._key: Optional[str] = None
+        self._indent = 0
+        self._value: List[Tuple[int, str]] = []
+        self._read(text)
+
+    def _fail(self, line: int, message: str, path: str = "") -> NoReturn:
+        raise ConfigError(Problem(message, path, self.file, line))
+
+    def _read(self, text: str) -> None:
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        for number, line in enumerate(lines, start=1):
+            stripped = line.strip()
+            if stripped[:1] in ("#", ";"):
+                continue
+            if stripped:
+                self._read_line(number, line, stripped)
+            elif self._key is not None:
+                self._value.append((number, ""))
+        self._end_entry()
+
+    def _read_line(self, number: int, line: str, stripped: str) -> None:
+        indent = len(line) - len(line.lstrip())
+        closer = self._key is not None and bool(_LONE_CLOSER.match(line))
+        if closer:
+            self._warn_closer(number, stripped[0])
+        if self._key is not None and (indent > self._indent or closer):
+            self._value.append((number, stripped))
+            return
+        self._end_entry()
+        self._indent = indent
+        header = _SECTION.match(stripped)
+        if header:
+            self._start_section(number, header.group("header"))
+        else:
+            self._start_entry(number, stripped)
+
+    def _warn_closer(self, number: int, bracket: str) -> None:
+        # abcdesktop's own documentation shows an entry that ends like this.
+        message = (
+            f"this '{bracket}' stands in the first column, where pyos refuses the "
+            "whole file; put a space before it"
+        )
+        self.warnings.append(Problem(message, "", self.file, number, "warning"))
+
+    def _start_section(self, number: int, name: str) -> None:
+        first = self._section_lines.setdefault(name, number)
+        if first != number and name != DEFAULT_SECTION:
+            self._fail(number, f"this section is given twice, first in line {first}; keep one")
+        self.sections.setdefault(name, {})
+        self._section = name
+
+    def _start_entry(self, number: int, stripped: str) -> None:
+        if self._section is None:
+            self._fail(number, "text before the first section; od.config starts with [global]")
+        match = _OPTION.match(stripped)
+        key = match.group("key").rstrip() if match else ""
+        if match is None or not key:
+            self._fail(
+                number,
+                "neither 'key: value' nor a section; "
+                "if it continues the value above, indent it with a space",
+            )
+        first = self.sections[self._section].get(key)
+        if first:
+            self._fail(
+                number,
+                f"given twice, in lines {first.line} and {number}; keep one of them",
+                first.name,
+            )
+        self._key = key
+        self._value = [(number, match.group("value").strip())]
+        self.sections[self._section][key] = Entry(key, number, ())
+
+    def _end_entry(self) -> None:
+        if self._section is None or self._key is None:
+            return
+        while len(self._value) > 1 and not self._value[-1][1]:
+            self._value.pop()
+        entry = Entry(self._key, self._value[0][0], tuple(self._value))
+        self.sections[self._section][self._key] = entry
+        self._key = None
+
+
+class Interpolation:
+    """``%(name)s`` and ``%%`` in the values of one section."""
+
+    def __init__(self, sections: Sections, section: str, file: str) -> None:
+        self.file = file
+        self._names: Mapping[str, Entry] = {
+            **sections.get(DEFAULT_SECTION, {}),
+            **sections.get(section, {}),
+        }
+        self._budget = MAX_EXPANSION
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """The entries of the section, those of ``[DEFAULT]`` among them."""
+        return self._names
+
+    def check(self, entry: Entry) -> None:
+        """Refuse a ``%`` that would make pyos refuse the file. Expands nothing."""
+        for number, text in entry.lines:
+            for match in _REFERENCE.finditer(text):
+                if not match.group("percent"):
+                    self._target(match, entry, number)
+
+    def expand(self, entry: Entry) -> Lines:
+        """Return the lines of a value, interpolated.
+
+        Each keeps the number of the line in the file that it comes from.
+        """
+        expanded: List[Tuple[int, str]] = []
+        for number, text in entry.lines:
+            result = self._expand(text, entry, number, 1)
+            expanded.extend((number, part) for part in result.split("\n"))
+        return tuple(expanded)
+
+    def _expand(self, text: str, entry: Entry, number: int, depth: int) -> str:
+        if "%" not in text:
+            return text
+        if depth > MAX_DEPTH:
+            self._fail(entry, number, f"%(...)s is nested more than {MAX_DEPTH} deep, or in a ring")
+        return _REFERENCE.sub(lambda match: self._replace(match, entry, number, depth), text)
+
+    def _replace(self, match: "re.Match[str]", entry: Entry, number: int, depth: int) -> str:
+        if match.group("percent"):
+            return "%"
+        text = self._expand(self._target(match, entry, number).text, entry, number, depth + 1)
+        self._budget -= len(text)
+        if self._budget < 0:
+            self._fail(entry, number, "%(...)s expands to too much text")
+        return text
+
+    def _target(self, match: "re.Match[str]", entry: Entry, number: int) -> Entry:
+        name = match.group("name")
+        if name is None:
+            self._fail(entry, number, "a bare '%' makes pyos refuse the whole file; write '%%'")
+        if name not in self._names:
+            self._fail(entry, number, "%(...)s names no entry of the file; for a '%' write '%%'")
+        return self._names[name]
+
+    def _fail(self, entry: Entry, number: int, message: str) -> NoReturn:
+        raise ConfigError(Problem(message, entry.name, self.file, number))

@@ -1,0 +1,226 @@
+"""Python literals, as od.config writes them; nothing is ever executed.
+
+CherryPy evaluates the values of od.config with names, attributes and calls.
+Here only literals pass, with the ``+``, ``*`` and unary minus of literals that
+CherryPy also takes, and each of them within bounds.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+import warnings
+from typing import Any, Dict, NoReturn, Tuple
+
+from abcwebrtc.errors import KeyPath
+from abcwebrtc.ini import Lines
+
+MAX_NESTING = 50
+MAX_OPERATORS = 100
+MAX_NUMBER_LENGTH = 100
+MAX_WEIGHT = 1024 * 1024
+"""How large the result of a ``+`` or ``*`` may be, in characters and items."""
+
+Positions = Dict[KeyPath, int]
+
+_CONSTANTS = ("True", "False", "None")
+_OPENING, _CLOSING, _OPERATORS = "([{", ")]}", "+-*"
+_PREFIX = "_ = "
+_UNCLOSED = (
+    "the bracket or quote that opens here is not closed; "
+    "close it, and begin the lines that belong to the value with a space"
+)
+_BAD_CHARACTER = "a quote is not closed, or not a straight one (' or \")"
+
+
+class LiteralError(Exception):
+    """A value that is not a literal. Its text never quotes the value."""
+
+    def __init__(self, index: int, reason: str) -> None:
+        super().__init__(reason)
+        self.index = index
+        self.reason = reason
+
+
+def parse_literal(lines: Lines, path: KeyPath) -> Tuple[Any, Positions]:
+    """Return the value of a literal, and the lines of what is inside it.
+
+    `lines` are the text with its line numbers, `path` is the key path of the
+    value. A position is noted where it differs from that of the container.
+    An empty text is an empty string, as in CherryPy's ``unrepr``.
+
+    Raises `LiteralError`, whose `index` says in which of `lines`.
+    """
+    source = "\n".join(text for _, text in lines)
+    if not source:
+        return "", {}
+    if not lines[0][1]:
+        raise LiteralError(0, "the value has to begin in the line of its key")
+    _check_tokens(source)
+    evaluator = _Evaluator(lines)
+    value = evaluator.evaluate(_parse(_PREFIX + source), path)
+    return value, evaluator.positions
+
+
+def _check_tokens(source: str) -> None:
+    """Refuse what would be costly or dangerous to parse, before it is parsed."""
+    limits = _Limits()
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            limits.check(token)
+        return
+    except tokenize.TokenError as error:
+        at_end = "EOF" in str(error.args[0])
+        index = limits.opened if at_end else error.args[1][0] - 1
+    # Raised out here, since an exception's context would hold the source.
+    raise LiteralError(index, _UNCLOSED if at_end else _BAD_CHARACTER)
+
+
+class _Limits:
+    """What has been counted so far in the tokens of one value."""
+
+    def __init__(self) -> None:
+        self.operators = 0
+        self.brackets = [0]
+
+    @property
+    def opened(self) -> int:
+        """The line, from 0, of the bracket that is open, if one is."""
+        return self.brackets[-1]
+
+    def check(self, token: tokenize.TokenInfo) -> None:
+        index = token.start[0] - 1
+        if token.type == tokenize.ERRORTOKEN and not token.string.isspace():
+            raise LiteralError(index, _BAD_CHARACTER)
+        if token.type == tokenize.NAME and token.string not in _CONSTANTS:
+            raise LiteralError(
+                index, "text without quotes; od.config is data, so put text in quotes: 'text'"
+            )
+        if token.type == tokenize.NUMBER and len(token.string) > MAX_NUMBER_LENGTH:
+            raise LiteralError(index, f"a number of more than {MAX_NUMBER_LENGTH} digits")
+        if token.type == tokenize.OP:
+            self._check_operator(index, token.string)
+
+    def _check_operator(self, index: int, operator: str) -> None:
+        if operator in _OPENING:
+            self.brackets.append(index)
+        elif operator in _CLOSING:
+            del self.brackets[max(1, len(self.brackets) - 1) :]
+        elif operator in _OPERATORS:
+            self.operators += 1
+        elif operator not in (",", ":"):
+            raise LiteralError(index, f"'{operator}' is not part of a literal value")
+        if len(self.brackets) > MAX_NESTING + 1:
+            raise LiteralError(index, f"brackets are nested more than {MAX_NESTING} deep")
+        if self.operators > MAX_OPERATORS:
+            raise LiteralError(index, f"more than {MAX_OPERATORS} operators in one value")
+
+
+def _parse(source: str) -> ast.expr:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # for one, of '\d' in a string
+            body = ast.parse(source).body
+        failed = None
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        failed = (getattr(error, "lineno", None) or 1) - 1
+        body = []
+    if failed is not None:
+        raise LiteralError(failed, "not a Python literal; look for a missing comma or quote")
+    statement = body[0]
+    if len(body) > 1:
+        raise LiteralError(
+            body[1].lineno - 1,
+            "text after the end of the value; if it is an entry of its own, don't indent it",
+        )
+    if not isinstance(statement, ast.Assign):
+        raise LiteralError(0, "not a Python literal")
+    return statement.value
+
+
+class _Evaluator:
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self.positions: Positions = {}
+
+    def evaluate(self, node: ast.AST, path: KeyPath) -> Any:
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.List):
+            return self._items(node, path)
+        if isinstance(node, ast.Tuple):
+            return tuple(self._items(node, path))
+        if isinstance(node, ast.Dict):
+            return self._dict(node, path)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return self._negative(node)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Mult)):
+            return self._binary(node)
+        self._fail(node, "only text, numbers, True, False, None, lists, tuples and dicts")
+
+    def _fail(self, node: ast.AST, reason: str) -> NoReturn:
+        raise LiteralError(node.lineno - 1, reason)  # type: ignore[attr-defined]
+
+    def _note(self, container: ast.expr, item: ast.expr, path: KeyPath) -> KeyPath:
+        if item.lineno != container.lineno:
+            self.positions[path] = self._lines[item.lineno - 1][0]
+        return path
+
+    def _items(self, node: Any, path: KeyPath) -> Any:
+        return [
+            self.evaluate(item, self._note(node, item, (*path, index)))
+            for index, item in enumerate(node.elts)
+        ]
+
+    def _dict(self, node: ast.Dict, path: KeyPath) -> Dict[Any, Any]:
+        result = {}
+        for key_node, value_node in zip(node.keys, node.values):
+            if key_node is None:
+                self._fail(node, "'**' is not part of a literal value")
+            key = self.evaluate(key_node, path)
+            try:
+                hash(key)
+            except TypeError:
+                self._fail(key_node, "a list or a dict can't be a key")
+            here = self._note(node, key_node, (*path, key))
+            result[key] = self.evaluate(value_node, here)
+        return result
+
+    def _negative(self, node: ast.UnaryOp) -> Any:
+        operand = self.evaluate(node.operand, ())
+        if isinstance(operand, (int, float, complex)):
+            return -operand
+        self._fail(node, "'-' stands before something that is not a number")
+
+    def _binary(self, node: ast.BinOp) -> Any:
+        left, right = self.evaluate(node.left, ()), self.evaluate(node.right, ())
+        multiply = isinstance(node.op, ast.Mult)
+        if _result_weight(left, right, multiply) > MAX_WEIGHT:
+            self._fail(node, "the result of '+' or '*' would be too large")
+        try:
+            return left * right if multiply else left + right
+        except (TypeError, OverflowError):
+            pass
+        self._fail(node, "'+' or '*' of two things that it can't join")
+
+
+def _result_weight(left: Any, right: Any, multiply: bool) -> int:
+    """Return an upper bound of the weight of a sum or a product."""
+    for value, times in ((left, right), (right, left)):
+        if multiply and isinstance(value, (str, bytes, list, tuple)) and isinstance(times, int):
+            return _weight(value) * max(times, 1)
+    return _weight(left) + _weight(right)
+
+
+def _weight(value: Any) -> int:
+    """Return about how much memory a value takes, in characters and items."""
+    if isinstance(value, (str, bytes)):
+        return len(value) + 1
+    if isinstance(value, (list, tuple)):
+        return 1 + sum(map(_weight, value))
+    if isinstance(value, dict):
+        return 1 + sum(_weight(key) + _weight(item) for key, item in value.items())
+    if isinstance(value, int):
+        return 1 + value.bit_length() // 8
+    return 1

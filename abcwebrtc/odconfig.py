@@ -1,0 +1,133 @@
+"""An od.config file in, its entries as plain Python values out.
+
+Only literals are read and nothing is executed; CherryPy, which pyos reads the
+same file with, imports modules and calls functions that a value names.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, List, Optional, Tuple, Union
+
+from abcwebrtc.errors import ConfigError, KeyPath, Problem
+from abcwebrtc.ini import Entry, IniReader, Interpolation, Sections
+from abcwebrtc.literals import LiteralError, Positions, parse_literal
+
+MAX_BYTES = 1024 * 1024
+"""od.config is a key of a ConfigMap, and Kubernetes holds those to 1 MiB."""
+
+_KEPT = ("webrtc.", "desktop.", "jwt_")
+_USED = ("webrtc.", "desktop.envlocal", "desktop.pod", "jwt_token_user")
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+class OdConfig(Dict[str, Any]):
+    """The entries of an od.config, with where they stand.
+
+    `file` is the name of the file as it was given, `warnings` are what pyos
+    would not forgive and abcwebrtc does.
+    """
+
+    def __init__(self, file: str, warnings: Tuple[Problem, ...] = ()) -> None:
+        super().__init__()
+        self.file = file
+        self.warnings = warnings
+        self._positions: Positions = {}
+
+    def add(self, entry: Entry, value: Any, positions: Positions) -> None:
+        """Store an entry with the lines of what is inside its value."""
+        self[entry.key] = value
+        self._positions[(entry.key,)] = entry.line
+        self._positions.update(positions)
+
+    def line_of(self, path: KeyPath) -> Optional[int]:
+        """Return the line of a key path, or of the nearest thing around it."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self._positions:
+                return self._positions[path[:length]]
+        return None
+
+
+def load_od_config(path: PathLike) -> OdConfig:
+    """Return the ``webrtc.*``, ``desktop.*`` and ``jwt_*`` entries of a file.
+
+    The values equal those that CherryPy's parser gives for the same literals,
+    ``%`` interpolation done. Of the entries that abcwebrtc has no use for, one
+    that is not a literal is left out. The result is a dict that also knows the
+    line of every entry.
+
+    Raises `ConfigError` with file, line and key when the file can't be read,
+    is larger than 1 MiB, is not UTF-8, has no ``[global]``, has an entry twice,
+    or has something else than a literal in an entry that abcwebrtc uses. No
+    message quotes a value.
+    """
+    file = os.fspath(path)
+    return parse_od_config(_decode(_read_bytes(file), file), file)
+
+
+def parse_od_config(text: str, file: str = "od.config") -> OdConfig:
+    """Return the entries of an od.config that is at hand as text.
+
+    `file` is what messages call it. Raises `ConfigError` as `load_od_config`.
+    """
+    reader = IniReader(text, file)
+    if "global" not in reader.sections:
+        raise ConfigError(Problem("no [global] section; pyos reads no other", "", file))
+    _check_percent_signs(reader.sections, file)
+    config = OdConfig(file, tuple(reader.warnings))
+    interpolation = Interpolation(reader.sections, "global", file)
+    problems: List[Problem] = []
+    for entry in interpolation.entries.values():
+        if entry.key.startswith(_KEPT):
+            problems += _add_entry(config, entry, interpolation)
+    if problems:
+        raise ConfigError(*problems, warnings=config.warnings)
+    return config
+
+
+def _read_bytes(file: str) -> bytes:
+    reason = ""
+    try:
+        with open(file, "rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+    if reason:
+        raise ConfigError(Problem(f"can't be read: {reason}", "", file))
+    if len(data) > MAX_BYTES:
+        message = "larger than 1 MiB, which no ConfigMap can hold: this is not an od.config"
+        raise ConfigError(Problem(message, "", file))
+    return data
+
+
+def _decode(data: bytes, file: str) -> str:
+    if data.startswith(b"\xef\xbb\xbf"):
+        message = "begins with a byte order mark, which pyos refuses; save it without"
+        raise ConfigError(Problem(message, "", file, 1))
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+    raise ConfigError(Problem("not UTF-8 text; save the file as UTF-8", "", file, line))
+
+
+def _check_percent_signs(sections: Sections, file: str) -> None:
+    for name, section in sections.items():
+        interpolation = Interpolation(sections, name, file)
+        for entry in section.values():
+            interpolation.check(entry)
+
+
+def _add_entry(config: OdConfig, entry: Entry, interpolation: Interpolation) -> List[Problem]:
+    """Store an entry, or say what is wrong with one that abcwebrtc uses."""
+    lines = interpolation.expand(entry)
+    try:
+        value, positions = parse_literal(lines, (entry.key,))
+    except LiteralError as error:
+        if not entry.key.startswith(_USED):
+            return []
+        line = lines[min(error.index, len(lines) - 1)][0]
+        return [Problem(error.reason, entry.key, config.file, line)]
+    config.add(entry, value, positions)
+    return []

@@ -1,0 +1,68 @@
+"""The rtc_configuration that a browser gets: static entries and fresh credentials."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, Optional
+
+from abcwebrtc.config import WebRTCConfig
+from abcwebrtc.coturn import CoturnServer
+from abcwebrtc.credentials import TurnCredentials, mint_turn_credentials, pseudonym
+from abcwebrtc.errors import CredentialError, WebRTCDisabledError
+
+
+def build_rtc_configuration(
+    config: WebRTCConfig, user: Optional[str] = None, now: Optional[float] = None
+) -> Dict[str, Any]:
+    """Return an RTCConfiguration (W3C WebRTC) for one user's RTCPeerConnection.
+
+    It is the static ``webrtc.rtc_configuration`` plus one entry of
+    ``iceServers`` for each coturn server, with credentials that hold from `now`
+    (unix seconds, the clock by default) for that server's ttl. The result is
+    the caller's own: changing it changes nothing else.
+
+    Raises `WebRTCDisabledError` when ``webrtc.enable`` is False, and
+    `CredentialError` when no credential can be minted for `user`.
+    """
+    if not config.enable:
+        raise WebRTCDisabledError("webrtc.enable is False; set webrtc.enable: True for sound")
+    if now is None:
+        now = time.time()
+    result: Dict[str, Any] = config.template.copy()
+    for server in config.coturn:
+        result["iceServers"].append(_ice_server(server, user, now))
+    return result
+
+
+def server_credentials(
+    server: CoturnServer,
+    user: Optional[str] = None,
+    now: Optional[float] = None,
+    ttl: Optional[int] = None,
+) -> TurnCredentials:
+    """Return credentials for one coturn server, in its username style.
+
+    The newest secret signs. `ttl` in seconds replaces the server's own.
+
+    Raises `CredentialError` when the style needs a `user` and there is none.
+    """
+    secrets = server.secrets.current()
+    name = None
+    if server.username != "timestamp":
+        if user is None:
+            raise CredentialError(f"the username style '{server.username}' needs a user")
+        name = user
+    if server.username == "pseudonym":
+        keys = server.pseudonym_keys.current() if server.pseudonym_keys else secrets
+        name = pseudonym(keys[0], user or "")
+    return mint_turn_credentials(secrets[0], ttl or server.ttl, name, now)
+
+
+def _ice_server(server: CoturnServer, user: Optional[str], now: float) -> Dict[str, Any]:
+    credentials = server_credentials(server, user, now)
+    urls = server.urls
+    return {
+        "urls": urls[0] if len(urls) == 1 else list(urls),
+        "username": credentials.username,
+        "credential": credentials.password,
+    }

@@ -1,0 +1,146 @@
+"""STUN and TURN URIs as browsers take them (RFC 7064 and RFC 7065)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+from abcwebrtc.errors import ConfigError, Problem
+
+STUN_SCHEMES = ("stun", "stuns")
+TURN_SCHEMES = ("turn", "turns")
+TRANSPORTS = ("udp", "tcp")
+
+_URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
+_HOST_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>.*))?", re.DOTALL)
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_QUERY = re.compile(r"transport=(?P<transport>udp|tcp)")
+
+
+@dataclass(frozen=True)
+class IceURI:
+    """A parsed ``stun:``, ``stuns:``, ``turn:`` or ``turns:`` URI.
+
+    `host` is a name, an IPv4 address, or an IPv6 address in brackets. `port`
+    and `transport` are None where the URI does not give them. ``str()`` gives
+    the URI back.
+    """
+
+    scheme: str
+    host: str
+    port: Optional[int] = None
+    transport: Optional[str] = None
+
+    @property
+    def default_port(self) -> int:
+        """5349 for stuns and turns, 3478 for stun and turn."""
+        return 5349 if self.scheme in ("stuns", "turns") else 3478
+
+    def __str__(self) -> str:
+        """Return the URI, with a port or transport only where one was given."""
+        port = f":{self.port}" if self.port is not None else ""
+        query = f"?transport={self.transport}" if self.transport else ""
+        return f"{self.scheme}:{self.host}{port}{query}"
+
+
+def parse_ice_uri(text: str) -> IceURI:
+    """Parse a URI such as ``turns:turn.domain.local:5349?transport=tcp``.
+
+    Raises `ConfigError` that says what is wrong and what to write instead.
+    """
+    match = _URI.fullmatch(text)
+    scheme = match.group("scheme").lower() if match else ""
+    if match is None or scheme not in STUN_SCHEMES + TURN_SCHEMES:
+        raise _error(
+            "must begin with stun:, stuns:, turn: or turns:, as in 'stun:stun.domain.local:3478'"
+        )
+    rest = match.group("rest")
+    if rest.startswith("//"):
+        raise _error(f"has '//' after '{scheme}:', which browsers refuse; leave it out")
+    return parse_server(scheme, rest)
+
+
+def parse_server(scheme: str, text: str) -> IceURI:
+    """Parse ``host[:port][?transport=udp|tcp]``, and give it a scheme.
+
+    Raises `ConfigError` that says what is wrong and what to write instead.
+    """
+    address, mark, query = text.partition("?")
+    transport = None
+    if mark:
+        transport = _parse_query(scheme, query)
+    host, port = _split_host_port(address)
+    return IceURI(scheme, _check_host(host), port, transport)
+
+
+def _error(message: str) -> ConfigError:
+    return ConfigError(Problem(message))
+
+
+def _parse_query(scheme: str, query: str) -> str:
+    if scheme in STUN_SCHEMES:
+        raise _error("has a '?', which a stun or stuns URI can't have (RFC 7064); leave it out")
+    match = _QUERY.fullmatch(query)
+    if match is None:
+        raise _error("has something else after '?' than transport=udp or transport=tcp")
+    return match.group("transport")
+
+
+def _split_host_port(address: str) -> Tuple[str, Optional[int]]:
+    if "@" in address:
+        raise _error("has a user or password before '@', which no browser takes; leave it out")
+    match = _HOST_PORT.fullmatch(address)
+    if match is None or ":" in (match.group("port") or ""):
+        raise _error(_ipv6_hint(address))
+    port = match.group("port")
+    return match.group("host"), None if port is None else _parse_port(port)
+
+
+def _ipv6_hint(address: str) -> str:
+    try:
+        ipaddress.IPv6Address(address)
+    except ValueError:
+        return "must be host:port; an IPv6 address stands in brackets, as in '[2001:db8::1]:3478'"
+    return f"has an IPv6 address without brackets; write '[{address}]:3478'"
+
+
+def _parse_port(text: str) -> int:
+    if re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= 65535:
+        return int(text)
+    raise _error("has a port that is not a number from 1 to 65535")
+
+
+def _check_host(host: str) -> str:
+    if host.startswith("["):
+        return _check_ipv6(host)
+    labels = host[:-1].split(".") if host.endswith(".") else host.split(".")
+    if not host or len(host) > 253:
+        raise _error("has no host; write host:port, as in 'turn.domain.local:3478'")
+    if not host.isascii():
+        raise _error("has a host that is not ASCII; write its punycode form (xn--...)")
+    if not all(_LABEL.fullmatch(label) for label in labels):
+        raise _error("has a host that is neither a DNS name nor an IP address")
+    if labels[-1].isdigit() and not _is_address(host):
+        raise _error("has a host that looks like an IPv4 address and is none")
+    return host
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_ipv6(host: str) -> str:
+    try:
+        ipaddress.IPv6Address(host[1:-1])
+    except ValueError:
+        pass
+    else:
+        if "%" not in host:
+            return host
+    raise _error("has brackets around something that is not an IPv6 address")
