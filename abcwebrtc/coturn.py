@@ -19,7 +19,7 @@ DAY = 86400
 MIN_SECRET_BYTES = 16
 USERNAME_STYLES = ("timestamp", "userid", "pseudonym")
 
-SECRET_KEY = "coturn_static_auth_secret"
+SECRET_KEY = "coturn_static_auth_secret"  # noqa: S105, the name of a key
 PSEUDONYM_KEY = "pseudonym_key"
 _PLACES = ("", "_file", "_env")
 KEYS = (

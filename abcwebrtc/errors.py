@@ -30,10 +30,14 @@ class Problem:
 
     def __str__(self) -> str:
         """Return ``od.config:399: webrtc.coturn.ttl: what is wrong``."""
-        place = self.file or ""
+        return ": ".join(part for part in (self.place, self.path, self.message) if part)
+
+    @property
+    def place(self) -> str:
+        """The file with the line, as far as they are known: ``od.config:399``."""
         if self.file and self.line:
-            place += f":{self.line}"
-        return ": ".join(part for part in (place, self.path, self.message) if part)
+            return f"{self.file}:{self.line}"
+        return self.file or ""
 
     def as_dict(self) -> Dict[str, Any]:
         """Return the finding as plain JSON data."""

@@ -1,0 +1,235 @@
+"""The REST endpoints, as CherryPy handlers: what browsers and programs ask.
+
+Requests and answers are those of pyos, so that abcdesktop's browser client
+can't tell the two apart. Exceptions become HTTP here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import logging
+import time
+from typing import Any, Callable, Dict, Mapping, Optional
+
+import cherrypy
+from cherrypy._cprequest import Request
+
+import abcwebrtc
+from abcwebrtc.config import WebRTCConfig
+from abcwebrtc.errors import AbcWebRTCError, TokenError, WebRTCDisabledError
+from abcwebrtc.iceservers import public_rtc_configuration
+from abcwebrtc.plain import thaw
+from abcwebrtc.rtc import build_rtc_configuration, check_enabled, server_credentials
+from abcwebrtc.tokens import UserTokenVerifier, bearer_token
+
+Identity = Callable[[], str]
+"""Returns the userid of the current request, or raises: `TokenError` for a 401,
+or an HTTPError of its own."""
+
+DISABLED = "webrtc_disabled"
+"""The ``error`` member of the answer when ``webrtc.enable`` is False."""
+MAX_JSON_BYTES = 64 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+def token_identity(verifier: UserTokenVerifier) -> Identity:
+    """Return an identity that takes pyos's user token from the request."""
+
+    def identify() -> str:
+        header = cherrypy.serving.request.headers.get("ABCAuthorization")
+        return verifier.userid(bearer_token(header))
+
+    return identify
+
+
+def _read_json(entity: Any) -> None:
+    """Put the JSON object in a request's body into ``request.json``."""
+    length = entity.headers.get("Content-Length")
+    if not length:
+        raise cherrypy.HTTPError(411)
+    if int(length) > MAX_JSON_BYTES:
+        raise cherrypy.HTTPError(413)
+    try:
+        data = json.loads(entity.fp.read().decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise cherrypy.HTTPError(400, "Invalid JSON document") from None
+    if not isinstance(data, dict):
+        raise cherrypy.HTTPError(400, "Expected a JSON object")
+    cherrypy.serving.request.json = data
+
+
+_post_json = cherrypy.tools.json_in(processor=_read_json)
+_post = cherrypy.tools.allow(methods=["POST"])
+_get = cherrypy.tools.allow(methods=["GET", "HEAD"])
+_json_out = cherrypy.tools.json_out()
+
+
+class WebRTCController:
+    """``/API/webrtc``: credentials for whoever `identity` says is asking."""
+
+    def __init__(self, config: WebRTCConfig, identity: Identity) -> None:
+        self._config = config
+        self._identity = identity
+
+    @cherrypy.expose
+    @_post
+    @_post_json
+    @_json_out
+    def coturn_rtcconfiguration(self) -> Dict[str, Any]:
+        """Answer with the rtc_configuration for one RTCPeerConnection."""
+        return self._answer(self._rtc_configuration)
+
+    @cherrypy.expose
+    @_get
+    @_json_out
+    def turn(self, service: str = "", **_: str) -> Dict[str, Any]:
+        """Answer in the shape of draft-uberti-behave-turn-rest-00, section 2.2.
+
+        The draft knows one server: the first of ``webrtc.coturn``.
+        """
+        if service != "turn":
+            raise cherrypy.HTTPError(400, "Write ?service=turn")
+        return self._answer(self._turn)
+
+    def _answer(self, build: Callable[[str], Dict[str, Any]]) -> Dict[str, Any]:
+        cherrypy.serving.response.notrace = True  # pyos logs every answer without it
+        user = _authenticate(self._identity)
+        try:
+            return build(user)
+        except WebRTCDisabledError as error:
+            cherrypy.serving.response.status = 403
+            return {"status": 403, "message": str(error), "error": DISABLED}
+        except AbcWebRTCError as error:
+            reason = str(error)
+        _log.error("no credential for this user: %s", reason)
+        raise cherrypy.HTTPError(500)
+
+    def _rtc_configuration(self, user: str) -> Dict[str, Any]:
+        now = time.time()
+        result = build_rtc_configuration(self._config, user, now)
+        ttl = min((server.ttl for server in self._config.coturn), default=None)
+        expires_at = None if ttl is None else int(now) + ttl
+        return {
+            "status": 200,
+            "result": result,
+            "message": "ok",
+            "ttl": ttl,
+            "expires_at": expires_at,
+        }
+
+    def _turn(self, user: str) -> Dict[str, Any]:
+        check_enabled(self._config)
+        if not self._config.coturn:
+            raise cherrypy.HTTPError(404, "webrtc.coturn has no TURN server")
+        server = self._config.coturn[0]
+        credentials = server_credentials(server, user)
+        return {
+            "username": credentials.username,
+            "password": credentials.password,
+            "ttl": credentials.ttl,
+            "uris": list(server.urls),
+        }
+
+
+def _authenticate(identity: Identity) -> str:
+    try:
+        return identity()
+    except TokenError as error:
+        _log.info("refused: %s", error)
+    raise cherrypy.HTTPError(401, "Invalid token")
+
+
+class CoreController:
+    """``/API/core``: what the browser client asks before its user is known."""
+
+    def __init__(self, config: WebRTCConfig) -> None:
+        public = public_rtc_configuration(config.rtc_configuration)
+        self._answers: Mapping[str, Any] = {
+            "webrtc.enable": config.enable,
+            "webrtc.rtc_constraints": thaw(config.rtc_constraints),
+            "webrtc.configuration": thaw(public),
+        }
+
+    @cherrypy.expose
+    @_post
+    @_post_json
+    @_json_out
+    def getkeyinfo(self) -> Dict[str, Any]:
+        """Answer with a public value of the configuration, never a password."""
+        provider = cherrypy.serving.request.json.get("provider")
+        if not isinstance(provider, str) or provider not in self._answers:
+            known = ", ".join(self._answers)
+            raise cherrypy.HTTPError(400, f"Unknown provider; there are {known}")
+        return {"id": self._answers[provider], "callbackurl": None}
+
+
+class Api:
+    """``/API``: the controllers, and what a monitor asks."""
+
+    def __init__(self, config: WebRTCConfig, identity: Optional[Identity]) -> None:
+        self.core = CoreController(config)
+        if identity is not None:
+            self.webrtc = WebRTCController(config, identity)
+
+    @cherrypy.expose
+    @_get
+    @_json_out
+    def healthz(self) -> Dict[str, Any]:
+        """Answer that the server answers."""
+        return {"status": 200, "message": "ok"}
+
+    @cherrypy.expose
+    @_get
+    @_json_out
+    def version(self) -> Dict[str, str]:
+        """Answer with the version of abcwebrtc."""
+        return {"name": "abcwebrtc", "version": abcwebrtc.__version__}
+
+
+def create_app(config: WebRTCConfig, identity: Optional[Identity] = None) -> Any:
+    """Return a `cherrypy.Application` (WSGI) with the endpoints under ``/API``.
+
+    Without an `identity` there is no ``/API/webrtc``, so no credential.
+    """
+    root = type("Root", (), {"api": Api(config, identity)})()
+    settings = {
+        "request.dispatch": _LowerCaseDispatcher(),
+        "hooks.before_finalize": _finish,
+        "hooks.after_error_response": _finish,
+        "tools.log_headers.on": False,  # the headers hold the user's token
+    }
+    app = cherrypy.Application(root, "", {"/": settings})
+    app.request_class = _JsonRequest
+    return app
+
+
+class _LowerCaseDispatcher(cherrypy.dispatch.Dispatcher):
+    """Matches paths in lower case, as pyos does."""
+
+    def __call__(self, path_info: str) -> Any:
+        return super().__call__(path_info.lower())
+
+
+def _error_page(status: str, message: str, traceback: str, version: str) -> str:
+    cherrypy.serving.response.headers["Content-Type"] = "application/json"
+    # CherryPy escapes the message for a page of HTML.
+    return json.dumps({"status": int(status[:3]), "message": html.unescape(message)})
+
+
+class _JsonRequest(Request):
+    """A request whose errors are JSON, from before its first header is read."""
+
+    error_page = {"default": _error_page}  # noqa: RUF012, as in the base class
+    show_tracebacks = False
+
+
+def _finish() -> None:
+    """Set the headers that every answer has, and unpad error pages."""
+    response = cherrypy.serving.response
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Server"] = "abcwebrtc"
+    response.headers.pop("Content-Length", None)
+    response.body = response.collapse_body().rstrip(b" ")

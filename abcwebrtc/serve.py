@@ -1,0 +1,115 @@
+"""``abcwebrtc serve``: the endpoints on a server of their own, beside pyos."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import socket
+import ssl
+import threading
+from dataclasses import dataclass
+from typing import Any, Callable, Optional
+
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+from cheroot.wsgi import Server
+
+from abcwebrtc.errors import ConfigError, Problem
+
+THREADS = 10
+MAX_HEADER_BYTES = 64 * 1024
+MAX_BODY_BYTES = 1024 * 1024
+SHUTDOWN_SECONDS = 20
+"""How long a stop waits for the requests in flight, within the 30 seconds that
+Kubernetes gives a pod."""
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Where to listen: `port` 0 takes a free one, `cert` and `key` are PEM files."""
+
+    host: str
+    port: int
+    cert: Optional[str] = None
+    key: Optional[str] = None
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host is an address, or a name of addresses, of this machine only."""
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host or None, None)}
+    except (OSError, UnicodeError):
+        return False
+    return all(ipaddress.ip_address(address.split("%")[0]).is_loopback for address in found)
+
+
+def run_server(app: Any, listen: Listen, ready: Callable[[str], None]) -> None:
+    """Serve a WSGI application until SIGTERM or SIGINT, then finish what is in flight.
+
+    `ready` is called with the base URL once connections are accepted. It has to
+    run in the main thread, where signals arrive.
+
+    Raises `ConfigError` when it can't listen, or the certificate can't be used.
+    """
+    server = _prepare(app, listen)
+    stop = threading.Event()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in handlers:
+        signal.signal(number, lambda *_: stop.set())
+    worker = threading.Thread(target=server.serve, name="serve", daemon=True)
+    worker.start()
+    ready(_base_url(server, listen))
+    while worker.is_alive() and not stop.wait(0.5):
+        pass
+    for number, handler in handlers.items():
+        signal.signal(number, handler)  # a second signal ends the wait
+    server.stop()
+
+
+def _prepare(app: Any, listen: Listen) -> Server:
+    server = Server((listen.host, listen.port), app, numthreads=THREADS, server_name="abcwebrtc")
+    server.max_request_header_size = MAX_HEADER_BYTES
+    server.max_request_body_size = MAX_BODY_BYTES
+    server.shutdown_timeout = SHUTDOWN_SECONDS
+    if listen.cert and listen.key:
+        _check_certificate(listen.cert, listen.key)
+        server.ssl_adapter = BuiltinSSLAdapter(listen.cert, listen.key)
+    try:
+        server.prepare()
+        return server
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+    raise ConfigError(Problem(f"can't listen on {listen.host} port {listen.port}: {reason}"))
+
+
+def _check_certificate(cert: str, key: str) -> None:
+    """Refuse a certificate before it is served: cheroot would ask for a pass phrase."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    for file in (cert, key):
+        try:
+            with open(file, "rb"):
+                continue
+        except OSError as error:
+            reason = f"can't be read: {error.strerror}"
+        raise ConfigError(Problem(reason, "", file))
+    try:
+        context.load_cert_chain(cert, key, password=_no_pass_phrase)
+        return
+    except _EncryptedKeyError:
+        reason = "the key is encrypted; give one without a pass phrase"
+    except ssl.SSLError:
+        reason = "certificate and key are not a pair of PEM files"
+    raise ConfigError(Problem(reason, "", f"{cert}, {key}"))
+
+
+class _EncryptedKeyError(Exception):
+    pass
+
+
+def _no_pass_phrase() -> str:
+    raise _EncryptedKeyError
+
+
+def _base_url(server: Server, listen: Listen) -> str:
+    host, port = server.bind_addr[:2]
+    name = f"[{host}]" if ":" in host else host
+    return f"{'https' if listen.cert else 'http'}://{name}:{port}"
