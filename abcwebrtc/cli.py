@@ -210,7 +210,7 @@ def _serve(options: argparse.Namespace) -> int:
     from abcwebrtc.serve import Listen, run_server
 
     _check_serve_options(options)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _log_to_stderr()
     config = WebRTCConfig.from_file(options.od_config)
     for note in (*map(str, config.warnings), *_serve_notes(config, options)):
         _warn(note)
@@ -240,6 +240,13 @@ def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
     if verifier.weakness:
         _warn(f"{file}: {verifier.weakness}")
     return token_identity(verifier)
+
+
+def _log_to_stderr() -> None:
+    import cherrypy
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s: %(message)s", level=logging.INFO)
+    cherrypy.log.screen = False  # or it would say everything once more
 
 
 def _announce(base_url: str) -> None:

@@ -70,7 +70,7 @@ def mint_turn_credentials(
     if user is not None:
         check_userid(user)
         username = f"{username}:{user}"
-    return TurnCredentials(username, _password(_as_secret(secret), username), ttl, expires_at)
+    return TurnCredentials(username, _password(secret, username), ttl, expires_at)
 
 
 def verify_turn_credentials(
@@ -92,7 +92,7 @@ def verify_turn_credentials(
     try:
         given = password.encode("ascii")
         for secret in secrets:  # all of them, also after the first that fits
-            expected = _password(_as_secret(secret), username).encode("ascii")
+            expected = _password(secret, username).encode("ascii")
             known |= hmac.compare_digest(given, expected)
     except UnicodeEncodeError:
         return False
@@ -133,13 +133,11 @@ def pseudonym(key: AnySecret, user: str) -> str:
     if not user:
         raise CredentialError("the userid is empty")
     message = _PSEUDONYM_LABEL + user.encode("utf-8", "surrogatepass")
-    return _as_secret(key).hmac_sha256(message)[:16].hex()
+    secret = key if isinstance(key, Secret) else Secret(key)
+    return secret.hmac_sha256(message)[:16].hex()
 
 
-def _as_secret(secret: AnySecret) -> Secret:
-    return secret if isinstance(secret, Secret) else Secret(secret)
-
-
-def _password(secret: Secret, username: str) -> str:
-    digest = secret.hmac_sha1(username.encode("utf-8"))
+def _password(secret: AnySecret, username: str) -> str:
+    key = secret if isinstance(secret, Secret) else Secret(secret)
+    digest = key.hmac_sha1(username.encode("utf-8"))
     return binascii.b2a_base64(digest, newline=False).decode("ascii")

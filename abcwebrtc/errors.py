@@ -89,6 +89,9 @@ class CredentialError(AbcWebRTCError, ValueError):
 class WebRTCDisabledError(CredentialError):
     """``webrtc.enable`` is False, so nothing is minted."""
 
+    def __init__(self) -> None:
+        super().__init__("webrtc.enable is False; set webrtc.enable: True for sound")
+
 
 class TokenError(AbcWebRTCError):
     """A user token, or the key to verify it with, is not valid."""

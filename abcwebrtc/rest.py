@@ -20,7 +20,7 @@ from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.errors import AbcWebRTCError, TokenError, WebRTCDisabledError
 from abcwebrtc.iceservers import public_rtc_configuration
 from abcwebrtc.plain import thaw
-from abcwebrtc.rtc import build_rtc_configuration, check_enabled, server_credentials
+from abcwebrtc.rtc import build_rtc_configuration, server_credentials
 from abcwebrtc.tokens import UserTokenVerifier, bearer_token
 
 Identity = Callable[[], str]
@@ -120,7 +120,8 @@ class WebRTCController:
         }
 
     def _turn(self, user: str) -> Dict[str, Any]:
-        check_enabled(self._config)
+        if not self._config.enable:
+            raise WebRTCDisabledError
         if not self._config.coturn:
             raise cherrypy.HTTPError(404, "webrtc.coturn has no TURN server")
         server = self._config.coturn[0]

@@ -24,19 +24,14 @@ def build_rtc_configuration(
     Raises `WebRTCDisabledError` when ``webrtc.enable`` is False, and
     `CredentialError` when no credential can be minted for `user`.
     """
-    check_enabled(config)
+    if not config.enable:
+        raise WebRTCDisabledError
     if now is None:
         now = time.time()
     result: Dict[str, Any] = config.template.copy()
     for server in config.coturn:
         result["iceServers"].append(_ice_server(server, user, now))
     return result
-
-
-def check_enabled(config: WebRTCConfig) -> None:
-    """Raise `WebRTCDisabledError` when ``webrtc.enable`` is False."""
-    if not config.enable:
-        raise WebRTCDisabledError("webrtc.enable is False; set webrtc.enable: True for sound")
 
 
 def server_credentials(

@@ -1,0 +1,82 @@
+"""Runs a script of this checkout where everything that it needs is installed.
+
+Standard library only: this is what runs first, on a machine with nothing but
+python3 and git.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import List
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def enter_venv(extras: str, modules: List[str], apt: bool) -> None:
+    """Go on in a virtual environment that has the checkout installed.
+
+    Returns at once when `modules` can be imported already; otherwise the
+    running script starts again, in `.venv`.
+    """
+    if all(importlib.util.find_spec(name) for name in modules):
+        return
+    python = make_venv(sys.executable, ROOT / ".venv", extras, apt)
+    os.execv(python, [str(python), *sys.argv])
+
+
+def make_venv(interpreter: str, folder: Path, extras: str, apt: bool) -> Path:
+    """Return the python of a virtual environment, made or brought up to date."""
+    python = folder / "bin" / "python"
+    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + extras.encode()).hexdigest()
+    stamp = folder / "installed"
+    if stamp.exists() and stamp.read_text() == wanted and python.exists():
+        return python
+    if not _has_ensurepip(interpreter):
+        install_debian_packages(["python3-venv"], apt)
+    print(f"installing into {folder.name} (once, about a minute)", flush=True)
+    subprocess.run([interpreter, "-m", "venv", "--clear", str(folder)], check=True)
+    target = f"{ROOT}[{extras}]" if extras else str(ROOT)
+    install = [str(python), "-m", "pip", "install", "--quiet", "--editable", target]
+    subprocess.run([*install, "--disable-pip-version-check"], check=True)
+    stamp.write_text(wanted)
+    return python
+
+
+def install_debian_packages(packages: List[str], apt: bool) -> bool:
+    """Install what is missing of some Debian packages, if `apt` allows it.
+
+    Says what to type where it does not, and returns whether all are there.
+    """
+    missing = [name for name in packages if not _is_installed(name)]
+    if not missing:
+        return True
+    sudo = [] if os.geteuid() == 0 else ["sudo"]
+    install = [*sudo, "apt-get", "install", "--yes", "--no-install-recommends", *missing]
+    if not apt:
+        print(f"missing: {' '.join(missing)}; add --apt, or run: {' '.join(install)}")
+        return False
+    print(f"installing Debian packages: {' '.join(missing)}", flush=True)
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in ([*sudo, "apt-get", "update"], install):
+        subprocess.run([*command, "--quiet=2"], check=True, env=quiet, stdout=subprocess.DEVNULL)
+    return True
+
+
+def _has_ensurepip(interpreter: str) -> bool:
+    # A Debian without python3-venv has a venv module that can't install pip.
+    return (
+        subprocess.run([interpreter, "-c", "import ensurepip"], capture_output=True).returncode == 0
+    )
+
+
+def _is_installed(package: str) -> bool:
+    if not shutil.which("dpkg-query"):
+        return False
+    query = ["dpkg-query", "--show", "--showformat=${db:Status-Status}", package]
+    return subprocess.run(query, capture_output=True, text=True).stdout == "installed"

@@ -1,0 +1,95 @@
+"""Runs every check of the project: style, types, layers, tests, coverage.
+
+    python3 tests/run.py
+
+It needs nothing but Python 3 and installs the rest into `.venv`. With --apt it
+also installs the Debian packages that tests use, coturn among them; without
+them, those tests are skipped. The unit tests run once more on Python 3.8 and on
+the newest Python, where these are on the PATH.
+
+--apt    install Debian packages that are missing (as root, or with sudo)
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import List
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "examples"))
+
+import bootstrap  # noqa: E402
+
+DEBIAN_PACKAGES = ["coturn"]
+OLDEST, NEWEST = 8, 14
+COVERAGE = 95
+
+
+def main() -> int:
+    """Run all checks, and return 1 if one of them fails."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--apt", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    bootstrap.install_debian_packages(DEBIAN_PACKAGES, options.apt)
+    venv = bootstrap.make_venv(sys.executable, ROOT / ".venv", "test,lint", options.apt).parent
+    results = [run(command) for command in checks(venv)]
+    results += [run(unit_tests(minor, options.apt)) for minor in other_pythons()]
+    print("== all checks passed" if all(results) else "== some checks FAILED", flush=True)
+    return 0 if all(results) else 1
+
+
+def checks(venv: Path) -> List[List[str]]:
+    """Return the commands that run on the default Python."""
+    python = str(venv / "python")
+    return [
+        [str(venv / "ruff"), "check", "."],
+        [str(venv / "ruff"), "format", "--check", "."],
+        [str(venv / "mypy")],
+        [str(venv / "lint-imports")],
+        [
+            *[python, "-m", "pytest", "--cov", "--cov-report=term"],
+            f"--cov-fail-under={COVERAGE}",
+        ],
+    ]
+
+
+def other_pythons() -> List[int]:
+    """Return the minor versions to run on too: 3.8 and the newest that is here."""
+    here = sys.version_info.minor
+    found = [minor for minor in range(OLDEST, NEWEST + 1) if minor == here or runs(minor)]
+    if OLDEST not in found:
+        print("no python3.8 on the PATH: its unit tests are left out")
+    return sorted({found[0], found[-1]} - {here})
+
+
+def runs(minor: int) -> bool:
+    """Say whether this Python is here and can make a virtual environment."""
+    path = shutil.which(f"python3.{minor}")
+    if path is None:
+        return False
+    code = f"import ensurepip, sys; sys.exit(sys.version_info[:2] != (3, {minor}))"
+    return subprocess.run([path, "-c", code], capture_output=True).returncode == 0
+
+
+def unit_tests(minor: int, apt: bool) -> List[str]:
+    """Return the command for the unit tests on another Python."""
+    folder = ROOT / f".venv-3.{minor}"
+    python = bootstrap.make_venv(str(shutil.which(f"python3.{minor}")), folder, "test", apt)
+    return [str(python), "-m", "pytest", "-q", "--ignore=tests/integration"]
+
+
+def run(command: List[str]) -> bool:
+    """Run a command in the checkout, and say whether it succeeded."""
+    print("==", " ".join(command).replace(str(ROOT) + os.sep, ""), flush=True)
+    return subprocess.run(command, cwd=ROOT).returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
