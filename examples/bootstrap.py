@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import List
+from typing import Any, List
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,13 +37,13 @@ def make_venv(interpreter: str, folder: Path, extras: str, apt: bool) -> Path:
     stamp = folder / "installed"
     if stamp.exists() and stamp.read_text() == wanted and python.exists():
         return python
-    if not _has_ensurepip(interpreter):
-        install_debian_packages(["python3-venv"], apt)
+    if not _has_ensurepip(interpreter) and not install_debian_packages(["python3-venv"], apt):
+        sys.exit(1)
     print(f"installing into {folder.name} (once, about a minute)", flush=True)
-    subprocess.run([interpreter, "-m", "venv", "--clear", str(folder)], check=True)
+    _run([interpreter, "-m", "venv", "--clear", str(folder)])
     target = f"{ROOT}[{extras}]" if extras else str(ROOT)
     install = [str(python), "-m", "pip", "install", "--quiet", "--editable", target]
-    subprocess.run([*install, "--disable-pip-version-check"], check=True)
+    _run([*install, "--disable-pip-version-check"])
     stamp.write_text(wanted)
     return python
 
@@ -64,8 +64,14 @@ def install_debian_packages(packages: List[str], apt: bool) -> bool:
     print(f"installing Debian packages: {' '.join(missing)}", flush=True)
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in ([*sudo, "apt-get", "update"], install):
-        subprocess.run([*command, "--quiet=2"], check=True, env=quiet, stdout=subprocess.DEVNULL)
+        _run([*command, "--quiet=2"], env=quiet, stdout=subprocess.DEVNULL)
     return True
+
+
+def _run(command: List[str], **options: Any) -> None:
+    """Run a command that has to succeed; it says itself why it did not."""
+    if subprocess.run(command, **options).returncode:
+        sys.exit("this failed, see above: " + " ".join(command))
 
 
 def _has_ensurepip(interpreter: str) -> bool:
