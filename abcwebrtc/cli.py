@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import logging
 import os
@@ -52,6 +53,7 @@ example: abcwebrtc serve od.config --host 0.0.0.0 --port 8080
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the command line and return the exit status."""
+    _prepare_output()
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
@@ -59,13 +61,14 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return status
     except AbcWebRTCError as error:
         _print_error(error)
-        return FAILED
     except BrokenPipeError:
-        # Whoever read us has gone; keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        _discard_output()  # whoever read us has gone
+    except OSError as error:
+        _discard_output()
+        print(f"error: can't print: {error.strerror}", file=sys.stderr)
     except KeyboardInterrupt:
         return INTERRUPTED
+    return FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -283,6 +286,21 @@ def _print_error(error: AbcWebRTCError) -> None:
             print(_finding_line(problem, sys.stderr), file=sys.stderr)
     else:
         print(f"{_coloured('error', '31', sys.stderr)}: {error}", file=sys.stderr)
+
+
+def _prepare_output() -> None:
+    """Make printing possible where a stream is closed, or not for all of Unicode."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, for good
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _discard_output() -> None:
+    """Keep Python from failing once more at exit with what could not be printed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _warn(text: str) -> None:

@@ -102,7 +102,7 @@ class WebRTCConfig:
             raise ConfigError(*findings.errors, warnings=tuple(findings.warnings))
         key_file = fields["user_token_key_file"]
         if key_file:
-            fields["user_token_key_file"] = os.path.join(folder, key_file)
+            fields["user_token_key_file"] = os.path.abspath(os.path.join(folder, key_file))
         return cls(**fields, warnings=tuple(findings.warnings))
 
     @property

@@ -34,6 +34,8 @@ KEYS = (
 _PLACEHOLDER = re.compile(
     rb"change.?me|super.?secret|your.?secret|placeholder|example|<.*>", re.IGNORECASE
 )
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|(stuns?|turns?):(?![0-9]+(\?|$))", re.IGNORECASE)
+_QUOTED = re.compile(rb"([\s=].*|.*\s|'.*'|\".*\")", re.DOTALL)
 _NO_DTLS = "is turns over udp, that is DTLS, which browsers do not speak; use tcp"
 _BARE_PLACEHOLDERS = (b"secret", b"password", b"static-auth-secret", b"north")
 
@@ -73,14 +75,18 @@ class SecretReader:
 
     def from_file(self, name: str) -> FileSecrets:
         """Return the secrets of a file; raise `ConfigError` if there are none."""
-        path = os.path.join(self._folder, name)
+        path = os.path.abspath(os.path.join(self._folder, name))
         if path not in self._files:
             self._files[path] = FileSecrets(path)
         return self._files[path]
 
     def from_environment(self, name: str) -> Optional[FixedSecrets]:
         """Return the secrets of a variable, None if it is unset or empty."""
-        secrets = split_secrets(self._environ.get(name, "").encode("utf-8", "surrogateescape"))
+        try:
+            value = self._environ.get(name, "")
+        except UnicodeEncodeError:
+            return None  # no variable can have this name
+        secrets = split_secrets(value.encode("utf-8", "surrogateescape"))
         return FixedSecrets(secrets) if secrets else None
 
 
@@ -90,7 +96,7 @@ def parse_coturn(
     """Return the servers of ``webrtc.coturn``; errors and warnings go to `findings`."""
     if value is None or value == {}:
         return ()
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         server = _Parser(findings, value, path, reader, now).parse()
         return (server,) if server else ()
     if not isinstance(value, (list, tuple)):
@@ -98,7 +104,7 @@ def parse_coturn(
         return ()
     servers: List[CoturnServer] = []
     for index, item in enumerate(value):
-        if isinstance(item, dict):
+        if isinstance(item, Mapping):
             server = _Parser(findings, item, (*path, index), reader, now).parse()
             servers += [server] if server else []
         else:
@@ -111,7 +117,7 @@ def check_ttl(findings: Findings, path: KeyPath, ttl: Any, now: float) -> Option
     if type(ttl) is not int:
         findings.error(path, f"must be a whole number of seconds, such as 3600, not {kind(ttl)}")
     elif ttl < 1:
-        findings.error(path, f"is {ttl}; it must be 1 second or more, such as 3600")
+        findings.error(path, "must be 1 second or more, such as 3600")
     elif int(now) + ttl > MAX_EXPIRY:
         findings.error(
             path,
@@ -129,7 +135,7 @@ class _Parser:
     def __init__(
         self,
         findings: Findings,
-        server: Dict[Any, Any],
+        server: Mapping[Any, Any],
         path: KeyPath,
         reader: SecretReader,
         now: float,
@@ -163,8 +169,7 @@ class _Parser:
         value = self._server.get(key, default)
         if value in choices:
             return str(value)
-        given = f"is {value!r}" if isinstance(value, str) else f"is {kind(value)}"
-        self._error(key, f"{given}; write " + " or ".join(map(repr, choices)))
+        self._error(key, "must be " + " or ".join(map(repr, choices)))
         return default
 
     def _ttl(self) -> Optional[int]:
@@ -198,7 +203,7 @@ class _Parser:
         if not isinstance(text, str):
             self._findings.error(path, f"must be text such as 'host:3478', not {kind(text)}")
             return None
-        scheme = re.match(r"(stuns?|turns?|https?|wss?):", text, re.IGNORECASE)
+        scheme = _SCHEME.match(text)
         if scheme:
             message = (
                 f"begins with '{scheme.group()}'; write host:port alone, the scheme is 'protocol'"
@@ -247,14 +252,15 @@ class _Parser:
             source = self._findings.attempt(path, lambda: self._reader.from_file(file))
         else:
             source = self._from_environment(key, self._server[key])
-        for secret in source.current() if source else ():
-            self._judge(key, secret.reveal())
+        for index, secret in enumerate(source.current() if source else ()):
+            path = self._item_path(key, index) if key == name else (*self._path, key)
+            self._judge(path, secret.reveal())
         return source
 
     def _from_environment(self, key: str, variable: str) -> Optional[SecretSource]:
         source = self._reader.from_environment(variable)
         if source is None:
-            self._error(key, f"the environment has no {variable}, or it is empty; set it")
+            self._error(key, "the environment has no such variable, or it is empty; set it")
         return source
 
     def _inline(self, key: str) -> Optional[SecretSource]:
@@ -269,13 +275,14 @@ class _Parser:
                 return None
         return FixedSecrets(tuple(map(Secret, items)))
 
-    def _judge(self, key: str, value: bytes) -> None:
+    def _judge(self, path: KeyPath, value: bytes) -> None:
+        warn = self._findings.warn
         if _PLACEHOLDER.search(value) or value.lower() in _BARE_PLACEHOLDERS:
-            self._warn(key, "is a placeholder that anybody can guess; make a random one")
+            warn(path, "is a placeholder that anybody can guess; make a random one")
         elif len(value) < MIN_SECRET_BYTES:
-            self._warn(key, f"is shorter than {MIN_SECRET_BYTES} characters; make a random one")
-        if value != value.strip() or value[:1] == b"=":
-            self._warn(key, "begins or ends with what turnserver.conf drops unless it is quoted")
+            warn(path, f"is shorter than {MIN_SECRET_BYTES} characters; make a random one")
+        if _QUOTED.fullmatch(value):
+            warn(path, "begins or ends with what turnserver.conf drops unless it is quoted")
 
 
 def _wrong_secret(value: Any) -> str:

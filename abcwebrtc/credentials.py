@@ -86,7 +86,7 @@ def verify_turn_credentials(
     """
     if isinstance(secrets, (str, bytes, Secret)):
         secrets = (secrets,)
-    match = _USERNAME.fullmatch(username)
+    match = _match_username(username)
     moment = int(time.time() if now is None else now)
     known = False
     try:
@@ -97,6 +97,18 @@ def verify_turn_credentials(
     except UnicodeEncodeError:
         return False
     return known and match is not None and moment <= int(match.group(1)) <= MAX_EXPIRY
+
+
+def _match_username(username: str) -> Optional["re.Match[str]"]:
+    """Match a username that coturn may take: an expiry, and perhaps a userid."""
+    match = _USERNAME.fullmatch(username)
+    if match is None or match.group(2) is None:
+        return match
+    try:
+        check_userid(match.group(2)[1:])
+    except CredentialError:
+        return None
+    return match
 
 
 def check_userid(user: str) -> None:

@@ -6,6 +6,7 @@ import difflib
 from typing import Any, Callable, Iterable, List, Mapping, Tuple
 
 from abcwebrtc.errors import ConfigError, KeyPath, Problem, format_path
+from abcwebrtc.ini import shown
 from abcwebrtc.odconfig import OdConfig
 
 
@@ -34,8 +35,7 @@ class Findings:
             return action()
         except ConfigError as error:
             for problem in error.problems:
-                place = f"{problem.file}: " if problem.file else ""
-                self.error(path, place + problem.message)
+                self.error(path, problem.message)
         return None
 
     def unknown_keys(self, path: KeyPath, given: Iterable[Any], known: Tuple[str, ...]) -> None:
@@ -48,7 +48,8 @@ class Findings:
         if self._config is None:
             return Problem(message, format_path(path), level=level)
         line = self._config.line_of(path)
-        return Problem(message, format_path(path), self._config.file, line, level)
+        text = format_path(path) if shown(str(path[0])) else ""
+        return Problem(message, text, self._config.file, line, level)
 
 
 def suggestion(key: Any, known: Tuple[str, ...]) -> str:

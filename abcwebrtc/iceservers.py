@@ -67,7 +67,12 @@ def _check_server(findings: Findings, path: KeyPath, server: Any) -> None:
     elif not urls or not isinstance(urls, (str, tuple)):
         findings.error((*path, "urls"), "must be a URI such as 'stun:host:3478', or a list of URIs")
     else:
-        schemes = [_check_url(findings, (*path, "urls"), text) for text in _texts(urls)]
+        here = (*path, "urls")
+        many = isinstance(urls, tuple)
+        schemes = [
+            _check_url(findings, (*here, index) if many else here, text)
+            for index, text in enumerate(_texts(urls))
+        ]
         if any(scheme in TURN_SCHEMES for scheme in schemes):
             _check_login(findings, path, server)
 

@@ -9,7 +9,8 @@ without a delimiter, and interpolates without a bound.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import ChainMap
+from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, NoReturn, Optional, Tuple
 
 from abcwebrtc.errors import ConfigError, Problem
@@ -21,14 +22,38 @@ Sections = Dict[str, Dict[str, "Entry"]]
 DEFAULT_SECTION = "DEFAULT"
 MAX_DEPTH = 10
 """Interpolation goes as deep as `configparser.MAX_INTERPOLATION_DEPTH`."""
-MAX_EXPANSION = 4 * 1024 * 1024
-"""Characters that all interpolation of one file may produce together."""
+MAX_GROWTH = 4 * 1024 * 1024
+"""Characters and items that the values of one file may grow by, all together."""
 
 _SECTION = re.compile(r"\[(?P<header>[^]]+)\]")
 _OPTION = re.compile(r"(?P<key>[^:=]*)[:=](?P<value>.*)", re.DOTALL)
 _REFERENCE = re.compile(r"%(?:(?P<percent>%)|\((?P<name>[^)]+)\)s|)")
-_NAME = re.compile(r"[A-Za-z_][\w.-]*$")
-_LONE_CLOSER = re.compile(r"[\]})]+[ \t]*,?[ \t]*(#.*)?$")
+_REFERENCE_COST = 16
+_TOO_MUCH = "%(...)s expands to too much text"
+_SHOWN = re.compile(r"(webrtc\.|desktop\.|jwt_)[A-Za-z_]+")
+
+
+def shown(key: str) -> str:
+    """Return a key if a message can show it, else nothing.
+
+    A value that lost its indent is read as a key, so only what surely is the
+    name of an entry is shown.
+    """
+    return key if _SHOWN.fullmatch(key) else ""
+
+
+class Budget:
+    """What is left of `MAX_GROWTH` for one file."""
+
+    def __init__(self) -> None:
+        self._left = MAX_GROWTH
+
+    def spend(self, amount: int) -> bool:
+        """Take an amount away if there is that much, and say whether there was."""
+        if amount > self._left:
+            return False
+        self._left -= amount
+        return True
 
 
 @dataclass(frozen=True)
@@ -38,16 +63,10 @@ class Entry:
     key: str
     line: int
     lines: Lines
+    text: str = field(init=False, repr=False)
 
-    @property
-    def name(self) -> str:
-        """The key if it can be shown, and is not half a value that lost its indent."""
-        return self.key if _NAME.match(self.key) else ""
-
-    @property
-    def text(self) -> str:
-        """The value as one text."""
-        return "\n".join(text for _, text in self.lines)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", "\n".join(text for _, text in self.lines))
 
 
 class IniReader:
@@ -81,10 +100,10 @@ class IniReader:
 
     def _read_line(self, number: int, line: str, stripped: str) -> None:
         indent = len(line) - len(line.lstrip())
-        closer = self._key is not None and bool(_LONE_CLOSER.match(line))
-        if closer:
+        if self._key is not None and indent <= self._indent and _is_lone_closer(line):
             self._warn_closer(number, stripped[0])
-        if self._key is not None and (indent > self._indent or closer):
+            indent = self._indent + 1
+        if self._key is not None and indent > self._indent:
             self._value.append((number, stripped))
             return
         self._end_entry()
@@ -126,7 +145,7 @@ class IniReader:
             self._fail(
                 number,
                 f"given twice, in lines {first.line} and {number}; keep one of them",
-                first.name,
+                shown(key),
             )
         self._key = key
         self._value = [(number, match.group("value").strip())]
@@ -142,16 +161,26 @@ class IniReader:
         self._key = None
 
 
+def _is_lone_closer(line: str) -> bool:
+    """Say whether a line begins with closing brackets and holds nothing else."""
+    rest = line.lstrip(")]}")
+    if rest == line:
+        return False
+    rest = rest.strip()
+    rest = rest[1:].lstrip() if rest.startswith(",") else rest
+    return not rest or rest.startswith("#")
+
+
 class Interpolation:
     """``%(name)s`` and ``%%`` in the values of one section."""
 
-    def __init__(self, sections: Sections, section: str, file: str) -> None:
+    def __init__(self, sections: Sections, section: str, file: str, budget: Budget) -> None:
         self.file = file
-        self._names: Mapping[str, Entry] = {
-            **sections.get(DEFAULT_SECTION, {}),
-            **sections.get(section, {}),
-        }
-        self._budget = MAX_EXPANSION
+        self._names: Mapping[str, Entry] = ChainMap(
+            sections.get(section, {}), sections.get(DEFAULT_SECTION, {})
+        )
+        self._budget = budget
+        self._heights: Dict[str, int] = {}
 
     @property
     def entries(self) -> Mapping[str, Entry]:
@@ -160,36 +189,50 @@ class Interpolation:
 
     def check(self, entry: Entry) -> None:
         """Refuse a ``%`` that would make pyos refuse the file. Expands nothing."""
+        self._height(entry, 1)
+
+    def _height(self, entry: Entry, depth: int) -> int:
+        """Return how deep the references of an entry go, and refuse bad ones."""
+        if "%" not in entry.text:
+            return 0
+        known = self._heights.get(entry.key, 1)
+        if depth + known - 1 > MAX_DEPTH:
+            message = f"%(...)s is nested more than {MAX_DEPTH} deep, or in a ring"
+            self._fail(entry, entry.line, message)
+        if entry.key in self._heights:
+            return known
+        if not self._budget.spend(len(entry.text)):
+            self._fail(entry, entry.line, _TOO_MUCH)
+        heights = [0]
         for number, text in entry.lines:
             for match in _REFERENCE.finditer(text):
                 if not match.group("percent"):
-                    self._target(match, entry, number)
+                    heights.append(self._height(self._target(match, entry, number), depth + 1))
+        self._heights[entry.key] = 1 + max(heights)
+        return self._heights[entry.key]
 
     def expand(self, entry: Entry) -> Lines:
-        """Return the lines of a value, interpolated.
+        """Return the lines of a value that was checked, interpolated.
 
         Each keeps the number of the line in the file that it comes from.
         """
         expanded: List[Tuple[int, str]] = []
         for number, text in entry.lines:
-            result = self._expand(text, entry, number, 1)
+            result = self._expand(text, entry, number)
             expanded.extend((number, part) for part in result.split("\n"))
         return tuple(expanded)
 
-    def _expand(self, text: str, entry: Entry, number: int, depth: int) -> str:
+    def _expand(self, text: str, entry: Entry, number: int) -> str:
         if "%" not in text:
             return text
-        if depth > MAX_DEPTH:
-            self._fail(entry, number, f"%(...)s is nested more than {MAX_DEPTH} deep, or in a ring")
-        return _REFERENCE.sub(lambda match: self._replace(match, entry, number, depth), text)
+        return _REFERENCE.sub(lambda match: self._replace(match, entry, number), text)
 
-    def _replace(self, match: "re.Match[str]", entry: Entry, number: int, depth: int) -> str:
+    def _replace(self, match: "re.Match[str]", entry: Entry, number: int) -> str:
         if match.group("percent"):
             return "%"
-        text = self._expand(self._target(match, entry, number).text, entry, number, depth + 1)
-        self._budget -= len(text)
-        if self._budget < 0:
-            self._fail(entry, number, "%(...)s expands to too much text")
+        text = self._expand(self._target(match, entry, number).text, entry, number)
+        if not self._budget.spend(len(text) + _REFERENCE_COST):
+            self._fail(entry, number, _TOO_MUCH)
         return text
 
     def _target(self, match: "re.Match[str]", entry: Entry, number: int) -> Entry:
@@ -201,4 +244,4 @@ class Interpolation:
         return self._names[name]
 
     def _fail(self, entry: Entry, number: int, message: str) -> NoReturn:
-        raise ConfigError(Problem(message, entry.name, self.file, number))
+        raise ConfigError(Problem(message, shown(entry.key), self.file, number))

@@ -11,21 +11,19 @@ import ast
 import io
 import tokenize
 import warnings
-from typing import Any, Dict, NoReturn, Tuple
+from typing import Any, Dict, List, NoReturn, Optional, Tuple
 
 from abcwebrtc.errors import KeyPath
-from abcwebrtc.ini import Lines
+from abcwebrtc.ini import Budget, Lines
 
 MAX_NESTING = 50
 MAX_OPERATORS = 100
 MAX_NUMBER_LENGTH = 100
-MAX_WEIGHT = 1024 * 1024
-"""How large the result of a ``+`` or ``*`` may be, in characters and items."""
-
 Positions = Dict[KeyPath, int]
 
 _CONSTANTS = ("True", "False", "None")
-_OPENING, _CLOSING, _OPERATORS = "([{", ")]}", "+-*"
+_CLOSES = {")": "(", "]": "[", "}": "{"}
+_OPERATORS = "+-*"
 _PREFIX = "_ = "
 _UNCLOSED = (
     "the bracket or quote that opens here is not closed; "
@@ -43,12 +41,13 @@ class LiteralError(Exception):
         self.reason = reason
 
 
-def parse_literal(lines: Lines, path: KeyPath) -> Tuple[Any, Positions]:
+def parse_literal(lines: Lines, path: KeyPath, budget: Budget) -> Tuple[Any, Positions]:
     """Return the value of a literal, and the lines of what is inside it.
 
     `lines` are the text with its line numbers, `path` is the key path of the
-    value. A position is noted where it differs from that of the container.
-    An empty text is an empty string, as in CherryPy's ``unrepr``.
+    value. A position is noted where it differs from that of the container. What
+    ``+`` and ``*`` make is taken from `budget`. An empty text is an empty
+    string, as in CherryPy's ``unrepr``.
 
     Raises `LiteralError`, whose `index` says in which of `lines`.
     """
@@ -58,8 +57,8 @@ def parse_literal(lines: Lines, path: KeyPath) -> Tuple[Any, Positions]:
     if not lines[0][1]:
         raise LiteralError(0, "the value has to begin in the line of its key")
     _check_tokens(source)
-    evaluator = _Evaluator(lines)
-    value = evaluator.evaluate(_parse(_PREFIX + source), path)
+    evaluator = _Evaluator(lines, budget)
+    value = evaluator.evaluate(_parse(_PREFIX + source), path, lines[0][0])
     return value, evaluator.positions
 
 
@@ -71,10 +70,13 @@ def _check_tokens(source: str) -> None:
             limits.check(token)
         return
     except tokenize.TokenError as error:
-        at_end = "EOF" in str(error.args[0])
-        index = limits.opened if at_end else error.args[1][0] - 1
+        message, (row, _) = error.args
+        unclosed = "EOF" in message
+        index = limits.opened if "statement" in message else row - 1
+    except SyntaxError as error:
+        unclosed, index = False, (error.lineno or 1) - 1
     # Raised out here, since an exception's context would hold the source.
-    raise LiteralError(index, _UNCLOSED if at_end else _BAD_CHARACTER)
+    raise LiteralError(index, _UNCLOSED if unclosed else _BAD_CHARACTER)
 
 
 class _Limits:
@@ -82,12 +84,12 @@ class _Limits:
 
     def __init__(self) -> None:
         self.operators = 0
-        self.brackets = [0]
+        self.brackets: List[Tuple[str, int]] = []
 
     @property
     def opened(self) -> int:
-        """The line, from 0, of the bracket that is open, if one is."""
-        return self.brackets[-1]
+        """The line, from 0, of the last bracket that is open."""
+        return self.brackets[-1][1] if self.brackets else 0
 
     def check(self, token: tokenize.TokenInfo) -> None:
         index = token.start[0] - 1
@@ -103,18 +105,25 @@ class _Limits:
             self._check_operator(index, token.string)
 
     def _check_operator(self, index: int, operator: str) -> None:
-        if operator in _OPENING:
-            self.brackets.append(index)
-        elif operator in _CLOSING:
-            del self.brackets[max(1, len(self.brackets) - 1) :]
+        if operator in _CLOSES.values():
+            self.brackets.append((operator, index))
+        elif operator in _CLOSES:
+            self._close(index, operator)
         elif operator in _OPERATORS:
             self.operators += 1
         elif operator not in (",", ":"):
             raise LiteralError(index, f"'{operator}' is not part of a literal value")
-        if len(self.brackets) > MAX_NESTING + 1:
+        if len(self.brackets) > MAX_NESTING:
             raise LiteralError(index, f"brackets are nested more than {MAX_NESTING} deep")
         if self.operators > MAX_OPERATORS:
             raise LiteralError(index, f"more than {MAX_OPERATORS} operators in one value")
+
+    def _close(self, index: int, operator: str) -> None:
+        if not self.brackets:
+            raise LiteralError(index, f"'{operator}' closes no bracket; take it out")
+        opened, opened_index = self.brackets.pop()
+        if opened != _CLOSES[operator]:
+            raise LiteralError(opened_index, _UNCLOSED)
 
 
 def _parse(source: str) -> ast.expr:
@@ -140,69 +149,83 @@ def _parse(source: str) -> ast.expr:
 
 
 class _Evaluator:
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, budget: Budget) -> None:
         self._lines = lines
+        self._budget = budget
         self.positions: Positions = {}
 
-    def evaluate(self, node: ast.AST, path: KeyPath) -> Any:
+    def evaluate(self, node: ast.AST, path: Optional[KeyPath], line: int) -> Any:
+        """Return the value of a node that stands at `path`, noted in `line`.
+
+        What is inside a sum or a product has no path: None.
+        """
         if isinstance(node, ast.Constant):
             return node.value
         if isinstance(node, ast.List):
-            return self._items(node, path)
+            return self._items(node, path, line)
         if isinstance(node, ast.Tuple):
-            return tuple(self._items(node, path))
+            return tuple(self._items(node, path, line))
         if isinstance(node, ast.Dict):
-            return self._dict(node, path)
+            return self._dict(node, path, line)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            return self._negative(node)
+            return self._negative(node, line)
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Mult)):
-            return self._binary(node)
+            return self._binary(node, line)
         self._fail(node, "only text, numbers, True, False, None, lists, tuples and dicts")
 
     def _fail(self, node: ast.AST, reason: str) -> NoReturn:
         raise LiteralError(node.lineno - 1, reason)  # type: ignore[attr-defined]
 
-    def _note(self, container: ast.expr, item: ast.expr, path: KeyPath) -> KeyPath:
-        if item.lineno != container.lineno:
-            self.positions[path] = self._lines[item.lineno - 1][0]
-        return path
+    def _note(self, node: ast.expr, path: Optional[KeyPath], container_line: int) -> int:
+        line = self._lines[node.lineno - 1][0]
+        if path is not None and line != container_line:
+            self.positions[path] = line
+        return line
 
-    def _items(self, node: Any, path: KeyPath) -> Any:
-        return [
-            self.evaluate(item, self._note(node, item, (*path, index)))
-            for index, item in enumerate(node.elts)
-        ]
+    def _items(self, node: Any, path: Optional[KeyPath], line: int) -> List[Any]:
+        result = []
+        for index, item in enumerate(node.elts):
+            here = None if path is None else (*path, index)
+            result.append(self.evaluate(item, here, self._note(item, here, line)))
+        return result
 
-    def _dict(self, node: ast.Dict, path: KeyPath) -> Dict[Any, Any]:
+    def _dict(self, node: ast.Dict, path: Optional[KeyPath], line: int) -> Dict[Any, Any]:
         result = {}
         for key_node, value_node in zip(node.keys, node.values):
             if key_node is None:
                 self._fail(node, "'**' is not part of a literal value")
-            key = self.evaluate(key_node, path)
-            try:
-                hash(key)
-            except TypeError:
+            key = self.evaluate(key_node, None, line)
+            if not _is_hashable(key):
                 self._fail(key_node, "a list or a dict can't be a key")
-            here = self._note(node, key_node, (*path, key))
-            result[key] = self.evaluate(value_node, here)
+            here = None if path is None else (*path, key)
+            result[key] = self.evaluate(value_node, here, self._note(key_node, here, line))
         return result
 
-    def _negative(self, node: ast.UnaryOp) -> Any:
-        operand = self.evaluate(node.operand, ())
+    def _negative(self, node: ast.UnaryOp, line: int) -> Any:
+        operand = self.evaluate(node.operand, None, line)
         if isinstance(operand, (int, float, complex)):
             return -operand
         self._fail(node, "'-' stands before something that is not a number")
 
-    def _binary(self, node: ast.BinOp) -> Any:
-        left, right = self.evaluate(node.left, ()), self.evaluate(node.right, ())
+    def _binary(self, node: ast.BinOp, line: int) -> Any:
+        left = self.evaluate(node.left, None, line)
+        right = self.evaluate(node.right, None, line)
         multiply = isinstance(node.op, ast.Mult)
-        if _result_weight(left, right, multiply) > MAX_WEIGHT:
+        if not self._budget.spend(_result_weight(left, right, multiply)):
             self._fail(node, "the result of '+' or '*' would be too large")
         try:
             return left * right if multiply else left + right
         except (TypeError, OverflowError):
             pass
         self._fail(node, "'+' or '*' of two things that it can't join")
+
+
+def _is_hashable(key: Any) -> bool:
+    try:
+        hash(key)
+    except TypeError:
+        return False
+    return True
 
 
 def _result_weight(left: Any, right: Any, multiply: bool) -> int:

@@ -7,10 +7,21 @@ same file with, imports modules and calls functions that a value names.
 from __future__ import annotations
 
 import os
+import re
+from itertools import chain
 from typing import Any, Dict, List, Optional, Tuple, Union
 
 from abcwebrtc.errors import ConfigError, KeyPath, Problem
-from abcwebrtc.ini import Entry, IniReader, Interpolation, Sections
+from abcwebrtc.ini import (
+    DEFAULT_SECTION,
+    Budget,
+    Entry,
+    IniReader,
+    Interpolation,
+    Lines,
+    Sections,
+    shown,
+)
 from abcwebrtc.literals import LiteralError, Positions, parse_literal
 
 MAX_BYTES = 1024 * 1024
@@ -34,6 +45,10 @@ class OdConfig(Dict[str, Any]):
         self.file = file
         self.warnings = warnings
         self._positions: Positions = {}
+
+    def __repr__(self) -> str:
+        """Name the file only: the values hold secrets."""
+        return f"<OdConfig {self.file}: {len(self)} entries>"
 
     def add(self, entry: Entry, value: Any, positions: Positions) -> None:
         """Store an entry with the lines of what is inside its value."""
@@ -74,13 +89,14 @@ def parse_od_config(text: str, file: str = "od.config") -> OdConfig:
     reader = IniReader(text, file)
     if "global" not in reader.sections:
         raise ConfigError(Problem("no [global] section; pyos reads no other", "", file))
-    _check_percent_signs(reader.sections, file)
+    budget = Budget()
+    _check_percent_signs(reader.sections, file, budget)
     config = OdConfig(file, tuple(reader.warnings))
-    interpolation = Interpolation(reader.sections, "global", file)
+    interpolation = Interpolation(reader.sections, "global", file, budget)
     problems: List[Problem] = []
     for entry in interpolation.entries.values():
         if entry.key.startswith(_KEPT):
-            problems += _add_entry(config, entry, interpolation)
+            problems += _add_entry(config, entry, interpolation.expand(entry), budget)
     if problems:
         raise ConfigError(*problems, warnings=config.warnings)
     return config
@@ -108,26 +124,28 @@ def _decode(data: bytes, file: str) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = len(re.findall(rb"\r\n?|\n", data[: error.start])) + 1
     raise ConfigError(Problem("not UTF-8 text; save the file as UTF-8", "", file, line))
 
 
-def _check_percent_signs(sections: Sections, file: str) -> None:
+def _check_percent_signs(sections: Sections, file: str, budget: Budget) -> None:
+    defaults = [entry for entry in sections.get(DEFAULT_SECTION, {}).values() if "%" in entry.text]
     for name, section in sections.items():
-        interpolation = Interpolation(sections, name, file)
-        for entry in section.values():
-            interpolation.check(entry)
+        if name == DEFAULT_SECTION:
+            continue
+        interpolation = Interpolation(sections, name, file, budget)
+        for entry in chain(section.values(), defaults):
+            interpolation.check(interpolation.entries[entry.key])
 
 
-def _add_entry(config: OdConfig, entry: Entry, interpolation: Interpolation) -> List[Problem]:
+def _add_entry(config: OdConfig, entry: Entry, lines: Lines, budget: Budget) -> List[Problem]:
     """Store an entry, or say what is wrong with one that abcwebrtc uses."""
-    lines = interpolation.expand(entry)
     try:
-        value, positions = parse_literal(lines, (entry.key,))
+        value, positions = parse_literal(lines, (entry.key,), budget)
     except LiteralError as error:
         if not entry.key.startswith(_USED):
             return []
         line = lines[min(error.index, len(lines) - 1)][0]
-        return [Problem(error.reason, entry.key, config.file, line)]
+        return [Problem(error.reason, shown(entry.key), config.file, line)]
     config.add(entry, value, positions)
     return []

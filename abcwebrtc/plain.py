@@ -16,6 +16,8 @@ from abcwebrtc.findings import Findings, kind
 
 Frozen = Union[None, bool, int, float, str, Tuple[Any, ...], Mapping[str, Any]]
 MAX_DEPTH = 50
+MAX_INT_BITS = 1024
+"""No number of JavaScript has more."""
 
 
 def freeze(findings: Findings, path: KeyPath, value: Any, depth: int = 0) -> Frozen:
@@ -31,6 +33,9 @@ def freeze(findings: Findings, path: KeyPath, value: Any, depth: int = 0) -> Fro
     if isinstance(value, (list, tuple)):
         items = enumerate(value)
         return tuple(freeze(findings, (*path, index), item, depth + 1) for index, item in items)
+    if type(value) is int and value.bit_length() > MAX_INT_BITS:
+        findings.error(path, f"is a number of more than {MAX_INT_BITS} bits")
+        return None
     if value is None or type(value) in (bool, int, str):
         return value  # type: ignore[no-any-return]
     if type(value) is float and math.isfinite(value):

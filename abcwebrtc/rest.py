@@ -13,7 +13,7 @@ import time
 from typing import Any, Callable, Dict, Mapping, Optional
 
 import cherrypy
-from cherrypy._cprequest import Request
+from cherrypy._cprequest import HookMap, Request, hookpoints
 
 import abcwebrtc
 from abcwebrtc.config import WebRTCConfig
@@ -48,7 +48,10 @@ def _read_json(entity: Any) -> None:
     """Put the JSON object in a request's body into ``request.json``."""
     length = entity.headers.get("Content-Length")
     if not length:
+        entity.fp.read()  # or a chunked body would be taken for the next request
         raise cherrypy.HTTPError(411)
+    if not length.isdecimal():
+        raise cherrypy.HTTPError(400, "Content-Length is not a number")
     if int(length) > MAX_JSON_BYTES:
         raise cherrypy.HTTPError(413)
     try:
@@ -84,12 +87,12 @@ class WebRTCController:
     @cherrypy.expose
     @_get
     @_json_out
-    def turn(self, service: str = "", **_: str) -> Dict[str, Any]:
+    def turn(self, /, **parameters: Any) -> Dict[str, Any]:
         """Answer in the shape of draft-uberti-behave-turn-rest-00, section 2.2.
 
         The draft knows one server: the first of ``webrtc.coturn``.
         """
-        if service != "turn":
+        if parameters.get("service") != "turn":
             raise cherrypy.HTTPError(400, "Write ?service=turn")
         return self._answer(self._turn)
 
@@ -197,8 +200,6 @@ def create_app(config: WebRTCConfig, identity: Optional[Identity] = None) -> Any
     root = type("Root", (), {"api": Api(config, identity)})()
     settings = {
         "request.dispatch": _LowerCaseDispatcher(),
-        "hooks.before_finalize": _finish,
-        "hooks.after_error_response": _finish,
         "tools.log_headers.on": False,  # the headers hold the user's token
     }
     app = cherrypy.Application(root, "", {"/": settings})
@@ -219,13 +220,6 @@ def _error_page(status: str, message: str, traceback: str, version: str) -> str:
     return json.dumps({"status": int(status[:3]), "message": html.unescape(message)})
 
 
-class _JsonRequest(Request):
-    """A request whose errors are JSON, from before its first header is read."""
-
-    error_page = {"default": _error_page}  # noqa: RUF012, as in the base class
-    show_tracebacks = False
-
-
 def _finish() -> None:
     """Set the headers that every answer has, and unpad error pages."""
     response = cherrypy.serving.response
@@ -234,3 +228,22 @@ def _finish() -> None:
     response.headers["Server"] = "abcwebrtc"
     response.headers.pop("Content-Length", None)
     response.body = response.collapse_body().rstrip(b" ")
+
+
+class _JsonRequest(Request):
+    """A request whose errors are JSON, from before its first header is read."""
+
+    error_page = {"default": _error_page}  # noqa: RUF012, as in the base class
+    show_tracebacks = False
+    hooks = HookMap(hookpoints)
+
+    def process_headers(self) -> None:
+        """Refuse headers that can't be decoded, which CherryPy takes for its own fault."""
+        try:
+            super().process_headers()
+        except (LookupError, ValueError):
+            raise cherrypy.HTTPError(400, "A header can't be decoded") from None
+
+
+for _hookpoint in ("before_finalize", "after_error_response"):
+    _JsonRequest.hooks.attach(_hookpoint, _finish)

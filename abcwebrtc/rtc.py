@@ -55,7 +55,7 @@ def server_credentials(
     if server.username == "pseudonym":
         keys = server.pseudonym_keys.current() if server.pseudonym_keys else secrets
         name = pseudonym(keys[0], user or "")
-    return mint_turn_credentials(secrets[0], ttl or server.ttl, name, now)
+    return mint_turn_credentials(secrets[0], server.ttl if ttl is None else ttl, name, now)
 
 
 def _ice_server(server: CoturnServer, user: Optional[str], now: float) -> Dict[str, Any]:

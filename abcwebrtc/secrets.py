@@ -30,16 +30,15 @@ class Secret:
     """A secret that signs, and shows itself nowhere.
 
     Its repr and text hide the value, and it can't be pickled. Two are equal
-    when their values are; the comparison takes constant time. An empty one is
-    a `CredentialError`.
+    when their values are; the comparison takes constant time.
+
+    Raises `CredentialError` for an empty text, or one that is not Unicode.
     """
 
     __slots__ = ("_inner", "_outer", "_value")
 
     def __init__(self, value: Union[str, bytes]) -> None:
-        if not value:
-            raise CredentialError("the secret is empty")
-        self._value = value.encode("utf-8") if isinstance(value, str) else bytes(value)
+        self._value = _secret_bytes(value)
         self._inner, self._outer = _keyed_sha1(self._value)
 
     def hmac_sha1(self, message: bytes) -> bytes:
@@ -113,7 +112,8 @@ class FileSecrets:
         """Return the secrets, newest first."""
         if self._clock() >= self._next_look and self._lock.acquire(blocking=False):
             try:
-                self._look()
+                if self._clock() >= self._next_look:  # another thread may have looked
+                    self._look()
             finally:
                 self._lock.release()
         return self._secrets
@@ -142,6 +142,18 @@ SecretSource = Union[FixedSecrets, FileSecrets]
 def split_secrets(data: bytes) -> Tuple[Secret, ...]:
     """Return the secrets in the content of a file: one a line, blank ones left out."""
     return tuple(Secret(line.strip()) for line in data.splitlines() if line.strip())
+
+
+def _secret_bytes(value: Union[str, bytes]) -> bytes:
+    if not isinstance(value, (str, bytes)):
+        raise TypeError("a secret is text or bytes")
+    if not value:
+        raise CredentialError("the secret is empty")
+    try:
+        return value if isinstance(value, bytes) else value.encode("utf-8")
+    except UnicodeEncodeError:
+        pass  # this exception holds the secret
+    raise CredentialError("the secret is not valid Unicode text")
 
 
 def _keyed_sha1(key: bytes) -> Tuple[hashlib._Hash, hashlib._Hash]:

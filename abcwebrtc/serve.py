@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Server
@@ -66,19 +66,33 @@ def run_server(app: Any, listen: Listen, ready: Callable[[str], None]) -> None:
 
 
 def _prepare(app: Any, listen: Listen) -> Server:
-    server = Server((listen.host, listen.port), app, numthreads=THREADS, server_name="abcwebrtc")
-    server.max_request_header_size = MAX_HEADER_BYTES
-    server.max_request_body_size = MAX_BODY_BYTES
-    server.shutdown_timeout = SHUTDOWN_SECONDS
     if listen.cert and listen.key:
         _check_certificate(listen.cert, listen.key)
-        server.ssl_adapter = BuiltinSSLAdapter(listen.cert, listen.key)
     try:
+        server = Server((listen.host, listen.port), app, THREADS, "abcwebrtc")
+        server.max_request_header_size = MAX_HEADER_BYTES
+        server.max_request_body_size = MAX_BODY_BYTES
+        server.shutdown_timeout = SHUTDOWN_SECONDS
+        if listen.cert and listen.key:
+            server.ssl_adapter = _TLSAdapter(listen.cert, listen.key)
         server.prepare()
         return server
-    except (OSError, UnicodeError) as error:
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
     raise ConfigError(Problem(f"can't listen on {listen.host} port {listen.port}: {reason}"))
+
+
+class _TLSAdapter(BuiltinSSLAdapter):
+    """TLS whose handshake is left to the thread that serves the connection.
+
+    cheroot does it where it accepts, so a client that never begins one keeps
+    all others waiting.
+    """
+
+    def wrap(self, sock: socket.socket) -> Tuple[ssl.SSLSocket, Dict[str, str]]:
+        """Return the socket, which shakes hands when it is first read."""
+        wrapped = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        return wrapped, {"wsgi.url_scheme": "https", "HTTPS": "on"}
 
 
 def _check_certificate(cert: str, key: str) -> None:

@@ -76,6 +76,7 @@ def bearer_token(header: Optional[str]) -> str:
 
 
 def _load_public_key(path: str) -> RSAPublicKey:
+    data = b""
     try:
         with open(path, "rb") as stream:
             data = stream.read(64 * 1024)

@@ -116,8 +116,10 @@ def _check_host(host: str) -> str:
     if host.startswith("["):
         return _check_ipv6(host)
     labels = host[:-1].split(".") if host.endswith(".") else host.split(".")
-    if not host or len(host) > 253:
+    if not host:
         raise _error("has no host; write host:port, as in 'turn.domain.local:3478'")
+    if len(host) > 253:
+        raise _error("has a host of more than 253 characters, which no DNS name has")
     if not host.isascii():
         raise _error("has a host that is not ASCII; write its punycode form (xn--...)")
     if not all(_LABEL.fullmatch(label) for label in labels):

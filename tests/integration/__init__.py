@@ -1,0 +1,1 @@
+"""Tests against real programs: coturn, and abcwebrtc as a process of its own."""

@@ -1,0 +1,84 @@
+"""Fixtures: a real turnserver, and the real ``abcwebrtc serve``."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any, Callable, Iterator, Optional
+
+import pytest
+
+from conftest import require_program
+
+if sys.version_info >= (3, 10):
+    from integration.endpoint import Endpoint
+    from integration.turn import Certificate, Turnserver, make_certificate
+else:  # aioice and schemathesis are not made for it
+    collect_ignore_glob = ["test_*.py"]
+
+SECRET = "the-static-auth-secret-of-coturn"
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture
+def start_turnserver(
+    tmp_path: Path, certificate: Certificate
+) -> Iterator[Callable[..., Turnserver]]:
+    """Return a function that starts a turnserver with these secrets and options."""
+    program = require_program("turnserver", "coturn")
+    with contextlib.ExitStack() as stack:
+
+        def start(*secrets: str, options: Any = ()) -> Turnserver:
+            server = Turnserver(program, tmp_path, certificate, secrets, options)
+            stack.callback(_finish, server)
+            server.wait_until_ready()
+            return server
+
+        yield start
+
+
+def _finish(server: Turnserver) -> None:
+    status = server.stop()
+    print(f"turnserver on port {server.port} ended with {status} and said:")
+    print(server.output)  # pytest shows it when the test fails
+
+
+@pytest.fixture(scope="module")
+def shared_turnserver(
+    tmp_path_factory: pytest.TempPathFactory, certificate: Certificate
+) -> Iterator[Turnserver]:
+    """A turnserver for all tests of a module, that knows `SECRET`."""
+    program = require_program("turnserver", "coturn")
+    folder = tmp_path_factory.mktemp("turnserver")
+    server = Turnserver(program, folder, certificate, [SECRET])
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        _finish(server)
+
+
+@pytest.fixture
+def turnserver(shared_turnserver: Turnserver) -> Iterator[Turnserver]:
+    """The module's turnserver; what it logs during the test is shown when the test fails."""
+    before = len(shared_turnserver.output)
+    yield shared_turnserver
+    print(shared_turnserver.output[before:])
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Endpoint]]:
+    """Return a function that runs ``abcwebrtc serve`` on this ``webrtc.coturn``."""
+    with contextlib.ExitStack() as stack:
+
+        def start(coturn: Any, folder: Optional[Path] = None, **changes: Any) -> Endpoint:
+            endpoint = stack.enter_context(Endpoint.running(folder or tmp_path, coturn, **changes))
+            stack.callback(lambda: print(endpoint.server.output))
+            return endpoint
+
+        yield start

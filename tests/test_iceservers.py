@@ -1,0 +1,244 @@
+"""The static rtc_configuration."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import pytest
+
+from abcwebrtc.findings import Findings
+from abcwebrtc.iceservers import parse_rtc_configuration, public_rtc_configuration, static_uris
+from abcwebrtc.plain import thaw
+
+PATH = ("rtc",)
+LOGIN = {"username": "fry", "credential": "marked-hush"}
+
+
+def parse(value):
+    findings = Findings({})
+    frozen = parse_rtc_configuration(findings, value, PATH)
+    return frozen, list(map(str, findings.errors)), list(map(str, findings.warnings))
+
+
+def parse_server(server):
+    return parse({"iceServers": [server]})
+
+
+@pytest.mark.parametrize("value", [None, {}, {"iceServers": []}, {"iceServers": ()}])
+def test_nothing_is_an_empty_list_of_servers(value):
+    frozen, errors, warnings = parse(value)
+    assert thaw(frozen) == {"iceServers": []}
+    assert errors == warnings == []
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"urls": "stun:stun.l.google.com:19302"},
+        {"urls": ["stun:a", "stun:b:1"]},
+        {"urls": ("stun:a",)},
+        {"urls": "stun:[2001:db8::1]:65535"},
+        {"urls": "stun:a", "url": "stun:a"},
+        {"urls": "stun:a", "vendor": {"x": [1, None]}},
+        MappingProxyType({"urls": "stun:a"}),
+    ],
+)
+def test_a_good_stun_server_is_kept_as_it_is(server):
+    frozen, errors, warnings = parse_server(server)
+    assert errors == warnings == []
+    urls = server["urls"]
+    expected = {**server, "urls": list(urls) if isinstance(urls, tuple) else urls}
+    assert thaw(frozen) == {"iceServers": [expected]}
+
+
+def test_members_that_are_not_known_pass_through_in_place():
+    value = {
+        "iceTransportPolicy": "all",
+        "iceServers": [{"urls": "stun:a", "x": 1}],
+        "bundlePolicy": "max-bundle",
+        "iceCandidatePoolSize": 3,
+        "vendor": {"deep": [True, None, 1.5]},
+    }
+    frozen, errors, warnings = parse(value)
+    assert thaw(frozen) == value
+    assert errors == warnings == []
+
+
+@pytest.mark.parametrize("policy", ["all", "relay"])
+def test_both_policies_are_good(policy):
+    assert parse({"iceTransportPolicy": policy})[1] == []
+
+
+A_URI = "must be a URI such as 'stun:host:3478', or a list of URIs"
+BAD = [
+    ("stun:a", "rtc: must be a dict such as {'iceServers': []}, not text"),
+    ([], "rtc: must be a dict such as {'iceServers': []}, not a list"),
+    (False, "rtc: must be a dict such as {'iceServers': []}, not a bool"),
+    ({"iceServers": None}, "rtc.iceServers: must be a list of dicts, not None"),
+    ({"iceServers": "stun:a"}, "rtc.iceServers: must be a list of dicts, not text"),
+    ({"iceServers": {"urls": "stun:a"}}, "rtc.iceServers: must be a list of dicts, not "),
+    ({"iceServers": ["stun:a"]}, "rtc.iceServers[0]: must be a dict with 'urls', not text"),
+    ({"iceServers": [{"urls": "stun:a"}, None]}, "rtc.iceServers[1]: must be a dict with 'urls'"),
+    ({"iceServers": [{}]}, "rtc.iceServers[0]: has no 'urls'"),
+    (
+        {"iceServers": [{"url": "stun:a"}]},
+        "rtc.iceServers[0]: has no 'urls'; 'url' is the old name, write 'urls'",
+    ),
+    ({"iceServers": [{"urls": ""}]}, f"rtc.iceServers[0].urls: {A_URI}"),
+    ({"iceServers": [{"urls": []}]}, f"rtc.iceServers[0].urls: {A_URI}"),
+    ({"iceServers": [{"urls": None}]}, f"rtc.iceServers[0].urls: {A_URI}"),
+    ({"iceServers": [{"urls": 7}]}, f"rtc.iceServers[0].urls: {A_URI}"),
+    ({"iceServers": [{"urls": {"a": "b"}}]}, f"rtc.iceServers[0].urls: {A_URI}"),
+    ({"iceTransportPolicy": "Relay"}, "rtc.iceTransportPolicy: must be 'all' or 'relay'"),
+    ({"iceTransportPolicy": None}, "rtc.iceTransportPolicy: must be 'all' or 'relay'"),
+    ({"iceTransportPolicy": ["all"]}, "rtc.iceTransportPolicy: must be 'all' or 'relay'"),
+    ({"x": b""}, "rtc.x: is bytes, which can't be sent as JSON"),
+    ({1: 2}, "rtc: has a whole number as a key; JSON keys are text in quotes"),
+]
+
+
+@pytest.mark.parametrize(("value", "words"), BAD)
+def test_a_bad_configuration_is_an_error_that_says_what_to_write(value, words):
+    errors = parse(value)[1]
+    assert len(errors) == 1
+    assert errors[0].startswith(words)
+
+
+def test_a_missing_urls_has_no_hint_when_there_is_no_old_name():
+    assert parse_server({"username": "fry"})[1] == ["rtc.iceServers[0]: has no 'urls'"]
+
+
+BAD_URLS = [
+    ("stun.l.google.com:19302", "must begin with stun:, stuns:, turn: or turns:"),
+    ("http://host", "must begin with stun:"),
+    ("stun://host", "has '//' after 'stun:', which browsers refuse"),
+    ("turn://host", "has '//' after 'turn:', which browsers refuse"),
+    ("stun:host:0", "port that is not a number from 1 to 65535"),
+    ("stun:host:65536", "port that is not a number from 1 to 65535"),
+    ("stun:2001:db8::1", "write '[2001:db8::1]:3478'"),
+    ("turn:host?transport=tls", "transport=udp or transport=tcp"),
+    ("turn:fry:hush@host", "before '@'"),
+    ("stun:?", "has no host"),
+]
+
+
+@pytest.mark.parametrize("wrap", [lambda url: url, lambda url: ["stun:good", url]])
+@pytest.mark.parametrize(("url", "words"), BAD_URLS)
+def test_a_bad_uri_is_an_error(wrap, url, words):
+    errors = parse_server({"urls": wrap(url), **LOGIN})[1]
+    assert len(errors) == 1
+    assert errors[0].startswith("rtc.iceServers[0].urls")
+    assert words in errors[0]
+
+
+@pytest.mark.parametrize(("item", "words"), [(None, "not None"), (7, "not a whole number")])
+def test_an_item_of_urls_that_is_no_text_is_an_error(item, words):
+    errors = parse_server({"urls": ["stun:good", item]})[1]
+    assert len(errors) == 1
+    assert "urls" in errors[0]
+    assert f"must be text such as 'stun:host:3478', {words}" in errors[0]
+
+
+def test_a_finding_in_a_list_of_urls_names_the_item():
+    errors = parse_server({"urls": ["stun:good", "stun:bad:x"]})[1]
+    assert errors[0].startswith("rtc.iceServers[0].urls[1]: ")
+
+
+LOGINS = [
+    ({}, "'username'"),
+    ({"username": "fry"}, "'credential'"),
+    ({"credential": "hush"}, "'username'"),
+    ({"username": "", "credential": "hush"}, "'username'"),
+    ({"username": "fry", "credential": ""}, "'credential'"),
+    ({"username": None, "credential": "hush"}, "'username'"),
+    ({"username": "fry", "credential": 7}, "'credential'"),
+]
+
+
+@pytest.mark.parametrize("urls", ["turn:a", "turns:a", ["stun:a", "turn:b"]])
+@pytest.mark.parametrize(("login", "missing"), LOGINS)
+def test_a_turn_server_without_its_login_is_an_error(urls, login, missing):
+    errors = parse_server({"urls": urls, **login})[1]
+    assert len(errors) == 1
+    assert errors[0].startswith(f"rtc.iceServers[0]: has a turn URI without {missing}")
+    assert "write your coturn server into webrtc.coturn" in errors[0]
+    assert "hush" not in errors[0]
+
+
+@pytest.mark.parametrize("urls", ["turn:a", "turns:a", ["stun:a", "turn:b?transport=udp"]])
+def test_a_static_turn_password_is_a_warning_that_does_not_show_it(urls):
+    _, errors, warnings = parse_server({"urls": urls, **LOGIN})
+    assert errors == []
+    assert len(warnings) == 1
+    assert warnings[0].startswith("rtc.iceServers[0]: has a TURN password that never expires")
+    assert "write the server into webrtc.coturn" in warnings[0]
+    assert "marked-hush" not in warnings[0]
+
+
+WARNINGS = [
+    ("stuns:a", ["is a stuns URI"]),
+    ("STUNS:a:5349", ["is a stuns URI"]),
+    ("stun:a?transport=udp", ["has a '?' after a stun URI"]),
+    ("STUN:a?x", ["has a '?' after a stun URI"]),
+    ("stuns:a?", ["is a stuns URI", "has a '?' after a stun URI"]),
+    ("stun:a:53", ["uses port 53"]),
+    ("stun:a:53?x", ["has a '?' after a stun URI", "uses port 53"]),
+]
+
+
+@pytest.mark.parametrize("wrap", [lambda url: url, lambda url: ["stun:good", url]])
+@pytest.mark.parametrize(("url", "words"), WARNINGS)
+def test_what_is_allowed_but_unwise_is_a_warning_and_passes_through(wrap, url, words):
+    urls = wrap(url)
+    frozen, errors, warnings = parse_server({"urls": urls})
+    assert errors == []
+    assert len(warnings) == len(words)
+    for warning, word in zip(warnings, words):
+        assert warning.startswith("rtc.iceServers[0].urls")
+        assert word in warning
+    assert thaw(frozen)["iceServers"][0]["urls"] == urls
+
+
+def test_several_faults_are_reported_together():
+    value = {
+        "iceServers": [{"urls": ["stun:a:0", "turn:b:0"]}, 7, {"urls": "turn:c"}],
+        "iceTransportPolicy": "none",
+        "x": b"",
+    }
+    errors = parse(value)[1]
+    paths = [error.split(": ")[0] for error in errors]
+    assert [path.split(".urls")[0] for path in paths] == [
+        "rtc.x",
+        "rtc.iceServers[0]",
+        "rtc.iceServers[0]",
+        "rtc.iceServers[1]",
+        "rtc.iceServers[2]",
+        "rtc.iceTransportPolicy",
+    ]
+
+
+def test_the_static_uris_are_in_order_and_without_a_stun_query():
+    frozen, _, _ = parse(
+        {
+            "iceServers": [
+                {"urls": ["stun:a?x", "turn:b:1?transport=tcp"], **LOGIN},
+                {"urls": "stuns:c"},
+            ]
+        }
+    )
+    assert list(map(str, static_uris(frozen))) == ["stun:a", "turn:b:1?transport=tcp", "stuns:c"]
+
+
+def test_the_public_part_has_no_server_with_a_password():
+    value = {
+        "iceServers": [{"urls": "stun:a"}, {"urls": "turn:b", **LOGIN}, {"urls": "stun:c"}],
+        "iceTransportPolicy": "all",
+    }
+    frozen, _, _ = parse(value)
+    public = public_rtc_configuration(frozen)
+    assert "marked-hush" not in str(public)
+    assert thaw(public) == {
+        "iceServers": [{"urls": "stun:a"}, {"urls": "stun:c"}],
+        "iceTransportPolicy": "all",
+    }
+    assert len(frozen["iceServers"]) == 3
