@@ -257,6 +257,11 @@ def test_any_other_scheme_is_called_one(url):
     assert "scheme" in errors[0]
 
 
+@pytest.mark.parametrize("protocol", ["turn", "turns"])
+def test_a_bad_url_is_the_same_error_with_either_protocol(protocol):
+    assert len(parse_one({"protocol": protocol, "url": "host:0"})[1]) == 1
+
+
 @pytest.mark.parametrize("given", [{}, {"url": []}, {"url": ()}])
 def test_a_missing_url_is_an_error(given):
     _, errors, _ = parse_one(given, without=() if given else ["url"])
