@@ -11,7 +11,7 @@ from abcwebrtc.coturn import DAY, CoturnServer, SecretReader, check_ttl, parse_c
 from abcwebrtc.errors import ConfigError, KeyPath, Problem
 from abcwebrtc.findings import Findings, kind, suggestion
 from abcwebrtc.iceservers import parse_rtc_configuration, static_uris
-from abcwebrtc.odconfig import OdConfig, PathLike, load_od_config
+from abcwebrtc.odconfig import PathLike, load_od_config
 from abcwebrtc.plain import Frozen, Template, freeze
 from abcwebrtc.uris import TURN_SCHEMES, IceURI, parse_server
 
@@ -59,7 +59,7 @@ class WebRTCConfig:
     desktop: DesktopSettings
     user_token_key_file: Optional[str] = None
     warnings: Tuple[Problem, ...] = ()
-    template: Template = field(init=False, repr=False)
+    template: Template = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "template", Template(self.rtc_configuration))
@@ -202,6 +202,3 @@ def _check_together(findings: Findings, config: WebRTCConfig) -> None:
         findings.warn((COTURN,) if config.coturn else (RTC_CONFIGURATION,), message)
     if config.desktop.turn and not config.coturn:
         findings.warn((DESKTOP, "turn"), "is True, but webrtc.coturn has no server to give")
-
-
-__all__ = ["DesktopSettings", "OdConfig", "WebRTCConfig"]

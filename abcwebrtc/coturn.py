@@ -155,6 +155,8 @@ class _Parser:
         username = self._choice("username", USERNAME_STYLES, "timestamp")
         secrets = self._secrets(SECRET_KEY, required=True)
         keys = self._secrets(PSEUDONYM_KEY, required=False)
+        if keys and username != "pseudonym":
+            self._warn("username", f"is '{username}', so the pseudonym key is not used")
         if len(self._findings.errors) > before or not (secrets and ttl):
             return None
         return CoturnServer(uris, ttl, username, secrets, keys)
@@ -253,8 +255,7 @@ class _Parser:
         else:
             source = self._from_environment(key, self._server[key])
         for index, secret in enumerate(source.current() if source else ()):
-            path = self._item_path(key, index) if key == name else (*self._path, key)
-            self._judge(path, secret.reveal())
+            self._judge(self._item_path(key, index), secret.reveal())
         return source
 
     def _from_environment(self, key: str, variable: str) -> Optional[SecretSource]:

@@ -169,7 +169,6 @@ def _keyed_sha1(key: bytes) -> Tuple[hashlib._Hash, hashlib._Hash]:
 
 
 def _signature(path: str) -> Tuple[int, ...]:
-    reason = ""
     try:
         found = os.stat(path)
         if stat.S_ISREG(found.st_mode):

@@ -22,6 +22,9 @@ class UserTokenVerifier:
 
     def __init__(self, public_key: RSAPublicKey) -> None:
         self._key = public_key
+        if self.weakness and hasattr(jwt, "InsecureKeyLengthWarning"):
+            # PyJWT warns at each call; `weakness` is there to say it once.
+            warnings.filterwarnings("ignore", category=jwt.InsecureKeyLengthWarning)
 
     @classmethod
     def from_file(cls, path: str) -> UserTokenVerifier:
@@ -49,16 +52,13 @@ class UserTokenVerifier:
     def _claims(self, token: str) -> Any:
         required: List[str] = list(REQUIRED_CLAIMS)
         try:
-            with warnings.catch_warnings():
-                # PyJWT warns of a short key at each call; `weakness` says it once.
-                warnings.simplefilter("ignore")
-                return jwt.decode(
-                    token,
-                    key=self._key,
-                    algorithms=["RS256"],
-                    leeway=LEEWAY,
-                    options={"require": required},
-                )
+            return jwt.decode(
+                token,
+                key=self._key,
+                algorithms=["RS256"],
+                leeway=LEEWAY,
+                options={"require": required},
+            )
         except (jwt.PyJWTError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
             reason = type(error).__name__
         raise TokenError(f"the token is not valid: {reason}")

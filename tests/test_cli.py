@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import pty
@@ -442,8 +443,7 @@ def run_with_output(stream: Any, *arguments: object) -> Any:
 
 @pytest.mark.parametrize("line", [*LINES, ["--help"], ["mint", "--help"]], ids=" ".join)
 def test_a_reader_that_has_gone_is_no_traceback(tmp_path: Path, line: List[str]) -> None:
-    ours, theirs = os.pipe()
-    os.close(ours)
+    theirs = gone_reader()
     file = [] if "--help" in line else [write_od_config(tmp_path)]
     try:
         result = run_with_output(theirs, *line, *file)
@@ -477,12 +477,39 @@ def test_a_key_that_stdout_can_not_encode_is_no_traceback(tmp_path: Path) -> Non
     assert "no such entry" in result.stdout
 
 
-def test_a_reader_that_has_gone_is_exit_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def gone_reader() -> int:
     ours, theirs = os.pipe()
     os.close(ours)
-    with contextlib.suppress(BrokenPipeError), open(theirs, "w") as stream:
+    return theirs
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [(gone_reader, ""), (lambda: "/dev/full", "error: can't print: No space left on device\n")],
+)
+def test_what_can_not_be_printed_is_exit_1(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    output: Any,
+    message: str,
+) -> None:
+    with contextlib.suppress(OSError), open(output(), "w") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
         assert main(["check", str(write_od_config(tmp_path))]) == 1
+    assert capsys.readouterr().err == message
+
+
+def test_main_works_without_a_stdout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["check", str(write_od_config(tmp_path))]) == 0
+    sys.stdout.close()
+
+
+def test_main_works_with_another_stdout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert main(["check", str(write_od_config(tmp_path))]) == 0
+    assert sys.stdout.getvalue().endswith("no errors, no warnings\n")
 
 
 def open_for_writing(fifo: Path) -> Any:
@@ -514,7 +541,7 @@ def test_ctrl_c_is_exit_130_without_a_traceback(tmp_path: Path, name: str) -> No
         try:
             with wait_for(lambda: open_for_writing(fifo)):  # so that it waits for its file
                 process.send_signal(signal.SIGINT)
-                out, _ = process.communicate(timeout=WAIT)
+            out, _ = process.communicate(timeout=WAIT)
         finally:
             process.kill()
     assert process.returncode == 130

@@ -446,6 +446,7 @@ PLACES = [
     ("_env", "TURN_SECRET", [SECRET]),
     ("_env", "TWO", NEW_AND_OLD),
 ]
+PSEUDONYM = {"username": "pseudonym"}
 NAMES = [("coturn_static_auth_secret", "secrets"), ("pseudonym_key", "pseudonym_keys")]
 
 
@@ -453,7 +454,10 @@ NAMES = [("coturn_static_auth_secret", "secrets"), ("pseudonym_key", "pseudonym_
 @pytest.mark.parametrize(("name", "attribute"), NAMES)
 def test_a_secret_comes_from_any_place(folder, name, attribute, place, value, expected):
     servers, errors, warnings = parse_one(
-        {name + place: value}, [name] if place else [], environ=ENVIRON, folder=folder
+        {**PSEUDONYM, name + place: value},
+        [name] if place else [],
+        environ=ENVIRON,
+        folder=folder,
     )
     assert errors == warnings == []
     assert values(getattr(servers[0], attribute)) == expected
@@ -614,10 +618,16 @@ UNWISE = [
 @pytest.mark.parametrize(("secret", "warnings"), UNWISE)
 @pytest.mark.parametrize("name", [name for name, _ in NAMES])
 def test_an_unwise_secret_is_a_warning_that_does_not_show_it(name, secret, warnings):
-    servers, errors, found = parse_one({name: secret})
+    servers, errors, found = parse_one({**PSEUDONYM, name: secret})
     assert errors == []
     assert len(servers) == 1
     assert found == [f"coturn.{name}: {warning}" for warning in warnings]
+
+
+def test_a_pseudonym_key_without_pseudonyms_is_a_warning():
+    _, errors, warnings = parse_one({"pseudonym_key": "a-key-of-its-own-for-pseudonyms"})
+    assert errors == []
+    assert warnings == ["coturn.username: is 'timestamp', so the pseudonym key is not used"]
 
 
 @pytest.mark.parametrize(("place", "value"), [("_file", "secret"), ("_env", "TURN_SECRET")])

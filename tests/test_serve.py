@@ -310,10 +310,10 @@ def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
             status = error.code
         return subprocess.CompletedProcess(line, status, *capsys.readouterr())
 
-    def started(base_url: str) -> None:
-        raise AssertionError(f"it serves on {base_url}")
+    def stop(base_url: str) -> None:  # or a test that fails would never end
+        os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(abcwebrtc.cli, "_announce", started)
+    monkeypatch.setattr(abcwebrtc.cli, "_announce", stop)
     return run
 
 
@@ -497,6 +497,24 @@ def test_a_second_signal_ends_the_wait(tmp_path: Path) -> None:
         wait_for(lambda: is_refused(running.base_url))
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(WAIT) == -signal.SIGTERM
+
+
+def test_it_ends_when_nobody_can_read_where_it_serves(tmp_path: Path) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    process = subprocess.Popen(
+        command("serve", write_od_config(tmp_path), "--port", "0"),
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+    )
+    os.close(theirs)
+    try:
+        assert process.wait(WAIT) == 1
+    finally:
+        process.kill()
+        process.wait(WAIT)
 
 
 # what is kept quiet
@@ -705,6 +723,14 @@ def test_run_server_says_why_it_can_not_listen(
 )
 def test_is_loopback_is_true_for_addresses_of_this_machine_only(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+def test_a_name_of_several_addresses_is_loopback_when_all_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = [(2, 1, 6, "", (host, 0)) for host in ("127.0.0.1", "192.0.2.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
+    assert is_loopback("several.example.org") is False
 
 
 # the command `serve`, in this process
