@@ -5,7 +5,7 @@
 It needs nothing but Python 3 and installs the rest into `.venv`. With --apt it
 also installs the Debian packages that tests use, coturn among them; without
 them, those tests are skipped. The unit tests run once more on Python 3.8 and on
-the newest Python, where these are on the PATH.
+the newest Python, where these are installed.
 
 --apt    install Debian packages that are missing (as root, or with sudo)
 """
@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import List
+from typing import Dict, List
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "examples"))
@@ -40,7 +40,8 @@ def main() -> int:
     bootstrap.install_debian_packages(DEBIAN_PACKAGES, options.apt)
     venv = bootstrap.make_venv(sys.executable, ROOT / ".venv", "test,lint", options.apt).parent
     results = [run(command) for command in checks(venv)]
-    results += [run(unit_tests(minor, options.apt)) for minor in other_pythons()]
+    for minor, interpreter in other_pythons().items():
+        results.append(run(unit_tests(minor, interpreter, options.apt)))
     print("== all checks passed" if all(results) else "== some checks FAILED", flush=True)
     return 0 if all(results) else 1
 
@@ -60,28 +61,34 @@ def checks(venv: Path) -> List[List[str]]:
     ]
 
 
-def other_pythons() -> List[int]:
-    """Return the minor versions to run on too: 3.8 and the newest that is here."""
-    here = sys.version_info.minor
-    found = [minor for minor in range(OLDEST, NEWEST + 1) if minor == here or runs(minor)]
+def other_pythons() -> Dict[int, str]:
+    """Return the interpreters to run on too, by minor version: 3.8 and the newest."""
+    found = {minor: path for minor in range(OLDEST, NEWEST + 1) for path in pythons(minor)[:1]}
     if OLDEST not in found:
-        print("no python3.8 on the PATH: its unit tests are left out")
-    return sorted({found[0], found[-1]} - {here})
+        print("no python3.8 here: its unit tests are left out")
+    wanted = {OLDEST, max(found, default=OLDEST)} - {sys.version_info.minor}
+    return {minor: path for minor, path in found.items() if minor in wanted}
 
 
-def runs(minor: int) -> bool:
-    """Say whether this Python is here and can make a virtual environment."""
-    path = shutil.which(f"python3.{minor}")
-    if path is None:
-        return False
+def pythons(minor: int) -> List[str]:
+    """Return the interpreters of a version that can make a virtual environment.
+
+    Those of pyenv count also where it has not put them on the PATH.
+    """
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = [shutil.which(f"python3.{minor}"), *versions.glob(f"3.{minor}.*/bin/python3.{minor}")]
     code = f"import ensurepip, sys; sys.exit(sys.version_info[:2] != (3, {minor}))"
-    return subprocess.run([path, "-c", code], capture_output=True).returncode == 0
+    return [
+        str(path)
+        for path in found
+        if path and subprocess.run([str(path), "-c", code], capture_output=True).returncode == 0
+    ]
 
 
-def unit_tests(minor: int, apt: bool) -> List[str]:
+def unit_tests(minor: int, interpreter: str, apt: bool) -> List[str]:
     """Return the command for the unit tests on another Python."""
     folder = ROOT / f".venv-3.{minor}"
-    python = bootstrap.make_venv(str(shutil.which(f"python3.{minor}")), folder, "test", apt)
+    python = bootstrap.make_venv(interpreter, folder, "test", apt)
     return [str(python), "-m", "pytest", "-q", "--ignore=tests/integration"]
 
 
