@@ -54,8 +54,8 @@ example: abcwebrtc serve od.config --host 0.0.0.0 --port 8080
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the command line and return the exit status."""
     _prepare_output()
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         status: int = options.run(options)
         sys.stdout.flush()
         return status

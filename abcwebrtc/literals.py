@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 import warnings
 from typing import Any, Dict, List, NoReturn, Optional, Tuple
@@ -24,6 +25,9 @@ Positions = Dict[KeyPath, int]
 _CONSTANTS = ("True", "False", "None")
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 _OPERATORS = "+-*"
+_VALUES = (tokenize.NAME, tokenize.NUMBER, tokenize.STRING)
+_SIGNIFICANT = (*_VALUES, tokenize.OP, tokenize.NEWLINE)
+_F_STRING = re.compile("[A-Za-z]*[fF]")
 _PREFIX = "_ = "
 _UNCLOSED = (
     "the bracket or quote that opens here is not closed; "
@@ -80,11 +84,16 @@ def _check_tokens(source: str) -> None:
 
 
 class _Limits:
-    """What has been counted so far in the tokens of one value."""
+    """What has been counted so far in the tokens of one value.
+
+    Together they hold down the depth of the tree that `ast` makes of them,
+    which some versions of Python build without a check for overflow.
+    """
 
     def __init__(self) -> None:
         self.operators = 0
         self.brackets: List[Tuple[str, int]] = []
+        self._after_value = False
 
     @property
     def opened(self) -> int:
@@ -101,11 +110,17 @@ class _Limits:
             )
         if token.type == tokenize.NUMBER and len(token.string) > MAX_NUMBER_LENGTH:
             raise LiteralError(index, f"a number of more than {MAX_NUMBER_LENGTH} digits")
+        if token.type == tokenize.STRING and _F_STRING.match(token.string):
+            raise LiteralError(index, "an f-string is not a literal value")
         if token.type == tokenize.OP:
             self._check_operator(index, token.string)
+        if token.type in _SIGNIFICANT:
+            self._after_value = token.type in _VALUES or token.string in _CLOSES
 
     def _check_operator(self, index: int, operator: str) -> None:
         if operator in _CLOSES.values():
+            if self._after_value:
+                raise LiteralError(index, f"'{operator}' right after a value; a comma is missing")
             self.brackets.append((operator, index))
         elif operator in _CLOSES:
             self._close(index, operator)

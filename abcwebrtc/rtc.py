@@ -50,7 +50,7 @@ def server_credentials(
     name = None
     if server.username != "timestamp":
         if user is None:
-            raise CredentialError(f"the username style '{server.username}' needs a user")
+            raise CredentialError(f"the username style '{server.username}' needs a user: --user")
         name = user
     if server.username == "pseudonym":
         keys = server.pseudonym_keys.current() if server.pseudonym_keys else secrets

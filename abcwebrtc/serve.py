@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import signal
 import socket
 import ssl
@@ -13,7 +14,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Server
 
-from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
 
 THREADS = 10
 MAX_HEADER_BYTES = 64 * 1024
@@ -57,12 +58,16 @@ def run_server(app: Any, listen: Listen, ready: Callable[[str], None]) -> None:
         signal.signal(number, lambda *_: stop.set())
     worker = threading.Thread(target=server.serve, name="serve", daemon=True)
     worker.start()
-    ready(_base_url(server, listen))
-    while worker.is_alive() and not stop.wait(0.5):
-        pass
-    for number, handler in handlers.items():
-        signal.signal(number, handler)  # a second signal ends the wait
-    server.stop()
+    try:
+        ready(_base_url(server, listen))
+        while worker.is_alive() and not stop.wait(0.5):
+            pass
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)  # a second signal ends the wait
+        server.stop()
+    if not stop.is_set():
+        raise AbcWebRTCError("the server ended by itself; the log above says why")
 
 
 def _prepare(app: Any, listen: Listen) -> Server:
@@ -78,7 +83,8 @@ def _prepare(app: Any, listen: Listen) -> Server:
         server.prepare()
         return server
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        # cheroot puts the error of the socket into the text of its own.
+        reason = re.sub(r".*\[Errno -?\d+\] (.*?)\)?$", r"\1", str(error))
     raise ConfigError(Problem(f"can't listen on {listen.host} port {listen.port}: {reason}"))
 
 

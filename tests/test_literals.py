@@ -58,6 +58,7 @@ def refusal_of(text: str) -> LiteralError:
         ("-1.5e3", -1500.0),
         ("1e999", float("inf")),
         ("2j", 2j),
+        ("-2j", -2j),
         ("'text'", "text"),
         ('"text"', "text"),
         ("u'text'", "text"),

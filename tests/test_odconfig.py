@@ -849,7 +849,7 @@ def test_a_file_that_is_a_bomb_is_refused(text, words, tmp_path):
 def test_a_large_sparse_file_is_refused(tmp_path):
     path = tmp_path / "od.config"
     with path.open("wb") as stream:
-        stream.truncate(100 * 1000 * 1000)
+        stream.truncate(2 << 30)
     ((line, _, message),) = read_within_bounds(path)["problems"]
     assert line is None
     assert "larger than 1 MiB" in message

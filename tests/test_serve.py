@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 import abcwebrtc.cli
 import abcwebrtc.serve
 from abcwebrtc.cli import main
-from abcwebrtc.errors import ConfigError
+from abcwebrtc.errors import AbcWebRTCError, ConfigError
 from abcwebrtc.serve import Listen, is_loopback, run_server
 from support import (
     ENTRIES,
@@ -679,7 +679,8 @@ def test_run_server_ends_when_its_threads_do() -> None:
             connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
             read_all(connection)
 
-    run_server(leaving, Listen("127.0.0.1", 0), ready)
+    with pytest.raises(AbcWebRTCError, match="ended by itself"):
+        run_server(leaving, Listen("127.0.0.1", 0), ready)
 
 
 BAD_LISTENS = [
