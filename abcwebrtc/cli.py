@@ -150,7 +150,7 @@ def _check(options: argparse.Namespace) -> int:
         }
         print(json.dumps(report, indent=2))
         return FAILED if failed else OK
-    for problem in (*errors, *warnings):
+    for problem in sorted((*errors, *warnings), key=lambda problem: problem.line or 0):
         print(_finding_line(problem, sys.stdout))
     if config:
         print(_summary(config))

@@ -620,3 +620,14 @@ def test_colour_in_this_process(
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     assert abcwebrtc.cli._coloured("x", "31", Terminal()) == expected
+
+
+def test_findings_come_in_the_order_of_the_file(tmp_path: Path, run: Any) -> None:
+    od_config = tmp_path / "od.config"
+    od_config.write_text("[global]\nwebrtc.on: 1\nwebrtc.coturn: 5\nwebrtc.enable: 1\n")
+    lines = run("check", od_config).out.splitlines()[:-1]
+    assert [line.split(":")[1:3] for line in lines] == [
+        ["2", " warning"],
+        ["3", " error"],
+        ["4", " error"],
+    ]

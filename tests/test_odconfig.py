@@ -30,7 +30,8 @@ OWN = HERE.with_name("data") / "od.config"
 SHARED = HERE.parents[2] / "shared" / "data"
 REFERENCES = sorted(SHARED.glob("od.config.*"))
 NO_REFERENCES = pytest.param(
-    SHARED, marks=pytest.mark.skip(reason="abcdesktop's reference files are not at ../shared/data")
+    SHARED,
+    marks=pytest.mark.skip(reason="abcdesktop's reference files are not beside the checkout"),
 )
 USED = ("webrtc.", "desktop.envlocal", "desktop.pod", "jwt_token_user")
 SECRET = "Zq7xW9vK"
