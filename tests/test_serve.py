@@ -12,7 +12,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
@@ -279,12 +278,12 @@ def test_a_plain_client_gets_nothing_from_tls(
 def test_a_client_that_never_begins_tls_does_not_stop_the_others(
     tls_server: ServerProcess, certificates: Certificates
 ) -> None:
-    with connect(tls_server.base_url):
-        start = time.monotonic()
+    with connect(tls_server.base_url) as silent:
         answer = request(tls_server.base_url + HEALTHZ, context=certificates.trust)
-        took = time.monotonic() - start
-    assert answer.status == 200
-    assert took < 6, "the others wait for the silent one, until its time is up"
+        assert answer.status == 200
+        silent.setblocking(False)
+        with pytest.raises(BlockingIOError):  # it is still connected: its time was not up
+            silent.recv(1)
 
 
 # what it refuses to start with
@@ -486,9 +485,8 @@ def test_a_stop_does_not_wait_for_idle_connections(tmp_path: Path) -> None:
     with running_server(write_od_config(tmp_path)) as running, connect(running.base_url) as idle:
         idle.sendall(f"GET {HEALTHZ} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         assert idle.recv(65536).startswith(b"HTTP/1.1 200")
-        start = time.monotonic()
         assert running.stop() == 0
-        assert time.monotonic() - start < abcwebrtc.serve.SHUTDOWN_SECONDS / 2
+        assert read_all(idle) == b'{"status": 200, "message": "ok"}'
 
 
 def test_a_second_signal_ends_the_wait(tmp_path: Path) -> None:
@@ -654,6 +652,7 @@ def test_run_server_does_not_wait_for_a_stuck_client_without_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(abcwebrtc.serve, "SHUTDOWN_SECONDS", 0.2)
+    monkeypatch.setattr(abcwebrtc.serve.Server, "timeout", 3600)  # nothing else ends it
     connections: List[Any] = []
 
     def client(base_url: str) -> None:
@@ -663,9 +662,7 @@ def test_run_server_does_not_wait_for_a_stuck_client_without_end(
         environ["wsgi.input"].read(2)
         return hello(environ, start_response)
 
-    start = time.monotonic()
     run_server(reading, Listen("127.0.0.1", 0), stop_after(client, []))
-    assert time.monotonic() - start < 4, "it waited for longer than it was told"
     connections[0].close()
 
 
