@@ -18,6 +18,7 @@ from abcwebrtc.errors import (
     TokenError,
     WebRTCDisabledError,
 )
+from abcwebrtc.manifests import desktop_environment
 from abcwebrtc.odconfig import load_od_config
 from abcwebrtc.rtc import build_rtc_configuration
 
@@ -33,6 +34,7 @@ __all__ = [
     "WebRTCConfig",
     "WebRTCDisabledError",
     "build_rtc_configuration",
+    "desktop_environment",
     "load_od_config",
     "mint_turn_credentials",
     "verify_turn_credentials",

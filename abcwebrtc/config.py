@@ -7,38 +7,23 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from abcwebrtc.coturn import DAY, CoturnServer, SecretReader, check_ttl, parse_coturn
+from abcwebrtc.coturn import CoturnServer, SecretReader, parse_coturn
+from abcwebrtc.desktop import DESKTOP, DesktopSettings, parse_desktop
 from abcwebrtc.errors import ConfigError, KeyPath, Problem
 from abcwebrtc.findings import Findings, kind, suggestion
 from abcwebrtc.iceservers import parse_rtc_configuration, static_uris
 from abcwebrtc.odconfig import PathLike, load_od_config
 from abcwebrtc.plain import Frozen, Template, freeze
-from abcwebrtc.uris import TURN_SCHEMES, IceURI, parse_server
+from abcwebrtc.uris import TURN_SCHEMES, IceURI
 
 MAX_URLS = 4
 """Firefox warns, and every browser gathers slowly, with more."""
 
 ENABLE, COTURN = "webrtc.enable", "webrtc.coturn"
 RTC_CONFIGURATION, RTC_CONSTRAINTS = "webrtc.rtc_configuration", "webrtc.rtc_constraints"
-DESKTOP, USER_TOKEN = "webrtc.desktop", "jwt_token_user"
+USER_TOKEN = "jwt_token_user"  # noqa: S105, the name of an entry
 KEYS = (ENABLE, RTC_CONFIGURATION, COTURN, RTC_CONSTRAINTS, DESKTOP)
-DESKTOP_KEYS = ("turn", "ttl", "stun_server")
 PUBLIC_KEY_FILE = "jwtuserpublickeyfile"
-
-_GSTREAMER = "stun://"
-
-
-@dataclass(frozen=True)
-class DesktopSettings:
-    """The ``webrtc.desktop`` entry: what the desktop's own webrtcbin gets.
-
-    `turn` says whether it gets a TURN server, `ttl` is that credential's in
-    seconds, `stun_server` is the STUN server in GStreamer's form or None.
-    """
-
-    turn: bool = False
-    ttl: int = DAY
-    stun_server: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +106,7 @@ def _parse(
         "coturn": parse_coturn(findings, mapping.get(COTURN), (COTURN,), reader, now),
         "rtc_configuration": parse_rtc_configuration(findings, mapping.get(path[0]), path),
         "rtc_constraints": _constraints(findings, mapping.get(RTC_CONSTRAINTS)),
-        "desktop": _desktop(findings, mapping.get(DESKTOP), now),
+        "desktop": parse_desktop(findings, mapping, now),
         "user_token_key_file": _user_token_key_file(findings, mapping.get(USER_TOKEN)),
     }
 
@@ -152,31 +137,6 @@ def _constraints(findings: Findings, value: Any) -> Frozen:
     return freeze(findings, path, value)
 
 
-def _desktop(findings: Findings, value: Any, now: float) -> DesktopSettings:
-    path = (DESKTOP,)
-    if value is None:
-        return DesktopSettings()
-    if not isinstance(value, Mapping):
-        findings.error(path, f"must be a dict such as {{'turn': True}}, not {kind(value)}")
-        return DesktopSettings()
-    findings.unknown_keys(path, value, DESKTOP_KEYS)
-    turn = _bool(findings, (*path, "turn"), value.get("turn", False))
-    ttl = check_ttl(findings, (*path, "ttl"), value.get("ttl", DAY), now) or DAY
-    stun = _stun_server(findings, (*path, "stun_server"), value.get("stun_server"))
-    return DesktopSettings(turn, ttl, stun)
-
-
-def _stun_server(findings: Findings, path: KeyPath, value: Any) -> Optional[str]:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value.startswith(_GSTREAMER):
-        findings.error(path, "must be in GStreamer's form, such as 'stun://stun.domain.local:3478'")
-        return None
-    address = value[len(_GSTREAMER) :]
-    uri: Optional[IceURI] = findings.attempt(path, lambda: parse_server("stun", address))
-    return f"{_GSTREAMER}{uri.host}:{uri.port or uri.default_port}" if uri else None
-
-
 def _user_token_key_file(findings: Findings, value: Any) -> Optional[str]:
     if value is None:
         return None
@@ -200,5 +160,17 @@ def _check_together(findings: Findings, config: WebRTCConfig) -> None:
     if len(schemes) > MAX_URLS:
         message = f"browsers get {len(schemes)} urls; more than {MAX_URLS} make them slow"
         findings.warn((COTURN,) if config.coturn else (RTC_CONFIGURATION,), message)
-    if config.desktop.turn and not config.coturn:
-        findings.warn((DESKTOP, "turn"), "is True, but webrtc.coturn has no server to give")
+    if config.desktop.turn:
+        _check_desktop_turn(findings, config.coturn)
+
+
+def _check_desktop_turn(findings: Findings, coturn: Tuple[CoturnServer, ...]) -> None:
+    path = (DESKTOP, "turn")
+    if not coturn:
+        findings.warn(path, "is True, but webrtc.coturn has no server to give")
+    elif not any(uri.scheme == "turn" for server in coturn for uri in server.uris):
+        message = (
+            "is True, but there is only turns, and webrtcbin up to 1.22 speaks no TLS to it; "
+            "coturn takes its plain traffic on the same port, another server needs a turn url"
+        )
+        findings.warn(path, message)

@@ -29,6 +29,7 @@ _VALUES = (tokenize.NAME, tokenize.NUMBER, tokenize.STRING)
 _SIGNIFICANT = (*_VALUES, tokenize.OP, tokenize.NEWLINE)
 _F_STRING = re.compile("[A-Za-z]*[fF]")
 _PREFIX = "_ = "
+_TOKEN_COST = 8
 _UNCLOSED = (
     "the bracket or quote that opens here is not closed; "
     "close it, and begin the lines that belong to the value with a space"
@@ -60,15 +61,15 @@ def parse_literal(lines: Lines, path: KeyPath, budget: Budget) -> Tuple[Any, Pos
         return "", {}
     if not lines[0][1]:
         raise LiteralError(0, "the value has to begin in the line of its key")
-    _check_tokens(source)
+    _check_tokens(source, budget)
     evaluator = _Evaluator(lines, budget)
     value = evaluator.evaluate(_parse(_PREFIX + source), path, lines[0][0])
     return value, evaluator.positions
 
 
-def _check_tokens(source: str) -> None:
+def _check_tokens(source: str, budget: Budget) -> None:
     """Refuse what would be costly or dangerous to parse, before it is parsed."""
-    limits = _Limits()
+    limits = _Limits(budget)
     try:
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
             limits.check(token)
@@ -77,8 +78,8 @@ def _check_tokens(source: str) -> None:
         message, (row, _) = error.args
         unclosed = "EOF" in message
         index = limits.opened if "statement" in message else row - 1
-    except SyntaxError as error:
-        unclosed, index = False, (error.lineno or 1) - 1
+    except (SyntaxError, UnicodeError) as error:
+        unclosed, index = False, (getattr(error, "lineno", None) or 1) - 1
     # Raised out here, since an exception's context would hold the source.
     raise LiteralError(index, _UNCLOSED if unclosed else _BAD_CHARACTER)
 
@@ -90,7 +91,8 @@ class _Limits:
     which some versions of Python build without a check for overflow.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
         self.operators = 0
         self.brackets: List[Tuple[str, int]] = []
         self._after_value = False
@@ -102,6 +104,8 @@ class _Limits:
 
     def check(self, token: tokenize.TokenInfo) -> None:
         index = token.start[0] - 1
+        if not self._budget.spend(_TOKEN_COST):
+            raise LiteralError(index, "the values of this file have too many parts")
         if token.type == tokenize.ERRORTOKEN and not token.string.isspace():
             raise LiteralError(index, _BAD_CHARACTER)
         if token.type == tokenize.NAME and token.string not in _CONSTANTS:

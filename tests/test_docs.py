@@ -14,7 +14,7 @@ from typing import Iterator, List, NamedTuple
 
 import pytest
 
-from abcwebrtc import WebRTCConfig, cli, config, coturn
+from abcwebrtc import WebRTCConfig, cli, config, coturn, desktop
 from abcwebrtc.odconfig import parse_od_config
 from abcwebrtc.rest import create_app
 from support import RTC_PATH, call, environment, run_command
@@ -145,9 +145,9 @@ def table_keys(page: str, heading: str) -> List[str]:
 @pytest.mark.parametrize(
     ("heading", "keys"),
     [
-        ("## Entries", [*config.KEYS, config.USER_TOKEN]),
+        ("## Entries", [*config.KEYS, config.USER_TOKEN, desktop.ENVLOCAL]),
         ("### webrtc.coturn", coturn.KEYS),
-        ("### webrtc.desktop", config.DESKTOP_KEYS),
+        ("### webrtc.desktop", desktop.KEYS),
     ],
 )
 def test_the_tables_of_keys_are_complete(heading: str, keys: List[str]) -> None:

@@ -1,0 +1,67 @@
+"""What abcwebrtc gives to desktop pods: plain data in, new plain data out."""
+
+from __future__ import annotations
+
+from typing import Dict, Optional, Tuple
+from urllib.parse import quote
+
+from abcwebrtc.config import WebRTCConfig
+from abcwebrtc.coturn import CoturnServer
+from abcwebrtc.credentials import TurnCredentials
+from abcwebrtc.desktop import STUN_SERVER, TURN_SERVER, gstreamer_stun
+from abcwebrtc.iceservers import static_uris
+from abcwebrtc.rtc import server_credentials
+from abcwebrtc.uris import IceURI
+
+
+def desktop_environment(
+    config: WebRTCConfig, user: Optional[str] = None, now: Optional[float] = None
+) -> Dict[str, str]:
+    """Return the environment variables that a desktop's webrtcbin reads.
+
+    STUN_SERVER is in GStreamer's form: that of ``desktop.envlocal``, else of
+    ``webrtc.desktop``, else the first stun URI that browsers get. It is left
+    out, and never empty, where there is none.
+
+    TURN_SERVER is there only where ``webrtc.desktop`` asks for it and
+    ``webrtc.enable`` is True: one server, with a credential for `user` that
+    holds from `now` (unix seconds, the clock by default) for the ttl of
+    ``webrtc.desktop``. Whoever can read the container's environment knows it.
+
+    Raises `CredentialError` when no credential can be minted for `user`.
+    """
+    environment = {}
+    stun = config.desktop.stun_server or _first_stun(config)
+    if stun:
+        environment[STUN_SERVER] = stun
+    chosen = _turn_uri(config) if config.desktop.turn and config.enable else None
+    if chosen:
+        server, uri = chosen
+        credentials = server_credentials(server, user, now, config.desktop.ttl)
+        environment[TURN_SERVER] = gstreamer_turn(uri, credentials)
+    return environment
+
+
+def gstreamer_turn(uri: IceURI, credentials: TurnCredentials) -> str:
+    """Return a TURN URI in GStreamer's form, with user and password in it.
+
+    Everything outside RFC 3986's unreserved set is percent-encoded: webrtcbin
+    takes it unquoted into the text of a pipeline.
+    """
+    login = f"{quote(credentials.username, safe='')}:{quote(credentials.password, safe='')}"
+    query = f"?transport={uri.transport}" if uri.transport else ""
+    return f"{uri.scheme}://{login}@{uri.host}:{uri.port or uri.default_port}{query}"
+
+
+def _first_stun(config: WebRTCConfig) -> Optional[str]:
+    for uri in static_uris(config.rtc_configuration):
+        if uri.scheme == "stun":
+            return gstreamer_stun(uri)
+    return None
+
+
+def _turn_uri(config: WebRTCConfig) -> Optional[Tuple[CoturnServer, IceURI]]:
+    """Return the first turn URI, else the first turns one: webrtcbin takes one server."""
+    pairs = [(server, uri) for server in config.coturn for uri in server.uris]
+    plain = [pair for pair in pairs if pair[1].scheme == "turn"]
+    return next(iter(plain or pairs), None)
