@@ -34,6 +34,7 @@ _UNCLOSED = (
     "the bracket or quote that opens here is not closed; "
     "close it, and begin the lines that belong to the value with a space"
 )
+_NOT_A_LITERAL = "not a Python literal; look for a missing comma or quote"
 _BAD_CHARACTER = "a quote is not closed, or not a straight one (' or \")"
 
 
@@ -76,12 +77,12 @@ def _check_tokens(source: str, budget: Budget) -> None:
         return
     except tokenize.TokenError as error:
         message, (row, _) = error.args
-        unclosed = "EOF" in message
+        reason = _UNCLOSED if "EOF" in message else _BAD_CHARACTER
         index = limits.opened if "statement" in message else row - 1
     except (SyntaxError, UnicodeError) as error:
-        unclosed, index = False, (getattr(error, "lineno", None) or 1) - 1
+        reason, index = _NOT_A_LITERAL, (getattr(error, "lineno", None) or 1) - 1
     # Raised out here, since an exception's context would hold the source.
-    raise LiteralError(index, _UNCLOSED if unclosed else _BAD_CHARACTER)
+    raise LiteralError(index, reason)
 
 
 class _Limits:
@@ -155,7 +156,7 @@ def _parse(source: str) -> ast.expr:
         failed = (getattr(error, "lineno", None) or 1) - 1
         body = []
     if failed is not None:
-        raise LiteralError(failed, "not a Python literal; look for a missing comma or quote")
+        raise LiteralError(failed, _NOT_A_LITERAL)
     statement = body[0]
     if len(body) > 1:
         raise LiteralError(

@@ -486,7 +486,7 @@ def test_a_stop_does_not_wait_for_idle_connections(tmp_path: Path) -> None:
         idle.sendall(f"GET {HEALTHZ} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         assert idle.recv(65536).startswith(b"HTTP/1.1 200")
         assert running.stop() == 0
-        assert read_all(idle) == b'{"status": 200, "message": "ok"}'
+        read_all(idle)  # ends, since the server has closed it
 
 
 def test_a_second_signal_ends_the_wait(tmp_path: Path) -> None:
