@@ -55,10 +55,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the command line and return the exit status."""
     _prepare_output()
     try:
-        options = _parser().parse_args(arguments)
-        status: int = options.run(options)
-        sys.stdout.flush()
-        return status
+        return _run(arguments)
     except AbcWebRTCError as error:
         _print_error(error)
     except BrokenPipeError:
@@ -69,6 +66,15 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return FAILED
+
+
+def _run(arguments: Optional[Sequence[str]]) -> int:
+    try:
+        options = _parser().parse_args(arguments)
+        status: int = options.run(options)
+        return status
+    finally:
+        sys.stdout.flush()  # here, and not at exit, it can still be dealt with
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -62,6 +62,9 @@ def parse_literal(lines: Lines, path: KeyPath, budget: Budget) -> Tuple[Any, Pos
         return "", {}
     if not lines[0][1]:
         raise LiteralError(0, "the value has to begin in the line of its key")
+    for index, (_, text) in enumerate(lines):
+        if "\0" in text:  # the tokenizer of Python 3.13 fails on some
+            raise LiteralError(index, "a NUL character is not part of a literal value")
     _check_tokens(source, budget)
     evaluator = _Evaluator(lines, budget)
     value = evaluator.evaluate(_parse(_PREFIX + source), path, lines[0][0])

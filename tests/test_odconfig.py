@@ -803,7 +803,7 @@ BOMBS = {
     "digits of an exponent": ("1e" + "1" * MANY, "digits"),
     "unclosed quote": ("'" + "\\a" * 400000, "quote"),
     "quotes": ("'" * 999999, "quote"),
-    "NUL": ("\x00" * 1000000, "quote"),
+    "NUL": ("\x00" * 1000000, "NUL"),
     "lines that follow": ("1\n" + " 1\n" * MANY, "after the end"),
 }
 
