@@ -112,7 +112,6 @@ def test_a_token_that_was_changed_is_refused(part: int) -> None:
     [
         ({"ttl": -(LEEWAY + 5)}, "ExpiredSignature"),
         ({"nbf": time.time() + 3600}, "ImmatureSignature"),
-        ({"iat": time.time() + 3600}, "ImmatureSignature"),
         ({"aud": "somebody else"}, "InvalidAudience"),
         ({"exp": "soon"}, "DecodeError"),
         ({"exp": []}, "not valid"),
