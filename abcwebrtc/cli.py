@@ -62,7 +62,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         _discard_output()  # whoever read us has gone
     except OSError as error:
         _discard_output()
-        print(f"error: can't print: {error.strerror}", file=sys.stderr)
+        print(f"error: {error.strerror or error}", file=sys.stderr)
     except KeyboardInterrupt:
         return INTERRUPTED
     return FAILED

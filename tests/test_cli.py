@@ -485,7 +485,7 @@ def gone_reader() -> int:
 
 @pytest.mark.parametrize(
     ("output", "message"),
-    [(gone_reader, ""), (lambda: "/dev/full", "error: can't print: No space left on device\n")],
+    [(gone_reader, ""), (lambda: "/dev/full", "error: No space left on device\n")],
 )
 def test_what_can_not_be_printed_is_exit_1(
     tmp_path: Path,
