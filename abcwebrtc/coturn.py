@@ -32,7 +32,7 @@ KEYS = (
     *(PSEUDONYM_KEY + place for place in _PLACES),
 )
 _PLACEHOLDER = re.compile(
-    rb"change.?me|super.?secret|your.?secret|placeholder|example|<.*>", re.IGNORECASE
+    rb"change.?me|super.?secret|your.?secret|placeholder|example|^<.*>$", re.IGNORECASE
 )
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|(stuns?|turns?):(?![0-9]+(\?|$))", re.IGNORECASE)
 _QUOTED = re.compile(rb"([\s=].*|.*\s|'.*'|\".*\")", re.DOTALL)
@@ -44,10 +44,11 @@ _BARE_PLACEHOLDERS = (b"secret", b"password", b"static-auth-secret", b"north")
 class CoturnServer:
     """One coturn server, as browsers reach it.
 
-    `uris` and their texts `urls` are what browsers get; `ttl` is in seconds; `username` is the
-    style of the TURN username, one of `USERNAME_STYLES`; `secrets` gives the
-    static auth secrets, newest first. The key of the pseudonyms comes from
-    `pseudonym_keys`, or, where that is None, from `secrets`.
+    `uris` and their texts `urls` are what browsers get; `ttl` is in seconds;
+    `username` is the style of the TURN username, one of `USERNAME_STYLES`;
+    `secrets` gives the static auth secrets, newest first. The key of the
+    pseudonyms comes from `pseudonym_keys`, or, where that is None, from
+    `secrets`.
     """
 
     uris: Tuple[IceURI, ...]

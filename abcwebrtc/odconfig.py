@@ -28,7 +28,7 @@ MAX_BYTES = 1024 * 1024
 """od.config is a key of a ConfigMap, and Kubernetes holds those to 1 MiB."""
 
 _KEPT = ("webrtc.", "desktop.", "jwt_")
-_USED = ("webrtc.", "desktop.envlocal", "desktop.pod", "jwt_token_user")
+_USED = ("desktop.envlocal", "desktop.pod", "jwt_token_user")
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -143,7 +143,7 @@ def _add_entry(config: OdConfig, entry: Entry, lines: Lines, budget: Budget) -> 
     try:
         value, positions = parse_literal(lines, (entry.key,), budget)
     except LiteralError as error:
-        if not entry.key.startswith(_USED):
+        if not entry.key.startswith("webrtc.") and entry.key not in _USED:
             return []
         line = lines[min(error.index, len(lines) - 1)][0]
         return [Problem(error.reason, shown(entry.key), config.file, line)]

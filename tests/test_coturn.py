@@ -667,3 +667,8 @@ def test_a_server_is_frozen_and_hides_its_secrets():
     assert SECRET not in str(vars(server))
     with pytest.raises(AttributeError):
         server.ttl = 1
+
+
+def test_a_random_secret_that_holds_angle_brackets_is_no_placeholder():
+    _, errors, warnings = parse_one({"coturn_static_auth_secret": "u7<Rk2w9Qz>0pLx4Vn"})
+    assert errors == warnings == []

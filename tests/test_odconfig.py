@@ -894,3 +894,8 @@ def test_many_sums_of_large_lists_do_not_take_for_ever(tmp_path):
     large = "[[0] * 1000] * 1000" + " + []" * 90
     path.write_text("[global]\n" + "".join(f"webrtc.a{n}: {large}\n" for n in range(100)))
     assert read_within_bounds(path)
+
+
+@pytest.mark.parametrize("key", ["desktop.podmonitor", "desktop.envlocalrules", "jwt_token_users"])
+def test_a_longer_key_than_that_of_a_used_entry_is_not_used(key):
+    assert parse_od_config(f"[global]\n{key}: os.getpid()") == {}

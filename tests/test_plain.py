@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from abcwebrtc.findings import Findings
 from abcwebrtc.plain import MAX_DEPTH, Template, freeze, thaw
+from support import spoil
 
 SCALARS = (
     st.none()
@@ -37,18 +38,6 @@ def nested(depth, wrap):
     for _ in range(depth):
         value = wrap(value)
     return value
-
-
-def spoil(value):
-    """Change every dict and list in a value."""
-    if isinstance(value, list):
-        for item in value:
-            spoil(item)
-        value.append("spoilt")
-    elif isinstance(value, dict):
-        for item in value.values():
-            spoil(item)
-        value["spoilt"] = True
 
 
 @settings(deadline=None, max_examples=100)

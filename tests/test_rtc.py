@@ -16,6 +16,7 @@ from abcwebrtc.credentials import mint_turn_credentials, pseudonym, verify_turn_
 from abcwebrtc.errors import CredentialError, WebRTCDisabledError
 from abcwebrtc.plain import thaw
 from abcwebrtc.rtc import build_rtc_configuration, server_credentials
+from support import spoil
 
 NOW = 1_700_000_000
 SECRET = "0123456789abcdefghij"
@@ -35,18 +36,6 @@ def load(coturn=None, static=None, enable=True, **kwargs):
 
 def build(coturn=None, static=None, user=None, now=NOW):
     return build_rtc_configuration(load(coturn, static), user, now)
-
-
-def spoil(value):
-    """Change every dict and list in a value."""
-    if isinstance(value, list):
-        for item in value:
-            spoil(item)
-        value.append("spoilt")
-    elif isinstance(value, dict):
-        for item in value.values():
-            spoil(item)
-        value["spoilt"] = True
 
 
 # The document's example.

@@ -26,6 +26,7 @@ import abcwebrtc.serve
 from abcwebrtc.cli import main
 from abcwebrtc.errors import AbcWebRTCError, ConfigError
 from abcwebrtc.serve import Listen, is_loopback, run_server
+from conftest import missing
 from support import (
     ENTRIES,
     RTC_PATH,
@@ -51,16 +52,13 @@ HEALTHZ, TURN = "/API/healthz", "/API/webrtc/turn?service=turn"
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
 
-def has_ipv6() -> bool:
+@pytest.fixture
+def ipv6_loopback() -> None:
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", 0))
     except OSError:
-        return False
-    return True
-
-
-needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
+        missing("this machine has no ::1; set net.ipv6.conf.lo.disable_ipv6=0")
 
 
 # certificates
@@ -225,7 +223,7 @@ def test_every_request_is_logged_once(server: ServerProcess) -> None:
     assert server.output.count("marked-once") == 1
 
 
-@needs_ipv6
+@pytest.mark.usefixtures("ipv6_loopback")
 def test_it_serves_on_ipv6(tmp_path: Path) -> None:
     with running_server(write_od_config(tmp_path), "--host", "::1") as running:
         assert running.base_url.startswith("http://[::1]:")
@@ -626,7 +624,7 @@ def test_run_server_serves_until_a_signal_and_leaves_the_handlers_as_they_were(
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
-@needs_ipv6
+@pytest.mark.usefixtures("ipv6_loopback")
 def test_run_server_writes_ipv6_in_brackets() -> None:
     results: List[Any] = []
     run_server(hello, Listen("::1", 0), stop_after(lambda url: (url, request(url)), results))
@@ -706,7 +704,7 @@ def test_run_server_says_why_it_can_not_listen(
         ("127.0.0.1", True),
         ("127.8.9.10", True),
         ("localhost", True),
-        pytest.param("::1", True, marks=needs_ipv6),
+        ("::1", True),
         ("0.0.0.0", False),
         ("::", False),
         ("", False),
