@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
 import signal
 import socket
@@ -15,6 +16,8 @@ from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cheroot.wsgi import Server
 
 from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
+
+_log = logging.getLogger(__name__)
 
 THREADS = 10
 MAX_HEADER_BYTES = 64 * 1024
@@ -88,12 +91,43 @@ def _prepare(app: Any, listen: Listen) -> Server:
     raise ConfigError(Problem(f"can't listen on {listen.host} port {listen.port}: {reason}"))
 
 
+class _TLSSocket(ssl.SSLSocket):
+    """A TLS connection that shakes hands at its first read.
+
+    A client that fails at TLS (plain HTTP, no trust in the certificate, or
+    silence) is taken for one that has gone: it is no fault of the server that
+    would be worth cheroot's traceback.
+    """
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        """Read into a buffer; 0 bytes are the end of the connection."""
+        try:
+            if self.version() is None:
+                self._shake_hands()
+            return super().recv_into(*args, **kwargs)
+        except ssl.SSLError as error:
+            _log.info("a client failed at TLS: %s", error)
+            return 0
+
+    def _shake_hands(self) -> None:
+        try:
+            self.do_handshake()
+        except ssl.SSLError:
+            raise
+        except OSError as error:  # a timeout is one, and so is a reset
+            raise ssl.SSLError(str(error)) from None
+
+
 class _TLSAdapter(BuiltinSSLAdapter):
     """TLS whose handshake is left to the thread that serves the connection.
 
     cheroot does it where it accepts, so a client that never begins one keeps
     all others waiting.
     """
+
+    def __init__(self, cert: str, key: str) -> None:
+        super().__init__(cert, key)
+        self.context.sslsocket_class = _TLSSocket
 
     def wrap(self, sock: socket.socket) -> Tuple[ssl.SSLSocket, Dict[str, str]]:
         """Return the socket, which shakes hands when it is first read."""

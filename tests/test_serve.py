@@ -12,6 +12,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import urllib.error
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
@@ -282,6 +283,28 @@ def test_a_client_that_never_begins_tls_does_not_stop_the_others(
         silent.setblocking(False)
         with pytest.raises(BlockingIOError):  # it is still connected: its time was not up
             silent.recv(1)
+
+
+def speak_plain_http(base_url: str, certificates: Certificates) -> None:
+    with connect(base_url) as connection, contextlib.suppress(ConnectionError):
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        read_all(connection)
+
+
+def distrust(base_url: str, certificates: Certificates) -> None:
+    with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+        request(base_url + HEALTHZ, context=ssl.create_default_context())
+
+
+@pytest.mark.parametrize("visit", [speak_plain_http, distrust])
+def test_a_client_that_fails_at_tls_is_a_line_in_the_log_and_no_traceback(
+    tls_server: ServerProcess, certificates: Certificates, visit: Callable[..., None]
+) -> None:
+    before = len(tls_server.output)
+    visit(tls_server.base_url, certificates)
+    assert request(tls_server.base_url + HEALTHZ, context=certificates.trust).status == 200
+    said = wait_for(lambda: "TLS" in tls_server.output[before:] and tls_server.output[before:])
+    assert "Traceback" not in said
 
 
 # what it refuses to start with
@@ -644,6 +667,24 @@ def test_run_server_speaks_tls(certificates: Certificates) -> None:
     ((url, answer),) = results
     assert url.startswith("https://")
     assert answer.body == b"hello"
+
+
+def test_a_client_that_never_begins_tls_ends_without_a_traceback(
+    certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    _, cert, _, key = certificates.arguments()
+    monkeypatch.setattr(abcwebrtc.serve.Server, "timeout", 0.2)
+
+    def client(url: str) -> bytes:
+        with connect(url) as silent:
+            return read_all(silent)
+
+    results: List[Any] = []
+    run_server(hello, Listen("localhost", 0, cert, key), stop_after(client, results))
+    assert results == [b""]
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 def test_run_server_does_not_wait_for_a_stuck_client_without_end(
