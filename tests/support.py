@@ -7,6 +7,7 @@ import functools
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -299,10 +300,14 @@ class ServerProcess:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def wait_until_ready(self) -> None:
-        wait_for(lambda: "serving on" in self.output or self.process.poll() is not None)
-        assert self.process.poll() is None, self.output
-        line = next(line for line in self.output.splitlines() if "serving on" in line)
-        self.base_url = line.split("serving on ")[1].strip()
+        wait_for(lambda: self._announced() or self.process.poll() is not None)
+        announced = self._announced()
+        assert announced, self.output
+        self.base_url = announced.group(1)
+
+    def _announced(self) -> Optional["re.Match[str]"]:
+        # To the end of the line: it may be read while it is being written.
+        return re.search(r"serving on (\S+)\n", self.output)
 
     def stop(self) -> int:
         """Send SIGTERM and return the exit status."""
