@@ -82,6 +82,17 @@ class ConfigError(AbcWebRTCError, ValueError):
         return "\n".join(map(str, self.problems))
 
 
+class ManifestError(AbcWebRTCError, ValueError):
+    """A Kubernetes manifest that can't be used.
+
+    `path` is the key path in it (``spec.containers[1].env``) or empty.
+    """
+
+    def __init__(self, message: str, path: KeyPath = ()) -> None:
+        self.path = format_path(path)
+        super().__init__(f"{self.path}: {message}" if path else message)
+
+
 class CredentialError(AbcWebRTCError, ValueError):
     """A TURN credential can't be minted from what was given."""
 

@@ -619,7 +619,7 @@ def test_colour_in_this_process(
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    assert abcwebrtc.cli._coloured("x", "31", Terminal()) == expected
+    assert abcwebrtc.printing.coloured("x", "31", Terminal()) == expected
 
 
 def test_findings_come_in_the_order_of_the_file(tmp_path: Path, run: Any) -> None:

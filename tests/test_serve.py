@@ -22,7 +22,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-import abcwebrtc.cli
+import abcwebrtc.commands.serve
 import abcwebrtc.serve
 from abcwebrtc.cli import main
 from abcwebrtc.errors import AbcWebRTCError, ConfigError
@@ -333,7 +333,7 @@ def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     def stop(base_url: str) -> None:  # or a test that fails would never end
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(abcwebrtc.cli, "_announce", stop)
+    monkeypatch.setattr(abcwebrtc.commands.serve, "_announce", stop)
     return run
 
 
@@ -777,13 +777,13 @@ def test_a_name_of_several_addresses_is_loopback_when_all_are(
 def announced(monkeypatch: pytest.MonkeyPatch) -> List[Any]:
     """Stop `main` once it has answered a request; give the answer."""
     results: List[Any] = []
-    announce = abcwebrtc.cli._announce
+    announce = abcwebrtc.commands.serve._announce
 
     def ready(base_url: str) -> None:
         announce(base_url)
         stop_after(lambda url: request(url + RTC_PATH, {}, bearer()), results)(base_url)
 
-    monkeypatch.setattr(abcwebrtc.cli, "_announce", ready)
+    monkeypatch.setattr(abcwebrtc.commands.serve, "_announce", ready)
     return results
 
 

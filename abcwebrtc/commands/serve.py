@@ -1,0 +1,120 @@
+"""``abcwebrtc serve``: answers browsers, beside pyos."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from typing import TYPE_CHECKING, List
+
+import abcwebrtc
+from abcwebrtc.commands import OK
+from abcwebrtc.config import WebRTCConfig
+from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.printing import warn
+
+if TYPE_CHECKING:
+    from abcwebrtc.rest import Identity
+
+NAME, SUMMARY = "serve", "answer browsers, beside pyos"
+DESCRIPTION = """\
+Answers POST /API/webrtc/coturn_rtcconfiguration as pyos does, so that it can
+stand beside an unmodified pyos. Who asks is known by pyos's own user token;
+its public key is read from the file that jwt_token_user names in od.config.
+
+SIGTERM and Ctrl-C stop it after the requests in flight.
+
+example: abcwebrtc serve od.config --host 0.0.0.0 --port 8080
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument(
+        "--port", type=_port, default=8080, help="TCP port, 0 for a free one (%(default)s)"
+    )
+    parser.add_argument("--cert", metavar="FILE", help="PEM certificate chain, for https")
+    parser.add_argument("--key", metavar="FILE", help="PEM private key of the certificate")
+    parser.add_argument(
+        "--insecure-no-auth",
+        action="store_true",
+        help="give credentials to anybody; on a loopback address only",
+    )
+    parser.set_defaults(usage_error=parser.error)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until a signal comes."""
+    # CherryPy takes a while to import, and only this command needs it.
+    from abcwebrtc.rest import create_app
+    from abcwebrtc.serve import Listen, run_server
+
+    _check_serve_options(options)
+    _log_to_stderr()
+    config = WebRTCConfig.from_file(options.od_config)
+    for note in (*map(str, config.warnings), *_serve_notes(config, options)):
+        warn(note)
+    app = create_app(config, _identity(config, options))
+    run_server(app, Listen(options.host, options.port, options.cert, options.key), _announce)
+    print("abcwebrtc: stopped")
+    return OK
+
+
+def _check_serve_options(options: argparse.Namespace) -> None:
+    from abcwebrtc.serve import is_loopback
+
+    if bool(options.cert) != bool(options.key):
+        options.usage_error("--cert and --key go together: give both, or neither")
+    if options.insecure_no_auth and not is_loopback(options.host):
+        options.usage_error("--insecure-no-auth listens on loopback only; leave --host out")
+
+
+def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
+    from abcwebrtc.rest import token_identity
+    from abcwebrtc.tokens import UserTokenVerifier
+
+    if options.insecure_no_auth:
+        return lambda: "anonymous"
+    file = _key_file(config, options.od_config)
+    verifier = UserTokenVerifier.from_file(file)
+    if verifier.weakness:
+        warn(f"{file}: {verifier.weakness}")
+    return token_identity(verifier)
+
+
+def _log_to_stderr() -> None:
+    import cherrypy
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s: %(message)s", level=logging.INFO)
+    cherrypy.log.screen = False  # or it would say everything once more
+
+
+def _announce(base_url: str) -> None:
+    print(f"abcwebrtc {abcwebrtc.__version__}: serving on {base_url}", flush=True)
+
+
+def _serve_notes(config: WebRTCConfig, options: argparse.Namespace) -> List[str]:
+    notes = []
+    if not config.enable:
+        notes.append("webrtc.enable is False: requests for credentials get 403")
+    if options.insecure_no_auth:
+        notes.append("--insecure-no-auth: anybody on this machine gets credentials")
+    elif not options.cert:
+        notes.append("without --cert credentials travel in clear; put a TLS proxy in front")
+    return notes
+
+
+def _key_file(config: WebRTCConfig, file: str) -> str:
+    if config.user_token_key_file:
+        return config.user_token_key_file
+    message = (
+        "no public key to verify user tokens with; write jwt_token_user: "
+        "{ 'jwtuserpublickeyfile': '/path/key.pem' }, the same as for pyos"
+    )
+    raise ConfigError(Problem(message, "jwt_token_user.jwtuserpublickeyfile", file))
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError("write a port from 0 to 65535")

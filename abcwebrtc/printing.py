@@ -1,0 +1,53 @@
+"""What the commands print with: findings, warnings, colour, and streams that fail."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TextIO
+
+from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
+
+
+def finding_line(problem: Problem, stream: TextIO) -> str:
+    """Return ``od.config:399: error: webrtc.coturn.ttl: what is wrong``."""
+    level = coloured(problem.level, "31" if problem.level == "error" else "33", stream)
+    parts = (problem.place, level, problem.path, problem.message)
+    return ": ".join(part for part in parts if part)
+
+
+def print_error(error: AbcWebRTCError) -> None:
+    """Print what an exception says on stderr, a line for each problem."""
+    if isinstance(error, ConfigError):
+        for problem in error.problems:
+            print(finding_line(problem, sys.stderr), file=sys.stderr)
+    else:
+        print(f"{coloured('error', '31', sys.stderr)}: {error}", file=sys.stderr)
+
+
+def warn(text: str) -> None:
+    """Print a warning on stderr."""
+    print(f"{coloured('warning', '33', sys.stderr)}: {text}", file=sys.stderr)
+
+
+def coloured(text: str, colour: str, stream: TextIO) -> str:
+    """Return the text in an ANSI colour where `stream` is a terminal that wants it."""
+    if stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+        return f"\033[{colour}m{text}\033[0m"
+    return text
+
+
+def prepare_output() -> None:
+    """Make printing possible where a stream is closed, or not for all of Unicode."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, for good
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def discard_output() -> None:
+    """Keep Python from failing once more at exit with what could not be printed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
