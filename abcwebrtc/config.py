@@ -14,6 +14,8 @@ from abcwebrtc.findings import Findings, kind, suggestion
 from abcwebrtc.iceservers import parse_rtc_configuration, static_uris
 from abcwebrtc.odconfig import PathLike, load_od_config
 from abcwebrtc.plain import Frozen, Template, freeze
+from abcwebrtc.sound import PATH as SOUND_PATH
+from abcwebrtc.sound import SoundSettings, parse_sound
 from abcwebrtc.uris import TURN_SCHEMES, IceURI
 
 MAX_URLS = 4
@@ -33,7 +35,8 @@ class WebRTCConfig:
     Made by `from_file` or `from_mapping`, which check all that can be checked
     offline; after that nothing is checked again. `warnings` is what is allowed
     but unwise. `rtc_configuration` and `rtc_constraints` are read-only; see
-    `abcwebrtc.build_rtc_configuration` for an answer to send.
+    `abcwebrtc.build_rtc_configuration` for an answer to send. `sound` is the
+    ``sound`` entry of ``desktop.pod``, None where od.config has none.
     `user_token_key_file` is the file of the public key of pyos's user tokens.
     """
 
@@ -42,6 +45,7 @@ class WebRTCConfig:
     rtc_configuration: Mapping[str, Any] = field(repr=False)  # may hold a password
     rtc_constraints: Mapping[str, Any]
     desktop: DesktopSettings
+    sound: Optional[SoundSettings] = None
     user_token_key_file: Optional[str] = None
     warnings: Tuple[Problem, ...] = ()
     template: Template = field(init=False, repr=False, compare=False)
@@ -107,6 +111,7 @@ def _parse(
         "rtc_configuration": parse_rtc_configuration(findings, mapping.get(path[0]), path),
         "rtc_constraints": _constraints(findings, mapping.get(RTC_CONSTRAINTS)),
         "desktop": parse_desktop(findings, mapping, now),
+        "sound": parse_sound(findings, mapping),
         "user_token_key_file": _user_token_key_file(findings, mapping.get(USER_TOKEN)),
     }
 
@@ -162,6 +167,9 @@ def _check_together(findings: Findings, config: WebRTCConfig) -> None:
         findings.warn((COTURN,) if config.coturn else (RTC_CONFIGURATION,), message)
     if config.desktop.turn:
         _check_desktop_turn(findings, config.coturn)
+    if config.enable and config.sound and not config.sound.enable:
+        message = "is False, so desktops have no sound to send; write 'enable': True"
+        findings.warn((*SOUND_PATH, "enable"), message)
 
 
 def _check_desktop_turn(findings: Findings, coturn: Tuple[CoturnServer, ...]) -> None:

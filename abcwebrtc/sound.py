@@ -1,0 +1,214 @@
+"""The ``sound`` entry of ``desktop.pod``: the container that desktops' sound comes from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Collection, List, Mapping, Optional, Tuple
+
+from abcwebrtc.errors import KeyPath
+from abcwebrtc.findings import Findings, kind
+from abcwebrtc.plain import Frozen
+from abcwebrtc.podfields import check_resources, check_security_context
+
+DESKTOP_POD, SOUND = "desktop.pod", "sound"
+PATH: KeyPath = (DESKTOP_POD, SOUND)
+KEYS = (
+    "image",
+    "imagePullPolicy",
+    "pullpolicy",
+    "enable",
+    "acl",
+    "tcpport",
+    "resources",
+    "securityContext",
+    "imagePullSecrets",
+)
+UNUSED_KEYS = ("waitportbin", "secrets_requirement", "lifecycle", "command")
+"""Keys that other entries of ``desktop.pod`` have, and sound has no use for."""
+
+PULL_POLICIES = ("IfNotPresent", "Always", "Never")
+EVERYBODY = "all"
+
+_NAME = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+_DOMAIN = r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+(?=:)|localhost|\[[0-9A-Fa-f:]+\])"
+_IMAGE = re.compile(
+    rf"(?=.{{1,512}}$)({_DOMAIN}(:[0-9]+)?/)?{_NAME}(/{_NAME})*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{32,})?"
+)
+_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_SECRET_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
+
+
+@dataclass(frozen=True)
+class SoundSettings:
+    """The sound container of desktop pods, as od.config has it.
+
+    `images` is by the name of a user's label, 'default' for all others.
+    `tcp_port` is that of PulseAudio. `resources` and `security_context` are as
+    in the Kubernetes API, read-only. `pull_secrets` are names of Secrets.
+    """
+
+    enable: bool = False
+    permit: Tuple[str, ...] = ()
+    deny: Tuple[str, ...] = ()
+    images: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    pull_policy: str = PULL_POLICIES[0]
+    tcp_port: Optional[int] = None
+    resources: Frozen = None
+    security_context: Frozen = None
+    pull_secrets: Tuple[str, ...] = ()
+
+    def is_for(self, labels: Collection[str]) -> bool:
+        """Say whether a user with these labels gets sound, as pyos decides it.
+
+        Deny comes before permit, ``all`` is everybody, and who is not named in
+        either gets none.
+        """
+        names = {*labels, EVERYBODY}
+        return self.enable and not names & set(self.deny) and bool(names & set(self.permit))
+
+    def image(self, labels: Collection[str]) -> str:
+        """Return the image for a user with these labels."""
+        chosen = [self.images[label] for label in labels if label in self.images]
+        return (chosen or [self.images["default"]])[0]
+
+
+def parse_sound(findings: Findings, mapping: Mapping[str, Any]) -> Optional[SoundSettings]:
+    """Return the settings, None where od.config has none; errors go to `findings`."""
+    pod = mapping.get(DESKTOP_POD)
+    if pod is None:
+        return None
+    if not isinstance(pod, Mapping):
+        findings.error((DESKTOP_POD,), f"must be a dict, not {kind(pod)}")
+        return None
+    entry = pod.get(SOUND)
+    if entry is None:
+        return None
+    if not isinstance(entry, Mapping):
+        findings.error(PATH, f"must be a dict, not {kind(entry)}")
+        return None
+    return _Parser(findings, entry).parse()
+
+
+class _Parser:
+    """Parses the entry; what is wrong with it goes to the findings."""
+
+    def __init__(self, findings: Findings, entry: Mapping[Any, Any]) -> None:
+        self._findings = findings
+        self._entry = entry
+
+    def parse(self) -> Optional[SoundSettings]:
+        """Return the settings, or None when there are errors."""
+        before = len(self._findings.errors)
+        self._check_keys()
+        enable = self._enable()
+        permit, deny = self._acl(enable)
+        settings = SoundSettings(
+            enable,
+            permit,
+            deny,
+            self._images(),
+            self._pull_policy(),
+            self._tcp_port(),
+            check_resources(self._findings, (*PATH, "resources"), self._entry.get("resources")),
+            check_security_context(
+                self._findings, (*PATH, "securityContext"), self._entry.get("securityContext")
+            ),
+            self._pull_secrets(),
+        )
+        return None if len(self._findings.errors) > before else settings
+
+    def _error(self, key: str, message: str) -> None:
+        self._findings.error((*PATH, key), message)
+
+    def _check_keys(self) -> None:
+        known = [key for key in self._entry if key not in UNUSED_KEYS]
+        self._findings.unknown_keys(PATH, known, KEYS)
+        for key in UNUSED_KEYS:
+            if key in self._entry:
+                self._findings.warn((*PATH, key), "has no effect on the sound container")
+
+    def _enable(self) -> bool:
+        enable = self._entry.get("enable", False)
+        if not isinstance(enable, bool):
+            self._error("enable", f"must be True or False without quotes, not {kind(enable)}")
+        return enable is True
+
+    def _acl(self, enable: bool) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
+        acl, path = self._entry.get("acl"), (*PATH, "acl")
+        if acl is None:
+            if enable:
+                message = "is missing, so nobody gets sound; write 'acl': { 'permit': [ 'all' ] }"
+                self._findings.warn(path, message)
+            return (), ()
+        if not isinstance(acl, Mapping):
+            message = f"must be a dict such as {{ 'permit': [ 'all' ] }}, not {kind(acl)}"
+            self._findings.error(path, message)
+            return (), ()
+        self._findings.unknown_keys(path, acl, ("permit", "deny"))
+        return self._names(path, acl, "permit"), self._names(path, acl, "deny")
+
+    def _names(self, path: KeyPath, acl: Mapping[Any, Any], key: str) -> Tuple[str, ...]:
+        names = acl.get(key, [])
+        if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
+            return tuple(names)
+        self._findings.error((*path, key), "must be a list of names of labels, such as [ 'all' ]")
+        return ()
+
+    def _images(self) -> Mapping[str, str]:
+        image, path = self._entry.get("image"), (*PATH, "image")
+        if image is None:
+            message = "is missing; write one such as 'abcdesktopio/oc.pulseaudio:3.2'"
+            self._findings.error(path, message)
+            return {}
+        if not isinstance(image, Mapping):
+            self._check_image(path, image)
+            return MappingProxyType({"default": image})
+        if "default" not in image:
+            self._findings.error(path, "has no 'default', for users without a label of their own")
+        for label in image:
+            self._check_image((*path, str(label)), image[label])
+        return MappingProxyType(dict(image))
+
+    def _check_image(self, path: KeyPath, image: Any) -> None:
+        if not isinstance(image, str) or not _IMAGE.fullmatch(image):
+            message = "is not an image's name such as 'registry.domain.local/oc.pulseaudio:3.2'"
+            self._findings.error(path, message)
+
+    def _pull_policy(self) -> str:
+        given = [key for key in ("imagePullPolicy", "pullpolicy") if key in self._entry]
+        for key in given:
+            if self._entry[key] not in PULL_POLICIES:
+                self._error(key, "must be " + " or ".join(map(repr, PULL_POLICIES)))
+        if len(given) > 1 and self._entry[given[0]] != self._entry[given[1]]:
+            self._error(given[1], f"differs from '{given[0]}', which means the same; keep one")
+        return str(self._entry[given[0]]) if given else PULL_POLICIES[0]
+
+    def _tcp_port(self) -> Optional[int]:
+        port = self._entry.get("tcpport")
+        if port is None:
+            return None
+        if type(port) is int and 1 <= port <= 65535:
+            return port
+        quoted = " without quotes" if isinstance(port, str) else ""
+        self._error("tcpport", f"must be a port from 1 to 65535{quoted}, such as 4714")
+        return None
+
+    def _pull_secrets(self) -> Tuple[str, ...]:
+        items, path = self._entry.get("imagePullSecrets"), (*PATH, "imagePullSecrets")
+        if items is None:
+            return ()
+        right = "[ { 'name': 'name-of-a-secret' } ]"
+        if not isinstance(items, (list, tuple)):
+            self._findings.error(path, f"must be a list such as {right}, not {kind(items)}")
+            return ()
+        names: List[str] = []
+        for index, item in enumerate(items):
+            name = item.get("name") if isinstance(item, Mapping) and len(item) == 1 else None
+            if isinstance(name, str) and _SECRET_NAME.fullmatch(name):
+                names.append(name)
+            else:
+                self._findings.error((*path, index), f"is not the name of a Secret; write {right}")
+        return tuple(names)
