@@ -14,12 +14,14 @@ from abcwebrtc.errors import (
     AbcWebRTCError,
     ConfigError,
     CredentialError,
+    ManifestError,
     Problem,
     TokenError,
     WebRTCDisabledError,
 )
 from abcwebrtc.manifests import desktop_environment
 from abcwebrtc.odconfig import load_od_config
+from abcwebrtc.pods import PreparedPod, inject_webrtc, owned_secret, prepare_pod
 from abcwebrtc.rtc import build_rtc_configuration
 
 __version__ = "0.1.0"
@@ -28,6 +30,8 @@ __all__ = [
     "AbcWebRTCError",
     "ConfigError",
     "CredentialError",
+    "ManifestError",
+    "PreparedPod",
     "Problem",
     "TokenError",
     "TurnCredentials",
@@ -35,7 +39,10 @@ __all__ = [
     "WebRTCDisabledError",
     "build_rtc_configuration",
     "desktop_environment",
+    "inject_webrtc",
     "load_od_config",
     "mint_turn_credentials",
+    "owned_secret",
+    "prepare_pod",
     "verify_turn_credentials",
 ]

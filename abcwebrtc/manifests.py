@@ -30,16 +30,29 @@ def desktop_environment(
 
     Raises `CredentialError` when no credential can be minted for `user`.
     """
-    environment = {}
-    stun = config.desktop.stun_server or _first_stun(config)
-    if stun:
-        environment[STUN_SERVER] = stun
+    values = {STUN_SERVER: stun_server(config), TURN_SERVER: turn_server(config, user, now)}
+    return {name: value for name, value in values.items() if value}
+
+
+def stun_server(config: WebRTCConfig) -> Optional[str]:
+    """Return the desktop's STUN_SERVER, or None; see `desktop_environment`."""
+    if config.desktop.stun_server:
+        return config.desktop.stun_server
+    for uri in static_uris(config.rtc_configuration):
+        if uri.scheme == "stun":
+            return gstreamer_stun(uri)
+    return None
+
+
+def turn_server(
+    config: WebRTCConfig, user: Optional[str] = None, now: Optional[float] = None
+) -> Optional[str]:
+    """Return the desktop's TURN_SERVER, or None; see `desktop_environment`."""
     chosen = _turn_uri(config) if config.desktop.turn and config.enable else None
-    if chosen:
-        server, uri = chosen
-        credentials = server_credentials(server, user, now, config.desktop.ttl)
-        environment[TURN_SERVER] = gstreamer_turn(uri, credentials)
-    return environment
+    if not chosen:
+        return None
+    server, uri = chosen
+    return gstreamer_turn(uri, server_credentials(server, user, now, config.desktop.ttl))
 
 
 def gstreamer_turn(uri: IceURI, credentials: TurnCredentials) -> str:
@@ -51,13 +64,6 @@ def gstreamer_turn(uri: IceURI, credentials: TurnCredentials) -> str:
     login = f"{quote(credentials.username, safe='')}:{quote(credentials.password, safe='')}"
     query = f"?transport={uri.transport}" if uri.transport else ""
     return f"{uri.scheme}://{login}@{uri.host}:{uri.port or uri.default_port}{query}"
-
-
-def _first_stun(config: WebRTCConfig) -> Optional[str]:
-    for uri in static_uris(config.rtc_configuration):
-        if uri.scheme == "stun":
-            return gstreamer_stun(uri)
-    return None
 
 
 def _turn_uri(config: WebRTCConfig) -> Optional[Tuple[CoturnServer, IceURI]]:

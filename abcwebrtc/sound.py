@@ -109,7 +109,7 @@ class _Parser:
             enable,
             permit,
             deny,
-            self._images(),
+            self._images(enable),
             self._pull_policy(),
             self._tcp_port(),
             check_resources(self._findings, (*PATH, "resources"), self._entry.get("resources")),
@@ -157,12 +157,13 @@ class _Parser:
         self._findings.error((*path, key), "must be a list of names of labels, such as [ 'all' ]")
         return ()
 
-    def _images(self) -> Mapping[str, str]:
+    def _images(self, enable: bool) -> Mapping[str, str]:
         image, path = self._entry.get("image"), (*PATH, "image")
         if image is None:
-            message = "is missing; write one such as 'abcdesktopio/oc.pulseaudio:3.2'"
-            self._findings.error(path, message)
-            return {}
+            if enable:
+                message = "is missing; write one such as 'abcdesktopio/oc.pulseaudio:3.2'"
+                self._findings.error(path, message)
+            return MappingProxyType({})
         if not isinstance(image, Mapping):
             self._check_image(path, image)
             return MappingProxyType({"default": image})

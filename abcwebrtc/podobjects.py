@@ -1,0 +1,64 @@
+"""Objects of the kubernetes client to plain data, and back to the same kind.
+
+Knows the client's generated classes (before 36) and its pydantic models, and
+imports it only for who gives such an object, and so has it loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable, Mapping, NamedTuple, Tuple
+
+from abcwebrtc.errors import ManifestError
+from abcwebrtc.findings import kind
+from abcwebrtc.poddata import Data, copy_data
+
+Build = Callable[[Data, str], Any]
+"""Makes an object from data and the name of its kind, such as ``Pod``."""
+
+
+def open_object(value: Any) -> Tuple[Data, Build]:
+    """Return plain data that shares nothing with `value`, and what makes such objects again.
+
+    Raises `ManifestError` where `value` is neither a dict nor an object of the
+    kubernetes client.
+    """
+    if isinstance(value, Mapping):
+        return copy_data(value), lambda data, _: data
+    if hasattr(value, "model_dump") and hasattr(type(value), "from_dict"):
+        data = value.model_dump(by_alias=True, exclude_none=True, mode="json")
+        return data, _build_model
+    if hasattr(value, "openapi_types"):
+        return copy_data(_client().sanitize_for_serialization(value)), _build_generated
+    raise ManifestError(f"must be a dict or a V1Pod of the kubernetes client, not {kind(value)}")
+
+
+def _build_model(data: Data, name: str) -> Any:
+    from kubernetes import client
+
+    return _guarded(lambda: getattr(client, f"V1{name}").from_dict(data))
+
+
+def _build_generated(data: Data, name: str) -> Any:
+    answer = _Answer(json.dumps(data))
+    return _guarded(lambda: _client().deserialize(answer, f"V1{name}"))
+
+
+def _client() -> Any:
+    from kubernetes.client import ApiClient
+
+    return ApiClient()
+
+
+class _Answer(NamedTuple):
+    """What `ApiClient.deserialize` wants: something with the text of a response."""
+
+    data: str
+
+
+def _guarded(build: Callable[[], Any]) -> Any:
+    try:
+        return build()
+    except ValueError:
+        pass  # its text quotes values, and one of them may be a password
+    raise ManifestError("is not what this version of the kubernetes client takes for a pod")
