@@ -65,32 +65,39 @@ class AbcWebRTCError(Exception):
     """The root of every exception that abcwebrtc raises on purpose."""
 
 
-class ConfigError(AbcWebRTCError, ValueError):
-    """A configuration that can't be used.
+class ProblemsError(AbcWebRTCError, ValueError):
+    """Something that can't be used, with every problem that was found in it.
 
-    `problems` holds every error that was found, `warnings` what was found
-    beside them. The text of the exception is one line for each problem.
+    `problems` holds them. The text of the exception is one line for each.
     """
 
-    def __init__(self, *problems: Problem, warnings: Tuple[Problem, ...] = ()) -> None:
+    def __init__(self, *problems: Problem) -> None:
         super().__init__(*problems)
         self.problems = problems
-        self.warnings = warnings
 
     def __str__(self) -> str:
         """Return one line for each problem."""
         return "\n".join(map(str, self.problems))
 
 
-class ManifestError(AbcWebRTCError, ValueError):
-    """A Kubernetes manifest that can't be used.
+class ConfigError(ProblemsError):
+    """A configuration that can't be used.
 
-    `path` is the key path in it (``spec.containers[1].env``) or empty.
+    `warnings` holds what was found beside the problems.
     """
 
-    def __init__(self, message: str, path: KeyPath = ()) -> None:
-        self.path = format_path(path)
-        super().__init__(f"{self.path}: {message}" if path else message)
+    def __init__(self, *problems: Problem, warnings: Tuple[Problem, ...] = ()) -> None:
+        super().__init__(*problems)
+        self.warnings = warnings
+
+
+class ManifestError(ProblemsError):
+    """A Kubernetes manifest that can't be used."""
+
+    @classmethod
+    def at(cls, path: KeyPath, message: str) -> ManifestError:
+        """Return the exception for what is wrong at a key path in the manifest."""
+        return cls(Problem(message, format_path(path)))
 
 
 class CredentialError(AbcWebRTCError, ValueError):

@@ -24,7 +24,7 @@ def copy_data(value: Any, depth: int = 0) -> Any:
     list of variables to all containers. Raises `ManifestError` for a loop.
     """
     if depth > MAX_DEPTH:
-        raise ManifestError(_NOT_DATA)
+        raise ManifestError.at((), _NOT_DATA)
     if isinstance(value, Mapping):
         return {key: copy_data(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -35,13 +35,13 @@ def copy_data(value: Any, depth: int = 0) -> Any:
 def check_pod(pod: Data) -> None:
     """Raise `ManifestError` where `pod` is not a Pod, as far as we use it."""
     if pod.get("kind") not in (None, "Pod"):
-        raise ManifestError("is not Pod; give the manifest of a pod", ("kind",))
+        raise ManifestError.at(("kind",), "is not Pod; give the manifest of a pod")
     mappings: Tuple[KeyPath, ...] = (("metadata",), ("metadata", "labels"), ("spec",))
     lists: Tuple[KeyPath, ...] = (("spec", "volumes"), ("spec", "imagePullSecrets"))
     for path in mappings:
         _expect(pod, path, dict, "a mapping")
     if pod.get("spec") is None:
-        raise ManifestError("is missing; give the manifest of a pod", ("spec",))
+        raise ManifestError.at(("spec",), "is missing; give the manifest of a pod")
     for path in (*lists, CONTAINERS, INIT_CONTAINERS):
         _check_named(path, _expect(pod, path, list, "a list"))
     for path, container in all_containers(pod):
@@ -118,13 +118,15 @@ def _expect(data: Data, path: KeyPath, wanted: type, words: str, parent: KeyPath
     for part in path:
         value = (value or {}).get(part)
     if value is not None and not isinstance(value, wanted):
-        raise ManifestError(f"must be {words}, not {kind(value)}", (*parent, *path))
+        raise ManifestError.at((*parent, *path), f"must be {words}, not {kind(value)}")
     return wanted() if value is None else value
 
 
 def _check_named(path: KeyPath, items: List[Any]) -> None:
     for index, item in enumerate(items):
         if not isinstance(item, dict):
-            raise ManifestError(f"must be a mapping, not {kind(item)}", (*path, index))
+            raise ManifestError.at((*path, index), f"must be a mapping, not {kind(item)}")
         if not isinstance(item.get("name"), str) or not item["name"]:
-            raise ManifestError("is missing; every entry needs one", (*path, index, "name"))
+            raise ManifestError.at(
+                (*path, index, "name"), "is missing, or no text; every entry needs one"
+            )

@@ -30,7 +30,9 @@ def open_object(value: Any) -> Tuple[Data, Build]:
         return data, _build_model
     if hasattr(value, "openapi_types"):
         return copy_data(_client().sanitize_for_serialization(value)), _build_generated
-    raise ManifestError(f"must be a dict or a V1Pod of the kubernetes client, not {kind(value)}")
+    raise ManifestError.at(
+        (), f"must be a dict or a V1Pod of the kubernetes client, not {kind(value)}"
+    )
 
 
 def _build_model(data: Data, name: str) -> Any:
@@ -61,4 +63,4 @@ def _guarded(build: Callable[[], Any]) -> Any:
         return build()
     except ValueError:
         pass  # its text quotes values, and one of them may be a password
-    raise ManifestError("is not what this version of the kubernetes client takes for a pod")
+    raise ManifestError.at((), "is not what this version of the kubernetes client takes for a pod")

@@ -118,7 +118,7 @@ def owned_secret(secret: Any, pod: Any) -> Any:
     uid = metadata.get("uid")
     if not uid:
         message = "is missing; give the pod that the API server has created"
-        raise ManifestError(message, ("metadata", "uid"))
+        raise ManifestError.at(("metadata", "uid"), message)
     owner = {"apiVersion": "v1", "kind": "Pod", "name": metadata.get("name"), "uid": uid}
     data["metadata"]["ownerReferences"] = [owner]
     return build(data, "Secret")
@@ -181,7 +181,7 @@ class _Injection:
         unknown = set(names) - {container["name"] for _, container in every}
         if unknown:
             text = ", ".join(sorted(unknown))
-            raise ManifestError(f"has no container {text}; name those that are there", ("spec",))
+            raise ManifestError.at(("spec",), f"has no container {text}; name those that are there")
         chosen = [item for item in every if item[1]["name"] in names]
         return chosen + [item for item in self._sound_container() if item not in chosen]
 
@@ -208,7 +208,7 @@ def _secret(pod: Data, texts: Dict[str, str]) -> Data:
     name = metadata.get("name")
     if not isinstance(name, str) or not name:
         message = "is missing; the Secret with TURN_SERVER is named after the pod"
-        raise ManifestError(message, ("metadata", "name"))
+        raise ManifestError.at(("metadata", "name"), message)
     where = {key: metadata[key] for key in ("namespace",) if metadata.get(key)}
     labels = {"app.kubernetes.io/managed-by": "abcwebrtc"}
     return {

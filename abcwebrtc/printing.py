@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TextIO
 
-from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
+from abcwebrtc.errors import AbcWebRTCError, Problem, ProblemsError
 
 
 def finding_line(problem: Problem, stream: TextIO) -> str:
@@ -19,7 +19,7 @@ def finding_line(problem: Problem, stream: TextIO) -> str:
 
 def print_error(error: AbcWebRTCError) -> None:
     """Print what an exception says on stderr, a line for each problem."""
-    if isinstance(error, ConfigError):
+    if isinstance(error, ProblemsError):
         for problem in error.problems:
             print(finding_line(problem, sys.stderr), file=sys.stderr)
     else:

@@ -150,5 +150,5 @@ def _security_context(pod: Data, settings: SoundSettings) -> Any:
                     f"has pyos's placeholder for a user's number, and the pod's own "
                     f"securityContext has no {_IDS[match.group('name')]} to take it from"
                 )
-                raise ManifestError(message, (*PATH, "securityContext", key))
+                raise ManifestError.at((*PATH, "securityContext", key), message)
     return context
