@@ -5,7 +5,8 @@
 It needs nothing but Python 3 and installs the rest into `.venv`. With --apt it
 also installs the Debian packages that tests use, coturn among them; without
 them, those tests are skipped. The unit tests run once more on Python 3.8 and on
-the newest Python, where these are installed.
+the newest Python, where these are installed, and those on manifests once more
+with the oldest kubernetes client and the schemas of an older Kubernetes.
 
 --apt    install Debian packages that are missing (as root, or with sudo)
 """
@@ -28,6 +29,14 @@ import bootstrap  # noqa: E402
 DEBIAN_PACKAGES = ["coturn"]
 OLDEST, NEWEST = 8, 14
 COVERAGE = 95
+OLDEST_KUBERNETES = "23.3.0"
+OLD_SCHEMAS = "kubernetes-validate==1.33.1"
+"""The last release with the schemas of Kubernetes 1.24."""
+OLD_KUBERNETES_ENVIRONMENT = {
+    "OLDEST_KUBERNETES": OLDEST_KUBERNETES,
+    "PYTHONPATH": str(ROOT / ".venv" / "old-kubernetes"),
+}
+ON_MANIFESTS = ["tests/test_pods.py", "tests/test_podobjects.py"]
 
 
 def main() -> int:
@@ -40,6 +49,7 @@ def main() -> int:
     bootstrap.install_debian_packages(DEBIAN_PACKAGES, options.apt)
     venv = bootstrap.make_venv(sys.executable, ROOT / ".venv", "test,lint", options.apt).parent
     results = [run(command) for command in checks(venv)]
+    results.append(run(old_kubernetes(venv / "python"), **OLD_KUBERNETES_ENVIRONMENT))
     for minor, interpreter in other_pythons().items():
         results.append(run(unit_tests(minor, interpreter, options.apt)))
     print("== all checks passed" if all(results) else "== some checks FAILED", flush=True)
@@ -92,10 +102,24 @@ def unit_tests(minor: int, interpreter: str, apt: bool) -> List[str]:
     return [str(python), "-m", "pytest", "-q", "--ignore=tests/integration"]
 
 
-def run(command: List[str]) -> bool:
+def old_kubernetes(python: Path) -> List[str]:
+    """Install the oldest kubernetes client beside the newest, and return the tests with it."""
+    folder = Path(OLD_KUBERNETES_ENVIRONMENT["PYTHONPATH"])
+    packages = [f"kubernetes=={OLDEST_KUBERNETES}", OLD_SCHEMAS]
+    stamp = folder / "installed"
+    if not stamp.exists() or stamp.read_text() != " ".join(packages):
+        shutil.rmtree(folder, ignore_errors=True)
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*install, "--target", str(folder), *packages], check=True)
+        stamp.write_text(" ".join(packages))
+    return [str(python), "-m", "pytest", "-q", *ON_MANIFESTS]
+
+
+def run(command: List[str], **environment: str) -> bool:
     """Run a command in the checkout, and say whether it succeeded."""
     print("==", " ".join(command).replace(str(ROOT) + os.sep, ""), flush=True)
-    return subprocess.run(command, cwd=ROOT).returncode == 0
+    env = {**os.environ, **environment}
+    return subprocess.run(command, cwd=ROOT, env=env).returncode == 0
 
 
 if __name__ == "__main__":
