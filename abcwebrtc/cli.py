@@ -8,11 +8,11 @@ from types import ModuleType
 from typing import Optional, Sequence
 
 import abcwebrtc
-from abcwebrtc.commands import FAILED, INTERRUPTED, check, mint, pod, serve
+from abcwebrtc.commands import FAILED, INTERRUPTED, check, mint, networkpolicy, pod, serve
 from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.printing import discard_output, prepare_output, print_error
 
-COMMANDS = (check, mint, serve, pod)
+COMMANDS = (check, mint, serve, pod, networkpolicy)
 
 _EPILOG = """\
 exit status: 0 all is well, 1 it is not, 2 the command line is wrong.
