@@ -1,0 +1,615 @@
+"""The NetworkPolicy for desktop pods, and the command that prints it."""
+
+from __future__ import annotations
+
+import copy
+import ipaddress
+import json
+import random
+import re
+import socket
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Set, Tuple
+
+import kubernetes_validate
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from abcwebrtc import ConfigError, WebRTCConfig, WebRTCDisabledError
+from abcwebrtc.cli import main
+from abcwebrtc.networkpolicy import Policy, PolicyOptions, network_policy
+from support import ENTRIES, SECRET, run_command, spoil, write_od_config
+from test_docs import table_keys
+from test_imports import loaded_by
+
+NOW = 1700000000
+COTURN: Dict[str, Any] = dict(ENTRIES["webrtc.coturn"])
+VERSIONS = ["1.25", "1.30", kubernetes_validate.latest_version()]
+"""From the first that the package has, in which endPort is stable, to the newest."""
+
+
+def policy(
+    stun: Any = (),
+    turn: Any = (),
+    options: Optional[PolicyOptions] = None,
+    addresses: Any = None,
+    **entries: Any,
+) -> Policy:
+    """Return the policy for stun URIs, and for coturn urls (or whole coturn entries)."""
+    servers = [item if isinstance(item, dict) else {"url": item} for item in turn]
+    mapping = {
+        "webrtc.enable": True,
+        "webrtc.rtc_configuration": {"iceServers": [{"urls": item} for item in stun]},
+        "webrtc.coturn": [{"coturn_static_auth_secret": SECRET, **item} for item in servers],
+        **{name.replace("__", "."): value for name, value in entries.items()},
+    }
+    return network_policy(WebRTCConfig.from_mapping(mapping, now=NOW), options, addresses, NOW)
+
+
+def egress(*arguments: Any, **entries: Any) -> Any:
+    return policy(*arguments, **entries).manifest["spec"]["egress"]
+
+
+def port(protocol: str, number: int, end: Optional[int] = None) -> Dict[str, Any]:
+    made: Dict[str, Any] = {"protocol": protocol, "port": number}
+    return made if end is None else {**made, "endPort": end}
+
+
+def rule(cidr: str, *ports: Any) -> Dict[str, Any]:
+    return {"to": [{"ipBlock": {"cidr": cidr}}], "ports": list(ports)}
+
+
+V4, V6 = "192.0.2.1", "[2001:db8::1]"
+RELAY = PolicyOptions(relay_ports=(49152, 65535))
+FOUND = {"a.example.org": ["192.0.2.7", "2001:db8::7"], "b.example.org": ["192.0.2.7"]}
+
+
+def test_the_whole_manifest() -> None:
+    assert policy([f"stun:{V4}"]).manifest == {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "desktop-webrtc", "namespace": "abcdesktop"},
+        "spec": {
+            "podSelector": {"matchLabels": {"type": "x11server"}},
+            "policyTypes": ["Egress"],
+            "egress": [rule("192.0.2.1/32", port("UDP", 3478))],
+        },
+    }
+
+
+def test_what_it_is_called_and_whom_it_selects() -> None:
+    options = PolicyOptions("a", "b", {"k": "v", "l": ""})
+    manifest = policy([f"stun:{V4}"], options=options).manifest
+    assert manifest["metadata"] == {"name": "a", "namespace": "b"}
+    assert manifest["spec"]["podSelector"] == {"matchLabels": {"k": "v", "l": ""}}
+
+
+@pytest.mark.parametrize(
+    ("stun", "turn", "expected"),
+    [
+        ([f"stun:{V4}:19302"], [], port("UDP", 19302)),
+        ([f"stuns:{V4}"], [], port("TCP", 5349)),
+        ([], [V4], port("UDP", 3478)),
+        ([], [f"{V4}?transport=udp"], port("UDP", 3478)),
+        ([], [f"{V4}:80?transport=tcp"], port("TCP", 80)),
+        ([], [{"url": V4, "transport": "tcp"}], port("TCP", 3478)),
+        ([], [{"url": V4, "protocol": "turns"}], port("TCP", 5349)),
+        ([], [{"url": f"{V4}:3478", "protocol": "turns"}], port("TCP", 3478)),
+        ([], [{"url": f"{V4}?transport=tcp", "protocol": "turns"}], port("TCP", 5349)),
+        ([], [{"url": f"{V4}?transport=udp", "protocol": "turns"}], port("UDP", 5349)),
+    ],
+)
+def test_the_port_and_protocol_of_a_uri(stun: Any, turn: Any, expected: Any) -> None:
+    assert egress(stun, turn) == [rule("192.0.2.1/32", expected)]
+
+
+def test_a_turn_server_of_rtc_configuration_is_opened_too() -> None:
+    server = {"urls": [f"turn:{V4}?transport=tcp"], "username": "u", "credential": "c"}
+    found = egress(webrtc__rtc_configuration={"iceServers": [server]})
+    assert found == [rule("192.0.2.1/32", port("TCP", 3478))]
+
+
+@pytest.mark.parametrize("where", ["webrtc__desktop", "desktop__envlocal"])
+def test_the_stun_server_of_desktops_is_opened_too(where: str) -> None:
+    key = "stun_server" if where == "webrtc__desktop" else "STUN_SERVER"
+    entries = {where: {key: "stun://[2001:db8::2]:99"}}
+    assert egress(**entries) == [rule("2001:db8::2/128", port("UDP", 99))]
+    both = egress([f"stun:{V4}"], **entries)
+    assert both == [
+        rule("192.0.2.1/32", port("UDP", 3478)),
+        rule("2001:db8::2/128", port("UDP", 99)),
+    ]
+
+
+def test_each_address_has_one_rule_in_order_with_its_ports_in_order() -> None:
+    turn = [
+        {"url": ["[2001:db8::1]:5349", "192.0.2.10"], "protocol": "turns"},
+        {"url": ["192.0.2.9:3478"], "transport": ["udp", "tcp"]},
+        {"url": ["[2001:DB8:0::1]:5349"], "protocol": "turns"},
+        {"url": ["[::ffff:192.0.2.9]:80"]},
+    ]
+    assert egress(["stun:192.0.2.9", "stun:192.0.2.10"], turn) == [
+        rule("192.0.2.9/32", port("UDP", 80), port("TCP", 3478), port("UDP", 3478)),
+        rule("192.0.2.10/32", port("UDP", 3478), port("TCP", 5349)),
+        rule("2001:db8::1/128", port("TCP", 5349)),
+    ]
+
+
+def test_names_are_one_rule_for_any_address_after_those_of_addresses() -> None:
+    found = policy(["stun:a.example.org"], ["b.example.org?transport=tcp", V6])
+    assert found.manifest["spec"]["egress"] == [
+        rule("2001:db8::1/128", port("UDP", 3478)),
+        {"ports": [port("TCP", 3478), port("UDP", 3478)]},
+    ]
+    (note,) = [note for note in found.notes if "any address" in note]
+    assert note.startswith("A policy can't match a name")
+    assert ": a.example.org, b.example.org. --resolve" in note
+    assert not [note for note in found.notes if "UTC" in note]
+
+
+def test_resolved_names_are_opened_to_their_addresses() -> None:
+    found = policy(["stun:a.example.org"], ["b.example.org?transport=tcp"], addresses=FOUND)
+    assert found.manifest["spec"]["egress"] == [
+        rule("192.0.2.7/32", port("TCP", 3478), port("UDP", 3478)),
+        rule("2001:db8::7/128", port("UDP", 3478)),
+    ]
+    assert not [note for note in found.notes if "any address" in note]
+    assert (
+        "a.example.org was 192.0.2.7, 2001:db8::7 at 2023-11-14 22:13:20 UTC; "
+        "make this policy again when that changes."
+    ) in found.notes
+    assert any(note.startswith("b.example.org was 192.0.2.7 at") for note in found.notes)
+
+
+def test_an_address_that_is_none_is_refused_and_not_taken_for_any() -> None:
+    with pytest.raises(ValueError, match="not-an-address"):
+        egress(["stun:a.example.org"], addresses={"a.example.org": ["not-an-address"]})
+
+
+def test_the_zone_of_an_address_is_left_out() -> None:
+    found = egress(["stun:a.example.org"], addresses={"a.example.org": ["fe80::1%eth0"]})
+    assert found == [rule("fe80::1/128", port("UDP", 3478))]
+
+
+def test_relay_ports_are_those_of_turn_servers_only() -> None:
+    turn = [V4, "192.0.2.2:50000", "192.0.2.2:50000?transport=tcp", "turn.example.org"]
+    relay = port("UDP", 49152, 65535)
+    assert egress([f"stun:{V6}", "stun:stun.example.org:1"], turn, RELAY) == [
+        rule("192.0.2.1/32", port("UDP", 3478), relay),
+        rule("192.0.2.2/32", port("TCP", 50000), relay),
+        rule("2001:db8::1/128", port("UDP", 3478)),
+        {"ports": [port("UDP", 1), port("UDP", 3478), relay]},
+    ]
+
+
+def test_dns_is_opened_where_it_is_asked_for_and_named_where_it_is_needed() -> None:
+    (_, dns) = egress(["stun:a.example.org"], options=PolicyOptions(dns=True))
+    (peer,) = dns["to"]
+    assert peer["namespaceSelector"]["matchLabels"] == {
+        "kubernetes.io/metadata.name": "kube-system"
+    }
+    assert peer["podSelector"]["matchLabels"] == {"k8s-app": "kube-dns"}
+    assert dns["ports"] == [port("TCP", 53), port("UDP", 53)]
+    assert "Not open: DNS" in " ".join(policy(["stun:a.example.org"]).notes)
+    assert "DNS" not in " ".join(policy([f"stun:{V4}"]).notes)
+
+
+DESKTOP = {"webrtc__desktop": {"turn": True}}
+STATIC = {
+    "webrtc__rtc_configuration": {
+        "iceServers": [{"urls": f"turn:{V4}", "username": "u", "credential": "c"}]
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "entries", "words"),
+    [
+        (([f"stun:{V4}"],), {}, ["there is no TURN server"]),
+        (([f"stun:{V4}"], [], RELAY), {}, ["there is no TURN server", "--relay-ports does noth"]),
+        (([], [V4]), {}, ["can't reach the relays"]),
+        (([], [V4], RELAY), {}, []),
+        (([], [V4]), DESKTOP, []),
+        (([], [V4], RELAY), DESKTOP, []),
+        (([],), STATIC, ["can't reach the relays"]),
+        (([],), {**STATIC, **DESKTOP}, ["can't reach the relays"]),
+        (([], ["127.0.0.1", "[::1]"], RELAY), {}, ["127.0.0.1 is a loo", "[::1] is a loo"]),
+    ],
+)
+def test_what_leaves_desktops_without_sound_is_a_warning(
+    arguments: Any, entries: Any, words: List[str]
+) -> None:
+    warnings = policy(*arguments, **entries).warnings
+    assert len(warnings) == len(words)
+    assert all(
+        warning.startswith(word) or word in warning for warning, word in zip(warnings, words)
+    )
+
+
+def test_a_name_that_is_this_machine_is_a_warning() -> None:
+    addresses = {"turn.example.org": ["127.0.1.1"]}
+    (warning,) = policy([], ["turn.example.org"], RELAY, addresses).warnings
+    assert warning == "turn.example.org is a loopback address, which in a pod is the pod itself"
+
+
+def test_without_a_server_there_is_no_policy() -> None:
+    with pytest.raises(ConfigError, match=r"^webrtc\.rtc_configuration: there is no STUN or TURN"):
+        policy()
+
+
+def test_without_sound_there_is_no_policy() -> None:
+    with pytest.raises(WebRTCDisabledError):
+        policy([f"stun:{V4}"], webrtc__enable=False)
+
+
+def test_a_manifest_is_the_callers_own() -> None:
+    options = PolicyOptions(relay_ports=(1, 2), dns=True)
+    first = policy(["stun:a"], [V4], options).manifest
+    before = copy.deepcopy(first)
+    spoil(first)
+    assert policy(["stun:a"], [V4], options).manifest == before
+    assert policy(["stun:a"], [V4]).manifest["spec"]["podSelector"] == before["spec"]["podSelector"]
+
+
+# any configuration
+
+Opened = Tuple[str, str, int]
+"""A network or "any", a protocol and a port."""
+HOSTS = {
+    "192.0.2.1": ["192.0.2.1/32"],
+    "192.0.2.20": ["192.0.2.20/32"],
+    "[2001:db8::1]": ["2001:db8::1/128"],
+    "[2001:0DB8::0001]": ["2001:db8::1/128"],
+    "a.example.org": ["192.0.2.7/32", "2001:db8::7/128"],
+    "b.example.org": ["192.0.2.7/32"],
+    "open.example.org": ["any"],
+    "OTHER.example.org.": ["any"],
+}
+PORTS = st.sampled_from([None, 53, 80, 443, 3478, 5349, 49152, 60000, 65535])
+SERVERS = st.lists(
+    st.tuples(
+        st.sampled_from(["stun", "stuns", "turn", "turns"]),
+        st.sampled_from(sorted(HOSTS)),
+        PORTS,
+        st.sampled_from([None, "udp", "tcp"]),
+    ),
+    min_size=1,
+    max_size=8,
+)
+RANGES = st.none() | st.tuples(st.integers(1, 65535), st.integers(1, 65535)).map(
+    lambda pair: (min(pair), max(pair))
+)
+
+
+def policy_for(servers: Any, relay: Any = None) -> Policy:
+    stun, turn = [], []
+    for scheme, host, number, transport in servers:
+        address = host if number is None else f"{host}:{number}"
+        if scheme.startswith("stun"):
+            stun.append(f"{scheme}:{address}")
+        else:
+            query = f"?transport={transport}" if transport else ""
+            turn.append({"protocol": scheme, "url": address + query})
+    return policy(stun, turn, PolicyOptions(relay_ports=relay), FOUND)
+
+
+def expected_of(scheme: str, host: str, number: Optional[int], transport: Any) -> Set[Opened]:
+    secure = scheme.endswith("s")
+    if scheme.startswith("stun") or transport is None:
+        transport = "tcp" if secure else "udp"
+    number = number or (5349 if secure else 3478)
+    return {(network, transport.upper(), number) for network in HOSTS[host]}
+
+
+def opened_by(manifest: Any) -> List[Tuple[Opened, Optional[int]]]:
+    """Return what a manifest opens, each with the endPort of its range."""
+    found = []
+    for item in manifest["spec"]["egress"]:
+        network = "any"
+        if "to" in item:
+            (peer,) = item["to"]
+            network = str(ipaddress.ip_network(peer["ipBlock"]["cidr"]))
+            assert network == peer["ipBlock"]["cidr"]
+        for each in item["ports"]:
+            found.append(((network, each["protocol"], each["port"]), each.get("endPort")))
+    return found
+
+
+@settings(deadline=None)
+@given(SERVERS)
+def test_every_uri_is_opened_once_and_nothing_else_is(servers: Any) -> None:
+    wanted: Set[Opened] = set().union(*(expected_of(*server) for server in servers))
+    found = opened_by(policy_for(servers).manifest)
+    assert sorted(found) == sorted((opened, None) for opened in wanted)
+
+
+@settings(deadline=None)
+@given(SERVERS, RANGES)
+def test_relay_ports_add_their_range_to_turn_servers_and_nothing_else(
+    servers: Any, relay: Any
+) -> None:
+    wanted: Set[Tuple[Opened, Optional[int]]] = set()
+    for server in servers:
+        for network, protocol, number in expected_of(*server):
+            wanted.add(((network, protocol, number), None))
+            if relay and server[0].startswith("turn"):
+                wanted.add(((network, "UDP", relay[0]), relay[1]))
+    ranges = {opened[0] for opened, end in wanted if end}
+    within = {
+        ((network, protocol, number), end)
+        for (network, protocol, number), end in wanted
+        if end is None
+        and protocol == "UDP"
+        and network in ranges
+        and relay[0] <= number <= relay[1]
+    }
+    found = opened_by(policy_for(servers, relay).manifest)
+    assert len(found) == len(set(found))
+    assert set(found) == wanted - within
+
+
+@settings(deadline=None)
+@given(SERVERS, st.randoms())
+def test_the_order_of_the_servers_does_not_matter(servers: Any, chance: random.Random) -> None:
+    shuffled = [*servers, servers[0]]
+    chance.shuffle(shuffled)
+    assert policy_for(shuffled).manifest == policy_for(servers).manifest
+
+
+# Kubernetes's own schema
+
+MANIFESTS = [
+    policy(["stun:192.0.2.1"]).manifest,
+    policy(["stun:a.example.org"], [V4, V6, "turn.example.org"], RELAY).manifest,
+    policy(
+        ["stun:a.example.org"], [V4], PolicyOptions("n.x", "ns", {"a/b": ""}, (1, 1), True)
+    ).manifest,
+]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("manifest", MANIFESTS, ids=["stun", "relay", "dns"])
+def test_kubernetes_takes_it(manifest: Any, version: str) -> None:
+    kubernetes_validate.validate(manifest, version, strict=True)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_schema_would_refuse_a_field_that_is_not_there(version: str) -> None:
+    manifest = copy.deepcopy(MANIFESTS[1])
+    manifest["spec"]["egress"][0]["ports"][0]["ports"] = "1-2"
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+# the command
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Any:
+    def call(*arguments: object) -> Tuple[Any, str, str]:
+        try:
+            status: Any = main(["networkpolicy", *map(str, arguments)])
+        except SystemExit as error:
+            status = error.code
+        return (status, *capsys.readouterr())
+
+    return call
+
+
+def test_it_prints_yaml_after_its_comments(tmp_path: Path, run: Any) -> None:
+    status, out, err = run(write_od_config(tmp_path))
+    head = [line for line in out.splitlines() if line.startswith("#")]
+    assert status == 0
+    assert out.splitlines()[: len(head)] == head
+    assert all(len(line) <= 100 for line in head)
+    assert "#   turn.example.org. --resolve" in out
+    assert yaml.safe_load(out)["spec"]["egress"] == [{"ports": [port("UDP", 3478)]}]
+    assert err.startswith("warning: desktops have no TURN server of their own")
+    assert len(err.splitlines()) == 1
+
+
+def test_json_is_the_same_with_the_notes_on_stderr(tmp_path: Path, run: Any) -> None:
+    od_config = write_od_config(tmp_path)
+    _, text, warning = run(od_config)
+    status, out, err = run(od_config, "--json")
+    assert status == 0
+    assert json.loads(out) == yaml.safe_load(text)
+    assert err.startswith(warning)
+    notes = err[len(warning) :].splitlines()
+    assert all(line.startswith("note: ") for line in notes)
+    comments = re.sub(r"\n#   ", " ", text)
+    assert all(f"# - {line[len('note: ') :]}\n" in comments for line in notes)
+    assert len(notes) == 6
+
+
+def test_the_options_reach_the_manifest(tmp_path: Path, run: Any) -> None:
+    options = ["--name", "n.x", "--namespace", "ns", "--relay-ports", "50000-50999", "--dns"]
+    selectors = ["--selector", "type=x11server", "--selector", "netpol/ocuser=true"]
+    _, out, err = run(write_od_config(tmp_path), *options, *selectors)
+    made = yaml.safe_load(out)
+    assert made["metadata"] == {"name": "n.x", "namespace": "ns"}
+    assert made["spec"]["podSelector"]["matchLabels"] == {
+        "type": "x11server",
+        "netpol/ocuser": "true",
+    }
+    first, dns = made["spec"]["egress"]
+    assert first["ports"][1:] == [port("UDP", 50000, 50999)]
+    assert dns["ports"][0]["port"] == 53
+    assert err == ""
+
+
+def test_resolve_asks_this_machine(tmp_path: Path, run: Any) -> None:
+    od_config = write_od_config(
+        tmp_path,
+        webrtc__coturn={**COTURN, "url": "localhost"},
+        webrtc__rtc_configuration={"iceServers": [{"urls": "stun:192.0.2.1"}]},
+    )
+    status, out, err = run(od_config, "--resolve")
+    blocks = {item["to"][0]["ipBlock"]["cidr"] for item in yaml.safe_load(out)["spec"]["egress"]}
+    assert status == 0
+    assert "192.0.2.1/32" in blocks
+    assert blocks & {"127.0.0.1/32", "::1/128"}
+    assert blocks <= {"127.0.0.1/32", "::1/128", "192.0.2.1/32"}
+    assert re.search(r"\n# - localhost was .* at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC; make", out)
+    assert "localhost is a loopback address" in err
+
+
+def test_a_name_that_is_not_found_is_one_error(tmp_path: Path, run: Any) -> None:
+    od_config = write_od_config(tmp_path, webrtc__coturn={**COTURN, "url": "nowhere.invalid"})
+    od_config.write_text(od_config.read_text().replace("stun.example.org", "192.0.2.1"))
+    status, out, err = run(od_config, "--resolve")
+    assert status == 1
+    assert out == ""
+    assert re.fullmatch(r"error: can't resolve nowhere\.invalid: .*leave --resolve out\n", err)
+
+
+def test_without_resolve_nothing_is_looked_up(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: List[Any] = []
+
+    def lookup(name: str, *_: Any, **__: Any) -> Any:
+        asked.append(name)
+        return [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", ("192.0.2.7", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    od_config = write_od_config(tmp_path)
+    run(od_config)
+    assert asked == []
+    _, out, _ = run(od_config, "--resolve")
+    assert asked == ["stun.example.org", "turn.example.org"]
+    assert yaml.safe_load(out)["spec"]["egress"] == [rule("192.0.2.7/32", port("UDP", 3478))]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"webrtc__enable": False},
+            "error: webrtc.enable is False; set webrtc.enable: True for sound\n",
+        ),
+        (
+            {"webrtc__coturn": ..., "webrtc__rtc_configuration": ...},
+            "error: webrtc.rtc_configuration: there is no STUN or TURN server to open; ",
+        ),
+        ({"webrtc__enable": 1}, ":2: error: webrtc.enable: must be True or False"),
+    ],
+)
+@pytest.mark.parametrize("options", [[], ["--json"], ["--resolve"]], ids=str)
+def test_what_has_no_policy_is_one_error_and_exit_1(
+    tmp_path: Path, run: Any, changes: Any, message: str, options: List[str]
+) -> None:
+    status, out, err = run(write_od_config(tmp_path, **changes), *options)
+    assert status == 1
+    assert out == ""
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_warnings_of_the_configuration_go_to_stderr(tmp_path: Path, run: Any) -> None:
+    status, out, err = run(write_od_config(tmp_path, webrtc__enabled=True))
+    assert status == 0
+    assert "warning: " in err.splitlines()[0]
+    assert "webrtc.enabled: no such entry" in err.splitlines()[0]
+    assert "no such entry" not in out
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--relay-ports", "49152"],
+        ["--relay-ports", "2-1"],
+        ["--relay-ports", "0-1"],
+        ["--relay-ports", "1-65536"],
+        ["--relay-ports", "1-2\n"],
+        ["--relay-ports", "٣-٤"],
+        ["--name", ""],
+        ["--name", "A"],
+        ["--name", "a\nb"],
+        ["--name", "a."],
+        ["--name", "a" * 64],
+        ["--name", ".".join(["a" * 60] * 5)],
+        ["--namespace", "a.b"],
+        ["--namespace", "a-"],
+        ["--namespace=-a"],
+        ["--selector", "type"],
+        ["--selector", "=x"],
+        ["--selector", "type=x y"],
+        ["--selector", "type=" + "x" * 64],
+        ["--selector", "/type=x"],
+        ["--selector", "a=b,c=d"],
+        ["--selector", "a=b", "--selector", "a=c"],
+    ],
+    ids=repr,
+)
+def test_a_wrong_option_is_exit_2_and_says_what_to_write(
+    tmp_path: Path, run: Any, options: List[str]
+) -> None:
+    status, out, err = run(write_od_config(tmp_path), *options)
+    assert status == 2
+    assert out == ""
+    last = err.splitlines()[-1]
+    assert last.startswith("abcwebrtc networkpolicy: error: ")
+    assert (
+        f"argument {options[0].partition('=')[0]}: write " in last
+        or "--selector gives one key twice" in last
+    )
+
+
+LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
+
+
+@settings(deadline=None, max_examples=25)
+@given(LABELS, LABELS, LABELS, LABELS)
+def test_whatever_name_is_taken_comes_back_from_yaml_as_text(
+    name: str, namespace: str, key: str, value: str
+) -> None:
+    # Such as 1e5, null, true or 0x1f, which YAML would take for something else.
+    from abcwebrtc.commands.networkpolicy import _name, _namespace, _selector, _yaml
+
+    labels = dict([_selector(f"{key}={value}")])
+    options = PolicyOptions(_name(name), _namespace(namespace), labels)
+    made = policy(["stun:192.0.2.1"], options=options).manifest
+    assert yaml.safe_load(_yaml(made)) == made
+    kubernetes_validate.validate(made, VERSIONS[-1], strict=True)
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--relay-ports", "1-2", "--dns"]], ids=str)
+def test_no_secret_is_in_the_output(tmp_path: Path, run: Any, options: List[str]) -> None:
+    server = {"urls": "turn:192.0.2.3", "username": "u-53cr37", "credential": "c-53cr37"}
+    od_config = write_od_config(
+        tmp_path,
+        webrtc__rtc_configuration={"iceServers": [server]},
+        webrtc__desktop={"turn": True},
+    )
+    status, out, err = run(od_config, *options)
+    assert status == 0
+    assert "192.0.2.3" in out
+    assert not re.search(f"{SECRET}|53cr37", out + err)
+
+
+def test_it_runs_as_a_program(tmp_path: Path) -> None:
+    result = run_command("networkpolicy", write_od_config(tmp_path), "--relay-ports", "1-2")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert yaml.safe_load(result.stdout)["kind"] == "NetworkPolicy"
+
+
+@pytest.mark.parametrize("code", ["import abcwebrtc", "import abcwebrtc.cli"])
+def test_importing_does_not_load_yaml(code: str) -> None:
+    assert "yaml" not in loaded_by(code)
+
+
+def test_only_printing_yaml_loads_yaml(tmp_path: Path) -> None:
+    code = "from abcwebrtc.cli import main\nassert main(['networkpolicy', *sys.argv[1:]]) == 0"
+    od_config = write_od_config(tmp_path)
+    assert "yaml" in loaded_by(code, od_config)
+    assert not loaded_by(code, od_config, "--json") & {"yaml", "cherrypy", "kubernetes"}
+
+
+def test_the_table_of_options_is_complete(run: Any) -> None:
+    _, out, _ = run("--help")
+    offered = set(re.findall(r"--[a-z-]+", out)) - {"--help"}
+    listed = [key for key in table_keys("networkpolicy.md", "# NetworkPolicy") if key[0] == "-"]
+    assert sorted(listed) == sorted(offered)
