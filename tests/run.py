@@ -36,7 +36,11 @@ OLD_KUBERNETES_ENVIRONMENT = {
     "OLDEST_KUBERNETES": OLDEST_KUBERNETES,
     "PYTHONPATH": str(ROOT / ".venv" / "old-kubernetes"),
 }
-ON_MANIFESTS = ["tests/test_pods.py", "tests/test_podobjects.py"]
+ON_MANIFESTS = [
+    "tests/test_networkpolicy.py",
+    "tests/test_podobjects.py",
+    "tests/test_pods.py",
+]
 
 
 def main() -> int:

@@ -20,13 +20,14 @@ from hypothesis import strategies as st
 from abcwebrtc import ConfigError, WebRTCConfig, WebRTCDisabledError
 from abcwebrtc.cli import main
 from abcwebrtc.networkpolicy import Policy, PolicyOptions, network_policy
+from abcwebrtc.yamlfiles import yaml_text
+from desktop_pod import VERSIONS
 from support import ENTRIES, SECRET, run_command, spoil, write_od_config
 from test_docs import table_keys
 from test_imports import loaded_by
 
 NOW = 1700000000
 COTURN: Dict[str, Any] = dict(ENTRIES["webrtc.coturn"])
-VERSIONS = ["1.25", "1.30", kubernetes_validate.latest_version()]
 """From the first that the package has, in which endPort is stable, to the newest."""
 
 
@@ -567,12 +568,12 @@ def test_whatever_name_is_taken_comes_back_from_yaml_as_text(
     name: str, namespace: str, key: str, value: str
 ) -> None:
     # Such as 1e5, null, true or 0x1f, which YAML would take for something else.
-    from abcwebrtc.commands.networkpolicy import _name, _namespace, _selector, _yaml
+    from abcwebrtc.commands.networkpolicy import _name, _namespace, _selector
 
     labels = dict([_selector(f"{key}={value}")])
     options = PolicyOptions(_name(name), _namespace(namespace), labels)
     made = policy(["stun:192.0.2.1"], options=options).manifest
-    assert yaml.safe_load(_yaml(made)) == made
+    assert yaml.safe_load(yaml_text([made])) == made
     kubernetes_validate.validate(made, VERSIONS[-1], strict=True)
 
 

@@ -9,7 +9,7 @@ import socket
 import sys
 import textwrap
 import time
-from typing import Any, Iterable, List, Mapping, Tuple
+from typing import Iterable, List, Tuple
 
 from abcwebrtc.commands import OK
 from abcwebrtc.config import WebRTCConfig
@@ -85,7 +85,11 @@ def run(options: argparse.Namespace) -> int:
             print(f"note: {note}", file=sys.stderr)
         print(json.dumps(policy.manifest, indent=2))
     else:
-        print("\n".join((*_comments(policy), _yaml(policy.manifest))))
+        # PyYAML takes a while to import, and most commands have no use for it.
+        from abcwebrtc.yamlfiles import yaml_text
+
+        print("\n".join(_comments(policy)))
+        print(yaml_text([policy.manifest]), end="")
     return OK
 
 
@@ -128,13 +132,6 @@ def _comments(policy: Policy) -> Iterable[str]:
             break_long_words=False,
             break_on_hyphens=False,
         )
-
-
-def _yaml(manifest: Mapping[str, Any]) -> str:
-    import yaml  # check, mint and serve do without it
-
-    text: str = yaml.safe_dump(manifest, sort_keys=False)
-    return text.rstrip("\n")
 
 
 def _name(text: str) -> str:
