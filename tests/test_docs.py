@@ -14,7 +14,7 @@ from typing import Iterator, List, NamedTuple
 
 import pytest
 
-from abcwebrtc import WebRTCConfig, cli, config, coturn, desktop
+from abcwebrtc import WebRTCConfig, cli, config, coturn, desktop, sound
 from abcwebrtc.odconfig import parse_od_config
 from abcwebrtc.rest import create_app
 from support import RTC_PATH, call, environment, run_command
@@ -53,9 +53,10 @@ def full_example() -> str:
 
 @pytest.fixture
 def od_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The page's full example, as od.config in the current folder."""
+    """The pages' full example, as od.config in the current folder, and their desktop.yaml."""
     path = tmp_path / "od.config"
     path.write_text(full_example(), encoding="utf-8")
+    (tmp_path / "desktop.yaml").write_text(next(blocks("yaml")).text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return path
 
@@ -150,20 +151,27 @@ def table_keys(page: str, heading: str) -> List[str]:
 @pytest.mark.parametrize(
     ("heading", "keys"),
     [
-        ("## Entries", [*config.KEYS, config.USER_TOKEN, desktop.ENVLOCAL]),
+        ("## Entries", [*config.KEYS, config.USER_TOKEN, desktop.ENVLOCAL, sound.DESKTOP_POD]),
         ("### webrtc.coturn", coturn.KEYS),
         ("### webrtc.desktop", desktop.KEYS),
+        ("### desktop.pod", sound.KEYS),
     ],
 )
 def test_the_tables_of_keys_are_complete(heading: str, keys: List[str]) -> None:
     assert sorted(table_keys("configuration.md", heading)) == sorted(keys)
 
 
-def test_the_table_of_serve_options_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("command", "page", "heading"),
+    [("serve", "endpoint.md", "# Endpoints"), ("pod", "pods.md", "## On the command line")],
+)
+def test_the_tables_of_options_are_complete(
+    command: str, page: str, heading: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
-        cli.main(["serve", "--help"])
+        cli.main([command, "--help"])
     offered = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
-    assert set(table_keys("endpoint.md", "# Endpoints")) == offered
+    assert {key for key in table_keys(page, heading) if key.startswith("--")} == offered
 
 
 def test_the_answer_in_endpoint_md_has_the_members_of_a_real_one(od_config: Path) -> None:
