@@ -10,14 +10,19 @@ from abcwebrtc import (
     AbcWebRTCError,
     ConfigError,
     CredentialError,
+    ManifestError,
+    PreparedPod,
     Problem,
     TokenError,
     TurnCredentials,
     WebRTCConfig,
     WebRTCDisabledError,
     build_rtc_configuration,
+    inject_webrtc,
     load_od_config,
     mint_turn_credentials,
+    owned_secret,
+    prepare_pod,
     verify_turn_credentials,
 )
 
@@ -129,4 +134,21 @@ def handled(config: WebRTCConfig) -> Optional[Dict[str, Any]]:
     value_errors: List[ValueError] = [error, ConfigError(Problem("wrong", "path", line=1))]
     roots: List[AbcWebRTCError] = [error, TokenError("expired")]
     print(value_errors, roots)
+    return None
+
+
+def pods(config: WebRTCConfig, pod: Dict[str, Any]) -> Optional[Any]:
+    """A pod out is of the kind of the pod in."""
+    injected: Dict[str, Any] = inject_webrtc(pod, config, "fry", 1.5, labels=["staff"])
+    prepared: PreparedPod[Dict[str, Any]] = prepare_pod(
+        injected, config, labels={"staff": "true"}, containers=("a", "b"), turn_secret=True
+    )
+    notes: Tuple[Problem, ...] = prepared.notes
+    print(notes)
+    try:
+        return owned_secret(prepared.secret, prepared.pod)
+    except ManifestError as error:
+        value_error: ValueError = error
+        print(value_error, error.problems[0].path)
+    inject_webrtc(pod, config, labels=3)  # type: ignore[arg-type]
     return None
