@@ -24,9 +24,9 @@ POD_IP = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podI
 MAX_NAME = 63
 """Characters in the name of a container: an RFC 1123 label."""
 
-_PYOS_NAME = re.compile(r"[xcfo]-(?P<owner>.+)")
-_AFTER_SOUND = ("f-", "o-")
-"""In pyos's order these come after sound: the file server and the storage holder."""
+_AFTER_SOUND = ("h-", "f-", "o-", "r-")
+"""What comes after sound in pyos's order: ssh, the file server, the holder of storage, rdp."""
+_PYOS_NAME = re.compile(r"[xchfor]-(?P<owner>.+)")
 
 _VOLUMES = (r"auth-localaccount(-.*)?|localaccount(-.*)?", "tmp", "home(-.*)?", "log")
 _IDS = {"uidNumber": "runAsUser", "gidNumber": "runAsGroup"}

@@ -257,6 +257,14 @@ def test_the_name_is_a_name_that_kubernetes_takes(
     assert re.fullmatch("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", made)
 
 
+def test_it_stands_where_pyos_has_it() -> None:
+    names = ["x-ada", "c-ada", "h-ada", "f-ada", "o-ada"]
+    pod = {"kind": "Pod", "spec": {"containers": [{"name": name} for name in names]}}
+    result = inject_webrtc(pod, configuration(), "ada", NOW)
+    made = [container["name"] for container in result["spec"]["containers"]]
+    assert made == [*names[:2], "s-ada", *names[2:]]
+
+
 # who gets sound
 
 
