@@ -25,10 +25,12 @@ def copy_data(value: Any, depth: int = 0) -> Any:
     """
     if depth > MAX_DEPTH:
         raise ManifestError.at((), _NOT_DATA)
-    if isinstance(value, Mapping):
-        return {key: copy_data(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, str):
+        return value
     if isinstance(value, (list, tuple)):
         return [copy_data(item, depth + 1) for item in value]
+    if isinstance(value, (dict, Mapping)):  # dict first: to ask for Mapping takes ten times as long
+        return {key: copy_data(item, depth + 1) for key, item in value.items()}
     return value
 
 
