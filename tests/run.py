@@ -26,7 +26,15 @@ sys.path.insert(0, str(ROOT / "examples"))
 
 import bootstrap  # noqa: E402
 
-DEBIAN_PACKAGES = ["coturn"]
+DEBIAN_PACKAGES = [
+    "coturn",
+    "gir1.2-gst-plugins-bad-1.0",
+    "gstreamer1.0-nice",
+    "gstreamer1.0-plugins-bad",
+    "iproute2",
+    "nftables",
+    "python3-gi",
+]
 OLDEST, NEWEST = 8, 14
 COVERAGE = 95
 OLDEST_KUBERNETES = "23.3.0"

@@ -1,0 +1,148 @@
+"""A network of its own: a desktop behind a NAT, and the outside, where servers are.
+
+libnice ignores loopback addresses, and drops a server-reflexive candidate that is
+equal to a host one. So the two are network namespaces with a veth pair between, and
+the desktop's packets leave with another address. It is made without root where a user
+namespace can be. The namespaces have no names and end with their processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, Iterator, List, Sequence
+
+from conftest import require_program
+from support import WAIT, wait_for
+
+SERVER, DESKTOP, PUBLIC = "10.111.0.1", "10.111.0.2", "203.0.113.7"
+SERVER_V6, DESKTOP_V6 = "fd00:111::1", "fd00:111::2"
+INTERFACE = "eth0"  # libnice passes over names such as veth0 and docker0
+
+# As root, and as anybody else.
+WAYS = (["--net"], ["--user", "--map-root-user", "--net"])
+
+
+class NoNamespaceError(Exception):
+    """A network namespace can't be made here."""
+
+
+class Namespace:
+    """A network namespace, held by a process that ends with this one."""
+
+    def __init__(self, unshare: Sequence[str], enter: Sequence[str]) -> None:
+        self._enter = list(enter)
+        self._holder = subprocess.Popen(
+            # cat ends with its stdin, so also when this process is killed
+            [*unshare, "sh", "-c", "echo made && exec cat"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = self._holder.pid
+        made = self._holder.stdout.readline()  # type: ignore[union-attr]
+        if not made:
+            raise NoNamespaceError(self._holder.communicate(timeout=WAIT)[1].strip())
+
+    @classmethod
+    def first(cls) -> Namespace:
+        """Make one in whatever way is allowed."""
+        unshare, reasons = require_program("unshare", "util-linux"), []
+        for way in WAYS:
+            options = ["--preserve-credentials", "--user"] if "--user" in way else []
+            try:
+                return cls([unshare, *way], [*options, "--net"])
+            except NoNamespaceError as error:
+                reasons.append(str(error))
+        raise NoNamespaceError("; ".join(reasons))
+
+    def another(self) -> Namespace:
+        """Make one that belongs to the same user namespace, so that a link can join them."""
+        return Namespace(self.command("unshare", "--net"), self._enter)
+
+    def close(self) -> None:
+        self._holder.communicate(timeout=WAIT)
+
+    def command(self, *arguments: object) -> List[str]:
+        """Return the command that runs this one inside; it keeps its process id."""
+        nsenter = require_program("nsenter", "util-linux")
+        return [nsenter, f"--target={self.pid}", *self._enter, "--", *map(str, arguments)]
+
+    def run(self, *arguments: object, **options: Any) -> "subprocess.CompletedProcess[str]":
+        settings = {"check": True, "timeout": WAIT, **options}
+        return subprocess.run(self.command(*arguments), capture_output=True, text=True, **settings)
+
+    def is_up(self) -> bool:
+        """Say whether the interface has its carrier, which comes some time after the link."""
+        (link,) = json.loads(self.run(ip_program(), "-json", "link", "show", INTERFACE).stdout)
+        return bool(link["operstate"] == "UP")
+
+    def listens(self, protocol: str, port: int) -> bool:
+        """Say whether a socket of this protocol, such as tcp6, is bound to the port."""
+        table = Path(f"/proc/{self.pid}/net/{protocol}").read_text().splitlines()[1:]
+        return any(line.split()[1].endswith(f":{port:04X}") for line in table)
+
+
+class Network:
+    """The two namespaces; `ipv6` says whether they have that too."""
+
+    def __init__(self, outside: Namespace, desktop: Namespace) -> None:
+        self.outside, self.desktop = outside, desktop
+        link = f"link add {INTERFACE} type veth peer name {INTERFACE} netns {desktop.pid}"
+        _ip(outside, link)
+        self.ipv6 = self._add_ipv6()
+        _ip(outside, *_up(SERVER), f"route add {PUBLIC}/32 via {DESKTOP} dev {INTERFACE}")
+        _ip(desktop, *_up(DESKTOP))
+        rule = f"ip saddr {DESKTOP} snat to {PUBLIC}"
+        chain = f"chain out {{ type nat hook postrouting priority srcnat; {rule}; }}"
+        nft = require_program("nft", "nftables")
+        desktop.run(nft, "--file", "-", input=f"table ip nat {{\n{chain}\n}}\n")
+        # libnice passes over an interface that is not up yet
+        wait_for(lambda: outside.is_up() and desktop.is_up())
+
+    def _add_ipv6(self) -> bool:
+        try:
+            for namespace, address in ((self.outside, SERVER_V6), (self.desktop, DESKTOP_V6)):
+                # a link-local address would be bound to before it may be used
+                no_other = f"link set {INTERFACE} addrgenmode none"
+                _ip(namespace, no_other, f"addr add {address}/64 dev {INTERFACE} nodad")
+        except subprocess.CalledProcessError:
+            return False
+        return True
+
+
+def _up(address: str) -> List[str]:
+    return [
+        "link set lo up",
+        f"addr add {address}/24 dev {INTERFACE}",
+        f"link set {INTERFACE} up",
+    ]
+
+
+def ip_program() -> str:
+    return require_program("ip", "iproute2")
+
+
+def _ip(namespace: Namespace, *commands: str) -> None:
+    namespace.run(ip_program(), "-batch", "-", input="\n".join(commands) + "\n")
+
+
+@contextlib.contextmanager
+def network() -> Iterator[Network]:
+    """Make a network, and end it with all that still runs in it.
+
+    Raises `NoNamespaceError` where that is not allowed.
+    """
+    with contextlib.ExitStack() as stack:
+        outside = Namespace.first()
+        stack.callback(outside.close)
+        desktop = outside.another()
+        stack.callback(desktop.close)
+        try:
+            made = Network(outside, desktop)
+        except subprocess.CalledProcessError as error:
+            raise NoNamespaceError(error.stderr.strip()) from None
+        yield made

@@ -1,0 +1,464 @@
+"""webrtcbin itself takes STUN_SERVER and TURN_SERVER, as the sound container would get them.
+
+A pod's manifest becomes an environment as kubelet makes it, GStreamer gathers candidates with
+that in a network of its own, and a coturn there answers. `inject` is where the variables get
+into the manifest.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import copy
+import json
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from urllib.parse import quote, unquote
+
+import pytest
+
+from abcwebrtc import WebRTCConfig, desktop_environment, mint_turn_credentials
+from conftest import missing, require_program
+from integration import netns
+from integration.netns import DESKTOP, PUBLIC, SERVER, SERVER_V6
+from integration.turn import Certificate
+from support import WAIT, wait_for
+
+PYTHON = "/usr/bin/python3"
+GATHER = Path(__file__).with_name("gather.py")
+PACKAGES = "python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-bad gstreamer1.0-nice"
+SECRET = "the-static-auth-secret-of-coturn"
+PORT, TLS_PORT = 3478, 5349
+SOUND = "s-alice-1"
+POD: Dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "alice-1", "namespace": "abcdesktop"},
+    "spec": {
+        "containers": [
+            {
+                "name": SOUND,
+                "image": "sound",
+                "env": [
+                    {"name": "LC_ALL", "value": "C"},
+                    {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+                    {"name": "PULSE_SERVER", "value": "tcp:$(POD_IP):4713"},
+                ],
+            }
+        ]
+    },
+}
+FIELDS = {"status.podIP": DESKTOP}
+
+Pod = Dict[str, Any]
+Environment = Dict[str, str]
+
+
+# from od.config to the environment of a process
+
+
+def inject(
+    pod: Pod, config: WebRTCConfig, user: Optional[str], now: float, as_secret: bool = False
+) -> Tuple[Pod, List[Dict[str, Any]]]:
+    """Return the pod with the variables in it, and the Secrets that it refers to."""
+    pod, secrets = copy.deepcopy(pod), []
+    for name, value in desktop_environment(config, user, now).items():
+        entry: Dict[str, Any] = {"name": name, "value": value}
+        if as_secret and name == "TURN_SERVER":
+            data = {name: base64.b64encode(value.encode()).decode()}
+            secrets.append({"kind": "Secret", "metadata": {"name": "turn"}, "data": data})
+            reference = {"secretKeyRef": {"name": "turn", "key": name}}
+            entry = {"name": name, "valueFrom": reference}
+        for container in pod["spec"]["containers"]:
+            container["env"].append(entry)
+    return pod, secrets
+
+
+def container_environment(
+    pod: Pod, container: str, secrets: Sequence[Mapping[str, Any]] = ()
+) -> Environment:
+    """Return the environment that kubelet gives to a container, apart from its image's.
+
+    In the order of the list: a value is expanded with what stands before it, a
+    field or a key of a Secret is taken as it is, and the last of a name wins.
+    """
+    (found,) = [one for one in pod["spec"]["containers"] if one["name"] == container]
+    environment: Environment = {}
+    for entry in found["env"]:
+        if "valueFrom" in entry:
+            environment[entry["name"]] = _value_from(entry["valueFrom"], secrets)
+        else:
+            environment[entry["name"]] = expanded(entry.get("value", ""), environment)
+    return environment
+
+
+def _value_from(source: Mapping[str, Any], secrets: Sequence[Mapping[str, Any]]) -> str:
+    if "fieldRef" in source:
+        return FIELDS[source["fieldRef"]["fieldPath"]]
+    reference = source["secretKeyRef"]
+    (secret,) = [one for one in secrets if one["metadata"]["name"] == reference["name"]]
+    if reference["key"] in secret.get("stringData", {}):
+        return str(secret["stringData"][reference["key"]])
+    return base64.b64decode(secret["data"][reference["key"]]).decode()
+
+
+def expanded(value: str, environment: Mapping[str, str]) -> str:
+    """Replace ``$(NAME)`` where there is such a variable, and ``$$`` with ``$``."""
+
+    def replacement(match: "re.Match[str]") -> str:
+        if match[0] == "$$":
+            return "$"
+        return environment.get(match[1], match[0])
+
+    return re.sub(r"\$(?:\$|\(([^)]*)\))", replacement, value)
+
+
+def environment_for(
+    mapping: Mapping[str, Any],
+    user: Optional[str] = None,
+    now: Optional[float] = None,
+    as_secret: bool = False,
+) -> Environment:
+    now = time.time() if now is None else now
+    pod, secrets = inject(POD, WebRTCConfig.from_mapping(mapping), user, now, as_secret)
+    return container_environment(pod, SOUND, secrets)
+
+
+def turn_config(port: int = PORT, **changes: Any) -> Dict[str, Any]:
+    """Return an od.config that gives coturn to desktops."""
+    coturn = {"coturn_static_auth_secret": SECRET, "ttl": 600, "url": f"{SERVER}:{port}", **changes}
+    return {"webrtc.enable": True, "webrtc.coturn": coturn, "webrtc.desktop": {"turn": True}}
+
+
+# what is run
+
+
+@dataclass
+class Gathering:
+    """What webrtcbin found, and how that ended."""
+
+    end: str = ""
+    errors: List[str] = field(default_factory=list)
+    candidates: List[Dict[str, str]] = field(default_factory=list)
+
+    def of_type(self, kind: str) -> List[Dict[str, str]]:
+        """Return the candidates of a type; those of ICE over TCP are left out."""
+        return [c for c in self.candidates if c["type"] == kind and c["protocol"] == "UDP"]
+
+    def addresses(self, kind: str) -> List[str]:
+        return [candidate["address"] for candidate in self.of_type(kind)]
+
+    def check_it_gathered(self) -> None:
+        """Fail if it did not come to its end, with the desktop's own address found."""
+        assert (self.end, self.errors) == ("complete", [])
+        assert DESKTOP in self.addresses("host")
+
+    def check_it_says_nothing(self) -> None:
+        """Fail unless all looks well, and there is nothing but the desktop's own addresses."""
+        self.check_it_gathered()
+        assert {candidate["type"] for candidate in self.candidates} == {"host"}
+
+
+Gather = Callable[[Environment], Gathering]
+Coturn = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[netns.Network]:
+    with contextlib.ExitStack() as stack:
+        try:
+            made = stack.enter_context(netns.network())
+        except netns.NoNamespaceError as error:
+            missing(f"no network namespace can be made here: {error}")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def gather(network: netns.Network, tmp_path_factory: pytest.TempPathFactory) -> Gather:
+    """Return a function that gathers candidates with a container's environment."""
+    image = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")),  # of GStreamer's registry
+    }
+    check = subprocess.run((PYTHON, GATHER, "--check"), env=image, capture_output=True, text=True)
+    if check.returncode:
+        missing(f"{check.stderr.strip()[-200:]}; apt-get install {PACKAGES}")
+
+    def run(environment: Environment) -> Gathering:
+        done = network.desktop.run(PYTHON, GATHER, env={**image, **environment})
+        print(done.stdout, done.stderr)
+        found = Gathering()
+        for line in map(json.loads, done.stdout.splitlines()):
+            found.end = line.get("end", found.end)
+            if "error" in line:
+                found.errors.append(line["error"])
+            if "candidate" in line:
+                found.candidates.append(line)
+        return found
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def start_coturn(
+    network: netns.Network, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Coturn]:
+    """Return a function that starts a coturn outside the desktop, and returns its log."""
+    program = require_program("turnserver", "coturn")
+    with contextlib.ExitStack() as stack:
+
+        def start(port: int, tls_port: int, *options: str) -> Path:
+            folder = tmp_path_factory.mktemp("coturn")
+            addresses = [SERVER, SERVER_V6] if network.ipv6 else [SERVER]
+            lines = [
+                *(f"listening-ip={address}" for address in addresses),
+                *(f"relay-ip={address}" for address in addresses),
+                f"listening-port={port}",
+                f"tls-listening-port={tls_port}",
+                f"cert={certificate.cert_file}",
+                f"pkey={certificate.key_file}",
+                f"pidfile={folder}/pid",
+                f"userdb={folder}/db",
+                *("no-cli", "log-file=stdout", "verbose", "realm=turn.domain.local"),
+                *("use-auth-secret", f'static-auth-secret="{SECRET}"', *options),
+            ]
+            (folder / "conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
+            log = folder / "log"
+            command = network.outside.command(program, "-c", folder / "conf")
+            stack.enter_context(running(command, log))
+            protocols = {"udp", "tcp"} - {option[3:] for option in options}
+            for protocol in protocols:
+                wait_for(lambda name=protocol: network.outside.listens(name, port))
+            return log
+
+        yield start
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], log: Path) -> Iterator[None]:
+    with open(log, "wb") as stream:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(WAIT)
+
+
+@pytest.fixture(scope="module")
+def coturn(start_coturn: Coturn) -> Path:
+    return start_coturn(PORT, TLS_PORT)
+
+
+# STUN
+
+
+STUN_CONFIGS = {
+    "desktop.envlocal": {"desktop.envlocal": {"STUN_SERVER": f"stun://{SERVER}:{PORT}"}},
+    "webrtc.desktop": {"webrtc.desktop": {"stun_server": f"stun://{SERVER}"}},
+    "what browsers get": {
+        "webrtc.rtc_configuration": {"iceServers": [{"urls": f"stun:{SERVER}:{PORT}"}]}
+    },
+}
+
+
+@pytest.mark.parametrize("entries", STUN_CONFIGS.values(), ids=STUN_CONFIGS)
+def test_a_stun_server_gives_the_address_outside_the_nat(
+    entries: Any, gather: Gather, coturn: Path
+) -> None:
+    environment = environment_for({"webrtc.enable": True, **entries})
+    assert "TURN_SERVER" not in environment
+    found = gather(environment)
+    found.check_it_gathered()
+    assert found.addresses("srflx") == [PUBLIC]
+    assert found.addresses("relay") == []
+
+
+def test_without_a_stun_server_there_is_no_such_address(gather: Gather, coturn: Path) -> None:
+    environment = environment_for({"webrtc.enable": True})
+    assert not {"STUN_SERVER", "TURN_SERVER"} & set(environment)
+    gather(environment).check_it_says_nothing()
+
+
+def test_the_form_that_browsers_take_finds_nothing(gather: Gather, coturn: Path) -> None:
+    gather({"STUN_SERVER": f"stun:{SERVER}:{PORT}"}).check_it_says_nothing()
+
+
+@pytest.mark.parametrize("name", ["STUN_SERVER", "TURN_SERVER"])
+@pytest.mark.parametrize("value", ["", " "], ids=["empty", "blank"])
+def test_an_empty_variable_breaks_the_pipeline(name: str, value: str, gather: Gather) -> None:
+    found = gather({name: value})
+    assert found.end == "no pipeline"
+    assert found.errors
+
+
+# TURN
+
+
+LONGEST = "é" * 248 + "x"
+USERS = {
+    "a name": "alice",
+    "what has a meaning in a URL": "a:b/c@d?e#f[g]%41&h=i;j,k+l",
+    "what has a meaning in a pipeline": "a!b.c(d)e=f,g;h$i*j{k}l|m~n",
+    "what kubelet expands": "$(POD_IP)$$(POD_IP)",
+    "accents": "éloïse",
+    "Chinese": "王小明",
+    "an emoji": "😀",
+    "the longest": LONGEST,
+}
+
+
+def check_relay(found: Gathering) -> None:
+    found.check_it_gathered()
+    assert found.addresses("relay")
+    assert set(found.addresses("relay")) == {SERVER}
+
+
+@pytest.mark.parametrize("user", USERS.values(), ids=USERS)
+def test_a_userid_comes_through(user: str, gather: Gather, coturn: Path) -> None:
+    now = time.time()
+    check_relay(gather(environment_for(turn_config(username="userid"), user, now)))
+    expires = [int(now) + 86400]
+    assert f"user <{expires[0]}:{user}>" in coturn.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("style", ["timestamp", "pseudonym"])
+def test_every_other_style_of_username_works(style: str, gather: Gather, coturn: Path) -> None:
+    check_relay(gather(environment_for(turn_config(username=style), "alice 'smith'")))
+
+
+@pytest.mark.parametrize("other", ["udp", "tcp"])
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_transport_is_the_one_that_is_used(
+    transport: str, other: str, gather: Gather, start_coturn: Coturn
+) -> None:
+    port = {"udp": 4478, "tcp": 4488}[other] + 40 * (transport == "tcp")
+    start_coturn(port, port + 5, f"no-{other}")
+    found = gather(environment_for(turn_config(port, transport=transport)))
+    if transport == other:
+        found.check_it_says_nothing()
+    else:
+        check_relay(found)
+
+
+def test_a_turn_server_from_a_secret_is_the_same(gather: Gather, coturn: Path) -> None:
+    now = time.time()
+    plain = environment_for(turn_config(), now=now)
+    environment = environment_for(turn_config(), now=now, as_secret=True)
+    assert environment == plain
+    check_relay(gather(environment))
+
+
+def test_stun_and_turn_together(gather: Gather, coturn: Path) -> None:
+    found = gather(environment_for({**turn_config(), **STUN_CONFIGS["desktop.envlocal"]}))
+    check_relay(found)
+    assert PUBLIC in found.addresses("srflx")
+
+
+def test_an_ipv6_server(network: netns.Network, gather: Gather, coturn: Path) -> None:
+    if not network.ipv6:
+        missing("no IPv6 in network namespaces here")
+    found = gather(environment_for(turn_config(url=f"[{SERVER_V6}]:{PORT}")))
+    check_relay(found)
+    assert {one["related"] for one in found.of_type("relay")} == {netns.DESKTOP_V6}
+
+
+# what a password is made of
+
+
+def moment_of_an_awkward_password() -> int:
+    """Return a time at which the password for no user has '/' and '+' in it."""
+    start = int(time.time())
+    for now in range(start, start + 1000):
+        password = mint_turn_credentials(SECRET, 86400, now=now).password
+        if "/" in password[1:-1] and "+" in password:
+            return now
+    raise AssertionError("no such password")
+
+
+def test_a_password_with_a_slash_and_a_plus_works_encoded_only(
+    gather: Gather, coturn: Path
+) -> None:
+    environment = environment_for(turn_config(), now=moment_of_an_awkward_password())
+    check_relay(gather(environment))
+    raw = unquote(environment["TURN_SERVER"])
+    assert raw != environment["TURN_SERVER"]
+    gather({**environment, "TURN_SERVER": raw}).check_it_says_nothing()
+
+
+def test_a_colon_in_the_username_works_encoded_only(gather: Gather, coturn: Path) -> None:
+    environment = environment_for(turn_config(username="userid"), "alice")
+    raw = environment["TURN_SERVER"].replace(quote(":"), ":")
+    assert raw != environment["TURN_SERVER"]
+    gather({**environment, "TURN_SERVER": raw}).check_it_says_nothing()
+
+
+def test_a_wrong_secret_gives_no_relay_and_no_reason(gather: Gather, coturn: Path) -> None:
+    before = len(coturn.read_text(encoding="utf-8"))
+    config = turn_config(coturn_static_auth_secret="another-secret-than-that-of-coturn")
+    gather(environment_for(config)).check_it_says_nothing()
+    assert "401" in coturn.read_text(encoding="utf-8")[before:]
+
+
+# turns
+
+
+@pytest.mark.parametrize("port", [TLS_PORT, PORT])
+@pytest.mark.parametrize("transport", [None, "tcp"])
+def test_turns_works_with_coturn(
+    transport: Optional[str], port: int, gather: Gather, coturn: Path
+) -> None:
+    changes = {"transport": transport} if transport else {}
+    config = turn_config(port, protocol="turns", **changes)
+    environment = environment_for(config)
+    assert environment["TURN_SERVER"].startswith("turns://")
+    check_relay(gather(environment))
+
+
+LISTENER = """
+import socket, sys
+with socket.create_server((sys.argv[1], int(sys.argv[2]))) as server:
+    while True:
+        with server.accept()[0] as connection:
+            connection.settimeout(5)
+            print(connection.recv(2).hex(), flush=True)
+"""
+TLS_HANDSHAKE, ALLOCATE_REQUEST = "1603", "0003"
+
+
+def test_turns_speaks_no_tls(network: netns.Network, gather: Gather, tmp_path: Path) -> None:
+    port, log = 4999, tmp_path / "log"
+    listener = network.outside.command(sys.executable, "-c", LISTENER, SERVER, port)
+    with running(listener, log):
+        wait_for(lambda: network.outside.listens("tcp", port))
+        gather(environment_for(turn_config(port, protocol="turns"))).check_it_says_nothing()
+    assert set(log.read_text().split()) == {ALLOCATE_REQUEST}
+
+
+# kubelet
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"),
+    [
+        ("$(A)-$(B)", "1-$(B)"),
+        ("$$(A)", "$(A)"),
+        ("$A $( $", "$A $( $"),
+        ("$$$(A)", "$1"),
+        ("%24%28A%29", "%24%28A%29"),
+    ],
+)
+def test_values_are_expanded_as_kubelet_does(value: str, seen: str) -> None:
+    assert expanded(value, {"A": "1"}) == seen
+
+
+def test_the_environment_is_made_in_the_order_of_the_manifest() -> None:
+    environment = container_environment(POD, SOUND)
+    assert environment["PULSE_SERVER"] == f"tcp:{DESKTOP}:4713"
