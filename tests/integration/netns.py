@@ -12,13 +12,13 @@ import contextlib
 import json
 import subprocess
 from pathlib import Path
-from typing import Any, Iterator, List, Sequence
+from typing import Any, Callable, Iterator, List, Sequence
 
 from conftest import require_program
 from support import WAIT, wait_for
 
 SERVER, DESKTOP, PUBLIC = "10.111.0.1", "10.111.0.2", "203.0.113.7"
-SERVER_V6, DESKTOP_V6 = "fd00:111::1", "fd00:111::2"
+SERVER_V6, DESKTOP_V6, PUBLIC_V6 = "fd00:111::1", "fd00:111::2", "fd00:203::7"
 INTERFACE = "eth0"  # libnice passes over names such as veth0 and docker0
 
 # As root, and as anybody else.
@@ -67,9 +67,13 @@ class Namespace:
         self._holder.communicate(timeout=WAIT)
 
     def command(self, *arguments: object) -> List[str]:
-        """Return the command that runs this one inside; it keeps its process id."""
-        nsenter = require_program("nsenter", "util-linux")
-        return [nsenter, f"--target={self.pid}", *self._enter, "--", *map(str, arguments)]
+        """Return the command that runs this one inside, with its own process id.
+
+        It ends at the latest with this process.
+        """
+        nsenter, setpriv = (require_program(name, "util-linux") for name in ("nsenter", "setpriv"))
+        enter = [nsenter, f"--target={self.pid}", *self._enter, "--"]
+        return [*enter, setpriv, "--pdeathsig=KILL", *map(str, arguments)]
 
     def run(self, *arguments: object, **options: Any) -> "subprocess.CompletedProcess[str]":
         settings = {"check": True, "timeout": WAIT, **options}
@@ -93,33 +97,39 @@ class Network:
         self.outside, self.desktop = outside, desktop
         link = f"link add {INTERFACE} type veth peer name {INTERFACE} netns {desktop.pid}"
         _ip(outside, link)
-        self.ipv6 = self._add_ipv6()
-        _ip(outside, *_up(SERVER), f"route add {PUBLIC}/32 via {DESKTOP} dev {INTERFACE}")
-        _ip(desktop, *_up(DESKTOP))
-        rule = f"ip saddr {DESKTOP} snat to {PUBLIC}"
-        chain = f"chain out {{ type nat hook postrouting priority srcnat; {rule}; }}"
-        nft = require_program("nft", "nftables")
-        desktop.run(nft, "--file", "-", input=f"table ip nat {{\n{chain}\n}}\n")
+        _ip(outside, f"addr add {SERVER}/24 dev {INTERFACE}")
+        _ip(desktop, f"addr add {DESKTOP}/24 dev {INTERFACE}")
+        self.ipv6 = _works(self._add_ipv6)
+        for namespace in (outside, desktop):
+            _ip(namespace, "link set lo up", f"link set {INTERFACE} up")
+        self._translate("ip", DESKTOP, PUBLIC)
+        self.ipv6 = self.ipv6 and _works(self._translate, "ip6", DESKTOP_V6, PUBLIC_V6)
         # libnice passes over an interface that is not up yet
         wait_for(lambda: outside.is_up() and desktop.is_up())
 
-    def _add_ipv6(self) -> bool:
-        try:
-            for namespace, address in ((self.outside, SERVER_V6), (self.desktop, DESKTOP_V6)):
-                # a link-local address would be bound to before it may be used
-                no_other = f"link set {INTERFACE} addrgenmode none"
-                _ip(namespace, no_other, f"addr add {address}/64 dev {INTERFACE} nodad")
-        except subprocess.CalledProcessError:
-            return False
-        return True
+    def _add_ipv6(self) -> None:
+        for namespace, address in ((self.outside, SERVER_V6), (self.desktop, DESKTOP_V6)):
+            # the kernel's own link-local address would be there before it may be used
+            commands = [f"link set {INTERFACE} addrgenmode none"]
+            local = f"fe80::{address[-1]}"  # with which the two find each other
+            commands += [f"addr add {one}/64 dev {INTERFACE} nodad" for one in (address, local)]
+            _ip(namespace, *commands)
+
+    def _translate(self, family: str, here: str, there: str) -> None:
+        """Let what the desktop sends from one address leave with another, and answers find it."""
+        rule = f"{family} saddr {here} snat to {there}"
+        chain = f"chain out {{ type nat hook postrouting priority srcnat; {rule}; }}"
+        nft = require_program("nft", "nftables")
+        self.desktop.run(nft, "--file", "-", input=f"table {family} nat {{\n{chain}\n}}\n")
+        _ip(self.outside, f"route add {there} via {here} dev {INTERFACE}")
 
 
-def _up(address: str) -> List[str]:
-    return [
-        "link set lo up",
-        f"addr add {address}/24 dev {INTERFACE}",
-        f"link set {INTERFACE} up",
-    ]
+def _works(function: Callable[..., None], *arguments: str) -> bool:
+    try:
+        function(*arguments)
+    except subprocess.CalledProcessError:
+        return False
+    return True
 
 
 def ip_program() -> str:

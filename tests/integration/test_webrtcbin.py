@@ -7,24 +7,21 @@ into the manifest.
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import copy
 import json
-import re
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
-from urllib.parse import quote, unquote
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import pytest
 
-from abcwebrtc import WebRTCConfig, desktop_environment, mint_turn_credentials
+from abcwebrtc import WebRTCConfig, mint_turn_credentials
 from conftest import missing, require_program
 from integration import netns
+from integration.kubelet import POD, SOUND, Environment, container_environment, expanded, inject
 from integration.netns import DESKTOP, PUBLIC, SERVER, SERVER_V6
 from integration.turn import Certificate
 from support import WAIT, wait_for
@@ -34,88 +31,9 @@ GATHER = Path(__file__).with_name("gather.py")
 PACKAGES = "python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-bad gstreamer1.0-nice"
 SECRET = "the-static-auth-secret-of-coturn"
 PORT, TLS_PORT = 3478, 5349
-SOUND = "s-alice-1"
-POD: Dict[str, Any] = {
-    "apiVersion": "v1",
-    "kind": "Pod",
-    "metadata": {"name": "alice-1", "namespace": "abcdesktop"},
-    "spec": {
-        "containers": [
-            {
-                "name": SOUND,
-                "image": "sound",
-                "env": [
-                    {"name": "LC_ALL", "value": "C"},
-                    {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
-                    {"name": "PULSE_SERVER", "value": "tcp:$(POD_IP):4713"},
-                ],
-            }
-        ]
-    },
-}
-FIELDS = {"status.podIP": DESKTOP}
-
-Pod = Dict[str, Any]
-Environment = Dict[str, str]
 
 
 # from od.config to the environment of a process
-
-
-def inject(
-    pod: Pod, config: WebRTCConfig, user: Optional[str], now: float, as_secret: bool = False
-) -> Tuple[Pod, List[Dict[str, Any]]]:
-    """Return the pod with the variables in it, and the Secrets that it refers to."""
-    pod, secrets = copy.deepcopy(pod), []
-    for name, value in desktop_environment(config, user, now).items():
-        entry: Dict[str, Any] = {"name": name, "value": value}
-        if as_secret and name == "TURN_SERVER":
-            data = {name: base64.b64encode(value.encode()).decode()}
-            secrets.append({"kind": "Secret", "metadata": {"name": "turn"}, "data": data})
-            reference = {"secretKeyRef": {"name": "turn", "key": name}}
-            entry = {"name": name, "valueFrom": reference}
-        for container in pod["spec"]["containers"]:
-            container["env"].append(entry)
-    return pod, secrets
-
-
-def container_environment(
-    pod: Pod, container: str, secrets: Sequence[Mapping[str, Any]] = ()
-) -> Environment:
-    """Return the environment that kubelet gives to a container, apart from its image's.
-
-    In the order of the list: a value is expanded with what stands before it, a
-    field or a key of a Secret is taken as it is, and the last of a name wins.
-    """
-    (found,) = [one for one in pod["spec"]["containers"] if one["name"] == container]
-    environment: Environment = {}
-    for entry in found["env"]:
-        if "valueFrom" in entry:
-            environment[entry["name"]] = _value_from(entry["valueFrom"], secrets)
-        else:
-            environment[entry["name"]] = expanded(entry.get("value", ""), environment)
-    return environment
-
-
-def _value_from(source: Mapping[str, Any], secrets: Sequence[Mapping[str, Any]]) -> str:
-    if "fieldRef" in source:
-        return FIELDS[source["fieldRef"]["fieldPath"]]
-    reference = source["secretKeyRef"]
-    (secret,) = [one for one in secrets if one["metadata"]["name"] == reference["name"]]
-    if reference["key"] in secret.get("stringData", {}):
-        return str(secret["stringData"][reference["key"]])
-    return base64.b64decode(secret["data"][reference["key"]]).decode()
-
-
-def expanded(value: str, environment: Mapping[str, str]) -> str:
-    """Replace ``$(NAME)`` where there is such a variable, and ``$$`` with ``$``."""
-
-    def replacement(match: "re.Match[str]") -> str:
-        if match[0] == "$$":
-            return "$"
-        return environment.get(match[1], match[0])
-
-    return re.sub(r"\$(?:\$|\(([^)]*)\))", replacement, value)
 
 
 def environment_for(
@@ -325,8 +243,7 @@ def check_relay(found: Gathering) -> None:
 def test_a_userid_comes_through(user: str, gather: Gather, coturn: Path) -> None:
     now = time.time()
     check_relay(gather(environment_for(turn_config(username="userid"), user, now)))
-    expires = [int(now) + 86400]
-    assert f"user <{expires[0]}:{user}>" in coturn.read_text(encoding="utf-8")
+    assert f"user <{int(now) + 86400}:{user}>" in coturn.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("style", ["timestamp", "pseudonym"])
@@ -362,11 +279,13 @@ def test_stun_and_turn_together(gather: Gather, coturn: Path) -> None:
     assert PUBLIC in found.addresses("srflx")
 
 
-def test_an_ipv6_server(network: netns.Network, gather: Gather, coturn: Path) -> None:
+def test_ipv6_servers(network: netns.Network, gather: Gather, coturn: Path) -> None:
     if not network.ipv6:
         missing("no IPv6 in network namespaces here")
-    found = gather(environment_for(turn_config(url=f"[{SERVER_V6}]:{PORT}")))
+    stun = {"desktop.envlocal": {"STUN_SERVER": f"stun://[{SERVER_V6}]:{PORT}"}}
+    found = gather(environment_for({**turn_config(url=f"[{SERVER_V6}]:{PORT}"), **stun}))
     check_relay(found)
+    assert netns.PUBLIC_V6 in found.addresses("srflx")
     assert {one["related"] for one in found.of_type("relay")} == {netns.DESKTOP_V6}
 
 
@@ -378,7 +297,7 @@ def moment_of_an_awkward_password() -> int:
     start = int(time.time())
     for now in range(start, start + 1000):
         password = mint_turn_credentials(SECRET, 86400, now=now).password
-        if "/" in password[1:-1] and "+" in password:
+        if {"/", "+"} <= set(password):
             return now
     raise AssertionError("no such password")
 
@@ -388,14 +307,14 @@ def test_a_password_with_a_slash_and_a_plus_works_encoded_only(
 ) -> None:
     environment = environment_for(turn_config(), now=moment_of_an_awkward_password())
     check_relay(gather(environment))
-    raw = unquote(environment["TURN_SERVER"])
+    raw = environment["TURN_SERVER"].replace("%2F", "/")
     assert raw != environment["TURN_SERVER"]
     gather({**environment, "TURN_SERVER": raw}).check_it_says_nothing()
 
 
 def test_a_colon_in_the_username_works_encoded_only(gather: Gather, coturn: Path) -> None:
     environment = environment_for(turn_config(username="userid"), "alice")
-    raw = environment["TURN_SERVER"].replace(quote(":"), ":")
+    raw = environment["TURN_SERVER"].replace("%3A", ":")
     assert raw != environment["TURN_SERVER"]
     gather({**environment, "TURN_SERVER": raw}).check_it_says_nothing()
 
