@@ -21,8 +21,8 @@ import pytest
 from abcwebrtc import WebRTCConfig, mint_turn_credentials
 from conftest import missing, require_program
 from integration import netns
-from integration.kubelet import POD, SOUND, Environment, container_environment, expanded, inject
-from integration.netns import DESKTOP, PUBLIC, SERVER, SERVER_V6
+from integration.kubelet import POD, SOUND, Environment, container_environment, inject
+from integration.netns import DESKTOP, DESKTOP_V6, PUBLIC, PUBLIC_V6, SERVER, SERVER_V6
 from integration.turn import Certificate
 from support import WAIT, wait_for
 
@@ -175,6 +175,10 @@ def coturn(start_coturn: Coturn) -> Path:
     return start_coturn(PORT, TLS_PORT)
 
 
+def wait_for_line(log: Path, part: str) -> None:
+    wait_for(lambda: part in log.read_text(encoding="utf-8", errors="replace"))
+
+
 # STUN
 
 
@@ -243,7 +247,7 @@ def check_relay(found: Gathering) -> None:
 def test_a_userid_comes_through(user: str, gather: Gather, coturn: Path) -> None:
     now = time.time()
     check_relay(gather(environment_for(turn_config(username="userid"), user, now)))
-    assert f"user <{int(now) + 86400}:{user}>" in coturn.read_text(encoding="utf-8")
+    wait_for_line(coturn, f"user <{int(now) + 86400}:{user}>: incoming packet ALLOCATE processed")
 
 
 @pytest.mark.parametrize("style", ["timestamp", "pseudonym"])
@@ -274,19 +278,35 @@ def test_a_turn_server_from_a_secret_is_the_same(gather: Gather, coturn: Path) -
 
 
 def test_stun_and_turn_together(gather: Gather, coturn: Path) -> None:
-    found = gather(environment_for({**turn_config(), **STUN_CONFIGS["desktop.envlocal"]}))
-    check_relay(found)
-    assert PUBLIC in found.addresses("srflx")
+    turn = turn_config(transport="tcp")  # TURN over UDP finds the address outside the NAT too
+    alone = gather(environment_for(turn))
+    check_relay(alone)
+    assert alone.addresses("srflx") == []
+    both = gather(environment_for({**turn, **STUN_CONFIGS["desktop.envlocal"]}))
+    check_relay(both)
+    assert both.addresses("srflx") == [PUBLIC]
 
 
-def test_ipv6_servers(network: netns.Network, gather: Gather, coturn: Path) -> None:
+def test_an_empty_stun_server_swallows_the_turn_server(gather: Gather, coturn: Path) -> None:
+    environment = environment_for(turn_config())
+    assert "STUN_SERVER" not in environment
+    gather({**environment, "STUN_SERVER": ""}).check_it_says_nothing()
+
+
+def test_an_ipv6_stun_server(network: netns.Network, gather: Gather, coturn: Path) -> None:
     if not network.ipv6:
         missing("no IPv6 in network namespaces here")
-    stun = {"desktop.envlocal": {"STUN_SERVER": f"stun://[{SERVER_V6}]:{PORT}"}}
-    found = gather(environment_for({**turn_config(url=f"[{SERVER_V6}]:{PORT}"), **stun}))
+    found = gather(environment_for({"desktop.envlocal": {"STUN_SERVER": f"stun://[{SERVER_V6}]"}}))
+    found.check_it_gathered()
+    assert found.addresses("srflx") == [PUBLIC_V6]
+
+
+def test_an_ipv6_turn_server(network: netns.Network, gather: Gather, coturn: Path) -> None:
+    if not network.ipv6:
+        missing("no IPv6 in network namespaces here")
+    found = gather(environment_for(turn_config(url=f"[{SERVER_V6}]:{PORT}")))
     check_relay(found)
-    assert netns.PUBLIC_V6 in found.addresses("srflx")
-    assert {one["related"] for one in found.of_type("relay")} == {netns.DESKTOP_V6}
+    assert {one["related"] for one in found.of_type("relay")} == {DESKTOP_V6}
 
 
 # what a password is made of
@@ -320,10 +340,11 @@ def test_a_colon_in_the_username_works_encoded_only(gather: Gather, coturn: Path
 
 
 def test_a_wrong_secret_gives_no_relay_and_no_reason(gather: Gather, coturn: Path) -> None:
-    before = len(coturn.read_text(encoding="utf-8"))
-    config = turn_config(coturn_static_auth_secret="another-secret-than-that-of-coturn")
-    gather(environment_for(config)).check_it_says_nothing()
-    assert "401" in coturn.read_text(encoding="utf-8")[before:]
+    wrong = {"coturn_static_auth_secret": "another-secret-than-that-of-coturn"}
+    gather(
+        environment_for(turn_config(username="userid", **wrong), "mallory")
+    ).check_it_says_nothing()
+    wait_for_line(coturn, ":mallory>: incoming packet message processed, error 401")
 
 
 # turns
@@ -349,7 +370,7 @@ with socket.create_server((sys.argv[1], int(sys.argv[2]))) as server:
             connection.settimeout(5)
             print(connection.recv(2).hex(), flush=True)
 """
-TLS_HANDSHAKE, ALLOCATE_REQUEST = "1603", "0003"
+ALLOCATE_REQUEST = "0003"  # STUN, in the clear; TLS begins with 16
 
 
 def test_turns_speaks_no_tls(network: netns.Network, gather: Gather, tmp_path: Path) -> None:
@@ -359,25 +380,3 @@ def test_turns_speaks_no_tls(network: netns.Network, gather: Gather, tmp_path: P
         wait_for(lambda: network.outside.listens("tcp", port))
         gather(environment_for(turn_config(port, protocol="turns"))).check_it_says_nothing()
     assert set(log.read_text().split()) == {ALLOCATE_REQUEST}
-
-
-# kubelet
-
-
-@pytest.mark.parametrize(
-    ("value", "seen"),
-    [
-        ("$(A)-$(B)", "1-$(B)"),
-        ("$$(A)", "$(A)"),
-        ("$A $( $", "$A $( $"),
-        ("$$$(A)", "$1"),
-        ("%24%28A%29", "%24%28A%29"),
-    ],
-)
-def test_values_are_expanded_as_kubelet_does(value: str, seen: str) -> None:
-    assert expanded(value, {"A": "1"}) == seen
-
-
-def test_the_environment_is_made_in_the_order_of_the_manifest() -> None:
-    environment = container_environment(POD, SOUND)
-    assert environment["PULSE_SERVER"] == f"tcp:{DESKTOP}:4713"
