@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import copy
 import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from abcwebrtc import WebRTCConfig, desktop_environment
+from abcwebrtc import WebRTCConfig, prepare_pod
 from integration.netns import DESKTOP
 
 SOUND = "s-alice-1"
@@ -18,8 +17,8 @@ POD: Dict[str, Any] = {
     "spec": {
         "containers": [
             {
-                "name": SOUND,
-                "image": "sound",
+                "name": "x-alice-1",
+                "image": "desktop",
                 "env": [
                     {"name": "LC_ALL", "value": "C"},
                     {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
@@ -29,6 +28,7 @@ POD: Dict[str, Any] = {
         ]
     },
 }
+SOUND_ENTRY = {"sound": {"image": "sound", "enable": True, "acl": {"permit": ["all"]}}}
 FIELDS = {"status.podIP": DESKTOP}
 
 Pod = Dict[str, Any]
@@ -38,18 +38,9 @@ Environment = Dict[str, str]
 def inject(
     pod: Pod, config: WebRTCConfig, user: Optional[str], now: float, as_secret: bool = False
 ) -> Tuple[Pod, List[Dict[str, Any]]]:
-    """Return the pod with the variables in it, and the Secrets that it refers to."""
-    pod, secrets = copy.deepcopy(pod), []
-    for name, value in desktop_environment(config, user, now).items():
-        entry: Dict[str, Any] = {"name": name, "value": value}
-        if as_secret and name == "TURN_SERVER":
-            data = {name: base64.b64encode(value.encode()).decode()}
-            secrets.append({"kind": "Secret", "metadata": {"name": "turn"}, "data": data})
-            reference = {"secretKeyRef": {"name": "turn", "key": name}}
-            entry = {"name": name, "valueFrom": reference}
-        for container in pod["spec"]["containers"]:
-            container["env"].append(entry)
-    return pod, secrets
+    """Return the pod with its sound container, and the Secrets that it refers to."""
+    prepared = prepare_pod(pod, config, user, now, turn_secret=as_secret)
+    return prepared.pod, [prepared.secret] if prepared.secret else []
 
 
 def container_environment(

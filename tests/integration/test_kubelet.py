@@ -6,7 +6,7 @@ from typing import Any, Dict
 
 import pytest
 
-from integration.kubelet import POD, SOUND, container_environment, expanded
+from integration.kubelet import POD, container_environment, expanded
 from integration.netns import DESKTOP
 
 
@@ -25,7 +25,7 @@ def test_values_are_expanded(value: str, seen: str) -> None:
 
 
 def test_a_value_takes_what_stands_before_it() -> None:
-    assert container_environment(POD, SOUND)["PULSE_SERVER"] == f"tcp:{DESKTOP}:4713"
+    assert container_environment(POD, "x-alice-1")["PULSE_SERVER"] == f"tcp:{DESKTOP}:4713"
 
 
 def environment(*entries: Any, **secret: Any) -> Dict[str, str]:

@@ -21,7 +21,7 @@ import pytest
 from abcwebrtc import WebRTCConfig, mint_turn_credentials
 from conftest import missing, require_program
 from integration import netns
-from integration.kubelet import POD, SOUND, Environment, container_environment, inject
+from integration.kubelet import POD, SOUND, SOUND_ENTRY, Environment, container_environment, inject
 from integration.netns import DESKTOP, DESKTOP_V6, PUBLIC, PUBLIC_V6, SERVER, SERVER_V6
 from integration.turn import Certificate
 from support import WAIT, wait_for
@@ -43,7 +43,8 @@ def environment_for(
     as_secret: bool = False,
 ) -> Environment:
     now = time.time() if now is None else now
-    pod, secrets = inject(POD, WebRTCConfig.from_mapping(mapping), user, now, as_secret)
+    config = WebRTCConfig.from_mapping({"desktop.pod": SOUND_ENTRY, **mapping})
+    pod, secrets = inject(POD, config, user, now, as_secret)
     return container_environment(pod, SOUND, secrets)
 
 
