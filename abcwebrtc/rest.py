@@ -63,10 +63,20 @@ def _read_json(entity: Any) -> None:
     cherrypy.serving.request.json = data
 
 
-_post_json = cherrypy.tools.json_in(processor=_read_json)
+_json_in = cherrypy.tools.json_in(processor=_read_json)
 _post = cherrypy.tools.allow(methods=["POST"])
 _get = cherrypy.tools.allow(methods=["GET", "HEAD"])
 _json_out = cherrypy.tools.json_out()
+
+
+def post_json(handler: Callable[..., Dict[str, Any]]) -> Any:
+    """Expose a handler that takes a JSON object by POST, and answers with one."""
+    return cherrypy.expose(_post(_json_in(_json_out(handler))))
+
+
+def get_json(handler: Callable[..., Dict[str, Any]]) -> Any:
+    """Expose a handler that answers a GET with a JSON object."""
+    return cherrypy.expose(_get(_json_out(handler)))
 
 
 class WebRTCController:
@@ -76,17 +86,12 @@ class WebRTCController:
         self._config = config
         self._identity = identity
 
-    @cherrypy.expose
-    @_post
-    @_post_json
-    @_json_out
+    @post_json
     def coturn_rtcconfiguration(self) -> Dict[str, Any]:
         """Answer with the rtc_configuration for one RTCPeerConnection."""
-        return self._answer(self._rtc_configuration)
+        return answer(self._identity, self._rtc_configuration)
 
-    @cherrypy.expose
-    @_get
-    @_json_out
+    @get_json
     def turn(self, /, **parameters: Any) -> Dict[str, Any]:
         """Answer in the shape of draft-uberti-behave-turn-rest-00, section 2.2.
 
@@ -94,20 +99,7 @@ class WebRTCController:
         """
         if parameters.get("service") != "turn":
             raise cherrypy.HTTPError(400, "Write ?service=turn")
-        return self._answer(self._turn)
-
-    def _answer(self, build: Callable[[str], Dict[str, Any]]) -> Dict[str, Any]:
-        cherrypy.serving.response.notrace = True  # pyos logs every answer without it
-        user = _authenticate(self._identity)
-        try:
-            return build(user)
-        except WebRTCDisabledError as error:
-            cherrypy.serving.response.status = 403
-            return {"status": 403, "message": str(error), "error": DISABLED}
-        except AbcWebRTCError as error:
-            reason = str(error)
-        _log.error("no credential for this user: %s", reason)
-        raise cherrypy.HTTPError(500)
+        return answer(self._identity, self._turn)
 
     def _rtc_configuration(self, user: str) -> Dict[str, Any]:
         now = time.time()
@@ -137,6 +129,25 @@ class WebRTCController:
         }
 
 
+def answer(identity: Identity, build: Callable[[str], Dict[str, Any]]) -> Dict[str, Any]:
+    """Return what `build` makes of the user of this request, and keep it out of logs.
+
+    An error becomes an answer here: 401 for a user that is not known, 403 for
+    `WebRTCDisabledError`, 500 for any other `AbcWebRTCError`.
+    """
+    cherrypy.serving.response.notrace = True  # pyos logs every answer without it
+    user = _authenticate(identity)
+    try:
+        return build(user)
+    except WebRTCDisabledError as error:
+        cherrypy.serving.response.status = 403
+        return {"status": 403, "message": str(error), "error": DISABLED}
+    except AbcWebRTCError as error:
+        reason = str(error)
+    _log.error("no credential for this user: %s", reason)
+    raise cherrypy.HTTPError(500)
+
+
 def _authenticate(identity: Identity) -> str:
     try:
         return identity()
@@ -145,21 +156,32 @@ def _authenticate(identity: Identity) -> str:
     raise cherrypy.HTTPError(401, "Invalid token")
 
 
+def public_entries(config: WebRTCConfig) -> Dict[str, Any]:
+    """Return the ``webrtc.*`` entries that anybody may read, in dicts of the caller's own.
+
+    Of ``rtc_configuration``, the servers that have a password are left out whole:
+    browsers throw on a TURN server without one.
+    """
+    public = public_rtc_configuration(config.rtc_configuration)
+    return {
+        "enable": config.enable,
+        "rtc_configuration": thaw(public),
+        "rtc_constraints": thaw(config.rtc_constraints),
+    }
+
+
 class CoreController:
     """``/API/core``: what the browser client asks before its user is known."""
 
     def __init__(self, config: WebRTCConfig) -> None:
-        public = public_rtc_configuration(config.rtc_configuration)
+        entries = public_entries(config)
         self._answers: Mapping[str, Any] = {
-            "webrtc.enable": config.enable,
-            "webrtc.rtc_constraints": thaw(config.rtc_constraints),
-            "webrtc.configuration": thaw(public),
+            "webrtc.enable": entries["enable"],
+            "webrtc.rtc_constraints": entries["rtc_constraints"],
+            "webrtc.configuration": entries["rtc_configuration"],
         }
 
-    @cherrypy.expose
-    @_post
-    @_post_json
-    @_json_out
+    @post_json
     def getkeyinfo(self) -> Dict[str, Any]:
         """Answer with a public value of the configuration, never a password."""
         provider = cherrypy.serving.request.json.get("provider")
@@ -177,16 +199,12 @@ class Api:
         if identity is not None:
             self.webrtc = WebRTCController(config, identity)
 
-    @cherrypy.expose
-    @_get
-    @_json_out
+    @get_json
     def healthz(self) -> Dict[str, Any]:
         """Answer that the server answers."""
         return {"status": 200, "message": "ok"}
 
-    @cherrypy.expose
-    @_get
-    @_json_out
+    @get_json
     def version(self) -> Dict[str, str]:
         """Answer with the version of abcwebrtc."""
         return {"name": "abcwebrtc", "version": abcwebrtc.__version__}
