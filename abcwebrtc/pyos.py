@@ -1,0 +1,222 @@
+"""What fits abcwebrtc into pyos, so that pyos needs a few lines more and no logic.
+
+docs/pyos.md shows those lines. pyos has one od.config for a process and reads it
+once, at start; so this module holds one configuration, which `configure` sets.
+Setting it is the assignment of one name, so threads see the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from typing import Any, Callable, Collection, Dict, Mapping, Optional, Tuple, TypeVar
+
+import cherrypy
+
+from abcwebrtc import manifests, pods
+from abcwebrtc.config import WebRTCConfig
+from abcwebrtc.errors import ConfigError, CredentialError, Problem, TokenError
+from abcwebrtc.odconfig import PathLike
+from abcwebrtc.poddata import Data
+from abcwebrtc.pods import PreparedPod
+from abcwebrtc.rest import answer, post_json, public_entries
+from abcwebrtc.rtc import build_rtc_configuration
+
+_T = TypeVar("_T")
+
+_log = logging.getLogger(__name__)
+_config: Optional[WebRTCConfig] = None
+
+
+def configure(gconfig: Mapping[str, Any], file: Optional[PathLike] = None) -> Dict[str, Any]:
+    """Check the ``webrtc.*`` entries and hold them for this process; call it at start.
+
+    `gconfig` is pyos's ``settings.gconfig``, and stays as it is. `file` is the
+    od.config that it comes from: messages name it, and a relative file name in
+    it starts in its folder, without `file` in the current one. A second call
+    replaces what the first one held.
+
+    Returns what ``settings.webrtc`` is to hold: ``enable``, ``rtc_configuration``
+    and ``rtc_constraints``. pyos's ``getkeyinfo`` gives them to anybody, so no
+    password is in them.
+
+    Raises `ConfigError` with every entry that is wrong; what was held stays.
+    """
+    global _config
+    folder = os.path.dirname(os.path.abspath(os.fspath(file))) if file else ""
+    problems: Tuple[Problem, ...] = ()
+    try:
+        config = WebRTCConfig.from_mapping(gconfig, folder=folder)
+    except ConfigError as error:
+        problems = error.problems
+    if problems:
+        raise ConfigError(*(_in_file(problem, file) for problem in problems))
+    for warning in config.warnings:
+        _log.warning("%s", _in_file(warning, file))
+    _config = config
+    return public_entries(config)
+
+
+def current_config() -> WebRTCConfig:
+    """Return the configuration that `configure` holds; raise `ConfigError` if none."""
+    if _config is None:
+        message = (
+            "there is no WebRTC configuration yet; "
+            "call abcwebrtc.pyos.configure(gconfig) in pyos's settings.init_coturn_webrtc()"
+        )
+        raise ConfigError(Problem(message))
+    return _config
+
+
+def _in_file(problem: Problem, file: Optional[PathLike]) -> Problem:
+    return replace(problem, file=os.fspath(file)) if file else problem
+
+
+class WebRTCEndpoint:
+    """``/API/webrtc``: a base that makes pyos's BaseController the WebRTCController.
+
+    pyos mounts only what a ``class`` statement in ``controllers`` defines::
+
+        class WebRTCController(abcwebrtc.pyos.WebRTCEndpoint, BaseController):
+
+    Who asks is what ``validate_env()`` says; its errors, and those of
+    ``is_permit_request()``, go to the client as from pyos's other controllers.
+    """
+
+    _cp_config: Dict[str, Any] = {  # noqa: RUF012, CherryPy's way
+        "tools.auth.on": True,
+        "tools.response_headers.on": True,
+        "tools.response_headers.headers": [
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+        ],
+    }
+
+    # What BaseController has.
+    requestsallowed: Any
+    is_permit_request: Callable[[], None]
+    validate_env: Callable[[], Tuple[Any, Any]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if not hasattr(cls, "validate_env"):
+            raise TypeError(f"{cls.__name__} needs pyos's BaseController as a second base")
+
+    def __init__(self, config_controller: Any = None) -> None:
+        current_config()  # or the first request would be the one to find out
+        super().__init__(config_controller)  # type: ignore[call-arg]
+
+    @post_json
+    def coturn_rtcconfiguration(self) -> Dict[str, Any]:
+        """Answer with the rtc_configuration for one RTCPeerConnection, as pyos does."""
+        return answer(self._identify, _success)
+
+    def _identify(self) -> str:
+        """Return the userid of a request that od.config's ``controllers`` permits."""
+        self.is_permit_request()
+        allowed = self.requestsallowed
+        # pyos looks for the path as it was typed, and serves it in any case.
+        if isinstance(allowed, dict) and allowed.get("coturn_rtcconfiguration") is False:
+            raise cherrypy.HTTPError(403, "od.config does not allow this request")
+        _, user = self.validate_env()
+        if not isinstance(user.userid, str) or not user.userid:
+            raise TokenError("the token names no user")
+        return user.userid
+
+
+def _success(user: str) -> Dict[str, Any]:
+    result = build_rtc_configuration(current_config(), user)
+    return {"status": 200, "result": result, "message": "ok"}
+
+
+def desktop_environment(userid: str) -> Dict[str, str]:
+    """Return STUN_SERVER and TURN_SERVER for ``composer.createExecuteEnvironment``.
+
+    They are those of `abcwebrtc.desktop_environment`. pyos gives them to every
+    container of a desktop and logs them, so use this where `webrtc.desktop` asks
+    for no TURN server.
+    """
+    return _even_without_turn(lambda config: manifests.desktop_environment(config, userid))
+
+
+def inject_webrtc(manifest: Data, userid: str, labels: Collection[str]) -> Data:
+    """Return a new manifest of a desktop's pod, as `abcwebrtc.inject_webrtc` makes it.
+
+    `labels` are those of pyos's ``authinfo.get_labels()``. A TURN_SERVER stands
+    in the manifest, which pyos logs.
+    """
+    return _even_without_turn(
+        lambda config: pods.inject_webrtc(manifest, config, userid, labels=labels)
+    )
+
+
+def prepare_desktop(manifest: Data, userid: str, labels: Collection[str]) -> PreparedPod[Data]:
+    """Return a new manifest of a desktop's pod, and the Secret that has its TURN_SERVER.
+
+    As `inject_webrtc`, but nothing secret stands in the manifest. Give the
+    result to `create_desktop`.
+    """
+    prepared = _even_without_turn(
+        lambda config: pods.prepare_pod(manifest, config, userid, labels=labels)
+    )
+    for note in prepared.notes:
+        _log.warning("%s", note)
+    return prepared
+
+
+def create_desktop(
+    kubeapi: Any, desktop: PreparedPod[Data], namespace: str, dry_run: Optional[str] = None
+) -> Any:
+    """Create a desktop's Secret, then its pod, and return the ``V1Pod``.
+
+    `kubeapi` is pyos's ``CoreV1Api``. The Secret comes first, since pyos takes
+    the warning event of a pod whose Secret is missing for a failure; then it is
+    made the pod's own, so that Kubernetes deletes the two together. If the pod
+    can't be created, the Secret is deleted. With `dry_run` there is no Secret.
+
+    Raises what `kubeapi` raises.
+    """
+    options = {} if dry_run is None else {"dry_run": dry_run}
+    where = {"namespace": namespace}
+    if desktop.secret is None or dry_run is not None:
+        return kubeapi.create_namespaced_pod(body=desktop.pod, **where, **options)
+    where_secret = {"name": desktop.secret["metadata"]["name"], **where}
+    _quietly(kubeapi.create_namespaced_secret, body=desktop.secret, **where)
+    try:
+        pod = kubeapi.create_namespaced_pod(body=desktop.pod, **where)
+    except BaseException:
+        _attempt("deleted", kubeapi.delete_namespaced_secret, **where_secret)
+        raise
+    owners = pods.owned_secret(desktop.secret, pod)["metadata"]["ownerReferences"]
+    change = {"metadata": {"ownerReferences": owners}}
+    _attempt("given to its pod", kubeapi.patch_namespaced_secret, body=change, **where_secret)
+    return pod
+
+
+def _quietly(call: Callable[..., Any], **arguments: Any) -> None:
+    """Call the API server without an answer: kubernetes logs those, with a Secret's data."""
+    call(**arguments, _preload_content=False).read()
+
+
+def _attempt(what: str, call: Callable[..., Any], **arguments: Any) -> None:
+    """Do what a desktop can do without; a failure is one line in the log."""
+    try:
+        _quietly(call, **arguments)
+    except Exception as error:  # of kubernetes, or of the network below it
+        reason = getattr(error, "reason", None) or type(error).__name__
+        _log.error("the Secret %s can't be %s: %s", arguments["name"], what, reason)
+
+
+def _even_without_turn(build: Callable[[WebRTCConfig], _T]) -> _T:
+    """Return what `build` makes of the configuration.
+
+    A user for whom no credential can be minted gets a desktop without a TURN
+    server rather than none; the log says why.
+    """
+    config = current_config()
+    try:
+        return build(config)
+    except CredentialError as error:
+        _log.error("no TURN server for this desktop: %s", error)
+    return build(replace(config, desktop=replace(config.desktop, turn=False)))
