@@ -49,7 +49,8 @@ def create_desktop(
 ) -> None:
     """Create a desktop: its Secret first, since the pod waits for it.
 
-    `api` is a ``kubernetes.client.CoreV1Api``.
+    `api` is a ``kubernetes.client.CoreV1Api``. Without ``_preload_content`` its
+    older versions write the answer, and so the Secret's data, to the debug log.
     """
     from abcwebrtc import owned_secret, prepare_pod
 
@@ -58,17 +59,18 @@ def create_desktop(
         print("note:", note)
     namespace = pod["metadata"]["namespace"]
     if prepared.secret:
-        api.create_namespaced_secret(namespace, prepared.secret)
+        api.create_namespaced_secret(namespace, prepared.secret, _preload_content=False)
     created = api.create_namespaced_pod(namespace, prepared.pod)
     if prepared.secret:  # from here on it goes when the pod goes
         owned = owned_secret(prepared.secret, created)
-        api.patch_namespaced_secret(owned["metadata"]["name"], namespace, owned)
+        name = owned["metadata"]["name"]
+        api.patch_namespaced_secret(name, namespace, owned, _preload_content=False)
 
 
 class Rehearsal:
     """Prints the calls that it gets, and creates nothing."""
 
-    def create_namespaced_secret(self, namespace: str, body: Dict[str, Any]) -> None:
+    def create_namespaced_secret(self, namespace: str, body: Dict[str, Any], **_: Any) -> None:
         """Say that a Secret would be created, with the names of what is in it."""
         name, keys = body["metadata"]["name"], ", ".join(body["stringData"])
         print(f"create Secret {namespace}/{name} with {keys}")
@@ -81,7 +83,9 @@ class Rehearsal:
         print(yaml.safe_dump(body, sort_keys=False))
         return {**body, "metadata": {**body["metadata"], "uid": "its-uid"}}
 
-    def patch_namespaced_secret(self, name: str, namespace: str, body: Dict[str, Any]) -> None:
+    def patch_namespaced_secret(
+        self, name: str, namespace: str, body: Dict[str, Any], **_: Any
+    ) -> None:
         """Say that a Secret would get its owner."""
         (owner,) = body["metadata"]["ownerReferences"]
         print(f"patch Secret {namespace}/{name}: owned by {owner['kind']} {owner['name']}")
