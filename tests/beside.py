@@ -101,7 +101,7 @@ def image_command() -> List[str]:
 
 def image_environment() -> Dict[str, str]:
     pairs = [word.split("=", 1) for i in instructions("ENV", last_stage()) for word in i.words]
-    return {name: value for name, value in pairs}
+    return dict(pairs)
 
 
 def image_user() -> int:

@@ -90,9 +90,7 @@ def replicas(image: Image, folder: Path, coturn: Turnserver) -> Iterator[List[Re
 
 
 @pytest.fixture
-def web(
-    nginx: Nginx, nginx_program: str, pyos: Pyos, replicas: List[Replica]
-) -> Iterator[Nginx]:
+def web(nginx: Nginx, nginx_program: str, pyos: Pyos, replicas: List[Replica]) -> Iterator[Nginx]:
     """nginx before both replicas and pyos."""
     group = service(*(replica.server.base_url for replica in replicas))
     with nginx.running(nginx_program, pyos, group) as running:
@@ -133,9 +131,7 @@ def test_the_image_serves_as_its_user_and_writes_nothing(
         assert "ro" in root[5].split(",")
 
 
-def test_a_replica_stops_at_sigterm_and_says_no_secret(
-    replicas: List[Replica], web: Nginx
-) -> None:
+def test_a_replica_stops_at_sigterm_and_says_no_secret(replicas: List[Replica], web: Nginx) -> None:
     given = credential(web.ask(RTC_PATH, {}, bearer()))
     for replica in replicas:
         assert replica.server.stop() == 0
@@ -231,6 +227,23 @@ def test_the_location_wins_below_pyoss_as_well(
     assert pyos.paths == []
 
 
+def test_abcwebrtc_gets_the_token_as_it_is_and_no_cookie(
+    nginx: Nginx, nginx_program: str, pyos: Pyos
+) -> None:
+    with Pyos({}).running() as noting:
+        group = service(f"http://{noting.address}")
+        with nginx.running(nginx_program, pyos, group) as web:
+            sent = {**bearer(), "Cookie": "session_id=of-pyos", "Host": "desktop.example.org"}
+            web.ask(RTC_PATH + "?a=%2F", {}, sent)
+    ((path, headers),) = noting.asked
+    assert path == RTC_PATH + "?a=%2F"
+    got = {name.lower(): value for name, value in headers.items()}
+    assert got["abcauthorization"] == sent["ABCAuthorization"]
+    assert got["host"] == "desktop.example.org"
+    assert got["content-type"] == "application/json"
+    assert not {"cookie", "connection"} & set(got)
+
+
 # what nginx does while a replica, or all of them, are gone
 
 
@@ -266,6 +279,17 @@ def test_a_replica_that_goes_away_costs_no_request(
     assert [answer.status for answer in asking.answers if answer.status != 200] == []
 
 
+def test_a_replica_that_hangs_costs_no_request(web: Nginx, replicas: List[Replica]) -> None:
+    process = replicas[0].server.process
+    process.send_signal(signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _: web.ask(RTC_PATH, {}, bearer()), range(8)))
+    finally:
+        process.send_signal(signal.SIGCONT)
+    assert [answer.status for answer in answers] == [200] * 8
+
+
 # two replicas are as good as one
 
 
@@ -282,8 +306,9 @@ def test_two_replicas_give_a_user_the_same_credential_and_coturn_takes_both(
     assert credential(first).username.count(":") == 1
     for answer in (first, second):
         assert refusal(credential(answer)) is None
-    assert credential(direct(replicas[1], "bob")).username.split(":")[1] != (
-        credential(first).username.split(":")[1]
+    assert (
+        credential(direct(replicas[1], "bob")).username.split(":")[1]
+        != (credential(first).username.split(":")[1])
     )
 
 

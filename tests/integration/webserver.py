@@ -111,7 +111,9 @@ class Nginx:
         path = self.folder / name
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
-    def ask(self, path: str, body: Any = None, headers: Optional[Mapping[str, str]] = None) -> Answer:
+    def ask(
+        self, path: str, body: Any = None, headers: Optional[Mapping[str, str]] = None
+    ) -> Answer:
         url = f"https://{LOOPBACK}:{self.port}{path}"
         return request(url, body, headers, context=self._certificate.trust)
 
