@@ -33,6 +33,7 @@ DEBIAN_PACKAGES = [
     "gstreamer1.0-plugins-bad",
     "iproute2",
     "nftables",
+    "nginx",
     "python3-gi",
 ]
 OLDEST, NEWEST = 8, 14

@@ -1,0 +1,377 @@
+"""abcwebrtc beside pyos, on this machine: what the manifests describe, without a cluster.
+
+    python3 examples/03-beside-pyos/run.py
+
+starts coturn, two `abcwebrtc serve` on the od.config of abcwebrtc.yaml, and
+nginx with abcwebrtc-location.conf before both and a stand-in for pyos. It makes
+the calls of abcdesktop's browser client through nginx, changes the secret as
+the kubelet changes a mounted one, and opens an allocation on coturn with a
+credential from before and from after. Ctrl-C ends it all.
+
+--once    end after the calls
+--port N  where nginx listens (8080)
+--apt     install Debian packages that are missing (python3-venv, coturn, nginx)
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import http.server
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Dict, Iterator, List
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import bootstrap  # noqa: E402
+
+RUN = HERE / "run"
+TURN_PORT = 34782
+ENDPOINT = "/API/webrtc/coturn_rtcconfiguration"
+KEYINFO = "/API/core/getkeyinfo"
+PUBLIC_KEY = "abcdesktop_jwt_user_signing_public_key.pem"
+NGINX_CONF = """\
+daemon off;
+pid {run}/nginx.pid;
+error_log {run}/nginx-error.log;
+{user}
+events {{}}
+http {{
+  access_log {run}/nginx-access.log;
+  client_body_temp_path {run}/nginx-body;
+  proxy_temp_path {run}/nginx-proxy;
+  fastcgi_temp_path {run}/nginx-fastcgi;
+  uwsgi_temp_path {run}/nginx-uwsgi;
+  scgi_temp_path {run}/nginx-scgi;
+
+  # In a cluster this name is the Service's.
+  upstream abcwebrtc.abcdesktop.svc.cluster.local {{ {servers} }}
+
+  server {{
+    listen 127.0.0.1:{port};
+    include {location};
+    location ~ ^/API {{ proxy_pass http://{pyos}; }}
+  }}
+}}
+"""
+
+
+def main() -> None:
+    """Do what the module says."""
+    options = parse_options()
+    bootstrap.enter_venv("probe", ["abcwebrtc", "aioice"], options.apt)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if not bootstrap.install_debian_packages(["coturn", "nginx"], options.apt):
+        sys.exit("this example is about these two; it needs both")
+    shutil.rmtree(RUN, ignore_errors=True)
+    RUN.mkdir(mode=0o700)
+    first, second = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    volumes = [make_volumes(RUN / name, first) for name in ("replica-1", "replica-2")]
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(running_coturn(first, second))
+            urls = [stack.enter_context(running_serve(volume)) for volume in volumes]
+            pyos = stack.enter_context(running_pyos())
+            base_url = stack.enter_context(running_nginx(options.port, urls, pyos))
+            show_calls(base_url)
+            show_rotation(base_url, volumes, first, second)
+            wait_unless(options.once)
+    except KeyboardInterrupt:
+        print()
+
+
+def parse_options() -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, default=8080, help=argparse.SUPPRESS)
+    parser.add_argument("--apt", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+# what Kubernetes does
+
+
+def make_volumes(folder: Path, secret: str) -> Path:
+    """Make the volumes of a replica, and return their folder."""
+    for name in ("config", "config.turn", "config.usersigning"):
+        (folder / name).mkdir(parents=True)
+    update_volume(folder / "config", {"od.config": od_config(folder)})
+    update_volume(folder / "config.turn", secret_files(secret))
+    update_volume(folder / "config.usersigning", {PUBLIC_KEY: user_key().decode()})
+    return folder
+
+
+def update_volume(volume: Path, files: Dict[str, str]) -> None:
+    """Write the files of a volume as the kubelet does: all of them change in one step."""
+    fresh, data, swap = (volume / f"..{name}" for name in (time.time_ns(), "data", "data_tmp"))
+    fresh.mkdir()
+    for name, text in files.items():
+        (fresh / name).write_text(text)
+    old = data.resolve() if data.is_symlink() else None
+    swap.symlink_to(fresh.name)
+    os.replace(swap, data)
+    if old:
+        shutil.rmtree(old)
+        return
+    for name in files:
+        (volume / name).symlink_to(f"..data/{name}")
+
+
+def od_config(folder: Path) -> str:
+    """Return the od.config of the ConfigMap, with the paths and the TURN server of here."""
+    import yaml
+
+    documents = yaml.safe_load_all((HERE / "abcwebrtc.yaml").read_text())
+    text = next(d["data"]["od.config"] for d in documents if d["kind"] == "ConfigMap")
+    text = text.replace("'/config", f"'{folder}/config").replace("'turns'", "'turn'")
+    for port in (3478, 5349):
+        text = text.replace(f"turn.domain.local:{port}", f"127.0.0.1:{TURN_PORT}")
+    return text
+
+
+def secret_files(*values: str) -> Dict[str, str]:
+    """Return the files of the Secret abcwebrtc-turn, the newest secret first."""
+    return {"static-auth-secret": "\n".join(values), "pseudonym-key": "a-key-that-stays-as-it-is"}
+
+
+def user_key() -> bytes:
+    """Return pyos's public key; at the first call also make it, and the token of a user."""
+    import jwt
+    from cryptography.hazmat.primitives import serialization as pem
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    file = RUN / "user_public_key.pem"
+    if file.exists():
+        return file.read_bytes()
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = key.public_key().public_bytes(pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo)
+    now = int(time.time())
+    claims = {"exp": now + 3600, "nbf": now, "auth": {}, "roles": [], "user": {"userid": "alice"}}
+    (RUN / "token").write_text(jwt.encode(claims, key, algorithm="RS256"))
+    file.write_bytes(public)
+    return public
+
+
+# the programs
+
+
+@contextmanager
+def running_coturn(*known: str) -> Iterator[None]:
+    """Run a coturn that knows both secrets, as it has to while they are changed."""
+    lines = {
+        "listening-ip": "127.0.0.1",
+        "relay-ip": "127.0.0.1",
+        "listening-port": TURN_PORT,
+        "realm": "example",
+        "pidfile": RUN / "turnserver.pid",
+        "log-file": RUN / "turnserver.log",
+    }
+    switches = ["use-auth-secret", "no-tls", "no-dtls", "no-cli", "allow-loopback-peers"]
+    secret_lines = [f'static-auth-secret="{secret}"' for secret in known]
+    config = RUN / "turnserver.conf"
+    config.write_text(
+        "\n".join([*(f"{k}={v}" for k, v in lines.items()), *secret_lines, *switches]) + "\n"
+    )
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with running([program("turnserver"), "-c", str(config)], **quiet):
+        yield
+
+
+@contextmanager
+def running_serve(volumes: Path) -> Iterator[str]:
+    """Run `abcwebrtc serve` on the volumes of a replica; give its base URL."""
+    command = [sys.executable, "-m", "abcwebrtc", "serve", str(volumes / "config" / "od.config")]
+    with open(volumes / "log", "w") as log:
+        options: Dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": log, "text": True}
+        with running([*command, "--port", "0"], **options) as process:
+            line = process.stdout.readline()
+            if "serving on" not in line:
+                sys.exit("abcwebrtc serve did not start: " + (volumes / "log").read_text())
+            yield line.split()[-1]
+
+
+@contextmanager
+def running_pyos() -> Iterator[str]:
+    """Run what stands for pyos here: it knows two keys, and nothing of WebRTC else."""
+    from abcwebrtc import load_od_config
+
+    entries = load_od_config(RUN / "replica-1" / "config" / "od.config")
+
+    class Pyos(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            answer = {"id": entries.get(json.loads(body).get("provider")), "callbackurl": None}
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pyos)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@contextmanager
+def running_nginx(port: int, urls: List[str], pyos: str) -> Iterator[str]:
+    """Run nginx with the shipped location; give its base URL."""
+    if port and listens(port):
+        sys.exit(f"port {port} is taken; give another one with --port")
+    port = port or free_port()
+    config = RUN / "nginx.conf"
+    config.write_text(
+        NGINX_CONF.format(
+            run=RUN,
+            user="" if os.geteuid() else "user root;",
+            servers=" ".join(f"server {url.partition('//')[2]};" for url in urls),
+            port=port,
+            location=HERE / "abcwebrtc-location.conf",
+            pyos=pyos,
+        )
+    )
+    command = [program("nginx"), "-e", str(RUN / "nginx-error.log"), "-c", str(config)]
+    with running(command) as process:
+        wait_for(lambda: process.poll() is not None or listens(port))
+        if process.poll() is not None:
+            sys.exit("nginx did not start: " + (RUN / "nginx-error.log").read_text())
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def running(command: List[str], **options: Any) -> Iterator["subprocess.Popen[Any]"]:
+    """Run a program, and end it at the end."""
+    process = subprocess.Popen(command, **options)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def program(name: str) -> str:
+    """Return the path of a program; Debian has servers where only root looks."""
+    return str(shutil.which(name, path=os.environ["PATH"] + ":/usr/bin:/usr/sbin"))
+
+
+def free_port() -> int:
+    """Return a TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Say whether somebody takes connections on a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_for(condition: Any) -> Any:
+    """Return what a condition gives once it is true."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.1)
+    sys.exit("waited in vain for 30 seconds")
+
+
+# what is shown
+
+
+def show_calls(base_url: str) -> None:
+    """Make the calls of the browser client, in its order, and print what they get."""
+    show_key(base_url, "webrtc.enable")
+    print("abcwebrtc, asked for a configuration:")
+    print(json.dumps(call(base_url + ENDPOINT, {}), indent=2))
+    show_key(base_url, "webrtc.rtc_constraints")
+    token = os.path.relpath(RUN / "token")
+    print("\nThe same with curl, while this runs:\n")
+    print(
+        f'  curl -s -H "ABCAuthorization: Bearer $(cat {token})" '
+        f"-H 'Content-Type: application/json' -d '{{}}' {base_url}{ENDPOINT}\n"
+    )
+
+
+def show_key(base_url: str, provider: str) -> None:
+    """Ask for a key, which is pyos's to answer, and print it."""
+    answer = call(base_url + KEYINFO, {"provider": provider})
+    print(f"pyos, asked for {provider}: {json.dumps(answer['id'])}")
+
+
+def show_rotation(base_url: str, volumes: List[Path], first: str, second: str) -> None:
+    """Change the secret under both replicas, and try what they give before and after."""
+    before = wait_for(lambda: credential_of(base_url, first))
+    for volume in volumes:
+        update_volume(volume / "config.turn", secret_files(second, first))
+    print("the secret is changed; nothing is restarted")
+    after = wait_for(lambda: credential_of(base_url, second))
+    for name, server in (("old", before), ("new", after)):
+        _, port = asyncio.run(open_allocation(server))
+        print(f"coturn accepted a credential of the {name} secret and relays at 127.0.0.1:{port}")
+
+
+def credential_of(base_url: str, secret: str) -> Any:
+    """Ask for a credential; return its server if it is signed with this secret."""
+    from abcwebrtc import verify_turn_credentials
+
+    server = call(base_url + ENDPOINT, {})["result"]["iceServers"][-1]
+    good = verify_turn_credentials(secret, server["username"], server["credential"])
+    return server if good else None
+
+
+def call(url: str, body: Dict[str, Any]) -> Dict[str, Any]:
+    """Post JSON as the browser client does, and return the answer."""
+    headers = {
+        "ABCAuthorization": "Bearer " + (RUN / "token").read_text(),
+        "Content-Type": "application/json",
+    }
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.load(response)
+
+
+async def open_allocation(server: Dict[str, str]) -> Any:
+    """Return the relayed address of an allocation over UDP."""
+    from aioice.turn import create_turn_endpoint
+
+    transport, _ = await create_turn_endpoint(
+        asyncio.DatagramProtocol,
+        ("127.0.0.1", TURN_PORT),
+        username=server["username"],
+        password=server["credential"],
+    )
+    relayed = transport.get_extra_info("sockname")
+    transport.close()
+    await asyncio.sleep(0.1)  # for the request that gives the allocation back
+    return relayed
+
+
+def wait_unless(once: bool) -> None:
+    """Wait for Ctrl-C, or don't."""
+    if not once:
+        print("Ctrl-C ends it.", flush=True)
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main()
