@@ -267,7 +267,7 @@ def test_the_image_has_two_stages_of_one_pinned_slim_python() -> None:
 
 def test_nothing_in_the_image_is_run_by_a_shell() -> None:
     run = [i for i in beside.dockerfile() if i.name in ("RUN", "ENTRYPOINT", "CMD")]
-    assert len(run) == 5
+    assert len(run) == 4
     assert [i.text for i in run if not i.text.startswith("[")] == []
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional
+from typing import Dict, Iterator, List, Mapping, Optional
 
 import beside
 from conftest import missing
@@ -175,9 +175,7 @@ def _give_to_group(file: Path) -> None:
     file.chmod(0o440)
 
 
-def key_volume(folder: Path) -> Volume:
-    """Mount the public key of the user tokens."""
-    return Volume(folder, {"abcdesktop_jwt_user_signing_public_key.pem": public_pem().decode()})
+PUBLIC_KEY = "abcdesktop_jwt_user_signing_public_key.pem"
 
 
 def settings(*secrets: str) -> Dict[str, str]:
@@ -188,11 +186,11 @@ def settings(*secrets: str) -> Dict[str, str]:
 class Pod:
     """A replica of the Deployment: its volumes, and the image's command on them."""
 
-    def __init__(self, folder: Path, turn: str, *secrets: str, **changes: Any) -> None:
+    def __init__(self, folder: Path, turn: str, *secrets: str) -> None:
         folder.mkdir(mode=0o755)
         self.log = folder / "log"
         self.secret = Volume(folder / "config.turn", settings(*secrets))
-        self.key = key_volume(folder / "config.usersigning")
+        self.key = Volume(folder / "config.usersigning", {PUBLIC_KEY: public_pem().decode()})
         text = beside.shipped_od_config(
             {
                 "/config.turn": str(self.secret.folder),
@@ -203,6 +201,9 @@ class Pod:
             }
         )
         self.config = Volume(folder / "config", {"od.config": text})
+
+    def update_key(self, pem: str) -> None:
+        self.key.update({PUBLIC_KEY: pem})
 
     @contextlib.contextmanager
     def running(self, image: Image) -> Iterator[ServerProcess]:
