@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import signal
 import tempfile
-import threading
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
@@ -27,7 +24,7 @@ from integration.turn import (
     refusal,
     turn_urls,
 )
-from integration.webserver import SERVICE, Nginx, Pyos, Resolver, service
+from integration.webserver import SERVICE, Asking, Nginx, Pyos, Resolver, service
 from support import (
     RTC_PATH,
     Answer,
@@ -337,44 +334,6 @@ def test_two_replicas_give_a_user_the_same_credential_and_coturn_takes_both(
 
 
 # the secret is changed
-
-
-class Asking:
-    """Asks nginx 50 times a second, for four users in turn, until the block ends."""
-
-    RATE = 50
-
-    def __init__(self, web: Nginx) -> None:
-        self._web = web
-        self._tokens = itertools.cycle([bearer(make_token(f"user{n}")) for n in range(4)])
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._futures: List["Future[Answer]"] = []
-
-    def __enter__(self) -> "Asking":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        begin = time.monotonic()
-        with ThreadPoolExecutor(8) as pool:
-            for number in itertools.count():
-                if self._stop.wait(max(0.0, begin + number / self.RATE - time.monotonic())):
-                    return
-                headers = next(self._tokens)
-                self._futures.append(pool.submit(self._web.ask, RTC_PATH, {}, headers))
-
-    @property
-    def answers(self) -> List[Answer]:
-        return [future.result() for future in list(self._futures) if future.done()]
-
-    def wait_for_more(self, number: int) -> None:
-        wanted = len(self.answers) + number
-        wait_for(lambda: len(self.answers) >= wanted)
 
 
 def test_every_credential_given_while_the_secret_is_changed_opens_an_allocation(

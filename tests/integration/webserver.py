@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import itertools
 import json
 import os
 import socket
 import subprocess
 import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import beside
 from integration.turn import LOOPBACK, Certificate, free_ports
-from support import Answer, request, wait_for
+from support import RTC_PATH, Answer, bearer, make_token, request, wait_for
 
 SERVICE = "abcwebrtc.abcdesktop.svc.cluster.local"
 
@@ -116,6 +119,44 @@ class Nginx:
     ) -> Answer:
         url = f"https://{LOOPBACK}:{self.port}{path}"
         return request(url, body, headers, context=self._certificate.trust)
+
+
+class Asking:
+    """Asks nginx 50 times a second, for four users in turn, until the block ends."""
+
+    RATE = 50
+
+    def __init__(self, web: Nginx) -> None:
+        self._web = web
+        self._tokens = itertools.cycle([bearer(make_token(f"user{n}")) for n in range(4)])
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._futures: List["Future[Answer]"] = []
+
+    def __enter__(self) -> "Asking":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        begin = time.monotonic()
+        with ThreadPoolExecutor(8) as pool:
+            for number in itertools.count():
+                if self._stop.wait(max(0.0, begin + number / self.RATE - time.monotonic())):
+                    return
+                headers = next(self._tokens)
+                self._futures.append(pool.submit(self._web.ask, RTC_PATH, {}, headers))
+
+    @property
+    def answers(self) -> List[Answer]:
+        return [future.result() for future in list(self._futures) if future.done()]
+
+    def wait_for_more(self, number: int) -> None:
+        wanted = len(self.answers) + number
+        wait_for(lambda: len(self.answers) >= wanted)
 
 
 class Pyos:
