@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import runpy
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, Dict, List
 
+import kubernetes
 import pytest
+import yaml
 
+from abcwebrtc import WebRTCConfig
 from conftest import require_program
+from desktop_pod import assert_valid
+from pyos_host.apiserver import running_api_server
 from support import environment
 
 NEEDS = {
     "01-first-call": [("turnserver", "coturn")],
+    "02-desktop-pod": [],
     "03-beside-pyos": [("turnserver", "coturn"), ("nginx", "nginx")],
 }
 """The programs of each example, with the Debian packages that have them."""
@@ -22,6 +30,12 @@ PROMISES = {
         '"message": "ok"',
         "curl -s -H",
         "coturn accepted the credential and relays at 127.0.0.1:",
+    ],
+    "02-desktop-pod": [
+        "create Secret abcdesktop/webrtc-desktop-alice with TURN_SERVER",
+        "create Pod abcdesktop/desktop-alice",
+        "name: s-desktop-alice",
+        "patch Secret abcdesktop/webrtc-desktop-alice: owned by Pod desktop-alice",
     ],
     "03-beside-pyos": [
         "pyos, asked for webrtc.enable: true",
@@ -34,6 +48,9 @@ PROMISES = {
     ],
 }
 """What each example prints, in this order."""
+SERVES = ["--once", "--port", "0"]
+OPTIONS = {"01-first-call": SERVES, "02-desktop-pod": [], "03-beside-pyos": SERVES}
+"""What makes an example end by itself."""
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLES = sorted(path for path in ROOT.glob("examples/[0-9]*") if path.is_dir())
@@ -46,11 +63,11 @@ def readme_command(example: Path) -> str:
     return next(line for line in lines if line.startswith(start))
 
 
-def run_example(command: str) -> str:
+def run_example(command: str, *options: str) -> str:
     # Without --apt: a test installs nothing.
     words = [word for word in shlex.split(command)[1:] if word != "--apt"]
     result = subprocess.run(
-        [sys.executable, *words, "--once", "--port", "0"],
+        [sys.executable, *words, *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -63,14 +80,37 @@ def run_example(command: str) -> str:
 
 
 def test_every_example_is_in_the_tables() -> None:
-    assert [path.name for path in EXAMPLES] == sorted(NEEDS) == sorted(PROMISES)
+    assert [path.name for path in EXAMPLES] == sorted(NEEDS) == sorted(PROMISES) == sorted(OPTIONS)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[path.name for path in EXAMPLES])
 def test_an_example_ends_with_what_it_promises(example: Path) -> None:
     for program, package in NEEDS[example.name]:
         require_program(program, package)
-    rest = run_example(readme_command(example))
+    rest = run_example(readme_command(example), *OPTIONS[example.name])
     for promise in PROMISES[example.name]:
         assert promise in rest
         rest = rest.partition(promise)[2]
+
+
+# 02-desktop-pod: its calls, made by the kubernetes client
+
+
+@pytest.mark.parametrize("labels", [[], ["guest"]], ids=["alice", "guest"])
+def test_a_desktop_is_created_after_its_secret(
+    monkeypatch: pytest.MonkeyPatch, labels: List[str]
+) -> None:
+    folder = ROOT / "examples" / "02-desktop-pod"
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    example: Dict[str, Any] = runpy.run_path(str(folder / "run.py"))
+    example["make_secret"]()
+    pod = yaml.safe_load((folder / "desktop.yaml").read_text(encoding="utf-8"))
+    config = WebRTCConfig.from_file(folder / "od.config")
+    settings = kubernetes.client.Configuration()
+    with running_api_server() as server:
+        settings.host = server.url
+        api = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(settings))
+        example["create_desktop"](api, pod, config, "alice", labels)
+    assert_valid(*(call.body for call in server.calls if call.method == "POST"))
+    steps = [("POST", "secrets"), ("POST", "pods"), ("PATCH", "secrets")]
+    assert [call.what for call in server.calls] == ([("POST", "pods")] if labels else steps)
