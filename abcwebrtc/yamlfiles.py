@@ -18,6 +18,7 @@ MAX_NODES = 200_000
 """Nodes with all aliases followed; a few lines can stand for billions."""
 
 _PLAIN = re.compile(r"[A-Za-z/_][\w./:@ -]*", re.ASCII)
+_BREAKS = re.compile("[\x85\u2028\u2029]")
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
@@ -47,6 +48,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    if _BREAKS.search(text):  # which PyYAML's own choice of quotes would turn into a blank
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
     if "\n" in text:
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|")
     plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS

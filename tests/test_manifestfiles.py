@@ -1,0 +1,247 @@
+"""Manifests come back in their own format, and no text becomes something else on the way."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import traceback
+from typing import Any, List
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from abcwebrtc.errors import ManifestError
+from abcwebrtc.manifestfiles import MAX_CHARACTERS, parse_manifests
+from abcwebrtc.yamlfiles import parse_yaml, yaml_text
+
+SECRET = "Zq7xW9vK"
+
+
+def printed(text: str) -> str:
+    manifests = parse_manifests(text, "pod.yaml")
+    return manifests.text(manifests.documents)
+
+
+def refusal_of(text: str) -> str:
+    with pytest.raises(ManifestError) as caught:
+        parse_manifests(text, "pod.yaml")
+    shown = "".join(traceback.format_exception(None, caught.value, caught.value.__traceback__))
+    assert SECRET not in shown
+    assert len(caught.value.problems) == 1
+    return str(caught.value)
+
+
+# the format stays
+
+SAME = [
+    "kind: Pod\nspec:\n  containers:\n  - name: x\n    image: a/b:1\n",
+    "---\nb: 1\na: 2\n---\nc: 3\n",
+    "z: 1\na: 1\nm:\n  q: 1\n  b: {}\n  c: []\n",
+    "script: |\n  first\n    second\n\n  last\n",
+    "mode: '0644'\nwhen: '2026-11-23'\nnone: null\n'yes': 'yes'\n",
+    '{"kind": "Pod", "b": [1, 2.5, null, true], "a": "\u00e9"}\n',
+    '{"b": 1}\n{"a": 2}\n',
+    '{\n  "b": 1,\n  "a": [\n    1\n  ]\n}\n',
+    '{\n    "b": {\n        "c": {}\n    }\n}\n{\n    "d": 1\n}\n',
+    '{\n\t"b": 1\n}\n',
+]
+
+
+@pytest.mark.parametrize("text", SAME)
+def test_a_file_comes_back_as_it_was(text: str) -> None:
+    assert printed(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("# a comment\n---\n---\na: 1\n---\n# nothing\n", "a: 1\n"),
+        ('a: "b" # c\n', "a: b\n"),
+        ("a: 1\r\nb:\r\n- c\r\n", "a: 1\nb:\n- c\n"),
+        ("\ufeffa: 1\n", "a: 1\n"),
+        ("a: &x {b: 1}\nc: *x\n", "a:\n  b: 1\nc:\n  b: 1\n"),
+        ("a: &x {b: 1}\nc:\n  <<: *x\n  d: 2\n", "a:\n  b: 1\nc:\n  b: 1\n  d: 2\n"),
+        ("mode: 0644\n", "mode: 420\n"),
+        ('  {"a":1}{"b":2}', '{"a": 1}\n{"b": 2}\n'),
+        ("", ""),
+        ("# only this\n", ""),
+    ],
+)
+def test_what_can_not_stay_has_one_form(text: str, expected: str) -> None:
+    assert printed(text) == expected
+
+
+# what a value is
+
+VALUES = [
+    ("0644", 0o644),
+    ("-0x1F", -31),
+    ("0b101", 5),
+    ("1e3", 1000.0),
+    (".5", 0.5),
+    ("+1", 1),
+    ("089", 89.0),
+    ("22:22", "22:22"),
+    ("12:30:45", "12:30:45"),
+    ("2026-11-23", "2026-11-23"),
+    ("2026-11-23T10:00:00Z", "2026-11-23T10:00:00Z"),
+    ("True", True),
+    ("off", False),
+    ("~", None),
+    ("", None),
+    ("=", "="),
+    ("!!str 5", "5"),
+    ("'5'", "5"),
+    ('"\\u00e9\\x41"', "\u00e9A"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), VALUES)
+def test_a_value_is_what_kubernetes_takes_it_for(text: str, expected: Any) -> None:
+    (document,) = parse_yaml(f"a: {text}\n", "f")
+    assert repr(document) == repr({"a": expected})  # so that 1, 1.0 and True differ
+
+
+# texts stay texts
+
+TRAPS = """
+y Y n N yes Yes YES no on On off true True TRUE false null Null NULL ~ = <<
+1 +1 -1 0 00 0777 0o17 0O17 0x1F 0X1f 0b11 1_000 089 1e3 1E3 .5 5. -.5 +.5e1 1.5 1e999 1_0.5
+.inf -.inf +.Inf .nan .NaN 12:30:45 22:22 2026-11-23 2026-1-2T3:4:5Z
+- ? : | > & * ! % @ ` # , [ ] { } ' " -- --- ... -a ?a :a a: :: a:b *x &x !x !!int %x @x `x #x
+[a {a 'a "a |a >a ,a a, a] a} a' a" \\ \\n /a _a a.b
+""".split()
+TRAPS += ["", " ", "  a", " leading blank", "trailing ", "a: b", "a #b", "- a", "? a", "a, b"]
+TRAPS += [
+    "--- a",
+    "a\tb",
+    "\ta",
+    "a\t",
+    "\t",
+    "a\n",
+    "\na",
+    "a\n\n",
+    "\n",
+    "\n\n",
+    "a\n b\n",
+    "a \nb",
+]
+TRAPS += [" a\nb", "\n a\n", "#x\ny", "---\na", "...\n", "a\r\nb", "a\rb", "a\x85b", "a\u2028b"]
+TRAPS += ["\ufeffa", "\xa0", "\x00", "\x07", "\x1b[31m", "\x7f", "\x9b", "\u00e9", "\U0001f600"]
+TRAPS += ["\ud800", "a" * 200, "a " * 100, "\u00e9" * 200, "{{ .Values.x }}", "${X}", "$(X)"]
+
+GO_WORDS = "y yes true on n no false off null ~".split()
+GO_NUMBER = re.compile(
+    r"[-+]?(0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+|[0-9_]+"
+    r"|(\.[0-9_]+|[0-9_]+(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|\.(inf|Inf|INF))"
+    r"|\.(nan|NaN|NAN)|[0-9]{4}-.*|<<|="
+)
+"""What YAML 1.1, YAML 1.2 and go-yaml, which Kubernetes uses, take for other than text."""
+
+
+@pytest.mark.parametrize("text", TRAPS, ids=lambda text: repr(text)[:30])
+def test_a_text_is_a_text_for_every_reader(text: str) -> None:
+    document = {"a": text, "b": [text, {text: text}]}
+    written = yaml_text([document])
+    assert yaml.load(written, Loader=yaml.SafeLoader) == document
+    assert parse_yaml(written, "f") == [document]
+    for token in yaml.scan(written):
+        if isinstance(token, yaml.ScalarToken) and token.plain:
+            assert token.value.lower() not in GO_WORDS
+            assert not GO_NUMBER.fullmatch(token.value)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(TRAPS)
+    | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(TRAPS) | st.text(), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(st.lists(JSON.filter(lambda value: value is not None), max_size=3))
+def test_any_data_can_be_written_and_read_again(documents: List[Any]) -> None:
+    written = yaml_text(documents)
+    assert repr(parse_yaml(written, "f")) == repr(documents)
+    assert list(yaml.load_all(written, Loader=yaml.SafeLoader)) == documents
+
+
+@settings(deadline=None)
+@given(st.lists(st.dictionaries(st.text(), JSON), min_size=1, max_size=3), st.integers(0, 4))
+def test_any_json_comes_back_as_it_was(documents: List[Any], indent: int) -> None:
+    text = "".join(json.dumps(item, indent=indent or None) + "\n" for item in documents)
+    manifests = parse_manifests(text, "f")
+    assert manifests.is_json
+    assert repr(manifests.documents) == repr(documents)
+    again = [json.dumps(item, ensure_ascii=False) for item in documents]
+    again_read = parse_manifests(manifests.text(documents), "f").documents
+    assert [json.dumps(item, ensure_ascii=False) for item in again_read] == again
+
+
+# what is refused
+
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 8)}]\n" for i in range(1, 12)
+)
+REFUSED = [
+    (f"a: 1\nb: '{SECRET}\n", "pod.yaml:3: found unexpected end of stream"),
+    (f"a: {SECRET}: b\n", "pod.yaml:1: mapping values are not allowed here"),
+    (f"a: 1\n\tb: {SECRET}\n", "pod.yaml:2: found character '\\t' that cannot start any token"),
+    (f"a: 1\nb: 2\na: {SECRET}\n", "pod.yaml:3: has a key twice in one mapping"),
+    (f"a: 1\n'a': {SECRET}\n", "pod.yaml:2: has a key twice"),
+    (f"? [{SECRET}]\n: b\n", "pod.yaml:1: has a key that is not text"),
+    (f"image: {{{{ {SECRET} }}}}\n", "pod.yaml:1: has a key that is not text"),
+    (f"a: &x [*x, {SECRET}]\n", "pod.yaml:1: has an alias inside of what it stands for"),
+    ("a:\n  b: &x\n    <<: *x\n", "pod.yaml:2: has an alias inside of what it stands for"),
+    (BOMB, "has too many values, with its aliases written out"),
+    (f"a:\n  <<: {SECRET}\n", "pod.yaml:2: expected a mapping or list of mappings for merging"),
+    ("a: " + "[" * 5000, "pod.yaml: is not valid YAML, or nested too deep"),
+    ("- " * 5000 + "a", "pod.yaml: is not valid YAML, or nested too deep"),
+    ('{"a": ' * 20_000, "pod.yaml:1: is nested too deep"),
+    (f'{{"a": 1}}\n{{"{SECRET}": }}', "pod.yaml:2: is not valid JSON: Expecting value"),
+    (f'{{"a": 1}}\n{SECRET}', "pod.yaml:2: is not valid JSON: Expecting value"),
+    (f'{{"a": 1}}\n{{"a": "{SECRET}", "a": 2}}', "pod.yaml:2: has a key twice in one object"),
+    (f'{{"{SECRET}": NaN}}', "pod.yaml:1: has a number that JSON can't hold"),
+    ('{"a": -Infinity}', "pod.yaml:1: has a number that JSON can't hold"),
+    ('{"a": 1e999}', "pod.yaml:1: has a number that JSON can't hold"),
+    (" " * (MAX_CHARACTERS + 1), "pod.yaml: is larger than 4 MiB"),
+]
+
+
+@pytest.mark.parametrize(("text", "start"), REFUSED, ids=lambda value: repr(value)[:40])
+def test_a_bad_file_gets_one_message_that_quotes_no_value(text: str, start: str) -> None:
+    message = refusal_of(text)
+    assert start in message
+    assert "\n" not in message
+
+
+@settings(deadline=None)
+@given(
+    st.text(alphabet="ab01:-?[]{}&*!|>'\"%@`#,~=<.\\ \n\t\r\ufeff\x00\u00e9", max_size=40)
+    | st.text(max_size=40)
+)
+def test_any_text_is_read_or_refused(text: str) -> None:
+    for shown in (text, "{" + text, "a: " + text, '{"a": "' + text):
+        try:
+            manifests = parse_manifests(shown, "f")
+        except ManifestError:
+            continue
+        again = parse_manifests(manifests.text(manifests.documents), "f")
+        assert repr(again.documents) == repr(manifests.documents)
+
+
+def test_a_number_that_is_no_json_does_not_get_through() -> None:
+    for text in ("a: .nan", "a: .inf", "a: 1.5"):
+        (document,) = parse_yaml(text, "f")
+        assert isinstance(document["a"], str) or math.isfinite(document["a"])
