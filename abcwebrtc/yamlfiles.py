@@ -7,6 +7,7 @@ Here neither happens.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, Dict, List, Set
 
@@ -16,27 +17,29 @@ from abcwebrtc.errors import ManifestError, Problem
 
 MAX_NODES = 200_000
 """Nodes with all aliases followed; a few lines can stand for billions."""
+MAX_DIGITS = 400
+"""More than any number of JSON needs. Python 3.11 refuses 4300."""
 
+_TAG = "tag:yaml.org,2002:"
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*|0[0-7]+|0x[0-9a-fA-F]+|0b[01]+)")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_FORMS = {
+    "str": re.compile(""),
+    "merge": re.compile("<<"),
+    "int": _INT,
+    "float": _FLOAT,
+    "bool": re.compile("yes|no|true|false|on|off", re.IGNORECASE),
+    "null": re.compile("~|null|", re.IGNORECASE),
+}
 _PLAIN = re.compile(r"[A-Za-z/_][\w./:@ -]*", re.ASCII)
 _BREAKS = re.compile("[\x85\u2028\u2029]")
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+_QUOTED = re.compile(r" (?P<quote>['\"])(?![<\\])..+(?P=quote)", re.DOTALL)
+"""Source text in PyYAML's messages. One character, or the name of a token, may stay."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads as Kubernetes does: no dates, no base 60, no key twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Dict[Any, Any]:
-        """Return a mapping; refuse one that has a key twice, or keys that are no text."""
-        seen: Set[str] = set()
-        for key, _ in node.value:
-            if key.tag == "tag:yaml.org,2002:merge":
-                continue
-            if not isinstance(key, yaml.ScalarNode):
-                raise _error("has a key that is not text", key)
-            if key.value in seen:
-                raise _error("has a key twice in one mapping; keep one of them", key)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
+    """Reads as Kubernetes does: no dates, no base 60."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -49,15 +52,15 @@ class _Dumper(yaml.SafeDumper):
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     if _BREAKS.search(text):  # which PyYAML's own choice of quotes would turn into a blank
-        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+        return dumper.represent_scalar(_TAG + "str", text, style='"')
     if "\n" in text:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|")
+        return dumper.represent_scalar(_TAG + "str", text, style="|")
     plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else "'")
+    return dumper.represent_scalar(_TAG + "str", text, style=None if plain else "'")
 
 
 def _resolvers() -> Dict[str, Any]:
-    kept = {"tag:yaml.org,2002:" + name for name in ("bool", "null", "merge")}
+    kept = {_TAG + name for name in ("bool", "null", "merge")}
     return {
         first: [(tag, pattern) for tag, pattern in resolvers if tag in kept]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -65,16 +68,11 @@ def _resolvers() -> Dict[str, Any]:
 
 
 _Loader.yaml_implicit_resolvers = _resolvers()  # its own, instead of those that it inherits
+_Loader.add_implicit_resolver(_TAG + "int", re.compile(f"({_INT.pattern})$"), list("-+0123456789"))
 _Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:int",
-    re.compile(r"[-+]?(0|[1-9][0-9]*|0[0-7]+|0x[0-9a-fA-F]+|0b[01]+)$"),
-    list("-+0123456789"),
+    _TAG + "float", re.compile(f"({_FLOAT.pattern})$"), list("-+.0123456789")
 )
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$"),
-    list("-+.0123456789"),
-)
+_Loader.add_constructor(_TAG + "merge", lambda _, node: node.value)  # << where no key is
 _Dumper.add_representer(str, _represent_text)
 
 
@@ -85,20 +83,16 @@ def parse_yaml(text: str, file: str) -> List[Any]:
     """
     line = None
     try:
-        loader = _Loader(text)
-        documents = []
-        while loader.check_node():
-            node = loader.get_node()
-            if node is not None:
-                _count(node, {})
-                documents.append(loader.construct_document(node))
-        return [document for document in documents if document is not None]
+        return _documents(_Loader(text))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message, line = error.problem or "is not valid YAML", mark.line + 1 if mark else None
-    except (yaml.YAMLError, RecursionError, ValueError):
+    except yaml.reader.ReaderError as error:
+        message = "has a character that YAML does not allow"
+        line = text.count("\n", 0, error.position) + 1
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
         message = "is not valid YAML, or nested too deep"
-    raise ManifestError(Problem(message, "", file, line))
+    raise ManifestError(Problem(_QUOTED.sub("", message), "", file, line))
 
 
 def yaml_text(documents: List[Any]) -> str:
@@ -114,23 +108,67 @@ def yaml_text(documents: List[Any]) -> str:
     return text
 
 
-def _count(node: yaml.Node, known: Dict[int, int]) -> int:
-    """Return the number of nodes with aliases followed; refuse too many, and loops."""
+def _documents(loader: _Loader) -> List[Any]:
+    documents = []
+    while loader.check_node():
+        node = loader.get_node()
+        if node is not None:
+            _check(node, {})
+            documents.append(loader.construct_document(node))
+    return [document for document in documents if document is not None]
+
+
+def _check(node: yaml.Node, known: Dict[int, int]) -> int:
+    """Refuse what is no plain data, or too much of it.
+
+    Returns the number of nodes with aliases followed. `known` has those of the
+    nodes that were seen, 0 while they are counted.
+    """
     if id(node) in known:
         if known[id(node)] == 0:
             raise _error("has an alias inside of what it stands for", node)
         return known[id(node)]
     known[id(node)] = 0
-    children: List[yaml.Node] = []
-    if isinstance(node, yaml.MappingNode):
-        children = [child for pair in node.value for child in pair]
-    elif isinstance(node, yaml.SequenceNode):
-        children = node.value
-    total = 1 + sum(_count(child, known) for child in children)
+    total = 1 + sum(_check(child, known) for child in _children(node))
     if total > MAX_NODES:
         raise _error("has too many values, with its aliases written out", node)
     known[id(node)] = total
     return total
+
+
+def _children(node: yaml.Node) -> List[yaml.Node]:
+    """Return the nodes within a node, which is checked itself."""
+    if isinstance(node, yaml.ScalarNode):
+        _check_scalar(node)
+        return []
+    if node.tag != _TAG + ("map" if isinstance(node, yaml.MappingNode) else "seq"):
+        raise _error("has a tag on a mapping or list; leave it out", node)
+    if not isinstance(node, yaml.MappingNode):
+        return list(node.value)
+    _check_keys(node)
+    return [child for pair in node.value for child in pair]
+
+
+def _check_scalar(node: yaml.ScalarNode) -> None:
+    name = node.tag[len(_TAG) :] if node.tag.startswith(_TAG) else ""
+    if name not in _FORMS:
+        raise _error("has a tag that JSON has no value for; leave it out", node)
+    if name != "str" and not _FORMS[name].fullmatch(node.value):
+        raise _error("has a tag that does not fit its value; leave it out", node)
+    if name in ("int", "float") and len(node.value) > MAX_DIGITS:
+        raise _error("has a number that is too long", node)
+    if name == "float" and not math.isfinite(float(node.value)):
+        raise _error("has a number that JSON can't hold", node)
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    seen: Set[str] = set()
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise _error("has a key that is not text", key)
+        if key.value in seen and key.tag != _TAG + "merge":
+            raise _error("has a key twice in one mapping; keep one of them", key)
+        seen.add(key.value)
 
 
 def _error(message: str, node: yaml.Node) -> yaml.MarkedYAMLError:

@@ -64,6 +64,11 @@ def test_a_file_comes_back_as_it_was(text: str) -> None:
         ("\ufeffa: 1\n", "a: 1\n"),
         ("a: &x {b: 1}\nc: *x\n", "a:\n  b: 1\nc:\n  b: 1\n"),
         ("a: &x {b: 1}\nc:\n  <<: *x\n  d: 2\n", "a:\n  b: 1\nc:\n  b: 1\n  d: 2\n"),
+        (
+            "a: &x {b: 1}\nc: {d: &y {<<: *x, b: 2}}\ne: {<<: *y}\n",
+            "a:\n  b: 1\nc:\n  d:\n    b: 2\ne:\n  b: 2\n",
+        ),
+        ("a: <<\n", "a: '<<'\n"),
         ("mode: 0644\n", "mode: 420\n"),
         ('  {"a":1}{"b":2}', '{"a": 1}\n{"b": 2}\n'),
         ("", ""),
@@ -107,13 +112,13 @@ def test_a_value_is_what_kubernetes_takes_it_for(text: str, expected: Any) -> No
 
 # texts stay texts
 
-TRAPS = """
+TRAPS = r"""
 y Y n N yes Yes YES no on On off true True TRUE false null Null NULL ~ = <<
 1 +1 -1 0 00 0777 0o17 0O17 0x1F 0X1f 0b11 1_000 089 1e3 1E3 .5 5. -.5 +.5e1 1.5 1e999 1_0.5
 .inf -.inf +.Inf .nan .NaN 12:30:45 22:22 2026-11-23 2026-1-2T3:4:5Z
 - ? : | > & * ! % @ ` # , [ ] { } ' " -- --- ... -a ?a :a a: :: a:b *x &x !x !!int %x @x `x #x
-[a {a 'a "a |a >a ,a a, a] a} a' a" \\ \\n /a _a a.b
-""".split()
+[a {a 'a "a |a >a ,a a, a] a} a' a" \ \n /a _a a.b
+""".split()  # noqa: SIM905, a list of them would fill a page
 TRAPS += ["", " ", "  a", " leading blank", "trailing ", "a: b", "a #b", "- a", "? a", "a, b"]
 TRAPS += [
     "--- a",
@@ -133,7 +138,7 @@ TRAPS += [" a\nb", "\n a\n", "#x\ny", "---\na", "...\n", "a\r\nb", "a\rb", "a\x8
 TRAPS += ["\ufeffa", "\xa0", "\x00", "\x07", "\x1b[31m", "\x7f", "\x9b", "\u00e9", "\U0001f600"]
 TRAPS += ["\ud800", "a" * 200, "a " * 100, "\u00e9" * 200, "{{ .Values.x }}", "${X}", "$(X)"]
 
-GO_WORDS = "y yes true on n no false off null ~".split()
+GO_WORDS = set("y yes true on n no false off null ~".split())  # noqa: SIM905
 GO_NUMBER = re.compile(
     r"[-+]?(0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+|[0-9_]+"
     r"|(\.[0-9_]+|[0-9_]+(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|\.(inf|Inf|INF))"
@@ -215,6 +220,29 @@ REFUSED = [
     (f'{{"{SECRET}": NaN}}', "pod.yaml:1: has a number that JSON can't hold"),
     ('{"a": -Infinity}', "pod.yaml:1: has a number that JSON can't hold"),
     ('{"a": 1e999}', "pod.yaml:1: has a number that JSON can't hold"),
+    (
+        f"a: 1\nb: !!python/object/apply:os.system ['{SECRET}']",
+        "pod.yaml:2: has a tag on a mapping",
+    ),
+    (f"a: !!python/object/new:{SECRET} {{}}", "pod.yaml:1: has a tag on a mapping"),
+    (f"a: !!python/name:{SECRET} ''", "pod.yaml:1: has a tag that JSON has no value for"),
+    (f"a: !{SECRET} b", "pod.yaml:1: has a tag that JSON has no value for"),
+    (f"a: !!binary {SECRET}", "pod.yaml:1: has a tag that JSON has no value for"),
+    ("a: !!timestamp 2026-11-23", "pod.yaml:1: has a tag that JSON has no value for"),
+    (f"a: !!timestamp {SECRET}", "pod.yaml:1: has a tag that JSON has no value for"),
+    (f"a: !!set {{{SECRET}}}", "pod.yaml:1: has a tag on a mapping or list; leave it out"),
+    (f"a: !!omap [{SECRET}: 1]", "pod.yaml:1: has a tag on a mapping or list; leave it out"),
+    (f"a: !!map {SECRET}", "pod.yaml:1: has a tag that JSON has no value for; leave it out"),
+    (f"a: !!bool {SECRET}", "pod.yaml:1: has a tag that does not fit its value; leave it out"),
+    (f"a: !!int {SECRET}", "pod.yaml:1: has a tag that does not fit its value; leave it out"),
+    ("a: !!float 1:30", "pod.yaml:1: has a tag that does not fit its value; leave it out"),
+    (f"a: *{SECRET}", "pod.yaml:1: found undefined alias"),
+    (f"a: !{SECRET}!b c", "pod.yaml:1: found undefined tag handle"),
+    (f"a: &{SECRET} b\nb: &{SECRET} c", "pod.yaml:2: second occurrence"),
+    (f"a: 1\nb: \x07{SECRET}", "pod.yaml:2: has a character that YAML does not allow"),
+    ('a: "\\UFFFFFFFF"', "pod.yaml: is not valid YAML, or nested too deep"),
+    ("a: 1\nb: 1" + "0" * 5000, "pod.yaml:2: has a number that is too long"),
+    ("a: 1\nb: 1e999", "pod.yaml:2: has a number that JSON can't hold"),
     (" " * (MAX_CHARACTERS + 1), "pod.yaml: is larger than 4 MiB"),
 ]
 
