@@ -21,8 +21,10 @@ MAX_DIGITS = 400
 """More than any number of JSON needs. Python 3.11 refuses 4300."""
 
 _TAG = "tag:yaml.org,2002:"
-_INT = re.compile(r"[-+]?(0|[1-9][0-9]*|0[0-7]+|0x[0-9a-fA-F]+|0b[01]+)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INT = re.compile(
+    r"[-+]?([1-9][0-9_]*|0[xX][0-9a-fA-F_]*[0-9a-fA-F]_*|0[bB][01_]*[01]_*|0[oO]?[0-7_]*[0-7]_*|0_*)"
+)
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?")
 _FORMS = {
     "str": re.compile(""),
     "merge": re.compile("<<"),
@@ -59,6 +61,12 @@ def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar(_TAG + "str", text, style=None if plain else "'")
 
 
+def _int(text: str) -> int:
+    """Return a whole number as go-yaml reads it: 0644 and 0o644 are octal, _ is skipped."""
+    plain = text.replace("_", "")
+    return int(plain, 8 if re.match("[-+]?0[0-7]", plain) else 0)
+
+
 def _resolvers() -> Dict[str, Any]:
     kept = {_TAG + name for name in ("bool", "null", "merge")}
     return {
@@ -72,6 +80,7 @@ _Loader.add_implicit_resolver(_TAG + "int", re.compile(f"({_INT.pattern})$"), li
 _Loader.add_implicit_resolver(
     _TAG + "float", re.compile(f"({_FLOAT.pattern})$"), list("-+.0123456789")
 )
+_Loader.add_constructor(_TAG + "int", lambda _, node: _int(node.value))
 _Loader.add_constructor(_TAG + "merge", lambda _, node: node.value)  # << where no key is
 _Dumper.add_representer(str, _represent_text)
 
@@ -157,7 +166,7 @@ def _check_scalar(node: yaml.ScalarNode) -> None:
         raise _error("has a tag that does not fit its value; leave it out", node)
     if name in ("int", "float") and len(node.value) > MAX_DIGITS:
         raise _error("has a number that is too long", node)
-    if name == "float" and not math.isfinite(float(node.value)):
+    if name == "float" and not math.isfinite(float(node.value.replace("_", ""))):
         raise _error("has a number that JSON can't hold", node)
 
 
