@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Tuple
 
 from abcwebrtc.errors import ManifestError, Problem
-from abcwebrtc.yamlfiles import parse_yaml, yaml_text
+from abcwebrtc.yamlfiles import MAX_DIGITS, parse_yaml, yaml_text
 
 MAX_CHARACTERS = 4 * 1024 * 1024
-_INDENT = re.compile(r"\{\n([ \t]+)\"")
+MAX_DEPTH = 100
+_INDENT = re.compile(r"\{\r?\n([ \t]+)\"")
+_BLANKS = re.compile(r"[ \t\r\n]*")
 
 
 @dataclass(frozen=True)
@@ -40,38 +42,66 @@ class Manifests:
 def parse_manifests(text: str, file: str) -> Manifests:
     """Return the documents of a text; `file` is what messages call it.
 
-    Raises `ManifestError`, with the line, where it is neither YAML nor JSON or
-    is larger than 4 Mi characters.
+    Raises `ManifestError`, with the line, where it is neither YAML nor JSON, is
+    larger than 4 Mi characters, or is nested more than 100 deep.
     """
     if len(text) > MAX_CHARACTERS:
         raise ManifestError(Problem("is larger than 4 MiB: this is no manifest", "", file))
-    if text.lstrip()[:1] in ("{", "["):
+    text = text[1:] if text.startswith("\ufeff") else text
+    manifests = _parse(text, file)
+    if _is_deep(manifests.documents, -1):
+        message = f"is nested more than {MAX_DEPTH} deep; a manifest holds no such thing"
+        raise ManifestError(Problem(message, "", file))
+    return manifests
+
+
+def _parse(text: str, file: str) -> Manifests:
+    if text.lstrip()[:1] not in ("{", "["):
+        return Manifests(parse_yaml(text, file))
+    try:
         indent = _INDENT.search(text)
         return Manifests(_parse_json(text, file), True, indent.group(1) if indent else None)
-    return Manifests(parse_yaml(text, file))
+    except _NotJSONError as error:
+        failure = error
+    try:
+        return Manifests(parse_yaml(text, file))  # where braces and brackets are allowed, too
+    except ManifestError:
+        pass
+    raise failure
+
+
+def _is_deep(value: Any, depth: int) -> bool:
+    if depth > MAX_DEPTH:
+        return True
+    if isinstance(value, dict):
+        value = list(value.values())
+    return isinstance(value, list) and any(_is_deep(item, depth + 1) for item in value)
 
 
 def _parse_json(text: str, file: str) -> List[Any]:
     decoder = json.JSONDecoder(
-        object_pairs_hook=_mapping, parse_constant=_number, parse_float=_number
+        object_pairs_hook=_mapping, parse_constant=_float, parse_float=_float, parse_int=_int
     )
     documents: List[Any] = []
-    end = len(text) - len(text.lstrip())
-    message, line = "", 0
+    end = _skip_blanks(text, 0)
+    kind = ManifestError
     try:
         while end < len(text):
             document, end = decoder.raw_decode(text, end)
             documents.append(document)
-            end += len(text[end:]) - len(text[end:].lstrip())
+            end = _skip_blanks(text, end)
+        return documents
     except json.JSONDecodeError as error:
-        message, line = f"is not valid JSON: {error.msg}", error.lineno
+        kind, message, line = _NotJSONError, f"is not valid JSON: {error.msg}", error.lineno
     except _JSONError as error:
         message, line = str(error), text.count("\n", 0, end) + 1
-    except (RecursionError, ValueError):
-        message, line = "is nested too deep, or has a number that is too long", 1
-    if message:
-        raise ManifestError(Problem(message, "", file, line))
-    return documents
+    except RecursionError:
+        message, line = "is nested too deep", text.count("\n", 0, end) + 1
+    raise kind(Problem(message, "", file, line))
+
+
+class _NotJSONError(ManifestError):
+    """What may still be YAML."""
 
 
 class _JSONError(Exception):
@@ -87,8 +117,19 @@ def _mapping(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     return result
 
 
-def _number(text: str) -> float:
+def _float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise _JSONError("has a number that JSON can't hold, in the document that begins here")
     return number
+
+
+def _int(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise _JSONError("has a number that is too long, in the document that begins here")
+    return int(text)
+
+
+def _skip_blanks(text: str, start: int) -> int:
+    match = _BLANKS.match(text, start)
+    return match.end() if match else start

@@ -70,6 +70,10 @@ def test_a_file_comes_back_as_it_was(text: str) -> None:
         ),
         ("a: <<\n", "a: '<<'\n"),
         ("mode: 0644\n", "mode: 420\n"),
+        ('\ufeff{"a": 1}\n', '{"a": 1}\n'),
+        ('{\r\n  "a": 1\r\n}\r\n', '{\n  "a": 1\n}\n'),
+        ("{kind: Pod, a: [b]}", "kind: Pod\na:\n- b\n"),
+        ('{"a": 1}\n---\n{"b": 2}\n', "---\na: 1\n---\nb: 2\n"),
         ('  {"a":1}{"b":2}', '{"a": 1}\n{"b": 2}\n'),
         ("", ""),
         ("# only this\n", ""),
@@ -98,6 +102,7 @@ VALUES = [
     ("_1", "_1"),
     ("0x", "0x"),
     ("0b2", "0b2"),
+    ("0b_", "0b_"),
     ("1__", 1),
     ("1e3", 1000.0),
     (".5", 0.5),
@@ -232,6 +237,14 @@ REFUSED = [
     (f'{{"a": 1}}\n{SECRET}', "pod.yaml:2: is not valid JSON: Expecting value"),
     (f'{{"a": 1}}\n{{"a": "{SECRET}", "a": 2}}', "pod.yaml:2: has a key twice in one object"),
     (f'{{"{SECRET}": NaN}}', "pod.yaml:1: has a number that JSON can't hold"),
+    ('{"a": 1}\n{"a": ' + "1" * 5000 + "}", "pod.yaml:2: has a number that is too long"),
+    ("[" * 102 + "]" * 102, "pod.yaml: is nested more than 100 deep"),
+    ('{"a":' * 600 + "1" + "}" * 600, "pod.yaml: is nested more than 100 deep"),
+    ("- " * 101 + "a", "pod.yaml: is nested more than 100 deep"),
+    (
+        "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 200)),
+        "pod.yaml: is nested more than 100 deep",
+    ),
     ('{"a": -Infinity}', "pod.yaml:1: has a number that JSON can't hold"),
     ('{"a": 1e999}', "pod.yaml:1: has a number that JSON can't hold"),
     (
@@ -281,6 +294,16 @@ def test_any_text_is_read_or_refused(text: str) -> None:
             continue
         again = parse_manifests(manifests.text(manifests.documents), "f")
         assert repr(again.documents) == repr(manifests.documents)
+
+
+def test_what_is_not_too_deep_is_printed_in_each_format() -> None:
+    for text in ("[" * 101 + "]" * 101 + "\n", "- " * 100 + "a\n", '{\n "a": 1\n}\n'):
+        assert printed(text) == text
+
+
+def test_many_small_documents_take_no_longer_than_one_large() -> None:
+    # Each of them copied the rest of the text once: minutes for a few megabytes.
+    assert len(parse_manifests("{} " * (MAX_CHARACTERS // 3), "f").documents) == MAX_CHARACTERS // 3
 
 
 def test_a_number_that_is_no_json_does_not_get_through() -> None:
