@@ -14,6 +14,7 @@ from abcwebrtc.findings import Findings, kind
 from abcwebrtc.plain import Frozen, freeze
 from abcwebrtc.quantities import parse_quantity
 
+GROUPS = ("requests", "limits")
 RESOURCES = ("cpu", "memory", "ephemeral-storage")
 _EXTENDED = re.compile(
     r"hugepages-[0-9]+[KMGTPE]i|[a-z0-9.-]+\.[a-z]+/[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
@@ -49,13 +50,14 @@ def check_resources(findings: Findings, path: KeyPath, value: Any) -> Frozen:
         right = "{ 'limits': { 'memory': '256Mi' } }"
         findings.error(path, f"must be a dict such as {right}, not {kind(value)}")
         return None
-    findings.unknown_keys(path, value, ("requests", "limits"))
-    sizes = {key: _sizes(findings, (*path, key), value[key]) for key in value}
+    before = len(findings.errors)
+    findings.unknown_keys(path, value, GROUPS)
+    sizes = {key: _sizes(findings, (*path, key), value[key]) for key in GROUPS if key in value}
     for name, size in sizes.get("requests", {}).items():
         if size > sizes.get("limits", {}).get(name, size):
             message = "is more than the limit, which Kubernetes refuses"
             findings.error((*path, "requests", name), message)
-    return freeze(findings, path, _as_text(value))
+    return None if len(findings.errors) > before else freeze(findings, path, _as_text(value))
 
 
 def check_security_context(findings: Findings, path: KeyPath, value: Any) -> Frozen:
@@ -65,8 +67,9 @@ def check_security_context(findings: Findings, path: KeyPath, value: Any) -> Fro
     """
     if value is None:
         return None
+    before = len(findings.errors)
     _check(findings, path, value, SECURITY_CONTEXT)
-    return freeze(findings, path, value)
+    return None if len(findings.errors) > before else freeze(findings, path, value)
 
 
 def _sizes(findings: Findings, path: KeyPath, value: Any) -> Dict[str, Decimal]:
@@ -77,7 +80,7 @@ def _sizes(findings: Findings, path: KeyPath, value: Any) -> Dict[str, Decimal]:
     for name, quantity in value.items():
         if not isinstance(name, str) or not _EXTENDED.fullmatch(name):
             findings.unknown_keys(path, [name], RESOURCES)
-        size = _size(findings, (*path, str(name)), quantity)
+        size = _size(findings, (*path, name), quantity) if isinstance(name, str) else None
         if size is not None:
             sizes[name] = size
     return sizes
@@ -85,17 +88,17 @@ def _sizes(findings: Findings, path: KeyPath, value: Any) -> Dict[str, Decimal]:
 
 def _size(findings: Findings, path: KeyPath, quantity: Any) -> Optional[Decimal]:
     size: Optional[Decimal] = findings.attempt(path, lambda: parse_quantity(quantity))
-    if path[-1] == "memory" and isinstance(quantity, str) and quantity.endswith("m"):
+    in_thousandths = isinstance(quantity, str) and quantity.endswith("m")
+    if size is not None and path[-1] == "memory" and in_thousandths:
         findings.error(path, "ends in 'm', thousandths of a byte; write 'M' or 'Mi'")
     return size
 
 
-def _as_text(value: Mapping[Any, Any]) -> Dict[Any, Any]:
+def _as_text(value: Mapping[str, Mapping[str, Any]]) -> Dict[str, Dict[str, str]]:
     """Return resources with every quantity as text, the only form that the API's schema has."""
     return {
         key: {name: str(quantity) for name, quantity in group.items()}
         for key, group in value.items()
-        if isinstance(group, Mapping)
     }
 
 

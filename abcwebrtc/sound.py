@@ -148,6 +148,9 @@ class _Parser:
             self._findings.error(path, message)
             return (), ()
         self._findings.unknown_keys(path, acl, ("permit", "deny"))
+        if enable and acl.get("permit", []) == []:
+            message = "permits nobody, so nobody gets sound; write 'permit': [ 'all' ]"
+            self._findings.warn(path, message)
         return self._names(path, acl, "permit"), self._names(path, acl, "deny")
 
     def _names(self, path: KeyPath, acl: Mapping[Any, Any], key: str) -> Tuple[str, ...]:
@@ -170,7 +173,11 @@ class _Parser:
         if "default" not in image:
             self._findings.error(path, "has no 'default', for users without a label of their own")
         for label in image:
-            self._check_image((*path, str(label)), image[label])
+            if isinstance(label, str):
+                self._check_image((*path, label), image[label])
+            else:
+                message = f"has {kind(label)} as the name of a label; write it in quotes"
+                self._findings.error(path, message)
         return MappingProxyType(dict(image))
 
     def _check_image(self, path: KeyPath, image: Any) -> None:
