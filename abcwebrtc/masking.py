@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Any, Callable, Dict, Iterator, List, Set
+from typing import Any, Callable, Dict, Iterator, List, Set, Tuple
 
 from abcwebrtc.desktop import TURN_SERVER
 
 _SECRET_NAME = re.compile(
-    rf"cookie|passw|secret|token|credential|key$|last-applied|{TURN_SERVER}", re.IGNORECASE
+    rf"cookie|pass|pwd|secret|token|cred|key|auth|last-applied|{TURN_SERVER}", re.IGNORECASE
 )
+_SECRET_KINDS = {"Secret": ("data", "stringData"), "ConfigMap": ("data", "binaryData")}
+"""ConfigMaps too: an od.config has the static secret in it."""
 MASK = "***"
+
+Secret = Tuple[str, str]
+"""Its name, and its value as `repr` has it."""
+Replace = Callable[[Secret], str]
 
 
 def masked_diff(before: Any, after: Any, text: Callable[[Any], str]) -> Iterator[str]:
     """Yield the lines of a unified diff of two manifests, as `text` prints them.
 
-    Masked are the contents of Secrets, and variables, labels and annotations
-    whose names speak of a secret. That such a value changed can be seen.
+    Masked are the contents of Secrets and ConfigMaps, and variables, labels and
+    annotations whose names speak of a secret. That such a value changed can be
+    seen.
     """
-    old, new = _secrets(before), _secrets(after)
-    common = old & new
+    common = _secrets(before) & _secrets(after)
 
     def masked(value: Any, when: str) -> List[str]:
         changed = f"{MASK} ({when})"
@@ -32,49 +38,53 @@ def masked_diff(before: Any, after: Any, text: Callable[[Any], str]) -> Iterator
     )
 
 
-def _secrets(value: Any) -> Set[str]:
-    found: Set[str] = set()
+def _secrets(value: Any) -> Set[Secret]:
+    found: Set[Secret] = set()
 
-    def note(text: str) -> str:
-        found.add(text)
-        return text
+    def note(secret: Secret) -> str:
+        found.add(secret)
+        return MASK
 
     _masked(value, note)
     return found
 
 
-def _masked(value: Any, replace: Callable[[str], str]) -> Any:
-    """Return a copy in which `replace` has had every secret text."""
+def _masked(value: Any, replace: Replace) -> Any:
+    """Return a copy with every secret replaced."""
     if isinstance(value, list):
         return [_masked(item, replace) for item in value]
     if not isinstance(value, dict):
         return value
-    result = {key: _masked(item, replace) for key, item in value.items()}
-    if isinstance(value.get("value"), str) and _is_secret(value.get("name")):
-        result["value"] = replace(value["value"])
-    for key in ("labels", "annotations"):
-        result.update(_masked_texts(value, key, replace, _is_secret))
-    if value.get("kind") == "Secret":
-        for key in ("data", "stringData"):
-            result.update(_masked_texts(value, key, replace, lambda _: True))
-    return result
+    return {key: _masked_item(value, key, replace) for key in value}
 
 
-def _masked_texts(
-    value: Dict[Any, Any],
-    key: str,
-    replace: Callable[[str], str],
-    wanted: Callable[[Any], bool],
-) -> Dict[str, Any]:
-    """Return the texts under a key of `value` with those masked that are wanted."""
-    texts = value.get(key)
-    if not isinstance(texts, dict):
-        return {}
-    hidden = {
-        name: replace(text) if isinstance(text, str) and wanted(name) else text
-        for name, text in texts.items()
-    }
-    return {key: hidden}
+def _masked_item(mapping: Dict[Any, Any], key: Any, replace: Replace) -> Any:
+    item, name = mapping[key], mapping.get("name")
+    kind = mapping.get("kind")
+    if isinstance(kind, str) and key in _SECRET_KINDS.get(kind, ()):
+        return _masked_values(item, replace)
+    if key == "value" and _is_secret(name):
+        return _hidden(name, item, replace)
+    if key in ("labels", "annotations") and isinstance(item, dict):
+        return {
+            name: (_hidden if _is_secret(name) else _kept)(name, value, replace)
+            for name, value in item.items()
+        }
+    return _masked(item, replace)
+
+
+def _masked_values(item: Any, replace: Replace) -> Any:
+    if isinstance(item, dict):
+        return {name: _hidden(name, value, replace) for name, value in item.items()}
+    return _hidden("", item, replace)
+
+
+def _hidden(name: Any, value: Any, replace: Replace) -> Any:
+    return None if value is None else replace((str(name), repr(value)))
+
+
+def _kept(_: Any, value: Any, replace: Replace) -> Any:
+    return _masked(value, replace)
 
 
 def _is_secret(name: Any) -> bool:
