@@ -12,7 +12,7 @@ import pytest
 import abcwebrtc
 from support import WAIT, environment, write_od_config
 
-HEAVY = {"cherrypy", "cheroot", "kubernetes", "aioice", "jwt", "cryptography"}
+HEAVY = {"cherrypy", "cheroot", "kubernetes", "aioice", "jwt", "cryptography", "yaml"}
 LAST = "\nprint('loaded:', *{name.partition('.')[0] for name in sys.modules})"
 
 

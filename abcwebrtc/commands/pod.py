@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from dataclasses import replace
 from typing import Any, Dict, List, Optional
@@ -25,6 +26,7 @@ before the pod, and the pod refers to it.
 
 example: abcwebrtc pod od.config desktop.yaml --user alice --secret
 """
+MAX_BYTES = 4 * 1024 * 1024
 STDIN = "-"
 USERID_LABEL = "access_userid"
 
@@ -66,6 +68,8 @@ def run(options: argparse.Namespace) -> int:
     injector = _Injector(config, options, file)
     after = injector.inject_all(manifests.documents)
     if not options.diff:
+        if isinstance(sys.stdout, io.TextIOWrapper):  # as it was read, whatever the locale is
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
         print(manifests.text(after), end="")
         return OK
     for line in masked_diff(manifests.documents, after, manifests.text):
@@ -98,11 +102,19 @@ class _Injector:
             words = "has no 'kind'" if isinstance(document, dict) else f"is {kind(document)}"
             raise self._error(ManifestError.at((), f"{words}; write a manifest: kind: Pod"), path)
         if document["kind"] == "List":
-            items = document.get("items") or []
-            paths = [(*path, "items", index) for index in range(len(items))]
-            new = [part for item, where in zip(items, paths) for part in self._inject(item, where)]
-            return [{**document, "items": new}]
+            return [self._inject_list(document, path)]
         return self._inject_pod(document, path) if document["kind"] == "Pod" else [document]
+
+    def _inject_list(self, document: Dict[str, Any], path: KeyPath) -> Dict[str, Any]:
+        items = document.get("items")
+        if items is None:
+            return document
+        where = (*path, "items")
+        if not isinstance(items, list):
+            message = f"must be a list, not {kind(items)}"
+            raise self._error(ManifestError.at((), message), where)
+        new = [part for i, item in enumerate(items) for part in self._inject(item, (*where, i))]
+        return {**document, "items": new}
 
     def _inject_pod(self, pod: Dict[str, Any], path: KeyPath) -> List[Any]:
         self._pods += 1
@@ -111,7 +123,7 @@ class _Injector:
             prepared = prepare_pod(
                 pod,
                 self._config,
-                options.user or _access_userid(pod),
+                _access_userid(pod) if options.user is None else options.user,
                 labels=options.labels,
                 containers=options.containers,
                 turn_secret=options.secret,
@@ -134,27 +146,41 @@ class _Injector:
 
 def _access_userid(pod: Dict[str, Any]) -> Optional[str]:
     """Return the userid that pyos has put on a pod."""
-    labels = (pod.get("metadata") or {}).get("labels") or {}
-    return labels.get(USERID_LABEL)
+    labels: Any = pod
+    for key in ("metadata", "labels"):
+        labels = labels.get(key)
+        if not isinstance(labels, dict):
+            return None  # what is wrong with the pod is said elsewhere
+    user = labels.get(USERID_LABEL)
+    if user is not None and not isinstance(user, str):
+        message = f"must be text, not {kind(user)}; write it in quotes"
+        raise ManifestError.at(("metadata", "labels", USERID_LABEL), message)
+    return user
 
 
 def _read(name: str, file: str) -> str:
-    reason = ""
+    reason = "" if name != STDIN or sys.stdin else "it is closed"
     try:
-        if name == STDIN:
-            data = sys.stdin.buffer.read()
-        else:
-            with open(name, "rb") as stream:
-                data = stream.read()
-    except OSError as error:
-        reason = error.strerror or "no such file"
+        if not reason:
+            data = _read_bytes(name)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
     if reason:
         raise ManifestError(Problem(f"can't be read: {reason}", "", file))
+    if len(data) > MAX_BYTES:
+        raise ManifestError(Problem("is larger than 4 MiB: this is no manifest", "", file))
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
     raise ManifestError(Problem("not UTF-8 text; save the file as UTF-8", "", file, line))
+
+
+def _read_bytes(name: str) -> bytes:
+    if name == STDIN:
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    with open(name, "rb") as stream:
+        return stream.read(MAX_BYTES + 1)
 
 
 def _names(text: str) -> List[str]:
