@@ -277,11 +277,20 @@ def test_a_note_goes_to_stderr_with_its_place(run: Any) -> None:
 # what is refused
 
 BAD = [
-    ("", "stdin: error: has no document of kind Pod\n"),
-    ("# nothing\n---\n", "stdin: error: has no document of kind Pod\n"),
-    (SERVICE, "stdin: error: has no document of kind Pod\n"),
-    ("kind: List\nitems: []\n", "stdin: error: has no document of kind Pod\n"),
-    ("kind: List\n", "stdin: error: has no document of kind Pod\n"),
+    ("", "stdin: error: has no document of kind Pod; give the manifest of a desktop pod\n"),
+    (
+        "# nothing\n---\n",
+        "stdin: error: has no document of kind Pod; give the manifest of a desktop pod\n",
+    ),
+    (SERVICE, "stdin: error: has no document of kind Pod; give the manifest of a desktop pod\n"),
+    (
+        "kind: List\nitems: []\n",
+        "stdin: error: has no document of kind Pod; give the manifest of a desktop pod\n",
+    ),
+    (
+        "kind: List\n",
+        "stdin: error: has no document of kind Pod; give the manifest of a desktop pod\n",
+    ),
     ("hello\n", "stdin: error: is text; write a manifest: kind: Pod\n"),
     ("- a\n", "stdin: error: is a list; write a manifest: kind: Pod\n"),
     ("5\n", "stdin: error: is a whole number; write a manifest: kind: Pod\n"),

@@ -94,7 +94,8 @@ class _Injector:
         for number, document in enumerate(documents, 1):
             result += self._inject(document, (f"document {number}",) if many else ())
         if not self._pods:
-            raise ManifestError(Problem("has no document of kind Pod", "", self._file))
+            message = "has no document of kind Pod; give the manifest of a desktop pod"
+            raise ManifestError(Problem(message, "", self._file))
         return result
 
     def _inject(self, document: Any, path: KeyPath) -> List[Any]:
