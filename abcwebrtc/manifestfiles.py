@@ -5,6 +5,7 @@ They are printed in the format that they came in, with their keys in order.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -16,6 +17,8 @@ from abcwebrtc.yamlfiles import MAX_DIGITS, parse_yaml, yaml_text
 
 MAX_CHARACTERS = 4 * 1024 * 1024
 MAX_DEPTH = 100
+MAX_FLOW = 64 * 1024
+"""Longer than any YAML in braces. It would take a while to find the same fault as YAML again."""
 _INDENT = re.compile(r"\{\r?\n([ \t]+)\"")
 _BLANKS = re.compile(r"[ \t\r\n]*")
 
@@ -63,10 +66,9 @@ def _parse(text: str, file: str) -> Manifests:
         return Manifests(_parse_json(text, file), True, indent.group(1) if indent else None)
     except _NotJSONError as error:
         failure = error
-    try:
-        return Manifests(parse_yaml(text, file))  # where braces and brackets are allowed, too
-    except ManifestError:
-        pass
+    if len(text) <= MAX_FLOW:
+        with contextlib.suppress(ManifestError):
+            return Manifests(parse_yaml(text, file))  # where braces are allowed, too
     raise failure
 
 

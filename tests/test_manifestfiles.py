@@ -236,6 +236,7 @@ REFUSED = [
     (f'{{"a": 1}}\n{{"{SECRET}": }}', "pod.yaml:2: is not valid JSON: Expecting value"),
     (f'{{"a": 1}}\n{SECRET}', "pod.yaml:2: is not valid JSON: Expecting value"),
     (f'{{"a": 1}}\n{{"a": "{SECRET}", "a": 2}}', "pod.yaml:2: has a key twice in one object"),
+    ('{"a": 1, ' + " " * 2_000_000 + '"b": ', "pod.yaml:1: is not valid JSON: Expecting value"),
     (f'{{"{SECRET}": NaN}}', "pod.yaml:1: has a number that JSON can't hold"),
     ('{"a": 1}\n{"a": ' + "1" * 5000 + "}", "pod.yaml:2: has a number that is too long"),
     ("[" * 102 + "]" * 102, "pod.yaml: is nested more than 100 deep"),

@@ -120,6 +120,24 @@ def test_the_entries_of_whole_files_are_right(path: Path) -> None:
     assert all("has no effect" in warning.message for warning in warnings)
 
 
+def test_every_field_of_a_security_context_may_be_given() -> None:
+    profile = {"type": "Localhost", "localhostProfile": "a"}
+    context: Dict[str, Any] = {
+        "allowPrivilegeEscalation": False,
+        "appArmorProfile": profile,
+        "capabilities": {"add": [], "drop": ["ALL"]},
+        "privileged": False,
+        "procMount": "Default",
+        "readOnlyRootFilesystem": True,
+        "runAsGroup": "{{gidNumber}}",
+        "runAsNonRoot": True,
+        "runAsUser": 2**31 - 1,
+        "seLinuxOptions": {"level": "l", "role": "r", "type": "t", "user": "u"},
+        "seccompProfile": profile,
+    }
+    assert thaw(settings_of(securityContext=context).security_context) == context
+
+
 def test_settings_can_not_be_changed() -> None:
     given_entry = {**ENTRY, "image": {"default": IMAGE}, "resources": {"limits": {"cpu": "1"}}}
     found, _, _ = read_mapping({"desktop.pod": {"sound": given_entry}})
