@@ -13,6 +13,7 @@ _SECRET_NAME = re.compile(
 )
 _SECRET_KINDS = {"Secret": ("data", "stringData"), "ConfigMap": ("data", "binaryData")}
 """ConfigMaps too: an od.config has the static secret in it."""
+_LOGIN = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 MASK = "***"
 
 Secret = Tuple[str, str]
@@ -23,9 +24,9 @@ Replace = Callable[[Secret], str]
 def masked_diff(before: Any, after: Any, text: Callable[[Any], str]) -> Iterator[str]:
     """Yield the lines of a unified diff of two manifests, as `text` prints them.
 
-    Masked are the contents of Secrets and ConfigMaps, and variables, labels and
-    annotations whose names speak of a secret. That such a value changed can be
-    seen.
+    Masked are the contents of Secrets and ConfigMaps, variables, labels and
+    annotations whose names speak of a secret, and URLs with a password. That
+    such a value changed can be seen.
     """
     common = _secrets(before) & _secrets(after)
 
@@ -53,6 +54,8 @@ def _masked(value: Any, replace: Replace) -> Any:
     """Return a copy with every secret replaced."""
     if isinstance(value, list):
         return [_masked(item, replace) for item in value]
+    if isinstance(value, str) and _LOGIN.search(value):
+        return _hidden("", value, replace)
     if not isinstance(value, dict):
         return value
     return {key: _masked_item(value, key, replace) for key in value}

@@ -53,7 +53,12 @@ NAMES = [
     *["AUTH_TOKEN", "client-secret", "AWS_CREDENTIALS", "CREDS", "Authorization", "BASIC_AUTH"],
     "kubectl.kubernetes.io/last-applied-configuration",
 ]
+URLS: List[Any] = [
+    lambda value: env("DATABASE_URL", f"postgres://me:{value}@db.example.org/x"),
+    lambda value: {"kind": "Pod", "spec": {"args": ["--turn", f"turn://1%3Aa:{value}@h:3478"]}},
+]
 SPOTS: List[Any] = [
+    *URLS,
     *[lambda value, name=name: env(name, value) for name in NAMES],
     *[lambda value, name=name: metadata("labels", name, value) for name in NAMES],
     *[lambda value, name=name: metadata("annotations", name, value) for name in NAMES],
@@ -80,7 +85,7 @@ def test_a_secret_that_changes_is_seen_to_change_and_no_more(spot: Any, form: Ma
 
 
 @pytest.mark.parametrize("value", [12345678, 1234567.5, ["12345678"], {"x": "12345678"}], ids=str)
-@pytest.mark.parametrize("spot", SPOTS)
+@pytest.mark.parametrize("spot", SPOTS[len(URLS) :])
 def test_a_secret_that_is_no_text_is_masked_too(spot: Any, value: Any) -> None:
     text = "\n".join(diff([spot(value), {"size": 1}], [spot("x"), {"size": 2}]))
     assert "1234567" not in text
@@ -110,6 +115,7 @@ def test_a_secret_that_comes_or_goes_is_masked(spot: Any) -> None:
     [
         (env("STUN_SERVER", "stun://a:1"), env("STUN_SERVER", "stun://b:1"), ["value: stun://b:1"]),
         (metadata("labels", "app", "one"), metadata("labels", "app", "two"), ["app: two"]),
+        (env("U", "http://a:80/@x"), env("U", "http://b:80/@x"), ["value: http://b:80/@x"]),
         (env("LANG", None), env("LANG", "C"), ["value: C"]),
         ({"kind": "Secret", "type": "a"}, {"kind": "Secret", "type": "b"}, ["type: b"]),
         ({"kind": "Secret", "data": None}, {"kind": "Secret", "data": {}}, ["data: {}"]),
