@@ -38,6 +38,7 @@ _BREAKS = re.compile("[\x85\u2028\u2029]")
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 _QUOTED = re.compile(r" (?P<quote>['\"])(?![<\\])..+(?P=quote)", re.DOTALL)
 """Source text in PyYAML's messages. One character, or the name of a token, may stay."""
+_UNCLEAR = {"second occurrence": "has an anchor (&) twice; give each a name of its own"}
 
 
 class _Loader(yaml.SafeLoader):
@@ -96,6 +97,7 @@ def parse_yaml(text: str, file: str) -> List[Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message, line = error.problem or "is not valid YAML", mark.line + 1 if mark else None
+        message = _UNCLEAR.get(message, message)
     except yaml.reader.ReaderError as error:
         message = "has a character that YAML does not allow"
         line = text.count("\n", 0, error.position) + 1

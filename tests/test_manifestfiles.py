@@ -266,7 +266,7 @@ REFUSED = [
     ("a: !!float 1:30", "pod.yaml:1: has a tag that does not fit its value; leave it out"),
     (f"a: *{SECRET}", "pod.yaml:1: found undefined alias"),
     (f"a: !{SECRET}!b c", "pod.yaml:1: found undefined tag handle"),
-    (f"a: &{SECRET} b\nb: &{SECRET} c", "pod.yaml:2: second occurrence"),
+    (f"a: &{SECRET} b\nb: &{SECRET} c", "pod.yaml:2: has an anchor (&) twice; give each"),
     (f"a: 1\nb: \x07{SECRET}", "pod.yaml:2: has a character that YAML does not allow"),
     ('a: "\\UFFFFFFFF"', "pod.yaml: is not valid YAML, or nested too deep"),
     ("a: 1\nb: 1" + "0" * 5000, "pod.yaml:2: has a number that is too long"),
