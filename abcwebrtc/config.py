@@ -168,7 +168,7 @@ def _check_together(findings: Findings, config: WebRTCConfig) -> None:
     if config.desktop.turn:
         _check_desktop_turn(findings, config.coturn)
     if config.enable and config.sound and not config.sound.enable:
-        message = "is False, so desktops have no sound to send; write 'enable': True"
+        message = "is not True, so desktops have no sound to send; write 'enable': True"
         findings.warn((*SOUND_PATH, "enable"), message)
 
 

@@ -14,6 +14,19 @@ Data = Dict[str, Any]
 MAX_DEPTH = 100
 CONTAINERS: KeyPath = ("spec", "containers")
 INIT_CONTAINERS: KeyPath = ("spec", "initContainers")
+_MAPPINGS: Tuple[KeyPath, ...] = (
+    ("metadata",),
+    ("metadata", "labels"),
+    ("spec",),
+    ("spec", "securityContext"),
+)
+_TEXTS: Tuple[KeyPath, ...] = (("metadata", "name"), ("metadata", "namespace"))
+_LISTS: Tuple[KeyPath, ...] = (
+    ("spec", "volumes"),
+    ("spec", "imagePullSecrets"),
+    CONTAINERS,
+    INIT_CONTAINERS,
+)
 _NOT_DATA = "is nested too deep; a manifest holds no such thing"
 
 
@@ -38,20 +51,24 @@ def check_pod(pod: Data) -> None:
     """Raise `ManifestError` where `pod` is not a Pod, as far as we use it."""
     if pod.get("kind") not in (None, "Pod"):
         raise ManifestError.at(("kind",), "is not Pod; give the manifest of a pod")
-    mappings: Tuple[KeyPath, ...] = (("metadata",), ("metadata", "labels"), ("spec",))
-    lists: Tuple[KeyPath, ...] = (("spec", "volumes"), ("spec", "imagePullSecrets"))
-    for path in mappings:
+    for path in _MAPPINGS:
         _expect(pod, path, dict, "a mapping")
+    for path in _TEXTS:
+        _expect(pod, path, str, "text")
     if pod.get("spec") is None:
         raise ManifestError.at(("spec",), "is missing; give the manifest of a pod")
-    for path in (*lists, CONTAINERS, INIT_CONTAINERS):
+    for path in _LISTS:
         _check_named(path, _expect(pod, path, list, "a list"))
     for path, container in all_containers(pod):
-        for key in ("env", "volumeMounts"):
-            items = _expect(container, (key,), list, "a list", path)
-            kept = items if key == "env" else [item for item in items if item is not None]
-            _check_named((*path, key), kept)
-        _expect(container, ("ports",), list, "a list", path)
+        _check_container(path, container)
+
+
+def _check_container(path: KeyPath, container: Data) -> None:
+    for key in ("env", "imagePullSecrets"):
+        _check_named((*path, key), _expect(container, (key,), list, "a list", path))
+    mounts = _expect(container, ("volumeMounts",), list, "a list", path)
+    _check_named((*path, "volumeMounts"), [mount for mount in mounts if mount is not None])
+    _check_mappings((*path, "ports"), _expect(container, ("ports",), list, "a list", path))
 
 
 def containers(pod: Data) -> List[Data]:
@@ -125,10 +142,14 @@ def _expect(data: Data, path: KeyPath, wanted: type, words: str, parent: KeyPath
 
 
 def _check_named(path: KeyPath, items: List[Any]) -> None:
+    _check_mappings(path, items)
+    for index, item in enumerate(items):
+        if not isinstance(item.get("name"), str) or not item["name"]:
+            message = "is missing, or no text; every entry needs one"
+            raise ManifestError.at((*path, index, "name"), message)
+
+
+def _check_mappings(path: KeyPath, items: List[Any]) -> None:
     for index, item in enumerate(items):
         if not isinstance(item, dict):
             raise ManifestError.at((*path, index), f"must be a mapping, not {kind(item)}")
-        if not isinstance(item.get("name"), str) or not item["name"]:
-            raise ManifestError.at(
-                (*path, index, "name"), "is missing, or no text; every entry needs one"
-            )

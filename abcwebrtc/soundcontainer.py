@@ -16,7 +16,7 @@ from abcwebrtc.poddata import (
     set_variable,
 )
 from abcwebrtc.podfields import PLACEHOLDER
-from abcwebrtc.sound import PATH, SoundSettings
+from abcwebrtc.sound import SoundSettings
 
 LABEL = "service_sound"
 SERVICE = {"name": "ABCDESKTOP_SERVICE_sound", "value": "enabled"}
@@ -144,11 +144,9 @@ def _security_context(pod: Data, settings: SoundSettings) -> Any:
     for key, value in context.items():
         match = PLACEHOLDER.fullmatch(value) if isinstance(value, str) else None
         if match:
-            context[key] = own.get(_IDS[match.group("name")])
+            name = _IDS[match.group("name")]
+            context[key] = own.get(name)
             if type(context[key]) is not int:
-                message = (
-                    f"has pyos's placeholder for a user's number, and the pod's own "
-                    f"securityContext has no {_IDS[match.group('name')]} to take it from"
-                )
-                raise ManifestError.at((*PATH, "securityContext", key), message)
+                message = f"is missing; the sound container's {key} is to be the same"
+                raise ManifestError.at(("spec", "securityContext", name), message)
     return context

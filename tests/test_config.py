@@ -159,7 +159,7 @@ def gconfig():
             "jwtuserpublickeyfile": "/config.usersigning/public.pem",
         },
         "desktop.envlocal": {"STUN_SERVER": "stun://stun.domain.local:3478"},
-        "desktop.pod": {"sound": {"enable": True, "image": "x", "tcpport": 4714}},
+        "desktop.pod": {"sound": {"enable": True, "image": "x", "acl": {"permit": ["all"]}}},
         "desktop.webhookencodeparams": True,
         "webrtc.enable": True,
         "webrtc.rtc_configuration": copy.deepcopy(STUN),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import logging
@@ -210,7 +211,7 @@ def test_a_number_that_the_pod_has_not_is_an_error() -> None:
     config = configuration(sound={"securityContext": {"runAsUser": "{{ uidNumber }}"}})
     pod = desktop_pod()
     del pod["spec"]["securityContext"]
-    with pytest.raises(ManifestError, match=r"^desktop\.pod\.sound\.securityContext\.runAsUser: "):
+    with pytest.raises(ManifestError, match=r"^spec\.securityContext\.runAsUser: is missing; "):
         inject(pod, config)
 
 
@@ -500,6 +501,16 @@ NO_PODS = [
         "spec.containers[0].volumeMounts[0]: must be a mapping, not text",
     ),
     ({"spec": {"volumes": [{}]}}, "spec.volumes[0].name: is missing"),
+    ({"spec": {"securityContext": 1}}, "spec.securityContext: must be a mapping, not a whole"),
+    ({"spec": {}, "metadata": {"namespace": [1]}}, "metadata.namespace: must be text, not a list"),
+    (
+        {"spec": {"containers": [{"name": "s-a", "ports": [5]}]}},
+        "spec.containers[0].ports[0]: must be a mapping, not a whole number",
+    ),
+    (
+        {"spec": {"containers": [{"name": "s-a", "imagePullSecrets": ["x"]}]}},
+        "spec.containers[0].imagePullSecrets[0]: must be a mapping, not text",
+    ),
     ({"spec": {"imagePullSecrets": "x"}}, "spec.imagePullSecrets: must be a list, not text"),
     ("pod", "must be a dict or a V1Pod of the kubernetes client, not text"),
     (None, "must be a dict or a V1Pod of the kubernetes client, not None"),
@@ -511,6 +522,37 @@ def test_what_is_no_pod_gets_a_message(pod: Any, words: str) -> None:
     with pytest.raises(ManifestError) as caught:
         inject_webrtc(pod, configuration(), "ada", NOW)
     assert str(caught.value).startswith(words)
+
+
+ODD = [None, True, 5, 1.5, "x", [], [5], ["x"], [None], [[]], [{}], {}, {"a": 5}]
+
+
+def places(value: Any) -> List[List[Any]]:
+    """Return the key path of everything in a value."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    found: List[List[Any]] = []
+    for key, item in pairs:
+        inner = places(item) if isinstance(item, (dict, list)) else []
+        found += [[key], *([key, *path] for path in inner)]
+    return found
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_odd_parts_of_a_pod_get_a_message_or_stay(odd: Any) -> None:
+    context = {"runAsUser": "{{ uidNumber }}"}
+    config = configuration(turn=True, sound={"securityContext": context})
+    original = json.loads(json.dumps(desktop_pod()))
+    sound_of(original).update(
+        ports=[{"containerPort": 4714}], imagePullSecrets=[{"name": "q"}], securityContext={}
+    )
+    for path in places(original):
+        pod = copy.deepcopy(original)
+        part = pod
+        for key in path[:-1]:
+            part = part[key]
+        part[path[-1]] = odd
+        with contextlib.suppress(ManifestError):
+            prepare_pod(pod, config, "ada", NOW)
 
 
 def test_a_loop_is_no_manifest() -> None:
