@@ -30,10 +30,14 @@ def enter_venv(extras: str, modules: List[str], apt: bool) -> None:
     os.execv(python, [str(python), *sys.argv])
 
 
-def make_venv(interpreter: str, folder: Path, extras: str, apt: bool) -> Path:
-    """Return the python of a virtual environment, made or brought up to date."""
+def make_venv(interpreter: str, folder: Path, extras: str, apt: bool, *pins: str) -> Path:
+    """Return the python of a virtual environment, made or brought up to date.
+
+    `pins` are requirements beside those of the checkout, such as ``cherrypy==18.6.1``.
+    """
     python = folder / "bin" / "python"
-    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + extras.encode()).hexdigest()
+    what = " ".join((extras, *pins)).encode()
+    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + what).hexdigest()
     stamp = folder / "installed"
     if stamp.exists() and stamp.read_text() == wanted and python.exists():
         return python
@@ -43,7 +47,7 @@ def make_venv(interpreter: str, folder: Path, extras: str, apt: bool) -> Path:
     _run([interpreter, "-m", "venv", "--clear", str(folder)])
     target = f"{ROOT}[{extras}]" if extras else str(ROOT)
     install = [str(python), "-m", "pip", "install", "--quiet", "--editable", target]
-    _run([*install, "--disable-pip-version-check"])
+    _run([*install, "--disable-pip-version-check", *pins])
     stamp.write_text(wanted)
     return python
 

@@ -5,7 +5,8 @@
 It needs nothing but Python 3 and installs the rest into `.venv`. With --apt it
 also installs the Debian packages that tests use, coturn among them; without
 them, those tests are skipped. The unit tests run once more on Python 3.8 and on
-the newest Python, where these are installed, and those on manifests once more
+the newest Python, where these are installed (on 3.8 with the versions of the
+libraries that pyos 3.2 has), and those on manifests once more
 with the oldest kubernetes client and the schemas of an older Kubernetes.
 
 --apt    install Debian packages that are missing (as root, or with sudo)
@@ -37,6 +38,8 @@ DEBIAN_PACKAGES = [
     "python3-gi",
 ]
 OLDEST, NEWEST = 8, 14
+PYOS_PINS = ["cherrypy==18.6.1", "cryptography==42.0.8", "pyjwt==2.4.0", "kubernetes==29.0.0"]
+"""What abcwebrtc runs with inside pyos."""
 COVERAGE = 95
 OLDEST_KUBERNETES = "23.3.0"
 OLD_SCHEMAS = "kubernetes-validate==1.33.1"
@@ -112,7 +115,8 @@ def pythons(minor: int) -> List[str]:
 def unit_tests(minor: int, interpreter: str, apt: bool) -> List[str]:
     """Return the command for the unit tests on another Python."""
     folder = ROOT / f".venv-3.{minor}"
-    python = bootstrap.make_venv(interpreter, folder, "test", apt)
+    pins = PYOS_PINS if minor == OLDEST else []
+    python = bootstrap.make_venv(interpreter, folder, "test", apt, *pins)
     return [str(python), "-m", "pytest", "-q", "--ignore=tests/integration"]
 
 
