@@ -97,6 +97,8 @@ def prepare_pod(
     Raises `ManifestError` where `pod` is not a pod, and `CredentialError` as
     `desktop_environment` does.
     """
+    if isinstance(labels, str) or isinstance(containers, str):
+        raise TypeError("labels and containers are lists of names, such as ['staff']")
     data, build = open_object(pod)
     poddata.check_pod(data)
     injection = _Injection(data, config, user)
@@ -214,7 +216,11 @@ def _secret(pod: Data, texts: Dict[str, str]) -> Data:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": f"webrtc-{name}"[:MAX_SECRET_NAME], **where, "labels": labels},
+        "metadata": {
+            "name": f"webrtc-{name}"[:MAX_SECRET_NAME].rstrip("-."),
+            **where,
+            "labels": labels,
+        },
         "type": "Opaque",
         "stringData": texts,
     }

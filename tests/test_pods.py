@@ -269,6 +269,12 @@ def test_it_stands_where_pyos_has_it() -> None:
 # who gets sound
 
 
+@pytest.mark.parametrize("options", [{"labels": "staff"}, {"containers": "x-ada"}], ids=str)
+def test_one_name_is_no_list_of_names(options: Any) -> None:
+    with pytest.raises(TypeError, match="lists of names"):
+        inject_webrtc(desktop_pod(), configuration(), "ada", NOW, **options)
+
+
 @pytest.mark.parametrize(
     ("acl", "labels", "sound"),
     [
@@ -435,6 +441,17 @@ def test_plain_takes_the_place_of_plain_but_not_of_the_secret() -> None:
     assert "TURN_SERVER is left as it is" in str(plain.notes[0])
     before = inject(desktop_pod(), config)
     assert prepare_pod(before, config, "ada", NOW).pod == by_secret
+
+
+def test_the_longest_name_of_a_pod_gives_a_valid_name_of_a_secret() -> None:
+    pod = desktop_pod()
+    pod["metadata"]["name"] = "a" * 245 + "." + "b" * 7
+    prepared = prepare_pod(pod, configuration(turn=True), "ada", NOW)
+    name = prepared.secret["metadata"]["name"]
+    assert name == "webrtc-" + "a" * 245
+    assert (
+        variable(sound_of(prepared.pod), "TURN_SERVER")["valueFrom"]["secretKeyRef"]["name"] == name
+    )
 
 
 def test_a_secret_needs_a_pod_with_a_name() -> None:
