@@ -1,0 +1,216 @@
+"""One target at one address, step by step."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import threading
+import time
+from dataclasses import replace
+from typing import Optional
+
+from aioice import stun
+
+from abcwebrtc.probe.certificates import read_certificate
+from abcwebrtc.probe.login import investigate
+from abcwebrtc.probe.model import (
+    ALLOCATE,
+    BINDING,
+    HANDSHAKE,
+    RELAY,
+    TCP,
+    TLS,
+    Account,
+    Failure,
+    Login,
+    LoginFindings,
+    Observation,
+)
+from abcwebrtc.probe.session import UNAUTHORIZED, Session, round_trip
+from abcwebrtc.probe.wire import (
+    Settings,
+    StepError,
+    StoppedError,
+    Wire,
+    address_text,
+    error_failure,
+    request_message,
+    timed,
+)
+
+SHORT_TTL = 60
+"""Seconds: a login that ends so soon is refused where the server's clock is ahead."""
+SECOND_LOOK = 1.5
+"""Seconds to wait for an Allocate where a Binding had no answer."""
+QUOTA = 486
+
+
+def probe_address(seen: Observation, settings: Settings, server_lock: threading.Lock) -> None:
+    """Do every step, and put what is seen into the observation."""
+    with contextlib.suppress(StoppedError):
+        try:
+            _Attempt(seen, settings, server_lock).run()
+        except StepError as error:
+            seen.failures.append(error.failure)
+
+
+class _Attempt:
+    """The steps of one observation. What ends them is raised as `StepError`."""
+
+    def __init__(self, seen: Observation, settings: Settings, server_lock: threading.Lock) -> None:
+        self._seen, self._settings, self._lock = seen, settings, server_lock
+        self._context = settings.trust if seen.target.transport == TLS else None
+
+    def run(self) -> None:
+        with self._first_connection() as wire:
+            self._seen.local = wire.local
+            self._seen.times.update(wire.times)
+            self._keep_certificate(wire)
+            answered = self._bind(wire)
+            account = self._seen.target.account
+            if account:
+                # Two probes of one server would count together against its quota.
+                with self._lock:
+                    self._allocate(account, wire, answered)
+
+    # the connection
+
+    def _open(self) -> Wire:
+        seen = self._seen
+        wire = Wire(seen.target, seen.address, self._settings)
+        try:
+            wire.open(self._context)
+        except BaseException:
+            wire.close()
+            raise
+        return wire
+
+    def _first_connection(self) -> Wire:
+        """Connect. A certificate that is not to be trusted is noted, and the rest done anyway."""
+        try:
+            return self._open()
+        except StepError as error:
+            failure = error.failure
+        if failure.kind == "certificate":
+            self._seen.failures.append(failure)
+            self._context = unverified_context()
+            return self._open()
+        if failure.step == HANDSHAKE:
+            self._seen.answers_plain = self._answers_plain()
+        raise StepError(failure)
+
+    def _keep_certificate(self, wire: Wire) -> None:
+        if self._context is None:
+            return
+        distrust = next((one for one in self._seen.failures if one.kind == "certificate"), None)
+        code, text = (distrust.error, distrust.detail) if distrust else (0, "")
+        with contextlib.suppress(ValueError):
+            self._seen.certificate = read_certificate(wire.certificates(), code, text)
+
+    def _answers_plain(self) -> bool:
+        """Say whether the server answers a Binding where TLS was expected."""
+        target = replace(self._seen.target, transport=TCP)
+        try:
+            with Wire(target, self._seen.address, self._settings) as wire:
+                wire.connect()
+                wire.request(request_message(stun.Method.BINDING), BINDING, SECOND_LOOK)
+        except StepError:
+            return False
+        return True
+
+    # STUN
+
+    def _bind(self, wire: Wire) -> bool:
+        """Ask for the reflexive address, and say whether there was an answer.
+
+        A TURN server may have its Binding off, so for one no answer is not the end.
+        """
+        seen = self._seen
+        try:
+            with timed(seen.times, BINDING):
+                answer = wire.request(request_message(stun.Method.BINDING), BINDING)
+        except StepError as error:
+            if error.failure.kind != "timeout" or not seen.target.is_turn:
+                raise
+            return False
+        mapped = answer.attributes.get("XOR-MAPPED-ADDRESS") or answer.attributes.get(
+            "MAPPED-ADDRESS"
+        )
+        if answer.message_class == stun.Class.RESPONSE and mapped:
+            seen.reflexive = address_text(mapped)
+        else:
+            seen.times.pop(BINDING)
+            failure = error_failure(BINDING, answer)
+            if not seen.target.is_turn:
+                raise StepError(failure)
+            seen.failures.append(failure)
+        return True
+
+    # TURN
+
+    def _allocate(self, account: Account, wire: Wire, answered: bool) -> None:
+        seen = self._seen
+        login = account.static or self._minted(account, account.ttl)
+        with Session(wire, login) as session:
+            try:
+                with timed(seen.times, ALLOCATE):
+                    session.allocate(0 if answered else SECOND_LOOK)
+            except StepError as error:
+                failure = error.failure
+            else:
+                failure = None
+                seen.anonymous = session.anonymous
+                seen.relayed = address_text(session.relayed)
+                self._relay(session, login)
+        if failure and failure.kind == "timeout" and not answered:
+            raise StepError(Failure(BINDING, "timeout"))
+        if failure and failure.error == UNAUTHORIZED and account.mint:
+            seen.login = self._investigate(account)
+        if failure:
+            raise StepError(failure)
+        self._check_clock(account)
+
+    def _relay(self, first: Session, login: Login) -> None:
+        """Send data through two relays; where there may be no second one, back to the first."""
+        with contextlib.ExitStack() as stack:
+            second = stack.enter_context(Session(stack.enter_context(self._open()), login))
+            try:
+                second.allocate()
+            except StepError as error:
+                if error.failure.error != QUOTA:
+                    raise
+                self._seen.alone, second = True, first
+            self._seen.times[RELAY] = round_trip(first, second, self._settings.timeout)
+
+    # logins
+
+    def _minted(self, account: Account, ttl: int) -> Login:
+        assert account.mint is not None  # noqa: S101, for mypy
+        return account.mint(0, int(time.time()) + ttl)
+
+    def _accepts(self, login: Login) -> bool:
+        with self._open() as wire:
+            return Session(wire, login).is_accepted()
+
+    def _investigate(self, account: Account) -> Optional[LoginFindings]:
+        try:
+            return investigate(account, self._accepts, time.time())
+        except StepError:
+            return None  # it answers no more; what it said before stands
+
+    def _check_clock(self, account: Account) -> None:
+        """Look whether the server's clock is so far ahead that logins end early."""
+        if not account.mint or self._seen.anonymous or account.ttl <= SHORT_TTL:
+            return
+        short = replace(account, secrets=1, ttl=SHORT_TTL)
+        with contextlib.suppress(StepError):
+            if not self._accepts(self._minted(short, SHORT_TTL)):
+                self._seen.login = investigate(short, self._accepts, time.time())
+
+
+def unverified_context() -> ssl.SSLContext:
+    """Return a context that takes any certificate, to look at one that is not trusted."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

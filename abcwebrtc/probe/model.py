@@ -1,0 +1,206 @@
+"""What is probed, what was seen, and what it means: plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+
+from abcwebrtc.errors import AbcWebRTCError
+from abcwebrtc.uris import TURN_SCHEMES, IceURI
+
+UDP, TCP, TLS = "udp", "tcp", "tls"
+OK, WARNING, ERROR = "ok", "warning", "error"
+
+RESOLVE, CONNECT, HANDSHAKE, BINDING = "resolve", "connect", "tls", "binding"
+ALLOCATE, PERMISSION, RELAY = "allocate", "permission", "relay"
+STEPS = (RESOLVE, CONNECT, HANDSHAKE, BINDING, ALLOCATE, PERMISSION, RELAY)
+"""In the order in which they are done."""
+
+
+class ProbeError(AbcWebRTCError):
+    """Nothing can be probed with what was given."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """A TURN username and password; the repr hides both."""
+
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+
+
+Mint = Callable[[int, int], Login]
+"""Takes the position of a secret, from 0, and an expiry in unix seconds."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where the login of a TURN server comes from.
+
+    A static one is in `static`. Otherwise `mint` signs with one of `secrets`
+    secrets, the first of which is in use, and `ttl` is the configured one in
+    seconds. `expires_at` is that of a static login that was minted elsewhere.
+    """
+
+    static: Optional[Login] = None
+    mint: Optional[Mint] = None
+    secrets: int = 0
+    ttl: int = 0
+    expires_at: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """One STUN or TURN url over one transport: `UDP`, `TCP` or `TLS`."""
+
+    uri: IceURI
+    transport: str
+    account: Optional[Account] = field(default=None, compare=False)
+    note: str = ""
+
+    @property
+    def url(self) -> str:
+        """The url as od.config has it."""
+        return str(self.uri)
+
+    @property
+    def is_turn(self) -> bool:
+        """Say whether it is a TURN server."""
+        return self.uri.scheme in TURN_SCHEMES
+
+    @property
+    def host(self) -> str:
+        """The host without brackets."""
+        return self.uri.host.strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port, the scheme's own where the url has none."""
+        return self.uri.port or self.uri.default_port
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a step came to when not to its end.
+
+    `kind` is a word such as ``timeout``, `error` a STUN error code (RFC 8489),
+    `signed` says whether that answer had a MESSAGE-INTEGRITY, `detail` is the
+    system's word for it.
+    """
+
+    step: str
+    kind: str
+    error: int = 0
+    signed: bool = False
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A TLS certificate: `chain` is the subjects that the server sent, its own first.
+
+    `not_before` and `not_after` are in unix seconds. `verify_error` is OpenSSL's
+    X509_V_ERR number, 0 where the certificate is trusted.
+    """
+
+    subject: str
+    issuer: str
+    names: Tuple[str, ...]
+    not_before: int
+    not_after: int
+    chain: Tuple[str, ...] = ()
+    verify_error: int = 0
+    verify_message: str = ""
+
+    def days_left(self, now: float) -> int:
+        """Return the whole days until it ends, negative after that."""
+        return int((self.not_after - now) // 86400)
+
+
+@dataclass(frozen=True)
+class LoginFindings:
+    """What other logins showed after a 401.
+
+    `known` is the position of the secret that the server accepts, from 0, None
+    where it accepts none; `tried` is how many there were. `clock_ahead` is by
+    how many seconds the server's clock is ahead of this one, as far as it
+    could be measured.
+    """
+
+    tried: int = 0
+    known: Optional[int] = None
+    clock_ahead: Optional[int] = None
+
+
+@dataclass
+class Observation:
+    """What was seen of one target at one address; filled while it is probed.
+
+    `times` is the milliseconds of each step that went well. `failures` are in
+    the order in which they were met.
+    """
+
+    target: Target
+    address: str = ""
+    local: str = ""
+    reflexive: str = ""
+    relayed: str = ""
+    times: Dict[str, float] = field(default_factory=dict)
+    failures: List[Failure] = field(default_factory=list)
+    certificate: Optional[Certificate] = None
+    login: Optional[LoginFindings] = None
+    answers_plain: bool = False
+    anonymous: bool = False
+    alone: bool = False
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Say whether the address is one of IPv6."""
+        return ":" in self.address
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the probe ran: the name of the machine, and whether that is a pod."""
+
+    host: str
+    pod: bool = False
+
+    def __str__(self) -> str:
+        return f"{'pod' if self.pod else 'host'} {self.host}"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What an observation means: `message` says what is wrong, `advice` what to do."""
+
+    level: str
+    word: str
+    message: str
+    advice: str = ""
+
+    def as_dict(self) -> Dict[str, str]:
+        """Return it as plain JSON data."""
+        return {
+            "level": self.level,
+            "word": self.word,
+            "message": self.message,
+            "advice": self.advice,
+        }
+
+
+@dataclass(frozen=True)
+class Result:
+    """An observation with its diagnoses, the most severe first."""
+
+    observation: Observation
+    diagnoses: Tuple[Diagnosis, ...]
+
+    @property
+    def level(self) -> str:
+        """`ERROR`, `WARNING` or `OK`."""
+        levels = {diagnosis.level for diagnosis in self.diagnoses}
+        return next((level for level in (ERROR, WARNING) if level in levels), OK)
+
+
+Json = Mapping[str, Any]

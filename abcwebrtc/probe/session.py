@@ -1,0 +1,164 @@
+"""A TURN session on one connection, and data through two of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import Any, Dict, Tuple
+
+from aioice import stun, turn
+
+from abcwebrtc.probe.model import ALLOCATE, PERMISSION, RELAY, Failure, Login
+from abcwebrtc.probe.wire import (
+    CHANNEL,
+    RETRANSMIT,
+    StepError,
+    StoppedError,
+    Wire,
+    channel_data,
+    error_failure,
+    request_message,
+)
+
+LIFETIME = 60
+"""Seconds that an allocation is asked for; coturn gives 600 at least."""
+UNAUTHORIZED, STALE_NONCE = 401, 438
+FREE_TIMEOUT = 1.0
+"""Seconds that freeing an allocation may take."""
+
+Address = Tuple[str, int]
+
+
+class Session:
+    """TURN on one connection, with a long-term credential (RFC 8489, section 9.2).
+
+    Leaving it as a context frees its allocation. `anonymous` says that the
+    server gave it without a login.
+    """
+
+    def __init__(self, wire: Wire, login: Login) -> None:
+        self.wire = wire
+        self.relayed: Address = ("", 0)
+        self.anonymous = False
+        self._login = login
+        self._attributes: Dict[str, Any] = {}
+        self._key = b""
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Free the allocation, also when the probe is to stop."""
+        if self.relayed[0]:
+            message = self._message(stun.Method.REFRESH, {"LIFETIME": 0})
+            with contextlib.suppress(StepError, StoppedError):
+                self.wire.request(message, ALLOCATE, FREE_TIMEOUT)
+
+    def allocate(self, challenge_timeout: float = 0) -> None:
+        """Open a relay; its address is then in `relayed`."""
+        fixed = {"LIFETIME": LIFETIME, "REQUESTED-TRANSPORT": turn.UDP_TRANSPORT}
+        answer = self._ask(stun.Method.ALLOCATE, fixed, ALLOCATE, challenge_timeout)
+        relayed = answer.attributes.get("XOR-RELAYED-ADDRESS")
+        if not relayed:
+            raise StepError(Failure(ALLOCATE, "not-stun"))
+        self.relayed = relayed
+        self.anonymous = not self._key
+
+    def is_accepted(self) -> bool:
+        """Say whether the login is good. Nothing is allocated.
+
+        It is a Refresh: coturn checks the login first, and then has no allocation
+        to refresh, which is 437.
+        """
+        try:
+            self._ask(stun.Method.REFRESH, {"LIFETIME": 0}, ALLOCATE)
+        except StepError as error:
+            if error.failure.error == UNAUTHORIZED:
+                return False
+            if error.failure.kind == "stun" and error.failure.signed:
+                return True
+            raise
+        return True
+
+    def bind(self, peer: Address) -> None:
+        """Bind the channel to a peer, which also permits that peer to send."""
+        attributes = {"CHANNEL-NUMBER": CHANNEL, "XOR-PEER-ADDRESS": peer}
+        self._ask(stun.Method.CHANNEL_BIND, attributes, PERMISSION)
+
+    def send(self, payload: bytes) -> None:
+        """Send data to the peer of the channel."""
+        self.wire.send(channel_data(payload), RELAY)
+
+    def _ask(
+        self, method: stun.Method, attributes: Dict[str, Any], step: str, timeout: float = 0
+    ) -> stun.Message:
+        """Send a request; answer the server's challenge, and a nonce that became stale, once."""
+        answer = self.wire.request(self._message(method, attributes), step, timeout)
+        was_signed = bool(self._key)
+        if self._take_challenge(answer, was_signed):
+            answer = self.wire.request(self._message(method, attributes), step)
+            if not was_signed and answer.attributes.get("ERROR-CODE", (0,))[0] == STALE_NONCE:
+                self._take_challenge(answer, True)
+                answer = self.wire.request(self._message(method, attributes), step)
+        if answer.message_class == stun.Class.RESPONSE:
+            return answer
+        raise StepError(error_failure(step, answer))
+
+    def _take_challenge(self, answer: stun.Message, was_signed: bool) -> bool:
+        """Keep realm and nonce of a 401 or 438, and say whether to ask again."""
+        code = answer.attributes.get("ERROR-CODE", (0,))[0]
+        wanted = STALE_NONCE if was_signed else UNAUTHORIZED
+        if code != wanted or "NONCE" not in answer.attributes:
+            return False
+        realm = answer.attributes.get("REALM", self._attributes.get("REALM"))
+        if realm is None:
+            return False
+        login = self._login
+        self._attributes = {
+            "USERNAME": login.username,
+            "REALM": realm,
+            "NONCE": answer.attributes["NONCE"],
+        }
+        self._key = turn.make_integrity_key(login.username, realm, login.password)
+        return True
+
+    def _message(self, method: stun.Method, attributes: Dict[str, Any]) -> stun.Message:
+        message = request_message(method, **{**attributes, **self._attributes})
+        if self._key:
+            message.add_message_integrity(self._key)
+        return message
+
+
+def round_trip(here: Session, there: Session, timeout: float) -> float:
+    """Send data from one relay to the other and back, and return the milliseconds.
+
+    Raises `StepError` when nothing comes back in time.
+    """
+    here.bind(there.relayed)
+    if there is not here:
+        there.bind(here.relayed)
+    deadline, wait = time.monotonic() + timeout, RETRANSMIT
+    while time.monotonic() < deadline:
+        start, payload = time.monotonic(), os.urandom(16)
+        until = min(deadline, start + wait)
+        here.send(payload)
+        if _arrives(there, payload, until) and (
+            there is here or _comes_back(there, here, payload, until)
+        ):
+            return (time.monotonic() - start) * 1000
+        wait *= 2
+    raise StepError(Failure(RELAY, "timeout"))
+
+
+def _comes_back(there: Session, here: Session, payload: bytes, until: float) -> bool:
+    there.send(payload)
+    return _arrives(here, payload, until)
+
+
+def _arrives(session: Session, payload: bytes, until: float) -> bool:
+    """Wait for a payload, until a moment of the monotonic clock."""
+    while time.monotonic() < until:
+        if session.wire.receive_channel(until - time.monotonic(), RELAY) == payload:
+            return True
+    return False

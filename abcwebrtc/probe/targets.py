@@ -1,0 +1,113 @@
+"""From a configuration, or a desktop's environment, to what is to be probed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any, List, Mapping, Optional
+from urllib.parse import unquote
+
+from abcwebrtc.config import WebRTCConfig
+from abcwebrtc.coturn import CoturnServer
+from abcwebrtc.desktop import STUN_SERVER, TURN_SERVER
+from abcwebrtc.errors import ConfigError
+from abcwebrtc.iceservers import static_uris
+from abcwebrtc.probe.model import TCP, TLS, UDP, Account, Login, ProbeError, Target
+from abcwebrtc.rtc import server_credentials
+from abcwebrtc.secrets import FixedSecrets
+from abcwebrtc.uris import IceURI, parse_server
+
+_PLAIN_NOTE = "webrtcbin up to 1.22 speaks no TLS to turns, so this was done without"
+_GSTREAMER_STUN = "stun://"
+_GSTREAMER_TURN = re.compile(r"(turns?)://([^:@/?#]+):([^:@/?#]+)@([^@]*)")
+_MINTED = re.compile(r"([0-9]{1,10})(:.*)?", re.DOTALL)
+
+
+def config_targets(config: WebRTCConfig, user: str) -> List[Target]:
+    """Return what browsers get: every STUN and TURN URI, with a login for `user`."""
+    targets: List[Target] = []
+    for server in config.rtc_configuration["iceServers"]:
+        uris = static_uris({"iceServers": (server,)})
+        targets += [_browser_target(uri, _static_account(server)) for uri in uris]
+    for coturn in config.coturn:
+        account = minted_account(coturn, user)
+        targets += [_browser_target(uri, account) for uri in coturn.uris]
+    return list(dict.fromkeys(targets))
+
+
+def minted_account(server: CoturnServer, user: str) -> Account:
+    """Return an account whose logins are signed with the secrets of a coturn server."""
+    secrets = server.secrets.current()
+
+    def mint(position: int, expiry: int) -> Login:
+        one = replace(server, secrets=FixedSecrets((secrets[position],)))
+        made = server_credentials(one, user, expiry - 1, 1)
+        return Login(made.username, made.password)
+
+    mint(0, 2)  # a user that can't be in a username is found before anything is sent
+    return Account(mint=mint, secrets=len(secrets), ttl=server.ttl)
+
+
+def environment_targets(environ: Mapping[str, str]) -> List[Target]:
+    """Return what a desktop's webrtcbin uses: STUN_SERVER and TURN_SERVER.
+
+    Raises `ProbeError` when neither is set, or one can't be read. The message
+    holds no part of the values.
+    """
+    targets: List[Target] = []
+    if environ.get(STUN_SERVER):
+        targets.append(Target(_stun_uri(environ[STUN_SERVER]), UDP))
+    if environ.get(TURN_SERVER):
+        targets += _turn_targets(environ[TURN_SERVER])
+    if not targets:
+        raise ProbeError(
+            f"neither {STUN_SERVER} nor {TURN_SERVER} is set; run this in a desktop's container, "
+            "or give an od.config that has a server for desktops"
+        )
+    return targets
+
+
+def _browser_target(uri: IceURI, account: Optional[Account]) -> Target:
+    transport = uri.transport or UDP
+    if uri.scheme in ("stuns", "turns"):
+        transport = TLS
+    return Target(uri, transport, account if uri.scheme.startswith("turn") else None)
+
+
+def _static_account(server: Mapping[str, Any]) -> Optional[Account]:
+    if "credential" not in server:
+        return None
+    return Account(static=Login(server["username"], server["credential"]))
+
+
+def _stun_uri(text: str) -> IceURI:
+    if not text.startswith(_GSTREAMER_STUN):
+        right = "stun://host:port, GStreamer's form"
+        raise ProbeError(f"{STUN_SERVER} can't be read: write {right}")
+    return _server(STUN_SERVER, "stun", text[len(_GSTREAMER_STUN) :])
+
+
+def _turn_targets(text: str) -> List[Target]:
+    """Return a target for each transport that webrtcbin takes a TURN_SERVER for."""
+    match = _GSTREAMER_TURN.fullmatch(text)
+    if not match:
+        raise ProbeError(
+            f"{TURN_SERVER} can't be read: write turn://user:password@host:port, "
+            "with user and password percent-encoded"
+        )
+    uri = _server(TURN_SERVER, match.group(1), match.group(4))
+    login = Login(unquote(match.group(2)), unquote(match.group(3)))
+    minted = _MINTED.fullmatch(login.username)
+    account = Account(static=login, expires_at=int(minted.group(1)) if minted else None)
+    if uri.scheme == "turns":
+        return [Target(uri, TCP, account, _PLAIN_NOTE)]
+    transports = (uri.transport,) if uri.transport else (UDP, TCP)
+    return [Target(uri, transport, account) for transport in transports]
+
+
+def _server(name: str, scheme: str, text: str) -> IceURI:
+    try:
+        return parse_server(scheme, text)
+    except ConfigError as error:
+        reason = error.problems[0].message
+    raise ProbeError(f"{name} {reason}")
