@@ -8,11 +8,11 @@ from types import ModuleType
 from typing import Optional, Sequence
 
 import abcwebrtc
-from abcwebrtc.commands import FAILED, INTERRUPTED, check, mint, networkpolicy, pod, serve
+from abcwebrtc.commands import FAILED, INTERRUPTED, check, mint, networkpolicy, pod, probe, serve
 from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.printing import discard_output, prepare_output, print_error
 
-COMMANDS = (check, mint, serve, pod, networkpolicy)
+COMMANDS = (check, mint, serve, pod, networkpolicy, probe)
 
 _EPILOG = """\
 exit status: 0 all is well, 1 it is not, 2 the command line is wrong.
@@ -70,6 +70,9 @@ def _add_command(
         description=command.DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("od_config", metavar="OD_CONFIG", help="pyos's od.config file")
+    optional = getattr(command, "OD_CONFIG_NARGS", None)
+    parser.add_argument(
+        "od_config", metavar="OD_CONFIG", nargs=optional, help="pyos's od.config file"
+    )
     command.add_arguments(parser)
     parser.set_defaults(run=command.run)

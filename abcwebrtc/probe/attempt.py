@@ -20,11 +20,13 @@ from abcwebrtc.probe.model import (
     RELAY,
     TCP,
     TLS,
+    UDP,
     Account,
     Failure,
     Login,
     LoginFindings,
     Observation,
+    Target,
 )
 from abcwebrtc.probe.session import UNAUTHORIZED, Session, round_trip
 from abcwebrtc.probe.wire import (
@@ -96,7 +98,7 @@ class _Attempt:
             self._context = unverified_context()
             return self._open()
         if failure.step == HANDSHAKE:
-            self._seen.answers_plain = self._answers_plain()
+            self._seen.spoken = self._answer_without_tls()
         raise StepError(failure)
 
     def _keep_certificate(self, wire: Wire) -> None:
@@ -107,16 +109,28 @@ class _Attempt:
         with contextlib.suppress(ValueError):
             self._seen.certificate = read_certificate(wire.certificates(), code, text)
 
-    def _answers_plain(self) -> bool:
-        """Say whether the server answers a Binding where TLS was expected."""
+    def _answer_without_tls(self) -> str:
+        """Return ``stun`` or ``http`` where that is what answers on a TLS port, else nothing."""
         target = replace(self._seen.target, transport=TCP)
         try:
             with Wire(target, self._seen.address, self._settings) as wire:
                 wire.connect()
                 wire.request(request_message(stun.Method.BINDING), BINDING, SECOND_LOOK)
-        except StepError:
-            return False
-        return True
+        except StepError as error:
+            return error.failure.kind if error.failure.kind == "http" else self._speaks(target)
+        return "stun"
+
+    def _speaks(self, target: Target) -> str:
+        """Return ``http`` where that is what is spoken on a stream, else nothing."""
+        context = self._context if target.transport == TLS else None
+        try:
+            with Wire(target, self._seen.address, self._settings) as wire:
+                wire.open(context)
+                wire.send(b"GET / HTTP/1.0\r\n\r\n", BINDING)
+                wire.receive_channel(SECOND_LOOK, BINDING)
+        except StepError as error:
+            return "http" if error.failure.kind == "http" else ""
+        return ""
 
     # STUN
 
@@ -130,7 +144,10 @@ class _Attempt:
             with timed(seen.times, BINDING):
                 answer = wire.request(request_message(stun.Method.BINDING), BINDING)
         except StepError as error:
-            if error.failure.kind != "timeout" or not seen.target.is_turn:
+            is_stream = seen.target.transport != UDP
+            if is_stream and error.failure.kind in ("timeout", "closed"):
+                seen.spoken = self._speaks(seen.target)
+            if error.failure.kind != "timeout" or seen.spoken or not seen.target.is_turn:
                 raise
             return False
         mapped = answer.attributes.get("XOR-MAPPED-ADDRESS") or answer.attributes.get(
@@ -151,6 +168,7 @@ class _Attempt:
     def _allocate(self, account: Account, wire: Wire, answered: bool) -> None:
         seen = self._seen
         login = account.static or self._minted(account, account.ttl)
+        failure: Optional[Failure] = None
         with Session(wire, login) as session:
             try:
                 with timed(seen.times, ALLOCATE):
@@ -158,7 +176,6 @@ class _Attempt:
             except StepError as error:
                 failure = error.failure
             else:
-                failure = None
                 seen.anonymous = session.anonymous
                 seen.relayed = address_text(session.relayed)
                 self._relay(session, login)

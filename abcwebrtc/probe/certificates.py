@@ -54,7 +54,9 @@ def _names(certificate: Any) -> Tuple[str, ...]:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except (x509.ExtensionNotFound, ValueError):
         return ()
-    names = [one.value for one in extension.value if isinstance(one, (x509.DNSName, x509.IPAddress))]
+    names = [
+        one.value for one in extension.value if isinstance(one, (x509.DNSName, x509.IPAddress))
+    ]
     texts = [str(one) if isinstance(one, _ADDRESSES) else printable(one) for one in names]
     return tuple(texts[:MAX_NAMES])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Callable
 
 from abcwebrtc.credentials import MAX_EXPIRY
-from abcwebrtc.probe.model import Account, Login, LoginFindings
+from abcwebrtc.probe.model import Account, Login, LoginFindings, Mint
 
 Accepts = Callable[[Login], bool]
 """Asks the server, on a connection of its own, whether it takes a login."""
@@ -27,9 +27,13 @@ def investigate(account: Account, accepts: Accepts, now: float) -> LoginFindings
             return LoginFindings(account.secrets, position)
     for position in positions:
         if accepts(mint(position, MAX_EXPIRY)):
-            ahead = measure_clock(lambda moment: accepts(mint(position, moment)), expiry) - now
-            return LoginFindings(account.secrets, position, round(ahead))
+            clock = measure_clock(_by_expiry(mint, position, accepts), expiry)
+            return LoginFindings(account.secrets, position, round(clock - now))
     return LoginFindings(account.secrets)
+
+
+def _by_expiry(mint: Mint, position: int, accepts: Accepts) -> Callable[[int], bool]:
+    return lambda expiry: accepts(mint(position, expiry))
 
 
 def measure_clock(accepts_expiry: Callable[[int], bool], refused: int) -> int:

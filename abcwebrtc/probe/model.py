@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.uris import TURN_SCHEMES, IceURI
@@ -13,8 +13,7 @@ OK, WARNING, ERROR = "ok", "warning", "error"
 
 RESOLVE, CONNECT, HANDSHAKE, BINDING = "resolve", "connect", "tls", "binding"
 ALLOCATE, PERMISSION, RELAY = "allocate", "permission", "relay"
-STEPS = (RESOLVE, CONNECT, HANDSHAKE, BINDING, ALLOCATE, PERMISSION, RELAY)
-"""In the order in which they are done."""
+"""The steps, in the order in which they are done."""
 
 
 class ProbeError(AbcWebRTCError):
@@ -55,7 +54,7 @@ class Target:
 
     uri: IceURI
     transport: str
-    account: Optional[Account] = field(default=None, compare=False)
+    account: Optional[Account] = None
     note: str = ""
 
     @property
@@ -137,7 +136,9 @@ class Observation:
     """What was seen of one target at one address; filled while it is probed.
 
     `times` is the milliseconds of each step that went well. `failures` are in
-    the order in which they were met.
+    the order in which they were met. `spoken` is ``stun`` or ``http`` where that
+    is what answers, and was not expected. `anonymous` says that a relay was given
+    without a login, `alone` that there could be no second one.
     """
 
     target: Target
@@ -149,7 +150,7 @@ class Observation:
     failures: List[Failure] = field(default_factory=list)
     certificate: Optional[Certificate] = None
     login: Optional[LoginFindings] = None
-    answers_plain: bool = False
+    spoken: str = ""
     anonymous: bool = False
     alone: bool = False
 
@@ -201,6 +202,3 @@ class Result:
         """`ERROR`, `WARNING` or `OK`."""
         levels = {diagnosis.level for diagnosis in self.diagnoses}
         return next((level for level in (ERROR, WARNING) if level in levels), OK)
-
-
-Json = Mapping[str, Any]

@@ -11,7 +11,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from abcwebrtc.probe.attempt import probe_address
 from abcwebrtc.probe.model import RESOLVE, Failure, Observation, Target
-from abcwebrtc.probe.wire import Settings
+from abcwebrtc.probe.wire import Settings, timed
 
 Progress = Callable[[int, int, str], None]
 """Takes how many probes are done, of how many, and the url of the last one."""
@@ -35,10 +35,13 @@ def run_probes(
     # together against its quota.
     locks = {one.target.host: threading.Lock() for one in ready}
     done: "queue.Queue[Observation]" = queue.Queue()
+    faults: List[BaseException] = []
 
     def probe(one: Observation) -> None:
         try:
             probe_address(one, settings, locks[one.target.host])
+        except BaseException as error:  # it is raised where it can be seen
+            faults.append(error)
         finally:
             done.put(one)
 
@@ -55,19 +58,22 @@ def run_probes(
         for thread in threads:
             if thread.ident:
                 thread.join(max(0.0, end - time.monotonic()))
+    if faults:
+        raise faults[0]
     return observations
 
 
 def _observations(target: Target, found: Dict[str, "Addresses"]) -> List[Observation]:
-    addresses, failure = found[target.host]
+    addresses, took, failure = found[target.host]
     if failure:
         return [Observation(target, failures=[failure])]
-    return [Observation(target, address) for address in addresses]
+    return [Observation(target, address, times={RESOLVE: took}) for address in addresses]
 
 
 # names
 
-Addresses = Tuple[List[str], Optional[Failure]]
+Addresses = Tuple[List[str], float, Optional[Failure]]
+"""The addresses of a name, the milliseconds that it took, and why there is none."""
 
 
 def resolve_all(targets: Sequence[Target], timeout: float) -> Dict[str, Addresses]:
@@ -79,9 +85,7 @@ def resolve_all(targets: Sequence[Target], timeout: float) -> Dict[str, Addresse
         threading.Thread(
             target=lambda name: answers.put((name, _resolve(name))), args=(host,), daemon=True
         ).start()
-    found: Dict[str, Addresses] = {
-        host: ([], Failure(RESOLVE, "timeout")) for host in hosts
-    }
+    found: Dict[str, Addresses] = {host: ([], 0.0, Failure(RESOLVE, "timeout")) for host in hosts}
     deadline = time.monotonic() + timeout
     try:
         for _ in hosts:
@@ -93,10 +97,11 @@ def resolve_all(targets: Sequence[Target], timeout: float) -> Dict[str, Addresse
 
 
 def _resolve(host: str) -> Addresses:
+    times: Dict[str, float] = {}
     try:
-        infos = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
-    except socket.gaierror as error:
-        return [], Failure(RESOLVE, "no-name", detail=error.strerror or "")
-    except (OSError, UnicodeError):
-        return [], Failure(RESOLVE, "no-name")
-    return list(dict.fromkeys(str(info[4][0]) for info in infos)), None
+        with timed(times, RESOLVE):
+            infos = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError) as error:
+        detail = getattr(error, "strerror", None) or ""
+        return [], 0.0, Failure(RESOLVE, "no-name", detail=detail)
+    return list(dict.fromkeys(str(info[4][0]) for info in infos)), times[RESOLVE], None

@@ -15,8 +15,9 @@ from abcwebrtc.iceservers import static_uris
 from abcwebrtc.probe.model import TCP, TLS, UDP, Account, Login, ProbeError, Target
 from abcwebrtc.rtc import server_credentials
 from abcwebrtc.secrets import FixedSecrets
-from abcwebrtc.uris import IceURI, parse_server
+from abcwebrtc.uris import TURN_SCHEMES, IceURI, parse_server
 
+_DTLS_NOTE = "turns over udp is DTLS, which browsers do not speak; this was done over TCP"
 _PLAIN_NOTE = "webrtcbin up to 1.22 speaks no TLS to turns, so this was done without"
 _GSTREAMER_STUN = "stun://"
 _GSTREAMER_TURN = re.compile(r"(turns?)://([^:@/?#]+):([^:@/?#]+)@([^@]*)")
@@ -68,10 +69,10 @@ def environment_targets(environ: Mapping[str, str]) -> List[Target]:
 
 
 def _browser_target(uri: IceURI, account: Optional[Account]) -> Target:
-    transport = uri.transport or UDP
-    if uri.scheme in ("stuns", "turns"):
-        transport = TLS
-    return Target(uri, transport, account if uri.scheme.startswith("turn") else None)
+    is_tls = uri.scheme in ("stuns", "turns")
+    transport = TLS if is_tls else uri.transport or UDP
+    note = _DTLS_NOTE if is_tls and uri.transport == UDP else ""
+    return Target(uri, transport, account if uri.scheme in TURN_SCHEMES else None, note)
 
 
 def _static_account(server: Mapping[str, Any]) -> Optional[Account]:

@@ -89,7 +89,7 @@ class Wire:
 
     @property
     def local(self) -> str:
-        """This machine's address of the connection."""
+        """The address that this machine has on the connection."""
         return str(self._socket.getsockname()[0])
 
     def connect(self) -> None:

@@ -1,0 +1,186 @@
+"""``abcwebrtc probe``: says whether the STUN and TURN servers really work."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import math
+import os
+import socket
+import ssl
+import sys
+import time
+from typing import Callable, List, Optional
+
+from abcwebrtc.commands import FAILED, OK
+from abcwebrtc.config import WebRTCConfig
+from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.manifests import desktop_environment
+from abcwebrtc.printing import coloured, warn
+from abcwebrtc.probe.diagnosis import Circumstances, judge
+from abcwebrtc.probe.model import ERROR, WARNING, Place, ProbeError, Result, Target
+from abcwebrtc.probe.model import OK as WELL
+from abcwebrtc.probe.report import as_json, summary, table
+from abcwebrtc.probe.targets import config_targets, environment_targets
+
+NAME, SUMMARY = "probe", "say whether the servers really work"
+DESCRIPTION = """\
+Asks every STUN and TURN server of an od.config for a Binding, an allocation,
+and sends data through the relay, from here. What fails is explained.
+
+exit status: 0 all servers work, perhaps with warnings, 1 one does not,
+2 the command line is wrong.
+
+example: abcwebrtc probe od.config
+"""
+OD_CONFIG_NARGS = "?"
+USER, TIMEOUT, WATCH = "probe", 5.0, 10.0
+_COLOURS = {ERROR: "31", WARNING: "33", WELL: "32"}
+_INSTALL = "probe needs aioice, which is not installed; run: pip install 'abcwebrtc[probe]'"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--desktop",
+        action="store_true",
+        help="probe what a desktop uses: STUN_SERVER and TURN_SERVER, those of the environment "
+        "when no OD_CONFIG is given",
+    )
+    parser.add_argument("--user", metavar="NAME", default=USER, help="the userid (%(default)s)")
+    parser.add_argument(
+        "--timeout", type=_seconds, default=TIMEOUT, help="seconds for a step (%(default)g)"
+    )
+    parser.add_argument("--ca", metavar="FILE", help="PEM file of a certificate authority to trust")
+    parser.add_argument("--strict", action="store_true", help="take warnings for errors")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument(
+        "--watch",
+        metavar="SECONDS",
+        type=_seconds,
+        nargs="?",
+        const=WATCH,
+        help=f"probe again and again, with this pause ({WATCH:g}), until Ctrl-C",
+    )
+    parser.set_defaults(usage_error=parser.error)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Probe, print what was seen, and fail where a server does."""
+    if options.od_config is None and not options.desktop:
+        options.usage_error("give an OD_CONFIG, or --desktop for the servers of the environment")
+    if importlib.util.find_spec("aioice") is None:
+        raise ProbeError(_INSTALL)
+    trust = _trust(options.ca)
+    config = _config(options)
+    _warn(config, options)
+    while True:
+        status = _round(_targets(config, options), trust, options)
+        if options.watch is None:
+            return status
+        time.sleep(options.watch)
+
+
+def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Namespace) -> int:
+    # aioice takes a while to import, and only this command needs it.
+    from abcwebrtc.probe.runner import run_probes
+
+    with _Progress() as progress:
+        seen = run_probes(targets, options.timeout, trust, progress)
+    now, place = time.time(), _place()
+    results = judge(seen, Circumstances(place, now, options.timeout))
+    levels = {result.level for result in results}
+    failed = ERROR in levels or (options.strict and WARNING in levels)
+    if options.json:
+        report = as_json(results, place, now, failed)
+        print(json.dumps(report, indent=2 if options.watch is None else None), flush=True)
+    else:
+        _print_table(results, place, now, options)
+    return FAILED if failed else OK
+
+
+def _print_table(
+    results: List[Result], place: Place, now: float, options: argparse.Namespace
+) -> None:
+    def paint(text: str, level: str) -> str:
+        return coloured(text, _COLOURS[level], sys.stdout)
+
+    at = f"{time.strftime('%H:%M:%S', time.localtime(now))}  " if options.watch else ""
+    for line in (*table(results, now, paint), at + summary(results, place)):
+        print(line)
+    print(end="\n" if options.watch else "", flush=True)
+
+
+class _Progress:
+    """A line on stderr that is written over and over, where that is a terminal."""
+
+    def __init__(self) -> None:
+        self._shows = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def __enter__(self) -> "Callable[[int, int, str], None]":
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        self._write("")
+
+    def _show(self, done: int, of: int, url: str) -> None:
+        self._write(f"probing: {done} of {of} done" + (f", {url}" if url else ""))
+
+    def _write(self, text: str) -> None:
+        if self._shows:
+            print(f"\r\033[K{text[:79]}", end="", file=sys.stderr, flush=True)
+
+
+# what is probed
+
+
+def _config(options: argparse.Namespace) -> Optional[WebRTCConfig]:
+    return None if options.od_config is None else WebRTCConfig.from_file(options.od_config)
+
+
+def _warn(config: Optional[WebRTCConfig], options: argparse.Namespace) -> None:
+    if config and not config.enable:
+        warn("webrtc.enable is False, so browsers get none of these servers")
+
+
+def _targets(config: Optional[WebRTCConfig], options: argparse.Namespace) -> List[Target]:
+    if config is None:
+        return environment_targets(os.environ)
+    if options.desktop:
+        return environment_targets(desktop_environment(config, options.user))
+    targets = config_targets(config, options.user)
+    if not targets:
+        message = "there is no STUN or TURN server to probe; write one here, or into webrtc.coturn"
+        raise ConfigError(Problem(message, "webrtc.rtc_configuration", options.od_config))
+    return targets
+
+
+def _place() -> Place:
+    return Place(socket.gethostname(), bool(os.environ.get("KUBERNETES_SERVICE_HOST")))
+
+
+def _trust(file: Optional[str]) -> ssl.SSLContext:
+    """Return what verifies certificates: the system's authorities, and those of a file."""
+    context = ssl.create_default_context()
+    if file is None:
+        return context
+    reason = "it holds no PEM certificate"
+    try:
+        context.load_verify_locations(file)
+        return context
+    except ssl.SSLError:
+        pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+    raise ProbeError(f"{file}: the certificate authority can't be read: {reason}")
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if math.isfinite(value) and 0.1 <= value <= 86400:
+        return value
+    raise argparse.ArgumentTypeError("write seconds, from 0.1 to 86400")
