@@ -202,3 +202,12 @@ class Result:
         """`ERROR`, `WARNING` or `OK`."""
         levels = {diagnosis.level for diagnosis in self.diagnoses}
         return next((level for level in (ERROR, WARNING) if level in levels), OK)
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """Where a probe ran, when (unix seconds), and with which timeout of a step in seconds."""
+
+    place: Place
+    now: float
+    timeout: float
