@@ -33,8 +33,21 @@ def certificate_diagnoses(
             f"{_date(certificate.not_after)}",
             "renew it, and restart coturn",
         )
-    if certificate.verify_error not in (0, EXPIRED):
+    if certificate.verify_error == EXPIRED and certificate.not_after >= now:
+        yield _distrusted(certificate, "another certificate of its chain has ended")
+    elif certificate.verify_error not in (0, EXPIRED):
         yield _distrust(certificate, host)
+
+
+def unread_certificate(failure: Failure) -> Diagnosis:
+    """Return what a certificate means that is not trusted, and could not be read."""
+    reason = f" ({failure.detail})" if failure.detail else ""
+    return Diagnosis(
+        ERROR,
+        "certificate-untrusted",
+        f"the certificate is not trusted{reason}",
+        "look at the cert file of coturn",
+    )
 
 
 def _ended(certificate: Certificate, now: float) -> Diagnosis:
@@ -76,22 +89,25 @@ def _distrust(certificate: Certificate, host: str) -> Diagnosis:
 
 
 def _unknown_issuer(certificate: Certificate) -> Diagnosis:
-    sent = len(certificate.chain)
-    message = (
-        f"the certificate of {certificate.subject} is not trusted: its issuer "
-        f"{certificate.issuer} is not known here"
+    code, issuer = certificate.verify_error, certificate.issuer
+    if code not in (*UNKNOWN_ISSUER, SELF_SIGNED_IN_CHAIN):
+        return _distrusted(certificate, certificate.verify_message)
+    if code == SELF_SIGNED_IN_CHAIN or len(certificate.chain) > 1:
+        return _distrusted(certificate, f"its authority, {issuer}, is not known here")
+    return _distrusted(
+        certificate,
+        f"its issuer, {issuer}, is not known here, and the server sent no other certificate",
+        "write the whole chain into coturn's cert file; ",
     )
-    if certificate.verify_error in UNKNOWN_ISSUER and sent == 1:
-        message += ", and the server sent no other certificate"
-        advice = (
-            "write the whole chain into coturn's cert file; with a certificate authority of "
-            "your own, give --ca FILE, and to the browsers too"
-        )
-    else:
-        if certificate.verify_error not in (*UNKNOWN_ISSUER, SELF_SIGNED_IN_CHAIN):
-            message += f" ({certificate.verify_message})"
-        advice = "with a certificate authority of your own, give --ca FILE, and to the browsers too"
-    return Diagnosis(ERROR, "certificate-untrusted", message, advice)
+
+
+def _distrusted(certificate: Certificate, reason: str, advice: str = "") -> Diagnosis:
+    return Diagnosis(
+        ERROR,
+        "certificate-untrusted",
+        f"the certificate of {certificate.subject} is not trusted: {reason}",
+        advice + "give an authority of your own to --ca, and to the browsers",
+    )
 
 
 def protocol_diagnoses(seen: Observation, failure: Failure) -> List[Diagnosis]:
