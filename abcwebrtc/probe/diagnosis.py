@@ -19,7 +19,6 @@ from abcwebrtc.probe.model import (
     Failure,
     Observation,
     Result,
-    Target,
 )
 from abcwebrtc.probe.refusals import early_end, one_error, stun_diagnoses
 
@@ -28,15 +27,14 @@ def judge(seen: Sequence[Observation], around: Circumstances) -> List[Result]:
     """Return every observation with its diagnoses.
 
     That one family of addresses can't be reached is only a warning where the
-    same url works over the other one. No answer over UDP says more where the
+    same url works over the other one; so is a fault over one of the transports
+    that a client tries, where another one works. No answer over UDP says more where the
     same server answers over TCP, and the other way round.
     """
     answering = {(one.target.host, _protocol_name(one)) for one in seen if one.reflexive}
     results = [_compared(Result(one, diagnose(one, around)), answering) for one in seen]
-    works = {
-        (one.observation.target, one.observation.is_ipv6) for one in results if one.level != ERROR
-    }
-    return [_softened(result, works) for result in results]
+    working = [one.observation for one in results if one.level != ERROR]
+    return [_softened(result, working) for result in results]
 
 
 def _protocol_name(seen: Observation) -> str:
@@ -56,25 +54,46 @@ def _compared(result: Result, answering: Set[Tuple[str, str]]) -> Result:
     return replace(result, diagnoses=tuple(changed))
 
 
-def _softened(result: Result, works: "Set[Tuple[Target, bool]]") -> Result:
+def _softened(result: Result, working: Sequence[Observation]) -> Result:
+    """Make warnings of what does no harm, since the same url works another way."""
     seen = result.observation
-    if (seen.target, not seen.is_ipv6) not in works:
-        return result
-    family, other = ("IPv6", "IPv4") if seen.is_ipv6 else ("IPv4", "IPv6")
-    return replace(
-        result,
-        diagnoses=tuple(
-            replace(
-                one,
-                level=WARNING,
-                message=f"{one.message}; over {other} the same url works",
-                advice=f"take its {family} address out of the DNS, or give this network {family}",
-            )
-            if one.word == "unreachable"
-            else one
-            for one in result.diagnoses
-        ),
-    )
+    over = _other_transport(seen, working)
+    if over:
+        text = f"; over {over} the same url works, which is enough"
+        return _as_warnings(result, lambda one: replace(one, message=one.message + text))
+    if any(one.target == seen.target and one.is_ipv6 != seen.is_ipv6 for one in working):
+        family, other = ("IPv6", "IPv4") if seen.is_ipv6 else ("IPv4", "IPv6")
+        text = f"; over {other} the same url works"
+        advice = f"take its {family} address out of the DNS, or give this network {family}"
+        return _as_warnings(
+            result,
+            lambda one: replace(one, message=one.message + text, advice=advice),
+            "unreachable",
+        )
+    return result
+
+
+def _other_transport(seen: Observation, working: Sequence[Observation]) -> str:
+    """Return the protocol over which a client that tries several has its way, or nothing."""
+    target = seen.target
+    if target.either:
+        for one in working:
+            if one.target.either and one.target.uri == target.uri and one.target != target:
+                return _protocol_name(one)
+    return ""
+
+
+def _as_warnings(
+    result: Result, change: Callable[[Diagnosis], Diagnosis], word: str = ""
+) -> Result:
+    """Change the errors of a result, or those of one word, and make them warnings."""
+    diagnoses = [
+        replace(change(one), level=WARNING)
+        if one.level == ERROR and word in ("", one.word)
+        else one
+        for one in result.diagnoses
+    ]
+    return replace(result, diagnoses=tuple(diagnoses))
 
 
 def diagnose(seen: Observation, around: Circumstances) -> Tuple[Diagnosis, ...]:

@@ -50,12 +50,17 @@ class Account:
 
 @dataclass(frozen=True)
 class Target:
-    """One STUN or TURN url over one transport: `UDP`, `TCP` or `TLS`."""
+    """One STUN or TURN url over one transport: `UDP`, `TCP` or `TLS`.
+
+    `either` says that the client tries the url over several transports, and one
+    that works is enough. `note` is something to be said of it in any case.
+    """
 
     uri: IceURI
     transport: str
     account: Optional[Account] = None
     note: str = ""
+    either: bool = False
 
     @property
     def url(self) -> str:

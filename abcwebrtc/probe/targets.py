@@ -102,8 +102,9 @@ def _turn_targets(text: str) -> List[Target]:
     account = Account(static=login, expires_at=int(minted.group(1)) if minted else None)
     if uri.scheme == "turns":
         return [Target(uri, TCP, account, _PLAIN_NOTE)]
-    transports = (uri.transport,) if uri.transport else (UDP, TCP)
-    return [Target(uri, transport, account) for transport in transports]
+    if uri.transport:
+        return [Target(uri, uri.transport, account)]
+    return [Target(uri, transport, account, either=True) for transport in (UDP, TCP)]
 
 
 def _server(name: str, scheme: str, text: str) -> IceURI:

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from typing import Iterator, List, Optional
 
 from abcwebrtc.probe.model import ERROR, WARNING, Certificate, Diagnosis, Failure, Observation
+from abcwebrtc.probe.refusals import one_error, span
 
 SOON = 14
 """Days: a certificate that ends sooner gets a warning."""
@@ -51,12 +52,11 @@ def unread_certificate(failure: Failure) -> Diagnosis:
 
 
 def _ended(certificate: Certificate, now: float) -> Diagnosis:
-    days = -certificate.days_left(now)
     return Diagnosis(
         ERROR,
         "certificate-expired",
-        f"the certificate of {certificate.subject} ended {days} days ago, at "
-        f"{_date(certificate.not_after)}",
+        f"the certificate of {certificate.subject} ended {span(now - certificate.not_after)} "
+        f"ago, at {_date(certificate.not_after)}",
         "renew it, and restart coturn",
     )
 
@@ -112,8 +112,7 @@ def _distrusted(certificate: Certificate, reason: str, advice: str = "") -> Diag
 
 def protocol_diagnoses(seen: Observation, failure: Failure) -> List[Diagnosis]:
     """Return what it means that another protocol is spoken, or TLS failed."""
-    word, message, advice = _protocol(seen, failure)
-    return [Diagnosis(ERROR, word, message, advice)]
+    return one_error(*_protocol(seen, failure))
 
 
 def _protocol(seen: Observation, failure: Failure) -> "tuple[str, str, str]":
