@@ -7,7 +7,7 @@ import ssl
 import threading
 import time
 from dataclasses import replace
-from typing import Optional
+from typing import Dict, Optional
 
 from aioice import stun
 
@@ -45,6 +45,8 @@ SHORT_TTL = 60
 SECOND_LOOK = 1.5
 """Seconds to wait for an Allocate where a Binding had no answer."""
 QUOTA = 486
+FREED = 1.5
+"""Seconds after which coturn has freed what was given up: it looks once a second."""
 
 
 def probe_address(seen: Observation, settings: Settings, server_lock: threading.Lock) -> None:
@@ -120,6 +122,19 @@ class _Attempt:
             return error.failure.kind if error.failure.kind == "http" else self._speaks(target)
         return "stun"
 
+    def _speaks_instead(self) -> str:
+        """Return ``http`` or ``tls`` where that is what answers on a stream, else nothing."""
+        target = self._seen.target
+        found = self._speaks(target)
+        if found or target.transport == TLS:
+            return found
+        try:
+            with Wire(target, self._seen.address, self._settings) as wire:
+                wire.open(unverified_context())
+        except StepError:
+            return ""
+        return "tls"
+
     def _speaks(self, target: Target) -> str:
         """Return ``http`` where that is what is spoken on a stream, else nothing."""
         context = self._context if target.transport == TLS else None
@@ -146,7 +161,7 @@ class _Attempt:
         except StepError as error:
             is_stream = seen.target.transport != UDP
             if is_stream and error.failure.kind in ("timeout", "closed"):
-                seen.spoken = self._speaks(seen.target)
+                seen.spoken = self._speaks_instead()
             if error.failure.kind != "timeout" or seen.spoken or not seen.target.is_turn:
                 raise
             return False
@@ -171,8 +186,7 @@ class _Attempt:
         failure: Optional[Failure] = None
         with Session(wire, login) as session:
             try:
-                with timed(seen.times, ALLOCATE):
-                    session.allocate(0 if answered else SECOND_LOOK)
+                self._try_allocate(session, seen.times, 0 if answered else SECOND_LOOK)
             except StepError as error:
                 failure = error.failure
             else:
@@ -187,12 +201,27 @@ class _Attempt:
             raise StepError(failure)
         self._check_clock(account)
 
+    def _try_allocate(self, session: Session, times: Dict[str, float], timeout: float = 0) -> None:
+        """Allocate; at a quota once more, since the probe before may have filled it."""
+        try:
+            with timed(times, ALLOCATE):
+                session.allocate(timeout)
+        except StepError as error:
+            if error.failure.error != QUOTA:
+                raise
+        else:
+            return
+        if self._settings.stop.wait(FREED):
+            raise StoppedError
+        with timed(times, ALLOCATE):
+            session.allocate()
+
     def _relay(self, first: Session, login: Login) -> None:
         """Send data through two relays; where there may be no second one, back to the first."""
         with contextlib.ExitStack() as stack:
             second = stack.enter_context(Session(stack.enter_context(self._open()), login))
             try:
-                second.allocate()
+                self._try_allocate(second, {})
             except StepError as error:
                 if error.failure.error != QUOTA:
                     raise

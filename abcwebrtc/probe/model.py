@@ -141,8 +141,8 @@ class Observation:
     """What was seen of one target at one address; filled while it is probed.
 
     `times` is the milliseconds of each step that went well. `failures` are in
-    the order in which they were met. `spoken` is ``stun`` or ``http`` where that
-    is what answers, and was not expected. `anonymous` says that a relay was given
+    the order in which they were met. `spoken` is ``stun``, ``http`` or ``tls`` where
+    that is what answers, and was not expected. `anonymous` says that a relay was given
     without a login, `alone` that there could be no second one.
     """
 

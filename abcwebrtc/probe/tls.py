@@ -125,7 +125,7 @@ def _protocol(seen: Observation, failure: Failure) -> "tuple[str, str, str]":
             f"no TLS on {here}: the server answers there, but in plain",
             "give coturn cert and pkey, and leave no-tls out; or write turn for turns",
         )
-    if failure.kind == "tls-answer":
+    if seen.spoken == "tls" or failure.kind == "tls-answer":
         return "tls-port", f"only TLS is spoken on {here}", "write turns for turn, stuns for stun"
     if failure.kind == "not-stun":
         return "not-stun", f"something else than STUN answers on {here}", "correct the port"

@@ -6,91 +6,36 @@ What it says of each is compared: the word, the level, and the exit status.
 from __future__ import annotations
 
 import contextlib
-import datetime
 import glob
-import http.server
-import json
-import os
-import pty
 import re
-import signal
 import ssl
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
-from urllib.parse import quote
+from typing import Any, Callable, Iterator
 
 import pytest
-import trustme
 
 from abcwebrtc import mint_turn_credentials
 from conftest import missing, require_program
-from integration import netns
 from integration.conftest import SECRET
-from integration.netns import DESKTOP, PUBLIC, SERVER, SERVER_V6
-from integration.turn import LOOPBACK, REALM, Certificate, Turnserver, free_ports
-from support import WAIT, command, environment, run_command, wait_for, write_od_config
+from integration.probing import OTHER, PASSWORD, Probe, coturn, ice, prober
+from integration.turn import LOOPBACK, Certificate, Turnserver, free_ports
+from support import WAIT
 
-OTHER = "not-the-secret-of-this-coturn"
 Start = Callable[..., Turnserver]
 
 
-def coturn(url: str, *secrets: str, **changes: Any) -> Dict[str, Any]:
-    """Return a server of webrtc.coturn."""
-    known = list(secrets) or [SECRET]
-    return {"coturn_static_auth_secret": known, "ttl": 3600, "url": url, **changes}
-
-
-def ice(*urls: str, **login: str) -> Dict[str, Any]:
-    return {"iceServers": [{"urls": list(urls), **login}] if urls else []}
-
-
-class Report:
-    """The exit status of a probe, and what its JSON says."""
-
-    def __init__(self, done: "subprocess.CompletedProcess[str]") -> None:
-        assert done.stderr == "", done.stderr
-        self.status, self.text = done.returncode, done.stdout
-        self.json = json.loads(done.stdout)
-        self.results: List[Dict[str, Any]] = self.json["results"]
-
-    @property
-    def words(self) -> List[List[str]]:
-        return [[one["word"] for one in result["diagnoses"]] for result in self.results]
-
-    def only(self, word: str, level: str = "error") -> Dict[str, str]:
-        """Return the one diagnosis of the one result, after a look at word, level and status."""
-        assert self.words == [[word]], self.text
-        (found,) = self.results[0]["diagnoses"]
-        assert (found["level"], self.results[0]["level"]) == (level, level)
-        assert self.status == (level == "error")
-        assert self.json["ok"] is (level != "error")
-        return found
-
-
 @pytest.fixture
-def probe(tmp_path: Path) -> Callable[..., Report]:
-    """Return a function that runs the probe on these servers, with no secret in what it prints."""
-
-    def run(*servers: Dict[str, Any], rtc: Any = None, options: Sequence[object] = ()) -> Report:
-        entries = {"webrtc__rtc_configuration": rtc or ice(), "webrtc__coturn": list(servers)}
-        od_config = write_od_config(tmp_path, **entries)
-        done = run_command("probe", od_config, "--json", *options)
-        for secret in (SECRET, OTHER, "credential-of"):
-            assert secret not in done.stdout + done.stderr
-        return Report(done)
-
-    return run
+def probe(tmp_path: Path) -> Probe:
+    return prober(tmp_path)
 
 
 # what works
 
 
 def test_everything_works_over_every_transport(
-    turnserver: Turnserver, trusted: Path, probe: Callable[..., Report]
+    turnserver: Turnserver, trusted: Path, probe: Probe
 ) -> None:
     here = f"{LOOPBACK}:{turnserver.port}"
     report = probe(
@@ -102,7 +47,14 @@ def test_everything_works_over_every_transport(
     )
     assert report.words == [[]] * 6, report.text
     assert report.status == 0
-    assert [one["transport"] for one in report.results] == "udp tls udp tcp tls tls".split()
+    assert [one["transport"] for one in report.results] == [
+        "udp",
+        "tls",
+        "udp",
+        "tcp",
+        "tls",
+        "tls",
+    ]
     for one in report.results:
         assert (one["address"], one["from"]) == (LOOPBACK, LOOPBACK)
         assert re.fullmatch(r"127\.0\.0\.1:[0-9]+", one["reflexive"])
@@ -125,7 +77,7 @@ def trusted(certificate: Certificate, tmp_path: Path) -> Path:
     return path
 
 
-def test_what_was_allocated_is_freed(start_turnserver: Start, probe: Any) -> None:
+def test_what_was_allocated_is_freed(start_turnserver: Start, probe: Probe) -> None:
     server = start_turnserver(SECRET, options=["user-quota=2"])
     here = f"{LOOPBACK}:{server.port}"
     for _ in range(2):
@@ -133,7 +85,7 @@ def test_what_was_allocated_is_freed(start_turnserver: Start, probe: Any) -> Non
         assert (report.status, report.words) == (0, [[], []]), report.text
 
 
-def test_ipv6(start_turnserver: Start, probe: Any) -> None:
+def test_ipv6(start_turnserver: Start, probe: Probe) -> None:
     server = start_turnserver(SECRET, options=["listening-ip=::1"])
     report = probe(coturn(f"[::1]:{server.port}"), rtc=ice(f"stun:[::1]:{server.port}"))
     assert (report.status, report.words) == (0, [[], []]), report.text
@@ -144,7 +96,7 @@ def test_ipv6(start_turnserver: Start, probe: Any) -> None:
 # a server that is not there
 
 
-def test_a_stopped_server_refuses(start_turnserver: Start, probe: Any) -> None:
+def test_a_stopped_server_refuses(start_turnserver: Start, probe: Probe) -> None:
     server = start_turnserver(SECRET)
     server.stop()
     here = f"{LOOPBACK}:{server.port}"
@@ -155,7 +107,7 @@ def test_a_stopped_server_refuses(start_turnserver: Start, probe: Any) -> None:
     assert f"TCP port {server.port}" in report.results[2]["diagnoses"][0]["message"]
 
 
-def test_a_name_that_does_not_resolve(probe: Any) -> None:
+def test_a_name_that_does_not_resolve(probe: Probe) -> None:
     found = probe(coturn("turn.invalid")).only("no-name")
     assert "turn.invalid" in found["message"]
 
@@ -163,27 +115,27 @@ def test_a_name_that_does_not_resolve(probe: Any) -> None:
 # secrets and clocks
 
 
-def test_a_wrong_secret(turnserver: Turnserver, probe: Any) -> None:
+def test_a_wrong_secret(turnserver: Turnserver, probe: Probe) -> None:
     found = probe(coturn(f"{LOOPBACK}:{turnserver.port}", OTHER)).only("wrong-secret")
     assert "401" in found["message"]
     assert "not the clock" in found["message"]
 
 
-def test_none_of_several_secrets(turnserver: Turnserver, probe: Any) -> None:
+def test_none_of_several_secrets(turnserver: Turnserver, probe: Probe) -> None:
     server = coturn(f"{LOOPBACK}:{turnserver.port}", OTHER, OTHER[::-1])
     assert "any of the 2" in probe(server).only("wrong-secret")["message"]
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_the_secret_that_the_server_knows_is_told(
-    turnserver: Turnserver, probe: Any, transport: str
+    turnserver: Turnserver, probe: Probe, transport: str
 ) -> None:
     url = f"{LOOPBACK}:{turnserver.port}"
     server = coturn(url, OTHER, OTHER[::-1], SECRET, transport=transport, username="pseudonym")
     assert "secret 3 of 3" in probe(server).only("older-secret")["message"]
 
 
-def test_one_url_with_two_secrets_is_probed_with_both(turnserver: Turnserver, probe: Any) -> None:
+def test_one_url_with_two_secrets_is_probed_with_both(turnserver: Turnserver, probe: Probe) -> None:
     url = f"{LOOPBACK}:{turnserver.port}"
     assert probe(coturn(url), coturn(url, OTHER)).words == [[], ["wrong-secret"]]
 
@@ -210,20 +162,20 @@ def start_ahead(tmp_path: Path, certificate: Certificate) -> Iterator[Callable[.
         yield start
 
 
-def test_a_clock_that_is_ahead_is_measured(start_ahead: Any, probe: Any) -> None:
+def test_a_clock_that_is_ahead_is_measured(start_ahead: Any, probe: Probe) -> None:
     server = start_ahead("+1d")
     report = probe(coturn(f"{LOOPBACK}:{server.port}"))
     assert "ahead of this machine's" in report.only("clock")["message"]
     assert abs(report.results[0]["clock_ahead"] - 86400) < WAIT
 
 
-def test_an_older_secret_and_a_clock_that_is_ahead(start_ahead: Any, probe: Any) -> None:
+def test_an_older_secret_and_a_clock_that_is_ahead(start_ahead: Any, probe: Probe) -> None:
     server = start_ahead("+1d")
     report = probe(coturn(f"{LOOPBACK}:{server.port}", OTHER, SECRET))
     assert report.words == [["older-secret", "clock"]]
 
 
-def test_a_clock_that_ends_credentials_early_is_a_warning(start_ahead: Any, probe: Any) -> None:
+def test_a_clock_that_ends_credentials_early_is_a_warning(start_ahead: Any, probe: Probe) -> None:
     server = start_ahead("+20m")
     report = probe(coturn(f"{LOOPBACK}:{server.port}"))
     report.only("clock", "warning")
@@ -234,21 +186,19 @@ def test_a_clock_that_ends_credentials_early_is_a_warning(start_ahead: Any, prob
 # logins of rtc_configuration
 
 
-def test_a_static_login(turnserver: Turnserver, probe: Any) -> None:
+def test_a_static_login(turnserver: Turnserver, probe: Probe) -> None:
     made = mint_turn_credentials(SECRET, 600, "alice")
     url = f"turn:{LOOPBACK}:{turnserver.port}"
     good = probe(rtc=ice(url, username=made.username, credential=made.password))
     assert (good.status, good.words) == (0, [[]])
     assert made.username not in good.text
     assert made.password not in good.text
-    probe(rtc=ice(url, username=made.username, credential="credential-of-another")).only(
-        "wrong-login"
-    )
+    probe(rtc=ice(url, username=made.username, credential=PASSWORD)).only("wrong-login")
 
 
-def test_a_username_that_coturn_takes_for_bad(turnserver: Turnserver, probe: Any) -> None:
+def test_a_username_that_coturn_takes_for_bad(turnserver: Turnserver, probe: Probe) -> None:
     url = f"turn:{LOOPBACK}:{turnserver.port}"
-    found = probe(rtc=ice(url, username="1:o'hara", credential="credential-of")).only("bad-request")
+    found = probe(rtc=ice(url, username="1:o'hara", credential=PASSWORD)).only("bad-request")
     assert "400" in found["message"]
     assert "see a timeout" in found["message"]
 
@@ -257,7 +207,7 @@ def test_a_username_that_coturn_takes_for_bad(turnserver: Turnserver, probe: Any
 
 
 def test_a_second_allocation_over_the_quota_is_a_warning(
-    start_turnserver: Start, probe: Any
+    start_turnserver: Start, probe: Probe
 ) -> None:
     server = start_turnserver(SECRET, options=["user-quota=1"])
     one = coturn(f"{LOOPBACK}:{server.port}", username="userid")
@@ -267,7 +217,7 @@ def test_a_second_allocation_over_the_quota_is_a_warning(
     assert probe(one, options=["--strict"]).status == 1
 
 
-def test_a_quota_that_is_used_up(start_turnserver: Start, probe: Any, tmp_path: Path) -> None:
+def test_a_quota_that_is_used_up(start_turnserver: Start, probe: Probe, tmp_path: Path) -> None:
     server = start_turnserver(SECRET, options=["total-quota=1"])
     made = mint_turn_credentials(SECRET, 600, "alice")
     with held_allocation(server, made):
@@ -315,13 +265,13 @@ def test_an_allocation_of_the_same_address_and_port(turnserver: Turnserver) -> N
     assert found.message.startswith("437")
 
 
-def test_a_quota_of_0_is_none(start_turnserver: Start, probe: Any) -> None:
+def test_a_quota_of_0_is_none(start_turnserver: Start, probe: Probe) -> None:
     server = start_turnserver(SECRET, options=["user-quota=0", "total-quota=0"])
     report = probe(coturn(f"{LOOPBACK}:{server.port}", username="userid"))
     assert (report.status, report.words) == (0, [[]])
 
 
-def test_a_denied_peer(start_turnserver: Start, probe: Any) -> None:
+def test_a_denied_peer(start_turnserver: Start, probe: Probe) -> None:
     server = start_turnserver(SECRET, options=["denied-peer-ip=127.0.0.0-127.255.255.255"])
     report = probe(coturn(f"{LOOPBACK}:{server.port}"))
     assert report.only("forbidden")["message"].startswith("403")
@@ -337,7 +287,7 @@ def test_a_denied_peer(start_turnserver: Start, probe: Any) -> None:
     ],
 )
 def test_a_server_that_gives_no_relay(
-    start_turnserver: Start, probe: Any, option: str, word: str
+    start_turnserver: Start, probe: Probe, option: str, word: str
 ) -> None:
     server = start_turnserver(SECRET, options=[option])
     report = probe(coturn(f"{LOOPBACK}:{server.port}"), options=["--timeout", "2"])
@@ -345,21 +295,21 @@ def test_a_server_that_gives_no_relay(
     assert report.results[0]["reflexive"]
 
 
-def test_a_server_without_a_free_port(start_turnserver: Start, probe: Any) -> None:
+def test_a_server_without_a_free_port(start_turnserver: Start, probe: Probe) -> None:
     (port,) = free_ports(1)
     server = start_turnserver(SECRET, options=[f"min-port={port}", f"max-port={port}"])
     found = probe(coturn(f"{LOOPBACK}:{server.port}")).only("capacity")
     assert found["message"].startswith("508")
 
 
-def test_a_server_that_wants_a_login_for_stun(start_turnserver: Start, probe: Any) -> None:
+def test_a_server_that_wants_a_login_for_stun(start_turnserver: Start, probe: Probe) -> None:
     server = start_turnserver(SECRET, options=["secure-stun"])
     here = f"{LOOPBACK}:{server.port}"
     report = probe(coturn(here), rtc=ice(f"stun:{here}"))
     assert (report.status, report.words) == (1, [["stun-login"], []])
 
 
-def test_a_relay_for_anybody(tmp_path: Path, certificate: Certificate, probe: Any) -> None:
+def test_a_relay_for_anybody(tmp_path: Path, certificate: Certificate, probe: Probe) -> None:
     class Open(Turnserver):
         def _conf(self, *arguments: Any) -> str:
             text = super()._conf(*arguments)

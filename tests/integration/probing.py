@@ -1,0 +1,76 @@
+"""Runs `abcwebrtc probe`, and reads what it says; the tests of the probe share it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Sequence
+
+from integration.conftest import SECRET
+from support import environment, run_command, write_od_config
+
+OTHER = "not-the-secret-of-this-coturn"
+PASSWORD = "credential-of-somebody"
+Probe = Callable[..., "Report"]
+
+
+def coturn(url: str, *secrets: str, **changes: Any) -> Dict[str, Any]:
+    """Return a server of webrtc.coturn."""
+    known = list(secrets) or [SECRET]
+    return {"coturn_static_auth_secret": known, "ttl": 3600, "url": url, **changes}
+
+
+def ice(*urls: str, **login: str) -> Dict[str, Any]:
+    return {"iceServers": [{"urls": list(urls), **login}] if urls else []}
+
+
+class Report:
+    """The exit status of a probe, and what its JSON says."""
+
+    def __init__(self, done: "subprocess.CompletedProcess[str]") -> None:
+        assert done.stderr == "", done.stderr
+        self.status, self.text = done.returncode, done.stdout
+        self.json = json.loads(done.stdout)
+        self.results: List[Dict[str, Any]] = self.json["results"]
+
+    @property
+    def words(self) -> List[List[str]]:
+        return [[one["word"] for one in result["diagnoses"]] for result in self.results]
+
+    def only(self, word: str, level: str = "error") -> Dict[str, str]:
+        """Return the one diagnosis of the one result, after a look at word, level and status."""
+        assert self.words == [[word]], self.text
+        (found,) = self.results[0]["diagnoses"]
+        assert (found["level"], self.results[0]["level"]) == (level, level)
+        assert self.status == (level == "error")
+        assert self.json["ok"] is (level != "error")
+        return found
+
+
+def prober(folder: Path) -> Probe:
+    """Return a function that runs the probe on these servers, with no secret in what it prints."""
+
+    def run(
+        *servers: Dict[str, Any],
+        rtc: Any = None,
+        options: Sequence[object] = (),
+        runner: Callable[..., Any] = run_command,
+    ) -> Report:
+        entries = {"webrtc__rtc_configuration": rtc or ice(), "webrtc__coturn": list(servers)}
+        od_config = write_od_config(folder, **entries)
+        return checked(runner("probe", od_config, "--json", *options))
+
+    return run
+
+
+def probe_environment(variables: Mapping[str, str], *options: str) -> Report:
+    """Run the probe as in a pod, with no od.config."""
+    done = run_command("probe", "--desktop", "--json", *options, env=environment(**variables))
+    return checked(done)
+
+
+def checked(done: "subprocess.CompletedProcess[str]") -> Report:
+    for secret in (SECRET, OTHER, PASSWORD):
+        assert secret not in done.stdout + done.stderr
+    return Report(done)

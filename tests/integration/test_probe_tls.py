@@ -1,0 +1,235 @@
+"""`abcwebrtc probe` against certificates that fail, and ports that speak something else."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import http.server
+import ssl
+import threading
+from pathlib import Path
+from typing import Any, Callable, Iterator, Sequence
+
+import pytest
+import trustme
+
+from conftest import require_program
+from integration.conftest import SECRET
+from integration.probing import Probe, coturn, ice, prober
+from integration.turn import LOOPBACK, REALM, Certificate, Turnserver, bind_udp
+from support import wait_for
+
+NAMES = (LOOPBACK, "localhost", REALM)
+DAY = datetime.timedelta(days=1)
+StartTls = Callable[..., Turnserver]
+
+
+@pytest.fixture
+def probe(tmp_path: Path) -> Probe:
+    return prober(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA(organization_name="the authority")
+
+
+@pytest.fixture
+def ca(authority: trustme.CA, tmp_path: Path) -> Path:
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[StartTls]:
+    """Return a function that starts a turnserver with this chain and key."""
+    program = require_program("turnserver", "coturn")
+    with contextlib.ExitStack() as stack:
+
+        def run(chain: Sequence[trustme.Blob], key: trustme.Blob) -> Turnserver:
+            made = write_certificate(tmp_path, chain, key)
+            server = Turnserver(program, tmp_path, made, [SECRET])
+            stack.callback(server.stop)
+            server.wait_until_ready()
+            return server
+
+        yield run
+
+
+def write_certificate(
+    folder: Path, chain: Sequence[trustme.Blob], key: trustme.Blob
+) -> Certificate:
+    cert_file, key_file = folder / "cert.pem", folder / "key.pem"
+    cert_file.write_bytes(b"".join(one.bytes() for one in chain))
+    key_file.write_bytes(key.bytes())
+    return Certificate(cert_file, key_file, ssl.create_default_context())
+
+
+def turns(server: Turnserver, host: str = "localhost") -> Any:
+    return coturn(f"{host}:{server.tls_port}", protocol="turns")
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def test_a_chain_that_is_trusted(
+    authority: trustme.CA, ca: Path, start: StartTls, probe: Probe
+) -> None:
+    child = authority.create_child_ca()
+    leaf = child.issue_cert(*NAMES, common_name="turn", not_after=now() + 90.5 * DAY)
+    server = start(leaf.cert_chain_pems, leaf.private_key_pem)
+    report = probe(turns(server), options=["--ca", ca])
+    assert (report.status, report.words) == (0, [[]]), report.text
+    found = report.results[0]["certificate"]
+    assert found["trusted"] is True
+    assert found["subject"] == "turn"
+    assert found["names"] == list(NAMES)
+    assert found["days_left"] == 90
+    assert found["chain"][0] == "turn"
+    assert found["issuer"]
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "word", "level", "part"),
+    [
+        (-60, -3, "certificate-expired", "error", "ended 3 d 0 h ago"),
+        (3, 60, "certificate-not-yet", "error", "begins at"),
+        (-60, 5.5, "certificate-ends-soon", "warning", "ends in 5 days"),
+    ],
+)
+def test_the_days_of_a_certificate(
+    authority: trustme.CA,
+    ca: Path,
+    start: StartTls,
+    probe: Probe,
+    begins: float,
+    ends: float,
+    word: str,
+    level: str,
+    part: str,
+) -> None:
+    made = authority.issue_cert(
+        *NAMES, not_before=now() + begins * DAY, not_after=now() + ends * DAY
+    )
+    server = start(made.cert_chain_pems, made.private_key_pem)
+    report = probe(turns(server), options=["--ca", ca])
+    assert part in report.only(word, level)["message"]
+    assert report.results[0]["relayed"]  # the rest is done all the same
+
+
+def test_a_self_signed_certificate(start: StartTls, probe: Probe) -> None:
+    own = trustme.CA(organization_name="the turn server")
+    server = start([own.cert_pem], own.private_key_pem)
+    report = probe(turns(server))
+    assert "the turn server" in report.only("certificate-self-signed")["message"]
+    assert report.results[0]["certificate"]["trusted"] is False
+
+
+def test_an_expired_certificate_of_an_unknown_authority(start: StartTls, probe: Probe) -> None:
+    made = trustme.CA().issue_cert(*NAMES, not_after=now() - 3 * DAY)
+    server = start(made.cert_chain_pems, made.private_key_pem)
+    report = probe(turns(server))
+    assert report.words == [["certificate-expired", "certificate-untrusted"]]
+
+
+def test_an_unknown_authority(authority: trustme.CA, start: StartTls, probe: Probe) -> None:
+    made = authority.issue_cert(*NAMES)
+    server = start(made.cert_chain_pems, made.private_key_pem)
+    found = probe(turns(server)).only("certificate-untrusted")
+    assert "the authority" in found["message"]
+    assert "--ca" in found["advice"]
+
+
+def test_a_whole_chain_of_an_unknown_authority(
+    authority: trustme.CA, start: StartTls, probe: Probe
+) -> None:
+    leaf = authority.issue_cert(*NAMES)
+    server = start([*leaf.cert_chain_pems, authority.cert_pem], leaf.private_key_pem)
+    found = probe(turns(server)).only("certificate-untrusted")
+    assert "the authority" in found["message"]
+    assert "no other certificate" not in found["message"]
+
+
+def test_a_chain_without_its_middle(
+    authority: trustme.CA, ca: Path, start: StartTls, probe: Probe
+) -> None:
+    leaf = authority.create_child_ca().issue_cert(*NAMES)
+    server = start(leaf.cert_chain_pems[:1], leaf.private_key_pem)
+    found = probe(turns(server), options=["--ca", ca]).only("certificate-untrusted")
+    assert "no other certificate" in found["message"]
+    assert "whole chain" in found["advice"]
+
+
+@pytest.mark.parametrize("host", ["localhost", LOOPBACK])
+def test_a_certificate_for_another_name(
+    authority: trustme.CA, ca: Path, start: StartTls, probe: Probe, host: str
+) -> None:
+    made = authority.issue_cert("turn.example.org", "192.0.2.1")
+    server = start(made.cert_chain_pems, made.private_key_pem)
+    found = probe(turns(server, host), options=["--ca", ca]).only("certificate-name")
+    assert host in found["message"]
+    assert "turn.example.org" in found["message"]
+
+
+# another protocol
+
+
+def test_a_server_without_tls(certificate: Certificate, tmp_path: Path, probe: Probe) -> None:
+    program = require_program("turnserver", "coturn")
+    server = Turnserver(program, tmp_path, certificate, [SECRET], ["no-tls"])
+    try:
+        wait_for(lambda: answers(server.port))
+        here = f"{LOOPBACK}:{server.port}"
+        report = probe(coturn(here, protocol="turns"), options=["--timeout", "2"])
+    finally:
+        server.stop()
+    report.only("plain")
+
+
+def answers(port: int) -> bool:
+    try:
+        return bind_udp(port)
+    except OSError:
+        return False
+
+
+@pytest.fixture(params=["http", "https"])
+def web_port(
+    request: pytest.FixtureRequest, authority: trustme.CA, tmp_path: Path
+) -> Iterator[int]:
+    """The port of a web server, for http and for https."""
+    handler = http.server.SimpleHTTPRequestHandler
+    server = http.server.ThreadingHTTPServer((LOOPBACK, 0), handler)
+    if request.param == "https":
+        made = authority.issue_cert(*NAMES)
+        write_certificate(tmp_path, made.cert_chain_pems, made.private_key_pem)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_web_server_on_a_tls_port(web_port: int, ca: Path, probe: Probe) -> None:
+    here = f"localhost:{web_port}"
+    options = ["--ca", ca, "--timeout", "2"]
+    report = probe(coturn(here, protocol="turns"), rtc=ice(f"stuns:{here}"), options=options)
+    assert (report.status, report.words) == (1, [["http"], ["http"]]), report.text
+
+
+@pytest.mark.parametrize("web_port", ["http"], indirect=True)
+def test_a_web_server_on_a_plain_port(web_port: int, probe: Probe) -> None:
+    server = coturn(f"{LOOPBACK}:{web_port}", transport="tcp")
+    assert "web server" in probe(server, options=["--timeout", "2"]).only("http")["message"]
+
+
+@pytest.mark.parametrize("web_port", ["https"], indirect=True)
+def test_a_plain_url_of_a_tls_port(web_port: int, probe: Probe) -> None:
+    found = probe(coturn(f"{LOOPBACK}:{web_port}", transport="tcp")).only("tls-port")
+    assert "write turns for turn" in found["advice"]
