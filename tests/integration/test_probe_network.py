@@ -1,0 +1,342 @@
+"""`abcwebrtc probe` behind a NAT, where packets are dropped, and as it is run by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterator, List
+
+import pytest
+
+from abcwebrtc import WebRTCConfig, desktop_environment, mint_turn_credentials
+from abcwebrtc.credentials import TurnCredentials
+from abcwebrtc.manifests import gstreamer_turn
+from abcwebrtc.uris import IceURI
+from conftest import missing, require_program
+from integration import netns
+from integration.conftest import SECRET
+from integration.netns import DESKTOP, PUBLIC, PUBLIC_V6, SERVER, SERVER_V6
+from integration.probing import OTHER, Probe, Report, coturn, ice, probe_environment, prober
+from integration.turn import LOOPBACK, Certificate, Turnserver
+from support import WAIT, command, environment, run_command, wait_for, write_od_config
+
+PORT, TLS_PORT = 3478, 5349
+RELAY_PORTS = "49152-65535"
+
+
+@pytest.fixture
+def probe(tmp_path: Path) -> Probe:
+    return prober(tmp_path)
+
+
+# a desktop behind a NAT, and coturn outside
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[netns.Network]:
+    with contextlib.ExitStack() as stack:
+        try:
+            made = stack.enter_context(netns.network())
+        except netns.NoNamespaceError as error:
+            missing(f"no network namespace can be made here: {error}")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def log(
+    network: netns.Network, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """The log of a coturn outside, that gives two allocations at a time."""
+    folder = tmp_path_factory.mktemp("coturn")
+    addresses = [SERVER, SERVER_V6] if network.ipv6 else [SERVER]
+    lines = [
+        *(f"{key}={address}" for key in ("listening-ip", "relay-ip") for address in addresses),
+        f"cert={certificate.cert_file}",
+        f"pkey={certificate.key_file}",
+        f"pidfile={folder}/pid",
+        f"userdb={folder}/db",
+        *("no-cli", "log-file=stdout", "verbose", "realm=turn.domain.local", "total-quota=2"),
+        *("use-auth-secret", f"static-auth-secret={SECRET}"),
+    ]
+    (folder / "conf").write_text("\n".join(lines) + "\n")
+    program = require_program("turnserver", "coturn")
+    path = folder / "log"
+    with open(path, "wb") as stream:
+        process = subprocess.Popen(
+            network.outside.command(program, "-c", folder / "conf"),
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        for protocol in ("udp", "tcp"):
+            wait_for(functools.partial(network.outside.listens, protocol, PORT))
+        yield path
+    finally:
+        process.terminate()
+        process.wait(WAIT)
+
+
+@pytest.fixture
+def inside(network: netns.Network, log: Path, probe: Probe) -> Probe:
+    """Return a function that runs the probe where the desktop is."""
+
+    def run(*arguments: object, **changes: str) -> Any:
+        return network.desktop.run(
+            *command(*arguments), check=False, env=environment(**changes), timeout=WAIT
+        )
+
+    return functools.partial(probe, runner=run)
+
+
+@contextlib.contextmanager
+def filtered(network: netns.Network, *rules: str) -> Iterator[None]:
+    """Filter what comes in outside, by nftables."""
+    nft = require_program("nft", "nftables")
+    chain = f"chain come {{ type filter hook input priority 0; {'; '.join(rules)}; }}"
+    network.outside.run(nft, "--file", "-", input=f"table inet test {{\n{chain}\n}}\n")
+    try:
+        yield
+    finally:
+        network.outside.run(nft, "delete", "table", "inet", "test")
+
+
+def test_the_reflexive_address_is_the_one_outside(inside: Probe) -> None:
+    report = inside(coturn(SERVER, transport=["udp", "tcp"]), rtc=ice(f"stun:{SERVER}"))
+    assert (report.status, report.words) == (0, [[], [], []]), report.text
+    for one in report.results:
+        assert one["from"] == DESKTOP
+        assert one["reflexive"].startswith(f"{PUBLIC}:")
+    assert report.results[1]["relayed"].startswith(f"{SERVER}:")
+
+
+def test_the_reflexive_address_over_ipv6(network: netns.Network, inside: Probe) -> None:
+    if not network.ipv6:
+        missing("IPv6 in a network namespace")
+    report = inside(coturn(f"[{SERVER_V6}]"))
+    assert (report.status, report.words) == (0, [[]]), report.text
+    assert report.results[0]["reflexive"].startswith(f"[{PUBLIC_V6}]:")
+
+
+def test_dropped_datagrams(network: netns.Network, inside: Probe) -> None:
+    server = coturn(SERVER, transport=["udp", "tcp"])
+    with filtered(network, f"udp dport {PORT} drop"):
+        report = inside(server, rtc=ice(f"stun:{SERVER}"), options=["--timeout", "1"])
+    assert (report.status, report.words) == (1, [["no-answer"], ["no-answer"], []]), report.text
+    for one in report.results[:2]:
+        message = one["diagnoses"][0]["message"]
+        assert f"({DESKTOP})" in message
+        assert f"UDP port {PORT}" in message
+        assert message.endswith("over TCP this server answers")
+    assert report.json["from"]["pod"] is False
+
+
+def test_dropped_segments(network: netns.Network, inside: Probe) -> None:
+    with filtered(network, f"tcp dport {{ {PORT}, {TLS_PORT} }} drop"):
+        report = inside(
+            coturn(SERVER, transport="tcp"),
+            coturn(SERVER, protocol="turns"),
+            options=["--timeout", "1"],
+        )
+    assert (report.status, report.words) == (1, [["no-answer"]] * 2), report.text
+    assert f"TCP port {TLS_PORT}" in report.results[1]["diagnoses"][0]["message"]
+
+
+def test_no_answer_in_a_pod_may_be_a_network_policy(network: netns.Network, inside: Probe) -> None:
+    def in_pod(*arguments: object) -> Any:
+        return inside.keywords["runner"](*arguments, KUBERNETES_SERVICE_HOST="10.96.0.1")
+
+    with filtered(network, f"udp dport {PORT} drop"):
+        report = inside(coturn(SERVER), options=["--timeout", "0.5"], runner=in_pod)
+    found = report.only("no-answer")
+    assert "asked from pod " in found["message"]
+    assert "NetworkPolicy" in found["advice"]
+    assert report.json["from"]["pod"] is True
+
+
+def test_relays_that_are_shut(network: netns.Network, inside: Probe) -> None:
+    with filtered(network, f"udp dport {RELAY_PORTS} drop"):
+        report = inside(coturn(SERVER), options=["--timeout", "2"])
+    assert "min-port" in report.only("no-data")["advice"]
+    assert "relay" not in report.results[0]["times"]
+
+
+@pytest.mark.parametrize("url", ["192.0.2.1", "[2001:db8::1]"])
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_no_route(inside: Probe, url: str, transport: str) -> None:
+    message = inside(coturn(url, transport=transport)).only("unreachable")["message"]
+    assert ("IPv6" if ":" in url else "IPv4") in message
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_firewall_that_says_no(network: netns.Network, inside: Probe, transport: str) -> None:
+    rule = f"{transport} dport {PORT} reject with icmp type admin-prohibited"
+    with filtered(network, rule):
+        inside(coturn(SERVER, transport=transport)).only("unreachable")
+
+
+def test_ctrl_c_frees_what_is_allocated(network: netns.Network, log: Path, tmp_path: Path) -> None:
+    entries = {"webrtc__coturn": coturn(SERVER), "webrtc__rtc_configuration": ice()}
+    od_config = write_od_config(tmp_path, **entries)
+    before = len(lines_with(log, "delete: realm="))
+    started = len(lines_with(log, "new, realm="))
+    with filtered(network, f"udp dport {RELAY_PORTS} drop"):
+        process = subprocess.Popen(
+            network.desktop.command(*command("probe", od_config, "--timeout", "60")),
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        wait_for(lambda: len(lines_with(log, "new, realm=")) == started + 2)
+        process.send_signal(signal.SIGINT)
+        output = process.communicate(timeout=WAIT)[0]
+    assert (process.returncode, output) == (130, b"")
+    wait_for(lambda: len(lines_with(log, "delete: realm=")) == before + 2)
+
+
+def lines_with(log: Path, part: str) -> List[str]:
+    return [line for line in log.read_text(errors="replace").splitlines() if part in line]
+
+
+# what a desktop has in its environment
+
+
+def turn_server(server: Turnserver, made: TurnCredentials, transport: str = "") -> Dict[str, str]:
+    uri = IceURI("turn", LOOPBACK, server.port, transport or None)
+    return {"TURN_SERVER": gstreamer_turn(uri, made)}
+
+
+def test_the_servers_of_a_desktop(turnserver: Turnserver) -> None:
+    entries = {
+        "webrtc.enable": True,
+        "webrtc.rtc_configuration": ice(f"stun:{LOOPBACK}:{turnserver.port}"),
+        "webrtc.coturn": coturn(f"{LOOPBACK}:{turnserver.port}", username="userid"),
+        "webrtc.desktop": {"turn": True},
+    }
+    variables = desktop_environment(WebRTCConfig.from_mapping(entries), "a:b/c@d")
+    report = probe_environment(variables)
+    assert (report.status, report.words) == (0, [[], [], []]), report.text
+    assert [one["transport"] for one in report.results] == ["udp", "udp", "tcp"]
+    assert "a:b" not in report.text
+
+
+def test_turns_of_a_desktop_is_probed_without_tls(turnserver: Turnserver) -> None:
+    made = mint_turn_credentials(SECRET, 600)
+    variables = {"TURN_SERVER": gstreamer_turn(IceURI("turns", LOOPBACK, turnserver.port), made)}
+    report = probe_environment(variables)
+    assert "speaks no TLS" in report.only("other-protocol", "warning")["message"]
+    assert report.results[0]["transport"] == "tcp"
+
+
+def test_a_desktop_whose_credential_ended(turnserver: Turnserver) -> None:
+    made = mint_turn_credentials(SECRET, 600, now=time.time() - 4200)
+    report = probe_environment(turn_server(turnserver, made, "udp"))
+    assert "1 h 0 min ago" in report.only("login-ended")["message"]
+
+
+def test_a_desktop_whose_credential_is_of_another_secret(turnserver: Turnserver) -> None:
+    made = mint_turn_credentials(OTHER, 600)
+    report = probe_environment(turn_server(turnserver, made, "tcp"))
+    assert "has not ended" in report.only("wrong-login")["message"]
+
+
+def test_one_transport_is_enough_for_a_desktop(network: netns.Network, log: Path) -> None:
+    made = mint_turn_credentials(SECRET, 600)
+    variables = {"TURN_SERVER": gstreamer_turn(IceURI("turn", SERVER), made)}
+    line = command("probe", "--desktop", "--json", "--timeout", "0.5")
+    with filtered(network, f"udp dport {PORT} drop"):
+        done = network.desktop.run(*line, check=False, env=environment(**variables))
+    report = Report(done)
+    assert (report.status, report.words) == (0, [["no-answer"], []]), report.text
+    assert report.results[0]["level"] == "warning"
+
+
+def test_the_desktop_of_an_od_config(turnserver: Turnserver, tmp_path: Path) -> None:
+    here = f"{LOOPBACK}:{turnserver.port}"
+    od_config = write_od_config(
+        tmp_path,
+        webrtc__rtc_configuration=ice("stun:192.0.2.1"),
+        webrtc__coturn=coturn(here, transport="tcp"),
+        webrtc__desktop={"turn": True, "stun_server": f"stun://{here}"},
+    )
+    done = run_command("probe", od_config, "--desktop", "--json")
+    assert done.returncode == 0, done.stdout
+    urls = [one["url"] for one in json.loads(done.stdout)["results"]]
+    assert urls == [f"stun:{here}", f"turn:{here}?transport=tcp"]
+
+
+# by hand
+
+
+def test_watch_goes_on_until_ctrl_c(turnserver: Turnserver, tmp_path: Path) -> None:
+    stun = ice(f"stun:{LOOPBACK}:{turnserver.port}")
+    od_config = write_od_config(tmp_path, webrtc__coturn=..., webrtc__rtc_configuration=stun)
+    process = subprocess.Popen(
+        command("probe", od_config, "--watch", "0.1", "--json"),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout
+    rounds = [json.loads(process.stdout.readline()) for _ in range(3)]
+    assert all(one["ok"] for one in rounds)
+    process.send_signal(signal.SIGINT)
+    error = process.communicate(timeout=WAIT)[1]
+    assert (process.returncode, error) == (130, b"")
+
+
+def on_terminal(arguments: Any, terminal_for: str) -> Dict[str, str]:
+    """Run a command with stdout or stderr on a terminal, and return what came on both."""
+    ours, theirs = pty.openpty()
+    streams: Dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    streams[terminal_for] = theirs
+    process = subprocess.Popen(arguments, env=environment(TERM="xterm"), **streams)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while True:
+            shown += os.read(ours, 4096)
+    os.close(ours)
+    out, error = process.communicate(timeout=WAIT)
+    found = {"stdout": out, "stderr": error, terminal_for: shown}
+    return {name: text.decode() for name, text in found.items()}
+
+
+def test_progress_is_shown_on_a_terminal_and_wiped(turnserver: Turnserver, tmp_path: Path) -> None:
+    here = f"{LOOPBACK}:{turnserver.port}"
+    entries = {"webrtc__coturn": coturn(here), "webrtc__rtc_configuration": ice(f"stun:{here}")}
+    line = command("probe", write_od_config(tmp_path, **entries))
+    shown = on_terminal(line, "stderr")
+    assert "probing: 2 of 2 done" in shown["stderr"]
+    assert shown["stderr"].endswith("\r\x1b[K")
+    assert shown["stdout"].endswith("\n")
+    assert "\x1b" not in shown["stdout"]
+    assert "\x1b[32mok\x1b[0m" in on_terminal(line, "stdout")["stdout"]
+
+
+def test_the_table(turnserver: Turnserver, tmp_path: Path) -> None:
+    here = f"{LOOPBACK}:{turnserver.port}"
+    od_config = write_od_config(
+        tmp_path,
+        webrtc__rtc_configuration=ice(f"stun:{here}"),
+        webrtc__coturn=[coturn(here), coturn(here, OTHER)],
+    )
+    done = run_command("probe", od_config)
+    heading, stun, good, bad, *explained, summary = done.stdout.splitlines()
+    assert heading.split() == ["URL", "ADDRESS", "BY", "BINDING", "ALLOCATE", "RELAY", "RESULT"]
+    number = r"[0-9.]+ ms"
+    binding = rf"{re.escape(here)} +127\.0\.0\.1 +udp +127\.0\.0\.1 {number}"
+    assert re.fullmatch(rf"stun:{binding} +ok", stun)
+    assert re.fullmatch(rf"turn:{binding} +127\.0\.0\.1:[0-9]+ {number} +{number} +ok", good)
+    assert re.fullmatch(rf"turn:{binding} +wrong-secret", bad)
+    assert explained[0].startswith("  error: 401: ")
+    assert summary.startswith("2 of 3 work; probed from host ")
+    assert (done.returncode, done.stderr) == (1, "")
