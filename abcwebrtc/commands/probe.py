@@ -70,11 +70,10 @@ def run(options: argparse.Namespace) -> int:
     """Probe, print what was seen, and fail where a server does."""
     if options.od_config is None and not options.desktop:
         options.usage_error("give an OD_CONFIG, or --desktop for the servers of the environment")
-    if importlib.util.find_spec("aioice") is None:
-        raise ProbeError(_INSTALL)
     trust = _trust(options.ca)
-    config = _config(options)
-    _warn(config, options)
+    config = None if options.od_config is None else WebRTCConfig.from_file(options.od_config)
+    if config and not config.enable:
+        warn("webrtc.enable is False, so browsers get none of these servers")
     while True:
         status = _round(_targets(config, options), trust, options)
         if options.watch is None:
@@ -83,6 +82,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Namespace) -> int:
+    if importlib.util.find_spec("aioice") is None:
+        raise ProbeError(_INSTALL)
     # aioice takes a while to import, and only this command needs it.
     from abcwebrtc.probe.runner import run_probes
 
@@ -133,15 +134,6 @@ class _Progress:
 
 
 # what is probed
-
-
-def _config(options: argparse.Namespace) -> Optional[WebRTCConfig]:
-    return None if options.od_config is None else WebRTCConfig.from_file(options.od_config)
-
-
-def _warn(config: Optional[WebRTCConfig], options: argparse.Namespace) -> None:
-    if config and not config.enable:
-        warn("webrtc.enable is False, so browsers get none of these servers")
 
 
 def _targets(config: Optional[WebRTCConfig], options: argparse.Namespace) -> List[Target]:

@@ -45,7 +45,7 @@ SHORT_TTL = 60
 SECOND_LOOK = 1.5
 """Seconds to wait for an Allocate where a Binding had no answer."""
 QUOTA = 486
-FREED = 1.5
+FREED = 1.2
 """Seconds after which coturn has freed what was given up: it looks once a second."""
 
 
