@@ -42,8 +42,6 @@ from abcwebrtc.probe.wire import (
 
 SHORT_TTL = 60
 """Seconds: a login that ends so soon is refused where the server's clock is ahead."""
-SECOND_LOOK = 1.5
-"""Seconds to wait for an Allocate where a Binding had no answer."""
 QUOTA = 486
 FREED = 1.2
 """Seconds after which coturn has freed what was given up: it looks once a second."""
@@ -117,7 +115,9 @@ class _Attempt:
         try:
             with Wire(target, self._seen.address, self._settings) as wire:
                 wire.connect()
-                wire.request(request_message(stun.Method.BINDING), BINDING, SECOND_LOOK)
+                wire.request(
+                    request_message(stun.Method.BINDING), BINDING, self._settings.second_look
+                )
         except StepError as error:
             return error.failure.kind if error.failure.kind == "http" else self._speaks(target)
         return "stun"
@@ -142,7 +142,7 @@ class _Attempt:
             with Wire(target, self._seen.address, self._settings) as wire:
                 wire.open(context)
                 wire.send(b"GET / HTTP/1.0\r\n\r\n", BINDING)
-                wire.receive_channel(SECOND_LOOK, BINDING)
+                wire.receive_channel(self._settings.second_look, BINDING)
         except StepError as error:
             return "http" if error.failure.kind == "http" else ""
         return ""
@@ -186,7 +186,9 @@ class _Attempt:
         failure: Optional[Failure] = None
         with Session(wire, login) as session:
             try:
-                self._try_allocate(session, seen.times, 0 if answered else SECOND_LOOK)
+                self._try_allocate(
+                    session, seen.times, 0 if answered else self._settings.second_look
+                )
             except StepError as error:
                 failure = error.failure
             else:

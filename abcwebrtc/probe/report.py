@@ -65,7 +65,7 @@ def _row(result: Result, now: float) -> "tuple[str, ...]":
         _cell(_host(seen.reflexive), seen.times.get(BINDING)),
         _cell(seen.relayed, seen.times.get(ALLOCATE)),
         _cell("", seen.times.get(RELAY)),
-        _certificate_cell(seen.certificate, now),
+        _certificate_cell(seen.certificate, seen.target.host, now),
         ", ".join(words) or "ok",
     )
 
@@ -80,10 +80,12 @@ def _host(address: str) -> str:
     return address.rpartition(":")[0].strip("[]")
 
 
-def _certificate_cell(certificate: Optional[Certificate], now: float) -> str:
+def _certificate_cell(certificate: Optional[Certificate], host: str, now: float) -> str:
+    """Return the name that the url has too, or else the first one, and the days left."""
     if certificate is None:
         return ""
-    name = certificate.names[0] if certificate.names else certificate.subject
+    names = certificate.names or (certificate.subject,)
+    name = host if host in names else names[0]
     return f"{name} {certificate.days_left(now)} days"
 
 
@@ -132,7 +134,7 @@ def _result_json(result: Result, now: float) -> Dict[str, Any]:
         "transport": seen.target.transport,
         "address": seen.address or None,
         "level": result.level,
-        "from": seen.local or None,
+        "local": seen.local or None,
         "reflexive": seen.reflexive or None,
         "relayed": seen.relayed or None,
         "times": {step: round(time, 3) for step, time in seen.times.items()},

@@ -22,6 +22,8 @@ from abcwebrtc.probe.model import CONNECT, HANDSHAKE, UDP, Failure, Target
 
 RETRANSMIT = 0.5
 """Seconds until a datagram is sent again the first time; it doubles (RFC 8489, section 6.2.1)."""
+SECOND_LOOK = 1.5
+"""Seconds to wait for another answer where there was none."""
 SLICE = 0.2
 """Seconds after which a socket that waits looks whether it is to stop."""
 CHANNEL = 0x4000
@@ -58,6 +60,11 @@ class Settings:
     timeout: float
     trust: ssl.SSLContext
     stop: threading.Event
+
+    @property
+    def second_look(self) -> float:
+        """The timeout of what is asked after something else had no answer, in seconds."""
+        return min(self.timeout, SECOND_LOOK)
 
 
 class Wire:
@@ -262,8 +269,10 @@ def os_failure(step: str, error: OSError) -> Failure:
 
 
 def error_failure(step: str, answer: stun.Message) -> Failure:
-    """Return the failure that an error response is."""
+    """Return the failure that an error response is, or an answer without what it must hold."""
     code = answer.attributes.get("ERROR-CODE", (0, ""))[0]
+    if not code:
+        return Failure(step, "not-stun")
     return Failure(step, "stun", code, "MESSAGE-INTEGRITY" in answer.attributes)
 
 

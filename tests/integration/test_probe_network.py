@@ -113,14 +113,14 @@ def test_the_reflexive_address_is_the_one_outside(inside: Probe) -> None:
     report = inside(coturn(SERVER, transport=["udp", "tcp"]), rtc=ice(f"stun:{SERVER}"))
     assert (report.status, report.words) == (0, [[], [], []]), report.text
     for one in report.results:
-        assert one["from"] == DESKTOP
+        assert one["local"] == DESKTOP
         assert one["reflexive"].startswith(f"{PUBLIC}:")
     assert report.results[1]["relayed"].startswith(f"{SERVER}:")
 
 
 def test_the_reflexive_address_over_ipv6(network: netns.Network, inside: Probe) -> None:
     if not network.ipv6:
-        missing("IPv6 in a network namespace")
+        missing("no IPv6 in network namespaces here")
     report = inside(coturn(f"[{SERVER_V6}]"))
     assert (report.status, report.words) == (0, [[]]), report.text
     assert report.results[0]["reflexive"].startswith(f"[{PUBLIC_V6}]:")

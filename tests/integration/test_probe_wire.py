@@ -14,7 +14,8 @@ from aioice import stun
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abcwebrtc.probe.model import BINDING, TCP, UDP, Target
+from abcwebrtc.probe.attempt import probe_address
+from abcwebrtc.probe.model import BINDING, TCP, UDP, Failure, Observation, Target
 from abcwebrtc.probe.wire import (
     Settings,
     StepError,
@@ -66,10 +67,14 @@ def _serve_stream(listening: socket.socket, answer: Answer, over: threading.Even
             over.wait()
 
 
+def some_settings(timeout: float = 5.0) -> Settings:
+    return Settings(timeout, ssl.create_default_context(), threading.Event())
+
+
 @contextlib.contextmanager
 def wire_to(port: int, transport: str, timeout: float = 5.0) -> Iterator[Wire]:
-    settings = Settings(timeout, ssl.create_default_context(), threading.Event())
-    with Wire(Target(IceURI("stun", LOOPBACK, port), transport), LOOPBACK, settings) as wire:
+    target = Target(IceURI("stun", LOOPBACK, port), transport)
+    with Wire(target, LOOPBACK, some_settings(timeout)) as wire:
         wire.open(None)
         yield wire
 
@@ -121,9 +126,9 @@ def test_datagrams_that_are_no_answer_are_passed_over(before: bytes) -> None:
 
 def test_an_answer_with_an_attribute_that_is_broken_is_none() -> None:
     def answer(request: bytes) -> List[bytes]:
-        broken = struct.pack("!HH", 0x0015, 9) + b"abc"  # longer than the message
+        broken = struct.pack("!HH", 0x0020, 2) + b"ab\0\0"  # half an XOR-MAPPED-ADDRESS
         head = good(request)
-        return [head[:2] + struct.pack("!H", 7) + head[4:20] + broken, good(request)]
+        return [head[:2] + struct.pack("!H", 8) + head[4:20] + broken, good(request)]
 
     assert ask(UDP, answer).attributes["XOR-MAPPED-ADDRESS"] == ("192.0.2.1", 5)
 
@@ -144,6 +149,14 @@ def test_what_is_not_stun_is_told(transport: str, data: bytes, kind: str) -> Non
     with pytest.raises(StepError) as caught:
         ask(transport, lambda request: [data])
     assert (caught.value.failure.step, caught.value.failure.kind) == (BINDING, kind)
+
+
+def test_an_answer_without_an_address_is_not_of_stun() -> None:
+    seen = Observation(Target(IceURI("stun", LOOPBACK, 1), UDP), LOOPBACK)
+    with server(UDP, lambda request: [response(request)]) as port:
+        seen.target = Target(IceURI("stun", LOOPBACK, port), UDP)
+        probe_address(seen, some_settings(), threading.Lock())
+    assert seen.failures == [Failure(BINDING, "not-stun")]
 
 
 def test_a_stream_that_ends() -> None:
