@@ -111,13 +111,11 @@ class _Attempt:
 
     def _answer_without_tls(self) -> str:
         """Return ``stun`` or ``http`` where that is what answers on a TLS port, else nothing."""
-        target = replace(self._seen.target, transport=TCP)
+        target, timeout = replace(self._seen.target, transport=TCP), self._settings.second_look
         try:
             with Wire(target, self._seen.address, self._settings) as wire:
                 wire.connect()
-                wire.request(
-                    request_message(stun.Method.BINDING), BINDING, self._settings.second_look
-                )
+                wire.request(request_message(stun.Method.BINDING), BINDING, timeout)
         except StepError as error:
             return error.failure.kind if error.failure.kind == "http" else self._speaks(target)
         return "stun"
@@ -165,43 +163,49 @@ class _Attempt:
             if error.failure.kind != "timeout" or seen.spoken or not seen.target.is_turn:
                 raise
             return False
-        mapped = answer.attributes.get("XOR-MAPPED-ADDRESS") or answer.attributes.get(
-            "MAPPED-ADDRESS"
-        )
+        self._keep_reflexive(answer)
+        return True
+
+    def _keep_reflexive(self, answer: stun.Message) -> None:
+        """Keep the address of an answer, or note that there is none."""
+        seen, found = self._seen, answer.attributes
+        mapped = found.get("XOR-MAPPED-ADDRESS") or found.get("MAPPED-ADDRESS")
         if answer.message_class == stun.Class.RESPONSE and mapped:
             seen.reflexive = address_text(mapped)
-        else:
-            seen.times.pop(BINDING)
-            failure = error_failure(BINDING, answer)
-            if not seen.target.is_turn:
-                raise StepError(failure)
-            seen.failures.append(failure)
-        return True
+            return
+        seen.times.pop(BINDING)
+        failure = error_failure(BINDING, answer)
+        if not seen.target.is_turn:
+            raise StepError(failure)
+        seen.failures.append(failure)
 
     # TURN
 
     def _allocate(self, account: Account, wire: Wire, answered: bool) -> None:
-        seen = self._seen
+        """Open a relay and send data through it; where that fails, look why."""
         login = account.static or self._minted(account, account.ttl)
-        failure: Optional[Failure] = None
-        with Session(wire, login) as session:
-            try:
-                self._try_allocate(
-                    session, seen.times, 0 if answered else self._settings.second_look
-                )
-            except StepError as error:
-                failure = error.failure
-            else:
+        failure = self._use_relay(Session(wire, login), login, answered)
+        if failure is None:
+            self._check_clock(account)
+            return
+        if failure.step == ALLOCATE and failure.kind == "timeout" and not answered:
+            failure = Failure(BINDING, "timeout")
+        if failure.error == UNAUTHORIZED and account.mint:
+            self._seen.login = self._investigate(account)
+        raise StepError(failure)
+
+    def _use_relay(self, session: Session, login: Login, answered: bool) -> Optional[Failure]:
+        """Return what went wrong, once the allocation is freed."""
+        seen, timeout = self._seen, 0 if answered else self._settings.second_look
+        try:
+            with session:
+                self._try_allocate(session, seen.times, timeout)
                 seen.anonymous = session.anonymous
                 seen.relayed = address_text(session.relayed)
                 self._relay(session, login)
-        if failure and failure.kind == "timeout" and not answered:
-            raise StepError(Failure(BINDING, "timeout"))
-        if failure and failure.error == UNAUTHORIZED and account.mint:
-            seen.login = self._investigate(account)
-        if failure:
-            raise StepError(failure)
-        self._check_clock(account)
+        except StepError as error:
+            return error.failure
+        return None
 
     def _try_allocate(self, session: Session, times: Dict[str, float], timeout: float = 0) -> None:
         """Allocate; at a quota once more, since the probe before may have filled it."""
