@@ -517,7 +517,7 @@ def run(*arguments: object) -> "Tuple[int, str]":
         ([], "give an OD_CONFIG, or --desktop"),
         (["od.config", "--timeout", "0"], "write seconds, from 0.1 to 86400"),
         (["od.config", "--timeout", "nan"], "write seconds"),
-        (["od.config", "--watch", "x"], "write seconds"),
+        (["--watch", "od.config"], "OD_CONFIG stands before --watch"),
     ],
 )
 def test_a_wrong_command_line_is_exit_2(options: List[str], part: str) -> None:

@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--watch",
         metavar="SECONDS",
-        type=_seconds,
+        type=_pause,
         nargs="?",
         const=WATCH,
         help=f"probe again and again, with this pause ({WATCH:g}), until Ctrl-C",
@@ -166,6 +166,14 @@ def _trust(file: Optional[str]) -> ssl.SSLContext:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file name"
     raise ProbeError(f"{file}: the certificate authority can't be read: {reason}")
+
+
+def _pause(text: str) -> float:
+    try:
+        return _seconds(text)
+    except argparse.ArgumentTypeError as error:
+        reason = f"{error}; OD_CONFIG stands before --watch"
+    raise argparse.ArgumentTypeError(reason)
 
 
 def _seconds(text: str) -> float:

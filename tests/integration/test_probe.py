@@ -18,6 +18,11 @@ from typing import Any, Callable, Iterator
 import pytest
 
 from abcwebrtc import mint_turn_credentials
+from abcwebrtc.probe.diagnosis import diagnose
+from abcwebrtc.probe.model import UDP, Circumstances, Login, Observation, Place, Target
+from abcwebrtc.probe.session import Session
+from abcwebrtc.probe.wire import Settings, StepError, Wire
+from abcwebrtc.uris import IceURI
 from conftest import missing, require_program
 from integration.conftest import SECRET
 from integration.probing import OTHER, PASSWORD, Probe, coturn, ice, prober
@@ -239,8 +244,6 @@ def test_a_quota_that_is_used_up(start_turnserver: Start, probe: Probe, tmp_path
 
 @contextlib.contextmanager
 def held_allocation(server: Turnserver, made: Any) -> Iterator[None]:
-    from abcwebrtc.probe.model import Login
-
     with opened_session(server, Login(made.username, made.password)) as session:
         session.allocate()
         yield
@@ -249,11 +252,6 @@ def held_allocation(server: Turnserver, made: Any) -> Iterator[None]:
 @contextlib.contextmanager
 def opened_session(server: Turnserver, login: Any) -> Iterator[Any]:
     """Hold a TURN session over UDP, with the probe's own code."""
-    from abcwebrtc.probe.model import UDP, Target
-    from abcwebrtc.probe.session import Session
-    from abcwebrtc.probe.wire import Settings, Wire
-    from abcwebrtc.uris import IceURI
-
     settings = Settings(5.0, ssl.create_default_context(), threading.Event())
     with Wire(Target(IceURI("turn", LOOPBACK, server.port), UDP), LOOPBACK, settings) as wire:
         wire.open(None)
@@ -262,10 +260,6 @@ def opened_session(server: Turnserver, login: Any) -> Iterator[Any]:
 
 
 def test_an_allocation_of_the_same_address_and_port(turnserver: Turnserver) -> None:
-    from abcwebrtc.probe.diagnosis import diagnose
-    from abcwebrtc.probe.model import Circumstances, Login, Observation, Place
-    from abcwebrtc.probe.wire import StepError
-
     made = mint_turn_credentials(SECRET, 600, "alice")
     with opened_session(turnserver, Login(made.username, made.password)) as session:
         session.allocate()
@@ -275,6 +269,16 @@ def test_an_allocation_of_the_same_address_and_port(turnserver: Turnserver) -> N
     (found,) = diagnose(seen, Circumstances(Place("here"), time.time(), 5.0))
     assert found.word == "mismatch"
     assert found.message.startswith("437")
+
+
+def test_a_nonce_that_became_stale_is_replaced(start_turnserver: Start) -> None:
+    server = start_turnserver(SECRET, options=["stale-nonce=1", "verbose"])
+    made = mint_turn_credentials(SECRET, 600, "alice")
+    with opened_session(server, Login(made.username, made.password)) as session:
+        session.allocate()
+        time.sleep(2.2)
+        session.bind(session.relayed)
+    assert "error 438" in server.output
 
 
 def test_a_quota_of_0_is_none(start_turnserver: Start, probe: Probe) -> None:
