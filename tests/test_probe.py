@@ -166,6 +166,10 @@ CASES: List[Case] = [
     (seen(stun(508)), ERROR, "capacity", "508: "),
     (seen(stun(499)), ERROR, "stun-error", "499: "),
     (seen(anonymous=True), WARNING, "open-relay", "without a login"),
+    (seen(address="9.9.9.9", relayed="10.0.0.1:5"), WARNING, "private-relay", "relays at 10.0.0.1"),
+    (seen(address="9.9.9.9", relayed="[fd00::1]:5"), WARNING, "private-relay", "external-ip"),
+    (seen(address="9.9.9.9", relayed="9.9.9.10:5"), OK, "", ""),
+    (seen(address="10.0.0.1", relayed="10.0.0.2:5"), OK, "", ""),
     (seen(note="a note"), WARNING, "other-protocol", "a note"),
     (seen(DISTRUST, transport=TLS), ERROR, "certificate-untrusted", "is not trusted"),
 ]

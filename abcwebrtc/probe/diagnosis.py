@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import replace
 from typing import Callable, Dict, Iterator, List, Sequence, Set, Tuple
 
@@ -19,6 +20,7 @@ from abcwebrtc.probe.model import (
     Failure,
     Observation,
     Result,
+    host_of,
 )
 from abcwebrtc.probe.refusals import early_end, one_error, stun_diagnoses
 
@@ -224,6 +226,14 @@ def _warnings(seen: Observation) -> Iterator[Diagnosis]:
             "the server gives relays to anybody, without a login",
             "take no-auth out of turnserver.conf, and write use-auth-secret",
         )
+    if _is_private_relay(seen):
+        yield Diagnosis(
+            WARNING,
+            "private-relay",
+            f"the server at {seen.address} gives relays at {host_of(seen.relayed)}, a private "
+            "address, to which others can't send",
+            "write external-ip into turnserver.conf, the public address for that private one",
+        )
     if seen.alone:
         yield Diagnosis(
             WARNING,
@@ -235,3 +245,12 @@ def _warnings(seen: Observation) -> Iterator[Diagnosis]:
         yield from early_end(seen.login)
     if seen.target.note:
         yield Diagnosis(WARNING, "other-protocol", seen.target.note)
+
+
+def _is_private_relay(seen: Observation) -> bool:
+    """Say whether a server at a public address gives relays at a private one."""
+    if not seen.relayed:
+        return False
+    addresses = (seen.address.partition("%")[0], host_of(seen.relayed))
+    server, relay = map(ipaddress.ip_address, addresses)
+    return server.is_global and not relay.is_global

@@ -165,6 +165,11 @@ class Observation:
         return ":" in self.address
 
 
+def host_of(address: str) -> str:
+    """Return an address without its port and brackets."""
+    return address.rpartition(":")[0].strip("[]")
+
+
 @dataclass(frozen=True)
 class Place:
     """Where the probe ran: the name of the machine, and whether that is a pod."""

@@ -15,6 +15,7 @@ from abcwebrtc.probe.model import (
     Failure,
     LoginFindings,
     Observation,
+    host_of,
 )
 
 UNAUTHORIZED = 401
@@ -84,7 +85,7 @@ _CODES: Dict[int, Tuple[str, str, str]] = {
 def _forbidden(seen: Observation, failure: Failure) -> List[Diagnosis]:
     if failure.step != PERMISSION:
         return one_error("forbidden", "403: the server forbids this", "look at coturn's log")
-    host = seen.relayed.rpartition(":")[0].strip("[]")
+    host = host_of(seen.relayed)
     advice = f"write allowed-peer-ip={host} into turnserver.conf"
     if ipaddress.ip_address(host).is_loopback:
         advice = "write relay-ip with an address that the desktops reach into turnserver.conf"

@@ -15,6 +15,7 @@ from abcwebrtc.probe.model import (
     Diagnosis,
     Place,
     Result,
+    host_of,
 )
 
 WIDTH = 100
@@ -62,7 +63,7 @@ def _row(result: Result, now: float) -> "tuple[str, ...]":
         seen.target.url,
         seen.address,
         seen.target.transport if seen.address else "",
-        _cell(_host(seen.reflexive), seen.times.get(BINDING)),
+        _cell(host_of(seen.reflexive), seen.times.get(BINDING)),
         _cell(seen.relayed, seen.times.get(ALLOCATE)),
         _cell("", seen.times.get(RELAY)),
         _certificate_cell(seen.certificate, seen.target.host, now),
@@ -73,11 +74,6 @@ def _row(result: Result, now: float) -> "tuple[str, ...]":
 def _cell(text: str, milliseconds: Optional[float]) -> str:
     time = "" if milliseconds is None else f"{milliseconds:.1f} ms"
     return f"{text} {time}".strip()
-
-
-def _host(address: str) -> str:
-    """Return an address without its port, which says nothing to people."""
-    return address.rpartition(":")[0].strip("[]")
 
 
 def _certificate_cell(certificate: Optional[Certificate], host: str, now: float) -> str:

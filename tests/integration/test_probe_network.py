@@ -29,6 +29,8 @@ from integration.turn import LOOPBACK, Certificate, Turnserver
 from support import WAIT, command, environment, run_command, wait_for, write_od_config
 
 PORT, TLS_PORT = 3478, 5349
+GLOBAL = "9.9.9.9"
+"""An address that is public, of the server outside; its relays are at private ones."""
 RELAY_PORTS = "49152-65535"
 
 
@@ -57,7 +59,11 @@ def log(
     """The log of a coturn outside, that gives two allocations at a time."""
     folder = tmp_path_factory.mktemp("coturn")
     addresses = [SERVER, SERVER_V6] if network.ipv6 else [SERVER]
+    ip = netns.ip_program()
+    network.outside.run(ip, "addr", "add", f"{GLOBAL}/32", "dev", "lo")
+    network.desktop.run(ip, "route", "add", GLOBAL, "via", SERVER)
     lines = [
+        f"listening-ip={GLOBAL}",
         *(f"{key}={address}" for key in ("listening-ip", "relay-ip") for address in addresses),
         f"cert={certificate.cert_file}",
         f"pkey={certificate.key_file}",
@@ -124,6 +130,12 @@ def test_the_reflexive_address_over_ipv6(network: netns.Network, inside: Probe) 
     report = inside(coturn(f"[{SERVER_V6}]"))
     assert (report.status, report.words) == (0, [[]]), report.text
     assert report.results[0]["reflexive"].startswith(f"[{PUBLIC_V6}]:")
+
+
+def test_relays_at_a_private_address(inside: Probe) -> None:
+    report = inside(coturn(GLOBAL))
+    assert SERVER in report.only("private-relay", "warning")["message"]
+    assert report.results[0]["relayed"].startswith(f"{SERVER}:")
 
 
 def test_dropped_datagrams(network: netns.Network, inside: Probe) -> None:
