@@ -135,6 +135,7 @@ CASES: List[Case] = [
     (seen(stun(401), login=LoginFindings(3)), ERROR, "wrong-secret", "any of the 3 configured"),
     (seen(stun(401)), ERROR, "wrong-secret", "answered no more"),
     (seen(stun(401), login=LoginFindings(3, 1)), ERROR, "older-secret", "secret 2 of 3"),
+    (seen(stun(401), login=LoginFindings(2, 0)), ERROR, "unsteady", "took the next one"),
     (seen(stun(401), login=LoginFindings(1, 0, 7200)), ERROR, "clock", "2 h 0 min ahead"),
     (seen(login=LoginFindings(1, 0, 600), **RELAYED), WARNING, "clock", "10 min 0 s ahead"),
     (seen(stun(401), account=STATIC), ERROR, "wrong-login", "webrtc.rtc_configuration"),
@@ -225,6 +226,36 @@ def test_no_answer_in_a_pod_may_be_a_network_policy() -> None:
     (found,) = diagnose(seen(Failure(BINDING, "timeout")), around(POD))
     assert "asked from pod desk" in found.message
     assert "'abcwebrtc networkpolicy'" in found.advice
+
+
+STEPS = (RESOLVE, CONNECT, HANDSHAKE, BINDING, ALLOCATE, PERMISSION, RELAY)
+KINDS = (
+    "timeout refused unreachable closed http not-stun tls-answer tls certificate error no-name x"
+)
+FINDINGS = st.builds(
+    LoginFindings,
+    tried=st.integers(0, 3),
+    known=st.none() | st.integers(0, 2),
+    clock_ahead=st.none() | st.integers(-9, 9),
+)
+
+
+@given(
+    failure=st.builds(Failure, st.sampled_from(STEPS), st.sampled_from(KINDS.split()))
+    | st.builds(Failure, st.just(ALLOCATE), st.just("stun"), st.integers(0, 799), st.booleans()),
+    account=st.sampled_from([None, STATIC, MINTED]),
+    transport=st.sampled_from([UDP, TCP, TLS]),
+    spoken=st.sampled_from(["", "stun", "http", "tls"]),
+    login=st.none() | FINDINGS,
+)
+def test_whatever_fails_is_an_error_with_a_message(
+    failure: Failure, account: Any, transport: str, spoken: str, login: Any
+) -> None:
+    one = seen(failure, account=account, transport=transport, spoken=spoken, login=login)
+    found = diagnose(one, around())
+    assert found
+    assert {diagnosis.level for diagnosis in found} == {ERROR}
+    assert all(diagnosis.message for diagnosis in found)
 
 
 def test_errors_come_before_warnings() -> None:

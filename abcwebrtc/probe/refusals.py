@@ -101,26 +101,35 @@ def _unauthorized(seen: Observation, now: float) -> Iterator[Diagnosis]:
     account, login = seen.target.account, seen.login
     if account and account.static:
         yield _static_refused(account.expires_at, now)
-        return
-    if login is None:
+    elif login is None:
         yield from one_error(
             "wrong-secret",
             "401: the server refuses the credential, and then answered no more",
             "compare coturn_static_auth_secret with static-auth-secret in turnserver.conf",
         )
-        return
-    if login.known is None:
+    elif login.known is None:
         yield _unknown_secret(login.tried)
-    elif login.known > 0:
+    else:
+        yield from _known_secret(login.known, login, account.ttl if account else 0)
+
+
+def _known_secret(position: int, login: LoginFindings, ttl: int) -> Iterator[Diagnosis]:
+    if position > 0:
         yield Diagnosis(
             ERROR,
             "older-secret",
-            f"401: the server knows secret {login.known + 1} of {login.tried}, and not the first, "
+            f"401: the server knows secret {position + 1} of {login.tried}, and not the first, "
             "which signs",
             "give the first one to coturn as a static-auth-secret too, and restart it",
         )
+    elif not login.clock_ahead:
+        yield Diagnosis(
+            ERROR,
+            "unsteady",
+            "401: the server refused the credential, and took the next one of the same secret",
+            "do several servers with other secrets share this address?",
+        )
     if login.clock_ahead:
-        ttl = account.ttl if account else 0
         yield Diagnosis(
             ERROR,
             "clock",

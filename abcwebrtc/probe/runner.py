@@ -27,40 +27,60 @@ def run_probes(
     `timeout` is that of a step in seconds. A ``KeyboardInterrupt`` frees what is
     allocated before it goes on.
     """
-    settings = Settings(timeout, trust, threading.Event())
     found = resolve_all(targets, timeout)
     observations = [one for target in targets for one in _observations(target, found)]
-    ready = [one for one in observations if one.address]
-    # Allocations on one server are made one after another, or they would count
-    # together against its quota.
-    locks = {one.target.host: threading.Lock() for one in ready}
-    done: "queue.Queue[Observation]" = queue.Queue()
-    faults: List[BaseException] = []
-
-    def probe(one: Observation) -> None:
-        try:
-            probe_address(one, settings, locks[one.target.host])
-        except BaseException as error:  # it is raised where it can be seen
-            faults.append(error)
-        finally:
-            done.put(one)
-
-    threads = [threading.Thread(target=probe, args=(one,), daemon=True) for one in ready]
+    run = _Run([one for one in observations if one.address], timeout, trust)
     try:
-        for thread in threads:
-            thread.start()
-        for count in range(len(ready)):
-            progress(count, len(ready), "")
-            progress(count + 1, len(ready), done.get().target.url)
+        run.start()
+        run.wait(progress)
     finally:
-        settings.stop.set()
+        run.stop()
+    if run.faults:
+        raise run.faults[0]
+    return observations
+
+
+class _Run:
+    """A thread for each observation; `faults` is what they raised, and should not have."""
+
+    def __init__(
+        self, observations: Sequence[Observation], timeout: float, trust: ssl.SSLContext
+    ) -> None:
+        self.faults: List[BaseException] = []
+        self._settings = Settings(timeout, trust, threading.Event())
+        # Allocations on one server are made one after another, or they would count
+        # together against its quota.
+        self._locks = {one.target.host: threading.Lock() for one in observations}
+        self._done: "queue.Queue[Observation]" = queue.Queue()
+        self._threads = [
+            threading.Thread(target=self._probe, args=(one,), daemon=True) for one in observations
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def wait(self, progress: Progress) -> None:
+        total = len(self._threads)
+        progress(0, total, "")
+        for count in range(total):
+            progress(count + 1, total, self._done.get().target.url)
+
+    def stop(self) -> None:
+        """Let those that still run free what they allocated."""
+        self._settings.stop.set()
         end = time.monotonic() + _GRACE
-        for thread in threads:
+        for thread in self._threads:
             if thread.ident:
                 thread.join(max(0.0, end - time.monotonic()))
-    if faults:
-        raise faults[0]
-    return observations
+
+    def _probe(self, one: Observation) -> None:
+        try:
+            probe_address(one, self._settings, self._locks[one.target.host])
+        except BaseException as error:  # it is raised where it can be seen
+            self.faults.append(error)
+        finally:
+            self._done.put(one)
 
 
 def _observations(target: Target, found: Dict[str, "Addresses"]) -> List[Observation]:
