@@ -33,6 +33,7 @@ DEBIAN_PACKAGES = [
     "gstreamer1.0-nice",
     "gstreamer1.0-plugins-bad",
     "iproute2",
+    "libfaketime",
     "nftables",
     "nginx",
     "python3-gi",
