@@ -8,11 +8,21 @@ from types import ModuleType
 from typing import Optional, Sequence
 
 import abcwebrtc
-from abcwebrtc.commands import FAILED, INTERRUPTED, check, mint, networkpolicy, pod, probe, serve
+from abcwebrtc.commands import (
+    FAILED,
+    INTERRUPTED,
+    check,
+    mint,
+    networkpolicy,
+    pod,
+    probe,
+    serve,
+    turnserver_conf,
+)
 from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.printing import discard_output, prepare_output, print_error
 
-COMMANDS = (check, mint, serve, pod, networkpolicy, probe)
+COMMANDS = (check, mint, serve, probe, turnserver_conf, pod, networkpolicy)
 
 _EPILOG = """\
 exit status: 0 all is well, 1 it is not, 2 the command line is wrong.

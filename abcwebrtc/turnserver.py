@@ -51,6 +51,70 @@ class RelayOptions:
     total_quota: int = TOTAL_QUOTA
 
 
+@dataclass(frozen=True)
+class Relay:
+    """One coturn, with all entries of ``webrtc.coturn`` that lead to it.
+
+    An entry has one protocol, so a server for ``turn`` and ``turns`` has two.
+    """
+
+    servers: Tuple[CoturnServer, ...]
+
+    @property
+    def uris(self) -> Tuple[IceURI, ...]:
+        """The urls of all entries, each once."""
+        return tuple(dict.fromkeys(uri for server in self.servers for uri in server.uris))
+
+    @property
+    def hosts(self) -> Tuple[str, ...]:
+        """The hosts in the urls, each once, without brackets."""
+        return tuple(dict.fromkeys(map(_host, self.uris)))
+
+    @property
+    def name(self) -> str:
+        """The first host that is a name, else the first address."""
+        names = [host for host in self.hosts if host_address(host) is None]
+        return (*names, *self.hosts)[0]
+
+    @property
+    def secrets(self) -> Tuple[Secret, ...]:
+        """The secrets of all entries, each once: first those that mint."""
+        lists = [server.secrets.current() for server in self.servers]
+        found: List[Secret] = []
+        for secret in (*(items[0] for items in lists), *(s for items in lists for s in items[1:])):
+            if secret not in found:
+                found.append(secret)
+        return tuple(found)
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether a url is ``turns``."""
+        return any(uri.scheme == "turns" for uri in self.uris)
+
+    @property
+    def names_users(self) -> bool:
+        """Whether a username says whose it is, so that coturn can count for each user."""
+        return any(server.username != "timestamp" for server in self.servers)
+
+
+def relays_of(servers: Sequence[CoturnServer]) -> List[Relay]:
+    """Return the servers of od.config, those that have a host in common as one."""
+    groups: List[List[CoturnServer]] = []
+    for server in servers:
+        hosts = {_host(uri) for uri in server.uris}
+        same = [group for group in groups if any(_host(u) in hosts for s in group for u in s.uris)]
+        merged = [*(item for group in same for item in group), server]
+        groups = [group for group in groups if group not in same]
+        groups.append(merged)
+    order = {id(server): place for place, server in enumerate(servers)}
+    groups.sort(key=lambda group: order[id(group[0])])
+    return [Relay(tuple(group)) for group in groups]
+
+
+def _host(uri: IceURI) -> str:
+    return uri.host.strip("[]").rstrip(".").lower()
+
+
 class Ports(NamedTuple):
     """The ports of a server: coturn's two, and those for which it takes an aux-server."""
 
@@ -60,26 +124,23 @@ class Ports(NamedTuple):
 
 
 def turnserver_conf(
-    server: CoturnServer,
-    secrets: Optional[Sequence[Secret]],
-    origin: str,
-    options: Optional[RelayOptions] = None,
+    relay: Relay, origin: str, options: Optional[RelayOptions] = None, show: bool = False
 ) -> str:
-    """Return the text of a turnserver.conf for a server.
+    """Return the text of a turnserver.conf for a coturn.
 
-    `origin` names where its secrets stand; with `secrets` they are in the text,
-    with None a comment says where to find them. Bytes of a secret that are not
-    UTF-8 are surrogates (PEP 383).
+    `origin` names where its secrets stand; with `show` they are in the text,
+    else comments have their place. Bytes of a secret that are not UTF-8 are
+    surrogates (PEP 383).
 
     Raises `ConfigError` for a secret that no line of the file can hold.
     """
     options = options or RelayOptions()
     blocks = [
-        *_listeners(server, options),
-        *_login(server, secrets, origin, options),
-        *_tls(server, options),
-        *_relay(server, options),
-        *_peers(server, options),
+        *_listeners(relay, options),
+        *_login(relay, origin, options, show),
+        *_tls(relay, options),
+        *_relay(relay, options),
+        *_peers(relay, options),
     ]
     parts = ["\n".join((f"# {reason}", *lines)) for reason, lines in blocks]
     return "\n".join(("# Made by abcwebrtc turnserver-conf.", *parts)) + "\n"
@@ -107,22 +168,11 @@ def server_ports(uris: Sequence[IceURI]) -> Ports:
     return Ports(plain, tls, tuple(others))
 
 
-def server_host(server: CoturnServer) -> str:
-    """Return the first host in the urls that is a name, else the first address."""
-    hosts = [uri.host.strip("[]").rstrip(".") for uri in server.uris]
-    return next((host for host in hosts if host_address(host) is None), hosts[0])
-
-
-def needs_tls(server: CoturnServer) -> bool:
-    """Say whether a url of the server is ``turns``."""
-    return any(uri.scheme == "turns" for uri in server.uris)
-
-
-def _listeners(server: CoturnServer, options: RelayOptions) -> Iterator[Block]:
-    ports = server_ports(server.uris)
+def _listeners(relay: Relay, options: RelayOptions) -> Iterator[Block]:
+    ports = server_ports(relay.uris)
     reason = "The port of turn: urls. coturn sees by itself whether TLS comes, so turns: works too."
     yield reason, [f"listening-port={ports.plain}"]
-    if _has_tls(server, options):
+    if _has_tls(relay, options):
         reason = "The port of turns: urls, where it is another one."
         yield reason, [f"tls-listening-port={ports.tls}"]
     if options.listening_ip:
@@ -141,23 +191,22 @@ def _listeners(server: CoturnServer, options: RelayOptions) -> Iterator[Block]:
         )
 
 
-def _login(
-    server: CoturnServer, secrets: Optional[Sequence[Secret]], origin: str, options: RelayOptions
-) -> Iterator[Block]:
+def _login(relay: Relay, origin: str, options: RelayOptions, show: bool) -> Iterator[Block]:
     yield (
         "Logins are signed with the secret (TURN REST API). This includes lt-cred-mech, of which "
         "coturn warns beside it.",
         ["use-auth-secret"],
     )
-    if secrets is None:
-        reason = f"Put the secret here, from {origin}, in double quotes. Until then nobody gets in."
-        yield reason, ["#static-auth-secret="]
+    if show:
+        yield f"From {origin}.", [_secret_line(secret, origin) for secret in relay.secrets]
     else:
-        yield f"From {origin}, newest first.", [_secret_line(secret, origin) for secret in secrets]
-    host = server_host(server)
-    yield "The name of the server, for OAuth.", [f"server-name={host}"]
+        reason = f"Put the secret here, from {origin}, in double quotes. Until then nobody gets in."
+        count = len(relay.secrets)
+        names = [f"<secret {place} of {count}>" for place in range(1, count + 1)]
+        yield reason, [f'#static-auth-secret="{name}"' for name in names]
+    yield "The name of the server, for OAuth.", [f"server-name={relay.name}"]
     reason = "What clients are asked to log in to; without one, coturn complains."
-    yield reason, [f"realm={options.realm or host}"]
+    yield reason, [f"realm={options.realm or relay.name}"]
     reason = "A login's nonce ends after these seconds, so that a captured one can't be used again."
     yield reason, [f"stale-nonce={STALE_NONCE}"]
 
@@ -167,16 +216,16 @@ def _secret_line(secret: Secret, origin: str) -> str:
     return "static-auth-secret=" + value.decode("utf-8", "surrogateescape")
 
 
-def _has_tls(server: CoturnServer, options: RelayOptions) -> bool:
-    return needs_tls(server) or options.cert is not None
+def _has_tls(relay: Relay, options: RelayOptions) -> bool:
+    return relay.has_tls or options.cert is not None
 
 
-def _tls(server: CoturnServer, options: RelayOptions) -> Iterator[Block]:
-    if not _has_tls(server, options):
+def _tls(relay: Relay, options: RelayOptions) -> Iterator[Block]:
+    if not _has_tls(relay, options):
         reason = "od.config has no turns: url, so neither a certificate nor a TLS port is needed."
         yield reason, ["no-tls", "no-dtls"]
         return
-    cert = options.cert or f"/usr/local/etc/{server_host(server)}.pem"
+    cert = options.cert or f"/usr/local/etc/{relay.name}.pem"
     yield (
         "The certificate and its chain, PEM. coturn runs without TLS if it can't read it.",
         [f"cert={cert}"],
@@ -184,7 +233,7 @@ def _tls(server: CoturnServer, options: RelayOptions) -> Iterator[Block]:
     reason = "The key of the certificate, PEM; it may be in the same file."
     yield reason, [f"pkey={options.key or cert}"]
     yield "TLS 1.0 and 1.1 are deprecated (RFC 8996).", ["no-tlsv1", "no-tlsv1_1"]
-    if not any(uri.scheme == "turns" and uri.transport == "udp" for uri in server.uris):
+    if not any(uri.scheme == "turns" and uri.transport == "udp" for uri in relay.uris):
         yield "Browsers speak no DTLS to a TURN server.", ["no-dtls"]
 
 
@@ -195,7 +244,7 @@ def _text(value: str) -> str:
     return quoted(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
 
 
-def _relay(server: CoturnServer, options: RelayOptions) -> Iterator[Block]:
+def _relay(relay: Relay, options: RelayOptions) -> Iterator[Block]:
     first, last = options.relay_ports
     reason = "UDP ports of relays, one each; the firewall has to let them in."
     yield reason, [f"min-port={first}", f"max-port={last}"]
@@ -204,7 +253,7 @@ def _relay(server: CoturnServer, options: RelayOptions) -> Iterator[Block]:
         "All allocations at once; what keeps one leaked credential from taking all ports.",
         [f"total-quota={total}"],
     )
-    if server.username == "timestamp":
+    if not relay.names_users:
         yield (
             "A quota for each user does nothing while 'username' in od.config is 'timestamp'; "
             "write 'userid' or 'pseudonym' there.",
@@ -231,10 +280,10 @@ _HARDENING: Tuple[Block, ...] = (
 )
 
 
-def _peers(server: CoturnServer, options: RelayOptions) -> Iterator[Block]:
+def _peers(relay: Relay, options: RelayOptions) -> Iterator[Block]:
     for denied, reason in denied_ranges():
         yield f"No relaying to {reason}.", [f"denied-peer-ip={denied}"]
-    allowed = _allowed(server, options)
+    allowed = _allowed(relay, options)
     for exception, reason in allowed.items():
         yield reason, [f"allowed-peer-ip={exception}"]
     if any(exception.meets(local) for exception in allowed for local in LOOPBACK):
@@ -247,18 +296,27 @@ def _peers(server: CoturnServer, options: RelayOptions) -> Iterator[Block]:
         )
 
 
-def _allowed(server: CoturnServer, options: RelayOptions) -> Dict[Range, str]:
+def _allowed(relay: Relay, options: RelayOptions) -> Dict[Range, str]:
     """Return the exceptions from the denied ranges, with their reasons."""
     denied = [item for item, _ in denied_ranges()]
     allowed: Dict[Range, str] = {}
-    for uri in server.uris:
-        hosts = ("127.0.0.1", "::1") if uri.host == LOCALHOST else (uri.host,)
-        for address in map(host_address, hosts):
-            own = range_of(str(address)) if address else None
-            if own and any(item.holds(own) for item in denied):
-                allowed[own] = (
-                    "This server itself: a browser's relay and a desktop's are its peers."
-                )
+    for address in _own_addresses(relay, options):
+        own = range_of(address)
+        if any(item.holds(own) for item in denied):
+            allowed[own] = "This server itself: the relays of a browser and a desktop are peers."
     for network in options.allow_peers:
         allowed.setdefault(range_of(network), "Allowed by --allow-peer; this wins over the above.")
     return allowed
+
+
+def _own_addresses(relay: Relay, options: RelayOptions) -> Iterator[str]:
+    """Yield the addresses that relays of this server may have, as far as they are known."""
+    for host in relay.hosts:
+        if host_address(host):
+            yield host
+        elif host == LOCALHOST:
+            yield from ("127.0.0.1", "::1")
+    if options.listening_ip:
+        yield options.listening_ip
+    if options.external_ip:
+        yield from options.external_ip.split("/")

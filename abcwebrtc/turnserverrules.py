@@ -5,7 +5,7 @@ Pure. What the options do together was tried with coturn 4.6.1.
 
 from __future__ import annotations
 
-from typing import Iterable, List, Optional, Tuple
+from typing import Iterable, List, NamedTuple, Optional, Tuple
 
 from abcwebrtc.errors import Problem
 from abcwebrtc.peerranges import VITAL, Range, covered, parse_range, range_of
@@ -44,38 +44,53 @@ def check_rules(conf: TurnserverFile) -> Tuple[Problem, ...]:
     return tuple(notes.problems)
 
 
-def lets_anybody_in(settings: Iterable[Setting]) -> Optional[Setting]:
-    """Return the setting that leaves coturn without any login, None where there is a login.
+class Login(NamedTuple):
+    """What the options for logins come to, in their order.
 
-    The order counts: ``no-auth=no`` and ``lt-cred-mech=no`` forget what was set
-    before them.
+    `open_by` is the setting that leaves coturn without a login. `starts` is
+    False where coturn refuses to run.
+    """
+
+    open_by: Optional[Setting]
+    starts: bool
+
+
+def login_of(settings: Iterable[Setting]) -> Login:
+    """Return what coturn makes of the options for logins.
+
+    The order counts: ``no-auth=no`` and ``lt-cred-mech=no`` forget what was
+    asked for before them.
     """
     culprit: Optional[Setting] = None
+    asked = anonymous = False
     for setting in settings:
         if setting.name not in LOGIN:
             continue
         asks = setting.name in LOGIN[:2] or (setting.name == LOGIN[2] and setting.on)
         culprit = None if asks else setting
-    return culprit
+        if setting.name == "no-auth":
+            anonymous = setting.on
+        else:
+            asked = asks
+    return Login(culprit, not (asked and anonymous))
 
 
 def _login(notes: Notes) -> None:
     conf = notes.conf
-    culprit = lets_anybody_in(conf.settings)
+    login = login_of(conf.settings)
     uses_secret = bool(conf.all(*LOGIN[:2]))
-    asks = uses_secret or conf.on("lt-cred-mech")
-    if conf.on("no-auth") and asks:
+    if not login.starts:
         notes.error("no-auth", "stands beside options that ask for a login: coturn does not start")
-    elif culprit:
+    elif login.open_by:
         message = "turns every login off, also those asked for above: anybody can relay; remove it"
-        notes.error(culprit.name, message, culprit)
+        notes.error(login.open_by.name, message, login.open_by)
     elif not uses_secret:
         message = "is missing, so credentials of od.config are refused; write use-auth-secret"
         notes.error(LOGIN[0], message)
     elif not conf.all(LOGIN[0]):
         message = "is missing; coturn 4.6 takes it from static-auth-secret, but write it"
         notes.warn(LOGIN[0], message)
-    if uses_secret and conf.on("lt-cred-mech") and not culprit:
+    if uses_secret and conf.on("lt-cred-mech"):
         notes.warn(
             "lt-cred-mech", "is part of use-auth-secret, and coturn warns of both; remove it"
         )
@@ -163,14 +178,10 @@ def _open_ranges(notes: Notes, denied: List[Range], allowed: List[Range]) -> Non
         message = "does not deny " + ", ".join(missing)
         if not denied:
             message = "is missing, so that whoever has a credential reaches the networks around"
-        notes.warn("denied-peer-ip", f"{message}; see abcwebrtc turnserver-conf", _none(notes))
+        notes.warn("denied-peer-ip", f"{message}; see what abcwebrtc turnserver-conf prints")
     metadata = range_of("169.254.169.254")
     if any(item.holds(metadata) for item in allowed):
         notes.warn("allowed-peer-ip", "lets users reach 169.254.169.254, the metadata of clouds")
-
-
-def _none(notes: Notes) -> Optional[Setting]:
-    return notes.conf.last("denied-peer-ip")
 
 
 def _openness(notes: Notes) -> None:
@@ -181,7 +192,7 @@ def _openness(notes: Notes) -> None:
         message = f"is missing, so one user can take every port; write total-quota={TOTAL_QUOTA}"
         notes.warn("total-quota", message)
     nonce = conf.last("stale-nonce")
-    if nonce is None or (nonce.value and not nonce.number):
+    if nonce and nonce.value and not nonce.number:
         message = f"is off, so a captured nonce is good for ever; write stale-nonce={STALE_NONCE}"
         notes.warn("stale-nonce", message)
     if conf.on("allow-loopback-peers"):
