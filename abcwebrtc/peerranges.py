@@ -1,7 +1,9 @@
 """The addresses to which a TURN server should relay nothing, and ranges of them.
 
 coturn writes a range as ``first-last``. It reads ``10.0.0.0/8`` as a name that
-it can't resolve, says so in its log, and denies nothing.
+it can't resolve, says so in its log, and denies nothing. It takes ``::`` for no
+bound at all, and ``0.0.0.0`` as well where it is the last address, so that such
+a range holds every IPv4 address (measured with 4.6.1).
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ DENIED: Tuple[Tuple[str, str], ...] = (
     ("198.51.100.0/24", "documentation, no peer has it (RFC 5737)"),
     ("203.0.113.0/24", "documentation, no peer has it (RFC 5737)"),
     ("240.0.0.0/4", "reserved, and broadcast"),
-    ("::/96", "IPv6's loopback, and IPv4 written as IPv6, withdrawn"),
+    ("::1-::ffff:ffff", "IPv6's loopback, and IPv4 written as IPv6, withdrawn"),
     ("::ffff:0:0/96", "IPv4 mapped into IPv6, else a way around the ranges above (CVE-2026-27624)"),
     ("64:ff9b::/96", "NAT64, which leads to any IPv4 address (RFC 6052)"),
     ("64:ff9b:1::/48", "NAT64 of a local network (RFC 8215)"),
@@ -62,6 +64,11 @@ class Range(NamedTuple):
         """Return the range as coturn takes it."""
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
+    @property
+    def unbounded(self) -> bool:
+        """Whether coturn reads the range as one without bounds."""
+        return str(self.first) == "::" or self.last.is_unspecified
+
     def holds(self, other: Range) -> bool:
         """Say whether the whole other range is within this one."""
         if self.first.version != other.first.version:
@@ -92,7 +99,8 @@ def range_of(network: Union[str, Network]) -> Range:
 
 def denied_ranges() -> List[Tuple[Range, str]]:
     """Return the ranges of `DENIED`, with their reasons."""
-    return [(range_of(network), reason) for network, reason in DENIED]
+    parsed = ((parse_range(text) or range_of(text), reason) for text, reason in DENIED)
+    return list(parsed)
 
 
 def parse_range(text: str) -> Optional[Range]:

@@ -50,7 +50,7 @@ def check_turnserver_conf(
     _style(notes, relay)
     _realm(notes, relay)
     for uri in relay.uris:
-        _url(notes, uri)
+        _url(notes, uri, _has_tls(conf, files))
     _stun(notes, relay, stun)
     _own_address(notes, relay)
     _certificate(notes, relay, files, now)
@@ -156,70 +156,68 @@ def _realm(notes: Notes, relay: Relay) -> None:
         notes.warn("realm", message)
 
 
-def _has_certificate(conf: TurnserverFile) -> bool:
-    return bool(conf.text(CERT) and conf.text(KEY))
+def _has_tls(conf: TurnserverFile, files: Mapping[str, Content]) -> bool:
+    """Say whether coturn can read a certificate and a key; without, it runs without TLS."""
+    return all(conf.text(name) and not isinstance(files.get(name), str) for name in (CERT, KEY))
 
 
-def _url(notes: Notes, uri: IceURI) -> None:
+def _url(notes: Notes, uri: IceURI, has_tls: bool) -> None:
     """Note what keeps coturn from answering at a url."""
     conf = notes.conf
     tls = uri.scheme == "turns"
     udp = uri.transport == "udp" if uri.transport else not tls
+    open_ports = _open_ports(conf, tls, udp, has_tls)
     off = _switched_off(conf, tls, udp)
+    if default_port(uri) in open_ports:
+        return
     if off:
         notes.error(off, f"shuts {uri} out, which od.config has; remove it")
-        return
-    if tls and not _has_certificate(conf):
+    elif tls and not (conf.text(CERT) and conf.text(KEY)):
         name = KEY if conf.text(CERT) else CERT
         notes.error(name, f"is missing, so coturn runs without TLS, and {uri} needs it")
-        return
-    port = default_port(uri)
-    if port not in _open_ports(conf, tls, udp):
-        _wrong_port(notes, uri, port, tls, udp)
+    elif has_tls or not tls:  # else the file that can't be read is an error already
+        _wrong_port(notes, uri, open_ports)
 
 
 def _switched_off(conf: TurnserverFile, tls: bool, udp: bool) -> str:
-    """Return the option that turns the way to a url off, or nothing."""
-    name = ("no-dtls" if udp else "no-tls") if tls else ""
-    if name and conf.on(name):
-        return name
-    if not tls and not udp and conf.on("no-tcp"):
-        return "no-tcp"
-    if not tls and udp and conf.on("no-udp") and not _secure(conf, "no-dtls"):
-        return "no-udp"
+    """Return the option that turns the way to a url off on every port, or nothing."""
+    secure = "no-dtls" if udp else "no-tls"
+    plain = "no-udp" if udp else "no-tcp"
+    if tls:
+        return secure if conf.on(secure) else ""
+    if conf.on(plain) and (plain == "no-tcp" or conf.on(secure)):
+        return plain
     return ""
 
 
-def _secure(conf: TurnserverFile, off: str) -> bool:
-    return _has_certificate(conf) and not conf.on(off)
-
-
-def _open_ports(conf: TurnserverFile, tls: bool, udp: bool) -> Set[int]:
+def _open_ports(conf: TurnserverFile, tls: bool, udp: bool, has_tls: bool) -> Set[int]:
     """Return the ports where coturn takes what comes to a url.
 
     Its TLS port is open only where TLS is, and takes plain traffic as well,
     unless ``no-tcp`` is set.
     """
-    plain = conf.number("listening-port", PLAIN_PORT)
-    secure = conf.number("tls-listening-port", TLS_PORT)
+    secure, plain = ("no-dtls", "no-udp") if udp else ("no-tls", "no-tcp")
+    secured = has_tls and not conf.on(secure)
     ports: Set[int] = set()
-    if not conf.on("no-udp" if udp else "no-tcp"):
+    if not conf.on(plain) and (secured or not tls):
         aux = [setting.text.rpartition(":")[2] for setting in conf.all("aux-server")]
-        ports.update((plain, *(int(port) for port in aux if port.isdecimal())))
-    if _secure(conf, "no-dtls" if udp else "no-tls") and (tls or udp or not conf.on("no-tcp")):
-        ports.add(secure)
+        ports.add(conf.number("listening-port", PLAIN_PORT))
+        ports.update(int(port) for port in aux if port.isdecimal())
+    if secured and (tls or udp or not conf.on("no-tcp")):
+        ports.add(conf.number("tls-listening-port", TLS_PORT))
     return ports
 
 
-def _wrong_port(notes: Notes, uri: IceURI, port: int, tls: bool, udp: bool) -> None:
+def _wrong_port(notes: Notes, uri: IceURI, open_ports: Set[int]) -> None:
     """Note that coturn does not listen where a url leads."""
     conf = notes.conf
-    kind = "UDP" if udp else "TLS" if tls else "TCP"
-    ports = ", ".join(map(str, sorted(_open_ports(conf, tls, udp)))) or "no port"
-    name = "tls-listening-port" if tls and conf.all("tls-listening-port") else "listening-port"
-    if tls and conf.on("no-tcp") and port == conf.number("listening-port", PLAIN_PORT):
-        name = "no-tcp"
-    message = f"coturn takes {kind} on {ports}, and {uri} leads to {port}"
+    ports = " and ".join(map(str, sorted(open_ports))) or "no port"
+    secure = uri.scheme == "turns" and bool(conf.all("tls-listening-port"))
+    name = "tls-listening-port" if secure else "listening-port"
+    for off in ("no-tcp", "no-udp"):
+        if conf.on(off) and default_port(uri) == conf.number("listening-port", PLAIN_PORT):
+            name = off
+    message = f"leaves {ports} for what comes to {uri}"
     notes.error(name, f"{message}; make them the same, unless something in front of it forwards")
 
 

@@ -144,6 +144,11 @@ def _peer_ranges(notes: Notes) -> None:
         found = parse_range(setting.text)
         if found is None:
             notes.error(setting.name, _range_hint(setting), setting)
+        elif found.unbounded:
+            message = (
+                "holds every IPv4 address, since coturn takes :: and a last 0.0.0.0 for no bound"
+            )
+            notes.error(setting.name, message, setting)
         elif int(found.first) > int(found.last):
             notes.error(setting.name, "ends before it begins, so it holds no address", setting)
     denied, allowed = ranges(notes.conf, "denied-peer-ip"), ranges(notes.conf, "allowed-peer-ip")

@@ -491,6 +491,15 @@ def test_a_range_that_the_check_refuses_denies_nothing(tmp_path: Path) -> None:
         }
 
 
+@pytest.mark.parametrize("text", ["::-::ffff:ffff", "0.0.0.0", "::"])
+def test_a_range_without_a_bound_denies_every_peer(text: str, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    conf = faulty(tmp_path, [b"denied-peer-ip=" + text.encode()], port)
+    assert "holds every IPv4 address" in find(tmp_path, conf, "denied-peer-ip")[0]
+    with running(conf, port=port):
+        assert permissions(port, SECRET, "8.8.8.8") == {"8.8.8.8": 403}
+
+
 def test_an_exception_that_the_check_refuses_undoes_the_denial(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     lines = [b"allowed-peer-ip=0.0.0.0-255.255.255.255", b"denied-peer-ip=10.0.0.0-10.255.255.255"]
