@@ -99,12 +99,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print or write the file, or the findings; fail when there is an error."""
     _check_usage(options)
-    mapping = load_od_config(options.od_config)
-    folder = os.path.dirname(os.path.abspath(options.od_config))
-    config = WebRTCConfig.from_mapping(mapping, folder=folder)
-    relay = _choose(config, options)
     if options.check is not None:
-        return _check(config, relay, options)
+        return _check(options)
+    mapping, config = _load(options)
+    relay = _choose(config, options)
     for warning in config.warnings:
         warn(str(warning))
     places = [
@@ -113,6 +111,12 @@ def run(options: argparse.Namespace) -> int:
     origin = " and ".join(dict.fromkeys(_origin(mapping, place) for place in places))
     _print(relay, origin[:_MAX_ORIGIN], options)
     return OK
+
+
+def _load(options: argparse.Namespace) -> Tuple[OdConfig, WebRTCConfig]:
+    mapping = load_od_config(options.od_config)
+    folder = os.path.dirname(os.path.abspath(options.od_config))
+    return mapping, WebRTCConfig.from_mapping(mapping, folder=folder)
 
 
 def _check_usage(options: argparse.Namespace) -> None:
@@ -238,11 +242,11 @@ def _write_new(path: str, data: bytes, before: Optional[os.stat_result]) -> None
 # checking
 
 
-def _check(config: WebRTCConfig, relay: Relay, options: argparse.Namespace) -> int:
-    conf = parse_turnserver_conf(_read_conf(options.check), options.check)
-    stun = [uri for uri in static_uris(config.rtc_configuration) if uri.scheme in STUN_SCHEMES]
-    files = _read_certificate(conf, options)
-    found = check_turnserver_conf(conf, relay, stun, files, time.time())
+def _check(options: argparse.Namespace) -> int:
+    try:
+        found = _findings(options)
+    except ConfigError as error:
+        found = error.problems + error.warnings
     errors = [problem for problem in found if problem.level == "error"]
     warnings = [problem for problem in found if problem.level != "error"]
     failed = bool(errors or (options.strict and warnings))
@@ -253,6 +257,14 @@ def _check(config: WebRTCConfig, relay: Relay, options: argparse.Namespace) -> i
             print(finding_line(problem, sys.stdout))
         print(f"{_count(len(errors), 'error')}, {_count(len(warnings), 'warning')}")
     return FAILED if failed else OK
+
+
+def _findings(options: argparse.Namespace) -> Tuple[Problem, ...]:
+    _, config = _load(options)
+    relay = _choose(config, options)
+    conf = parse_turnserver_conf(_read_conf(options.check), options.check)
+    stun = [uri for uri in static_uris(config.rtc_configuration) if uri.scheme in STUN_SCHEMES]
+    return check_turnserver_conf(conf, relay, stun, _read_certificate(conf, options), time.time())
 
 
 def _report(
