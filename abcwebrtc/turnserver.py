@@ -228,10 +228,10 @@ def _tls(relay: Relay, options: RelayOptions) -> Iterator[Block]:
     cert = options.cert or f"/usr/local/etc/{relay.name}.pem"
     yield (
         "The certificate and its chain, PEM. coturn runs without TLS if it can't read it.",
-        [f"cert={cert}"],
+        [f"cert={_text(cert)}"],
     )
     reason = "The key of the certificate, PEM; it may be in the same file."
-    yield reason, [f"pkey={options.key or cert}"]
+    yield reason, [f"pkey={_text(options.key or cert)}"]
     yield "TLS 1.0 and 1.1 are deprecated (RFC 8996).", ["no-tlsv1", "no-tlsv1_1"]
     if not any(uri.scheme == "turns" and uri.transport == "udp" for uri in relay.uris):
         yield "Browsers speak no DTLS to a TURN server.", ["no-dtls"]

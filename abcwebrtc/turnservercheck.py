@@ -16,7 +16,7 @@ from abcwebrtc.secrets import Secret
 from abcwebrtc.turnserver import PLAIN_PORT, TLS_PORT, Relay, default_port
 from abcwebrtc.turnserverfile import Setting, TurnserverFile
 from abcwebrtc.turnserveroptions import DATABASES
-from abcwebrtc.turnserverrules import Notes, check_rules, ranges
+from abcwebrtc.turnserverrules import Notes, check_rules, ranges, wrong_realm
 from abcwebrtc.uris import IceURI
 
 Given = Sequence[Tuple[Setting, Secret]]
@@ -147,6 +147,8 @@ def _style(notes: Notes, relay: Relay) -> None:
 
 def _realm(notes: Notes, relay: Relay) -> None:
     realm = notes.conf.text("realm").lower()
+    if wrong_realm(realm):
+        return  # that is an error already
     names = [host for host in relay.hosts if host_address(host) is None]
     if realm and names and not any(f".{host}".endswith(f".{realm}") for host in names):
         message = (

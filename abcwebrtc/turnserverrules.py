@@ -99,11 +99,15 @@ def _login(notes: Notes) -> None:
     _realm(notes)
 
 
+def wrong_realm(realm: str) -> bool:
+    """Say whether coturn refuses every login to a realm."""
+    return any(char in " \t'\"\\" for char in realm)
+
+
 def _realm(notes: Notes) -> None:
-    realm = notes.conf.text("realm")
     if not notes.conf.all("realm"):
         notes.error("realm", "is missing; write realm= and the host of the url")
-    elif any(char in " \t'\"\\" for char in realm):
+    elif wrong_realm(notes.conf.text("realm")):
         notes.error(
             "realm", "has a blank, a quote or a backslash: coturn refuses every login (400)"
         )

@@ -177,11 +177,10 @@ def _print(relay: Relay, origin: str, options: argparse.Namespace) -> None:
     data = text.encode("utf-8", "surrogateescape")
     if options.output:
         _write(options.output, data, options.force)
-        message = (
-            f"note: wrote {options.output} with the secret in it; coturn's user has to be able to "
-            "read it, on Debian by chgrp turnserver and chmod 640"
+        print(
+            f"wrote {options.output} with the secret in it; coturn's user has to be able to read it, "
+            "on Debian by chgrp turnserver and chmod 640"
         )
-        print(message, file=sys.stderr)
         return
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
