@@ -219,7 +219,7 @@ def _wrong_port(notes: Notes, uri: IceURI, open_ports: Set[int]) -> None:
     for off in ("no-tcp", "no-udp"):
         if conf.on(off) and default_port(uri) == conf.number("listening-port", PLAIN_PORT):
             name = off
-    message = f"leaves {ports} for what comes to {uri}"
+    message = f"does not fit {uri} of od.config, for which coturn listens on {ports}"
     notes.error(name, f"{message}; make them the same, unless something in front of it forwards")
 
 
@@ -271,7 +271,8 @@ def _certificate(notes: Notes, relay: Relay, files: Mapping[str, Content], now: 
     for name in (CERT, KEY):
         content = files.get(name)
         if isinstance(content, str):
-            report(name, f"can't be read: {content}; coturn then runs without TLS")
+            message = "coturn then runs without TLS; if it runs elsewhere, name a copy with --cert"
+            report(name, f"can't be read: {content}; {message}")
     cert, key = files.get(CERT), files.get(KEY)
     if not isinstance(cert, bytes):
         return

@@ -679,24 +679,24 @@ def test_the_order_of_the_login_options_counts(
 
 
 URLS: Dict[str, Tuple[str, Any, str, str]] = {
-    "another port": ("", {"url": f"{HOST}:443"}, "listening-port", "leaves 3478 and 5349"),
+    "another port": ("", {"url": f"{HOST}:443"}, "listening-port", "listens on 3478 and 5349"),
     "another plain port": (
         "listening-port=80",
         {"protocol": "turn", "transport": "udp"},
         "listening-port",
-        f"for what comes to turn:{HOST}:3478?transport=udp",
+        f"does not fit turn:{HOST}:3478?transport=udp of od.config",
     ),
     "another TLS port": (
         "tls-listening-port=444",
         {"url": f"{HOST}:443"},
         "tls-listening-port",
-        "leaves 444 and 3478",
+        "listens on 444 and 3478",
     ),
     "no-tls": ("no-tls", {}, "no-tls", f"shuts turns:{HOST}:3478 out"),
     "no-tcp": ("no-tcp", {"protocol": "turn", "transport": "tcp"}, "no-tcp", "shuts turn"),
-    "no-tcp shuts TLS out": ("no-tcp", {}, "no-tcp", "leaves 5349"),
+    "no-tcp shuts TLS out": ("no-tcp", {}, "no-tcp", "listens on 5349"),
     "no-udp": ("no-udp\nno-dtls", {"protocol": "turn"}, "no-udp", "shuts turn"),
-    "no-udp leaves the other port": ("no-udp", {"protocol": "turn"}, "no-udp", "leaves 5349"),
+    "no-udp leaves the other port": ("no-udp", {"protocol": "turn"}, "no-udp", "listens on 5349"),
     "no-dtls": ("no-dtls", {"transport": "udp"}, "no-dtls", "shuts turns"),
     "no certificate": ("-cert", {}, "cert", "is missing, so coturn runs without TLS"),
     "no key": ("-pkey", {}, "pkey", "is missing, so coturn runs without TLS"),
@@ -1039,6 +1039,27 @@ def test_check_of_a_file_that_is_not_there(
     if arguments:
         (error,) = json.loads(result.out)["errors"]
         assert error["message"] == "can't be read: No such file or directory"
+
+
+def test_check_of_what_is_no_text_is_one_message(run: Any, od_config: Path, tmp_path: Path) -> None:
+    conf = tmp_path / "turnserver.conf"
+    conf.write_text("use-auth-secret\nrealm=x\n", encoding="utf-16")
+    result = run(od_config, "--check", conf)
+    assert result.out == (
+        f"{conf}: error: can't be read: not a plain text file; save it as UTF-8\n"
+        "1 error, no warnings\n"
+    )
+
+
+def test_output_goes_where_there_are_no_hard_links(
+    run: Any, od_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    assert run(od_config, "--output", tmp_path / "a.conf").status == 0
+    assert SECRET in (tmp_path / "a.conf").read_text()
 
 
 def test_check_of_a_broken_od_config_is_json_as_well(run: Any, tmp_path: Path) -> None:

@@ -178,8 +178,8 @@ def _print(relay: Relay, origin: str, options: argparse.Namespace) -> None:
     if options.output:
         _write(options.output, data, options.force)
         print(
-            f"wrote {options.output} with the secret in it; coturn's user has to be able to read it, "
-            "on Debian by chgrp turnserver and chmod 640"
+            f"wrote {options.output} with the secret in it; coturn's user has to be able to read "
+            "it, on Debian by chgrp turnserver and chmod 640"
         )
         return
     sys.stdout.flush()
@@ -232,10 +232,19 @@ def _write_new(path: str, data: bytes, before: Optional[os.stat_result]) -> None
         if before:
             os.replace(temporary, path)
         else:
-            os.link(temporary, path)  # unlike replace, this never takes the place of a file
+            _place(temporary, path)
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def _place(temporary: str, path: str) -> None:
+    try:
+        os.link(temporary, path)  # unlike replace, this never takes the place of a file
+    except FileExistsError:
+        raise
+    except OSError:
+        os.replace(temporary, path)  # on a file system without hard links
 
 
 # checking
@@ -283,6 +292,8 @@ def _count(number: int, noun: str) -> str:
 
 def _read_conf(path: str) -> bytes:
     content = _read((path,))
+    if isinstance(content, bytes) and content.count(b"\0") > 3:
+        content = "not a plain text file; save it as UTF-8"
     if isinstance(content, str):
         raise ConfigError(Problem(f"can't be read: {content}", "", path))
     return content
