@@ -70,7 +70,7 @@ def _secrets(notes: Notes, relay: Relay) -> None:
     given = [(setting, Secret(setting.value)) for setting in settings if setting.value]
     if given:
         _compare(notes, given, relay)
-    else:
+    elif not settings:
         _no_secret(notes)
 
 

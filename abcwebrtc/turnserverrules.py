@@ -127,8 +127,6 @@ def _contradictions(notes: Notes) -> None:
         notes.warn("no-tls", "leaves the certificate without use")
     if all(conf.on(name) for name in ("no-tlsv1", "no-tlsv1_1", "no-tlsv1_2")):
         notes.error("no-tlsv1_2", "leaves no version of TLS: coturn 4.6 answers none; remove it")
-    if conf.all("web-admin") and conf.on("web-admin") and conf.on("no-tls"):
-        notes.warn("web-admin", "needs TLS, which no-tls turns off")
 
 
 def _relay_ports(notes: Notes) -> None:

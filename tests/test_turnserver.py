@@ -539,6 +539,29 @@ def test_secrets_are_compared(text: str, changes: Any, level: str, path: str, wo
     assert OLD not in str(found)
 
 
+@pytest.mark.parametrize("take", ["-static-auth-secret\n", ""])
+def test_an_empty_secret_is_one_error(take: str) -> None:
+    (found,) = compare(f'{take}static-auth-secret=""')
+    assert (found.level, found.path) == ("error", "static-auth-secret")
+    assert "whoever knows that can sign a credential" in found.message
+
+
+def test_a_file_without_any_login_says_what_is_missing() -> None:
+    found = compare("-use-auth-secret\n-static-auth-secret")
+    assert [(item.level, item.path, item.message[:10]) for item in found] == [
+        ("error", "use-auth-secret", "is missing"),
+        ("error", "static-auth-secret", "is missing"),
+    ]
+
+
+def test_a_console_and_loopback_peers_do_not_start() -> None:
+    found = compare("-no-cli\nallow-loopback-peers")
+    assert [(item.level, item.path) for item in found] == [
+        ("error", "no-cli"),
+        ("warning", "allow-loopback-peers"),
+    ]
+
+
 def test_a_secret_that_is_wrong_is_said_with_its_line() -> None:
     (found,) = compare("-static-auth-secret\nstatic-auth-secret=another")
     line = GOOD.count("\n")  # one line went, one came
@@ -872,6 +895,26 @@ def test_output_never_replaces_a_file_unasked(run: Any, od_config: Path, tmp_pat
     assert run(od_config, "--output", path, "--force").status == 0
     assert SECRET in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_output_loses_a_race_for_its_name(
+    run: Any, od_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "turnserver.conf"
+    path.write_text("of somebody who was faster")
+    monkeypatch.setattr(os.path, "lexists", lambda _: False)
+    result = run(od_config, "--output", path)
+    assert (result.status, path.read_text()) == (1, "of somebody who was faster")
+    assert result.err == f"error: can't write {path}: File exists\n"
+    assert len(os.listdir(tmp_path)) == 3
+
+
+def test_warnings_of_od_config_are_on_stderr(run: Any, tmp_path: Path) -> None:
+    path = write_od_config(tmp_path, webrtc__coturn={**ENTRY, "coturn_static_auth_secret": "short"})
+    result = run(path)
+    assert f"warning: {path}:" in result.err
+    assert "is shorter than 16 characters" in result.err
+    assert "short" not in result.out
 
 
 def test_output_follows_a_link(run: Any, od_config: Path, tmp_path: Path) -> None:
