@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import ipaddress
 import json
 import os
@@ -20,7 +19,7 @@ from abcwebrtc.coturn import SECRET_KEY
 from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem, format_path
 from abcwebrtc.iceservers import static_uris
 from abcwebrtc.odconfig import OdConfig, load_od_config
-from abcwebrtc.peerranges import Network
+from abcwebrtc.peerranges import Network, Range, denied_ranges, range_of
 from abcwebrtc.printing import finding_line, warn
 from abcwebrtc.turnserver import (
     RELAY_PORTS,
@@ -349,13 +348,22 @@ def _ports(text: str) -> Tuple[int, int]:
 
 def _network(text: str) -> Network:
     try:
-        return ipaddress.ip_network(text)
+        network = ipaddress.ip_network(text, strict=False)
     except ValueError:
-        pass
-    hint = "write a network such as 10.1.0.0/16, or an address"
-    with contextlib.suppress(ValueError):
-        hint = f"has bits beside the network; write {ipaddress.ip_network(text, strict=False)}"
+        network = None
+    if network is None:
+        hint = "write a network such as 10.1.0.0/16, or an address"
+    elif "/" in text and network.network_address != ipaddress.ip_address(text.partition("/")[0]):
+        hint = f"has bits beside the network; write {network}"
+    elif _undoes_denials(range_of(network)):
+        hint = "would undo most of what is denied; name the smallest network that does"
+    else:
+        return network
     raise argparse.ArgumentTypeError(hint)
+
+
+def _undoes_denials(allowed: Range) -> bool:
+    return allowed.unbounded or sum(allowed.holds(denied) for denied, _ in denied_ranges()) > 1
 
 
 def _address(text: str) -> str:

@@ -505,7 +505,11 @@ def test_a_range_without_a_bound_denies_every_peer(text: str, tmp_path: Path) ->
 
 def test_an_exception_that_the_check_refuses_undoes_the_denial(tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    lines = [b"allowed-peer-ip=0.0.0.0-255.255.255.255", b"denied-peer-ip=10.0.0.0-10.255.255.255"]
+    lines = [
+        b"allowed-peer-ip=0.0.0.0-255.255.255.255",
+        b"denied-peer-ip=10.0.0.0-10.255.255.255",
+        b"denied-peer-ip=192.168.0.0-192.168.255.255",
+    ]
     conf = faulty(tmp_path, lines, port)
     assert "nothing is left" in " ".join(find(tmp_path, conf, "allowed-peer-ip"))
     with running(conf, port=port):
