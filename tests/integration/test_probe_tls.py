@@ -63,7 +63,7 @@ def write_certificate(
     cert_file, key_file = folder / "cert.pem", folder / "key.pem"
     cert_file.write_bytes(b"".join(one.bytes() for one in chain))
     key_file.write_bytes(key.bytes())
-    return Certificate(cert_file, key_file, ssl.create_default_context())
+    return Certificate(cert_file, key_file, cert_file, ssl.create_default_context())
 
 
 def turns(server: Turnserver, host: str = "localhost") -> Any:

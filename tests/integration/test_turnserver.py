@@ -220,7 +220,7 @@ def test_a_generated_file_runs_a_turnserver_that_takes_every_url(
         len(ports_of(coturn)) > 2
     ):  # with an aux-server everywhere, coturn chooses the relay's address
         arguments += ["--listening-ip", LOOPBACK]
-    conf = generate(tmp_path, coturn, *arguments)
+    conf = generate(tmp_path, coturn, *arguments, webrtc__rtc_configuration=None)
     assert check(tmp_path, conf)[0] == 0
     minted = run_command("mint", tmp_path / "od.config", "--user", "alice").stdout
     urls = turn_urls(json.loads(minted))
@@ -229,6 +229,15 @@ def test_a_generated_file_runs_a_turnserver_that_takes_every_url(
         for url in urls:
             assert relayed_address(url, certificate.trust)[0] == LOOPBACK
         assert server.complaints() == []
+        assert_a_probe_is_clean(tmp_path / "od.config", certificate)
+
+
+def assert_a_probe_is_clean(od_config: Path, certificate: Certificate) -> None:
+    result = run_command("probe", od_config, "--json", "--ca", certificate.authority)
+    report = json.loads(result.stdout)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert report["results"]
+    assert [found["diagnoses"] for found in report["results"] if found["diagnoses"]] == []
 
 
 def test_data_passes_between_two_relays_of_a_generated_file(tmp_path: Path) -> None:

@@ -34,10 +34,11 @@ _URL = re.compile(
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate for 127.0.0.1, and a context that trusts its maker."""
+    """A certificate for 127.0.0.1, its maker's own, and a context that trusts that."""
 
     cert_file: Path
     key_file: Path
+    authority: Path
     trust: ssl.SSLContext
 
 
@@ -45,11 +46,13 @@ def make_certificate(folder: Path) -> Certificate:
     authority = trustme.CA()
     issued = authority.issue_cert(LOOPBACK, "localhost", REALM)
     cert_file, key_file = folder / "turn.pem", folder / "turn.key"
+    authority_file = folder / "authority.pem"
+    authority.cert_pem.write_to_path(str(authority_file))
     cert_file.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
     key_file.write_bytes(issued.private_key_pem.bytes())
     trust = ssl.create_default_context()
     authority.configure_trust(trust)
-    return Certificate(cert_file, key_file, trust)
+    return Certificate(cert_file, key_file, authority_file, trust)
 
 
 class Turnserver:
