@@ -11,18 +11,21 @@ import abcwebrtc
 from abcwebrtc.commands import (
     FAILED,
     INTERRUPTED,
+    add_od_config,
     check,
     mint,
     networkpolicy,
     pod,
     probe,
+    rotate,
     serve,
     turnserver_conf,
+    whois,
 )
 from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.printing import discard_output, prepare_output, print_error
 
-COMMANDS = (check, mint, serve, probe, turnserver_conf, pod, networkpolicy)
+COMMANDS = (check, mint, serve, probe, turnserver_conf, pod, networkpolicy, rotate, whois)
 
 _EPILOG = """\
 exit status: 0 all is well, 1 it is not, 2 the command line is wrong.
@@ -80,9 +83,7 @@ def _add_command(
         description=command.DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    optional = getattr(command, "OD_CONFIG_NARGS", None)
-    parser.add_argument(
-        "od_config", metavar="OD_CONFIG", nargs=optional, help="pyos's od.config file"
-    )
+    if not getattr(command, "OWN_POSITIONALS", False):
+        add_od_config(parser)
     command.add_arguments(parser)
     parser.set_defaults(run=command.run)

@@ -48,7 +48,7 @@ def turn_server(
     config: WebRTCConfig, user: Optional[str] = None, now: Optional[float] = None
 ) -> Optional[str]:
     """Return the desktop's TURN_SERVER, or None; see `desktop_environment`."""
-    chosen = _turn_uri(config) if config.desktop.turn and config.enable else None
+    chosen = desktop_turn_uri(config) if config.desktop.turn and config.enable else None
     if not chosen:
         return None
     server, uri = chosen
@@ -66,7 +66,7 @@ def gstreamer_turn(uri: IceURI, credentials: TurnCredentials) -> str:
     return f"{uri.scheme}://{login}@{uri.host}:{uri.port or uri.default_port}{query}"
 
 
-def _turn_uri(config: WebRTCConfig) -> Optional[Tuple[CoturnServer, IceURI]]:
+def desktop_turn_uri(config: WebRTCConfig) -> Optional[Tuple[CoturnServer, IceURI]]:
     """Return the first turn URI, else the first turns one: webrtcbin takes one server."""
     pairs = [(server, uri) for server in config.coturn for uri in server.uris]
     plain = [pair for pair in pairs if pair[1].scheme == "turn"]

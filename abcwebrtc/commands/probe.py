@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Callable, List, Optional
 
-from abcwebrtc.commands import FAILED, OK
+from abcwebrtc.commands import FAILED, OK, add_od_config
 from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.manifests import desktop_environment
@@ -34,7 +34,7 @@ exit status: 0 all servers work, perhaps with warnings, 1 one does not,
 
 example: abcwebrtc probe od.config
 """
-OD_CONFIG_NARGS = "?"
+OWN_POSITIONALS = True
 USER, TIMEOUT, WATCH = "probe", 5.0, 10.0
 _COLOURS = {ERROR: "31", WARNING: "33", WELL: "32"}
 _INSTALL = "probe needs aioice, which is not installed; run: pip install 'abcwebrtc[probe]'"
@@ -42,6 +42,7 @@ _INSTALL = "probe needs aioice, which is not installed; run: pip install 'abcweb
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    add_od_config(parser, nargs="?")
     parser.add_argument(
         "--desktop",
         action="store_true",

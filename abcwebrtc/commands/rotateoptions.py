@@ -1,0 +1,93 @@
+"""Options and readings that the subcommands of ``abcwebrtc rotate`` share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import List
+
+from abcwebrtc.config import COTURN, WebRTCConfig
+from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.odconfig import load_od_config
+from abcwebrtc.printing import warn
+from abcwebrtc.rotation import DEFAULT_MARGIN, Group, groups
+from abcwebrtc.secretfiles import first_secret, read_secret_file
+from abcwebrtc.secrets import MAX_FILE_BYTES, Secret
+from abcwebrtc.times import parse_moment
+
+STDIN = "-"
+
+
+def common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of plan and check."""
+    parser.add_argument(
+        "--margin",
+        metavar="SECONDS",
+        type=_seconds,
+        default=DEFAULT_MARGIN,
+        help="more than the longest ttl, for clocks and the kubelet (%(default)s)",
+    )
+    parser.add_argument(
+        "--entry",
+        metavar="N",
+        type=_number,
+        help="the entry of webrtc.coturn, from 0, and those that share a secret with it (all)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def rotated_groups(options: argparse.Namespace) -> List[Group]:
+    """Return the groups of the od.config, or the one of ``--entry`` if that is given."""
+    mapping = load_od_config(options.od_config)
+    folder = os.path.dirname(os.path.abspath(options.od_config))
+    config = WebRTCConfig.from_mapping(mapping, folder=folder)
+    for warning in config.warnings:
+        warn(str(warning))
+    if not config.coturn:
+        message = "there is no coturn server, so there is no secret to change"
+        raise ConfigError(Problem(message, COTURN, options.od_config))
+    if not config.enable:
+        warn("webrtc.enable is False: nothing mints with the secret now")
+    found = groups(config, mapping[COTURN])
+    if options.entry is None:
+        return found
+    if options.entry >= len(config.coturn):
+        options.usage_error(f"--entry is from 0 to {len(config.coturn) - 1} here")
+    server = config.coturn[options.entry]
+    return [group for group in found if any(one is server for one in group.servers)]
+
+
+def secret_from(source: str) -> Secret:
+    """Return the first secret of a file, or of stdin for ``-``."""
+    return first_secret(read_source(source), source)
+
+
+def read_source(source: str) -> bytes:
+    """Return the content of a secret file, or of stdin for ``-``."""
+    if source != STDIN:
+        return read_secret_file(source)
+    data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise ConfigError(Problem("can't be read: larger than 64 KiB", "", "stdin"))
+    return data
+
+
+def moment(text: str) -> float:
+    """Return an option's time in unix seconds."""
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _seconds(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 8:
+        return int(text)
+    raise argparse.ArgumentTypeError("write a whole number of seconds, such as 300")
+
+
+def _number(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 4:
+        return int(text)
+    raise argparse.ArgumentTypeError("write a number, such as 0 for the first entry")

@@ -1,0 +1,67 @@
+"""Moments and durations as people write and read them: UTC, and words."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timezone
+
+MAX_MOMENT = 253402300799
+"""9999-12-31T23:59:59Z, the last one that can be printed, in unix seconds."""
+
+_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+
+
+def utc_text(moment: float) -> str:
+    """Return a moment, in unix seconds, as ``2026-01-05 09:00:00 UTC``."""
+    return f"{_utc(moment):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def iso_text(moment: float) -> str:
+    """Return a moment as programs read it: ``2026-01-05T09:00:00Z``."""
+    return f"{_utc(moment):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration in words, its two largest units: ``1 day 2 hours``."""
+    left, parts = abs(int(seconds)), []
+    for name, size in _UNITS:
+        number, left = divmod(left, size)
+        if number:
+            parts.append(f"{number} {name}{'' if number == 1 else 's'}")
+    return " ".join(parts[:2]) or "0 seconds"
+
+
+def relative_text(moment: float, now: float) -> str:
+    """Return ``in 1 hour``, ``5 minutes ago`` or ``now``."""
+    difference = math.floor(moment) - math.floor(now)
+    if difference == 0:
+        return "now"
+    words = duration_text(difference)
+    return f"in {words}" if difference > 0 else f"{words} ago"
+
+
+def parse_moment(text: str) -> float:
+    """Return the unix seconds of ``2026-01-05T09:00:00Z``, or of unix seconds themselves.
+
+    A time without a zone is in UTC. Raises `ValueError`, whose text says what to
+    write.
+    """
+    try:
+        moment = float(text) if text.isascii() and text.isdigit() else _parse_iso(text)
+    except (ValueError, OverflowError):
+        moment = -1.0
+    if 0 <= moment <= MAX_MOMENT:
+        return moment
+    raise ValueError("write a time such as 2026-01-05T09:00:00Z, or unix seconds")
+
+
+def _parse_iso(text: str) -> float:
+    # Python 3.8 knows no Z.
+    parsed = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=timezone.utc)
+    return parsed.timestamp()
+
+
+def _utc(moment: float) -> datetime:
+    return datetime.fromtimestamp(math.floor(moment), timezone.utc)
