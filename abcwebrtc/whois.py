@@ -21,11 +21,13 @@ MAX_LINE_BYTES = 64 * 1024
 CLOCK_SKEW = 300
 """Seconds by which the clock that minted may be ahead of this one."""
 
-# coturn 4.6: "user <1703086872:alice>: incoming", "username=<1703086872:alice>, lifetime=600".
-_LOGGED = re.compile(r"user(?:name=| )<(.+?)>(?=[:,]\s|\s*$)")
+# coturn 4.6: "user <1703086872:alice>: incoming", "username=<1703086872:alice>, lifetime=600",
+# "closed (2nd stage), user <1703086872:alice> realm". A username has no blanks.
+_LOGGED = re.compile(r"user(?:name=| )<(\S+?)>(?=[:,]?(?:\s|$))")
 _USERNAME = re.compile(r"([0-9]+)(?::(.*))?", re.DOTALL)
 _PSEUDONYM = re.compile("[0-9a-f]{32}")
 _QUOTES = "\"'`<>"
+_WITH_TAIL = re.compile(r"([0-9]+(?::[0-9a-f]{32})?)[^\w\s]*", re.ASCII)
 
 
 class Username(NamedTuple):
@@ -76,12 +78,11 @@ def parse_username(text: str) -> Username:
     Blanks and quotes around it don't count. Raises `AbcWebRTCError` when it is
     none that coturn may have accepted.
     """
-    text = text.strip()
-    if not _USERNAME.fullmatch(text):
-        logged = _LOGGED.search(text)
-        text = logged.group(1) if logged else text.rstrip(",;").strip(_QUOTES).strip()
-    match = _USERNAME.fullmatch(text)
-    if match is None:
+    logged = _LOGGED.search(text)
+    if logged:
+        text = logged.group(1)
+    match = _USERNAME.fullmatch(text if logged else _bare(text))
+    if match is None or re.search(r"\s", match.group()):
         raise AbcWebRTCError(
             "this is no TURN username: write expiry or expiry:name, as coturn logs it after "
             "'user' or 'username=', such as 1703086872:alice"
@@ -95,6 +96,18 @@ def parse_username(text: str) -> Username:
     if name == "":
         raise AbcWebRTCError("this username has nothing after the colon")
     return Username(int(digits), name)
+
+
+def _bare(text: str) -> str:
+    """Return a text without the blanks and quotes around it, and what follows these.
+
+    A userid may end in punctuation, an expiry or a pseudonym does not.
+    """
+    text = text.strip()
+    if not text[:1].isdigit():
+        text = text.rstrip(",:;.").strip(_QUOTES).strip()
+    tail = _WITH_TAIL.fullmatch(text)
+    return tail.group(1) if tail else text
 
 
 def style_of(username: Username, config: WebRTCConfig) -> str:
