@@ -17,6 +17,7 @@ from abcwebrtc.rotationplan import (
     DEFAULT_DATABASE,
     PlanOptions,
     PlanStep,
+    is_wal,
     notes,
     overlap,
     plan,
@@ -62,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
         options.coturn,
         options.realm,
         options.database,
+        _is_prepared(options.database),
     )
     found = rotated_groups(options)
     if options.json:
@@ -71,6 +73,15 @@ def run(options: argparse.Namespace) -> int:
         texts = ["\n".join(_plan_lines(group, plan_options)) for group in found]
         print("\n\n".join(texts))
     return OK
+
+
+def _is_prepared(database: str) -> bool:
+    """Say whether coturn's database is here, and ready for turnadmin."""
+    try:
+        with open(database, "rb") as stream:
+            return is_wal(stream.read(20))
+    except (OSError, ValueError):
+        return False
 
 
 def _plan_dict(group: Group, options: PlanOptions) -> Any:

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
@@ -58,6 +59,7 @@ class Rotation:
         entry = {
             "coturn_static_auth_secret_file": self.secret_file.name,
             "url": f"{LOOPBACK}:{server.port}",
+            "transport": "tcp",  # over UDP, a port that comes again too soon is a 437
             "ttl": TTL,
         }
         self.write(entry)
@@ -67,6 +69,11 @@ class Rotation:
     def write(self, *entries: Dict[str, Any]) -> None:
         coturn = repr(list(entries))
         self.od_config.write_text(f"[global]\nwebrtc.enable: True\nwebrtc.coturn: {coturn}\n")
+
+    def prepare(self) -> None:
+        require_program("sqlite3", "sqlite3")
+        (step,) = [step for step in self.plan() if step["name"] == "prepare"]
+        follow(self, [step])
 
     def turnadmin(self, *arguments: str) -> None:
         program = require_program("turnadmin", "coturn")
@@ -193,8 +200,10 @@ def wait_until_zero(folder: Path, line: str) -> None:
 
 
 def test_a_rotation_by_the_plan_refuses_no_call(rotation: Rotation) -> None:
-    steps = rotation.plan()
     names = ["make", "give", "verify", "switch", "wait", "take", "clean", "end"]
+    assert [step["name"] for step in rotation.plan()] == ["prepare", *names]
+    rotation.prepare()
+    steps = rotation.plan()
     assert [step["name"] for step in steps] == names
     calls = Calls(rotation)
     with calls.running():
@@ -212,6 +221,7 @@ def test_a_rotation_by_the_plan_refuses_no_call(rotation: Rotation) -> None:
 
 
 def test_the_same_clients_see_it_when_the_old_secret_goes_too_early(rotation: Rotation) -> None:
+    rotation.prepare()
     calls = Calls(rotation)
     with calls.running():
         wait_for(lambda: min(calls.made.values()) > 5)
@@ -222,6 +232,7 @@ def test_the_same_clients_see_it_when_the_old_secret_goes_too_early(rotation: Ro
 
 
 def test_the_same_clients_see_it_when_the_new_secret_mints_too_early(rotation: Rotation) -> None:
+    rotation.prepare()
     calls = Calls(rotation)
     with calls.running():
         wait_for(lambda: min(calls.made.values()) > 5)
@@ -234,6 +245,20 @@ def test_the_same_clients_see_it_when_the_new_secret_mints_too_early(rotation: R
 def minted(port: int, secret: str, user: Optional[str] = None) -> TurnUrl:
     made = mint_turn_credentials(secret, 600, user)
     return TurnUrl(LOOPBACK, port, "udp", False, made.username, made.password)
+
+
+@pytest.mark.parametrize(("prepared", "code"), [(False, 401), (True, None)])
+def test_while_a_secret_is_written_coturn_reads_only_a_prepared_database(
+    rotation: Rotation, prepared: bool, code: Optional[int]
+) -> None:
+    if prepared:
+        rotation.prepare()
+    assert refusal(minted(rotation.server.port, OLD)) is None
+    with contextlib.closing(sqlite3.connect(rotation.database, isolation_level=None)) as writer:
+        writer.execute("begin exclusive")
+        assert refusal(minted(rotation.server.port, OLD)) == code
+        writer.execute("rollback")
+    assert refusal(minted(rotation.server.port, OLD)) is None
 
 
 def test_a_running_call_goes_on_when_its_secret_is_gone(rotation: Rotation) -> None:
