@@ -36,10 +36,11 @@ class Place:
 class Group:
     """Entries of ``webrtc.coturn`` that share a secret, and so change it together.
 
-    `paths` are their key paths, `place` is where the first one has its secrets.
-    `desktop_ttl` is in seconds, and None unless desktops get a server of these.
+    `indexes` are their places in the list, `paths` their key paths, `places` where
+    each has its secrets. `desktop_ttl` is in seconds, and None unless desktops get a server of these.
     """
 
+    indexes: Tuple[int, ...]
     paths: Tuple[str, ...]
     servers: Tuple[CoturnServer, ...]
     places: Tuple[Place, ...]
@@ -105,6 +106,7 @@ def groups(config: WebRTCConfig, entries: Any) -> List[Group]:
         has_desktops = desktop is not None and any(server is desktop[0] for server in servers)
         found.append(
             Group(
+                tuple(members),
                 tuple(_path(entries, index) for index in members),
                 servers,
                 tuple(_place(items[index], config.coturn[index]) for index in members),

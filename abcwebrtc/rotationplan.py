@@ -25,7 +25,8 @@ class PlanOptions:
 
     `coturn` says where coturn has its secrets, in its `DATABASE` or in its
     `CONF`; `switch_at` is in unix seconds, `margin` in seconds. `is_prepared`
-    says that coturn can read its database while turnadmin writes.
+    says that coturn can read its database while turnadmin writes. `entry` is the
+    index of the entry to change, None where all entries share a secret.
     """
 
     od_config: str
@@ -35,19 +36,32 @@ class PlanOptions:
     realm: str = "REALM"
     database: str = DEFAULT_DATABASE
     is_prepared: bool = False
+    entry: Optional[int] = None
+
+    @property
+    def new_file(self) -> str:
+        """The file of the new secret; each group has its own."""
+        return NEW_FILE if self.entry is None else f"{NEW_FILE}-{self.entry}"
+
+    def check(self, *more: str) -> str:
+        """Return the command that asks coturn."""
+        entry = () if self.entry is None else ("--entry", str(self.entry))
+        command = ("abcwebrtc", "rotate", "check", self.od_config, *entry, *more)
+        return " ".join(map(shlex.quote, command))
 
 
 @dataclass(frozen=True)
 class PlanStep:
     """One step: what to do, and the shell commands that do it.
 
-    `instead` are commands for where the secret is mounted from a Kubernetes
-    Secret. `not_before` is in unix seconds.
+    `instead` are commands for another case, which `otherwise` says. `not_before`
+    is in unix seconds.
     """
 
     name: str
     text: str
     commands: Tuple[str, ...] = ()
+    otherwise: str = ""
     instead: Tuple[str, ...] = ()
     not_before: Optional[float] = None
 
@@ -58,6 +72,7 @@ class PlanStep:
             "name": self.name,
             "text": self.text,
             "commands": list(self.commands),
+            "otherwise": self.otherwise,
             "instead": list(self.instead),
             "not_before": moment,
         }
@@ -83,7 +98,7 @@ def plan(group: Group, options: PlanOptions) -> List[PlanStep]:
         return [*first, _ask(options), *later]
     return [
         *first,
-        _make(),
+        _make(options),
         _announce(options),
         _verify(options),
         *_switch(group, options),
@@ -150,9 +165,9 @@ def _prepare(options: PlanOptions) -> PlanStep:
     return PlanStep("prepare", text, (command,))
 
 
-def _make() -> PlanStep:
+def _make(options: PlanOptions) -> PlanStep:
     text = "Make a new secret, in a file that only you can read."
-    return PlanStep("make", text, (f"{_NEW_SECRET} --output {NEW_FILE}",))
+    return PlanStep("make", text, (f"{_NEW_SECRET} --output {options.new_file}",))
 
 
 def _announce(options: PlanOptions) -> PlanStep:
@@ -161,12 +176,14 @@ def _announce(options: PlanOptions) -> PlanStep:
             "Give it to coturn beside the old one: add the line that this prints to "
             f"turnserver.conf, and restart coturn. {_RESTART_ENDS_CALLS}."
         )
-        return PlanStep("give", text, (f"{_NEW_SECRET} --from {NEW_FILE} --format turnserver",))
+        command = f"{_NEW_SECRET} --from {options.new_file} --format turnserver"
+        return PlanStep("give", text, (command,))
     text = (
         "Give it to coturn beside the old one. It counts at once, without a restart. "
         "While turnadmin runs, other users of that machine can see the secret among its arguments."
     )
-    return PlanStep("give", text, (turnadmin("-s", NEW_FILE, options.realm, options.database),))
+    command = turnadmin("-s", options.new_file, options.realm, options.database)
+    return PlanStep("give", text, (command,))
 
 
 def turnadmin(option: str, file: str, realm: str, database: str, line: int = 1) -> str:
@@ -179,15 +196,13 @@ def turnadmin(option: str, file: str, realm: str, database: str, line: int = 1) 
 
 
 def _verify(options: PlanOptions) -> PlanStep:
-    command = f"abcwebrtc rotate check {shlex.quote(options.od_config)} --new {NEW_FILE}"
     text = "See that every coturn accepts both: exit status 0. Do not go on before."
-    return PlanStep("verify", text, (command,))
+    return PlanStep("verify", text, (options.check("--new", options.new_file),))
 
 
 def _ask(options: PlanOptions) -> PlanStep:
-    command = f"abcwebrtc rotate check {shlex.quote(options.od_config)}"
     text = "See which of the secrets coturn accepts: it has to be the first one at least."
-    return PlanStep("verify", text, (command,))
+    return PlanStep("verify", text, (options.check(),))
 
 
 def _switch(group: Group, options: PlanOptions) -> List[PlanStep]:
@@ -200,14 +215,15 @@ def _switch_place(place: Place, options: PlanOptions) -> PlanStep:
             f"Switch: put it first in {place.name}. pyos sees it within a second, without a "
             "restart; where a Kubernetes Secret is mounted, the kubelet takes up to two minutes."
         )
-        command = f"{_NEW_SECRET} --from {NEW_FILE} --output {shlex.quote(place.name)}"
-        return PlanStep("switch", text, (command,), _patch(os.path.basename(place.name)))
+        command = f"{_NEW_SECRET} --from {options.new_file} --output {shlex.quote(place.name)}"
+        patch = _patch(os.path.basename(place.name), options)
+        return PlanStep("switch", text, (command,), "With a Kubernetes Secret NAME:", patch)
     if place.kind == ENVIRONMENT:
         text = (
             f"Switch: put it first in the variable {place.name}, the old one in a line below it, "
             "and restart pyos, which reads it at start only. With a Kubernetes Secret NAME:"
         )
-        return PlanStep("switch", text, (*_patch(place.name), *_restart()))
+        return PlanStep("switch", text, (*_patch(place.name, options), *_restart()))
     text = (
         f"Switch: write both into od.config, the new one first, as '{SECRET_KEY}': "
         "[ 'NEW', 'OLD' ], replace the ConfigMap, and restart pyos, which reads it at start only."
@@ -215,14 +231,14 @@ def _switch_place(place: Place, options: PlanOptions) -> PlanStep:
     return PlanStep("switch", text, _replace_configmap(options))
 
 
-def _patch(key: str) -> Tuple[str, ...]:
+def _patch(key: str, options: PlanOptions) -> Tuple[str, ...]:
     """Return the commands that put the new secret first in a Kubernetes Secret NAME."""
     kubectl = f"kubectl -n {NAMESPACE}"
     name = f"--name NAME --namespace {NAMESPACE} --key {shlex.quote(key)}"
     path = "{.data." + key.replace(".", r"\.") + "}"
     return (
         f"{kubectl} get secret NAME -o jsonpath={shlex.quote(path)} | base64 -d"
-        f" | {_NEW_SECRET} --from {NEW_FILE} --keep - --format kubernetes {name}"
+        f" | {_NEW_SECRET} --from {options.new_file} --keep - --format kubernetes {name}"
         f" | {kubectl} patch secret NAME --patch-file /dev/stdin",
     )
 
@@ -258,8 +274,8 @@ def _wait(group: Group, options: PlanOptions) -> PlanStep:
         f"{utc_text(remove_at)}. With the time of the real switch:"
     )
     since = iso_text(options.switch_at)
-    margin = f" --margin {options.margin}" if options.margin != DEFAULT_MARGIN else ""
-    command = f"abcwebrtc rotate check {shlex.quote(options.od_config)} --since {since}{margin}"
+    margin = ("--margin", str(options.margin)) if options.margin != DEFAULT_MARGIN else ()
+    command = options.check("--since", since, *margin)
     return PlanStep("wait", text, (command,), not_before=remove_at)
 
 
@@ -282,7 +298,8 @@ def _retire(group: Group, options: PlanOptions) -> PlanStep:
         commands = tuple(
             turnadmin("-X", place.name, options.realm, options.database, line) for line in lines
         )
-        return PlanStep("take", text, commands, (f"turnadmin -X OLD {end}",), moment)
+        by_hand = (f"turnadmin -X OLD {end}",)
+        return PlanStep("take", text, commands, "Where that file is not:", by_hand, moment)
     return PlanStep("take", text, (f"turnadmin -X OLD {end}",), not_before=moment)
 
 
@@ -297,6 +314,6 @@ def _clean(group: Group, options: PlanOptions) -> List[PlanStep]:
             name = shlex.quote(place.name)
             commands = (f"{_NEW_SECRET} --from {name} --output {name} --replace",)
         steps.append(PlanStep("clean", text, commands))
-    check = f"abcwebrtc rotate check {shlex.quote(options.od_config)}"
     text = "Look once more, and delete the file of the new secret."
-    return [*steps, PlanStep("end", text, (check, f"rm -f {NEW_FILE}"))]
+    end = PlanStep("end", text, (options.check(), f"rm -f {options.new_file}"))
+    return [*steps, end]

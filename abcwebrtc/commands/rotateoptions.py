@@ -12,8 +12,8 @@ from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.odconfig import load_od_config
 from abcwebrtc.printing import warn
 from abcwebrtc.rotation import DEFAULT_MARGIN, Group, groups
-from abcwebrtc.secretfiles import first_secret, read_secret_file
-from abcwebrtc.secrets import MAX_FILE_BYTES, Secret
+from abcwebrtc.secretfiles import read_secret_file
+from abcwebrtc.secrets import MAX_FILE_BYTES
 from abcwebrtc.times import parse_moment
 
 STDIN = "-"
@@ -54,19 +54,15 @@ def rotated_groups(options: argparse.Namespace) -> List[Group]:
         return found
     if options.entry >= len(config.coturn):
         options.usage_error(f"--entry is from 0 to {len(config.coturn) - 1} here")
-    server = config.coturn[options.entry]
-    return [group for group in found if any(one is server for one in group.servers)]
-
-
-def secret_from(source: str) -> Secret:
-    """Return the first secret of a file, or of stdin for ``-``."""
-    return first_secret(read_source(source), source)
+    return [group for group in found if options.entry in group.indexes]
 
 
 def read_source(source: str) -> bytes:
     """Return the content of a secret file, or of stdin for ``-``."""
     if source != STDIN:
         return read_secret_file(source)
+    if sys.stdin is None:
+        raise ConfigError(Problem("can't be read: it is closed", "", "stdin"))
     data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
         raise ConfigError(Problem("can't be read: larger than 64 KiB", "", "stdin"))

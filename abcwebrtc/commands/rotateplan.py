@@ -6,6 +6,7 @@ import argparse
 import json
 import textwrap
 import time
+from dataclasses import replace
 from typing import Any, Iterator, List
 
 from abcwebrtc.commands import OK, add_od_config
@@ -66,12 +67,16 @@ def run(options: argparse.Namespace) -> int:
         _is_prepared(options.database),
     )
     found = rotated_groups(options)
+    alone = len(found) == 1 and options.entry is None
+    planned = [
+        (group, plan_options if alone else replace(plan_options, entry=group.indexes[0]))
+        for group in found
+    ]
     if options.json:
-        report = [_plan_dict(group, plan_options) for group in found]
+        report = [_plan_dict(group, own) for group, own in planned]
         print(json.dumps({"file": options.od_config, "groups": report}, indent=2))
     else:
-        texts = ["\n".join(_plan_lines(group, plan_options)) for group in found]
-        print("\n\n".join(texts))
+        print("\n\n".join("\n".join(_plan_lines(group, own)) for group, own in planned))
     return OK
 
 
@@ -111,12 +116,8 @@ def _step_lines(number: int, step: PlanStep) -> Iterator[str]:
     yield from _wrapped(step.text, f"  {number}. ", "     ")
     for command in step.commands:
         yield f"       {command}"
-    if step.instead:
-        yield (
-            "     With a Kubernetes Secret NAME, instead:"
-            if "NAME" in step.instead[0]
-            else "     Without that file here, instead:"
-        )
+    if step.otherwise:
+        yield f"     {step.otherwise}"
     for command in step.instead:
         yield f"       {command}"
 

@@ -83,6 +83,8 @@ def _find(name: str, config: WebRTCConfig, file: str) -> Optional[str]:
 
 def _open(file: str) -> ContextManager[BinaryIO]:
     if file == STDIN:
+        if sys.stdin is None:
+            raise ConfigError(Problem("can't be read: it is closed", "", "stdin"))
         return open(sys.stdin.fileno(), "rb", closefd=False)
     try:
         return open(file, "rb")
