@@ -37,7 +37,8 @@ class Group:
     """Entries of ``webrtc.coturn`` that share a secret, and so change it together.
 
     `indexes` are their places in the list, `paths` their key paths, `places` where
-    each has its secrets. `desktop_ttl` is in seconds, and None unless desktops get a server of these.
+    each has its secrets. `desktop_ttl` is in seconds, and None unless desktops get
+    a server of these.
     """
 
     indexes: Tuple[int, ...]

@@ -12,8 +12,8 @@ from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.odconfig import load_od_config
 from abcwebrtc.printing import warn
 from abcwebrtc.rotation import DEFAULT_MARGIN, Group, groups
-from abcwebrtc.secretfiles import read_secret_file
-from abcwebrtc.secrets import MAX_FILE_BYTES
+from abcwebrtc.secretfiles import first_secret, read_secret_file
+from abcwebrtc.secrets import MAX_FILE_BYTES, Secret
 from abcwebrtc.times import parse_moment
 
 STDIN = "-"
@@ -55,6 +55,11 @@ def rotated_groups(options: argparse.Namespace) -> List[Group]:
     if options.entry >= len(config.coturn):
         options.usage_error(f"--entry is from 0 to {len(config.coturn) - 1} here")
     return [group for group in found if options.entry in group.indexes]
+
+
+def secret_from(source: str) -> Secret:
+    """Return the first secret of a file, or of stdin for ``-``."""
+    return first_secret(read_source(source), source)
 
 
 def read_source(source: str) -> bytes:
