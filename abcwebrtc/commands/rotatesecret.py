@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from typing import Sequence
+from typing import Sequence, Tuple
 
 from abcwebrtc.commands import OK
 from abcwebrtc.commands.rotateoptions import STDIN, read_source, secret_from
@@ -80,9 +80,16 @@ def run(options: argparse.Namespace) -> int:
     secret = secret_from(options.source) if options.source else new_secret()
     if options.output:
         return _write(secret, options)
-    old = split_secrets(read_source(options.keep)) if options.keep else ()
+    old = _kept(options.keep) if options.keep else ()
     _print_secrets(with_new(secret, old), options)
     return OK
+
+
+def _kept(source: str) -> Tuple[Secret, ...]:
+    """Return the secrets to keep; none at all is a mistake, not a wish."""
+    data = read_source(source)
+    first_secret(data, source)
+    return split_secrets(data)
 
 
 def _wrong_options(options: argparse.Namespace) -> str:

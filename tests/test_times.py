@@ -1,0 +1,77 @@
+"""Moments and durations in words."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from abcwebrtc.times import (
+    MAX_MOMENT,
+    duration_text,
+    iso_text,
+    parse_moment,
+    relative_text,
+    utc_text,
+)
+
+MOMENT = 1767603600
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-05T09:00:00Z",
+        "2026-01-05T09:00:00",
+        "2026-01-05 09:00",
+        "2026-01-05T10:00:00+01:00",
+        "1767603600",
+    ],
+)
+def test_a_moment_can_be_written_as(text: str) -> None:
+    assert parse_moment(text) == MOMENT
+
+
+@pytest.mark.parametrize(
+    "text", ["", "now", "yesterday", "-5", "1e9", "9" * 30, "٣", "2026-13-05", "12:00", "Z"]
+)
+def test_what_is_no_moment_is_said_so(text: str) -> None:
+    with pytest.raises(ValueError, match="write a time such as 2026-01-05T09:00:00Z"):
+        parse_moment(text)
+
+
+@given(st.integers(0, MAX_MOMENT))
+def test_what_is_printed_can_be_read(moment: int) -> None:
+    assert parse_moment(iso_text(moment)) == moment
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", utc_text(moment))
+
+
+def test_a_fraction_of_a_second_is_dropped() -> None:
+    assert utc_text(MOMENT + 0.99) == "2026-01-05 09:00:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (61, "1 minute 1 second"),
+        (3600, "1 hour"),
+        (3601, "1 hour 1 second"),
+        (86400 + 7200 + 60, "1 day 2 hours"),
+        (2 * 86400, "2 days"),
+        (-90, "1 minute 30 seconds"),
+    ],
+)
+def test_a_duration_in_words(seconds: int, text: str) -> None:
+    assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [(MOMENT + 5, "in 5 seconds"), (MOMENT - 5, "5 seconds ago"), (MOMENT + 0.5, "now")],
+)
+def test_a_moment_seen_from_now(moment: float, text: str) -> None:
+    assert relative_text(moment, MOMENT + 0.4) == text
