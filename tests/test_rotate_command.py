@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, List
 
 import pytest
 import yaml
@@ -21,7 +21,7 @@ from abcwebrtc.cli import main
 from abcwebrtc.errors import ConfigError
 from abcwebrtc.secretfiles import new_secret, write_secret_file
 from abcwebrtc.secrets import Secret
-from support import ENTRIES, SECRET, WAIT, command, environment, run_command, write_od_config
+from support import ENTRIES, SECRET, WAIT, command, environment, write_od_config
 
 COTURN = ENTRIES["webrtc.coturn"]
 NEW = "the-secret-from-today-on"
@@ -404,13 +404,3 @@ def test_a_new_secret_belongs_to_one_entry(tmp_path: Path, run: Any) -> None:
     result = run("check", od_config, "--new", tmp_path / "new")
     assert result.status == 2
     assert "--new needs --entry N" in result.err
-
-
-def test_a_name_that_does_not_resolve_is_said(tmp_path: Path) -> None:
-    pytest.importorskip("aioice")
-    coturn: Dict[str, Any] = {**COTURN, "url": "no-such-name.invalid"}
-    result = run_command("rotate", "check", write_od_config(tmp_path, webrtc__coturn=coturn))
-    assert result.returncode == 1
-    assert "not known (the name does not resolve)" in result.stdout
-    assert "step: no answer" in result.stdout
-    assert SECRET not in result.stdout + result.stderr

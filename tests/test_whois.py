@@ -328,10 +328,9 @@ def test_a_pseudonym_is_one_of_the_users(tmp_path: Path, run: Any, changes: Dict
     od_config = pseudonym_config(tmp_path, **changes)
     username = browser_username(od_config, "Ürsula O'Neil")
     users = tmp_path / "users"
-    users.write_text("alice\r\n\r\nÜrsula O'Neil\r\nbob\r\n", encoding="utf-8", newline="")
-    result = run(
-        f"0: : session 1: realm <r> user <{username}>: incoming", od_config, "--users", users
-    )
+    users.write_bytes("alice\r\n\r\nÜrsula O'Neil\r\nbob\r\n".encode())
+    logged = f"0: : session 1: realm <r> user <{username}>: incoming packet"
+    result = run(logged, od_config, "--users", users)
     assert result.status == 0
     assert result.out.startswith("user     Ürsula O'Neil\n")
     users.write_text("alice\n")

@@ -408,6 +408,15 @@ def test_silence_is_no_answer() -> None:
     assert "refused" in closed.reason.lower() or "Connect" in closed.reason
 
 
+def test_a_name_that_does_not_resolve_is_said(rotation: Rotation) -> None:
+    rotation.write({"coturn_static_auth_secret": OLD, "url": "no-such-name.invalid"})
+    result = rotation.rotate("check")
+    assert result.returncode == 1
+    assert "not known (the name does not resolve)" in result.stdout
+    assert "step: no answer" in result.stdout
+    assert OLD not in result.stdout + result.stderr
+
+
 def test_tls_to_a_port_that_speaks_http(rotation: Rotation) -> None:
     server = http.server.HTTPServer((LOOPBACK, 0), http.server.BaseHTTPRequestHandler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
