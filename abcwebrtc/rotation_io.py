@@ -51,7 +51,8 @@ def resolve_all(uris: Sequence[IceURI], timeout: float) -> Dict[IceURI, List[Add
     """Return the addresses of each server, none for a name that does not resolve.
 
     A name with several addresses may be several coturns, and each has secrets of
-    its own. A name with a single one stays a name, which TLS needs.
+    its own. A name with a single one stays a name, which TLS needs. IPv6 counts
+    where this machine has an IPv6 address.
     """
 
     async def run() -> List[List[Address]]:
@@ -153,9 +154,8 @@ async def _resolve(uri: IceURI, timeout: float) -> List[Address]:
     name, port = uri.host.strip("[]"), uri.port or uri.default_port
     loop = asyncio.get_running_loop()
     try:
-        found = await asyncio.wait_for(
-            loop.getaddrinfo(name, port, type=socket.SOCK_DGRAM), timeout
-        )
+        asked = loop.getaddrinfo(name, port, type=socket.SOCK_DGRAM, flags=socket.AI_ADDRCONFIG)
+        found = await asyncio.wait_for(asked, timeout)
     except (OSError, UnicodeError, asyncio.TimeoutError):
         return []
     addresses = list(dict.fromkeys((str(info[4][0]), port) for info in found))

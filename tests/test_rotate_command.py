@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import sqlite3
 import stat
 import subprocess
@@ -17,8 +18,11 @@ from typing import Any, List
 import pytest
 import yaml
 
+from abcwebrtc import WebRTCConfig
 from abcwebrtc.cli import main
 from abcwebrtc.errors import ConfigError
+from abcwebrtc.rotation import STEPS, Answer, groups
+from abcwebrtc.rotationcheck import Report, Switch, rows_of, what_to_ask
 from abcwebrtc.secretfiles import new_secret, write_secret_file
 from abcwebrtc.secrets import Secret
 from support import ENTRIES, SECRET, WAIT, command, environment, write_od_config
@@ -404,3 +408,60 @@ def test_a_new_secret_belongs_to_one_entry(tmp_path: Path, run: Any) -> None:
     result = run("check", od_config, "--new", tmp_path / "new")
     assert result.status == 2
     assert "--new needs --entry N" in result.err
+
+
+# the page
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "rotation.md"
+
+
+def section(heading: str) -> str:
+    text = PAGE.read_text(encoding="utf-8").split(f"\n## {heading}\n", 1)[1]
+    return text.split("\n## ", 1)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "heading"),
+    [("plan", "The plan"), ("new-secret", "A new secret"), ("check", "Where one is")],
+)
+def test_the_page_has_every_option(run: Any, name: str, heading: str) -> None:
+    offered = set(re.findall(r"--[a-z]+", run(name, "--help").out.replace("--dry-run", "")))
+    rows = [line.split("|")[1] for line in section(heading).splitlines() if line.startswith("|")]
+    assert set(re.findall(r"`(--[a-z]+)`", " ".join(rows))) == offered - {"--help"}
+
+
+def test_the_page_has_every_step() -> None:
+    rows = [line for line in section("Where one is").splitlines() if line.startswith("| `")]
+    calls = {True: "go through", False: "are refused", None: "unknown"}
+    for step in STEPS:
+        (row,) = [row for row in rows if row.startswith(f"| `{step.name}` |")]
+        assert row.split("|")[2].strip() == calls[step.works]
+
+
+def test_the_page_shows_what_check_prints(tmp_path: Path) -> None:
+    url = "turn.domain.local:3478"
+    coturn = {"coturn_static_auth_secret": [NEW, SECRET], "protocol": "turns", "url": url}
+    mapping = {"webrtc.enable": True, "webrtc.coturn": coturn}
+    (group,) = groups(WebRTCConfig.from_mapping(mapping), coturn)
+    asked = what_to_ask([group], {uri: [(url, 3478)] for uri in group.servers[0].uris}, None)
+    (rows,) = rows_of(1, [(one, Answer(True)) for one in asked])
+    switch = Switch(1767603600, "--since")
+    text = "\n".join(Report(group, rows, switch, 300, 1767603600 + 301).lines())
+    assert f"```text\n{text}\n```\n" in section("Where one is")
+
+
+def test_the_lines_of_the_page_make_every_form_of_one_secret(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = section("A new secret").split("```text\n", 1)[1].split("```", 1)[0].splitlines()
+    printed = []
+    for line in lines:
+        result = run(*shlex.split(line, comments=True)[2:])
+        assert result.status == 0, result.err
+        printed.append(result.out)
+    secret = (tmp_path / "new-secret").read_text()
+    manifest = yaml.safe_load(printed[3])
+    assert printed[:2] == ["", f"static-auth-secret={secret}"]
+    assert printed[2].startswith("turnadmin -s")
+    assert base64.b64decode(manifest["data"]["static-auth-secret"]).decode() == secret

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 import subprocess
 import time
 import tracemalloc
@@ -431,3 +432,22 @@ def test_whois_shows_neither_keys_nor_secrets(tmp_path: Path, run: Any, form: Li
     assert "alice" in result.out
     assert SECRET not in result.out + result.err
     assert KEY not in result.out + result.err
+
+
+# the page
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "whois.md"
+
+
+def test_the_page_shows_what_whois_prints(tmp_path: Path, run: Any) -> None:
+    shown = PAGE.read_text(encoding="utf-8").split("```text\n", 1)[1].split("```", 1)[0]
+    line, expected = shown.split("\n", 1)
+    secret = "the-static-auth-secret-of-your-coturn"
+    coturn = {**COTURN, "coturn_static_auth_secret": secret, "ttl": 3600, "username": "pseudonym"}
+    od_config = write_od_config(tmp_path, webrtc__coturn=coturn)
+    users = tmp_path / "users"
+    users.write_text("bob\nalice\n")
+    arguments = shlex.split(line)[3:]
+    assert arguments[1:] == ["od.config", "--users", "users"]
+    printed = run(arguments[0], od_config, "--users", users).out
+    assert re.sub("C, .* ago", "C, 2 years ago", printed) == expected
