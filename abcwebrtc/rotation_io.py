@@ -91,7 +91,7 @@ async def accepts(asked: Question, timeout: float) -> Answer:
     try:
         transport, held = await asyncio.wait_for(_allocate(asked), timeout)
     except stun.TransactionFailed as error:
-        return _verdict(error.response.error_code)
+        return _verdict(error.response.attributes.get("ERROR-CODE", (None,))[0])
     except (asyncio.TimeoutError, stun.TransactionTimeout):
         reason = f"no answer in {timeout:g} s"
     except ssl.SSLError:

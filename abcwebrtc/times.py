@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from datetime import datetime, timezone
 
-MAX_MOMENT = 253402300799
-"""9999-12-31T23:59:59Z, the last one that can be printed, in unix seconds."""
+MAX_MOMENT = 4102444799
+"""2099-12-31T23:59:59Z, the last one that is read, in unix seconds."""
 
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 

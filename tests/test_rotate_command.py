@@ -131,6 +131,13 @@ def test_by_default_the_switch_is_now(tmp_path: Path, run: Any) -> None:
     assert at > "2026-01-01"
 
 
+def test_the_last_time_that_can_be_given_has_a_plan(tmp_path: Path, run: Any) -> None:
+    line = ("--at", "2099-12-31T23:59:59Z", "--margin", "99999999")
+    result = run("plan", write_od_config(tmp_path), *line)
+    assert result.status == 0
+    assert " UTC" in result.out
+
+
 def test_plan_sees_a_database_that_is_prepared(tmp_path: Path, run: Any) -> None:
     database = tmp_path / "turndb"
     with contextlib.closing(sqlite3.connect(database)) as connection:

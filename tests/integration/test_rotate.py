@@ -20,7 +20,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 import pytest
 
 from abcwebrtc import WebRTCConfig, build_rtc_configuration, mint_turn_credentials
-from abcwebrtc.rotation_io import CHECK_USER, accepts, ask_all, question
+from abcwebrtc.rotation_io import CHECK_USER, accepts, ask_all, question, resolve_all
 from abcwebrtc.secrets import Secret, split_secrets
 from abcwebrtc.uris import IceURI
 from abcwebrtc.whois import parse_username
@@ -377,6 +377,24 @@ def test_each_address_of_a_name_is_asked(start_turnserver: Start) -> None:
     assert here.accepted is True
     assert there.accepted is None
     assert there.reason
+
+
+def test_an_address_stays_as_it_is_and_a_name_with_several_becomes_these(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = socket.getaddrinfo
+
+    def both(host: Any, *arguments: Any, **options: Any) -> Any:
+        if host != "turn.domain.local":
+            return real(host, *arguments, **options)
+        return [found for one in ("127.0.0.1", "127.0.0.2") for found in real(one, *arguments)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", both)
+    one, several = IceURI("turns", LOOPBACK), IceURI("turn", "turn.domain.local", 3479)
+    assert resolve_all([one, several], 10) == {
+        one: [(LOOPBACK, 5349)],
+        several: [("127.0.0.1", 3479), ("127.0.0.2", 3479)],
+    }
 
 
 def test_a_full_quota_is_a_secret_that_is_known(start_turnserver: Start) -> None:
