@@ -275,7 +275,7 @@ def test_a_running_call_goes_on_when_its_secret_is_gone(rotation: Rotation) -> N
         # Leaving freed the allocation by a Refresh, signed with the old secret.
 
     asyncio.run(run())
-    assert re.search(r"refreshed, .*lifetime=0", rotation.server.output)
+    wait_for(lambda: re.search(r"refreshed, .*lifetime=0", rotation.server.output))
 
 
 # check
@@ -352,7 +352,7 @@ def test_check_asks_every_url_by_its_own_transport(rotation: Rotation, protocol:
     answers = [row["answers"][0]["accepted"] for row in group["servers"]]
     assert answers == [True] * 2 * len(transports)
     assert (group["step"], group["status"]) == ("settled", 0)
-    assert server.output.count("ALLOCATE processed, success") == len(answers)
+    wait_for(lambda: server.output.count("ALLOCATE processed, success") == len(answers))
 
 
 def test_the_server_that_lags_behind_decides_the_step(
@@ -408,7 +408,7 @@ def test_a_full_quota_is_a_secret_that_is_known(start_turnserver: Start) -> None
             return await accepts(one, 10)
 
     assert asyncio.run(run()).accepted is True
-    assert "error 486" in server.output
+    wait_for(lambda: "error 486" in server.output)
 
 
 def test_silence_is_no_answer() -> None:
@@ -519,12 +519,17 @@ def test_the_manifest_patches_a_secret_and_leaves_its_other_keys(tmp_path: Path)
 # whois, from the log that coturn writes
 
 
+def logged(server: Turnserver, text: str) -> List[str]:
+    """Return the lines with a text, once there are those of an allocation that came and went."""
+    lines = [line for line in server.output.splitlines(keepends=True) if text in line]
+    return lines if any("REFRESH processed" in line and line[-1] == "\n" for line in lines) else []
+
+
 @pytest.mark.parametrize("name", ["alice", "bob:x<y>,z", "ürsula@domain.local", "a>:b"])
 def test_whois_finds_the_user_in_each_line_of_coturns_log(rotation: Rotation, name: str) -> None:
     server = rotation.server
     assert refusal(minted(server.port, OLD, name)) is None
-    lines = [line for line in server.output.splitlines() if f":{name}" in line]
-    assert len(lines) > 2
+    lines = wait_for(lambda: logged(server, f":{name}>"))
     found = {(parse_username(line).name) for line in lines}
     assert found == {name}
     result = run_command("whois", "--json", lines[-1], rotation.od_config)
