@@ -93,7 +93,7 @@ def plan(group: Group, options: PlanOptions) -> List[PlanStep]:
     first = [] if options.is_prepared or options.coturn == CONF else [_prepare(options)]
     later = [_wait(group, options), _retire(group, options), *_clean(group, options)]
     if group.is_mixed:
-        return [*first, *_switch(group, options), *later]
+        return [*first, _ask(options), _align(group), *later]
     if len(group.secrets) > 1:
         return [*first, _ask(options), *later]
     return [
@@ -115,7 +115,7 @@ def notes(group: Group, options: PlanOptions) -> List[str]:
             f"{duration_text(group.desktop_ttl)} (the ttl of webrtc.desktop), and no restart of "
             "pyos changes it, so the old secret has to outlive it"
         )
-    if group.loses_pseudonyms:
+    if group.loses_pseudonyms and len(group.secrets) == 1:
         found.append(
             "There is no pseudonym_key, so pseudonyms come from the secret: with the switch every "
             "user gets another one, and quotas start anew. To keep them, write the current secret "
@@ -203,6 +203,14 @@ def _verify(options: PlanOptions) -> PlanStep:
 def _ask(options: PlanOptions) -> PlanStep:
     text = "See which of the secrets coturn accepts: it has to be the first one at least."
     return PlanStep("verify", text, (options.check(),))
+
+
+def _align(group: Group) -> PlanStep:
+    text = (
+        f"Put the same secret first in {' and '.join(group.paths)}, the new one, if coturn accepts "
+        "it there. Restart pyos where it stands in od.config or in the environment."
+    )
+    return PlanStep("switch", text)
 
 
 def _switch(group: Group, options: PlanOptions) -> List[PlanStep]:

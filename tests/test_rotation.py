@@ -334,7 +334,7 @@ ALL = ["make", "give", "verify", "switch", "wait", "take", "clean", "end"]
     [
         (entry(OLD), ALL),
         (entry(NEW, OLD), ["verify", "wait", "take", "clean", "end"]),
-        ([entry(NEW, OLD), entry(OLD)], ["switch", "wait", "take", "clean", "end"]),
+        ([entry(NEW, OLD), entry(OLD)], ["verify", "switch", "wait", "take", "clean", "end"]),
     ],
 )
 def test_the_steps_begin_where_the_configuration_is(coturn: Any, steps: List[str]) -> None:
@@ -402,6 +402,13 @@ def switch_of(group: Group) -> Any:
     one = replace(group, servers=tuple(replace(s, secrets=OF_ONE) for s in group.servers))
     (switch,) = [step for step in plan(one, options()) if step.name == "switch"]
     return switch
+
+
+def test_entries_that_differ_are_to_mint_with_the_same_secret() -> None:
+    (group,) = make_groups([entry(NEW, OLD), entry(OLD)])
+    (switch,) = [step for step in plan(group, options()) if step.name == "switch"]
+    assert "first in webrtc.coturn[0] and webrtc.coturn[1]" in switch.text
+    assert switch.commands == ()
 
 
 def test_an_inline_secret_is_switched_by_a_new_configmap_and_a_restart() -> None:
