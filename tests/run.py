@@ -33,10 +33,12 @@ DEBIAN_PACKAGES = [
     "gstreamer1.0-nice",
     "gstreamer1.0-plugins-bad",
     "iproute2",
+    "kubernetes-client",
     "libfaketime",
     "nftables",
     "nginx",
     "python3-gi",
+    "sqlite3",
 ]
 OLDEST, NEWEST = 8, 14
 PYOS_PINS = ["cherrypy==18.6.1", "cryptography==42.0.8", "pyjwt==2.4.0", "kubernetes==29.0.0"]
