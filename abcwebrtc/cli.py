@@ -12,7 +12,9 @@ from abcwebrtc.commands import (
     FAILED,
     INTERRUPTED,
     add_od_config,
+    apply,
     check,
+    configmap,
     mint,
     networkpolicy,
     pod,
@@ -25,7 +27,12 @@ from abcwebrtc.commands import (
 from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.printing import discard_output, prepare_output, print_error
 
-COMMANDS = (check, mint, serve, probe, turnserver_conf, pod, networkpolicy, rotate, whois)
+COMMANDS = (
+    *(check, mint, serve, probe),
+    *(turnserver_conf, configmap, apply, pod, networkpolicy),
+    *(rotate, whois),
+)
+"""As an operator comes by them."""
 
 _EPILOG = """\
 exit status: 0 all is well, 1 it is not, 2 the command line is wrong.

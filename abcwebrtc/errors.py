@@ -113,3 +113,19 @@ class WebRTCDisabledError(CredentialError):
 
 class TokenError(AbcWebRTCError):
     """A user token, or the key to verify it with, is not valid."""
+
+
+class KubeError(AbcWebRTCError):
+    """The Kubernetes API can't be reached, or does not do what was asked.
+
+    `status` is the HTTP status of its answer, None where there was no answer.
+    """
+
+    def __init__(self, message: str, status: Optional[int] = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether the same request may succeed a little later."""
+        return self.status is None or self.status == 429 or self.status >= 500

@@ -1,0 +1,292 @@
+"""``abcwebrtc apply``: puts od.config into the cluster, and restarts pyos."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import re
+import shlex
+import sys
+from typing import Any, List, Mapping, Optional
+
+from abcwebrtc.commands import FAILED, OK
+from abcwebrtc.commands.configmap import add_name_arguments, namespace, print_findings
+from abcwebrtc.configmap import CheckedFile, read_od_config
+from abcwebrtc.errors import KubeError
+from abcwebrtc.kube import Cluster, connect
+from abcwebrtc.odmasking import Masker, masked_diff
+from abcwebrtc.printing import coloured, print_error
+from abcwebrtc.replace import CONFIG_MAPS, Change, put_back, replace_text, text_of
+from abcwebrtc.restart import MODES, NONE, ROLLOUT, NotReadyError, Restart
+
+NAME, SUMMARY = "apply", "put od.config into the cluster, and restart pyos"
+DESCRIPTION = """\
+Checks an od.config, shows what changes in the ConfigMap of the cluster, with
+secrets masked, replaces it, restarts pyos and waits until it is ready. Without
+a change nothing is restarted, unless --restart is given.
+
+Nothing is written when there is an error in the od.config, or when the cluster
+would not allow the restart. When it fails later on, it says what was done and
+how to go back.
+
+example: abcwebrtc apply od.config --dry-run
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--kubeconfig", metavar="FILE", help="KUBECONFIG or ~/.kube/config")
+    parser.add_argument("--context", metavar="NAME", help="of the kubeconfig; its current one")
+    parser.add_argument(
+        "-n", "--namespace", type=namespace, default="abcdesktop", help="of pyos (%(default)s)"
+    )
+    add_name_arguments(parser)
+    parser.add_argument(
+        "--restart",
+        choices=MODES,
+        help=f"by a rollout, under which pyos goes on answering, or by deleting "
+        f"its pods, or not at all ({ROLLOUT})",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=300.0,
+        metavar="SECONDS",
+        help="for pyos to get ready (300)",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="have the cluster try it, and write nothing"
+    )
+    parser.add_argument(
+        "--rollback-on-failure",
+        action="store_true",
+        help="put the old ConfigMap back when pyos does not get ready",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Apply."""
+    checked = read_od_config(options.od_config)
+    print_findings(checked)
+    cluster = connect(options.kubeconfig, options.context, options.namespace)
+    return _Application(cluster, options, checked).run()
+
+
+class _Application:
+    """One run of the command. What was done so far is kept, to say it on a failure."""
+
+    def __init__(self, cluster: Cluster, options: argparse.Namespace, checked: CheckedFile) -> None:
+        self._cluster = cluster
+        self._options = options
+        self._text = checked.text
+        self._masker = Masker()
+        self._progress = _Progress()
+        self._mode = options.restart or ROLLOUT
+        self._before: Optional[Mapping[str, Any]] = None
+        self._writing = False  # begun, and not known how it ended
+        self._change: Optional[Change] = None
+        self._done: List[str] = []
+
+    def run(self) -> int:
+        """Do everything, and return the exit status."""
+        options = self._options
+        before = self._cluster.get(CONFIG_MAPS, options.name)
+        changes = text_of(before, options.key) != self._text
+        self._show_difference(before)
+        if not changes and options.restart in (None, NONE):
+            return OK
+        restart = Restart(self._cluster, self._mode, self._progress)
+        restart.prepare()
+        if options.dry_run:
+            return self._dry_run(before, changes)
+        try:
+            if changes:
+                self._replace(before)
+            self._restart(restart)
+        except KubeError as error:
+            failure = error
+        except KeyboardInterrupt:
+            self._progress.end()
+            self._say_what_was_done("interrupted")
+            self._say_how_to_go_back()
+            raise
+        else:
+            return OK
+        self._fail(failure)
+        return FAILED
+
+    def _show_difference(self, before: Optional[Mapping[str, Any]]) -> None:
+        options = self._options
+        old = text_of(before, options.key)
+        what = f"ConfigMap {options.name} in namespace {options.namespace}"
+        if old == self._text:
+            print(f"{what}: {options.key} is the same already")
+            return
+        print(f"{what}: {'a new one' if before is None else f'{options.key} changes'}")
+        names = ("in the cluster", options.od_config)
+        for line in masked_diff(old or "", self._text, self._masker, names):
+            colour = {"+": "32", "-": "31"}.get(line[:1], "0")
+            print(coloured(line, colour, sys.stdout))
+
+    def _dry_run(self, before: Optional[Mapping[str, Any]], changes: bool) -> int:
+        if changes:
+            options = self._options
+            key, name = options.key, options.name
+            change = replace_text(self._cluster, before, name, key, self._text, dry_run=True)
+            print(f"dry run: ConfigMap {options.name} would be {change.verb}")
+        if self._mode != NONE:
+            print(f"dry run: pyos would be restarted ({self._mode})")
+        return OK
+
+    def _replace(self, before: Optional[Mapping[str, Any]]) -> None:
+        name, key = self._options.name, self._options.key
+        self._before = before
+        self._writing = True
+        try:
+            self._change = replace_text(self._cluster, before, name, key, self._text)
+        except KubeError as error:
+            self._writing = error.is_transient
+            raise
+        self._before = self._change.before
+        self._writing = False
+        self._did(f"ConfigMap {name} {self._change.verb}")
+
+    def _restart(self, restart: Restart) -> None:
+        if self._mode == NONE:
+            print("pyos is not restarted; it reads od.config when it starts", flush=True)
+            return
+        restart.start()
+        self._did(f"pyos restarted ({self._mode})")
+        try:
+            restart.wait(self._options.timeout)
+        finally:
+            self._progress.end()
+        print("pyos is ready", flush=True)
+
+    def _did(self, what: str) -> None:
+        self._done.append(what)
+        print(what, flush=True)
+
+    def _fail(self, error: KubeError) -> None:
+        sys.stdout.flush()
+        print_error(error)
+        if isinstance(error, NotReadyError) and error.log_line:
+            line = self._masker.mask(error.log_line)
+            print(f"the last line that it has logged: {line}", file=sys.stderr)
+        self._say_what_was_done("failed")
+        if not (self._options.rollback_on_failure and self._change and self._roll_back()):
+            self._say_how_to_go_back()
+
+    def _roll_back(self) -> bool:
+        """Put the old ConfigMap back, and restart; return whether the former was done."""
+        assert self._change is not None  # noqa: S101, for mypy
+        try:
+            done = put_back(self._cluster, self._change)
+        except KubeError as error:
+            print_error(error)
+            return False
+        print(f"rolled back: ConfigMap {self._options.name} {done}", file=sys.stderr)
+        if len(self._done) < 2:
+            return True  # pyos was not restarted yet
+        try:
+            restart = Restart(self._cluster, self._mode, self._progress)
+            restart.start()
+            restart.wait(self._options.timeout)
+        except KubeError as error:
+            self._progress.end()
+            print_error(error)
+        else:
+            self._progress.end()
+            print("rolled back: pyos is ready, with the old od.config", file=sys.stderr)
+        return True
+
+    def _say_what_was_done(self, event: str) -> None:
+        done = "; ".join(self._done) or "nothing was changed"
+        if self._writing:
+            done = f"the ConfigMap {self._options.name} may have been written, or may not"
+        print(f"{event}; until then: {done}", file=sys.stderr)
+
+    def _say_how_to_go_back(self) -> None:
+        if self._change is None and not self._writing:
+            return
+        options = self._options
+        kubectl = ["-n", options.namespace, *_given(options, ("kubeconfig", "context"))]
+        old = text_of(self._before, options.key)
+        if self._before is None:
+            line = ["kubectl", "delete", "configmap", options.name, *kubectl]
+        elif old is None:
+            change = json.dumps([{"op": "remove", "path": f"/data/{options.key}"}])
+            line = ["kubectl", "patch", "configmap", options.name, "--type=json", "-p", change]
+            line += kubectl
+        else:
+            file = self._back_up(old, self._before["metadata"].get("resourceVersion", ""))
+            if not file:
+                return
+            line = ["abcwebrtc", "apply", file, "--restart", self._mode]
+            line += _given(options, ("kubeconfig", "context", "namespace", "name", "key"))
+        print(f"to go back: {shlex.join(line)}", file=sys.stderr)
+
+    def _back_up(self, text: str, version: str) -> str:
+        """Write the old text into a new file that only its owner reads; return its name."""
+        given = self._options.od_config
+        start = given if os.path.isfile(given) else self._options.key  # it may be a pipe
+        name = f"{start}.{re.sub('[^0-9A-Za-z]', '', version)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        reason: Optional[str] = None
+        for file in (f"{name}.bak", *(f"{name}.{number}.bak" for number in range(2, 100))):
+            try:
+                with open(os.open(file, flags, 0o600), "wb") as stream:
+                    stream.write(text.encode("utf-8", "surrogatepass"))
+                return file
+            except FileExistsError:
+                reason = "there are many of them already"
+            except OSError as error:
+                reason = error.strerror
+                break
+        print(f"the old od.config can't be saved as {name}.bak: {reason}", file=sys.stderr)
+        return ""
+
+
+class _Progress:
+    """Says on stderr what is waited for; on a terminal in one line."""
+
+    def __init__(self) -> None:
+        self._in_place = sys.stderr.isatty()
+        self._open = False
+
+    def __call__(self, text: str) -> None:
+        """Show a text instead of the last one."""
+        if self._in_place:
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+            self._open = True
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._open:
+            print(file=sys.stderr, flush=True)
+        self._open = False
+
+
+def _given(options: argparse.Namespace, names: Any) -> List[str]:
+    defaults = {"namespace": "abcdesktop", "name": "abcdesktop-config", "key": "od.config"}
+    pairs = [(name, getattr(options, name)) for name in names]
+    return [
+        word
+        for name, value in pairs
+        if value and value != defaults.get(name)
+        for word in (f"--{name}", value)
+    ]
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if 0 <= seconds < 1e6:
+        return seconds
+    raise argparse.ArgumentTypeError("write a number of seconds, such as 300")

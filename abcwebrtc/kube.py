@@ -1,0 +1,300 @@
+"""Requests to the Kubernetes API, as plain data.
+
+The official client finds the cluster and its credentials (kubeconfig, plugins,
+the service account of a pod) and makes the connections. Its models are left
+out: the newest refuse what a newer cluster adds. So are its exceptions and its
+log, which hold whole objects, and with them the secrets of an od.config.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import ssl
+import warnings
+from contextlib import suppress
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+from urllib.parse import quote, urlencode
+
+from abcwebrtc.errors import KubeError
+
+REQUEST_TIMEOUT = 30.0
+"""Seconds that one request may take."""
+FIELD_MANAGER = "abcwebrtc"
+MERGE_PATCH = "application/merge-patch+json"
+_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_GROUPS = {"configmaps": "", "pods": "", "pods/log": "", "deployments": "apps"}
+_KIND = {"configmaps": "ConfigMap", "pods": "pod", "pods/log": "pod", "deployments": "Deployment"}
+
+
+class Cluster:
+    """A Kubernetes API server, and a namespace there. Made by `connect`."""
+
+    def __init__(self, configuration: Any, namespace: str) -> None:
+        from kubernetes.client import ApiClient
+
+        configuration.retries = False  # its own would be on stderr; and an answer is an answer
+        self._configuration = configuration
+        self._pool = ApiClient(configuration).rest_client.pool_manager
+        self._url_root: str = configuration.host.rstrip("/")
+        self.host = re.sub(r"//[^/]*@", "//", self._url_root)  # this is shown
+        self.namespace = namespace
+
+    def get(self, kind: str, name: str) -> Optional[Dict[str, Any]]:
+        """Return an object, None where there is no such one."""
+        try:
+            return self._object("GET", kind, name)
+        except KubeError as error:
+            if error.status != 404:
+                raise
+        return None
+
+    def list(self, kind: str, selector: str) -> List[Dict[str, Any]]:
+        """Return the objects with some labels."""
+        found = self._object("GET", kind, "", {"labelSelector": selector}, verb="list")
+        return list(found.get("items") or [])
+
+    def create(self, kind: str, manifest: Mapping[str, Any], dry_run: bool) -> Dict[str, Any]:
+        """Create an object, and return it as it is then."""
+        return self._object("POST", kind, "", _write(dry_run), manifest)
+
+    def replace(self, kind: str, manifest: Mapping[str, Any], dry_run: bool) -> Dict[str, Any]:
+        """Replace an object, and return it as it is then.
+
+        Where the manifest has a resourceVersion that is no longer the object's,
+        the error has the status 409.
+        """
+        return self._object("PUT", kind, manifest["metadata"]["name"], _write(dry_run), manifest)
+
+    def patch(self, kind: str, name: str, change: Any, dry_run: bool) -> Dict[str, Any]:
+        """Merge a change into an object, and return it as it is then."""
+        return self._object("PATCH", kind, name, _write(dry_run), change)
+
+    def delete(
+        self, kind: str, name: str, metadata: Mapping[str, Any], dry_run: bool = False
+    ) -> None:
+        """Delete an object if it is still the one of this metadata; one that has gone is fine."""
+        kept = ("uid", "resourceVersion") if kind == "configmaps" else ("uid",)
+        conditions = {key: metadata[key] for key in kept if metadata.get(key)}
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": conditions}
+        query = {"dryRun": "All"} if dry_run else {}
+        try:
+            self._object("DELETE", kind, name, query, options)
+        except KubeError as error:
+            if error.status != 404:
+                raise
+
+    def log(self, pod: str, container: str, previous: bool) -> str:
+        """Return the last lines that a container has logged, nothing where there are none."""
+        query = {"container": container, "tailLines": "20"}
+        query.update({"previous": "true"} if previous else {})
+        with suppress(KubeError):
+            data = self._send("GET", "pods/log", pod, query, None, "get")
+            return data.decode("utf-8", "replace")
+        return ""
+
+    def _object(
+        self,
+        method: str,
+        kind: str,
+        name: str,
+        query: Optional[Mapping[str, str]] = None,
+        body: Any = None,
+        verb: str = "",
+    ) -> Dict[str, Any]:
+        data = self._send(method, kind, name, query or {}, body, verb or _VERBS[method])
+        with suppress(ValueError, RecursionError):  # these exceptions hold the text
+            answer = json.loads(data.decode("utf-8"))
+            if isinstance(answer, dict):
+                return answer
+        raise KubeError(f"{self.host} does not answer as a Kubernetes API server does")
+
+    def _send(
+        self, method: str, kind: str, name: str, query: Mapping[str, str], body: Any, verb: str
+    ) -> bytes:
+        headers = {"Accept": "application/json", **self._credentials()}
+        if kind == "pods/log":
+            headers["Accept"] = "*/*"
+        data = None
+        if body is not None:
+            headers["Content-Type"] = MERGE_PATCH if method == "PATCH" else "application/json"
+            data = json.dumps(body).encode("utf-8")
+        status, answer = self._exchange(method, self._url(kind, name, query), headers, data)
+        if status >= 300:
+            what = f"{_KIND[kind]} {name}".strip() if name else f"{kind}"
+            raise KubeError(self._refusal(status, _status(answer), verb, kind, what), status)
+        return answer
+
+    def _url(self, kind: str, name: str, query: Mapping[str, str]) -> str:
+        group = _GROUPS[kind]
+        root = f"/apis/{group}/v1" if group else "/api/v1"
+        resource, _, subresource = kind.partition("/")
+        parts = ["namespaces", self.namespace, resource, name, subresource]
+        path = "/".join([root, *(quote(part, safe="") for part in parts if part)])
+        return self._url_root + path + ("?" + urlencode(query) if query else "")
+
+    def _credentials(self) -> Dict[str, str]:
+        try:
+            settings = self._configuration.auth_settings().values()
+        except Exception as error:  # whatever a plugin for credentials raises
+            reason = type(error).__name__
+        else:
+            return {setting["key"]: setting["value"] for setting in settings if setting["value"]}
+        raise KubeError(f"the credentials for {self.host} can't be renewed: {reason}")
+
+    def _exchange(
+        self, method: str, url: str, headers: Dict[str, str], data: Optional[bytes]
+    ) -> Tuple[int, bytes]:
+        import urllib3
+
+        timeout = urllib3.Timeout(total=REQUEST_TIMEOUT)
+        try:
+            with warnings.catch_warnings():  # of insecure-skip-tls-verify; kubectl doesn't either
+                warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
+                answer = self._pool.request(
+                    method,
+                    url,
+                    body=data,
+                    headers=headers,
+                    timeout=timeout,
+                    retries=False,
+                    redirect=False,
+                )
+            return int(answer.status), bytes(answer.data)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            reason = _unreachable(error)
+        raise KubeError(f"can't reach the cluster at {self.host}: {reason}")
+
+    def _refusal(
+        self, status: int, answer: Mapping[str, Any], verb: str, kind: str, what: str
+    ) -> str:
+        """Return what an answer with an error means. It quotes no value."""
+        where = f"namespace {self.namespace}"
+        tried = f"can't {verb} {what} in {where}"
+        if status == 401:
+            return (
+                f"{self.host} does not accept your credentials (401): "
+                "log in again, or choose another --context"
+            )
+        if status == 403:
+            return f"you are not allowed to {verb} {what} in {where} (403); {_rule(verb, kind)}"
+        if status == 404:
+            if _details(answer).get("kind") == "namespaces":
+                return f"there is no {where}; create it, or choose another --namespace"
+            return f"there is no {what} in {where} (404)"
+        if status == 409:
+            return f"{tried} (409): it has changed meanwhile"
+        if status == 413:
+            return f"{tried} (413): it is too large"
+        if status == 422:
+            return f"{tried} (422): the cluster refuses {_causes(answer)}"
+        reason = answer.get("reason")
+        known = isinstance(reason, str) and re.fullmatch("[A-Za-z]{1,40}", reason)
+        return f"{tried}: the API server answers {status}{f' {reason}' if known else ''}"
+
+
+def connect(
+    kubeconfig: Optional[str] = None, context: Optional[str] = None, namespace: str = "abcdesktop"
+) -> Cluster:
+    """Return the cluster of a kubeconfig, or the one that this pod is in.
+
+    `kubeconfig` is by default the environment's KUBECONFIG, several files with
+    colons between them, or ``~/.kube/config``. Nothing is contacted yet, but
+    for a plugin that gets credentials. Raises `KubeError`.
+    """
+    paths = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    present = [path for path in paths.split(os.pathsep) if os.path.exists(os.path.expanduser(path))]
+    if not present and not (_in_pod() and not kubeconfig and not context):
+        raise KubeError(
+            f"there is no kubeconfig {paths}; name one with --kubeconfig or KUBECONFIG, "
+            "or run this in a pod with a service account"
+        )
+    files = os.pathsep.join(present)
+    try:
+        return Cluster(_configuration(files, context), namespace)
+    except Exception as error:  # the client raises what it stumbles over
+        reason = _unusable(error)
+    where = f"kubeconfig {files}" if files else "service account of this pod"
+    raise KubeError(f"can't use the {where}: {reason}")
+
+
+def _in_pod() -> bool:
+    return bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+
+
+def _configuration(files: str, context: Optional[str]) -> Any:
+    from kubernetes import client, config
+
+    configuration = client.Configuration()
+    if files:
+        config.load_kube_config(files, context, configuration)  # type: ignore[no-untyped-call]
+    else:
+        config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+    return configuration
+
+
+def _unusable(error: Exception) -> str:
+    """Return what is wrong with a kubeconfig. Only the client's own words name no value."""
+    from kubernetes.config import ConfigException
+
+    if isinstance(error, ConfigException):
+        missing = re.search(r"object with name (.*) in .*contexts list", str(error))
+        if missing:
+            return f"it has no context {missing.group(1)}"
+        return str(error).partition("\n")[0]
+    mark = getattr(error, "problem_mark", None)  # of a YAML error
+    line = f", line {mark.line + 1}" if mark else ""
+    return getattr(error, "strerror", None) or f"it is not valid ({type(error).__name__}{line})"
+
+
+def _unreachable(error: Exception) -> str:
+    """Return why there was no answer, in words for people."""
+    import urllib3.exceptions as known
+
+    cause = error
+    while cause.__cause__ or cause.__context__:
+        cause = cause.__cause__ or cause.__context__  # type: ignore[assignment]
+    if isinstance(error, known.ConnectTimeoutError):
+        return "it does not answer; is there a firewall, or the wrong --context?"
+    if isinstance(error, known.TimeoutError):
+        return f"there was no answer within {REQUEST_TIMEOUT:.0f} s"
+    if isinstance(cause, ssl.SSLError):
+        message = getattr(cause, "verify_message", "") or cause.reason or "it speaks no TLS"
+        return f"TLS failed: {message}"
+    if isinstance(cause, OSError) and cause.strerror:
+        return f"{cause.strerror.lower()}; is it running, and is it the right --context?"
+    return f"the connection failed ({type(error).__name__})"
+
+
+def _status(answer: bytes) -> Dict[str, Any]:
+    """Return the Status object that an answer is, or nothing."""
+    with suppress(ValueError, RecursionError):
+        status = json.loads(answer.decode("utf-8"))
+        if isinstance(status, dict):
+            return status
+    return {}
+
+
+def _details(answer: Mapping[str, Any]) -> Dict[str, Any]:
+    details = answer.get("details")
+    return details if isinstance(details, dict) else {}
+
+
+def _causes(answer: Mapping[str, Any]) -> str:
+    """Return the fields that a cluster finds wrong, without what it says of their values."""
+    causes = _details(answer).get("causes")
+    fields = [str(cause.get("field", "")) for cause in causes or [] if isinstance(cause, dict)]
+    named = [field for field in fields if re.fullmatch(r"[\w.\[\]-]{1,80}", field)]
+    return "its " + ", ".join(dict.fromkeys(named)) if named else "what it says"
+
+
+def _rule(verb: str, kind: str) -> str:
+    return (
+        f'a Role needs the rule apiGroups: ["{_GROUPS[kind]}"], resources: ["{kind}"], '
+        f'verbs: ["{verb}"]'
+    )
+
+
+def _write(dry_run: bool) -> Dict[str, str]:
+    return {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}

@@ -1,0 +1,97 @@
+"""Replaces od.config in the ConfigMap of a cluster, and puts the old one back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Mapping, Optional
+
+from abcwebrtc.configmap import config_map, with_text
+from abcwebrtc.errors import KubeError
+from abcwebrtc.kube import Cluster
+
+CONFIG_MAPS = "configmaps"
+ATTEMPTS = 5
+"""Times that a ConfigMap is written which somebody else keeps changing."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A ConfigMap before and after it was written; `before` is None where it is new."""
+
+    before: Optional[Mapping[str, Any]] = field(repr=False)
+    after: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def verb(self) -> str:
+        """What was done: ``created`` or ``replaced``."""
+        return "replaced" if self.before else "created"
+
+
+def text_of(manifest: Optional[Mapping[str, Any]], key: str) -> Optional[str]:
+    """Return the text under a key of a ConfigMap, None where there is none."""
+    text = ((manifest or {}).get("data") or {}).get(key)
+    return text if isinstance(text, str) else None
+
+
+def replace_text(
+    cluster: Cluster,
+    before: Optional[Mapping[str, Any]],
+    name: str,
+    key: str,
+    text: str,
+    dry_run: bool = False,
+) -> Change:
+    """Write a text under a key of a ConfigMap, and keep all else in it.
+
+    `before` is the ConfigMap as it was read, None to create it. When somebody
+    else has changed it since, it is read and written again, unless the change
+    was to this very text. Raises `KubeError`.
+    """
+    seen = text_of(before, key)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return Change(before, _write(cluster, before, name, key, text, dry_run))
+        except KubeError as error:
+            if error.status != 409 or attempt == ATTEMPTS:
+                raise
+        before = cluster.get(CONFIG_MAPS, name)
+        if text_of(before, key) not in (seen, text):
+            raise KubeError(
+                f"somebody else has changed {key} in the ConfigMap {name} just now; "
+                "look at what it is, and apply again"
+            )
+    raise AssertionError("the last attempt returns or raises")
+
+
+def put_back(cluster: Cluster, change: Change) -> str:
+    """Undo a change, and return what was done: ``deleted`` or ``put back``.
+
+    Raises `KubeError`, with the status 409 when somebody else has changed the
+    ConfigMap since.
+    """
+    metadata = change.after["metadata"]
+    if change.before is None:
+        cluster.delete(CONFIG_MAPS, metadata["name"], metadata)
+        return "deleted"
+    version = {"resourceVersion": metadata["resourceVersion"]}
+    manifest = {**change.before, "metadata": {**change.before["metadata"], **version}}
+    cluster.replace(CONFIG_MAPS, manifest, dry_run=False)
+    return "put back"
+
+
+def _write(
+    cluster: Cluster,
+    before: Optional[Mapping[str, Any]],
+    name: str,
+    key: str,
+    text: str,
+    dry_run: bool,
+) -> Dict[str, Any]:
+    if before is None:
+        manifest = config_map(text, name, key, cluster.namespace)
+        return cluster.create(CONFIG_MAPS, manifest, dry_run)
+    if before.get("immutable"):
+        raise KubeError(
+            f"the ConfigMap {name} is immutable; delete it, and apply again to create a new one"
+        )
+    return cluster.replace(CONFIG_MAPS, with_text(before, key, text), dry_run)
