@@ -255,15 +255,15 @@ def _unreachable(error: Exception) -> str:
     cause = error
     while cause.__cause__ or cause.__context__:
         cause = cause.__cause__ or cause.__context__  # type: ignore[assignment]
-    if isinstance(error, known.ConnectTimeoutError):
-        return "it does not answer; is there a firewall, or the wrong --context?"
-    if isinstance(error, known.TimeoutError):
-        return f"there was no answer within {REQUEST_TIMEOUT:.0f} s"
     if isinstance(cause, ssl.SSLError):
         message = getattr(cause, "verify_message", "") or cause.reason or "it speaks no TLS"
         return f"TLS failed: {message}"
     if isinstance(cause, OSError) and cause.strerror:
         return f"{cause.strerror.lower()}; is it running, and is it the right --context?"
+    if isinstance(error, known.ConnectTimeoutError):
+        return "it does not answer; is there a firewall, or the wrong --context?"
+    if isinstance(error, known.TimeoutError):
+        return f"there was no answer within {REQUEST_TIMEOUT:.0f} s"
     return f"the connection failed ({type(error).__name__})"
 
 

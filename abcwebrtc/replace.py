@@ -58,7 +58,8 @@ def replace_text(
         if text_of(before, key) not in (seen, text):
             raise KubeError(
                 f"somebody else has changed {key} in the ConfigMap {name} just now; "
-                "look at what it is, and apply again"
+                "look at what it is, and apply again",
+                409,
             )
     raise AssertionError("the last attempt returns or raises")
 

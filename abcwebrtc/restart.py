@@ -98,6 +98,8 @@ class Restart:
     def _look(self, look: Callable[[], State]) -> State:
         try:
             return look()
+        except NotReadyError:
+            raise
         except KubeError as error:
             if not error.is_transient:
                 raise
@@ -127,7 +129,7 @@ class Restart:
     def _deployment_state(self) -> State:
         deployment = self._cluster.get("deployments", DEPLOYMENT)
         if deployment is None:
-            raise KubeError(f"the Deployment {DEPLOYMENT} was deleted meanwhile")
+            raise NotReadyError(f"the Deployment {DEPLOYMENT} was deleted meanwhile")
         for condition in (deployment.get("status") or {}).get("conditions") or []:
             if condition.get("reason") == "ProgressDeadlineExceeded" and _is_observed(deployment):
                 raise self._not_ready("pyos did not get ready within its progressDeadlineSeconds")
