@@ -177,7 +177,7 @@ class _Scanner:
         speaks = bool(_SECRET_NAME.search(name))
         self._line_has_name = self._line_has_name or speaks
         if _NAME.fullmatch(name) and _BEFORE_SIGN.match(self._text, end):
-            self._place = speaks and bool(_NAMES_A_PLACE.search(name))
+            self._place = bool(_NAMES_A_PLACE.search(name))
             self._armed = speaks and not self._place and self._secret_depth is None
             return token
         shown, self._place = self._place, False

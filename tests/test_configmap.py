@@ -1,0 +1,423 @@
+"""The ConfigMap as kubectl prints it, and the text of an od.config with its secrets masked."""
+
+from __future__ import annotations
+
+import copy
+import os
+import subprocess
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from abcwebrtc import ConfigError
+from abcwebrtc.cli import main
+from abcwebrtc.configmap import config_map, read_od_config, with_text
+from abcwebrtc.kubectlyaml import kubectl_text
+from abcwebrtc.odmasking import Masker, masked_diff
+from conftest import require_program
+from support import ENTRIES, SECRET, WAIT, command, environment, run_command, write_od_config
+from test_imports import HEAVY, loaded_by
+
+HERE = Path(__file__).parent
+EXAMPLE = HERE / "data" / "od.config"
+NOTE = "note: whoever may read the ConfigMap can read the static auth secret in it; "
+
+
+def kubectl(
+    file: Path, name: str = "abcdesktop-config", key: str = "od.config", *options: str
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run the command of abcdesktop's documentation."""
+    program = require_program("kubectl", "kubernetes-client")
+    start = [program, "create", "configmap", name, f"--from-file={key}={file}"]
+    line = [*start, "-o", "yaml", "--dry-run=client", *options]
+    env = {**os.environ, "KUBECONFIG": os.devnull, "HOME": str(file.parent)}
+    return subprocess.run(line, capture_output=True, env=env, timeout=WAIT)
+
+
+def manifest_text(text: str, name: str = "n", key: str = "od.config", namespace: Any = None) -> str:
+    manifest = config_map(text, name, key, namespace)
+    manifest["metadata"]["creationTimestamp"] = None
+    return kubectl_text(manifest)
+
+
+# as kubectl prints it
+
+
+@pytest.mark.parametrize("options", [[], ["-n", "abcdesktop"]], ids=["plain", "namespace"])
+def test_it_prints_what_kubectl_prints(options: List[str]) -> None:
+    line = command("configmap", EXAMPLE, *options)
+    result = subprocess.run(line, capture_output=True, env=environment(), timeout=WAIT)
+    assert result.returncode == 0
+    assert result.stdout == kubectl(EXAMPLE, "abcdesktop-config", "od.config", *options).stdout
+
+
+def test_name_and_key_are_as_kubectl_has_them(tmp_path: Path) -> None:
+    od_config = write_od_config(tmp_path)
+    other = od_config.rename(tmp_path / "my.conf")
+    result = run_command("configmap", other, "--name", "on", "--key", "0x1f", "-n", "null")
+    assert result.stdout.encode() == kubectl(other, "on", "0x1f", "-n", "null").stdout
+
+
+STYLES = {
+    "literal": "[global]\na: 1\n",
+    "no line break at the end": "[global]\na: 1",
+    "several at the end": "[global]\n\n\n",
+    "one line": "[global]",
+    "one long line": "[global] " + "a word " * 30,
+    "begins with a blank": " [global]\na: 1\n",
+    "begins with a line break": "\n[global]\n",
+    "blank at the end of a line": "[global] \na: 1\n",
+    "blank at the end": "[global]\n ",
+    "tab": "[global]\n\ta: 1\n",
+    "CRLF": "[global]\r\na: 1\r\n",
+    "CR": "[global]\ra: 1\r",
+    "long and double-quoted": "[global]\na:\t" + "a  word  'x' \"y\" \\ " * 20 + "\n",
+    "control characters": "[global]\na: \x00\x01\x07\x08\x0b\x0c\x1b\x1f\n",
+    "Unicode": "[global]\ncafé: '\u00a0ß\u0416\u4e2d\uffe5'\n",
+    "an emoji": "[global]\na: '\U0001f600'\n",
+    "line separator": "[global]\na: '\u2028\u2029'\n",
+    "no character": "[global]\na: '\ufeff\ue000\ufdd0'\n",
+    "quotes": "[global] 'it''s'",
+    "colons and hashes": "[global]: # : #\n",
+    "indentation": "    [global]\n  a: 1\n      b\n",
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_every_style_is_kubectls(tmp_path: Path, style: str) -> None:
+    text = STYLES[style]
+    file = tmp_path / "od.config"
+    file.write_bytes(text.encode())
+    assert manifest_text(text) == kubectl(file, "n").stdout.decode()
+    assert yaml.safe_load(manifest_text(text))["data"]["od.config"] == text
+
+
+@pytest.mark.parametrize("text", ["[global]\n\u0085", "a\u0085b", "\x7f\n", "a\n\x9f\n"], ids=ascii)
+def test_what_kubectl_can_not_print_is_the_same_when_it_is_read(tmp_path: Path, text: str) -> None:
+    """It loses these characters, or refuses them."""
+    file = tmp_path / "od.config"
+    file.write_bytes(text.encode())
+    theirs = kubectl(file)
+    assert theirs.returncode or yaml.safe_load(theirs.stdout)["data"]["od.config"] != text
+    assert yaml.safe_load(manifest_text(text))["data"]["od.config"] == text
+
+
+PIECES = ["a", "word ", " ", "\n", "\n", "\t", "#", ": ", '"', "'", "\\", "é", "[global]\n", "-"]
+PIECES += ["\U0001f600", "\r", "x" * 30, "  ", "\x01", "1", "%", "{", ",", "\ue000", "\ufffd"]
+TEXTS = st.lists(st.sampled_from(PIECES), max_size=60).map("".join)
+_FILES = HealthCheck.function_scoped_fixture
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[_FILES])
+@given(TEXTS)
+def test_any_text_is_as_kubectl_prints_it(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "od.config"
+    file.write_bytes(text.encode())
+    assert manifest_text(text) == kubectl(file, "n").stdout.decode()
+
+
+@settings(deadline=None, max_examples=300)
+@given(TEXTS | st.text(st.characters(exclude_categories=["Cs"])))
+@example("[global]\n\u2028")
+@example("a\u2028")
+def test_any_text_comes_back_from_yaml(text: str) -> None:
+    assert yaml.safe_load(manifest_text(text))["data"]["od.config"] == text
+
+
+NAMES = ["n", "y", "on", "true", "null", "1", "1.5", "1e3", "0x1f", "0b1", "0o17", "017", "08"]
+NAMES += ["2001-01-01", "2001-1-1", "1-2", "a.b", "0.0.1", "inf", "nan"]
+KEYS = ["-", "--", "---", ".5", "_1", "1_0", "1_.5", "-.5", ".inf", "-.inf", ".NaN", "-0x1", "0x_1"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_yaml_takes_for_something_else(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "od.config"
+    file.write_text("[global]\n")
+    assert manifest_text("[global]\n", name).encode() == kubectl(file, name).stdout
+
+
+@pytest.mark.parametrize("key", [*NAMES, *KEYS])
+def test_keys_that_yaml_takes_for_something_else(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "od.config"
+    file.write_text("[global]\n")
+    assert manifest_text("[global]\n", key=key).encode() == kubectl(file, "n", key).stdout
+
+
+# the command
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Any:
+    def call(*arguments: object) -> Tuple[Any, str, str]:
+        try:
+            status: Any = main(["configmap", *map(str, arguments)])
+        except SystemExit as error:
+            status = error.code
+        return (status, *capsys.readouterr())
+
+    return call
+
+
+def test_an_inline_secret_is_noted_once(tmp_path: Path, run: Any) -> None:
+    status, out, err = run(write_od_config(tmp_path))
+    assert status == 0
+    assert SECRET in out
+    assert err == f"{NOTE}coturn_static_auth_secret_file keeps it in a Secret\n"
+
+
+@pytest.mark.parametrize("suffix", ["_file", "_env"])
+def test_a_secret_that_is_only_where_pyos_runs_is_a_warning(
+    tmp_path: Path, run: Any, suffix: str
+) -> None:
+    coturn = {**ENTRIES["webrtc.coturn"], f"coturn_static_auth_secret{suffix}": "NOWHERE"}
+    del coturn["coturn_static_auth_secret"]
+    status, out, err = run(write_od_config(tmp_path, webrtc__coturn=[coturn]))
+    assert status == 0
+    assert "NOWHERE" in out
+    assert len(err.splitlines()) == 1
+    assert f"warning: webrtc.coturn[0].coturn_static_auth_secret{suffix}: names a " in err
+    assert err.endswith("here; it has to be there where pyos runs\n") or "set where pyos" in err
+
+
+def test_an_error_beside_it_is_an_error(tmp_path: Path, run: Any) -> None:
+    coturn = {**ENTRIES["webrtc.coturn"], "coturn_static_auth_secret_file": "x", "ttl": "1"}
+    del coturn["coturn_static_auth_secret"]
+    status, out, err = run(write_od_config(tmp_path, webrtc__coturn=coturn))
+    assert (status, out) == (1, "")
+    assert "error: webrtc.coturn.ttl: " in err
+    assert "_file" not in err
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"[global]\nwebrtc.enable: 1\n", ":2: error: webrtc.enable: must be True or False"),
+        (b"[global]\n# \xff\n", ":2: error: not UTF-8 text; save the file as UTF-8"),
+        (b"\xef\xbb\xbf[global]\n", ":1: error: begins with a byte order mark"),
+        (b"[global]\n" + b"#" * 2**20, ": error: larger than 1 MiB, which no ConfigMap can hold"),
+        (b"webrtc.enable: True\n", "error: "),
+        (None, ": error: can't be read: No such file or directory"),
+    ],
+)
+def test_what_is_no_od_config_is_one_error(
+    tmp_path: Path, run: Any, data: Optional[bytes], message: str
+) -> None:
+    file = tmp_path / "od.config"
+    if data is not None:
+        file.write_bytes(data)
+    status, out, err = run(file)
+    assert (status, out) == (1, "")
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--name", "A"],
+        ["--name", "a_b"],
+        ["--name", ""],
+        ["--key", "a/b"],
+        ["--key", ".."],
+        ["--key", "..a"],
+        ["--key", ""],
+        ["--key", "a" * 254],
+        ["-n", "a.b"],
+        ["--namespace", "A"],
+    ],
+    ids=repr,
+)
+def test_a_name_that_kubernetes_would_refuse_is_exit_2(
+    tmp_path: Path, run: Any, options: List[str]
+) -> None:
+    status, out, err = run(write_od_config(tmp_path), *options)
+    assert (status, out) == (2, "")
+    assert ": write a " in err.splitlines()[-1]
+
+
+def test_it_loads_neither_yaml_nor_a_framework(tmp_path: Path) -> None:
+    code = "from abcwebrtc.cli import main\nassert main(['configmap', *sys.argv[1:]]) == 0"
+    assert not loaded_by(code, write_od_config(tmp_path)) & {*HEAVY, "yaml"}
+
+
+# plain data
+
+
+def test_the_text_is_not_in_the_repr(tmp_path: Path) -> None:
+    checked = read_od_config(write_od_config(tmp_path))
+    assert checked.has_inline_secret
+    assert SECRET in checked.text
+    assert SECRET not in repr(checked)
+
+
+def test_an_od_config_without_a_secret_has_none(tmp_path: Path) -> None:
+    assert not read_od_config(write_od_config(tmp_path, webrtc__coturn=...)).has_inline_secret
+
+
+def test_an_exception_of_the_check_holds_no_text(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_od_config(write_od_config(tmp_path, webrtc__enable=1))
+    assert caught.value.__context__ is None
+
+
+def test_with_text_keeps_everything_else() -> None:
+    before = {"metadata": {"name": "n"}, "data": {"a": "1", "k": "2"}, "immutable": False}
+    kept = copy.deepcopy(before)
+    assert with_text(before, "k", "3") == {**kept, "data": {"a": "1", "k": "3"}}
+    assert before == kept
+    assert with_text({"data": None}, "k", "3") == {"data": {"k": "3"}}
+    assert with_text({"binaryData": {"k": "AA==", "l": "AA=="}}, "k", "3") == {
+        "binaryData": {"l": "AA=="},
+        "data": {"k": "3"},
+    }
+
+
+# masking
+
+HIDDEN = {
+    "inline": "webrtc.coturn: { 'coturn_static_auth_secret': 'hunter2' }",
+    "in a list": "webrtc.coturn: { 'coturn_static_auth_secret': [ 'fresh', 'hunter2' ] }",
+    "on another line": "webrtc.coturn: {\n  'coturn_static_auth_secret':\n    'hunter2' }",
+    "behind a comment": "x: {\n  'password': # the one\n\n    'hunter2' }",
+    "in pieces": "x: { 'password': 'un'\n   'hunter2' }",
+    "double quotes": 'x: { "password": "hunter2" }',
+    "in three quotes": "x: { 'password': '''hunter2''' }",
+    "in three quotes over lines": "x: { 'password': '''\n  hunter2\n  ''' }",
+    "with a prefix": "x: { 'password': u'hunter2' }",
+    "with a quote": "x: { 'password': 'it\\'s hunter2' }",
+    "without quotes": "x.password: hunter2",
+    "an equals sign": "x.password = hunter2",
+    "open quote": "x: { 'password': 'hunter2",
+    "open quote on the next line": "x: { 'password':\n  'hunter2\n }",
+    "a tuple": "x: ( 'password', 'hunter2' )",
+    "a call": "x: dict(password='hunter2')",
+    "a dict": "x: { 'credentials': { 'user': 'me', 'word': 'hunter2' } }",
+    "a number": "x: { 'password': 4711_hunter2 }",
+    "a url": "mongodburl: 'mongodb://me:hunter2@db:27017/?a=b'",
+    "a url in a comment": "# mongodburl: mongodb://me:hunter2@db",
+    "a password with an at sign": "url: 'mongodb://me:hunter2@more@db'",
+    "a command": "x: [ 'run', '--password=hunter2' ]",
+    "the credential": "x: { 'urls': 'turn:a', 'username': 'b', 'credential': 'hunter2' }",
+    "the pseudonym key": "x: { 'pseudonym_key': 'hunter2' }",
+    "an api key": "x: { 'api_key': 'hunter2' }",
+    "ldap": "authmanagers: { 'ldap': { 'serviceaccount': { 'login': 'a', 'password': 'hunter2' } } }",
+    "client_secret": "x: { 'client_secret' : 'hunter2' }",
+    "a comment": "# 'coturn_static_auth_secret': 'hunter2',",
+    "a comment with a semicolon": "; password hunter2",
+    "a comment without quotes": "# static-auth-secret=hunter2",
+    "a comment behind a value": "x: 1 # the secret was hunter2",
+    "a comment behind the secret": "x: { 'password': 'new' } # was hunter2",
+    "a comment in the value": "x: { 'password':\n  # hunter2\n  'new' }",
+    "a comment before the secret": "x: {\n  # it was hunter2\n  'password': 'new' }",
+    "a comment of several lines": "# 'password': [\n#   'hunter2' ]",
+    "a comment that speaks later": "# hunter2\n# is the secret",
+    "CRLF": "x: {\r\n  'password':\r\n  'hunter2' }\r\n",
+    "an entry further up": "a: 'hunter2-'\nx: { 'password': 'hunter2-' }",
+    "a text around it": "a: 'turn:hunter2-@b'\nx: { 'password': 'hunter2-' }",
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_a_secret_is_masked_wherever_it_stands(case: str) -> None:
+    text = HIDDEN[case]
+    masker = Masker()
+    masker.learn(text)
+    masked = masker.mask(text)
+    assert "hunter2" not in masked
+    assert "***" in masked
+    assert len(masked.splitlines()) == len(text.splitlines()) or "'''" in text
+
+
+SHOWN = {
+    "the rest of a dict": "x: { 'password': 'p', 'url': 'shown-1', 'ttl': 3600 }",
+    "the next entry": "password: p\ny: 'shown-1'",
+    "a file": "x: { 'coturn_static_auth_secret_file': 'secrets/shown-1' }",
+    "a variable": "x: { 'coturn_static_auth_secret_env': 'shown-1' }",
+    "a key file": "jwt_token_user: { 'exp': 360, 'jwtuserprivatekeyfile': '/keys/shown-1' }",
+    "a comment of something else": "# shown-1\n\nx: { 'password': 'p' }",
+    "the keys of a masked dict": "x: { 'credentials': { 'shown-1': 'p' } }",
+    "a url without a password": "x: 'mongodb://shown-1:27017/x'",
+    "keywords": "x: { 'keyword': u'shown-1' }",
+    "a public key's file": "x: { 'jwtuserpublickeyfile': '/keys/shown-1_key.pem' }",
+    "a toleration": "x: [ { 'key': 'shown-1' } ]",
+    "the text after a list": "x: { 'password': [ 'a', 'b' ], 'url': 'shown-1' }",
+}
+
+
+@pytest.mark.parametrize("case", SHOWN)
+def test_what_is_no_secret_is_shown(case: str) -> None:
+    masker = Masker()
+    masker.learn(SHOWN[case])
+    assert "shown-1" in masker.mask(SHOWN[case])
+
+
+def diff(before: str, after: str) -> List[str]:
+    return list(masked_diff(before, after, Masker(), ("a", "b")))[3:]
+
+
+def test_a_change_of_a_secret_is_seen_and_not_the_secret() -> None:
+    start = "[global]\nwebrtc.coturn: { 'url': 'a', 'coturn_static_auth_secret': "
+    assert diff(f"{start}'first' }}\n", f"{start}['second', 'first'] }}\n") == [
+        " [global]",
+        "-webrtc.coturn: { 'url': 'a', 'coturn_static_auth_secret': '***1' }",
+        "+webrtc.coturn: { 'url': 'a', 'coturn_static_auth_secret': ['***2', '***1'] }",
+    ]
+
+
+def test_a_new_order_of_secrets_is_seen() -> None:
+    before, after = "x.secret: ['a', 'b']\n", "x.secret: ['b', 'a']\n"
+    assert diff(before, after) == ["-x.secret: ['***1', '***2']", "+x.secret: ['***2', '***1']"]
+
+
+def test_the_old_secret_is_masked_where_the_new_text_has_it() -> None:
+    before = "[global]\nwebrtc.coturn: { 'coturn_static_auth_secret': 'hunter2' }\n"
+    after = "[global]\nwhat.we.had: 'hunter2'\n"
+    assert "hunter2" not in "\n".join(diff(before, after))
+
+
+def test_a_secret_with_escapes_is_masked_as_it_is_read() -> None:
+    masker = Masker()
+    masker.learn("[global]\nwebrtc.coturn: { 'coturn_static_auth_secret': 'hunt\\x65r2' }\n")
+    assert masker.mask("it said hunter2") == "it said ***2"
+
+
+def test_a_log_line_is_masked() -> None:
+    masker = Masker()
+    masker.learn("x: { 'password': 'hunter2' }")
+    line = "ValueError: option: 'webrtc.coturn', value: \"{ 'secret': 'another' }\" hunter2"
+    assert masker.mask(line) == "ValueError: option: 'webrtc.coturn', value: \"***2\" ***1"
+
+
+def test_a_whole_file_keeps_its_lines() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    masker = Masker()
+    masker.learn(text)
+    masked = masker.mask(text)
+    assert len(masked.splitlines()) == len(text.splitlines())
+    assert masked.count("***") < 150
+
+
+VALUES: Dict[str, Any] = {"min_size": 6, "max_size": 20}
+SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=0x17F), **VALUES)
+
+
+@settings(deadline=None)
+@given(SECRETS, SECRETS, st.booleans())
+@example("'quoted'", '"double"', True)
+@example("a#comment", "#another", False)
+@example("a,b,c,d", "a:b:c:d", True)
+@example("\\x41\\x42", "a\\'b'c\"d", True)
+def test_no_secret_of_any_characters_is_in_a_diff(first: str, second: str, many: bool) -> None:
+    texts = []
+    for number, secret in enumerate([first, second]):
+        value = repr([secret, secret + "2"] if many else secret).replace("%", "%%")
+        entry = f"{{ 'ttl': {number},\n  'coturn_static_auth_secret': {value},\n 'url': 'a' }}"
+        texts.append(f"[global]\na.b: 1\nwebrtc.coturn: {entry}\nc.d: 2\n")
+    shown = "\n".join(diff(*texts))
+    for secret in (first, second):
+        assert secret not in shown
+        assert repr(secret)[1:-1] not in shown
