@@ -24,7 +24,7 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _NAMES_A_PLACE = re.compile(r"(file|_env)$")
-_IN_COMMENT = re.compile(r"([\w.-]+)['\"]?\s*[:=]\s*\[?\s*['\"]?([^\s'\",\]}]+)")
+_IN_COMMENT = re.compile(r"(?<![\w.-])([\w.-]{1,80})['\"]?\s*[:=]\s*\[?\s*['\"]?([^\s'\",\]}]+)")
 _NAME = re.compile(r"[\w.-]+")
 _USERINFO = re.compile(r"(?<=://)(?P<user>[^\s/@'\":]*:)(?P<password>[^\s/'\"]+)(?=@)")
 _COMMENT_LINE = re.compile(r"[ \t]*[#;]")
@@ -45,7 +45,7 @@ class Masker:
 
     def __init__(self) -> None:
         self._numbers: Dict[str, int] = {}
-        self._anywhere: Set[str] = set()
+        self._anywhere: Dict[str, Set[str]] = {}  # by their beginnings
 
     def learn(self, text: str) -> None:
         """Take note of the secrets in an od.config, to mask them in other texts too."""
@@ -60,19 +60,27 @@ class Masker:
 
     def mask(self, text: str) -> str:
         """Return a text, an od.config or another one, without its secrets."""
-        masked = self._in_place(text)
+        return "".join(self._pieces(self._in_place(text)))
+
+    def _pieces(self, text: str) -> Iterator[str]:
+        """Yield a text in pieces, with what is a secret anywhere masked, in one go."""
+        end = 0
+        for start in range(len(text)) if self._anywhere else ():
+            if start >= end:
+                beginning = self._anywhere.get(text[start : start + MIN_ANYWHERE], ())
+                found = [secret for secret in beginning if text.startswith(secret, start)]
+                secret = max(found, key=len, default="")
+                yield self._mask(secret) if secret else text[start]
+                end = start + len(secret)
         if not self._anywhere:
-            return masked
-        longest_first = sorted(self._anywhere, key=len, reverse=True)
-        pattern = "|".join(map(re.escape, longest_first))
-        return re.sub(pattern, lambda match: self._mask(match.group()), masked)
+            yield text
 
     def _mask(self, secret: str) -> str:
         return f"***{self._numbers.setdefault(secret, len(self._numbers) + 1)}"
 
     def _everywhere(self, secret: str) -> None:
         if len(secret) >= MIN_ANYWHERE:
-            self._anywhere.add(secret)
+            self._anywhere.setdefault(secret[:MIN_ANYWHERE], set()).add(secret)
 
     def _in_place(self, text: str) -> str:
         return _Scanner(self, self._without_comment_lines(text)).run()
@@ -94,13 +102,14 @@ class Masker:
 
     def comment(self, line: str) -> str:
         """Return a comment with its words masked, and its indentation and line break kept."""
-        match = re.fullmatch(r"(\s*[#;]+)(.*?)(\s*)", line, re.DOTALL)
-        if not match or not match.group(2).strip():
+        words = line.lstrip(" \t#;").rstrip()
+        if not words:
             return line
-        for name, value in _IN_COMMENT.findall(match.group(2)):
+        for name, value in _IN_COMMENT.findall(words):
             if _SECRET_NAME.search(name) and not _NAMES_A_PLACE.search(name):
                 self._everywhere(value)
-        return f"{match.group(1)} {self._mask(match.group(2).strip())}{match.group(3)}"
+        start = line[: len(line) - len(line.lstrip(" \t#;"))]
+        return f"{start.rstrip()} {self._mask(words)}{line[len(line.rstrip()) :]}"
 
     def secret(self, text: str) -> str:
         """Return what stands for a text, in the quotes that it has, if any."""

@@ -304,7 +304,7 @@ HIDDEN = {
     "the credential": "x: { 'urls': 'turn:a', 'username': 'b', 'credential': 'hunter2' }",
     "the pseudonym key": "x: { 'pseudonym_key': 'hunter2' }",
     "an api key": "x: { 'api_key': 'hunter2' }",
-    "ldap": "authmanagers: { 'ldap': { 'serviceaccount': { 'login': 'a', 'password': 'hunter2' } } }",
+    "ldap": "x: { 'ldap': { 'serviceaccount': { 'login': 'a', 'password': 'hunter2' } } }",
     "client_secret": "x: { 'client_secret' : 'hunter2' }",
     "a comment": "# 'coturn_static_auth_secret': 'hunter2',",
     "a comment with a semicolon": "; password hunter2",
