@@ -121,8 +121,8 @@ class KubeError(AbcWebRTCError):
     `status` is the HTTP status of its answer, None where there was no answer.
     """
 
-    def __init__(self, message: str, status: Optional[int] = None) -> None:
-        super().__init__(message)
+    def __init__(self, *arguments: object, status: Optional[int] = None) -> None:
+        super().__init__(*arguments)
         self.status = status
 
     @property

@@ -123,7 +123,7 @@ class Cluster:
         status, answer = self._exchange(method, self._url(kind, name, query), headers, data)
         if status >= 300:
             what = f"{_KIND[kind]} {name}".strip() if name else f"{kind}"
-            raise KubeError(self._refusal(status, _status(answer), verb, kind, what), status)
+            raise KubeError(self._refusal(status, _status(answer), verb, kind, what), status=status)
         return answer
 
     def _url(self, kind: str, name: str, query: Mapping[str, str]) -> str:

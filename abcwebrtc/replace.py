@@ -59,7 +59,7 @@ def replace_text(
             raise KubeError(
                 f"somebody else has changed {key} in the ConfigMap {name} just now; "
                 "look at what it is, and apply again",
-                409,
+                status=409,
             )
     raise AssertionError("the last attempt returns or raises")
 
