@@ -41,6 +41,8 @@ from integration.cluster import (
 )
 from integration.test_secrets_nowhere import DEBUG_EVERYTHING
 from support import ENTRIES, SECRET, WAIT, command, environment, wait_for, write_od_config
+from test_apply import PAGE, role
+from test_docs import full_example
 
 OLD_SECRET, TOKEN = "the-old-secret-of-coturn", "a-token-of-the-cluster"
 NO_ANSWER = "can't reach the cluster at "
@@ -643,6 +645,15 @@ def test_on_a_terminal_progress_stays_in_one_line(
 # Ctrl-C
 
 
+@pytest.fixture
+def heeded_ctrl_c() -> Iterator[None]:
+    """Let processes heed Ctrl-C, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_ctrl_c")
 @pytest.mark.parametrize("replaced", [True, False])
 def test_ctrl_c_says_what_was_done(
     cluster: Any, server: Server, od_config: Path, tmp_path: Path, replaced: bool
@@ -867,6 +878,75 @@ def test_a_server_that_does_not_answer(
     status, _, err = run()
     assert status == 1
     assert re.search(r"error: can't reach the cluster at http://127.*: there was no answer", err)
+
+
+# the page
+
+
+def role_hook(refused: List[str]) -> Callable[[Any], None]:
+    """Return a hook that allows what the Role of the page allows."""
+    rules = role()["rules"]
+
+    def allowed(request: Any, verb: str) -> bool:
+        resource = request.resource.plural
+        resource += f"/{request.subresource}" if request.subresource else ""
+        return any(
+            request.resource.group in rule["apiGroups"]
+            and resource in rule["resources"]
+            and verb in rule["verbs"]
+            and request.name in rule.get("resourceNames", [request.name])
+            for rule in rules
+        )
+
+    def hook(request: Any) -> None:
+        verbs = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+        verb = verbs.get(request.method.value, "get" if request.name else "list")
+        if not allowed(request, verb):
+            refused.append(f"{verb} {request.resource.plural}")
+            raise refusal(403, "Forbidden")
+
+    return hook
+
+
+@pytest.mark.parametrize("mode", ["rollout", "delete"])
+@pytest.mark.parametrize("present", [True, False])
+def test_the_role_of_the_page_is_enough(
+    server: Server, od_config: Path, run: Any, mode: str, present: bool
+) -> None:
+    refused: List[str] = []
+    cluster = server.cluster
+    cluster.before = role_hook(refused)
+    cluster.add_pyos()
+    if present:
+        cluster.add_config_map("[global]\n")
+    assert run("--dry-run", "--restart", mode)[0] == 0
+    text = od_config.read_text()
+    break_pyos(od_config)
+    options = ["--restart", mode, "--timeout", "0.3", "--rollback-on-failure"]
+    status, _, err = run(*options)
+    assert status == 1
+    assert "rolled back: pyos is ready" in err
+    assert "the last line that it has logged: started" in err
+    od_config.write_text(text)
+    assert run("--restart", mode)[0] == 0
+    assert refused == []
+    assert run("--name", "another")[0] == 1
+    assert refused == ["get configmaps"]
+
+
+def test_the_output_on_the_page_is_real(
+    server: Server, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shown,) = re.findall(r"^```text\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    text = full_example()
+    server.cluster.add_pyos()
+    server.cluster.add_config_map(text.replace("the-static-auth-secret", "the-oldest-secret"))
+    write_kubeconfig(tmp_path / "kubeconfig", server.url)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.chdir(tmp_path)
+    Path("od.config").write_text(text)
+    assert main(["apply", "od.config"]) == 0
+    assert capsys.readouterr().out == shown
 
 
 # secrets
