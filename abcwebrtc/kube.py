@@ -53,7 +53,10 @@ class Cluster:
     def list(self, kind: str, selector: str) -> List[Dict[str, Any]]:
         """Return the objects with some labels."""
         found = self._object("GET", kind, "", {"labelSelector": selector}, verb="list")
-        return list(found.get("items") or [])
+        items = found.get("items") or []
+        if not isinstance(items, list) or not all(map(_is_object, items)):
+            raise self._stranger()
+        return items
 
     def create(self, kind: str, manifest: Mapping[str, Any], dry_run: bool) -> Dict[str, Any]:
         """Create an object, and return it as it is then."""
@@ -80,7 +83,7 @@ class Cluster:
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": conditions}
         query = {"dryRun": "All"} if dry_run else {}
         try:
-            self._object("DELETE", kind, name, query, options)
+            self._send("DELETE", kind, name, query, options, "delete")
         except KubeError as error:
             if error.status != 404:
                 raise
@@ -106,9 +109,12 @@ class Cluster:
         data = self._send(method, kind, name, query or {}, body, verb or _VERBS[method])
         with suppress(ValueError, RecursionError):  # these exceptions hold the text
             answer = json.loads(data.decode("utf-8"))
-            if isinstance(answer, dict):
-                return answer
-        raise KubeError(f"{self.host} does not answer as a Kubernetes API server does")
+            if _is_object(answer) or (verb == "list" and isinstance(answer, dict)):
+                return dict(answer)
+        raise self._stranger()
+
+    def _stranger(self) -> KubeError:
+        return KubeError(f"{self.host} does not answer as a Kubernetes API server does")
 
     def _send(
         self, method: str, kind: str, name: str, query: Mapping[str, str], body: Any, verb: str
@@ -121,6 +127,8 @@ class Cluster:
             headers["Content-Type"] = MERGE_PATCH if method == "PATCH" else "application/json"
             data = json.dumps(body).encode("utf-8")
         status, answer = self._exchange(method, self._url(kind, name, query), headers, data)
+        if status == 404 and _status(answer).get("kind") != "Status":
+            raise self._stranger()
         if status >= 300:
             what = f"{_KIND[kind]} {name}".strip() if name else f"{kind}"
             raise KubeError(self._refusal(status, _status(answer), verb, kind, what), status=status)
@@ -274,6 +282,15 @@ def _status(answer: bytes) -> Dict[str, Any]:
         if isinstance(status, dict):
             return status
     return {}
+
+
+def _is_object(answer: Any) -> bool:
+    """Return whether an answer is an object of Kubernetes, as far as this is relied on."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("metadata"), dict):
+        return False
+    parts = [answer.get(key) for key in ("spec", "status", "data", "binaryData")]
+    named = isinstance(answer["metadata"].get("name"), str)
+    return named and all(part is None or isinstance(part, dict) for part in parts)
 
 
 def _details(answer: Mapping[str, Any]) -> Dict[str, Any]:

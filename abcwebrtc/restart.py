@@ -56,26 +56,27 @@ class Restart:
 
         Nothing is written: the server is asked to try. Raises `KubeError`.
         """
-        if self._mode == ROLLOUT:
-            self._patch_deployment(dry_run=True)
-        elif self._mode == DELETE:
+        if self._mode == DELETE:
             self._find_pods()
             if not self._old:
                 raise KubeError(
                     f"there is no pod {SELECTOR} in namespace {self._cluster.namespace} to "
                     "restart; choose another --namespace, or --restart none"
                 )
-            self._delete_pods(dry_run=True)
+        try:
+            self._write(dry_run=True)
+        except KubeError as error:
+            if error.status != 400:  # some admission webhooks can't try, and do no harm
+                raise
 
     def start(self) -> None:
         """Restart."""
         if self._mode == ROLLOUT:
-            with suppress(KubeError):  # they are known to say more of a failure, no more
+            with suppress(KubeError):  # they only say more of a failure
                 self._find_pods()
-            self._patch_deployment(dry_run=False)
         elif self._mode == DELETE:
             self._find_pods()
-            self._delete_pods(dry_run=False)
+        self._write(dry_run=False)
 
     def wait(self, timeout: float) -> None:
         """Wait until the new pods are ready; raise `NotReadyError` after some seconds."""
@@ -111,6 +112,13 @@ class Restart:
     def _pods(self) -> List[Dict[str, Any]]:
         return self._cluster.list("pods", SELECTOR)
 
+    def _write(self, dry_run: bool) -> None:
+        if self._mode == ROLLOUT:
+            self._patch_deployment(dry_run)
+        elif self._mode == DELETE:
+            for pod in self._old:
+                self._cluster.delete("pods", pod["metadata"]["name"], pod["metadata"], dry_run)
+
     def _patch_deployment(self, dry_run: bool) -> None:
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         annotations = {"kubectl.kubernetes.io/restartedAt": now}
@@ -121,10 +129,6 @@ class Restart:
                 f"the Deployment {DEPLOYMENT} is paused; "
                 f"kubectl rollout resume deployment {DEPLOYMENT} ends that"
             )
-
-    def _delete_pods(self, dry_run: bool) -> None:
-        for pod in self._old:
-            self._cluster.delete("pods", pod["metadata"]["name"], pod["metadata"], dry_run)
 
     def _deployment_state(self) -> State:
         deployment = self._cluster.get("deployments", DEPLOYMENT)

@@ -412,14 +412,21 @@ def test_what_the_server_answers_becomes_one_clear_line_without_values(
     assert ("to go back: kubectl delete configmap" in err) == unknown
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b'"x"', b"\xff", b"[" * 100_000])
-def test_an_answer_that_is_no_object_is_an_error(cluster: Any, run: Any, body: bytes) -> None:
+STRANGE = [b"<html>", b"[]", b'"x"', b"\xff", b"[" * 100_000, b"{}", b'{"metadata": {}}']
+STRANGE += [b'{"metadata": 1}', b'{"metadata": {"name": "x"}, "data": 1}']
+
+
+@pytest.mark.parametrize("body", STRANGE)
+@pytest.mark.parametrize("status", [200, 404])
+def test_an_answer_that_is_no_object_is_an_error(
+    cluster: Any, run: Any, body: bytes, status: int
+) -> None:
     async def handle(request: Any) -> Any:
-        return aiohttp.web.Response(body=body)
+        return aiohttp.web.Response(body=body, status=status)
 
     object.__setattr__(cluster, "_handle", handle)
-    status, _, err = run()
-    assert status == 1
+    result, _, err = run()
+    assert result == 1
     assert re.fullmatch(
         r"note: .*\nerror: http://127.* does not answer as a Kubernetes API server does\n", err
     )
@@ -432,6 +439,18 @@ def test_a_redirect_is_not_followed(cluster: Any, run: Any) -> None:
     assert status == 1
     assert "the API server answers 302 Found" in err
     assert len(cluster.seen) == 1
+
+
+@pytest.mark.parametrize("mode", ["rollout", "delete"])
+def test_a_webhook_that_can_not_try_is_no_obstacle(cluster: Any, run: Any, mode: str) -> None:
+    def hook(request: Any) -> None:
+        if "dryRun" in request.params:
+            raise refusal(400, "BadRequest", "admission webhook does not support dry run")
+
+    cluster.before = hook
+    status, out, _ = run("--restart", mode)
+    assert status == 0
+    assert out.endswith("pyos is ready\n")
 
 
 def test_an_immutable_configmap_is_not_tried(cluster: Any, run: Any) -> None:
@@ -849,6 +868,23 @@ def test_a_kubeconfig_that_leads_nowhere_is_one_error(
     assert len(lines) == 2, err
     assert lines[1].startswith("error: " + message)
     assert SECRET not in err
+
+
+def test_a_plugin_gives_the_token(
+    server: Server, od_config: Path, tmp_path: Path, capfd: Any
+) -> None:
+    """As those of the large clouds do."""
+    answer = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}
+    text = json.dumps({**answer, "status": {"token": TOKEN}})
+    plugin = {"apiVersion": answer["apiVersion"], "command": "echo", "args": [text]}
+    kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url)
+    content = yaml.safe_load(kubeconfig.read_text())
+    content["users"] = [{"name": "u", "user": {"exec": {**plugin, "interactiveMode": "Never"}}}]
+    kubeconfig.write_text(yaml.safe_dump(content))
+    line = ["apply", str(od_config), "--kubeconfig", str(kubeconfig), "--restart", "none"]
+    assert main(line) == 0
+    assert header(server.cluster.seen[0], "authorization") == f"Bearer {TOKEN}"
+    assert TOKEN not in "".join(capfd.readouterr())
 
 
 def test_a_context_that_is_not_there_is_named(run: Any, cluster: Any) -> None:
