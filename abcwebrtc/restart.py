@@ -42,7 +42,8 @@ class NotReadyError(KubeError):
 class Restart:
     """One restart of pyos: `prepare`, `start`, `wait`.
 
-    `progress` is told what is waited for whenever that changes.
+    `progress` is told what is waited for whenever that changes. `begun` tells
+    whether pods end, or may end, because of it.
     """
 
     def __init__(self, cluster: Cluster, mode: str, progress: Progress) -> None:
@@ -50,6 +51,7 @@ class Restart:
         self._mode = mode
         self._progress = progress
         self._old: List[Dict[str, Any]] = []
+        self.begun = False
 
     def prepare(self) -> None:
         """See that there is something to restart, and that it is allowed.
@@ -76,7 +78,11 @@ class Restart:
                 self._find_pods()
         elif self._mode == DELETE:
             self._find_pods()
-        self._write(dry_run=False)
+        try:
+            self._write(dry_run=False)
+        except KubeError as error:
+            self.begun = self.begun or error.is_transient
+            raise
 
     def wait(self, timeout: float) -> None:
         """Wait until the new pods are ready; raise `NotReadyError` after some seconds."""
@@ -115,9 +121,11 @@ class Restart:
     def _write(self, dry_run: bool) -> None:
         if self._mode == ROLLOUT:
             self._patch_deployment(dry_run)
+            self.begun = not dry_run
         elif self._mode == DELETE:
             for pod in self._old:
                 self._cluster.delete("pods", pod["metadata"]["name"], pod["metadata"], dry_run)
+                self.begun = not dry_run
 
     def _patch_deployment(self, dry_run: bool) -> None:
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -152,7 +160,7 @@ class Restart:
         with suppress(KubeError):
             pods = self._pods()
         for pod in pods:
-            reason = "" if _is_among(pod, old) or is_ready(pod) else _trouble(pod)
+            reason = "" if _is_among(pod, old) or is_ready(pod) else trouble(pod)
             if reason:
                 name = pod["metadata"]["name"]
                 return NotReadyError(f"{message}; pod {name}: {reason}", self._last_line(pod))
@@ -208,7 +216,7 @@ def _container_statuses(pod: Mapping[str, Any]) -> List[Dict[str, Any]]:
     return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 
-def _trouble(pod: Mapping[str, Any]) -> str:
+def trouble(pod: Mapping[str, Any]) -> str:
     """Return why a pod is not ready, in Kubernetes's own words such as CrashLoopBackOff."""
     status = pod.get("status") or {}
     for container in _container_statuses(pod):

@@ -13,7 +13,7 @@ import yaml
 
 from abcwebrtc.cli import main
 from abcwebrtc.errors import KubeError
-from abcwebrtc.restart import NotReadyError, is_ready, rollout_state
+from abcwebrtc.restart import NotReadyError, is_ready, rollout_state, trouble
 from desktop_pod import VERSIONS
 from support import write_od_config
 from test_docs import ROOT, table_keys
@@ -84,6 +84,30 @@ READY = {"type": "Ready", "status": "True"}
 )
 def test_a_pod_is_ready(pod: Any, ready: bool) -> None:
     assert is_ready(pod) == ready
+
+
+WAITING = {"name": "pyos", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
+ENDED = {"name": "pyos", "state": {"terminated": {"exitCode": 1}}}
+UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        ({"containerStatuses": [WAITING]}, "ImagePullBackOff"),
+        ({"containerStatuses": [ENDED]}, "its container pyos ended with 1"),
+        ({"containerStatuses": [{**WAITING, "ready": True}, ENDED]}, "its container pyos ended"),
+        ({"initContainerStatuses": [WAITING], "containerStatuses": [ENDED]}, "ImagePullBackOff"),
+        ({"containerStatuses": [{"name": "pyos"}], "conditions": [UNSCHEDULABLE]}, "Unschedulable"),
+        ({"conditions": [READY], "phase": "Pending"}, "Pending"),
+        ({}, ""),
+        (None, ""),
+    ],
+)
+def test_the_trouble_of_a_pod(status: Any, text: str) -> None:
+    found = trouble({"metadata": {}, "status": status})
+    assert found.startswith(text)
+    assert bool(found) == bool(text)
 
 
 def test_exceptions_survive_pickling() -> None:

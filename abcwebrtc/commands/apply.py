@@ -84,6 +84,7 @@ class _Application:
         self._masker = Masker()
         self._progress = _Progress()
         self._mode = options.restart or ROLLOUT
+        self._restart = Restart(cluster, self._mode, self._progress)
         self._before: Optional[Mapping[str, Any]] = None
         self._writing = False  # begun, and not known how it ended
         self._change: Optional[Change] = None
@@ -97,14 +98,13 @@ class _Application:
         self._show_difference(before)
         if not changes and options.restart in (None, NONE):
             return OK
-        restart = Restart(self._cluster, self._mode, self._progress)
-        restart.prepare()
+        self._restart.prepare()
         if options.dry_run:
             return self._dry_run(before, changes)
         try:
             if changes:
                 self._replace(before)
-            self._restart(restart)
+            self._restart_pyos()
         except KubeError as error:
             failure = error
         except KeyboardInterrupt:
@@ -153,14 +153,14 @@ class _Application:
         self._writing = False
         self._did(f"ConfigMap {name} {self._change.verb}")
 
-    def _restart(self, restart: Restart) -> None:
+    def _restart_pyos(self) -> None:
         if self._mode == NONE:
             print("pyos is not restarted; it reads od.config when it starts", flush=True)
             return
-        restart.start()
+        self._restart.start()
         self._did(f"pyos restarted ({self._mode})")
         try:
-            restart.wait(self._options.timeout)
+            self._restart.wait(self._options.timeout)
         finally:
             self._progress.end()
         print("pyos is ready", flush=True)
@@ -188,8 +188,8 @@ class _Application:
             print_error(error)
             return False
         print(f"rolled back: ConfigMap {self._options.name} {done}", file=sys.stderr)
-        if len(self._done) < 2:
-            return True  # pyos was not restarted yet
+        if not self._restart.begun:
+            return True
         try:
             restart = Restart(self._cluster, self._mode, self._progress)
             restart.start()
@@ -206,6 +206,8 @@ class _Application:
         done = "; ".join(self._done) or "nothing was changed"
         if self._writing:
             done = f"the ConfigMap {self._options.name} may have been written, or may not"
+        elif self._restart.begun and len(self._done) < 1 + bool(self._change):
+            done += "; some pods of pyos may have been restarted"
         print(f"{event}; until then: {done}", file=sys.stderr)
 
     def _say_how_to_go_back(self) -> None:

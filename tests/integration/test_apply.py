@@ -629,6 +629,55 @@ def test_a_rollback_of_a_restart_that_was_refused_restarts_nothing(
     assert cluster.writes() == ["PUT configmaps", "PATCH deployments", "PUT configmaps"]
 
 
+def test_a_restart_that_stops_half_way_is_said_and_undone(
+    server: Server, od_config: Path, run: Any, tmp_path: Path
+) -> None:
+    server.cluster.add_pyos(2)
+    server.cluster.add_config_map("[global]\n")
+    fails = fail(500, "InternalError")
+    seen: List[Any] = []
+
+    def second(request: Any) -> None:
+        seen.append(request)
+        if len(seen) == 2:
+            fails(request)
+
+    server.cluster.before = only("DELETE", "pods", second, times=2)
+    status, _, err = run("--restart", "delete", "--rollback-on-failure")
+    assert (status, server.cluster.text()) == (1, "[global]\n")
+    assert (
+        f"failed; until then: ConfigMap {NAME} replaced; "
+        "some pods of pyos may have been restarted\n"
+    ) in err
+    assert err.endswith("rolled back: pyos is ready, with the old od.config\n")
+    assert server.cluster.writes().count("DELETE pods") == 4
+
+
+def test_a_rollback_that_fails_is_said(cluster: Any, od_config: Path, run: Any) -> None:
+    old = cluster.text()
+    break_pyos(od_config)
+
+    def hook(request: Any) -> None:
+        if cluster.writes().count("PATCH deployments") == 2:
+            raise refusal(403, "Forbidden")
+
+    cluster.before = hook
+    status, _, err = run("--timeout", "0.1", "--rollback-on-failure")
+    assert (status, cluster.text()) == (1, old)
+    assert err.splitlines()[-2] == f"rolled back: ConfigMap {NAME} put back"
+    assert err.splitlines()[-1].startswith("error: you are not allowed to patch Deployment")
+
+
+def test_a_deployment_that_goes_away_ends_the_waiting(cluster: Any, run: Any) -> None:
+    def delete(request: Any) -> None:
+        cluster.objects["apps/v1/deployments", NAMESPACE, "pyos-od"].delete()
+
+    cluster.before = only("GET", "deployments", delete)
+    status, _, err = run()
+    assert status == 1
+    assert "error: the Deployment pyos-od was deleted meanwhile\n" in err
+
+
 def test_a_progress_deadline_ends_the_waiting(cluster: Any, run: Any) -> None:
     def exceed(request: Any) -> None:
         deployment = cluster.deployment()
