@@ -37,6 +37,7 @@ _TOKEN = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _BEFORE_SIGN = re.compile(r"\s*[:=]")
+_CLOSED = re.compile(r"[^'\"].*|(['\"]).*\1", re.DOTALL)
 _HARMLESS = re.compile(r"None|True|False|[uUbBrR]{1,2}")
 
 
@@ -143,6 +144,7 @@ class _Scanner:
         self._place = False  # the name of a file or variable comes, which is shown
         self._line_has_name = False
         self._rest_of_line = False
+        self._broken = False  # a secret's quotes are open: nothing tells where its value ends
 
     def run(self) -> str:
         """Return the masked text."""
@@ -165,13 +167,13 @@ class _Scanner:
         return token
 
     def _hiding(self) -> bool:
-        return self._secret_depth is not None or self._rest_of_line
+        return self._secret_depth is not None or self._rest_of_line or self._broken
 
     def _end_line(self, following: str) -> None:
         self._line_has_name = self._rest_of_line = False
         if following not in " \t\r\n#;":  # an INI entry begins here
             self._depth, self._secret_depth = 0, None
-            self._armed = self._place = False
+            self._armed = self._place = self._broken = False
 
     def _structure(self, kind: str) -> None:
         self._depth += {"open": 1, "close": -1}.get(kind, 0)
@@ -185,7 +187,7 @@ class _Scanner:
         name = token.strip("'\"")
         speaks = bool(_SECRET_NAME.search(name))
         self._line_has_name = self._line_has_name or speaks
-        if _NAME.fullmatch(name) and _BEFORE_SIGN.match(self._text, end):
+        if not self._broken and _NAME.fullmatch(name) and _BEFORE_SIGN.match(self._text, end):
             self._place = bool(_NAMES_A_PLACE.search(name))
             self._armed = speaks and not self._place and self._secret_depth is None
             return token
@@ -193,6 +195,7 @@ class _Scanner:
         if shown or _HARMLESS.fullmatch(token):
             return token
         if self._hiding() or (speaks and not _NAME.fullmatch(name)):
+            self._broken = self._broken or not _CLOSED.fullmatch(token)
             return self._masker.secret(token)
         self._rest_of_line = self._rest_of_line or speaks
         return self._masker.password(token)

@@ -292,6 +292,7 @@ HIDDEN = {
     "without quotes": "x.password: hunter2",
     "an equals sign": "x.password = hunter2",
     "open quote": "x: { 'password': 'hunter2",
+    "open quote and more": "x: { 'password': 'open\n ) ] } 'url': hunter2 }\n",
     "open quote on the next line": "x: { 'password':\n  'hunter2\n }",
     "a tuple": "x: ( 'password', 'hunter2' )",
     "a call": "x: dict(password='hunter2')",
