@@ -29,7 +29,7 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_name_arguments(parser)
-    parser.add_argument("-n", "--namespace", type=namespace, help="of the ConfigMap (not printed)")
+    parser.add_argument("-n", "--namespace", type=namespace, help="to print in it (none)")
 
 
 def add_name_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 import aiohttp.web
+import jsonpatch
 import kmock
 import yaml
 
@@ -24,6 +25,7 @@ NAMESPACE, NAME, KEY = "abcdesktop", "abcdesktop-config", "od.config"
 CONFIG_MAPS = kmock.resource("", "v1", "configmaps")
 PODS = kmock.resource("", "v1", "pods")
 DEPLOYMENTS = kmock.resource("apps", "v1", "deployments")
+KINDS = {"configmaps": "ConfigMap", "pods": "Pod", "deployments": "Deployment"}
 BROKEN = "broken-for-pyos"
 """A pod of pyos does not get ready when its od.config says this."""
 LABELS = {"run": "pyos-od"}
@@ -53,7 +55,9 @@ class PyosCluster(kmock.KubernetesEmulator):
         self._names = itertools.count(1)
         self._looks = 0
         for resource in (CONFIG_MAPS, PODS, DEPLOYMENTS):
-            self.resources[resource] = {}
+            info = {"kind": KINDS[resource.plural], "singular": KINDS[resource.plural].lower()}
+            verbs = ["get", "list", "create", "update", "patch", "delete"]
+            self.resources[resource] = {**info, "namespaced": True, "verbs": verbs}
 
     # what tests set up and look at
 
@@ -111,10 +115,17 @@ class PyosCluster(kmock.KubernetesEmulator):
         self.before(request)
         if request.subresource == "log":
             return aiohttp.web.Response(text=self.log)
-        if request.resource is None:
-            return await super()._handle(request)
+        if request.resource is None or request.resource.plural is None:
+            return await self._discovery(request)
         answer = getattr(self, f"_{request.method.value.lower()}")(request)
         return aiohttp.web.json_response(answer)
+
+    async def _discovery(self, request: kmock.Request) -> aiohttp.web.StreamResponse:
+        """Tell kubectl what there is."""
+        if request.url.path != "/api/v1":  # of which kmock says that it is "/v1"
+            return await super()._handle(request)
+        answer = await self._serve_version(request)
+        return aiohttp.web.json_response({**dict(answer), "groupVersion": "v1"})  # type: ignore
 
     def _get(self, request: kmock.Request) -> Any:
         self._look()
@@ -142,8 +153,10 @@ class PyosCluster(kmock.KubernetesEmulator):
 
     def _patch(self, request: kmock.Request) -> Any:
         existing = self._existing(request)
+        if isinstance(request.data, list):
+            return self._written(request, jsonpatch.apply_patch(existing, request.data))
         merged = _merged(existing, request.data)
-        if merged["spec"] != existing["spec"]:
+        if merged.get("spec") != existing.get("spec"):
             merged["metadata"] = {**merged["metadata"]}
             merged["metadata"]["generation"] += 1
             if "dryRun" not in request.params:
@@ -152,7 +165,7 @@ class PyosCluster(kmock.KubernetesEmulator):
 
     def _delete(self, request: kmock.Request) -> Any:
         existing = self._existing(request)
-        self._check_version(existing, request.data["preconditions"])
+        self._check_version(existing, request.data.get("preconditions", {}))
         if "dryRun" not in request.params:
             self.objects[request.resource, NAMESPACE, request.name].delete()
             if request.resource == PODS:
@@ -189,7 +202,9 @@ class PyosCluster(kmock.KubernetesEmulator):
         number = str(next(self._versions))
         metadata = {"uid": f"u-{number}", "namespace": NAMESPACE, **manifest["metadata"]}
         metadata["resourceVersion"] = number
-        stored = {**manifest, "metadata": metadata}
+        group = f"{resource.group}/" if resource.group else ""
+        named = {"apiVersion": f"{group}{resource.version}", "kind": KINDS[resource.plural]}
+        stored = {**named, **manifest, "metadata": metadata}
         key = (resource, NAMESPACE, metadata["name"])
         if key in self.objects:
             self.objects[key].create(stored)

@@ -29,6 +29,7 @@ import kmock
 
 from abcwebrtc import kube, restart
 from abcwebrtc.cli import main
+from conftest import require_program
 from integration.cluster import (
     BROKEN,
     CONFIG_MAPS,
@@ -115,7 +116,54 @@ def break_pyos(od_config: Path) -> None:
     od_config.write_text(f"{od_config.read_text()}# {BROKEN}\n")
 
 
+def kubectl(arguments: List[str], folder: Path, text: str = "") -> str:
+    """Run the real kubectl, and return what it prints."""
+    program = require_program("kubectl", "kubernetes-client")
+    env = {**os.environ, "HOME": str(folder)}
+    line = [program, *arguments]
+    done = subprocess.run(line, input=text, capture_output=True, text=True, env=env, timeout=WAIT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 # what it does
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_it_does_what_the_commands_of_the_documentation_do(
+    server: Server, od_config: Path, run: Any, tmp_path: Path, present: bool
+) -> None:
+    cluster = server.cluster
+    cluster.add_pyos()
+    if present:
+        cluster.add_config_map("[global]\n", data={KEY: "[global]\n"})
+    assert run("--restart", "delete")[0] == 0
+    ours = copy.deepcopy(cluster.config_map())
+    pods = {pod["metadata"]["uid"] for pod in cluster.pods()}
+    if present:
+        cluster.add_config_map("[global]\n", data={KEY: "[global]\n"})
+    else:
+        cluster.objects[CONFIG_MAPS, NAMESPACE, NAME].delete()
+    options = ["-n", NAMESPACE, "--kubeconfig", str(tmp_path / "kubeconfig")]
+    source = ["create", "configmap", NAME, f"--from-file={od_config}", "-o", "yaml"]
+    manifest = kubectl([*source, "--dry-run=client"], tmp_path)
+    verb = "replace" if present else "create"
+    kubectl([verb, "--validate=false", "-f", "-", *options], tmp_path, manifest)
+    theirs = cluster.config_map()
+    assert {**theirs, "metadata": 0} == {**ours, "metadata": 0}
+    kubectl(["delete", "pods", "-l", "run=pyos-od", "--wait=false", *options], tmp_path)
+    assert not pods & {pod["metadata"]["uid"] for pod in cluster.pods()}
+
+
+def test_what_it_prints_can_be_given_to_kubectl(
+    cluster: Any, server: Server, od_config: Path, tmp_path: Path, capsys: Any
+) -> None:
+    assert main(["configmap", str(od_config)]) == 0
+    manifest = capsys.readouterr().out
+    kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url)
+    options = ["-n", NAMESPACE, "--kubeconfig", str(kubeconfig)]
+    kubectl(["replace", "--validate=false", "-f", "-", *options], tmp_path, manifest)
+    assert cluster.text() == od_config.read_text()
 
 
 def test_it_replaces_restarts_and_waits(cluster: Any, od_config: Path, run: Any) -> None:
@@ -221,12 +269,23 @@ def test_pods_of_others_are_left_alone(cluster: Any, run: Any) -> None:
     assert not cluster.objects["v1/pods", NAMESPACE, "mongodb"].deleted
 
 
-def test_a_rollout_is_what_kubectl_patches(cluster: Any, run: Any) -> None:
+def test_a_rollout_is_the_one_of_kubectl(cluster: Any, run: Any, tmp_path: Path) -> None:
     assert run()[0] == 0
-    template = cluster.deployment()["spec"]["template"]
-    made = template["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"]
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made)
-    assert template["metadata"]["labels"] == {"run": "pyos-od"}
+    made = cluster.deployment()["spec"]["template"]["metadata"]["annotations"]
+    (sent,) = [item.data for item in cluster.seen if is_patch(item)]
+    cluster.seen.clear()
+    cluster.add_pyos()  # kubectl does not restart twice within a second
+    line = ["rollout", "restart", "deployment", "pyos-od", "-n", NAMESPACE]
+    kubectl([*line, "--kubeconfig", str(tmp_path / "kubeconfig")], tmp_path)
+    (theirs,) = [item.data for item in cluster.seen if is_patch(item)]
+    time_of = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)")
+    assert time_of.sub("TIME", json.dumps(sent)) == time_of.sub("TIME", json.dumps(theirs))
+    assert "TIME" in time_of.sub("TIME", json.dumps(sent))
+    assert list(made) == ["kubectl.kubernetes.io/restartedAt"]
+
+
+def is_patch(request: Any) -> bool:
+    return request.method.value == "PATCH" and "dryRun" not in request.params
 
 
 @pytest.mark.parametrize("mode", ["rollout", "delete", "none"])
@@ -485,6 +544,12 @@ def test_without_pyos_nothing_is_written(server: Server, run: Any, mode: str, me
 # pods that never get ready
 
 
+def way_back(err: str) -> List[str]:
+    """Return the command that goes back, as a shell reads it."""
+    (line,) = [line for line in err.splitlines() if line.startswith("to go back: ")]
+    return shlex.split(line.partition(": ")[2])
+
+
 def backup_of(folder: Path) -> Path:
     (found,) = folder.glob("*.bak")
     return found
@@ -497,7 +562,7 @@ def test_pods_that_never_get_ready(
     old = cluster.text()
     break_pyos(od_config)
     cluster.log = f"starting\nConfig error, value: {{ 'x': '{SECRET}' }}\n\n"
-    status, out, err = run("--restart", mode, "--timeout", "0.5")
+    status, out, err = run("--restart", mode, "--timeout", "1.5")
     assert status == 1
     assert cluster.text() == od_config.read_text()
     assert f"pyos restarted ({mode})" in out
@@ -505,7 +570,7 @@ def test_pods_that_never_get_ready(
     lines = err.splitlines()
     error = next(line for line in lines if line.startswith("error: "))
     assert re.fullmatch(
-        r"error: pyos is not ready after 0\.5 s: .*; pod pyos-od-\d+: CrashLoopBackOff, "
+        r"error: pyos is not ready after 1\.5 s: .*; pod pyos-od-\d+: CrashLoopBackOff, "
         "its container pyos ended with 3",
         error,
     )
@@ -524,8 +589,7 @@ def test_the_way_back_works(cluster: Any, od_config: Path, run: Any, tmp_path: P
     old = cluster.text()
     break_pyos(od_config)
     _, _, err = run("--timeout", "0.1")
-    (line,) = [line for line in err.splitlines() if line.startswith("to go back: ")]
-    words = shlex.split(line.partition(": ")[2])
+    words = way_back(err)
     assert words[0] == "abcwebrtc"
     assert main(words[1:]) == 0
     assert cluster.text() == old
@@ -564,7 +628,7 @@ def test_rollback_on_failure(
 ) -> None:
     before = copy.deepcopy(cluster.config_map())
     break_pyos(od_config)
-    status, _, err = run("--restart", mode, "--timeout", "0.5", "--rollback-on-failure")
+    status, _, err = run("--restart", mode, "--timeout", "1.5", "--rollback-on-failure")
     assert status == 1
     after = cluster.config_map()
     assert after["data"] == before["data"]
@@ -589,7 +653,10 @@ def test_what_was_created_can_be_deleted(server: Server, od_config: Path, run: A
     server.cluster.add_pyos()
     break_pyos(od_config)
     _, _, err = run("--timeout", "0.1")
-    assert f"to go back: kubectl delete configmap {NAME} -n {NAMESPACE} --kubeconfig " in err
+    words = way_back(err)
+    assert words[:4] == ["kubectl", "delete", "configmap", NAME]
+    kubectl(words[1:], od_config.parent)
+    assert server.cluster.config_map() is None
 
 
 def test_a_key_that_was_added_can_be_removed(server: Server, od_config: Path, run: Any) -> None:
@@ -597,10 +664,10 @@ def test_a_key_that_was_added_can_be_removed(server: Server, od_config: Path, ru
     server.cluster.add_config_map("", data={"other": "x"})
     break_pyos(od_config)
     _, _, err = run("--timeout", "0.1")
-    (line,) = [line for line in err.splitlines() if line.startswith("to go back: ")]
-    words = shlex.split(line)
-    assert words[3:8] == ["kubectl", "patch", "configmap", NAME, "--type=json"]
-    assert json.loads(words[9]) == [{"op": "remove", "path": "/data/od.config"}]
+    words = way_back(err)
+    assert words[:5] == ["kubectl", "patch", "configmap", NAME, "--type=json"]
+    kubectl(words[1:], od_config.parent)
+    assert server.cluster.config_map()["data"] == {"other": "x"}
 
 
 def test_rollback_leaves_alone_what_another_has_written_since(
@@ -1007,7 +1074,7 @@ def test_the_role_of_the_page_is_enough(
     assert run("--dry-run", "--restart", mode)[0] == 0
     text = od_config.read_text()
     break_pyos(od_config)
-    options = ["--restart", mode, "--timeout", "0.3", "--rollback-on-failure"]
+    options = ["--restart", mode, "--timeout", "1.5", "--rollback-on-failure"]
     status, _, err = run(*options)
     assert status == 1
     assert "rolled back: pyos is ready" in err
@@ -1042,7 +1109,7 @@ def test_no_secret_is_in_the_log_of_any_library(
 ) -> None:
     break_pyos(od_config)
     kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url)
-    options = ["--kubeconfig", kubeconfig, "--timeout", "1", "--rollback-on-failure"]
+    options = ["--kubeconfig", kubeconfig, "--timeout", "3", "--rollback-on-failure"]
     line = command("apply", od_config, *options, before=DEBUG_EVERYTHING)
     done = subprocess.run(line, capture_output=True, text=True, env=environment(), timeout=WAIT)
     assert done.returncode == 1
