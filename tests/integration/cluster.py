@@ -130,15 +130,12 @@ class PyosCluster(kmock.KubernetesEmulator):
     def _get(self, request: kmock.Request) -> Any:
         self._look()
         if request.name is None:
-            key, _, value = request.params["labelSelector"].partition("=")
             found = [
                 item.raw
                 for (resource, _, _), item in self.objects.items()
-                if resource == request.resource
-                and not item.deleted
-                and item.raw["metadata"].get("labels", {}).get(key) == value
+                if resource == request.resource and not item.deleted and _matches(item.raw, request)
             ]
-            return {"kind": "List", "items": found}
+            return {"kind": "List", "apiVersion": "v1", "metadata": {}, "items": found}
         return self._existing(request)
 
     def _post(self, request: kmock.Request) -> Any:
@@ -242,6 +239,14 @@ class PyosCluster(kmock.KubernetesEmulator):
                 if len(self.pods()) > replicas:
                     self.objects[PODS, NAMESPACE, pod["metadata"]["name"]].delete()
         self._store(DEPLOYMENTS, {**deployment, "status": status})
+
+
+def _matches(manifest: Dict[str, Any], request: kmock.Request) -> bool:
+    metadata = manifest["metadata"]
+    key, _, value = request.params.get("labelSelector", "").partition("=")
+    _, _, name = request.params.get("fieldSelector", "").partition("metadata.name=")
+    labelled = not key or metadata.get("labels", {}).get(key) == value
+    return labelled and name in ("", metadata["name"])
 
 
 def _pod(
