@@ -9,7 +9,8 @@ import os
 import re
 import shlex
 import sys
-from typing import Any, List, Mapping, Optional
+from contextlib import suppress
+from typing import Any, List, Mapping, Optional, Union
 
 from abcwebrtc.commands import FAILED, OK
 from abcwebrtc.commands.configmap import add_name_arguments, namespace, print_findings
@@ -17,7 +18,7 @@ from abcwebrtc.configmap import CheckedFile, read_od_config
 from abcwebrtc.errors import KubeError
 from abcwebrtc.kube import Cluster, connect
 from abcwebrtc.odmasking import Masker, masked_diff
-from abcwebrtc.printing import coloured, print_error
+from abcwebrtc.printing import coloured, discard_output, print_error
 from abcwebrtc.replace import CONFIG_MAPS, Change, put_back, replace_text, text_of
 from abcwebrtc.restart import MODES, NONE, ROLLOUT, NotReadyError, Restart
 
@@ -155,7 +156,7 @@ class _Application:
 
     def _restart_pyos(self) -> None:
         if self._mode == NONE:
-            print("pyos is not restarted; it reads od.config when it starts", flush=True)
+            _say("pyos is not restarted; it reads od.config when it starts")
             return
         self._restart.start()
         self._did(f"pyos restarted ({self._mode})")
@@ -163,18 +164,17 @@ class _Application:
             self._restart.wait(self._options.timeout)
         finally:
             self._progress.end()
-        print("pyos is ready", flush=True)
+        _say("pyos is ready")
 
     def _did(self, what: str) -> None:
         self._done.append(what)
-        print(what, flush=True)
+        _say(what)
 
     def _fail(self, error: KubeError) -> None:
-        sys.stdout.flush()
-        print_error(error)
+        _say_error(error)
         if isinstance(error, NotReadyError) and error.log_line:
             line = self._masker.mask(error.log_line)
-            print(f"the last line that it has logged: {line}", file=sys.stderr)
+            _say_error(f"the last line that it has logged: {line}")
         self._say_what_was_done("failed")
         if not (self._options.rollback_on_failure and self._change and self._roll_back()):
             self._say_how_to_go_back()
@@ -185,9 +185,9 @@ class _Application:
         try:
             done = put_back(self._cluster, self._change)
         except KubeError as error:
-            print_error(error)
+            _say_error(error)
             return False
-        print(f"rolled back: ConfigMap {self._options.name} {done}", file=sys.stderr)
+        _say_error(f"rolled back: ConfigMap {self._options.name} {done}")
         if not self._restart.begun:
             return True
         try:
@@ -196,10 +196,10 @@ class _Application:
             restart.wait(self._options.timeout)
         except KubeError as error:
             self._progress.end()
-            print_error(error)
+            _say_error(error)
         else:
             self._progress.end()
-            print("rolled back: pyos is ready, with the old od.config", file=sys.stderr)
+            _say_error("rolled back: pyos is ready, with the old od.config")
         return True
 
     def _say_what_was_done(self, event: str) -> None:
@@ -208,7 +208,7 @@ class _Application:
             done = f"the ConfigMap {self._options.name} may have been written, or may not"
         elif self._restart.begun and len(self._done) < 1 + bool(self._change):
             done += "; some pods of pyos may have been restarted"
-        print(f"{event}; until then: {done}", file=sys.stderr)
+        _say_error(f"{event}; until then: {done}")
 
     def _say_how_to_go_back(self) -> None:
         if self._change is None and not self._writing:
@@ -228,7 +228,7 @@ class _Application:
                 return
             line = ["abcwebrtc", "apply", file, "--restart", self._mode]
             line += _given(options, ("kubeconfig", "context", "namespace", "name", "key"))
-        print(f"to go back: {shlex.join(line)}", file=sys.stderr)
+        _say_error(f"to go back: {shlex.join(line)}")
 
     def _back_up(self, text: str, version: str) -> str:
         """Write the old text into a new file that only its owner reads; return its name."""
@@ -247,8 +247,25 @@ class _Application:
             except OSError as error:
                 reason = error.strerror
                 break
-        print(f"the old od.config can't be saved as {name}.bak: {reason}", file=sys.stderr)
+        _say_error(f"the old od.config can't be saved as {name}.bak: {reason}")
         return ""
+
+
+def _say(text: str) -> None:
+    """Print on stdout. Where nobody reads it any more, go on with what was begun."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        discard_output()
+
+
+def _say_error(text: Union[str, KubeError]) -> None:
+    """Print on stderr; nothing else can be done where that fails."""
+    with suppress(OSError):
+        if isinstance(text, KubeError):
+            print_error(text)
+        else:
+            print(text, file=sys.stderr)
 
 
 class _Progress:
@@ -260,16 +277,15 @@ class _Progress:
 
     def __call__(self, text: str) -> None:
         """Show a text instead of the last one."""
-        if self._in_place:
-            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-            self._open = True
-        else:
-            print(text, file=sys.stderr, flush=True)
+        self._open = self._in_place
+        with suppress(OSError):
+            start, end = ("\r\033[K", "") if self._in_place else ("", "\n")
+            print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Leave the line."""
         if self._open:
-            print(file=sys.stderr, flush=True)
+            _say_error("")
         self._open = False
 
 

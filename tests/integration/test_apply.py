@@ -344,6 +344,37 @@ def test_an_od_config_from_a_pipe_is_read_once(
     assert (done.returncode, cluster.text()) == (0, text.decode())
 
 
+@pytest.mark.parametrize("broken", [False, True])
+def test_it_is_finished_where_nobody_reads_what_it_prints(
+    cluster: Any, server: Server, od_config: Path, tmp_path: Path, broken: bool
+) -> None:
+    old = cluster.text()
+    if broken:
+        break_pyos(od_config)
+    kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url)
+    timeout = "1" if broken else WAIT
+    options = ["--kubeconfig", kubeconfig, "--timeout", timeout, "--rollback-on-failure"]
+    read, write = os.pipe()
+    process = subprocess.Popen(
+        command("apply", od_config, *options),
+        stdout=write,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    os.close(write)
+    printed = b""
+    while b"replaced\n" not in printed:
+        part = os.read(read, 1000)
+        assert part, process.communicate(timeout=WAIT)
+        printed += part
+    os.close(read)
+    _, err = process.communicate(timeout=WAIT)
+    assert process.returncode == int(broken), err
+    assert cluster.text() == (old if broken else od_config.read_text())
+    assert cluster.writes() == (1 + broken) * ["PUT configmaps", "PATCH deployments"]
+    assert b"Traceback" not in err
+
+
 # conflicts
 
 
