@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from abcwebrtc.config import COTURN, WebRTCConfig
 from abcwebrtc.coturn import SECRET_KEY
 from abcwebrtc.errors import ConfigError, Problem
-from abcwebrtc.odconfig import PathLike, _decode, _read_bytes, parse_od_config
+from abcwebrtc.odconfig import PathLike, parse_od_config, read_od_config_text
 
 CONFIG_MAP, KEY = "abcdesktop-config", "od.config"
 """Where abcdesktop's manifests have od.config: the ConfigMap, and the key in it."""
@@ -40,7 +40,7 @@ def read_od_config(path: PathLike) -> CheckedFile:
     to be where pyos runs. Raises `ConfigError` with every error.
     """
     file = os.fspath(path)
-    text = _decode(_read_bytes(file), file)
+    text = read_od_config_text(path)
     mapping = parse_od_config(text, file)
     warnings: Tuple[Problem, ...] = ()
     errors: List[Problem] = []

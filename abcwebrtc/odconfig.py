@@ -77,8 +77,13 @@ def load_od_config(path: PathLike) -> OdConfig:
     or has something else than a literal in an entry that abcwebrtc uses. No
     message quotes a value.
     """
+    return parse_od_config(read_od_config_text(path), os.fspath(path))
+
+
+def read_od_config_text(path: PathLike) -> str:
+    """Return the text of a file; raise `ConfigError` as `load_od_config`."""
     file = os.fspath(path)
-    return parse_od_config(_decode(_read_bytes(file), file), file)
+    return _decode(_read_bytes(file), file)
 
 
 def parse_od_config(text: str, file: str = "od.config") -> OdConfig:

@@ -52,6 +52,7 @@ OLD_KUBERNETES_ENVIRONMENT = {
     "PYTHONPATH": str(ROOT / ".venv" / "old-kubernetes"),
 }
 ON_MANIFESTS = [
+    "tests/integration/test_apply.py",
     "tests/test_beside_pyos_manifests.py",
     "tests/test_networkpolicy.py",
     "tests/test_podobjects.py",

@@ -34,7 +34,17 @@ from support import (
 )
 
 COTURN = ENTRIES["webrtc.coturn"]
-COMMANDS = ["check", "mint", "networkpolicy", "pod", "probe", "serve", "turnserver-conf"]
+COMMANDS = [
+    "apply",
+    "check",
+    "configmap",
+    "mint",
+    "networkpolicy",
+    "pod",
+    "probe",
+    "serve",
+    "turnserver-conf",
+]
 WEAK = {"webrtc__coturn": {**COTURN, "coturn_static_auth_secret": "CHANGEME"}}
 
 
