@@ -1,0 +1,148 @@
+"""docs/setup.md, followed by its commands: a network of its own, a real coturn, a mock cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Tuple
+
+import pytest
+import trustme
+
+from conftest import missing, require_program
+from integration.cluster import Server, write_kubeconfig
+from integration.netns import Namespace, NoNamespaceError, ip_program
+from support import WAIT, environment, wait_for
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "setup.md"
+NAME, ADDRESS = "turn.domain.local", "11.0.0.1"
+"""An address that a relay need not be denied to reach; nothing leaves the namespace."""
+VARYING = [
+    (r"\d+\.\d+\.\d+\.\d+(:\d+)?", "ADDRESS"),
+    (r"\d+-\d+-\d+ \d+:\d+:\d+", "TIME"),
+    (r"[\d.]+ ms", "MS"),
+    (r"\d+ days", "DAYS"),
+    (r"host \S+", "HOST"),
+    (r"\s+", " "),
+]
+"""What differs from one machine and moment to another, and how lines are filled."""
+
+
+def blocks(kind: str) -> List[str]:
+    text = PAGE.read_text(encoding="utf-8")
+    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def steps() -> Iterator[Tuple[str, str]]:
+    """Yield each command of the page, with what it shows beneath."""
+    for block in blocks("text"):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, shown = part.partition("\n")
+            yield command, shown
+
+
+def lasting(text: str) -> str:
+    """Return an output without what differs each time."""
+    for pattern, name in VARYING:
+        text = re.sub(pattern, name, text)
+    return text.strip()
+
+
+def is_shown(output: str, shown: str) -> bool:
+    """Say whether the page shows this output; "..." stands for any part of it."""
+    pattern = re.escape(lasting(shown)).replace(re.escape("..."), ".*")
+    return bool(re.fullmatch(pattern, lasting(output)))
+
+
+class Machine:
+    """A network namespace with coturn's address, and a file system in which it has its name."""
+
+    def __init__(self, namespace: Namespace, folder: Path) -> None:
+        self.namespace, self.folder = namespace, folder
+        links = "link set lo up\nlink add eth0 type veth peer name eth1\nlink set eth0 up\n"
+        links += f"link set eth1 up\naddr add {ADDRESS}/32 dev eth0\n"
+        namespace.run(ip_program(), "-batch", "-", input=links)
+        (folder / "hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} {NAME}\n")
+
+    def command(self, *words: str) -> List[str]:
+        mount = 'mount --bind hosts /etc/hosts && exec "$@"'
+        inside = ("unshare", "--mount", "sh", "-c", mount, "sh", *words)
+        return self.namespace.command(*inside)
+
+    def abcwebrtc(self, line: str) -> Tuple[int, str, str]:
+        """Run a command of the page; `apply` outside of the namespace, where the cluster is."""
+        words = [sys.executable, "-m", "abcwebrtc", *shlex.split(line)[1:]]
+        files = {"SSL_CERT_FILE": "authority.pem", "KUBECONFIG": "kubeconfig"}
+        variables = {name: str(self.folder / file) for name, file in files.items()}
+        done = subprocess.run(
+            words if " apply " in line else self.command(*words),
+            cwd=self.folder,
+            env=environment(**variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=4 * WAIT,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    @contextlib.contextmanager
+    def coturn(self) -> Iterator[None]:
+        program = require_program("turnserver", "coturn")
+        files = (f"--{name}={self.folder / name}" for name in ("pidfile", "userdb"))
+        command = self.command(program, "-c", "turnserver.conf", "--log-file=stdout", *files)
+        with open(self.folder / "coturn.log", "wb") as log:
+            process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
+        with process:
+            try:
+                wait_for(lambda: self.namespace.listens("tcp", 3478) or process.poll() is not None)
+                yield
+            finally:
+                process.terminate()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    authority = trustme.CA()
+    issued = authority.issue_cert(NAME)
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    issued.private_key_pem.write_to_path(str(tmp_path / "turn.key"))
+    for pem in issued.cert_chain_pems:
+        pem.write_to_path(str(tmp_path / "turn.pem"), append=True)
+    (tmp_path / "od.config").write_text("[global]\n" + blocks("ini")[0], encoding="utf-8")
+    try:
+        namespace = Namespace.first()
+    except NoNamespaceError as error:
+        missing(f"no network namespace can be made here: {error}")
+    yield Machine(namespace, tmp_path)
+    namespace.close()
+
+
+@pytest.fixture
+def _cluster(machine: Machine) -> Iterator[None]:
+    """A cluster with pyos and no sound, where kubectl would find it."""
+    server = Server()
+    server.cluster.add_pyos()
+    server.cluster.add_config_map("[global]\nwebrtc.enable: False\n")
+    write_kubeconfig(machine.folder / "kubeconfig", server.url)
+    yield
+    server.stop()
+
+
+@pytest.mark.usefixtures("_cluster")
+def test_the_page_leads_from_nothing_to_servers_that_work(machine: Machine) -> None:
+    with contextlib.ExitStack() as stack:
+        done: Dict[str, Any] = {}
+        for command, shown in steps():
+            if " probe " in command:
+                stack.enter_context(machine.coturn())
+            status, output, errors = machine.abcwebrtc(command)
+            print(command, output, errors, sep="\n")
+            assert status == 0
+            assert " apply " in command or errors == ""  # it says there how far it is
+            assert is_shown(output, shown)
+            done[command.split()[1]] = output
+    assert list(done) == ["check", "turnserver-conf", "probe", "networkpolicy", "apply"]
