@@ -33,13 +33,14 @@ DEBIAN_PACKAGES = [
     "gstreamer1.0-nice",
     "gstreamer1.0-plugins-bad",
     "iproute2",
-    "kubernetes-client",
     "libfaketime",
     "nftables",
     "nginx",
     "python3-gi",
     "sqlite3",
 ]
+if not shutil.which("kubectl"):  # there is more than one package of it, and they conflict
+    DEBIAN_PACKAGES.append("kubernetes-client")
 OLDEST, NEWEST = 8, 14
 PYOS_PINS = ["cherrypy==18.6.1", "cryptography==42.0.8", "pyjwt==2.4.0", "kubernetes==29.0.0"]
 """What abcwebrtc runs with inside pyos."""
