@@ -24,7 +24,7 @@ from abcwebrtc.tokens import LEEWAY, REQUIRED_CLAIMS, UserTokenVerifier, bearer_
 from support import claims, make_token, private_pem, public_pem, rsa_key
 
 VERIFIER = UserTokenVerifier(rsa_key().public_key())
-TOKEN = make_token()
+TOKEN = make_token(ttl=86400)  # the whole suite may take longer than a user's token lasts
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

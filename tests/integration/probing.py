@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import subprocess
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Sequence
 
+from abcwebrtc.cli import main
 from integration.conftest import SECRET
 from support import environment, run_command, write_od_config
 
@@ -48,6 +51,14 @@ class Report:
         return found
 
 
+def run_here(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    """Run a command in this process, where its coverage is measured."""
+    line, out, err = list(map(str, arguments)), io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main(line)
+    return subprocess.CompletedProcess(line, status, out.getvalue(), err.getvalue())
+
+
 def prober(folder: Path) -> Probe:
     """Return a function that runs the probe on these servers, with no secret in what it prints."""
 
@@ -55,7 +66,7 @@ def prober(folder: Path) -> Probe:
         *servers: Dict[str, Any],
         rtc: Any = None,
         options: Sequence[object] = (),
-        runner: Callable[..., Any] = run_command,
+        runner: Callable[..., Any] = run_here,
     ) -> Report:
         entries = {"webrtc__rtc_configuration": rtc or ice(), "webrtc__coturn": list(servers)}
         od_config = write_od_config(folder, **entries)

@@ -152,8 +152,9 @@ def chunked(path: str) -> Request:
     return method, path, {**sent, "data": iter([b"{}"])}
 
 
-ALICE, NOBODY = bearer(make_token("alice")), {"ABCAuthorization": "Bearer none"}
-SPACED = bearer(make_token("alice smith"))
+DAY = 86400  # seconds: the suite may take longer than a user's token lasts
+ALICE, NOBODY = bearer(make_token("alice", DAY)), {"ABCAuthorization": "Bearer none"}
+SPACED = bearer(make_token("alice smith", DAY))
 TURN = f"{TURN_PATH}?service=turn"
 ENABLE = {"provider": "webrtc.enable"}
 ANSWERS: List[Tuple[str, Request, int]] = [

@@ -26,8 +26,8 @@ from abcwebrtc.uris import IceURI
 from conftest import missing, require_program
 from integration.conftest import SECRET
 from integration.probing import OTHER, PASSWORD, Probe, coturn, ice, prober
-from integration.turn import LOOPBACK, Certificate, Turnserver, free_ports
-from support import WAIT
+from integration.turn import LOOPBACK, Certificate, Turnserver, free_ports, raw_refusal
+from support import WAIT, wait_for
 
 Start = Callable[..., Turnserver]
 
@@ -75,12 +75,9 @@ def test_everything_works_over_every_transport(
 
 
 @pytest.fixture
-def trusted(certificate: Certificate, tmp_path: Path) -> Path:
+def trusted(certificate: Certificate) -> Path:
     """The file of the authority that made the turnserver's certificate."""
-    (der,) = certificate.trust.get_ca_certs(binary_form=True)[-1:]
-    path = tmp_path / "ca.pem"
-    path.write_text(ssl.DER_cert_to_PEM_cert(der))
-    return path
+    return certificate.authority
 
 
 def test_what_was_allocated_is_freed(start_turnserver: Start, probe: Probe) -> None:
@@ -174,6 +171,9 @@ def start_ahead(tmp_path: Path, certificate: Certificate) -> Iterator[Callable[.
             server = Turnserver(str(wrapper), tmp_path, certificate, [SECRET])
             stack.callback(server.stop)
             server.wait_until_ready()
+            ended = mint_turn_credentials(SECRET, 600)  # for a clock that is 20 minutes ahead
+            # For its first second coturn has no time yet, and takes any expiry.
+            wait_for(lambda: raw_refusal(server.port, ended.username, ended.password) == 401)
             return server
 
         yield start

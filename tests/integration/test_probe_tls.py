@@ -195,13 +195,18 @@ def answers(port: int) -> bool:
         return False
 
 
+def say_nothing(*_: object) -> None:
+    """Keep a server's log out of what the probe prints in this process."""
+
+
 @pytest.fixture(params=["http", "https"])
 def web_port(
     request: pytest.FixtureRequest, authority: trustme.CA, tmp_path: Path
 ) -> Iterator[int]:
     """The port of a web server, for http and for https."""
-    handler = http.server.SimpleHTTPRequestHandler
+    handler = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": say_nothing})
     server = http.server.ThreadingHTTPServer((LOOPBACK, 0), handler)
+    server.handle_error = say_nothing  # type: ignore[method-assign]
     if request.param == "https":
         made = authority.issue_cert(*NAMES)
         write_certificate(tmp_path, made.cert_chain_pems, made.private_key_pem)
