@@ -129,3 +129,7 @@ class KubeError(AbcWebRTCError):
     def is_transient(self) -> bool:
         """Whether the same request may succeed a little later."""
         return self.status is None or self.status == 429 or self.status >= 500
+
+
+class ProbeError(AbcWebRTCError):
+    """The probe can't begin: what it is to ask, or to ask with, is missing."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from abcwebrtc import WebRTCConfig, cli
 from abcwebrtc.credentials import MAX_EXPIRY, TurnCredentials
-from abcwebrtc.errors import CredentialError
+from abcwebrtc.errors import CredentialError, ProbeError
 from abcwebrtc.manifests import gstreamer_turn
 from abcwebrtc.probe.diagnosis import diagnose, judge
 from abcwebrtc.probe.login import investigate, measure_clock
@@ -41,7 +41,6 @@ from abcwebrtc.probe.model import (
     LoginFindings,
     Observation,
     Place,
-    ProbeError,
     Result,
     Target,
 )

@@ -15,11 +15,11 @@ from typing import Callable, List, Optional
 
 from abcwebrtc.commands import FAILED, OK, add_od_config
 from abcwebrtc.config import WebRTCConfig
-from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.errors import ConfigError, ProbeError, Problem
 from abcwebrtc.manifests import desktop_environment
 from abcwebrtc.printing import coloured, warn
 from abcwebrtc.probe.diagnosis import judge
-from abcwebrtc.probe.model import ERROR, WARNING, Circumstances, Place, ProbeError, Result, Target
+from abcwebrtc.probe.model import ERROR, WARNING, Circumstances, Place, Result, Target
 from abcwebrtc.probe.model import OK as WELL
 from abcwebrtc.probe.report import as_json, summary, table
 from abcwebrtc.probe.targets import config_targets, environment_targets

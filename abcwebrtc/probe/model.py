@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Optional, Tuple
 
-from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.uris import TURN_SCHEMES, IceURI
 
 UDP, TCP, TLS = "udp", "tcp", "tls"
@@ -14,10 +13,6 @@ OK, WARNING, ERROR = "ok", "warning", "error"
 RESOLVE, CONNECT, HANDSHAKE, BINDING = "resolve", "connect", "tls", "binding"
 ALLOCATE, PERMISSION, RELAY = "allocate", "permission", "relay"
 """The steps, in the order in which they are done."""
-
-
-class ProbeError(AbcWebRTCError):
-    """Nothing can be probed with what was given."""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from urllib.parse import unquote
 from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.coturn import CoturnServer
 from abcwebrtc.desktop import STUN_SERVER, TURN_SERVER
-from abcwebrtc.errors import ConfigError
+from abcwebrtc.errors import ConfigError, ProbeError
 from abcwebrtc.iceservers import static_uris
-from abcwebrtc.probe.model import TCP, TLS, UDP, Account, Login, ProbeError, Target
+from abcwebrtc.probe.model import TCP, TLS, UDP, Account, Login, Target
 from abcwebrtc.rtc import server_credentials
 from abcwebrtc.secrets import FixedSecrets
 from abcwebrtc.uris import TURN_SCHEMES, IceURI, parse_server
