@@ -62,7 +62,8 @@ class Range(NamedTuple):
 
     def __str__(self) -> str:
         """Return the range as coturn takes it."""
-        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        first, last = _text(self.first), _text(self.last)
+        return first if first == last else f"{first}-{last}"
 
     @property
     def unbounded(self) -> bool:
@@ -124,6 +125,13 @@ def covered(wanted: Range, by: List[Range]) -> bool:
         if given.first.version == wanted.first.version and int(given.first) <= needed:
             needed = max(needed, int(given.last) + 1)
     return needed > int(wanted.last)
+
+
+def _text(address: Address) -> str:
+    """Return an address in the same words on every Python: 3.13 ends ``::ffff:0:0`` in IPv4's."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return f"::ffff:{int(address) >> 16 & 0xFFFF:x}:{int(address) & 0xFFFF:x}"
+    return str(address)
 
 
 def host_address(host: str) -> Optional[Address]:
