@@ -25,7 +25,7 @@ MAX_SECRET_NAME = 253
 
 @dataclass(frozen=True)
 class PreparedPod(Generic[Pod]):
-    """A pod to create, the Secret that it reads, and what was left as it was.
+    """A pod to create, the Secret that it reads, and what to know of it.
 
     `pod` and `secret` are of one kind: dicts, or objects of the kubernetes
     client. `secret` is None where the pod needs none.
@@ -88,8 +88,9 @@ def prepare_pod(
     and `now` (unix seconds, the clock by default) are as in
     `desktop_environment`.
 
-    Doing it again to the result changes nothing. `notes` of the result name the
-    variables that come from elsewhere (``valueFrom``) and were left.
+    Doing it again to the result changes nothing. `notes` of the result say what
+    was left as it was, such as a variable that comes from elsewhere
+    (``valueFrom``), and what was taken away: an empty STUN_SERVER or TURN_SERVER.
 
     Create the Secret first: a pod whose Secret is missing waits, with a warning
     event that pyos takes for a failure. `owned_secret` lets it go with the pod.

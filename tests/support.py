@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple, Union
 
 import abcwebrtc
+from abcwebrtc.cli import main
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # cryptography warns of Python 3.8
@@ -285,6 +286,22 @@ def run_command(*arguments: object, **options: Any) -> "subprocess.CompletedProc
         check=False,
         **settings,
     )
+
+
+class Result:
+    """The exit status of a command that ran in this process, and what it printed."""
+
+    def __init__(self, status: Any, out: str, err: str) -> None:
+        self.status, self.out, self.err = status, out, err
+
+
+def run_main(capsys: Any, *arguments: object) -> Result:
+    """Run ``abcwebrtc`` in this process; `capsys` is pytest's."""
+    try:
+        status: Any = main(list(map(str, arguments)))
+    except SystemExit as error:
+        status = error.code
+    return Result(status, *capsys.readouterr())
 
 
 class ServerProcess:

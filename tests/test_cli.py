@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -29,6 +30,7 @@ from support import (
     command,
     environment,
     run_command,
+    run_main,
     wait_for,
     write_od_config,
 )
@@ -48,23 +50,9 @@ COMMANDS = [
 WEAK = {"webrtc__coturn": {**COTURN, "coturn_static_auth_secret": "CHANGEME"}}
 
 
-class Result:
-    """The exit status of `main`, and what it printed."""
-
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-
-
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*arguments: object) -> Result:
-        try:
-            status = main([str(argument) for argument in arguments])
-        except SystemExit as error:
-            status = error.code
-        return Result(status, *capsys.readouterr())
-
-    return call
+    return functools.partial(run_main, capsys)
 
 
 # check

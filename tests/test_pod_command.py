@@ -19,7 +19,17 @@ from hypothesis import strategies as st
 
 from abcwebrtc.cli import main
 from abcwebrtc.manifestfiles import MAX_CHARACTERS
-from support import ENTRIES, SECRET, WAIT, command, environment, run_command, write_od_config
+from support import (
+    ENTRIES,
+    SECRET,
+    WAIT,
+    Result,
+    command,
+    environment,
+    run_command,
+    run_main,
+    write_od_config,
+)
 
 STUN = {"name": "STUN_SERVER", "value": "stun://stun.example.org:3478"}
 SOUND: Dict[str, Any] = {
@@ -59,10 +69,7 @@ spec:
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata:\n  name: b\nspec:\n  ports: [{port: 0x50}]\n"
 
 
-class Result:
-    def __init__(self, status: Any, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-
+class Injected(Result):
     @property
     def documents(self) -> List[Any]:
         assert self.status == 0, self.err
@@ -77,15 +84,12 @@ class Result:
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the command on a manifest, which is given on stdin."""
 
-    def call(manifest: Any, *options: object, **changes: Any) -> Result:
+    def call(manifest: Any, *options: object, **changes: Any) -> Injected:
         data = manifest if isinstance(manifest, bytes) else manifest.encode("utf-8")
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
         od_config = write_od_config(tmp_path, **{**CHANGES, **changes})
-        try:
-            status = main(["pod", str(od_config), *map(str, options)])
-        except SystemExit as error:
-            status = error.code
-        result = Result(status, *capsys.readouterr())
+        printed = run_main(capsys, "pod", od_config, *options)
+        result = Injected(printed.status, printed.out, printed.err)
         assert SECRET not in result.out + result.err
         assert "Traceback" not in result.err
         if result.status:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import json
 import os
 import re
@@ -25,28 +26,16 @@ from abcwebrtc.rotation import STEPS, Answer, groups
 from abcwebrtc.rotationcheck import Report, Switch, rows_of, what_to_ask
 from abcwebrtc.secretfiles import new_secret, write_secret_file
 from abcwebrtc.secrets import Secret
-from support import ENTRIES, SECRET, WAIT, command, environment, write_od_config
+from support import ENTRIES, SECRET, WAIT, command, environment, run_main, write_od_config
 
 COTURN = ENTRIES["webrtc.coturn"]
 NEW = "the-secret-from-today-on"
 HEX = "[0-9a-f]{64}"
 
 
-class Result:
-    def __init__(self, status: Any, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-
-
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*arguments: object) -> Result:
-        try:
-            status = main(["rotate", *map(str, arguments)])
-        except SystemExit as error:
-            status = error.code
-        return Result(status, *capsys.readouterr())
-
-    return call
+    return functools.partial(run_main, capsys, "rotate")
 
 
 # the line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import re
@@ -17,7 +18,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abcwebrtc import WebRTCConfig, build_rtc_configuration
-from abcwebrtc.cli import main
 from abcwebrtc.credentials import pseudonym
 from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.manifests import desktop_environment
@@ -32,7 +32,16 @@ from abcwebrtc.whois import (
     pseudonym_keys,
     style_of,
 )
-from support import ENTRIES, SECRET, WAIT, command, environment, make_config, write_od_config
+from support import (
+    ENTRIES,
+    SECRET,
+    WAIT,
+    command,
+    environment,
+    make_config,
+    run_main,
+    write_od_config,
+)
 
 COTURN = ENTRIES["webrtc.coturn"]
 EXPIRY = 1703086872
@@ -271,21 +280,9 @@ def test_a_large_file_takes_no_more_memory_than_a_small_one(line: bytes) -> None
 # the command
 
 
-class Result:
-    def __init__(self, status: Any, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-
-
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*arguments: object) -> Result:
-        try:
-            status = main(["whois", *map(str, arguments)])
-        except SystemExit as error:
-            status = error.code
-        return Result(status, *capsys.readouterr())
-
-    return call
+    return functools.partial(run_main, capsys, "whois")
 
 
 def pseudonym_config(folder: Path, **changes: Any) -> Path:

@@ -9,7 +9,8 @@ od.config first; one that sets OWN_POSITIONALS declares all of them itself.
 from __future__ import annotations
 
 import argparse
-from typing import Optional
+import re
+from typing import Optional, Tuple
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -17,3 +18,12 @@ OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 def add_od_config(parser: argparse.ArgumentParser, nargs: Optional[str] = None) -> None:
     """Declare the od.config; `nargs` "?" makes it optional."""
     parser.add_argument("od_config", metavar="OD_CONFIG", nargs=nargs, help="pyos's od.config file")
+
+
+def port_range(text: str, lowest: int) -> Optional[Tuple[int, int]]:
+    """Return the first and the last port of ``MIN-MAX``, None for anything else."""
+    match = re.fullmatch("([0-9]{1,5})-([0-9]{1,5})", text)
+    if not match:
+        return None
+    first, last = int(match.group(1)), int(match.group(2))
+    return (first, last) if lowest <= first <= last <= 65535 else None

@@ -11,7 +11,7 @@ import textwrap
 import time
 from typing import Iterable, List, Tuple
 
-from abcwebrtc.commands import OK
+from abcwebrtc.commands import OK, port_range
 from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.networkpolicy import (
@@ -155,9 +155,7 @@ def _matching(pattern: str, text: str, length: int, what: str) -> str:
 
 
 def _range(text: str) -> Tuple[int, int]:
-    match = re.fullmatch("([0-9]{1,5})-([0-9]{1,5})", text)
-    if match:
-        first, last = int(match.group(1)), int(match.group(2))
-        if 1 <= first <= last <= 65535:
-            return first, last
+    ports = port_range(text, 1)
+    if ports:
+        return ports
     raise argparse.ArgumentTypeError("write two ports, such as 49152-65535, coturn's default")

@@ -13,7 +13,7 @@ import tempfile
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from abcwebrtc.commands import FAILED, OK
+from abcwebrtc.commands import FAILED, OK, port_range
 from abcwebrtc.config import COTURN, WebRTCConfig
 from abcwebrtc.coturn import SECRET_KEY
 from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem, format_path
@@ -338,11 +338,9 @@ def _realm(text: str) -> str:
 
 
 def _ports(text: str) -> Tuple[int, int]:
-    match = re.fullmatch("([0-9]{1,5})-([0-9]{1,5})", text)
-    if match:
-        first, last = int(match.group(1)), int(match.group(2))
-        if 1024 <= first <= last <= 65535:
-            return first, last
+    ports = port_range(text, 1024)
+    if ports:
+        return ports
     raise argparse.ArgumentTypeError("write two ports from 1024 up, such as 49152-65535")
 
 

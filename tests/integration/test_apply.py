@@ -21,8 +21,8 @@ import pytest
 import trustme
 import yaml
 
-if sys.version_info < (3, 11):  # kmock is not made for it
-    pytest.skip("needs Python 3.11", allow_module_level=True)
+if sys.version_info < (3, 11):
+    pytest.skip("kmock needs Python 3.11 or later", allow_module_level=True)
 
 import aiohttp.web
 import kmock
