@@ -9,9 +9,10 @@ from typing import Any, Callable, Iterator, Optional
 
 import pytest
 
-from conftest import require_program
+from conftest import missing, require_program
 
 if sys.version_info >= (3, 10):
+    from integration import netns
     from integration.endpoint import Endpoint
     from integration.turn import Certificate, Turnserver, make_certificate
 else:  # aioice and schemathesis are not made for it
@@ -82,3 +83,14 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Endpoint]]:
             return endpoint
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[netns.Network]:
+    """A desktop behind a NAT, and the outside."""
+    with contextlib.ExitStack() as stack:
+        try:
+            made = stack.enter_context(netns.network())
+        except netns.NoNamespaceError as error:
+            missing(f"no network namespace can be made here: {error}")
+        yield made

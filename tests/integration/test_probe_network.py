@@ -43,16 +43,6 @@ def probe(tmp_path: Path) -> Probe:
 
 
 @pytest.fixture(scope="module")
-def network() -> Iterator[netns.Network]:
-    with contextlib.ExitStack() as stack:
-        try:
-            made = stack.enter_context(netns.network())
-        except netns.NoNamespaceError as error:
-            missing(f"no network namespace can be made here: {error}")
-        yield made
-
-
-@pytest.fixture(scope="module")
 def log(
     network: netns.Network, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:

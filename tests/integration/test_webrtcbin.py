@@ -88,16 +88,6 @@ Coturn = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-def network() -> Iterator[netns.Network]:
-    with contextlib.ExitStack() as stack:
-        try:
-            made = stack.enter_context(netns.network())
-        except netns.NoNamespaceError as error:
-            missing(f"no network namespace can be made here: {error}")
-        yield made
-
-
-@pytest.fixture(scope="module")
 def gather(network: netns.Network, tmp_path_factory: pytest.TempPathFactory) -> Gather:
     """Return a function that gathers candidates with a container's environment."""
     image = {
