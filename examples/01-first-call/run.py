@@ -19,20 +19,19 @@ import asyncio
 import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, ContextManager, Dict, Iterator
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import bootstrap  # noqa: E402
+import stage  # noqa: E402
 
 RUN = HERE / "run"
 TURN_PORT = 34780
@@ -45,14 +44,14 @@ def main() -> None:
     bootstrap.enter_venv("probe", ["abcwebrtc", "aioice"], options.apt)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     has_coturn = bootstrap.install_debian_packages(["coturn"], options.apt)
-    make_keys()
+    secret = make_keys()
     try:
-        with running_coturn(has_coturn), running_serve(options.port) as base_url:
+        with coturn_or_not(has_coturn, secret), running_serve(options.port) as base_url:
             answer = call(base_url)
             show(answer, base_url)
             if has_coturn:
                 allocate(answer["result"]["iceServers"][-1])
-            wait_unless(options.once)
+            stage.wait_unless(options.once)
     except KeyboardInterrupt:
         print()
 
@@ -68,67 +67,34 @@ def parse_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def make_keys() -> None:
-    """Make coturn's secret, pyos's key pair, and the token that pyos would sign."""
-    import jwt
-    from cryptography.hazmat.primitives import serialization as pem
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    public = key.public_key().public_bytes(pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo)
-    now = int(time.time())
-    claims = {"exp": now + 3600, "nbf": now, "auth": {}, "roles": [], "user": {"userid": "alice"}}
+def make_keys() -> str:
+    """Make pyos's key pair, the token that it would sign, and coturn's secret, which it returns."""
     RUN.mkdir(mode=0o700, exist_ok=True)
-    (RUN / "turn_secret").write_text(secrets.token_urlsafe(32) + "\n")
-    (RUN / "user_public_key.pem").write_bytes(public)
-    (RUN / "token").write_text(jwt.encode(claims, key, algorithm="RS256"))
+    (RUN / "user_public_key.pem").write_bytes(stage.make_user(RUN))
+    secret = secrets.token_urlsafe(32)
+    (RUN / "turn_secret").write_text(secret + "\n")
+    return secret
 
 
-@contextmanager
-def running_coturn(has_coturn: bool) -> Iterator[None]:
-    """Run a coturn that knows the secret, where there is one."""
-    if not has_coturn:
-        print("without coturn the credential is shown, but not tried")
-        yield
-        return
-    lines = {
-        "listening-ip": "127.0.0.1",
-        "relay-ip": "127.0.0.1",
-        "listening-port": TURN_PORT,
-        "realm": "example",
-        "static-auth-secret": (RUN / "turn_secret").read_text().strip(),
-        "pidfile": RUN / "turnserver.pid",
-        "log-file": RUN / "turnserver.log",
-    }
-    switches = ["use-auth-secret", "no-tls", "no-dtls", "no-cli", "allow-loopback-peers"]
-    config = RUN / "turnserver.conf"
-    config.write_text("\n".join([*(f"{k}={v}" for k, v in lines.items()), *switches]) + "\n")
-    turnserver = shutil.which("turnserver", path=os.environ["PATH"] + ":/usr/bin:/usr/sbin")
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with running([str(turnserver), "-c", str(config)], **quiet):
-        yield
+def coturn_or_not(has_coturn: bool, secret: str) -> ContextManager[None]:
+    """Return what runs a coturn that knows the secret, where there is one."""
+    if has_coturn:
+        return stage.running_coturn(RUN, TURN_PORT, secret)
+    print("without coturn the credential is shown, but not tried")
+    return nullcontext()
 
 
 @contextmanager
 def running_serve(port: int) -> Iterator[str]:
     """Run `abcwebrtc serve` on the od.config beside this file; give its base URL."""
     command = [sys.executable, "-m", "abcwebrtc", "serve", str(HERE / "od.config")]
-    with running([*command, "--port", str(port)], stdout=subprocess.PIPE, text=True) as process:
+    with stage.running(
+        [*command, "--port", str(port)], stdout=subprocess.PIPE, text=True
+    ) as process:
         line = process.stdout.readline()
         if "serving on" not in line:
             sys.exit("abcwebrtc serve did not start, see above")
         yield line.split()[-1]
-
-
-@contextmanager
-def running(command: List[str], **options: Any) -> Iterator["subprocess.Popen[Any]"]:
-    """Run a program, and end it at the end."""
-    process = subprocess.Popen(command, **options)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.communicate()
 
 
 def call(base_url: str) -> Dict[str, Any]:
@@ -155,31 +121,8 @@ def show(answer: Dict[str, Any], base_url: str) -> None:
 
 def allocate(server: Dict[str, str]) -> None:
     """Use the credential as a browser does: open an allocation on coturn."""
-    relayed = asyncio.run(open_allocation(server))
+    relayed = asyncio.run(stage.open_allocation(TURN_PORT, server))
     print(f"coturn accepted the credential and relays at {relayed[0]}:{relayed[1]}")
-
-
-async def open_allocation(server: Dict[str, str]) -> Any:
-    """Return the relayed address of an allocation over UDP."""
-    from aioice.turn import create_turn_endpoint
-
-    transport, _ = await create_turn_endpoint(
-        asyncio.DatagramProtocol,
-        ("127.0.0.1", TURN_PORT),
-        username=server["username"],
-        password=server["credential"],
-    )
-    relayed = transport.get_extra_info("sockname")
-    transport.close()
-    await asyncio.sleep(0.1)  # for the request that gives the allocation back
-    return relayed
-
-
-def wait_unless(once: bool) -> None:
-    """Wait for Ctrl-C, or don't."""
-    if not once:
-        print("Ctrl-C ends it.", flush=True)
-        signal.pause()
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import bootstrap  # noqa: E402
+import stage  # noqa: E402
 
 RUN = HERE / "run"
 TURN_PORT = 34782
@@ -82,13 +83,13 @@ def main() -> None:
     volumes = [make_volumes(RUN / name, first) for name in ("replica-1", "replica-2")]
     try:
         with ExitStack() as stack:
-            stack.enter_context(running_coturn(first, second))
+            stack.enter_context(stage.running_coturn(RUN, TURN_PORT, first, second))
             urls = [stack.enter_context(running_serve(volume)) for volume in volumes]
             pyos = stack.enter_context(running_pyos())
             base_url = stack.enter_context(running_nginx(options.port, urls, pyos))
             show_calls(base_url)
             show_rotation(base_url, volumes, first, second)
-            wait_unless(options.once)
+            stage.wait_unless(options.once)
     except KeyboardInterrupt:
         print()
 
@@ -152,45 +153,13 @@ def secret_files(*values: str) -> Dict[str, str]:
 
 def user_key() -> bytes:
     """Return pyos's public key; at the first call also make it, and the token of a user."""
-    import jwt
-    from cryptography.hazmat.primitives import serialization as pem
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
     file = RUN / "user_public_key.pem"
-    if file.exists():
-        return file.read_bytes()
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    public = key.public_key().public_bytes(pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo)
-    now = int(time.time())
-    claims = {"exp": now + 3600, "nbf": now, "auth": {}, "roles": [], "user": {"userid": "alice"}}
-    (RUN / "token").write_text(jwt.encode(claims, key, algorithm="RS256"))
-    file.write_bytes(public)
-    return public
+    if not file.exists():
+        file.write_bytes(stage.make_user(RUN))
+    return file.read_bytes()
 
 
 # the programs
-
-
-@contextmanager
-def running_coturn(*known: str) -> Iterator[None]:
-    """Run a coturn that knows both secrets, as it has to while they are changed."""
-    lines = {
-        "listening-ip": "127.0.0.1",
-        "relay-ip": "127.0.0.1",
-        "listening-port": TURN_PORT,
-        "realm": "example",
-        "pidfile": RUN / "turnserver.pid",
-        "log-file": RUN / "turnserver.log",
-    }
-    switches = ["use-auth-secret", "no-tls", "no-dtls", "no-cli", "allow-loopback-peers"]
-    secret_lines = [f'static-auth-secret="{secret}"' for secret in known]
-    config = RUN / "turnserver.conf"
-    config.write_text(
-        "\n".join([*(f"{k}={v}" for k, v in lines.items()), *secret_lines, *switches]) + "\n"
-    )
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with running([program("turnserver"), "-c", str(config)], **quiet):
-        yield
 
 
 @contextmanager
@@ -199,7 +168,7 @@ def running_serve(volumes: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "abcwebrtc", "serve", str(volumes / "config" / "od.config")]
     with open(volumes / "log", "w") as log:
         options: Dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": log, "text": True}
-        with running([*command, "--port", "0"], **options) as process:
+        with stage.running([*command, "--port", "0"], **options) as process:
             line = process.stdout.readline()
             if "serving on" not in line:
                 sys.exit("abcwebrtc serve did not start: " + (volumes / "log").read_text())
@@ -247,28 +216,12 @@ def running_nginx(port: int, urls: List[str], pyos: str) -> Iterator[str]:
             pyos=pyos,
         )
     )
-    command = [program("nginx"), "-e", str(RUN / "nginx-error.log"), "-c", str(config)]
-    with running(command) as process:
+    command = [stage.program("nginx"), "-e", str(RUN / "nginx-error.log"), "-c", str(config)]
+    with stage.running(command) as process:
         wait_for(lambda: process.poll() is not None or listens(port))
         if process.poll() is not None:
             sys.exit("nginx did not start: " + (RUN / "nginx-error.log").read_text())
         yield f"http://127.0.0.1:{port}"
-
-
-@contextmanager
-def running(command: List[str], **options: Any) -> Iterator["subprocess.Popen[Any]"]:
-    """Run a program, and end it at the end."""
-    process = subprocess.Popen(command, **options)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.communicate()
-
-
-def program(name: str) -> str:
-    """Return the path of a program; Debian has servers where only root looks."""
-    return str(shutil.which(name, path=os.environ["PATH"] + ":/usr/bin:/usr/sbin"))
 
 
 def free_port() -> int:
@@ -326,7 +279,7 @@ def show_rotation(base_url: str, volumes: List[Path], first: str, second: str) -
     print("the secret is changed; nothing is restarted")
     after = wait_for(lambda: credential_of(base_url, second))
     for name, server in (("old", before), ("new", after)):
-        _, port = asyncio.run(open_allocation(server))
+        _, port = asyncio.run(stage.open_allocation(TURN_PORT, server))
         print(f"coturn accepted a credential of the {name} secret and relays at 127.0.0.1:{port}")
 
 
@@ -348,29 +301,6 @@ def call(url: str, body: Dict[str, Any]) -> Dict[str, Any]:
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=10) as response:
         return json.load(response)
-
-
-async def open_allocation(server: Dict[str, str]) -> Any:
-    """Return the relayed address of an allocation over UDP."""
-    from aioice.turn import create_turn_endpoint
-
-    transport, _ = await create_turn_endpoint(
-        asyncio.DatagramProtocol,
-        ("127.0.0.1", TURN_PORT),
-        username=server["username"],
-        password=server["credential"],
-    )
-    relayed = transport.get_extra_info("sockname")
-    transport.close()
-    await asyncio.sleep(0.1)  # for the request that gives the allocation back
-    return relayed
-
-
-def wait_unless(once: bool) -> None:
-    """Wait for Ctrl-C, or don't."""
-    if not once:
-        print("Ctrl-C ends it.", flush=True)
-        signal.pause()
 
 
 if __name__ == "__main__":
