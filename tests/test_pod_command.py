@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from abcwebrtc.cli import main
 from abcwebrtc.manifestfiles import MAX_CHARACTERS
+from desktop_pod import assert_valid
 from support import (
     ENTRIES,
     SECRET,
@@ -73,7 +74,9 @@ class Injected(Result):
     @property
     def documents(self) -> List[Any]:
         assert self.status == 0, self.err
-        return list(yaml.safe_load_all(self.out))
+        found = list(yaml.safe_load_all(self.out))
+        assert_valid(*(item for item in found if item["kind"] in ("Pod", "Secret")))
+        return found
 
     @property
     def pod(self) -> Any:

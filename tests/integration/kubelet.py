@@ -7,6 +7,7 @@ import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from abcwebrtc import WebRTCConfig, prepare_pod
+from desktop_pod import assert_valid
 from integration.netns import DESKTOP
 
 SOUND = "s-alice-1"
@@ -40,7 +41,9 @@ def inject(
 ) -> Tuple[Pod, List[Dict[str, Any]]]:
     """Return the pod with its sound container, and the Secrets that it refers to."""
     prepared = prepare_pod(pod, config, user, now, turn_secret=as_secret)
-    return prepared.pod, [prepared.secret] if prepared.secret else []
+    secrets = [prepared.secret] if prepared.secret else []
+    assert_valid(prepared.pod, *secrets)
+    return prepared.pod, secrets
 
 
 def container_environment(
