@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Dict, Iterator, List, NamedTuple, Set, Tuple
 from urllib.parse import parse_qs, urlsplit
 
+from desktop_pod import assert_valid
+
 
 class Call(NamedTuple):
     method: str
@@ -49,6 +51,7 @@ class ApiServer:
         return 200, {"kind": "Status", "status": "Success", "old": self.objects.pop(call.path)}
 
     def _create(self, call: Call) -> Any:
+        assert_valid(call.body)  # else the client gets no answer
         made = json.loads(json.dumps(call.body))
         made["metadata"]["uid"] = f"uid-{len(self.calls)}"
         if "stringData" in made:
