@@ -28,16 +28,26 @@ sys.path.insert(0, str(ROOT / "examples"))
 import bootstrap  # noqa: E402
 
 DEBIAN_PACKAGES = [
+    "chromium",
     "coturn",
     "gir1.2-gst-plugins-bad-1.0",
+    "gir1.2-gst-plugins-base-1.0",
     "gstreamer1.0-nice",
     "gstreamer1.0-plugins-bad",
+    "gstreamer1.0-plugins-base",
+    "gstreamer1.0-plugins-good",
+    "gstreamer1.0-pulseaudio",
     "iproute2",
     "libfaketime",
     "nftables",
     "nginx",
+    "pulseaudio",
+    "pulseaudio-utils",
     "python3-gi",
+    "python3-gst-1.0",
+    "python3-websockets",
     "sqlite3",
+    "wrk",
 ]
 if not shutil.which("kubectl"):  # there is more than one package of it, and they conflict
     DEBIAN_PACKAGES.append("kubernetes-client")
@@ -122,7 +132,7 @@ def unit_tests(minor: int, interpreter: str, apt: bool) -> List[str]:
     folder = ROOT / f".venv-3.{minor}"
     pins = PYOS_PINS if minor == OLDEST else []
     python = bootstrap.make_venv(interpreter, folder, "test", apt, *pins)
-    return [str(python), "-m", "pytest", "-q", "--ignore=tests/integration"]
+    return [str(python), "-m", "pytest", "-q", "--ignore=tests/integration", "--ignore=tests/e2e"]
 
 
 def old_kubernetes(python: Path) -> List[str]:

@@ -1,0 +1,54 @@
+"""Debian's Chromium, driven by Playwright, in a network namespace if wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import stat
+from pathlib import Path
+from typing import Iterator, Optional, Sequence
+
+from conftest import require_program
+from playwright.sync_api import Browser, sync_playwright
+
+from integration.netns import Namespace
+
+QUIET = [
+    "--disable-background-networking",  # nothing but the page's own requests
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+]
+SPEAKING = [
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-device-for-media-stream",  # a beep for a microphone
+    "--use-fake-ui-for-media-stream",  # and nobody asked whether it may be used
+]
+
+
+@contextlib.contextmanager
+def chromium(
+    folder: Path, namespace: Optional[Namespace] = None, flags: Sequence[str] = ()
+) -> Iterator[Browser]:
+    """Run a headless Chromium; `folder` is one of the test's own.
+
+    It runs without Chromium's sandbox, which root and containers can't have; the
+    pages are the tests' own.
+    """
+    program = require_program("chromium", "chromium")
+    command = namespace.command(program) if namespace else [program]
+    start = folder / "start-chromium"
+    start.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+    start.chmod(start.stat().st_mode | stat.S_IXUSR)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(start), args=[*QUIET, *flags], chromium_sandbox=False
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
