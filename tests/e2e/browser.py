@@ -8,9 +8,9 @@ import stat
 from pathlib import Path
 from typing import Iterator, Optional, Sequence
 
-from conftest import require_program
 from playwright.sync_api import Browser, sync_playwright
 
+from conftest import require_program
 from integration.netns import Namespace
 
 QUIET = [
@@ -50,5 +50,3 @@ def chromium(
             yield browser
         finally:
             browser.close()
-
-
