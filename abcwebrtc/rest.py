@@ -79,6 +79,11 @@ def get_json(handler: Callable[..., Dict[str, Any]]) -> Any:
     return cherrypy.expose(_get(_json_out(handler)))
 
 
+def get_file(handler: Callable[..., bytes]) -> Any:
+    """Expose a handler that answers a GET with bytes, whose type it sets itself."""
+    return cherrypy.expose(_get(handler))
+
+
 class WebRTCController:
     """``/API/webrtc``: credentials for whoever `identity` says is asking."""
 
@@ -89,7 +94,7 @@ class WebRTCController:
     @post_json
     def coturn_rtcconfiguration(self) -> Dict[str, Any]:
         """Answer with the rtc_configuration for one RTCPeerConnection."""
-        return answer(self._identity, self._rtc_configuration)
+        return answer(self._identity, lambda user: rtc_answer(self._config, user))
 
     @get_json
     def turn(self, /, **parameters: Any) -> Dict[str, Any]:
@@ -100,19 +105,6 @@ class WebRTCController:
         if parameters.get("service") != "turn":
             raise cherrypy.HTTPError(400, "Write ?service=turn")
         return answer(self._identity, self._turn)
-
-    def _rtc_configuration(self, user: str) -> Dict[str, Any]:
-        now = time.time()
-        result = build_rtc_configuration(self._config, user, now)
-        ttl = min((server.ttl for server in self._config.coturn), default=None)
-        expires_at = None if ttl is None else int(now) + ttl
-        return {
-            "status": 200,
-            "result": result,
-            "message": "ok",
-            "ttl": ttl,
-            "expires_at": expires_at,
-        }
 
     def _turn(self, user: str) -> Dict[str, Any]:
         if not self._config.enable:
@@ -127,6 +119,24 @@ class WebRTCController:
             "ttl": credentials.ttl,
             "uris": list(server.urls),
         }
+
+
+def rtc_answer(config: WebRTCConfig, user: str) -> Dict[str, Any]:
+    """Return the answer of ``coturn_rtcconfiguration`` for a user.
+
+    Raises as `build_rtc_configuration` does.
+    """
+    now = time.time()
+    result = build_rtc_configuration(config, user, now)
+    ttl = min((server.ttl for server in config.coturn), default=None)
+    expires_at = None if ttl is None else int(now) + ttl
+    return {
+        "status": 200,
+        "result": result,
+        "message": "ok",
+        "ttl": ttl,
+        "expires_at": expires_at,
+    }
 
 
 def answer(identity: Identity, build: Callable[[str], Dict[str, Any]]) -> Dict[str, Any]:
@@ -210,12 +220,16 @@ class Api:
         return {"name": "abcwebrtc", "version": abcwebrtc.__version__}
 
 
-def create_app(config: WebRTCConfig, identity: Optional[Identity] = None) -> Any:
+def create_app(
+    config: WebRTCConfig, identity: Optional[Identity] = None, root: Optional[Any] = None
+) -> Any:
     """Return a `cherrypy.Application` (WSGI) with the endpoints under ``/API``.
 
-    Without an `identity` there is no ``/API/webrtc``, so no credential.
+    Without an `identity` there is no ``/API/webrtc``, so no credential. `root` is an
+    object with handlers for what is beside ``/API``; it gets an attribute ``api``.
     """
-    root = type("Root", (), {"api": Api(config, identity)})()
+    root = type("Root", (), {})() if root is None else root
+    root.api = Api(config, identity)
     settings = {
         "request.dispatch": _LowerCaseDispatcher(),
         "tools.log_headers.on": False,  # the headers hold the user's token

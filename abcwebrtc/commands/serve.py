@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
+import ipaddress
 import logging
-from typing import TYPE_CHECKING, List
+import signal
+import sys
+from typing import TYPE_CHECKING, Iterator, List
+from urllib.parse import urlsplit
 
 import abcwebrtc
 from abcwebrtc.commands import OK
@@ -13,6 +19,7 @@ from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.printing import warn
 
 if TYPE_CHECKING:
+    from abcwebrtc.operatorlogin import OperatorLogin
     from abcwebrtc.rest import Identity
 
 NAME, SUMMARY = "serve", "answer browsers, beside pyos"
@@ -20,6 +27,9 @@ DESCRIPTION = """\
 Answers POST /API/webrtc/coturn_rtcconfiguration as pyos does, so that it can
 stand beside an unmodified pyos. Who asks is known by pyos's own user token;
 its public key is read from the file that jwt_token_user names in od.config.
+
+On a terminal it prints a link to a page that tries sound from your browser. The
+link works once, within 10 minutes; SIGUSR1 prints a new one.
 
 SIGTERM and Ctrl-C stop it after the requests in flight.
 
@@ -40,22 +50,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="give credentials to anybody; on a loopback address only",
     )
+    parser.add_argument(
+        "--print-link",
+        action="store_true",
+        help="print the test page's link also where stdout is no terminal, but a log",
+    )
+    parser.add_argument(
+        "--page-url",
+        type=_page_url,
+        metavar="URL",
+        help="where browsers find the test page, for that link, when a proxy is in front",
+    )
     parser.set_defaults(usage_error=parser.error)
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal comes."""
     # CherryPy takes a while to import, and only this command needs it.
+    from abcwebrtc.operatorlogin import OperatorLogin
     from abcwebrtc.rest import create_app
     from abcwebrtc.serve import Listen, run_server
+    from abcwebrtc.testpage import OperatorPage
 
     _check_serve_options(options)
     _log_to_stderr()
     config = WebRTCConfig.from_file(options.od_config)
     for note in (*map(str, config.warnings), *_serve_notes(config, options)):
         warn(note)
-    app = create_app(config, _identity(config, options))
-    run_server(app, Listen(options.host, options.port, options.cert, options.key), _announce)
+    identity, login = _identity(config, options), OperatorLogin()
+    app = create_app(config, identity, OperatorPage(config, identity, login))
+    listen = Listen(options.host, options.port, options.cert, options.key)
+    with _handler_kept():
+        run_server(app, listen, functools.partial(_ready, options, login))
     print("abcwebrtc: stopped")
     return OK
 
@@ -91,6 +117,57 @@ def _log_to_stderr() -> None:
 
 def _announce(base_url: str) -> None:
     print(f"abcwebrtc {abcwebrtc.__version__}: serving on {base_url}", flush=True)
+
+
+def _ready(options: argparse.Namespace, login: "OperatorLogin", base_url: str) -> None:
+    """Say where it serves, and print links: now where that is wanted, and at each SIGUSR1."""
+    _announce(base_url)
+    page = options.page_url or page_url(base_url)
+
+    def print_link(*_: object) -> None:
+        if options.insecure_no_auth:
+            print(f"abcwebrtc: test page: {page}", flush=True)
+        else:
+            link = f"{page}#{login.new_key()}"
+            print(f"abcwebrtc: test page, once within 10 minutes: {link}", flush=True)
+
+    if options.print_link or sys.stdout.isatty():
+        print_link()
+    signal.signal(signal.SIGUSR1, print_link)
+
+
+@contextlib.contextmanager
+def _handler_kept() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def page_url(base_url: str) -> str:
+    """Return where a browser on this machine finds the test page.
+
+    An address that stands for all of the machine's, as 0.0.0.0, becomes loopback.
+    """
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        if address.is_unspecified:
+            host = "127.0.0.1" if address.version == 4 else "::1"
+    name = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{name}:{parts.port}/"
+
+
+def _page_url(text: str) -> str:
+    """Return a URL with a slash at its end, which the links in the page need."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(text)
+        fine = parts.scheme in ("http", "https") and parts.hostname and parts.username is None
+        if fine and not (parts.query or parts.fragment) and text.isprintable():
+            return text if text.endswith("/") else text + "/"
+    raise argparse.ArgumentTypeError("write a URL such as https://desktop.domain.local/webrtc/")
 
 
 def _serve_notes(config: WebRTCConfig, options: argparse.Namespace) -> List[str]:

@@ -1,0 +1,136 @@
+// A call of this page with itself, over relays of one server only, with a tone in it.
+
+import { addError, configurationOf } from "./gather.js";
+import { FFT_SIZE, isTone, level, peak, TONE_HZ } from "./tone.js";
+
+const CONNECT_MS = 10000;
+const LISTEN_MS = 2500;
+const NEEDED = 5; // times that the tone has to be found
+
+/**
+ * Play the tone through relays of a server, and return what arrived.
+ *
+ * `audio` is a running AudioContext, `onLevel` is called with 0 to 1 as the sound arrives, and
+ * `isAudible` says whether the tone is to be played to the operator.
+ */
+export async function callThrough(server, audio, signal, { onLevel, isAudible }) {
+  const call = {
+    state: "failed", errors: [], heard: false, hz: 0, ms: null, packetsReceived: 0, packetsLost: 0,
+    roundTripMs: null, relayProtocol: null,
+  };
+  const settings = configurationOf(server);
+  const [near, far] = [new RTCPeerConnection(settings), new RTCPeerConnection(settings)];
+  const source = toneSource(audio);
+  let ear = null;
+  try {
+    join(near, far, call.errors);
+    const arrived = new Promise((resolve) => {
+      far.ontrack = ({ track }) => resolve(new MediaStream([track]));
+    });
+    near.addTrack(source.stream.getAudioTracks()[0], source.stream);
+    const began = performance.now();
+    call.state = await connected(near, far, signal);
+    if (call.state !== "connected") return call;
+    call.ms = Math.round(performance.now() - began);
+    ear = openEar(await arrived, audio);
+    await listen(ear, call, signal, onLevel, isAudible);
+    if (signal.aborted) call.state = "stopped";
+    Object.assign(call, readStats(await far.getStats()));
+    return call;
+  } finally {
+    ear?.close();
+    source.close();
+    near.close();
+    far.close();
+    onLevel(0);
+  }
+}
+
+function toneSource(audio) {
+  const oscillator = new OscillatorNode(audio, { frequency: TONE_HZ });
+  const volume = new GainNode(audio, { gain: 0.5 });
+  const out = new MediaStreamAudioDestinationNode(audio);
+  oscillator.connect(volume).connect(out);
+  oscillator.start();
+  return { stream: out.stream, close: () => oscillator.stop() };
+}
+
+function join(near, far, errors) {
+  for (const [one, other] of [[near, far], [far, near]]) {
+    one.onicecandidate = ({ candidate }) => other.addIceCandidate(candidate ?? undefined).catch(() => {});
+    one.onicecandidateerror = (event) => addError(errors, event);
+  }
+}
+
+async function connected(near, far, signal) {
+  const state = new Promise((resolve) => {
+    const timer = setTimeout(() => resolve("failed"), CONNECT_MS);
+    signal.addEventListener("abort", () => resolve("stopped"), { once: true });
+    far.onconnectionstatechange = () => {
+      if (far.connectionState !== "connected" && far.connectionState !== "failed") return;
+      clearTimeout(timer);
+      resolve(far.connectionState);
+    };
+  });
+  await near.setLocalDescription();
+  await far.setRemoteDescription(near.localDescription);
+  await far.setLocalDescription();
+  await near.setRemoteDescription(far.localDescription);
+  return signal.aborted ? "stopped" : state;
+}
+
+/** Return an analyser on what arrives, and a way to let the operator hear it. */
+function openEar(stream, audio) {
+  // Chromium decodes a remote stream only while an element plays it.
+  const element = new Audio();
+  element.muted = true;
+  element.srcObject = stream;
+  element.play().catch(() => {});
+  const incoming = new MediaStreamAudioSourceNode(audio, { mediaStream: stream });
+  const analyser = new AnalyserNode(audio, { fftSize: FFT_SIZE, smoothingTimeConstant: 0 });
+  const volume = new GainNode(audio, { gain: 0 });
+  incoming.connect(analyser);
+  incoming.connect(volume).connect(audio.destination);
+  const close = () => {
+    incoming.disconnect();
+    volume.disconnect();
+    element.srcObject = null;
+  };
+  return { analyser, volume, close };
+}
+
+async function listen(ear, call, signal, onLevel, isAudible) {
+  const wave = new Float32Array(ear.analyser.fftSize);
+  const spectrum = new Float32Array(ear.analyser.frequencyBinCount);
+  const end = performance.now() + LISTEN_MS;
+  let times = 0;
+  while (performance.now() < end && !signal.aborted) {
+    ear.volume.gain.setTargetAtTime(isAudible() ? 0.3 : 0, ear.volume.context.currentTime, 0.05);
+    ear.analyser.getFloatTimeDomainData(wave);
+    ear.analyser.getFloatFrequencyData(spectrum);
+    const found = peak(spectrum, ear.analyser.context.sampleRate);
+    onLevel(level(wave));
+    if (isTone(found, level(wave))) {
+      times += 1;
+      call.hz = Math.round(found);
+    }
+    call.heard = times >= NEEDED;
+    await new Promise((resolve) => setTimeout(resolve, 60));
+  }
+}
+
+/** Return what is worth telling of getStats(). */
+function readStats(stats) {
+  const all = [...stats.values()];
+  const incoming = all.find((one) => one.type === "inbound-rtp") ?? {};
+  const transport = all.find((one) => one.type === "transport");
+  const pair = stats.get(transport?.selectedCandidatePairId) ?? all.find((one) => one.nominated) ?? {};
+  const local = stats.get(pair.localCandidateId) ?? {};
+  const seconds = pair.currentRoundTripTime;
+  return {
+    packetsReceived: incoming.packetsReceived ?? 0,
+    packetsLost: Math.max(0, incoming.packetsLost ?? 0),
+    roundTripMs: seconds === undefined ? null : Math.round(seconds * 10000) / 10,
+    relayProtocol: local.relayProtocol ?? null,
+  };
+}

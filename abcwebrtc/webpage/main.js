@@ -1,0 +1,131 @@
+// The test from the button to the verdict.
+
+import { callThrough } from "./call.js";
+import { gather } from "./gather.js";
+import { reportText } from "./report.js";
+import { listServers } from "./servers.js";
+import { diagnose, hasRelay, inWords, judge } from "./verdict.js";
+import { clear, ServerCard, showReport, showRunning, showVerdict } from "./view.js";
+
+/** What ends a test before there are servers to judge. */
+class Refusal extends Error {}
+
+const REFUSALS = {
+  401: "Your login has ended. Open a new link.",
+  403: "This is turned off: webrtc.enable is False in od.config.",
+  500: "The server can't make a credential. Its log says why.",
+};
+
+async function post(path, signal) {
+  let answer;
+  try {
+    const headers = { "Content-Type": "application/json" };
+    answer = await fetch(path, { method: "POST", headers, body: "{}", signal });
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new Refusal("The server of this page does not answer.");
+  }
+  if (answer.ok) return (await answer.json()).result;
+  const { message = "" } = await answer.json().catch(() => ({}));
+  throw new Refusal(REFUSALS[answer.status] ?? `The server answers ${answer.status}. ${message}`);
+}
+
+/** One run of the test. */
+class Test {
+  constructor(audio) {
+    this.audio = audio;
+    this.stopping = new AbortController();
+    this.results = [];
+    this.verdict = null;
+    this.calls = Promise.resolve(); // one call at a time, in the order of the relays
+  }
+
+  async run() {
+    const { signal } = this.stopping;
+    if (typeof RTCPeerConnection === "undefined") throw new Refusal("This browser has no WebRTC, or it is turned off.");
+    const configuration = await post("credential", signal);
+    this.results = listServers(configuration).map((server) => ({
+      server, candidates: [], errors: [], ended: "", call: null, look: null,
+    }));
+    this.cards = this.results.map(({ server }) => new ServerCard(server));
+    if (this.results.length) this.sayProgress();
+    await Promise.all(this.results.map((_, index) => this.#gather(index)));
+    await this.calls;
+    if (!signal.aborted) await this.#lookAtCertificates(signal);
+    this.#judge(configuration.iceTransportPolicy);
+  }
+
+  async #gather(index) {
+    const [result, card] = [this.results[index], this.cards[index]];
+    await gather(result, this.stopping.signal, () => card.showCandidates(result.candidates));
+    if (result.server.kind === "turn" && hasRelay(result)) {
+      card.showCalling("Waiting for its call…");
+      this.calls = this.calls.then(() => this.#call(result, card));
+      await this.calls;
+    }
+    card.showDiagnosis(diagnose(result, this.results));
+    this.sayProgress();
+  }
+
+  async #call(result, card) {
+    if (this.stopping.signal.aborted) return;
+    card.showCalling("Calling…");
+    const isAudible = () => document.getElementById("audible").checked;
+    const onLevel = (value) => card.setMeter(value);
+    result.call = await callThrough(result.server, this.audio, this.stopping.signal, { onLevel, isAudible });
+    card.showCall(result.call);
+  }
+
+  async #lookAtCertificates(signal) {
+    const failed = this.results.filter(({ server, errors }) => server.secure && errors.some((one) => one.code === 701));
+    if (!failed.length) return;
+    const looks = await post("certificates", signal).catch(() => ({}));
+    for (const result of failed) result.look = looks?.[`${result.server.host}:${result.server.port}`] ?? null;
+  }
+
+  sayProgress() {
+    const open = this.results.filter((one) => !one.ended).map((one) => one.server.label);
+    const headline = open.length ? `Waiting for ${inWords(open)}…` : "Calling through the relays…";
+    showVerdict({ level: "working", headline });
+  }
+
+  #judge(policy) {
+    for (const [index, result] of this.results.entries()) {
+      this.cards[index].showDiagnosis(diagnose(result, this.results));
+    }
+    this.verdict = judge(this.results, policy);
+    showVerdict(this.verdict);
+    const facts = [
+      ["Time", new Date().toISOString()],
+      ["Browser", navigator.userAgent],
+    ];
+    showReport(reportText(this.verdict, this.results, facts));
+  }
+}
+
+let running = null;
+
+async function start() {
+  clear();
+  showRunning(true);
+  showVerdict({ level: "working", headline: "Asking for a credential…" });
+  const audio = new AudioContext(); // here, since browsers start one for a click only
+  running = new Test(audio);
+  try {
+    await running.run();
+  } catch (error) {
+    const aborted = running.stopping.signal.aborted;
+    const headline = error instanceof Refusal ? error.message : "The test itself failed. The browser's console says why.";
+    if (!aborted && !(error instanceof Refusal)) console.error(error.name);
+    showVerdict(aborted ? { level: "none", headline: "Stopped." } : { level: "error", headline });
+  } finally {
+    running = null;
+    audio.close();
+    showRunning(false);
+  }
+}
+
+document.getElementById("start").addEventListener("click", () => {
+  if (running) running.stopping.abort();
+  else start();
+});

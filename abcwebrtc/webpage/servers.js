@@ -1,0 +1,64 @@
+// What the urls of an rtc_configuration name. Pure: nothing is contacted.
+
+const LABELS = {
+  "stun udp": "STUN",
+  "stuns tcp": "STUN/TLS",
+  "turn udp": "TURN/UDP",
+  "turn tcp": "TURN/TCP",
+  "turns tcp": "TURN/TLS",
+  "turns udp": "TURN/DTLS",
+};
+
+/** Return the servers of an RTCConfiguration, one for each url, in its order. */
+export function listServers(configuration) {
+  const servers = [];
+  for (const entry of configuration.iceServers ?? []) {
+    for (const url of [entry.urls].flat()) {
+      servers.push({ ...readUrl(url), entry });
+    }
+  }
+  return withDistinctLabels(servers);
+}
+
+/** Take a stun or turn url apart, as RFC 7064 and RFC 7065 have it. */
+export function readUrl(url) {
+  const [, scheme = "", host = "", port, query = ""] =
+    /^(\w+):(\[[^\]]*\]|[^:?]*)(?::(\d+))?(?:\?(.*))?$/.exec(url) ?? [];
+  const name = scheme.toLowerCase();
+  const secure = name.endsWith("s");
+  const transport = /transport=(\w+)/i.exec(query)?.[1].toLowerCase() ?? (secure ? "tcp" : "udp");
+  return {
+    url,
+    kind: name.startsWith("turn") ? "turn" : "stun",
+    secure,
+    transport,
+    host: host.replace(/^\[|\]$/g, "").toLowerCase(),
+    port: Number(port ?? (secure ? 5349 : 3478)),
+    label: LABELS[`${name} ${transport}`] ?? name.toUpperCase(),
+  };
+}
+
+/** Add the host, and if need be the port, to labels that are there more than once. */
+function withDistinctLabels(servers) {
+  const count = (list, text) => list.filter((one) => one === text).length;
+  const plain = servers.map((one) => one.label);
+  const hosts = servers.map((one) => `${one.label} at ${one.host}`);
+  return servers.map((one, index) => {
+    if (count(plain, plain[index]) === 1) return one;
+    const label = count(hosts, hosts[index]) === 1 ? hosts[index] : `${hosts[index]}:${one.port}`;
+    return { ...one, label };
+  });
+}
+
+/** Return what a candidate line (RFC 8839, section 5.1) says. */
+export function readCandidate(line) {
+  const words = line.replace(/^candidate:/, "").split(" ");
+  const [, , protocol = "", , address = "", port = ""] = words;
+  const type = words[words.indexOf("typ") + 1] ?? "";
+  return { type, address, port: Number(port), protocol: protocol.toUpperCase() };
+}
+
+/** Return an address as it is read: with its port, IPv6 in brackets. */
+export function place({ address, port }) {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}

@@ -1,0 +1,213 @@
+// From what was seen to what it means, in plain words. Pure: nothing is contacted.
+//
+// A result is {server, candidates, errors, ended, call, look}: `server` is one of listServers(),
+// `errors` are {code, text} of icecandidateerror, `ended` is "complete", "limit", "stopped" or
+// "refused", `call` is null or what callThrough() returns, `look` is null or what the server of
+// this page saw at the server's TLS port. The words are those of docs/probe.md.
+
+const LOSS = 0.05; // more lost packets than this are heard
+
+const finding = (level, word, message, advice = "") => ({ level, word, message, advice });
+const fault = (word, message, advice) => finding("error", word, message, advice);
+
+/** Return what one result means: level ("ok", "warning", "error"), word, message, advice. */
+export function diagnose(result, all = [result]) {
+  const { server, ended } = result;
+  if (ended === "refused") {
+    return fault("bad-url", "this browser refuses the url", "Run abcwebrtc check --strict od.config.");
+  }
+  const found = server.kind === "turn" ? diagnoseTurn(result, all) : diagnoseStun(result, all);
+  if (found.level === "error" && ended === "stopped" && !result.errors.length) {
+    return finding("none", "stopped", "stopped before there was an answer");
+  }
+  return found;
+}
+
+function diagnoseStun(result, all) {
+  const own = result.candidates.find((one) => one.type === "srflx");
+  if (own) return finding("ok", "works", `it answers, and sees this network as ${own.address}`);
+  if (result.errors.length || result.ended !== "complete") return diagnoseErrors(result, all);
+  return finding("ok", "works", "no other address than this machine's own, so there is no NAT");
+}
+
+function diagnoseTurn(result, all) {
+  if (!hasRelay(result)) return diagnoseErrors(result, all);
+  const { call } = result;
+  if (!call || (call.state === "stopped" && !call.heard)) {
+    return finding("warning", "untried", "it gives a relay; the call was not tried");
+  }
+  return diagnoseCall(call);
+}
+
+function diagnoseCall(call) {
+  const refusal = call.errors.find((one) => one.code >= 400 && one.code < 700);
+  if (call.state === "failed" && refusal) return refused(refusal, "for a second relay");
+  if (call.state === "failed") {
+    return fault(
+      "no-data",
+      "it gives a relay, but data sent to it does not arrive",
+      "Open coturn's relay ports (min-port to max-port, UDP), and look at external-ip and " +
+        "denied-peer-ip: this test sends from the server's relay to the server's relay.",
+    );
+  }
+  if (!call.packetsReceived) {
+    return fault("no-data", "the call connects, but no sound arrives", "Try again; look for packet loss.");
+  }
+  if (!call.heard) {
+    return fault(
+      "silence",
+      "sound arrives through the relay, but the tone can't be made out in it",
+      "Try another browser; this one may have no audio output, or loses many packets.",
+    );
+  }
+  const share = call.packetsLost / (call.packetsLost + call.packetsReceived);
+  if (share > LOSS) {
+    const percent = Math.round(share * 100);
+    return finding("warning", "loss", `the tone arrives, but ${percent} % of it was lost on the way`);
+  }
+  return finding("ok", "works", "the tone arrives through the relay");
+}
+
+function diagnoseErrors(result, all) {
+  const refusal = result.errors.find((one) => one.code >= 300 && one.code < 700);
+  if (refusal) return refused(refusal);
+  if (result.errors.some((one) => /host lookup/i.test(one.text))) {
+    return fault("no-name", `the name ${result.server.host} does not resolve`, "Correct the name, or the DNS.");
+  }
+  if (result.server.secure && result.errors.length) return tlsFailed(result, all);
+  if (result.server.transport === "tcp" && result.errors.length) return notReached(result, all);
+  if (result.ended === "complete" && !result.errors.length) {
+    return fault("nothing", "the browser gathers nothing, and does not say why", "Run abcwebrtc probe od.config.");
+  }
+  return noAnswer(result, all);
+}
+
+const REFUSALS = {
+  300: ["redirect", "it sends browsers to another server (300)", "Write that server's url."],
+  400: ["bad-request", "it finds the request bad (400)", "Change the username style."],
+  401: [
+    "wrong-login",
+    "it refuses the credential (401)",
+    "Its static-auth-secret is another one than in od.config, or its clock is ahead by more than " +
+      "the ttl. abcwebrtc probe od.config tells the two apart.",
+  ],
+  403: ["forbidden", "it forbids this (403)", "Look at denied-peer-ip in turnserver.conf."],
+  437: ["mismatch", "it has a relay for this address already (437)", "Wait ten minutes."],
+  442: ["no-udp-relay", "it gives no relays over UDP (442)", "Take no-udp-relay out of turnserver.conf."],
+  486: ["quota", "it gives this user no more relays (486)", "Raise user-quota or total-quota in turnserver.conf."],
+  508: ["capacity", "it has no relay port left (508)", "Widen min-port to max-port in turnserver.conf."],
+};
+
+function refused({ code }, where = "") {
+  const [word, message, advice] = REFUSALS[code] ?? [
+    "stun-error",
+    `it answers with error ${code}`,
+    "Read coturn's log.",
+  ];
+  return fault(word, where ? `${message} ${where}` : message, advice);
+}
+
+function tlsFailed(result, all) {
+  const { server, look } = result;
+  const here = `TLS to ${server.host} port ${server.port}`;
+  if (look?.word.startsWith("certificate")) {
+    return fault("certificate", look.message, "Give coturn one that browsers trust, with its whole chain.");
+  }
+  if (look?.word === "trusted") {
+    return fault(
+      "certificate",
+      `${here} fails from this network, but works from the machine of abcwebrtc serve`,
+      "Look for a firewall, or a proxy that opens TLS; does this browser know the certificate's authority?",
+    );
+  }
+  if (look) return fault(look.word, look.message, "Is coturn running, with cert, pkey and this tls-listening-port?");
+  const advice = "Is the certificate trusted, and for this name? Does coturn listen there?";
+  return fault("tls", `${here} fails${answersElsewhere(result, all)}`, advice);
+}
+
+function notReached(result, all) {
+  const { host, port } = result.server;
+  return fault(
+    "unreachable",
+    `no TCP connection to ${host} port ${port}${answersElsewhere(result, all)}`,
+    "Is the server running, and the name right? Look for a firewall.",
+  );
+}
+
+function noAnswer(result, all) {
+  const { host, port, transport } = result.server;
+  const where = `${host}, ${transport.toUpperCase()} port ${port}`;
+  return fault(
+    "no-answer",
+    `no answer from ${where}${answersElsewhere(result, all)}`,
+    "Is the server running? Look for a firewall on the way.",
+  );
+}
+
+function answersElsewhere(result, all) {
+  const others = all.filter((one) => one !== result && one.server.host === result.server.host);
+  const ports = others.filter(answered).map(({ server }) => {
+    const name = server.secure ? "TLS" : server.transport.toUpperCase();
+    return `${name} port ${server.port}`;
+  });
+  return ports.length ? `; the same host answers on ${inWords([...new Set(ports)])}` : "";
+}
+
+const answered = (result) =>
+  result.candidates.some((one) => one.type !== "host") ||
+  result.errors.some((one) => one.code < 700);
+
+export const hasRelay = (result) => result.candidates.some((one) => one.type === "relay");
+
+/** Return the verdict on all results: level, headline, and a list of notes. */
+export function judge(results, policy = "all") {
+  const judged = results.map((one) => ({ server: one.server, ...diagnose(one, results) }));
+  const turn = judged.filter((one) => one.server.kind === "turn");
+  const works = turn.filter((one) => one.level === "ok" || ["loss"].includes(one.word));
+  const notes = judged
+    .filter((one) => one.level !== "ok")
+    .map((one) => ({ level: one.level, advice: one.advice, text: sentence(one) }));
+  return { ...headline(judged, turn, works, policy), notes };
+}
+
+function headline(judged, turn, works, policy) {
+  if (!judged.length) {
+    return { level: "error", headline: "There is no STUN or TURN server in od.config, so nothing to test." };
+  }
+  if (!turn.length) return headlineOfStun(judged, policy);
+  const labels = inWords(works.map((one) => one.server.label));
+  if (!works.length && judged.some((one) => one.word === "stopped" || one.word === "untried")) {
+    return { level: "none", headline: "Stopped before there was a verdict." };
+  }
+  if (!works.length) {
+    return { level: "error", headline: "Sound will not work from this network: no TURN server works." };
+  }
+  const level = works.length === turn.length && judged.every((one) => one.level === "ok") ? "ok" : "warning";
+  return { level, headline: `Sound will work from this network over ${labels}.` };
+}
+
+function headlineOfStun(judged, policy) {
+  if (policy === "relay") {
+    return {
+      level: "error",
+      headline: "Sound will not work: iceTransportPolicy is 'relay', and there is no TURN server.",
+    };
+  }
+  if (judged.some((one) => one.level === "ok")) {
+    return {
+      level: "warning",
+      headline: "Sound works only where no relay is needed: there is STUN, and no TURN server.",
+    };
+  }
+  return { level: "error", headline: "Sound will hardly work from this network: STUN fails, and there is no TURN server." };
+}
+
+function sentence({ server, word, message, level }) {
+  if (word === "stopped" || word === "untried" || level === "warning") return `${server.label}: ${message}.`;
+  return `${server.label} fails: ${message}.`;
+}
+
+/** Return "a", "a and b", or "a, b and c". */
+export function inWords(words) {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}
