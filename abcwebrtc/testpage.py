@@ -55,7 +55,9 @@ class Files:
 
     def __init__(self, guard: "Guard") -> None:
         self._guard = guard
-        self._files = {file.name: file.read_bytes() for file in FOLDER.iterdir() if file.is_file()}
+        self._files = {
+            file.name: file.read_bytes() for file in FOLDER.iterdir() if file.suffix in _TYPES
+        }
 
     def send(self, name: str) -> bytes:
         """Return a file, and set the headers that go with it."""

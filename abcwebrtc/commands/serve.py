@@ -131,9 +131,9 @@ def _ready(options: argparse.Namespace, login: "OperatorLogin", base_url: str) -
             link = f"{page}#{login.new_key()}"
             print(f"abcwebrtc: test page, once within 10 minutes: {link}", flush=True)
 
+    signal.signal(signal.SIGUSR1, print_link)
     if options.print_link or sys.stdout.isatty():
         print_link()
-    signal.signal(signal.SIGUSR1, print_link)
 
 
 @contextlib.contextmanager

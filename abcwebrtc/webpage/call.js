@@ -66,11 +66,18 @@ async function connected(near, far, signal) {
   const state = new Promise((resolve) => {
     const timer = setTimeout(() => resolve("failed"), CONNECT_MS);
     signal.addEventListener("abort", () => resolve("stopped"), { once: true });
-    far.onconnectionstatechange = () => {
-      if (far.connectionState !== "connected" && far.connectionState !== "failed") return;
+    const finish = (how) => {
       clearTimeout(timer);
-      resolve(far.connectionState);
+      resolve(how);
     };
+    far.onconnectionstatechange = () => {
+      if (["connected", "failed"].includes(far.connectionState)) finish(far.connectionState);
+    };
+    for (const one of [near, far]) {
+      one.onicegatheringstatechange = () => {
+        if (one.iceGatheringState === "complete" && !hasCandidates(one)) finish("failed");
+      };
+    }
   });
   await near.setLocalDescription();
   await far.setRemoteDescription(near.localDescription);
@@ -78,6 +85,8 @@ async function connected(near, far, signal) {
   await near.setRemoteDescription(far.localDescription);
   return signal.aborted ? "stopped" : state;
 }
+
+const hasCandidates = (connection) => connection.localDescription.sdp.includes("a=candidate:");
 
 /** Return an analyser on what arrives, and a way to let the operator hear it. */
 function openEar(stream, audio) {

@@ -59,7 +59,7 @@ class Test {
     const [result, card] = [this.results[index], this.cards[index]];
     await gather(result, this.stopping.signal, () => card.showCandidates(result.candidates));
     if (result.server.kind === "turn" && hasRelay(result)) {
-      card.showCalling("Waiting for its call…");
+      card.showWaiting();
       this.calls = this.calls.then(() => this.#call(result, card));
       await this.calls;
     }
@@ -69,7 +69,7 @@ class Test {
 
   async #call(result, card) {
     if (this.stopping.signal.aborted) return;
-    card.showCalling("Calling…");
+    card.showCalling();
     const isAudible = () => document.getElementById("audible").checked;
     const onLevel = (value) => card.setMeter(value);
     result.call = await callThrough(result.server, this.audio, this.stopping.signal, { onLevel, isAudible });
@@ -125,7 +125,13 @@ async function start() {
   }
 }
 
-document.getElementById("start").addEventListener("click", () => {
+// A link that is opened while a session lasts is not needed, and its key is not to be seen.
+if (location.hash) history.replaceState(null, "", location.pathname);
+addEventListener("hashchange", () => location.reload());
+
+const button = document.getElementById("start");
+button.addEventListener("click", () => {
   if (running) running.stopping.abort();
   else start();
 });
+button.disabled = false; // before this, nothing would happen

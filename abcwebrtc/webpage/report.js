@@ -22,17 +22,19 @@ function serverLines(result, results) {
       (one) => `  candidate ${one.type} ${place(one)} ${one.protocol} ${one.ms} ms`,
     ),
     ...result.errors.map((one) => `  error ${one.code} ${one.text}`),
-    ...(result.call ? [`  call ${callText(result.call)}`] : []),
+    ...(result.call ? [`  call: ${callText(result.call).join(", ")}`] : []),
   ];
 }
 
-/** Return what was measured in a call, in a few words. */
+/** Return what was measured in a call, as a list of a few words each. */
 export function callText(call) {
-  const parts = [call.state];
-  if (call.ms !== null) parts.push(`after ${call.ms} ms`);
-  if (call.heard) parts.push(`tone ${call.hz} Hz`);
-  if (call.packetsReceived) parts.push(`${call.packetsLost} of ${call.packetsLost + call.packetsReceived} packets lost`);
-  if (call.roundTripMs !== null) parts.push(`round trip ${call.roundTripMs} ms`);
-  if (call.relayProtocol) parts.push(`relay over ${call.relayProtocol}`);
-  return parts.join(", ");
+  const all = call.packetsLost + call.packetsReceived;
+  return [
+    call.ms === null ? call.state : `${call.state} after ${call.ms} ms`,
+    call.heard ? `tone of ${call.hz} Hz` : "no tone",
+    all ? `${call.packetsLost} of ${all} packets lost` : "no packets",
+    ...(call.roundTripMs === null ? [] : [`round trip ${call.roundTripMs} ms`]),
+    ...(call.relayProtocol ? [`relay over ${call.relayProtocol.toUpperCase()}`] : []),
+    ...call.errors.map((one) => `error ${one.code} ${one.text}`),
+  ];
 }

@@ -27,6 +27,7 @@ export function readUrl(url) {
   const name = scheme.toLowerCase();
   const secure = name.endsWith("s");
   const transport = /transport=(\w+)/i.exec(query)?.[1].toLowerCase() ?? (secure ? "tcp" : "udp");
+  const label = LABELS[`${name} ${transport}`] ?? name.toUpperCase();
   return {
     url,
     kind: name.startsWith("turn") ? "turn" : "stun",
@@ -34,7 +35,8 @@ export function readUrl(url) {
     transport,
     host: host.replace(/^\[|\]$/g, "").toLowerCase(),
     port: Number(port ?? (secure ? 5349 : 3478)),
-    label: LABELS[`${name} ${transport}`] ?? name.toUpperCase(),
+    name: label, // in a list of servers, several may have it
+    label,
   };
 }
 

@@ -41,7 +41,7 @@ function diagnoseTurn(result, all) {
 
 function diagnoseCall(call) {
   const refusal = call.errors.find((one) => one.code >= 400 && one.code < 700);
-  if (call.state === "failed" && refusal) return refused(refusal, "for a second relay");
+  if (call.state === "failed" && refusal) return noSecondRelay(refusal);
   if (call.state === "failed") {
     return fault(
       "no-data",
@@ -66,6 +66,12 @@ function diagnoseCall(call) {
     return finding("warning", "loss", `the tone arrives, but ${percent} % of it was lost on the way`);
   }
   return finding("ok", "works", "the tone arrives through the relay");
+}
+
+function noSecondRelay({ code }) {
+  const [word, , advice] = REFUSALS[code] ?? ["stun-error", "", "Read coturn's log."];
+  const message = `it gives a relay, but no second one to call it from (${code})`;
+  return finding("warning", word, message, advice);
 }
 
 function diagnoseErrors(result, all) {
@@ -98,24 +104,27 @@ const REFUSALS = {
   508: ["capacity", "it has no relay port left (508)", "Widen min-port to max-port in turnserver.conf."],
 };
 
-function refused({ code }, where = "") {
-  const [word, message, advice] = REFUSALS[code] ?? [
-    "stun-error",
-    `it answers with error ${code}`,
-    "Read coturn's log.",
-  ];
-  return fault(word, where ? `${message} ${where}` : message, advice);
+function refused({ code }) {
+  const unknown = ["stun-error", `it answers with error ${code}`, "Read coturn's log."];
+  return fault(...(REFUSALS[code] ?? unknown));
 }
+
+const TLS_ADVICE = {
+  "certificate-expired": "Renew it, and restart coturn.",
+  "certificate-ends-soon": "Renew it, and restart coturn.",
+  "certificate-name": "Get one for that name, or write its name into the url.",
+  "certificate-not-yet": "Look at the clocks.",
+  "certificate-self-signed": "Get one from an authority that browsers know.",
+  "certificate-untrusted": "Give coturn one that browsers trust, with its whole chain.",
+};
 
 function tlsFailed(result, all) {
   const { server, look } = result;
   const here = `TLS to ${server.host} port ${server.port}`;
-  if (look?.word.startsWith("certificate")) {
-    return fault("certificate", look.message, "Give coturn one that browsers trust, with its whole chain.");
-  }
+  if (look && look.word in TLS_ADVICE) return fault(look.word, look.message, TLS_ADVICE[look.word]);
   if (look?.word === "trusted") {
     return fault(
-      "certificate",
+      "tls",
       `${here} fails from this network, but works from the machine of abcwebrtc serve`,
       "Look for a firewall, or a proxy that opens TLS; does this browser know the certificate's authority?",
     );
@@ -163,7 +172,7 @@ export const hasRelay = (result) => result.candidates.some((one) => one.type ===
 export function judge(results, policy = "all") {
   const judged = results.map((one) => ({ server: one.server, ...diagnose(one, results) }));
   const turn = judged.filter((one) => one.server.kind === "turn");
-  const works = turn.filter((one) => one.level === "ok" || ["loss"].includes(one.word));
+  const works = turn.filter((one) => one.level === "ok" || one.word === "loss");
   const notes = judged
     .filter((one) => one.level !== "ok")
     .map((one) => ({ level: one.level, advice: one.advice, text: sentence(one) }));
@@ -175,16 +184,24 @@ function headline(judged, turn, works, policy) {
     return { level: "error", headline: "There is no STUN or TURN server in od.config, so nothing to test." };
   }
   if (!turn.length) return headlineOfStun(judged, policy);
-  const labels = inWords(works.map((one) => one.server.label));
   if (!works.length && judged.some((one) => one.word === "stopped" || one.word === "untried")) {
     return { level: "none", headline: "Stopped before there was a verdict." };
+  }
+  const perhaps = turn.filter((one) => one.level === "warning");
+  if (!works.length && perhaps.length) {
+    return {
+      level: "warning",
+      headline: `Sound may work from this network over ${labelsOf(perhaps)}: no call could be tried.`,
+    };
   }
   if (!works.length) {
     return { level: "error", headline: "Sound will not work from this network: no TURN server works." };
   }
   const level = works.length === turn.length && judged.every((one) => one.level === "ok") ? "ok" : "warning";
-  return { level, headline: `Sound will work from this network over ${labels}.` };
+  return { level, headline: `Sound will work from this network over ${labelsOf(works)}.` };
 }
+
+const labelsOf = (judged) => inWords(judged.map((one) => one.server.label));
 
 function headlineOfStun(judged, policy) {
   if (policy === "relay") {

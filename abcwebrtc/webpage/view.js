@@ -50,6 +50,7 @@ export function clear() {
 export function showReport(text) {
   find("report-text").textContent = text;
   find("report").hidden = false;
+  find("details").open = false;
   find("copied").textContent = "";
   find("copy").onclick = () => copy(text);
 }
@@ -60,6 +61,7 @@ async function copy(text) {
     await navigator.clipboard.writeText(text); // browsers have it on https and localhost only
     said.textContent = "Copied.";
   } catch {
+    find("details").open = true;
     getSelection().selectAllChildren(find("report-text"));
     const done = document.execCommand("copy");
     said.textContent = done ? "Copied." : "The report is selected: copy it with your keyboard.";
@@ -78,7 +80,7 @@ export class ServerCard {
     this.call = this.#makeCall(server.label);
     const head = element(
       "div", { className: "head" },
-      element("h3", {}, server.label),
+      element("h3", {}, server.name),
       element("p", { className: "state" }, this.mark, this.word),
     );
     const url = element("p", { className: "url" }, element("code", {}, server.url));
@@ -103,7 +105,7 @@ export class ServerCard {
     this.meter.setAttribute("aria-valuemin", "0");
     this.meter.setAttribute("aria-valuemax", "100");
     this.setMeter(0);
-    this.facts = element("p", { className: "facts" });
+    this.facts = element("ul", { className: "facts" });
     return element("div", { className: "call", hidden: true }, this.meter, this.facts);
   }
 
@@ -129,15 +131,24 @@ export class ServerCard {
     }
   }
 
-  showCalling(text) {
+  showWaiting() {
+    this.meter.hidden = true;
+    this.showFacts("Waiting for its call…");
+  }
+
+  showCalling() {
+    this.meter.hidden = false;
+    this.showFacts("Calling…");
+  }
+
+  showFacts(...texts) {
     this.call.hidden = false;
-    this.facts.textContent = text;
+    this.facts.replaceChildren(...texts.map((text) => element("li", {}, text)));
   }
 
   showCall(call) {
     this.meter.hidden = true;
-    const text = callText(call);
-    this.facts.textContent = text.charAt(0).toUpperCase() + text.slice(1);
+    this.showFacts(...callText(call));
   }
 
   showDiagnosis({ level, message, advice }) {

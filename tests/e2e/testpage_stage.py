@@ -1,0 +1,169 @@
+"""A test page that is really served, and real servers of which some are broken.
+
+Servers are in the namespace outside, the browser is in the desktop's, behind a NAT.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import datetime
+import functools
+import hashlib
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from conftest import require_program
+from integration import netns
+from integration.netns import SERVER
+from support import WAIT, command, environment, wait_for, write_od_config
+
+SECRET = "the-static-auth-secret-of-coturn"
+OTHER_SECRET = "a-secret-that-coturn-does-not-know"
+PORT, TLS_PORT = 3478, 5349
+NAME = "turn.domain.local"
+LINK = re.compile(r"within 10 minutes: \S+#(\S+)\n")
+
+
+class Certificate:
+    """A certificate for the server, in PEM files; `pin` has Chromium trust its key."""
+
+    def __init__(self, folder: Path, name: str, days: int = 90) -> None:
+        authority = trustme.CA()
+        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
+        issued = authority.issue_cert(NAME, SERVER, common_name=NAME, not_after=end)
+        self.cert, self.key = folder / f"{name}.pem", folder / f"{name}.key"
+        chain = [*issued.cert_chain_pems, authority.cert_pem]
+        self.cert.write_bytes(b"".join(one.bytes() for one in chain))
+        self.key.write_bytes(issued.private_key_pem.bytes())
+
+    @property
+    def pin(self) -> str:
+        key = x509.load_pem_x509_certificate(self.cert.read_bytes()).public_key()
+        der = key.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        digest = base64.b64encode(hashlib.sha256(der).digest()).decode()
+        return f"--ignore-certificate-errors-spki-list={digest}"
+
+
+class Stage:
+    """What runs, until it is closed."""
+
+    def __init__(self, network: netns.Network, folder: Path, stack: contextlib.ExitStack) -> None:
+        self.network, self.folder, self._stack = network, folder, stack
+        self._number = 0
+
+    def own_folder(self) -> Path:
+        self._number += 1
+        made = self.folder / str(self._number)
+        made.mkdir()
+        return made
+
+    def run(self, log: Path, *arguments: object) -> "subprocess.Popen[bytes]":
+        """Run a program outside, until the end."""
+        with open(log, "wb") as stream:
+            process = subprocess.Popen(
+                self.network.outside.command(*arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                env=environment(),
+            )
+        self._stack.callback(_end, process, log)
+        return process
+
+    def coturn(self, port: int, tls_port: int, certificate: Certificate, *options: str) -> None:
+        folder = self.own_folder()
+        first = 50000 + (port % 100) * 100
+        lines = [
+            *(f"listening-ip={SERVER}", f"relay-ip={SERVER}", f"listening-port={port}"),
+            *(f"tls-listening-port={tls_port}", f"min-port={first}", f"max-port={first + 99}"),
+            *(f"cert={certificate.cert}", f"pkey={certificate.key}", f"pidfile={folder}/pid"),
+            *(f"userdb={folder}/db", "no-cli", "log-file=stdout", "realm=turn.domain.local"),
+            *("use-auth-secret", f"static-auth-secret={SECRET}", *options),
+        ]
+        (folder / "conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self.run(folder / "log", require_program("turnserver", "coturn"), "-c", folder / "conf")
+        for protocol, number in (("udp", port), ("tcp", port), ("tcp", tls_port)):
+            wait_for(functools.partial(self.network.outside.listens, protocol, number))
+
+    def serve(self, port: int, *options: str, before: str = "", **entries: Any) -> Page:
+        """Run ``abcwebrtc serve`` on an od.config with these entries."""
+        folder = self.own_folder()
+        od_config = write_od_config(folder, **entries)
+        where = ("--host", "0.0.0.0", "--port", str(port), "--print-link", *options)
+        process = self.run(folder / "log", *command("serve", od_config, *where, before=before))
+        page = Page(f"http://{SERVER}:{port}/", process, folder / "log")
+        page.new_key()
+        return page
+
+
+def _end(process: "subprocess.Popen[bytes]", log: Path) -> None:
+    process.terminate()
+    process.wait(WAIT)
+    print(log.read_text(encoding="utf-8", errors="replace"))
+
+
+class Page:
+    """A running ``abcwebrtc serve``; `link` is a new one each time."""
+
+    def __init__(self, url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        self.url, self._process, self._log = url, process, log
+        self._keys: List[str] = []
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def new_key(self) -> str:
+        """Return the key of a link that was not used yet."""
+        if self._keys:
+            self._process.send_signal(signal.SIGUSR1)
+        wait_for(
+            lambda: (
+                len(LINK.findall(self.output)) > len(self._keys) or self._process.poll() is not None
+            )
+        )
+        assert self._process.poll() is None, self.output
+        self._keys = LINK.findall(self.output)
+        return self._keys[-1]
+
+    @property
+    def link(self) -> str:
+        return f"{self.url}#{self.new_key()}"
+
+
+def coturn_entry(port: int = PORT, host: str = SERVER, **changes: Any) -> Dict[str, Any]:
+    entry = {"coturn_static_auth_secret": SECRET, "ttl": 600, "url": f"{host}:{port}"}
+    return {**entry, "username": "userid", **changes}
+
+
+def stun_entry(*urls: str) -> Dict[str, Any]:
+    return {"iceServers": [{"urls": url} for url in urls]}
+
+
+@contextlib.contextmanager
+def stage(folder: Path, network: Optional[netns.Network] = None) -> Iterator[Stage]:
+    """Make the network and what is to run in it."""
+    with contextlib.ExitStack() as stack:
+        made = network or stack.enter_context(netns.network())
+        yield Stage(made, folder, stack)
+
+
+def servers_of_every_kind(host: str = SERVER) -> Dict[str, Any]:
+    """Return od.config's entries for STUN and each transport of TURN, which all work."""
+    return {
+        "webrtc__rtc_configuration": stun_entry(f"stun:{host}:{PORT}"),
+        "webrtc__coturn": [
+            coturn_entry(host=host, transport=["udp", "tcp"]),
+            coturn_entry(TLS_PORT, host, protocol="turns"),
+        ],
+    }
