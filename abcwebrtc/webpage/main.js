@@ -37,6 +37,7 @@ class Test {
     this.stopping = new AbortController();
     this.results = [];
     this.verdict = null;
+    this.calling = "";
     this.calls = Promise.resolve(); // one call at a time, in the order of the relays
   }
 
@@ -58,22 +59,25 @@ class Test {
   async #gather(index) {
     const [result, card] = [this.results[index], this.cards[index]];
     await gather(result, this.stopping.signal, () => card.showCandidates(result.candidates));
+    this.sayProgress();
     if (result.server.kind === "turn" && hasRelay(result)) {
       card.showWaiting();
       this.calls = this.calls.then(() => this.#call(result, card));
       await this.calls;
     }
     card.showDiagnosis(diagnose(result, this.results));
-    this.sayProgress();
   }
 
   async #call(result, card) {
     if (this.stopping.signal.aborted) return;
+    this.calling = result.server.label;
+    this.sayProgress();
     card.showCalling();
     const isAudible = () => document.getElementById("audible").checked;
     const onLevel = (value) => card.setMeter(value);
     result.call = await callThrough(result.server, this.audio, this.stopping.signal, { onLevel, isAudible });
     card.showCall(result.call);
+    this.calling = "";
   }
 
   async #lookAtCertificates(signal) {
@@ -85,8 +89,11 @@ class Test {
 
   sayProgress() {
     const open = this.results.filter((one) => !one.ended).map((one) => one.server.label);
-    const headline = open.length ? `Waiting for ${inWords(open)}…` : "Calling through the relays…";
-    showVerdict({ level: "working", headline });
+    const parts = [
+      ...(this.calling ? [`Calling through ${this.calling}…`] : []),
+      ...(open.length ? [`Waiting for ${inWords(open)}…`] : []),
+    ];
+    if (parts.length) showVerdict({ level: "working", headline: parts.join(" ") });
   }
 
   #judge(policy) {

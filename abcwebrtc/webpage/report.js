@@ -21,10 +21,13 @@ function serverLines(result, results) {
     ...result.candidates.map(
       (one) => `  candidate ${one.type} ${place(one)} ${one.protocol} ${one.ms} ms`,
     ),
-    ...result.errors.map((one) => `  error ${one.code} ${one.text}`),
+    ...result.errors.map(errorLine),
     ...(result.call ? [`  call: ${callText(result.call).join(", ")}`] : []),
+    ...(result.call?.errors ?? []).map(errorLine),
   ];
 }
+
+const errorLine = ({ code, text }) => `  error ${code} ${text}`.trimEnd();
 
 /** Return what was measured in a call, as a list of a few words each. */
 export function callText(call) {
@@ -35,6 +38,5 @@ export function callText(call) {
     all ? `${call.packetsLost} of ${all} packets lost` : "no packets",
     ...(call.roundTripMs === null ? [] : [`round trip ${call.roundTripMs} ms`]),
     ...(call.relayProtocol ? [`relay over ${call.relayProtocol.toUpperCase()}`] : []),
-    ...call.errors.map((one) => `error ${one.code} ${one.text}`),
   ];
 }

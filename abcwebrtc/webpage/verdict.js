@@ -77,7 +77,8 @@ function noSecondRelay({ code }) {
 function diagnoseErrors(result, all) {
   const refusal = result.errors.find((one) => one.code >= 300 && one.code < 700);
   if (refusal) return refused(refusal);
-  if (result.errors.some((one) => /host lookup/i.test(one.text))) {
+  // A name with addresses of one family only has this error for the other one, and goes on.
+  if (result.ended === "complete" && result.errors.some((one) => /host lookup/i.test(one.text))) {
     return fault("no-name", `the name ${result.server.host} does not resolve`, "Correct the name, or the DNS.");
   }
   if (result.server.secure && result.errors.length) return tlsFailed(result, all);

@@ -14,6 +14,7 @@ from playwright.sync_api import Page as Tab
 from conftest import missing, require_program
 from e2e.browser import chromium
 from e2e.testpage_stage import (
+    NAME,
     OTHER_SECRET,
     PORT,
     SECRET,
@@ -76,7 +77,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             network = stack.enter_context(netns.network())
         except netns.NoNamespaceError as error:
             missing(f"no network namespace can be made here: {error}")
-        yield stack.enter_context(stage(tmp_path_factory.mktemp("testpage"), network))
+        made = stack.enter_context(stage(tmp_path_factory.mktemp("testpage"), network))
+        yield made
+        for log in made.logs:
+            print(log.read_text(encoding="utf-8", errors="replace"))
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +93,8 @@ def certificate(running: Stage) -> Certificate:
 
 @pytest.fixture(scope="module")
 def browser(running: Stage, certificate: Certificate) -> Iterator[Browser]:
-    with chromium(running.folder, running.network.desktop, [certificate.pin]) as browser:
+    flags = [certificate.pin, f"--host-resolver-rules=MAP {NAME} {SERVER}"]
+    with chromium(running.folder, running.network.desktop, flags) as browser:
         yield browser
 
 
@@ -312,6 +317,7 @@ def test_each_fault_is_told_from_the_others(tab: Tab, running: Stage, browser: B
         webrtc__coturn=[
             coturn_entry(PORT, coturn_static_auth_secret=OTHER_SECRET),
             coturn_entry(3999),
+            coturn_entry(3999, NAME),  # a name of IPv4 only
             coturn_entry(3998, transport="tcp"),
             coturn_entry(3997, protocol="turns"),
             coturn_entry(UNTRUSTED_TLS, protocol="turns"),
@@ -325,6 +331,7 @@ def test_each_fault_is_told_from_the_others(tab: Tab, running: Stage, browser: B
         "stun:nowhere.invalid:3478": "The name nowhere.invalid does not resolve.",
         f"turn:{SERVER}:{PORT}": "It refuses the credential (401).",
         f"turn:{SERVER}:3999": f"No answer from {SERVER}, UDP port 3999; the same host answers on ",
+        f"turn:{NAME}:3999": f"No answer from {NAME}, UDP port 3999.",
         f"turn:{SERVER}:3998?transport=tcp": f"No TCP connection to {SERVER} port 3998; the same",
         f"turns:{SERVER}:3997": f"Nothing listens on {SERVER} port 3997, TCP.",
         f"turns:{SERVER}:{UNTRUSTED_TLS}": "The certificate of turn.domain.local is not trusted",
@@ -467,6 +474,7 @@ FAULTS = [
     (seen(errors=error(437)), "it has a relay for this address already (437)"),
     (seen(errors=error(599)), "it answers with error 599"),
     (seen(errors=error(701, LOOKUP)), "the name a.example does not resolve"),
+    (seen(ended="limit", errors=error(701, LOOKUP)), "no answer from a.example, UDP port 3478"),
     (seen(ended="limit"), "no answer from a.example, UDP port 3478"),
     (seen(errors=error(701, "timed out")), "no answer from a.example, UDP port 3478"),
     (seen(), "the browser gathers nothing, and does not say why"),

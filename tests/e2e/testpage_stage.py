@@ -57,9 +57,11 @@ class Certificate:
 class Stage:
     """What runs, until it is closed."""
 
-    def __init__(self, network: netns.Network, folder: Path, stack: contextlib.ExitStack) -> None:
-        self.network, self.folder, self._stack = network, folder, stack
+    def __init__(self, network: netns.Network, folder: Path) -> None:
+        self.network, self.folder = network, folder
+        self._processes: List[subprocess.Popen[bytes]] = []
         self._number = 0
+        self.logs: List[Path] = []
 
     def own_folder(self) -> Path:
         self._number += 1
@@ -77,8 +79,15 @@ class Stage:
                 stderr=subprocess.STDOUT,
                 env=environment(),
             )
-        self._stack.callback(_end, process, log)
+        self.logs.append(log)
+        self._processes.append(process)
         return process
+
+    def end(self) -> None:
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.wait(WAIT)
 
     def coturn(self, port: int, tls_port: int, certificate: Certificate, *options: str) -> None:
         folder = self.own_folder()
@@ -104,12 +113,6 @@ class Stage:
         page = Page(f"http://{SERVER}:{port}/", process, folder / "log")
         page.new_key()
         return page
-
-
-def _end(process: "subprocess.Popen[bytes]", log: Path) -> None:
-    process.terminate()
-    process.wait(WAIT)
-    print(log.read_text(encoding="utf-8", errors="replace"))
 
 
 class Page:
@@ -155,7 +158,9 @@ def stage(folder: Path, network: Optional[netns.Network] = None) -> Iterator[Sta
     """Make the network and what is to run in it."""
     with contextlib.ExitStack() as stack:
         made = network or stack.enter_context(netns.network())
-        yield Stage(made, folder, stack)
+        running = Stage(made, folder)
+        stack.callback(running.end)
+        yield running
 
 
 def servers_of_every_kind(host: str = SERVER) -> Dict[str, Any]:
