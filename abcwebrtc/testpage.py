@@ -32,6 +32,8 @@ OPEN = ("login.js", "style.css", "icon.svg")
 """The files that the login page needs, so those that need no login."""
 KEPT_SECONDS = 30.0
 """How long what was seen of certificates is told again instead of looked up."""
+PATIENCE = 1.0
+"""Seconds to wait for somebody else's look."""
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -153,12 +155,19 @@ class Certificates:
         self._kept_until = 0.0
 
     def looks(self) -> Dict[str, Any]:
-        """Return the word and message of each ``host:port``; many who ask cause one look."""
-        with self._lock:
-            if time.monotonic() >= self._kept_until:
-                self._kept = self._look()
-                self._kept_until = time.monotonic() + KEPT_SECONDS
-            return self._kept
+        """Return the word and message of each ``host:port``; many who ask cause one look.
+
+        Who comes while a slow one is under way gets what was seen before it, so that
+        no more than one thread of the server waits for a name or a connection.
+        """
+        if self._lock.acquire(timeout=PATIENCE):
+            try:
+                if time.monotonic() >= self._kept_until:
+                    self._kept = self._look()
+                    self._kept_until = time.monotonic() + KEPT_SECONDS
+            finally:
+                self._lock.release()
+        return self._kept
 
     def _look(self) -> Dict[str, Any]:
         if not self._targets:

@@ -12,6 +12,7 @@ import time
 from typing import NamedTuple, Optional
 
 from abcwebrtc.probe.certificates import read_certificate
+from abcwebrtc.probe.model import ERROR
 from abcwebrtc.probe.tls import certificate_diagnoses
 
 TRUSTED = "trusted"
@@ -46,11 +47,11 @@ def look(
         code, text = error.verify_code, error.verify_message
     except OSError as error:
         return _unreached(error, f"{host} port {port}")
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, IndexError):
         chain = _certificate(host, port, timeout, _unverified())
         seen = read_certificate([chain], code, text)
-        for one in certificate_diagnoses(seen, host, now):
-            return Look(one.word, one.message)
+        errors = [one for one in certificate_diagnoses(seen, host, now) if one.level == ERROR]
+        return Look(errors[0].word, errors[0].message)
     return Look("certificate-untrusted", f"the certificate is not trusted ({text})")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import logging
 import os
@@ -31,6 +32,7 @@ from support import (
     ENTRIES,
     RTC_PATH,
     SECRET,
+    WAIT,
     Answer,
     bearer,
     call,
@@ -507,9 +509,9 @@ def trust() -> ssl.SSLContext:
     return context
 
 
-def tls_server(*names: str) -> TLSServer:
+def tls_server(*names: str, **issued: Any) -> TLSServer:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    AUTHORITY.issue_cert(*names).configure_cert(context)
+    AUTHORITY.issue_cert(*names, **issued).configure_cert(context)
     return TLSServer(context)
 
 
@@ -531,6 +533,20 @@ def test_a_certificate_of_an_unknown_authority(servers: List[TLSServer]) -> None
     seen = tlslook.look("127.0.0.1", servers[0].port)
     assert seen.word == "certificate-untrusted"
     assert "is not trusted: its issuer" in seen.message
+
+
+def test_that_a_certificate_ends_soon_does_not_hide_why_it_is_refused(
+    servers: List[TLSServer],
+) -> None:
+    soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=5)
+    servers.append(tls_server("127.0.0.1", not_after=soon))
+    assert tlslook.look("127.0.0.1", servers[0].port).word == "certificate-untrusted"
+
+
+def test_a_certificate_that_has_ended(servers: List[TLSServer], trust: ssl.SSLContext) -> None:
+    past = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=5)
+    servers.append(tls_server("127.0.0.1", not_after=past))
+    assert tlslook.look("127.0.0.1", servers[0].port, trust=trust).word == "certificate-expired"
 
 
 def test_a_certificate_for_another_name(servers: List[TLSServer], trust: ssl.SSLContext) -> None:
@@ -590,6 +606,32 @@ def test_the_page_is_told_what_tls_shows_once_for_many_who_ask(servers: List[TLS
     assert first["result"][where]["word"] == "certificate-untrusted"
     servers[0].close()
     assert site.post("/certificates").json() == first
+
+
+def test_a_slow_look_keeps_nobody_else_waiting_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> tlslook.Look:
+        begun.set()
+        go_on.wait()
+        return tlslook.Look("trusted", "")
+
+    monkeypatch.setattr(testpage, "look", slow)
+    monkeypatch.setattr(testpage, "PATIENCE", 0.01)
+    certificates = testpage.Certificates(
+        make_config(webrtc__coturn={**COTURN, "protocol": "turns"})
+    )
+    first = threading.Thread(target=certificates.looks)
+    first.start()
+    try:
+        assert begun.wait(WAIT)
+        assert certificates.looks() == {}
+    finally:
+        go_on.set()
+        first.join()
+    assert [one["word"] for one in certificates.looks().values()] == ["trusted"]
 
 
 def test_without_tls_there_is_nothing_to_tell() -> None:

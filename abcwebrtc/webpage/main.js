@@ -117,6 +117,7 @@ async function start() {
   showRunning(true);
   showVerdict({ level: "working", headline: "Asking for a credential…" });
   const audio = new AudioContext(); // here, since browsers start one for a click only
+  audio.resume(); // Safari needs to be told
   running = new Test(audio);
   try {
     await running.run();
@@ -126,6 +127,7 @@ async function start() {
     if (!aborted && !(error instanceof Refusal)) console.error(error.name);
     showVerdict(aborted ? { level: "none", headline: "Stopped." } : { level: "error", headline });
   } finally {
+    running.stopping.abort(); // what is left of a test that failed
     running = null;
     audio.close();
     showRunning(false);

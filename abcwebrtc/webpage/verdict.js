@@ -112,7 +112,6 @@ function refused({ code }) {
 
 const TLS_ADVICE = {
   "certificate-expired": "Renew it, and restart coturn.",
-  "certificate-ends-soon": "Renew it, and restart coturn.",
   "certificate-name": "Get one for that name, or write its name into the url.",
   "certificate-not-yet": "Look at the clocks.",
   "certificate-self-signed": "Get one from an authority that browsers know.",
