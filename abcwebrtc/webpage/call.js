@@ -57,7 +57,9 @@ function toneSource(audio) {
 
 function join(near, far, errors) {
   for (const [one, other] of [[near, far], [far, near]]) {
-    one.onicecandidate = ({ candidate }) => other.addIceCandidate(candidate ?? undefined).catch(() => {});
+    one.onicecandidate = ({ candidate }) => {
+      other.addIceCandidate(candidate ?? undefined).catch(() => {});
+    };
     one.onicecandidateerror = (event) => addError(errors, event);
   }
 }
@@ -133,7 +135,8 @@ function readStats(stats) {
   const all = [...stats.values()];
   const incoming = all.find((one) => one.type === "inbound-rtp") ?? {};
   const transport = all.find((one) => one.type === "transport");
-  const pair = stats.get(transport?.selectedCandidatePairId) ?? all.find((one) => one.nominated) ?? {};
+  const selected = stats.get(transport?.selectedCandidatePairId);
+  const pair = selected ?? all.find((one) => one.nominated) ?? {};
   const local = stats.get(pair.localCandidateId) ?? {};
   const seconds = pair.currentRoundTripTime;
   return {

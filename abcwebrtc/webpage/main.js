@@ -43,7 +43,9 @@ class Test {
 
   async run() {
     const { signal } = this.stopping;
-    if (typeof RTCPeerConnection === "undefined") throw new Refusal("This browser has no WebRTC, or it is turned off.");
+    if (typeof RTCPeerConnection === "undefined") {
+      throw new Refusal("This browser has no WebRTC, or it is turned off.");
+    }
     const configuration = await post("credential", signal);
     this.results = listServers(configuration).map((server) => ({
       server, candidates: [], errors: [], ended: "", call: null, look: null,
@@ -73,18 +75,23 @@ class Test {
     this.calling = result.server.label;
     this.sayProgress();
     card.showCalling();
-    const isAudible = () => document.getElementById("audible").checked;
-    const onLevel = (value) => card.setMeter(value);
-    result.call = await callThrough(result.server, this.audio, this.stopping.signal, { onLevel, isAudible });
+    result.call = await callThrough(result.server, this.audio, this.stopping.signal, {
+      isAudible: () => document.getElementById("audible").checked,
+      onLevel: (value) => card.setMeter(value),
+    });
     card.showCall(result.call);
     this.calling = "";
   }
 
   async #lookAtCertificates(signal) {
-    const failed = this.results.filter(({ server, errors }) => server.secure && errors.some((one) => one.code === 701));
+    const unreached = (result) => result.errors.some((one) => one.code === 701);
+    const failed = this.results.filter((one) => one.server.secure && unreached(one));
     if (!failed.length) return;
     const looks = await post("certificates", signal).catch(() => ({}));
-    for (const result of failed) result.look = looks?.[`${result.server.host}:${result.server.port}`] ?? null;
+    for (const result of failed) {
+      const { host, port } = result.server;
+      result.look = looks?.[`${host}:${port}`] ?? null;
+    }
   }
 
   sayProgress() {
@@ -112,6 +119,13 @@ class Test {
 
 let running = null;
 
+function failure(error) {
+  if (error instanceof Refusal) return { level: "error", headline: error.message };
+  const lines = String(error.stack).split("\n"); // without the message, which may quote anything
+  console.error([error.name, ...lines.filter((line) => /^\s+at |@/.test(line))].join("\n"));
+  return { level: "error", headline: "The test itself failed. The browser's console says where." };
+}
+
 async function start() {
   clear();
   showRunning(true);
@@ -123,9 +137,7 @@ async function start() {
     await running.run();
   } catch (error) {
     const aborted = running.stopping.signal.aborted;
-    const headline = error instanceof Refusal ? error.message : "The test itself failed. The browser's console says why.";
-    if (!aborted && !(error instanceof Refusal)) console.error(error.name);
-    showVerdict(aborted ? { level: "none", headline: "Stopped." } : { level: "error", headline });
+    showVerdict(aborted ? { level: "none", headline: "Stopped." } : failure(error));
   } finally {
     running.stopping.abort(); // what is left of a test that failed
     running = null;

@@ -14,7 +14,8 @@ const fault = (word, message, advice) => finding("error", word, message, advice)
 export function diagnose(result, all = [result]) {
   const { server, ended } = result;
   if (ended === "refused") {
-    return fault("bad-url", "this browser refuses the url", "Run abcwebrtc check --strict od.config.");
+    const advice = "Run abcwebrtc check --strict od.config.";
+    return fault("bad-url", "this browser refuses the url", advice);
   }
   const found = server.kind === "turn" ? diagnoseTurn(result, all) : diagnoseStun(result, all);
   if (found.level === "error" && ended === "stopped" && !result.errors.length) {
@@ -51,7 +52,8 @@ function diagnoseCall(call) {
     );
   }
   if (!call.packetsReceived) {
-    return fault("no-data", "the call connects, but no sound arrives", "Try again; look for packet loss.");
+    const message = "the call connects, but no sound arrives";
+    return fault("no-data", message, "Try again; look for packet loss.");
   }
   if (!call.heard) {
     return fault(
@@ -62,8 +64,8 @@ function diagnoseCall(call) {
   }
   const share = call.packetsLost / (call.packetsLost + call.packetsReceived);
   if (share > LOSS) {
-    const percent = Math.round(share * 100);
-    return finding("warning", "loss", `the tone arrives, but ${percent} % of it was lost on the way`);
+    const message = `the tone arrives, but ${Math.round(share * 100)} % of it was lost on the way`;
+    return finding("warning", "loss", message, "Look for a slow or overloaded network.");
   }
   return finding("ok", "works", "the tone arrives through the relay");
 }
@@ -79,12 +81,14 @@ function diagnoseErrors(result, all) {
   if (refusal) return refused(refusal);
   // A name with addresses of one family only has this error for the other one, and goes on.
   if (result.ended === "complete" && result.errors.some((one) => /host lookup/i.test(one.text))) {
-    return fault("no-name", `the name ${result.server.host} does not resolve`, "Correct the name, or the DNS.");
+    const message = `the name ${result.server.host} does not resolve`;
+    return fault("no-name", message, "Correct the name, or the DNS.");
   }
   if (result.server.secure && result.errors.length) return tlsFailed(result, all);
   if (result.server.transport === "tcp" && result.errors.length) return notReached(result, all);
   if (result.ended === "complete" && !result.errors.length) {
-    return fault("nothing", "the browser gathers nothing, and does not say why", "Run abcwebrtc probe od.config.");
+    const message = "the browser gathers nothing, and does not say why";
+    return fault("nothing", message, "Run abcwebrtc probe od.config.");
   }
   return noAnswer(result, all);
 }
@@ -100,9 +104,21 @@ const REFUSALS = {
   ],
   403: ["forbidden", "it forbids this (403)", "Look at denied-peer-ip in turnserver.conf."],
   437: ["mismatch", "it has a relay for this address already (437)", "Wait ten minutes."],
-  442: ["no-udp-relay", "it gives no relays over UDP (442)", "Take no-udp-relay out of turnserver.conf."],
-  486: ["quota", "it gives this user no more relays (486)", "Raise user-quota or total-quota in turnserver.conf."],
-  508: ["capacity", "it has no relay port left (508)", "Widen min-port to max-port in turnserver.conf."],
+  442: [
+    "no-udp-relay",
+    "it gives no relays over UDP (442)",
+    "Take no-udp-relay out of turnserver.conf.",
+  ],
+  486: [
+    "quota",
+    "it gives this user no more relays (486)",
+    "Raise user-quota or total-quota in turnserver.conf.",
+  ],
+  508: [
+    "capacity",
+    "it has no relay port left (508)",
+    "Widen min-port to max-port in turnserver.conf.",
+  ],
 };
 
 function refused({ code }) {
@@ -126,10 +142,14 @@ function tlsFailed(result, all) {
     return fault(
       "tls",
       `${here} fails from this network, but works from the machine of abcwebrtc serve`,
-      "Look for a firewall, or a proxy that opens TLS; does this browser know the certificate's authority?",
+      "Look for a firewall, or a proxy that opens TLS; does this browser know the certificate's " +
+        "authority?",
     );
   }
-  if (look) return fault(look.word, look.message, "Is coturn running, with cert, pkey and this tls-listening-port?");
+  if (look) {
+    const advice = "Is coturn running, with cert, pkey and this tls-listening-port?";
+    return fault(look.word, look.message, advice);
+  }
   const advice = "Is the certificate trusted, and for this name? Does coturn listen there?";
   return fault("tls", `${here} fails${answersElsewhere(result, all)}`, advice);
 }
@@ -181,7 +201,7 @@ export function judge(results, policy = "all") {
 
 function headline(judged, turn, works, policy) {
   if (!judged.length) {
-    return { level: "error", headline: "There is no STUN or TURN server in od.config, so nothing to test." };
+    return bad("There is no STUN or TURN server in od.config, so nothing to test.");
   }
   if (!turn.length) return headlineOfStun(judged, policy);
   if (!works.length && judged.some((one) => one.word === "stopped" || one.word === "untried")) {
@@ -189,26 +209,24 @@ function headline(judged, turn, works, policy) {
   }
   const perhaps = turn.filter((one) => one.level === "warning");
   if (!works.length && perhaps.length) {
-    return {
-      level: "warning",
-      headline: `Sound may work from this network over ${labelsOf(perhaps)}: no call could be tried.`,
-    };
+    const labels = labelsOf(perhaps);
+    const text = `Sound may work from this network over ${labels}: no call could be tried.`;
+    return { level: "warning", headline: text };
   }
   if (!works.length) {
-    return { level: "error", headline: "Sound will not work from this network: no TURN server works." };
+    return bad("Sound will not work from this network: no TURN server works.");
   }
-  const level = works.length === turn.length && judged.every((one) => one.level === "ok") ? "ok" : "warning";
+  const level = judged.every((one) => one.level === "ok") ? "ok" : "warning";
   return { level, headline: `Sound will work from this network over ${labelsOf(works)}.` };
 }
+
+const bad = (text) => ({ level: "error", headline: text });
 
 const labelsOf = (judged) => inWords(judged.map((one) => one.server.label));
 
 function headlineOfStun(judged, policy) {
   if (policy === "relay") {
-    return {
-      level: "error",
-      headline: "Sound will not work: iceTransportPolicy is 'relay', and there is no TURN server.",
-    };
+    return bad("Sound will not work: iceTransportPolicy is 'relay', and there is no TURN server.");
   }
   if (judged.some((one) => one.level === "ok")) {
     return {
@@ -216,11 +234,13 @@ function headlineOfStun(judged, policy) {
       headline: "Sound works only where no relay is needed: there is STUN, and no TURN server.",
     };
   }
-  return { level: "error", headline: "Sound will hardly work from this network: STUN fails, and there is no TURN server." };
+  return bad(
+    "Sound will hardly work from this network: STUN fails, and there is no TURN server.",
+  );
 }
 
 function sentence({ server, word, message, level }) {
-  if (word === "stopped" || word === "untried" || level === "warning") return `${server.label}: ${message}.`;
+  if (word === "stopped" || level === "warning") return `${server.label}: ${message}.`;
   return `${server.label} fails: ${message}.`;
 }
 

@@ -19,6 +19,10 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
+function adviceOf({ advice }) {
+  return advice ? [" ", element("span", { className: "advice" }, advice)] : [];
+}
+
 /** Show what the button does now. */
 export function showRunning(running) {
   const button = find("start");
@@ -31,9 +35,7 @@ export function showVerdict({ level, headline, notes = [] }) {
   const box = find("verdict");
   box.hidden = false;
   box.dataset.level = level;
-  const items = notes.map((note) =>
-    element("li", {}, note.text, ...(note.advice ? [" ", element("span", { className: "advice" }, note.advice)] : [])),
-  );
+  const items = notes.map((note) => element("li", {}, note.text, ...adviceOf(note)));
   const list = items.length ? [element("ul", {}, ...items)] : [];
   box.replaceChildren(element("p", { className: "headline" }, headline), ...list);
 }
@@ -84,18 +86,19 @@ export class ServerCard {
       element("p", { className: "state" }, this.mark, this.word),
     );
     const url = element("p", { className: "url" }, element("code", {}, server.url));
-    this.item = element("li", { className: "server" }, head, url, this.message, this.table, this.call);
+    this.item = element("li", { className: "server" }, head, url, this.message);
+    this.item.append(this.table, this.call);
     this.setLevel("working");
     find("servers").hidden = false;
     find("list").append(this.item);
   }
 
   #makeTable(label) {
-    const heads = ["Type", "Address", "Protocol", "Time"].map((text) => element("th", { scope: "col" }, text));
+    const names = ["Type", "Address", "Protocol", "Time"];
+    const heads = names.map((text) => element("th", { scope: "col" }, text));
     const caption = element("caption", { className: "unseen" }, `Candidates of ${label}`);
-    const table = element("table", { hidden: true }, caption, element("thead", {}, element("tr", {}, ...heads)));
-    table.append(this.rows);
-    return table;
+    const head = element("thead", {}, element("tr", {}, ...heads));
+    return element("table", { hidden: true }, caption, head, this.rows);
   }
 
   #makeCall(label) {
@@ -154,6 +157,6 @@ export class ServerCard {
   showDiagnosis({ level, message, advice }) {
     this.setLevel(level);
     const text = message.charAt(0).toUpperCase() + message.slice(1);
-    this.message.replaceChildren(`${text}.`, ...(advice ? [" ", element("span", { className: "advice" }, advice)] : []));
+    this.message.replaceChildren(`${text}.`, ...adviceOf({ advice }));
   }
 }

@@ -50,3 +50,5 @@ def chromium(
             yield browser
         finally:
             browser.close()
+
+
