@@ -6,11 +6,12 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Optional
 
 
 @contextmanager
@@ -85,3 +86,26 @@ def wait_unless(once: bool) -> None:
     if not once:
         print("Ctrl-C ends it.", flush=True)
         signal.pause()
+
+
+def free_port() -> int:
+    """Return a TCP port of loopback that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Say whether somebody takes connections on a port of loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def own_address() -> Optional[str]:
+    """Return the address with which this machine reaches others; None without a network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # only chooses a route; nothing is sent
+        except OSError:
+            return None
+        return str(probe.getsockname()[0])

@@ -50,5 +50,3 @@ def chromium(
             yield browser
         finally:
             browser.close()
-
-

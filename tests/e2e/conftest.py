@@ -2,6 +2,91 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 import sys
+from pathlib import Path
+from typing import Iterator
 
-collect_ignore_glob = ["test_*.py"] if sys.version_info < (3, 10) else []
+import pytest
+
+from conftest import missing, require_program
+
+if sys.version_info >= (3, 10):
+    from playwright.sync_api import Browser
+
+    from e2e import browser
+    from e2e.lab import Lab, chain, key_hash, make_certificate
+    from integration import netns
+    from integration.turn import Certificate
+else:
+    collect_ignore_glob = ["test_*.py"]
+
+PROGRAMS = {
+    "turnserver": "coturn",
+    "nginx": "nginx",
+    "pulseaudio": "pulseaudio",
+    "paplay": "pulseaudio-utils",
+    "chromium": "chromium",
+}
+GSTREAMER = "python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-bad gstreamer1.0-nice"
+
+
+@pytest.fixture(scope="session")
+def sound_certificate(tmp_path_factory: pytest.TempPathFactory) -> "Certificate":
+    """coturn's certificate, for the address that it has in the network."""
+    return make_certificate(tmp_path_factory.mktemp("certificate"), netns.SERVER)
+
+
+@pytest.fixture(scope="module")
+def sound_network(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[netns.Network]":
+    """Two namespaces: desktops behind a NAT, and the outside."""
+    for program, package in PROGRAMS.items():
+        require_program(program, package)
+    check = subprocess.run(
+        [chain.SYSTEM_PYTHON, chain.SOUND, "--check"], capture_output=True, text=True
+    )
+    if check.returncode:
+        missing(f"{check.stderr.strip()[-200:]}; apt-get install {GSTREAMER}")
+    with contextlib.ExitStack() as stack:
+        try:
+            made = stack.enter_context(netns.network())
+        except netns.NoNamespaceError as error:
+            missing(f"no network namespace can be made here: {error}")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def chromium(
+    sound_network: "netns.Network",
+    sound_certificate: "Certificate",
+    tmp_path_factory: pytest.TempPathFactory,
+) -> "Iterator[Browser]":
+    """A Chromium outside, with a beep for a microphone, that trusts coturn's certificate."""
+    folder = tmp_path_factory.mktemp("chromium")
+    trust = f"--ignore-certificate-errors-spki-list={key_hash(sound_certificate)}"
+    with browser.chromium(folder, sound_network.outside, [*browser.SPEAKING, trust]) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def gstreamer_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for GStreamer's registry, which takes it seconds to make."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def lab(
+    sound_network: "netns.Network",
+    chromium: "Browser",
+    sound_certificate: "Certificate",
+    gstreamer_cache: Path,
+    tmp_path: Path,
+) -> "Iterator[Lab]":
+    """A laboratory without anything in it; what it starts ends with the test."""
+    with contextlib.ExitStack() as stack:
+        made = Lab(sound_network, chromium, sound_certificate, tmp_path, stack)
+        (made.inside.folder / "cache").symlink_to(gstreamer_cache)
+        yield made
+    for log in sorted(tmp_path.rglob("*.log")):  # pytest shows it when the test fails
+        print(f"== {log.name}\n{log.read_text(encoding='utf-8', errors='replace')[-5000:]}")

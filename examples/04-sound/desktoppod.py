@@ -1,0 +1,44 @@
+"""What the sound container of a desktop gets: its environment, read out of the injected pod."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+MANIFEST = Path(__file__).resolve().parent.parent / "02-desktop-pod" / "desktop.yaml"
+"""A desktop pod without sound."""
+
+
+def sound_environment(od_config: Path, user: str, pod_ip: str) -> Dict[str, str]:
+    """Return the environment that kubelet gives to a user's sound container.
+
+    It is what `prepare_pod` puts into a desktop pod and its Secret; nothing of it
+    is made here.
+    """
+    import yaml
+
+    from abcwebrtc import WebRTCConfig, prepare_pod
+
+    pod = yaml.safe_load(MANIFEST.read_text(encoding="utf-8"))
+    prepared = prepare_pod(pod, WebRTCConfig.from_file(od_config), user)
+    containers = prepared.pod["spec"]["containers"]
+    (container,) = [one for one in containers if one["name"].startswith("s-")]
+    return {
+        entry["name"]: variable(entry, prepared.secret, {"status.podIP": pod_ip})
+        for entry in container["env"]
+    }
+
+
+def variable(
+    entry: Dict[str, Any], secret: Optional[Dict[str, Any]], fields: Dict[str, str]
+) -> str:
+    """Return the value of an entry of ``env``, which may come from a field or a Secret."""
+    if "valueFrom" not in entry:
+        return str(entry["value"])
+    source = entry["valueFrom"]
+    if "fieldRef" in source:
+        return fields[source["fieldRef"]["fieldPath"]]
+    reference = source["secretKeyRef"]
+    if secret is None or reference["name"] != secret["metadata"]["name"]:
+        raise LookupError(f"no Secret {reference['name']}")
+    return str(secret["stringData"][reference["key"]])

@@ -1,0 +1,132 @@
+// A call with the sound container: it offers, the browser answers, both send candidates.
+
+import { Failure, masked } from "./endpoint.js";
+
+const PATIENCE = 15000; // milliseconds for what the container has to send
+
+/**
+ * One call. `tell` has the page's functions: say(text), fail(text), hear(stream), state(text).
+ * `options` are { user, relay }; with relay there is no way but through TURN.
+ */
+export class Call {
+  constructor(sound, options, tell) {
+    this.sound = sound;
+    this.options = options;
+    this.tell = tell;
+    this.peer = null;
+    this.refusals = [];
+    this.relays = 0;
+    this.remoteCandidates = 0;
+  }
+
+  /** Register with the signalling, and wait for the container's call. */
+  start() {
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    const user = encodeURIComponent(this.options.user);
+    this.socket = new WebSocket(`${scheme}//${location.host}/signalling?user=${user}`);
+    this.socket.onopen = () => this.socket.send(`HELLO ${this.options.user}`);
+    this.socket.onmessage = (event) => this.receive(event.data);
+    this.socket.onclose = () => this.tell.fail("The sound container's signalling has ended.");
+    this.tell.say("Connecting to the signalling");
+    this.expect(() => this.peer, "The sound container does not call: no offer came.");
+  }
+
+  close() {
+    this.socket.onclose = null;
+    this.socket.close();
+    this.peer?.close();
+  }
+
+  expect(condition, otherwise) {
+    setTimeout(() => condition() || this.tell.fail(otherwise), PATIENCE);
+  }
+
+  receive(text) {
+    if (text === "HELLO") {
+      this.tell.say("Registered with the signalling, waiting for the call");
+      return;
+    }
+    const message = JSON.parse(text);
+    this.peer ??= this.connect();
+    const done = message.sdp ? this.answer(message.sdp) : this.addCandidate(message.ice);
+    done.catch((error) => this.tell.fail(String(error)));
+  }
+
+  connect() {
+    const policy = this.options.relay ? { iceTransportPolicy: "relay" } : {};
+    this.tell.say(`rtc_configuration=${masked(this.sound.configuration)}`);
+    const peer = new RTCPeerConnection({ ...this.sound.configuration, ...policy });
+    peer.ontrack = (event) => this.tell.hear(new MediaStream([event.track]));
+    peer.onicecandidate = (event) => this.sendCandidate(event.candidate);
+    peer.onicecandidateerror = (event) => this.refused(event);
+    peer.onconnectionstatechange = () => this.stateChanged(peer.connectionState);
+    this.tell.say("Created peer connection for call and creating SDP");
+    this.expect(
+      () => this.remoteCandidates || this.relays === 0, // then this side has failed already
+      "The sound container found no way to be reached: see its STUN_SERVER and TURN_SERVER.",
+    );
+    this.microphone = this.openMicrophone();
+    return peer;
+  }
+
+  async openMicrophone() {
+    try {
+      return await navigator.mediaDevices.getUserMedia(this.sound.constraints);
+    } catch (error) {
+      this.tell.say(`No microphone, so you can only listen: ${error.name}`);
+      return null;
+    }
+  }
+
+  async answer(offer) {
+    await this.peer.setRemoteDescription(offer);
+    const stream = await this.microphone;
+    stream?.getTracks().forEach((track) => this.peer.addTrack(track, stream));
+    this.tell.say("Local stream answer");
+    await this.peer.setLocalDescription(await this.peer.createAnswer());
+    this.send({ sdp: this.peer.localDescription });
+  }
+
+  async addCandidate(ice) {
+    const candidate = new RTCIceCandidate(ice);
+    this.remoteCandidates += 1;
+    const { foundation, type, address } = candidate;
+    this.tell.say(`Exchange from foundation ${foundation}: ${type} ${address}`);
+    await this.peer.addIceCandidate(candidate);
+  }
+
+  sendCandidate(candidate) {
+    if (candidate) {
+      this.relays += candidate.type === "relay" ? 1 : 0;
+      this.send({ ice: candidate });
+      return;
+    }
+    this.tell.say("ICE Candidate was null, done");
+    if (!this.relays && this.options.relay) {
+      const reasons = this.refusals.join("; ") || "the servers did not answer";
+      this.tell.fail(`No relay: ${reasons}.`);
+    }
+  }
+
+  refused({ errorCode, errorText, url }) {
+    const text = `${url} gives ${errorCode} ${errorText}`.trim();
+    this.refusals.push(text);
+    this.tell.say(`ICE candidate error: ${text}`);
+  }
+
+  stateChanged(state) {
+    this.tell.say(`Connection ${state}`);
+    this.tell.state(state);
+    if (state === "disconnected") {
+      this.tell.fail("The connection is lost: the TURN server or the desktop does not answer.");
+    } else if (state === "failed") {
+      this.tell.fail("The connection failed: no packets come through between the two sides.");
+    }
+  }
+
+  send(message) {
+    if (this.socket.readyState === WebSocket.OPEN) {
+      this.socket.send(JSON.stringify(message));
+    }
+  }
+}

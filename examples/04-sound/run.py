@@ -1,0 +1,160 @@
+"""Sound, from a program in a desktop to a browser, with what abcwebrtc hands out.
+
+    python3 examples/04-sound/run.py
+
+runs coturn with the turnserver.conf of abcwebrtc, `abcwebrtc serve`, a stand-in
+for the sound container with the variables of the injected pod, and a page that
+makes the calls of abcdesktop's client. You open the page and hear what paplay
+plays. It needs no root. Ctrl-C ends it all.
+
+--once        a headless Chromium listens instead of you, and then it ends
+--port N      where the page is (8080)
+--address IP  this machine's own, if it has several
+--apt         install Debian packages that are missing, as root or with sudo
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import shutil
+import signal
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+
+import bootstrap  # noqa: E402
+import stage  # noqa: E402
+
+RUN = HERE / "run"
+USER = "alice"
+TURN_PORT, SIGNALLING_PORT = 34784, 29787
+CHIME, TONE = [523, 659, 784], 440  # Hz
+PACKAGES = [
+    *("coturn", "nginx", "pulseaudio", "pulseaudio-utils", "python3-gi", "python3-websockets"),
+    *("gir1.2-gst-plugins-bad-1.0", "gir1.2-gst-plugins-base-1.0", "gstreamer1.0-nice"),
+    *("gstreamer1.0-plugins-bad", "gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good"),
+    "gstreamer1.0-pulseaudio",
+]
+NO_ADDRESS = """\
+This machine has no address but those of loopback, which WebRTC passes over.
+Connect it to a network, or give it an address that only it knows:
+
+  sudo ip link add sound0 type dummy
+  sudo ip address add 10.98.76.54/32 dev sound0
+  sudo ip link set sound0 up
+
+and then add --address 10.98.76.54 to this command."""
+
+
+def main() -> None:
+    """Do what the module says."""
+    options = parse_options()
+    bootstrap.enter_venv("probe", ["abcwebrtc", "aioice"], options.apt)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    packages = [*PACKAGES, *(["chromium"] if options.once else [])]
+    if not bootstrap.install_debian_packages(packages, options.apt):
+        sys.exit("this example is about these; it needs them all")
+    address = options.address or stage.own_address() or sys.exit(NO_ADDRESS)
+    import chain
+
+    try:
+        with ExitStack() as stack:
+            put_up(stack, address, options)
+    except KeyboardInterrupt:
+        print()
+    except chain.ChainError as error:
+        sys.exit(str(error))
+
+
+def parse_options() -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, default=8080, help=argparse.SUPPRESS)
+    parser.add_argument("--address", help=argparse.SUPPRESS)
+    parser.add_argument("--apt", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def put_up(stack: ExitStack, address: str, options: argparse.Namespace) -> None:
+    """Start it all, and let somebody hear it."""
+    import chain
+
+    od_config, host = make_files(address), chain.Host(RUN)
+    coturn = chain.running_coturn(host, od_config, "--listening-ip", address)
+    stack.enter_context(coturn)
+    say(f"coturn relays at {address}:{TURN_PORT}, as abcwebrtc turnserver-conf has it")
+    starting = chain.running_desktop(
+        host, od_config, USER, address, SIGNALLING_PORT, "--relay-only"
+    )
+    desktop = stack.enter_context(starting)
+    say(f"the sound container of {USER} runs, with the variables of the injected pod")
+    api = stack.enter_context(chain.running_serve(host, od_config))
+    say(f"abcwebrtc serve answers at {api}")
+    addresses = {USER: desktop.address}
+    site = chain.running_nginx(host, options.port, api, RUN / "logins", addresses)
+    url = stack.enter_context(site) + f"/?user={USER}&relay"
+    say(f"the page is {url}")
+    (listen if options.once else explain)(desktop, url)
+
+
+def make_files(address: str) -> Path:
+    """Make the secret, the user's token and the od.config of this machine; return its path."""
+    shutil.rmtree(RUN, ignore_errors=True)
+    logins = RUN / "logins"
+    logins.mkdir(mode=0o700, parents=True)
+    RUN.chmod(0o700)
+    (RUN / "turn_secret").write_text(secrets.token_urlsafe(32) + "\n")
+    (RUN / "user_public_key.pem").write_bytes(stage.make_user(logins))
+    (logins / "token").rename(logins / USER)
+    text = (HERE / "od.config").read_text(encoding="utf-8")
+    od_config = RUN / "od.config"
+    od_config.write_text(text.replace("turn.domain.local:3478", f"{address}:{TURN_PORT}"))
+    return od_config
+
+
+def explain(desktop: object, url: str) -> None:
+    """Say what a person does now, and wait for Ctrl-C."""
+    import tones
+
+    wav = tones.write_wav(RUN / "chime.wav", CHIME, 0.5)
+    environment = f"PULSE_SERVER={desktop.pulse_server}"
+    print(f"\nOpen {url} and click Connect. Then play something in the desktop:\n")
+    print(f"  {environment} paplay {wav}\n")
+    print("What you say is in the desktop's microphone; this records it until Ctrl-C:\n")
+    print(f"  {environment} parecord --device=microphone voice.wav\n")
+    stage.wait_unless(False)
+
+
+def listen(desktop: object, url: str) -> None:
+    """Play a tone in the desktop, and let a headless Chromium hear it."""
+    import headless
+    import tones
+
+    wav = tones.write_wav(RUN / "tone.wav", [TONE], 60)
+    with headless.playing(desktop.pulse_server, wav):
+        say(f"paplay plays {TONE} Hz in the desktop; Chromium opens the page")
+        for line in headless.console(url + "&start", RUN / "chromium"):
+            print(f"  {line}", flush=True)
+            if line.startswith("Heard "):
+                break
+            if line.startswith("FAILED: "):
+                sys.exit("there is no sound, see above")
+    if abs(int(line.split()[1]) - TONE) > 2:
+        sys.exit(f"this is not {TONE} Hz")
+    say("Chromium has heard it")
+
+
+def say(text: str) -> None:
+    """Print what happens."""
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,270 @@
+"""The whole way of sound: Chromium and coturn outside, desktops behind their NAT.
+
+It is put up by the modules of examples/04-sound, in the two network namespaces of
+`integration.netns`. What browsers, desktops and coturn know can differ: each is
+given an od.config.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import dataclasses
+import hashlib
+import ssl
+import subprocess
+import sys
+import time
+from array import array
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
+
+import trustme
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import load_pem_x509_certificate
+from playwright.sync_api import Browser, Page
+
+from conftest import require_program
+from integration.netns import DESKTOP, SERVER, Namespace, Network
+from integration.turn import Certificate
+from support import SECRET, WAIT, environment, make_token, wait_for, write_od_config
+
+EXAMPLE = Path(__file__).resolve().parent.parent.parent / "examples" / "04-sound"
+sys.path.insert(0, str(EXAMPLE))
+
+import chain  # noqa: E402
+import tones  # noqa: E402
+
+TURN_PORT, TLS_PORT, SIGNALLING_PORT, WEB_PORT = 3478, 5349, 29787, 8080
+USERS = [f"user{number}" for number in range(1, 33)]
+"""Whose desktops there can be; the address of each is known before it runs."""
+ADDRESSES = {user: f"{DESKTOP}:{SIGNALLING_PORT + i}" for i, user in enumerate(USERS)}
+RELAY_ONLY = "--relay-only"
+TOLERANCE = 4.0
+"""Hz, for what the page takes for the loudest tone."""
+
+COTURN: Mapping[str, Any] = {
+    "coturn_static_auth_secret": SECRET,
+    "ttl": 600,
+    "protocol": "turn",
+    "url": f"{SERVER}:{TURN_PORT}",
+    "username": "userid",
+}
+ENTRIES: Mapping[str, Any] = {
+    "webrtc.enable": True,
+    "webrtc.coturn": COTURN,
+    "webrtc.desktop": {"turn": True},
+    "webrtc.rtc_constraints": {"video": False, "audio": True},
+    "desktop.pod": {"sound": {"image": "sound", "enable": True, "acl": {"permit": ["all"]}}},
+}
+
+
+def make_certificate(folder: Path, address: str) -> Certificate:
+    """Return a certificate for an address, and its key, in files."""
+    authority = trustme.CA()
+    issued = authority.issue_cert(address)
+    files = folder / "turn.pem", folder / "turn.key", folder / "authority.pem"
+    files[0].write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
+    files[1].write_bytes(issued.private_key_pem.bytes())
+    files[2].write_bytes(authority.cert_pem.bytes())
+    return Certificate(*files, ssl.create_default_context(cafile=files[2]))
+
+
+def key_hash(certificate: Certificate) -> str:
+    """Return the hash by which Chromium trusts a certificate: of its key, SHA-256, base64."""
+    key = load_pem_x509_certificate(certificate.cert_file.read_bytes()).public_key()
+    return base64.b64encode(
+        hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+    ).decode()
+
+
+class Lab:
+    """What a test starts; all of it ends with `stack`."""
+
+    def __init__(
+        self,
+        network: Network,
+        browser: Browser,
+        certificate: Certificate,
+        folder: Path,
+        stack: contextlib.ExitStack,
+    ) -> None:
+        self.network, self.browser, self._certificate = network, browser, certificate
+        self.folder, self._stack = folder, stack
+        self.outside = self._host("outside", network.outside)
+        self.inside = self._host("inside", network.desktop)
+        self._sites = 0
+
+    def _host(self, name: str, namespace: Namespace) -> chain.Host:
+        folder = self.folder / name
+        folder.mkdir()
+        return chain.Host(folder, lambda command: namespace.command(*command), environment())
+
+    def od_config(self, name: str = "od.config", coturn: Any = None, **changes: Any) -> Path:
+        """Write an od.config: `coturn` changes its ``webrtc.coturn``, or is a list to replace it.
+
+        The other changes are those of `support.write_od_config`.
+        """
+        folder = self.folder / f"config-{name}"
+        folder.mkdir(exist_ok=True)
+        entry = coturn if isinstance(coturn, list) else {**COTURN, **(coturn or {})}
+        return write_od_config(folder, ENTRIES, **{"webrtc__coturn": entry, **changes})
+
+    def start_coturn(self, od_config: Path) -> chain.Program:
+        """Start coturn as ``abcwebrtc turnserver-conf`` has it; `stop_program` ends it early."""
+        files = ("--cert", self._certificate.cert_file, "--key", self._certificate.key_file)
+        starting = chain.running_coturn(self.outside, od_config, *files)
+        coturn = self._stack.enter_context(starting)
+        wait_for(lambda: self.network.outside.listens("udp", TURN_PORT))
+        return coturn
+
+    def start_desktop(self, user: str, od_config: Path, *options: object) -> Desktop:
+        """Start the sound container of one of `USERS`, with a PulseAudio of its own."""
+        port = ADDRESSES[user].partition(":")[2]
+        starting = chain.running_desktop(
+            self.inside, od_config, user, DESKTOP, int(port), *(options or [RELAY_ONLY])
+        )
+        return Desktop(self._stack.enter_context(starting))
+
+    def start_site(self, od_config: Path) -> Site:
+        """Start ``abcwebrtc serve`` and the web server that a browser goes to."""
+        self._sites += 1
+        folder = self.outside.folder / f"site{self._sites}"
+        (folder / "logins").mkdir(parents=True)
+        for user in USERS:
+            (folder / "logins" / user).write_text(make_token(user))
+        host = dataclasses.replace(self.outside, folder=folder)
+        api = self._stack.enter_context(chain.running_serve(host, od_config))
+        port = WEB_PORT + self._sites
+        starting = chain.running_nginx(host, port, api, folder / "logins", ADDRESSES)
+        url = self._stack.enter_context(starting)
+        wait_for(lambda: self.network.outside.listens("tcp", port))
+        return Site(url, self)
+
+    def new_page(self) -> Page:
+        """Return a page in a browser context of its own, which may use the microphone."""
+        context = self.browser.new_context(permissions=["microphone"])
+        self._stack.callback(context.close)
+        return context.new_page()
+
+
+class Desktop:
+    """A desktop whose sound container runs."""
+
+    def __init__(self, running: chain.Desktop) -> None:
+        self.user, self.running = running.user, running
+
+    @contextlib.contextmanager
+    def playing(self, *hertz: float, seconds: float = 60) -> Iterator[None]:
+        """Play tones with paplay, one after the other, as a program of the desktop does."""
+        wav = tones.write_wav(self.running.folder / "tones.wav", hertz, seconds)
+        with self._program("paplay", str(wav)):
+            yield
+
+    @contextlib.contextmanager
+    def _program(self, *command: str, **options: Any) -> Iterator["subprocess.Popen[bytes]"]:
+        program = require_program(command[0], "pulseaudio-utils")
+        env = {**environment(), "PULSE_SERVER": self.running.pulse_server}
+        process = subprocess.Popen([program, *command[1:]], env=env, **options)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.communicate(timeout=WAIT)
+
+    def record_microphone(self, seconds: float) -> "array[int]":
+        """Return what a program of the desktop hears from the microphone: 16 bit, mono."""
+        format = ["--format=s16le", "--channels=1", f"--rate={tones.RATE}", "--raw"]
+        samples = array("h")
+        with self._program(
+            "parec", "--device=microphone", *format, stdout=subprocess.PIPE
+        ) as process:
+            samples.frombytes(process.stdout.read(2 * int(seconds * tones.RATE)))
+        return samples
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """The origin that has the page, the API and the signalling."""
+
+    url: str
+    lab: Lab
+
+    def open(
+        self, user: str, relay: bool = True, start: bool = True, script: str = ""
+    ) -> SoundPage:
+        """Open the page of a user; without `start` somebody has to click.
+
+        With `relay` there is no way but through TURN. `script` is JavaScript to run
+        before the page's own.
+        """
+        page = self.lab.new_page()
+        if script:
+            page.add_init_script(script)
+        opened = SoundPage(page)
+        options = ["relay"] * relay + ["start"] * start
+        page.goto("&".join([f"{self.url}/?user={user}", *options]))
+        return opened
+
+
+class SoundPage:
+    """The page of a desktop's user, in a browser."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.console: List[str] = []
+        page.on("console", lambda message: self.console.append(message.text))
+        page.on("pageerror", lambda error: self.console.append(f"exception: {error}"))
+
+    def wait_for_tone(self, hertz: float) -> Measure:
+        """Wait until a tone is the loudest that is heard."""
+
+        def hears() -> Optional[Measure]:
+            heard = self.measure()
+            near = heard.tone is not None and abs(heard.tone - hertz) <= TOLERANCE
+            return heard if near else None
+
+        return self._wait_for(hears)
+
+    def wait_for_state(self, state: str) -> None:
+        self._wait_for(lambda: self.page.evaluate("sound.state") == state)
+
+    def wait_for_line(self, start: str) -> str:
+        """Return the first line of the console that starts so, once it is there."""
+        return self._wait_for(
+            lambda: next((line for line in self.console if line.startswith(start)), None)
+        )
+
+    def _wait_for(self, condition: Callable[[], Any]) -> Any:
+        end = time.monotonic() + WAIT
+        while time.monotonic() < end:
+            value = condition()
+            if value:
+                return value
+            self.page.wait_for_timeout(50)  # in which Playwright takes what the page says
+        raise AssertionError("waited in vain; the console:\n" + "\n".join(self.console))
+
+    def measure(self) -> Measure:
+        return Measure(**self.page.evaluate("sound.measure()"))
+
+    def failures(self) -> List[str]:
+        return list(self.page.evaluate("sound.failures"))
+
+    def status(self) -> str:
+        """Return what the page tells its user."""
+        return self.page.inner_text("#status")
+
+    def heard_after(self) -> float:
+        """Return how long the first sound took, in seconds."""
+        return float(self.page.evaluate("sound.heardAfter")) / 1000
+
+    def statistics(self) -> Dict[str, Any]:
+        return dict(self.page.evaluate("sound.statistics()"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """What a page hears: its level in dB of full scale, its loudest tone in Hz."""
+
+    level: float
+    tone: Optional[float]
