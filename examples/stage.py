@@ -95,10 +95,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def listens(port: int) -> bool:
-    """Say whether somebody takes connections on a port of loopback."""
+def bind_fault(host: str, port: int) -> Optional[str]:
+    """Return why a TCP port can't be listened on; None where it can."""
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return os.strerror(error.errno or 0)
+    return None
 
 
 def own_address() -> Optional[str]:

@@ -95,6 +95,11 @@ class Program:
         """What it has printed so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
+    def stop(self) -> None:
+        """End it before its time."""
+        self.process.terminate()
+        self.process.wait(SECONDS)
+
     def wait_for(self, text: str) -> str:
         """Return the first whole line that has a text in it, once it is there."""
 

@@ -31,7 +31,8 @@ import stage  # noqa: E402
 
 RUN = HERE / "run"
 USER = "alice"
-TURN_PORT, SIGNALLING_PORT = 34784, 29787
+TURN_PORT = 34784
+LOOPBACK = "127.0.0.1"
 CHIME, TONE = [523, 659, 784], 440  # Hz
 PACKAGES = [
     *("coturn", "nginx", "pulseaudio", "pulseaudio-utils", "python3-gi", "python3-websockets"),
@@ -59,6 +60,10 @@ def main() -> None:
     if not bootstrap.install_debian_packages(packages, options.apt):
         sys.exit("this example is about these; it needs them all")
     address = options.address or stage.own_address() or sys.exit(NO_ADDRESS)
+    for host, port in ((address, TURN_PORT), (LOOPBACK, options.port)):
+        fault = stage.bind_fault(host, port)
+        if fault:
+            sys.exit(f"{host}:{port} can't be listened on: {fault}")
     import chain
 
     try:
@@ -90,8 +95,9 @@ def put_up(stack: ExitStack, address: str, options: argparse.Namespace) -> None:
     coturn = chain.running_coturn(host, od_config, "--listening-ip", address)
     stack.enter_context(coturn)
     say(f"coturn relays at {address}:{TURN_PORT}, as abcwebrtc turnserver-conf has it")
+    # Only coturn has to be reached from elsewhere; the pod's own address is loopback here.
     starting = chain.running_desktop(
-        host, od_config, USER, address, SIGNALLING_PORT, "--relay-only"
+        host, od_config, USER, LOOPBACK, stage.free_port(), "--relay-only"
     )
     desktop = stack.enter_context(starting)
     say(f"the sound container of {USER} runs, with the variables of the injected pod")

@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 import sys
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 
@@ -16,7 +16,7 @@ if sys.version_info >= (3, 10):
     from playwright.sync_api import Browser
 
     from e2e import browser
-    from e2e.lab import Lab, chain, key_hash, make_certificate
+    from e2e.lab import Lab, SoundPage, chain, key_hash, make_certificate
     from integration import netns
     from integration.turn import Certificate
 else:
@@ -29,6 +29,7 @@ PROGRAMS = {
     "paplay": "pulseaudio-utils",
     "chromium": "chromium",
 }
+TIME = "seconds until sound"
 GSTREAMER = "python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-bad gstreamer1.0-nice"
 
 
@@ -90,3 +91,17 @@ def lab(
         yield made
     for log in sorted(tmp_path.rglob("*.log")):  # pytest shows it when the test fails
         print(f"== {log.name}\n{log.read_text(encoding='utf-8', errors='replace')[-5000:]}")
+
+
+@pytest.fixture
+def report_time(record_property: Callable[[str, object], None]) -> "Callable[[SoundPage], None]":
+    """Return a function that reports how long a page waited for its sound."""
+    return lambda page: record_property(TIME, page.heard_after())
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the times, which no test asserts."""
+    for report in terminalreporter.getreports("passed"):
+        times = ", ".join(f"{value:.1f}" for name, value in report.user_properties if name == TIME)
+        if times:
+            terminalreporter.write_line(f"{TIME}: {times} ({report.nodeid})")

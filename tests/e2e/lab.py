@@ -39,7 +39,6 @@ TURN_PORT, TLS_PORT, SIGNALLING_PORT, WEB_PORT = 3478, 5349, 29787, 8080
 USERS = [f"user{number}" for number in range(1, 33)]
 """Whose desktops there can be; the address of each is known before it runs."""
 ADDRESSES = {user: f"{DESKTOP}:{SIGNALLING_PORT + i}" for i, user in enumerate(USERS)}
-RELAY_ONLY = "--relay-only"
 TOLERANCE = 4.0
 """Hz, for what the page takes for the loudest tone."""
 
@@ -111,19 +110,18 @@ class Lab:
         return write_od_config(folder, ENTRIES, **{"webrtc__coturn": entry, **changes})
 
     def start_coturn(self, od_config: Path) -> chain.Program:
-        """Start coturn as ``abcwebrtc turnserver-conf`` has it; `stop_program` ends it early."""
+        """Start coturn as ``abcwebrtc turnserver-conf`` has it; its `stop()` ends it early."""
         files = ("--cert", self._certificate.cert_file, "--key", self._certificate.key_file)
         starting = chain.running_coturn(self.outside, od_config, *files)
         coturn = self._stack.enter_context(starting)
         wait_for(lambda: self.network.outside.listens("udp", TURN_PORT))
         return coturn
 
-    def start_desktop(self, user: str, od_config: Path, *options: object) -> Desktop:
+    def start_desktop(self, user: str, od_config: Path, relay_only: bool = True) -> Desktop:
         """Start the sound container of one of `USERS`, with a PulseAudio of its own."""
+        options = ["--relay-only"] * relay_only
         port = ADDRESSES[user].partition(":")[2]
-        starting = chain.running_desktop(
-            self.inside, od_config, user, DESKTOP, int(port), *(options or [RELAY_ONLY])
-        )
+        starting = chain.running_desktop(self.inside, od_config, user, DESKTOP, int(port), *options)
         return Desktop(self._stack.enter_context(starting))
 
     def start_site(self, od_config: Path) -> Site:
@@ -162,24 +160,33 @@ class Desktop:
             yield
 
     @contextlib.contextmanager
-    def _program(self, *command: str, **options: Any) -> Iterator["subprocess.Popen[bytes]"]:
-        program = require_program(command[0], "pulseaudio-utils")
+    def _program(self, name: str, *arguments: str) -> Iterator[None]:
+        program = require_program(name, "pulseaudio-utils")
         env = {**environment(), "PULSE_SERVER": self.running.pulse_server}
-        process = subprocess.Popen([program, *command[1:]], env=env, **options)
+        process = subprocess.Popen([program, *arguments], env=env)
         try:
-            yield process
+            yield
         finally:
             process.terminate()
-            process.communicate(timeout=WAIT)
+            process.wait(WAIT)
+
+    def candidates(self) -> List[str]:
+        """Return the candidates of the container's calls, once it has them all."""
+        self.running.container.wait_for("ice-gathering-state complete")
+        lines = self.running.container.output.splitlines()
+        return [line for line in lines if line.startswith("candidate ")]
 
     def record_microphone(self, seconds: float) -> "array[int]":
         """Return what a program of the desktop hears from the microphone: 16 bit, mono."""
-        format = ["--format=s16le", "--channels=1", f"--rate={tones.RATE}", "--raw"]
+        sound = ["--format=s16le", "--channels=1", f"--rate={tones.RATE}", "--raw"]
+        sound.append("--latency-msec=50")
+        file = self.running.folder / "microphone.raw"
+        file.unlink(missing_ok=True)
+        wanted = int(seconds * tones.RATE)
+        with self._program("parec", "--device=microphone", *sound, str(file)):
+            wait_for(lambda: file.exists() and file.stat().st_size >= 2 * wanted)
         samples = array("h")
-        with self._program(
-            "parec", "--device=microphone", *format, stdout=subprocess.PIPE
-        ) as process:
-            samples.frombytes(process.stdout.read(2 * int(seconds * tones.RATE)))
+        samples.frombytes(file.read_bytes()[: 2 * wanted])
         return samples
 
 
@@ -224,18 +231,21 @@ class SoundPage:
             near = heard.tone is not None and abs(heard.tone - hertz) <= TOLERANCE
             return heard if near else None
 
-        return self._wait_for(hears)
+        return self.wait_until(hears)
+
+    def wait_for_silence(self) -> None:
+        self.wait_until(lambda: self.measure().tone is None)
 
     def wait_for_state(self, state: str) -> None:
-        self._wait_for(lambda: self.page.evaluate("sound.state") == state)
+        self.wait_until(lambda: self.page.evaluate("sound.state") == state)
 
     def wait_for_line(self, start: str) -> str:
         """Return the first line of the console that starts so, once it is there."""
-        return self._wait_for(
+        return self.wait_until(
             lambda: next((line for line in self.console if line.startswith(start)), None)
         )
 
-    def _wait_for(self, condition: Callable[[], Any]) -> Any:
+    def wait_until(self, condition: Callable[[], Any]) -> Any:
         end = time.monotonic() + WAIT
         while time.monotonic() < end:
             value = condition()

@@ -2,7 +2,8 @@
 
 import { Failure, masked } from "./endpoint.js";
 
-const PATIENCE = 15000; // milliseconds for what the container has to send
+const PATIENCE = 15000; // milliseconds for what others have to do
+const NO_PACKETS = "The connection failed: no packets come through between the two sides.";
 
 /**
  * One call. `tell` has the page's functions: say(text), fail(text), hear(stream), state(text).
@@ -14,6 +15,8 @@ export class Call {
     this.options = options;
     this.tell = tell;
     this.peer = null;
+    this.closed = false;
+    this.connected = false;
     this.refusals = [];
     this.relays = 0;
     this.remoteCandidates = 0;
@@ -28,17 +31,18 @@ export class Call {
     this.socket.onmessage = (event) => this.receive(event.data);
     this.socket.onclose = () => this.tell.fail("The sound container's signalling has ended.");
     this.tell.say("Connecting to the signalling");
-    this.expect(() => this.peer, "The sound container does not call: no offer came.");
+    this.expect(() => this.peer, () => "The sound container does not call: no offer came.");
   }
 
   close() {
+    this.closed = true;
     this.socket.onclose = null;
     this.socket.close();
     this.peer?.close();
   }
 
   expect(condition, otherwise) {
-    setTimeout(() => condition() || this.tell.fail(otherwise), PATIENCE);
+    setTimeout(() => this.closed || condition() || this.tell.fail(otherwise()), PATIENCE);
   }
 
   receive(text) {
@@ -61,10 +65,6 @@ export class Call {
     peer.onicecandidateerror = (event) => this.refused(event);
     peer.onconnectionstatechange = () => this.stateChanged(peer.connectionState);
     this.tell.say("Created peer connection for call and creating SDP");
-    this.expect(
-      () => this.remoteCandidates || this.relays === 0, // then this side has failed already
-      "The sound container found no way to be reached: see its STUN_SERVER and TURN_SERVER.",
-    );
     this.microphone = this.openMicrophone();
     return peer;
   }
@@ -85,6 +85,7 @@ export class Call {
     this.tell.say("Local stream answer");
     await this.peer.setLocalDescription(await this.peer.createAnswer());
     this.send({ sdp: this.peer.localDescription });
+    this.expect(() => this.connected, () => this.whatIsMissing());
   }
 
   async addCandidate(ice) {
@@ -103,13 +104,23 @@ export class Call {
     }
     this.tell.say("ICE Candidate was null, done");
     if (!this.relays && this.options.relay) {
-      const reasons = this.refusals.join("; ") || "the servers did not answer";
-      this.tell.fail(`No relay: ${reasons}.`);
+      this.tell.fail(this.whatIsMissing());
     }
   }
 
+  /** Say why there is no connection. */
+  whatIsMissing() {
+    if (!this.relays && this.options.relay) {
+      return `No relay: ${this.refusals.join("; ") || "the TURN server does not answer"}.`;
+    }
+    if (!this.remoteCandidates) {
+      return "The sound container found no way to be reached: see its STUN_SERVER and TURN_SERVER.";
+    }
+    return NO_PACKETS;
+  }
+
   refused({ errorCode, errorText, url }) {
-    const text = `${url} gives ${errorCode} ${errorText}`.trim();
+    const text = `${url} gives ${errorCode} ${errorText}`.replace(/[ .]+$/, "");
     this.refusals.push(text);
     this.tell.say(`ICE candidate error: ${text}`);
   }
@@ -117,10 +128,11 @@ export class Call {
   stateChanged(state) {
     this.tell.say(`Connection ${state}`);
     this.tell.state(state);
+    this.connected ||= state === "connected";
     if (state === "disconnected") {
       this.tell.fail("The connection is lost: the TURN server or the desktop does not answer.");
     } else if (state === "failed") {
-      this.tell.fail("The connection failed: no packets come through between the two sides.");
+      this.tell.fail(NO_PACKETS);
     }
   }
 
