@@ -101,8 +101,8 @@ def bind_fault(host: str, port: int) -> Optional[str]:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
-            return os.strerror(error.errno or 0)
+        except (OSError, OverflowError) as error:
+            return getattr(error, "strerror", None) or str(error)
     return None
 
 

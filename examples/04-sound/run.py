@@ -16,6 +16,7 @@ plays. It needs no root. Ctrl-C ends it all.
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import secrets
 import shutil
 import signal
@@ -35,7 +36,8 @@ TURN_PORT = 34784
 LOOPBACK = "127.0.0.1"
 CHIME, TONE = [523, 659, 784], 440  # Hz
 PACKAGES = [
-    *("coturn", "nginx", "pulseaudio", "pulseaudio-utils", "python3-gi", "python3-websockets"),
+    *("coturn", "nginx", "pulseaudio", "pulseaudio-utils"),
+    *("python3-gi", "python3-gst-1.0", "python3-websockets"),
     *("gir1.2-gst-plugins-bad-1.0", "gir1.2-gst-plugins-base-1.0", "gstreamer1.0-nice"),
     *("gstreamer1.0-plugins-bad", "gstreamer1.0-plugins-base", "gstreamer1.0-plugins-good"),
     "gstreamer1.0-pulseaudio",
@@ -44,8 +46,9 @@ NO_ADDRESS = """\
 This machine has no address but those of loopback, which WebRTC passes over.
 Connect it to a network, or give it an address that only it knows:
 
-  sudo ip link add sound0 type dummy
+  sudo ip link add sound0 type veth peer name sound1
   sudo ip address add 10.98.76.54/32 dev sound0
+  sudo ip link set sound1 up
   sudo ip link set sound0 up
 
 and then add --address 10.98.76.54 to this command."""
@@ -63,7 +66,7 @@ def main() -> None:
     for host, port in ((address, TURN_PORT), (LOOPBACK, options.port)):
         fault = stage.bind_fault(host, port)
         if fault:
-            sys.exit(f"{host}:{port} can't be listened on: {fault}")
+            sys.exit(f"{host}:{port} can't be listened on: {fault}; see --address and --port")
     import chain
 
     try:
@@ -82,9 +85,17 @@ def parse_options() -> argparse.Namespace:
     )
     parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=8080, help=argparse.SUPPRESS)
-    parser.add_argument("--address", help=argparse.SUPPRESS)
+    parser.add_argument("--address", type=ipv4_address, help=argparse.SUPPRESS)
     parser.add_argument("--apt", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def ipv4_address(text: str) -> str:
+    """Return an address that WebRTC takes, as text."""
+    address = ipaddress.IPv4Address(text)
+    if address.is_loopback:
+        raise argparse.ArgumentTypeError("WebRTC passes over addresses of loopback")
+    return str(address)
 
 
 def put_up(stack: ExitStack, address: str, options: argparse.Namespace) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -16,7 +15,8 @@ if sys.version_info >= (3, 10):
     from playwright.sync_api import Browser
 
     from e2e import browser
-    from e2e.lab import Lab, SoundPage, chain, key_hash, make_certificate
+    from e2e.gstreamer import require_gstreamer
+    from e2e.lab import Lab, SoundPage, key_hash, make_certificate
     from integration import netns
     from integration.turn import Certificate
 else:
@@ -30,7 +30,6 @@ PROGRAMS = {
     "chromium": "chromium",
 }
 TIME = "seconds until sound"
-GSTREAMER = "python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-plugins-bad gstreamer1.0-nice"
 
 
 @pytest.fixture(scope="session")
@@ -44,11 +43,7 @@ def sound_network(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[netns.N
     """Two namespaces: desktops behind a NAT, and the outside."""
     for program, package in PROGRAMS.items():
         require_program(program, package)
-    check = subprocess.run(
-        [chain.SYSTEM_PYTHON, chain.SOUND, "--check"], capture_output=True, text=True
-    )
-    if check.returncode:
-        missing(f"{check.stderr.strip()[-200:]}; apt-get install {GSTREAMER}")
+    require_gstreamer()
     with contextlib.ExitStack() as stack:
         try:
             made = stack.enter_context(netns.network())

@@ -16,7 +16,11 @@ gi.require_version("GstSdp", "1.0")
 gi.require_version("GstWebRTC", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
 
-ELEMENTS = ("webrtcbin", "nicesrc", "dtlssrtpenc", "srtpenc", "opusenc", "rtpopuspay", "pulsesrc")
+ELEMENTS = (
+    *("webrtcbin", "nicesrc", "dtlssrtpenc", "srtpenc"),
+    *("pulsesrc", "opusenc", "rtpopuspay"),
+    *("rtpopusdepay", "opusdec", "audioconvert", "audioresample", "pulsesink"),
+)
 SERVERS = {"STUN_SERVER": "stun-server", "TURN_SERVER": "turn-server"}
 INTO_DESKTOP = f"""
     rtpopusdepay ! opusdec ! audioconvert ! audioresample ! pulsesink device={pulse.VOICE}
