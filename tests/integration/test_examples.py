@@ -16,6 +16,7 @@ import yaml
 from abcwebrtc import WebRTCConfig
 from conftest import require_program
 from desktop_pod import assert_valid
+from e2e.gstreamer import require_gstreamer
 from pyos_host.apiserver import running_api_server
 from support import environment
 
@@ -23,6 +24,13 @@ NEEDS = {
     "01-first-call": [("turnserver", "coturn")],
     "02-desktop-pod": [],
     "03-beside-pyos": [("turnserver", "coturn"), ("nginx", "nginx")],
+    "04-sound": [
+        ("turnserver", "coturn"),
+        ("nginx", "nginx"),
+        ("pulseaudio", "pulseaudio"),
+        ("paplay", "pulseaudio-utils"),
+        ("chromium", "chromium"),
+    ],
 }
 """The programs of each example, with the Debian packages that have them."""
 PROMISES = {
@@ -46,10 +54,25 @@ PROMISES = {
         "coturn accepted a credential of the old secret and relays at 127.0.0.1:",
         "coturn accepted a credential of the new secret and relays at 127.0.0.1:",
     ],
+    "04-sound": [
+        "coturn relays at ",
+        "the sound container of alice runs, with the variables of the injected pod",
+        "abcwebrtc serve answers at http://127.0.0.1:",
+        "the page is http://localhost:",
+        "paplay plays 440 Hz in the desktop",
+        "Created peer connection for call and creating SDP",
+        "Hz, relay to relay, ",
+        "Chromium has heard it",
+    ],
 }
 """What each example prints, in this order."""
 SERVES = ["--once", "--port", "0"]
-OPTIONS = {"01-first-call": SERVES, "02-desktop-pod": [], "03-beside-pyos": SERVES}
+OPTIONS = {
+    "01-first-call": SERVES,
+    "02-desktop-pod": [],
+    "03-beside-pyos": SERVES,
+    "04-sound": SERVES,
+}
 """What makes an example end by itself."""
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -87,6 +110,8 @@ def test_every_example_is_in_the_tables() -> None:
 def test_an_example_ends_with_what_it_promises(example: Path) -> None:
     for program, package in NEEDS[example.name]:
         require_program(program, package)
+    if example.name == "04-sound":
+        require_gstreamer()
     rest = run_example(readme_command(example), *OPTIONS[example.name])
     for promise in PROMISES[example.name]:
         assert promise in rest
