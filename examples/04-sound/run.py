@@ -23,6 +23,7 @@ import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
@@ -136,7 +137,7 @@ def make_files(address: str) -> Path:
     return od_config
 
 
-def explain(desktop: object, url: str) -> None:
+def explain(desktop: Any, url: str) -> None:
     """Say what a person does now, and wait for Ctrl-C."""
     import tones
 
@@ -149,7 +150,7 @@ def explain(desktop: object, url: str) -> None:
     stage.wait_unless(False)
 
 
-def listen(desktop: object, url: str) -> None:
+def listen(desktop: Any, url: str) -> None:
     """Play a tone in the desktop, and let a headless Chromium hear it."""
     import headless
     import tones

@@ -170,6 +170,12 @@ class Desktop:
             process.terminate()
             process.wait(WAIT)
 
+    def environment(self) -> Dict[str, str]:
+        """Return the environment that the container really has."""
+        file = Path(f"/proc/{self.running.container.process.pid}/environ")
+        entries = file.read_text().rstrip("\0").split("\0")
+        return {name: value for name, _, value in (entry.partition("=") for entry in entries)}
+
     def candidates(self) -> List[str]:
         """Return the candidates of the container's calls, once it has them all."""
         self.running.container.wait_for("ice-gathering-state complete")

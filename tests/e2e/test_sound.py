@@ -7,13 +7,17 @@ test says otherwise, both may reach each other through TURN only.
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import Any, Callable, Dict
+from urllib.parse import unquote
 
 import pytest
 
 from e2e.lab import COTURN, TLS_PORT, TURN_PORT, Desktop, Lab, SoundPage, tones
 from e2e.spectrum import amplitude, loudest_part, loudness
 from integration.netns import SERVER
+from support import SECRET
 
 ReportTime = Callable[[SoundPage], None]
 
@@ -42,6 +46,19 @@ def test_a_tone_is_heard_in_the_browser(lab: Lab, report_time: ReportTime) -> No
     page.wait_for_silence()  # so it was paplay that was heard
     check_it_came_by_relays(page)
     assert page.failures() == []
+    check_nothing_secret_is_shown(lab, desktop)
+
+
+def check_nothing_secret_is_shown(lab: Lab, desktop: Desktop) -> None:
+    """Fail if a secret is in what the programs print, or in a command line."""
+    turn_server = desktop.environment()["TURN_SERVER"]
+    password = turn_server.partition("@")[0].rpartition(":")[2]
+    shown = [file.read_bytes() for file in lab.folder.rglob("*.log")]
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # of a process that has ended
+            shown.append(file.read_bytes())
+    for secret in (SECRET, password, unquote(password)):
+        assert not any(secret.encode() in text for text in shown)
 
 
 WAYS = {
@@ -127,12 +144,15 @@ def test_the_console_says_what_the_document_says(lab: Lab) -> None:
     od_config = lab.od_config(desktop__envlocal=stun)
     lab.start_coturn(od_config)
     desktop = lab.start_desktop("user1", od_config, relay_only=False)
-    page = lab.start_site(od_config).open("user1", relay=False, script=ASK_FOR_THE_MICROPHONE)
+    site = lab.start_site(od_config)
+    page = site.open("user1", relay=False, start=False, script=ASK_FOR_THE_MICROPHONE)
+    page.page.click("#start")
     page.wait_for_line(LINES[1])
     wait_for_all_candidates(page, desktop)
     page.page.evaluate("allowMicrophone()")
     page.wait_for_line(LINES[-1])
     page.wait_for_state("connected")
+    assert '"credential":"..."' in page.wait_for_line(LINES[0])
     steps = [start for line in page.console for start in LINES if line.startswith(start)]
     assert list(dict.fromkeys(steps)) == list(LINES)
     assert steps == sorted(steps, key=LINES.index)

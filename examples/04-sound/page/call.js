@@ -1,6 +1,6 @@
 // A call with the sound container: it offers, the browser answers, both send candidates.
 
-import { Failure, masked } from "./endpoint.js";
+import { masked } from "./endpoint.js";
 
 const PATIENCE = 15000; // milliseconds for what others have to do
 const NO_PACKETS = "The connection failed: no packets come through between the two sides.";
@@ -15,6 +15,7 @@ export class Call {
     this.options = options;
     this.tell = tell;
     this.peer = null;
+    this.microphone = null; // a promise of a stream, or of null
     this.closed = false;
     this.connected = false;
     this.refusals = [];
@@ -28,38 +29,46 @@ export class Call {
     const user = encodeURIComponent(this.options.user);
     this.socket = new WebSocket(`${scheme}//${location.host}/signalling?user=${user}`);
     this.socket.onopen = () => this.socket.send(`HELLO ${this.options.user}`);
-    this.socket.onmessage = (event) => this.receive(event.data);
+    this.socket.onmessage = ({ data }) => this.receive(data).catch((error) => this.giveUp(error));
     this.socket.onclose = () => this.tell.fail("The sound container's signalling has ended.");
     this.tell.say("Connecting to the signalling");
     this.expect(() => this.peer, () => "The sound container does not call: no offer came.");
   }
 
+  /** End the call, and give the microphone back. */
   close() {
     this.closed = true;
     this.socket.onclose = null;
     this.socket.close();
     this.peer?.close();
+    this.microphone?.then((stream) => stream?.getTracks().forEach((track) => track.stop()));
   }
 
+  /** Fail with what `otherwise` says, unless a condition is true in a while. */
   expect(condition, otherwise) {
     setTimeout(() => this.closed || condition() || this.tell.fail(otherwise()), PATIENCE);
   }
 
-  receive(text) {
+  giveUp(error) {
+    this.close();
+    this.tell.fail(`The browser refuses the call. ${error}`);
+  }
+
+  async receive(text) {
     if (text === "HELLO") {
       this.tell.say("Registered with the signalling, waiting for the call");
       return;
     }
     const message = JSON.parse(text);
     this.peer ??= this.connect();
-    const done = message.sdp ? this.answer(message.sdp) : this.addCandidate(message.ice);
-    done.catch((error) => this.tell.fail(String(error)));
+    await (message.sdp ? this.answer(message.sdp) : this.addCandidate(message.ice));
   }
 
   connect() {
-    const policy = this.options.relay ? { iceTransportPolicy: "relay" } : {};
-    this.tell.say(`rtc_configuration=${masked(this.sound.configuration)}`);
-    const peer = new RTCPeerConnection({ ...this.sound.configuration, ...policy });
+    const { configuration } = this.sound;
+    this.tell.say(`rtc_configuration=${masked(configuration)}`);
+    const relayOnly = { ...configuration, iceTransportPolicy: "relay" };
+    const peer = new RTCPeerConnection(this.options.relay ? relayOnly : configuration);
     peer.ontrack = (event) => this.tell.hear(new MediaStream([event.track]));
     peer.onicecandidate = (event) => this.sendCandidate(event.candidate);
     peer.onicecandidateerror = (event) => this.refused(event);

@@ -47,6 +47,7 @@ const tell = {
   },
   hear(stream) {
     element("speaker").srcObject = stream;
+    element("speaker").play().catch((error) => tell.say(`Not played aloud: ${error.message}`));
     listener = new Listener(stream);
   },
 };
