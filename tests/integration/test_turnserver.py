@@ -32,6 +32,7 @@ from integration.turn import (
     RawClient,
     _allocate,
     allocated,
+    error_code,
     free_ports,
     make_certificate,
     raw_refusal,
@@ -134,7 +135,7 @@ def permissions(port: int, secret: str, *peers: str) -> Dict[str, Optional[int]]
 
         def ask(message: stun.Message) -> Optional[int]:
             message.add_message_integrity(key)
-            return client.request(message).error_code
+            return error_code(client.request(message))
 
         assert ask(_allocate(login)) is None
         kind = stun.Method.CREATE_PERMISSION, stun.Class.REQUEST
@@ -427,7 +428,7 @@ def test_every_option_in_coturns_own_help_is_known() -> None:
 def anybody(port: int) -> bool:
     """Say whether an Allocate without any login is taken."""
     with RawClient(port) as client:
-        return client.request(_allocate({})).error_code is None
+        return error_code(client.request(_allocate({}))) is None
 
 
 OPEN: Dict[str, Tuple[List[bytes], str, str]] = {

@@ -265,7 +265,16 @@ async def refused(url: TurnUrl, trust: Optional[ssl.SSLContext] = None) -> Optio
         async with allocated(url, trust):
             return None
     except stun.TransactionFailed as error:
-        return error.response.error_code
+        return error_code(error.response)
+
+
+def error_code(answer: stun.Message) -> Optional[int]:
+    """Return the STUN error that an answer is, None when it is none.
+
+    aioice 0.9 has no property for it.
+    """
+    found = answer.attributes.get("ERROR-CODE")
+    return None if found is None else int(found[0])
 
 
 def refusal(url: TurnUrl, trust: Optional[ssl.SSLContext] = None) -> Optional[int]:
@@ -303,7 +312,7 @@ class RawClient:
         login = {name: challenge[name] for name in ("REALM", "NONCE")}
         message = _allocate({"USERNAME": username, **login})
         message.add_message_integrity(turn.make_integrity_key(username, login["REALM"], credential))
-        return self.request(message).error_code
+        return error_code(self.request(message))
 
 
 def _allocate(attributes: Dict[str, Any]) -> stun.Message:

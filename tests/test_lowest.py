@@ -1,0 +1,48 @@
+"""The lowest versions that pyproject.toml allows are those that are tested."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from typing import List
+
+import pytest
+from packaging.version import Version
+
+from conftest import missing
+from lowest import installed, lowest
+
+
+def test_every_library_has_one_lower_bound_here() -> None:
+    try:
+        found = set(installed())
+    except importlib.metadata.PackageNotFoundError:
+        missing("abcwebrtc is imported here, but not installed")
+    assert found == {"aioice", "cherrypy", "cryptography", "kubernetes", "pyjwt", "pyyaml"}
+
+
+def test_a_bound_of_another_python_and_of_a_tool_is_left_out() -> None:
+    requirements = [
+        "one>=2.3; python_version < '3'",
+        "one>=2.4; python_version >= '3'",
+        "two>=1; extra == 'probe'",
+        "tool>=5; extra == 'test'",
+    ]
+    assert lowest(requirements) == {"one": "2.4", "two": "1"}
+
+
+@pytest.mark.parametrize(
+    "requirements",
+    [["one"], ["one>2"], ["one~=2.0"], ["one>=2,<3"], ["one>=2", "one>=3; python_version > '3'"]],
+    ids=str,
+)
+def test_what_has_no_lowest_version_is_an_error(requirements: List[str]) -> None:
+    with pytest.raises(ValueError, match="write one lower bound"):
+        lowest(requirements)
+
+
+if "LOWEST_VERSIONS" in os.environ:  # as tests/run.py has it for one of its runs
+
+    @pytest.mark.parametrize(("name", "version"), installed().items(), ids=installed())
+    def test_the_run_with_the_lowest_versions_has_them(name: str, version: str) -> None:
+        assert Version(importlib.metadata.version(name)) == Version(version)
