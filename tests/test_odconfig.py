@@ -44,7 +44,11 @@ def read_with_cherrypy(text: str) -> Dict[str, Any]:
 
 def used(entries: Dict[str, Any]) -> Dict[str, str]:
     """Return the entries that abcwebrtc uses, so that 1, 1.0 and True differ."""
-    return {key: repr(value) for key, value in entries.items() if key.startswith(USED)}
+    return {
+        key: repr(value)
+        for key, value in entries.items()
+        if key.startswith("webrtc.") or key in USED
+    }
 
 
 def refusal_of(text: str) -> ConfigError:
