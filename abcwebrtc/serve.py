@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
-import logging
-import re
+import resource
 import signal
 import socket
 import ssl
 import threading
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional, Tuple
-
-from cheroot.ssl.builtin import BuiltinSSLAdapter
-from cheroot.wsgi import Server
+from typing import Any, Callable, Optional
 
 from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
+from abcwebrtc.httpd.loop import MAX_CONNECTIONS, Server
 
-_log = logging.getLogger(__name__)
-
-THREADS = 10
-MAX_HEADER_BYTES = 64 * 1024
-MAX_BODY_BYTES = 1024 * 1024
+_BACKLOG = 1024
+_SPARE_DESCRIPTORS = 64
+"""For what is no connection: log, secret files, the libraries."""
 SHUTDOWN_SECONDS = 20
 """How long a stop waits for the requests in flight, within the 30 seconds that
 Kubernetes gives a pod."""
@@ -54,90 +50,80 @@ def run_server(app: Any, listen: Listen, ready: Callable[[str], None]) -> None:
 
     Raises `ConfigError` when it can't listen, or the certificate can't be used.
     """
-    server = _prepare(app, listen)
+    context = _tls_context(listen.cert, listen.key) if listen.cert and listen.key else None
+    with _listening_socket(listen) as listener:
+        base_url = _base_url(listener, listen)
+        server = Server(app, listener, context, _connection_limit())
+        _run_until_signal(server, lambda: ready(base_url))
+
+
+def _run_until_signal(server: Server, ready: Callable[[], None]) -> None:
     stop = threading.Event()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     for number in handlers:
         signal.signal(number, lambda *_: stop.set())
-    worker = threading.Thread(target=server.serve, name="serve", daemon=True)
+    worker = threading.Thread(target=server.run, name="serve", daemon=True)
     worker.start()
     try:
-        ready(_base_url(server, listen))
+        ready()
         while worker.is_alive() and not stop.wait(0.5):
             pass
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)  # a second signal ends the wait
-        server.stop()
+        server.stop(SHUTDOWN_SECONDS)
+        worker.join()
     if not stop.is_set():
         raise AbcWebRTCError("the server ended by itself; the log above says why")
 
 
-def _prepare(app: Any, listen: Listen) -> Server:
-    if listen.cert and listen.key:
-        _check_certificate(listen.cert, listen.key)
+def _connection_limit() -> int:
+    """Allow this process all descriptors that it may have; return what is for connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):  # a system may have a lower limit still
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    if soft == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    return max(1, min(MAX_CONNECTIONS, soft - _SPARE_DESCRIPTORS))
+
+
+def _listening_socket(listen: Listen) -> socket.socket:
+    reason = "write 0.0.0.0 or :: for all addresses"
     try:
-        server = Server((listen.host, listen.port), app, THREADS, "abcwebrtc")
-        server.max_request_header_size = MAX_HEADER_BYTES
-        server.max_request_body_size = MAX_BODY_BYTES
-        server.shutdown_timeout = SHUTDOWN_SECONDS
-        if listen.cert and listen.key:
-            server.ssl_adapter = _TLSAdapter(listen.cert, listen.key)
-        server.prepare()
-        return server
-    except (OSError, ValueError) as error:
-        # cheroot puts the error of the socket into the text of its own.
-        reason = re.sub(r".*\[Errno -?\d+\] (.*?)\)?$", r"\1", str(error))
+        found = socket.getaddrinfo(
+            listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        for family, kind, protocol, _, address in found if listen.host else ():
+            try:
+                return _bind(socket.socket(family, kind, protocol), address)
+            except OSError as error:
+                reason = error.strerror or str(error)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except ValueError:  # of the IDNA encoding
+        reason = "not a host name"
     raise ConfigError(Problem(f"can't listen on {listen.host} port {listen.port}: {reason}"))
 
 
-class _TLSSocket(ssl.SSLSocket):
-    """A TLS connection that shakes hands at its first read.
-
-    A client that fails at TLS (plain HTTP, no trust in the certificate, or
-    silence) is taken for one that has gone: it is no fault of the server that
-    would be worth cheroot's traceback.
-    """
-
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        """Read into a buffer; 0 bytes are the end of the connection."""
-        try:
-            if self.version() is None:
-                self._shake_hands()
-            return super().recv_into(*args, **kwargs)
-        except ssl.SSLError as error:
-            _log.info("a client failed at TLS: %s", error)
-            return 0
-
-    def _shake_hands(self) -> None:
-        try:
-            self.do_handshake()
-        except ssl.SSLError:
-            raise
-        except OSError as error:  # a timeout is one, and so is a reset
-            raise ssl.SSLError(str(error)) from None
+def _bind(listener: socket.socket, address: Any) -> socket.socket:
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if address[0] == "::":  # IPv4 as well, whatever the system's default is
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
-class _TLSAdapter(BuiltinSSLAdapter):
-    """TLS whose handshake is left to the thread that serves the connection.
-
-    cheroot does it where it accepts, so a client that never begins one keeps
-    all others waiting.
-    """
-
-    def __init__(self, cert: str, key: str) -> None:
-        super().__init__(cert, key)
-        self.context.sslsocket_class = _TLSSocket
-
-    def wrap(self, sock: socket.socket) -> Tuple[ssl.SSLSocket, Dict[str, str]]:
-        """Return the socket, which shakes hands when it is first read."""
-        wrapped = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        return wrapped, {"wsgi.url_scheme": "https", "HTTPS": "on"}
-
-
-def _check_certificate(cert: str, key: str) -> None:
-    """Refuse a certificate before it is served: cheroot would ask for a pass phrase."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+def _tls_context(cert: str, key: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    # A client could have the server compute without end.
+    context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0)
     for file in (cert, key):
         try:
             with open(file, "rb"):
@@ -147,7 +133,7 @@ def _check_certificate(cert: str, key: str) -> None:
         raise ConfigError(Problem(reason, "", file))
     try:
         context.load_cert_chain(cert, key, password=_no_pass_phrase)
-        return
+        return context
     except _EncryptedKeyError:
         reason = "the key is encrypted; give one without a pass phrase"
     except ssl.SSLError:
@@ -163,7 +149,7 @@ def _no_pass_phrase() -> str:
     raise _EncryptedKeyError
 
 
-def _base_url(server: Server, listen: Listen) -> str:
-    host, port = server.bind_addr[:2]
+def _base_url(listener: socket.socket, listen: Listen) -> str:
+    host, port = listener.getsockname()[:2]
     name = f"[{host}]" if ":" in host else host
     return f"{'https' if listen.cert else 'http'}://{name}:{port}"

@@ -1,0 +1,94 @@
+"""Where a request ends, in the bytes of a connection, and which ones are not read at all.
+
+What a request says is for cheroot to tell, once it is complete. Here is only
+what its length depends on, taken more strictly than RFC 9112 asks for: where two
+readers could differ, the request is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List, NamedTuple, Optional
+
+from abcwebrtc.errors import AbcWebRTCError
+
+MAX_HEAD_BYTES = 64 * 1024
+MAX_HEADERS = 100
+"""A header costs the application many times the bytes that it has."""
+MAX_BODY_BYTES = 64 * 1024
+"""As much as `abcwebrtc.rest` takes of JSON."""
+
+_NOT_CRLF = b"\n\n"
+
+
+class RefusedError(AbcWebRTCError):
+    """A request that is answered with an error before it is read."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
+class Head(NamedTuple):
+    """What is known of a request whose headers have arrived."""
+
+    length: int
+    """The bytes that it has, its headers and its body."""
+    expects: bool
+    """Whether the client waits for "100 Continue" before it sends the body."""
+
+
+def read_head(data: bytearray, searched: int = 0) -> Optional[Head]:
+    """Return what the headers of the first request say; None until they are complete.
+
+    The first `searched` bytes were without an end the last time.
+
+    Raises `RefusedError` for a request that is too large, or of no clear length.
+    """
+    end = _end_of_head(data, max(0, searched - 3))
+    if end > MAX_HEAD_BYTES or (end < 0 and len(data) > MAX_HEAD_BYTES):
+        if data.find(b"\n", 0, MAX_HEAD_BYTES) < 0:
+            raise RefusedError(414, "The request line is longer than 64 KiB")
+        raise RefusedError(431, "The headers are larger than 64 KiB")
+    if end < 0:
+        return None
+    request_line, *lines = bytes(data[:end]).split(b"\r\n")[:-2]
+    if len(lines) > MAX_HEADERS:
+        raise RefusedError(431, f"There are more than {MAX_HEADERS} headers")
+    headers = _headers(lines)
+    if b"transfer-encoding" in headers:
+        raise RefusedError(411, "Length Required")
+    expects = headers.get(b"expect", [b""])[-1].lower() == b"100-continue"
+    return Head(end + _body_length(headers), expects and request_line.endswith(b"HTTP/1.1"))
+
+
+def _end_of_head(data: bytearray, start: int) -> int:
+    """Return where the headers end, or -1; lines that end in LF alone are an end too.
+
+    cheroot refuses those with a message of its own.
+    """
+    end = data.find(b"\r\n\r\n", start)
+    other = data.find(_NOT_CRLF, start, end if end >= 0 else len(data))
+    if other >= 0:
+        return other + 2
+    return end + 4 if end >= 0 else -1
+
+
+def _headers(lines: List[bytes]) -> Dict[bytes, List[bytes]]:
+    found: Dict[bytes, List[bytes]] = {}
+    for line in lines:
+        name, _, value = line.partition(b":")
+        if name != name.strip():  # or a line that goes on the one before it
+            raise RefusedError(400, "A header begins with a blank, or has one before its colon")
+        found.setdefault(name.lower(), []).append(value.strip())
+    return found
+
+
+def _body_length(headers: Dict[bytes, List[bytes]]) -> int:
+    values = headers.get(b"content-length", [b"0"])
+    if len(set(values)) > 1:
+        raise RefusedError(400, "There are several Content-Length")
+    if not values[0].isdigit():
+        raise RefusedError(400, "Content-Length is not a number")
+    if len(values[0]) > len(str(MAX_BODY_BYTES)) or int(values[0]) > MAX_BODY_BYTES:
+        raise RefusedError(413, "The body is larger than 64 KiB")
+    return int(values[0])

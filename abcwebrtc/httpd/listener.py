@@ -1,0 +1,66 @@
+"""The listening socket, and the connections that it gives."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import ssl
+from typing import Any, Optional, Tuple
+
+Accepted = Tuple[socket.socket, Tuple[str, int]]
+
+
+class Listener:
+    """A listening socket in a selector, which returns `data` when a client is there."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        context: Optional[ssl.SSLContext],
+        selector: selectors.BaseSelector,
+        data: Any,
+    ) -> None:
+        sock.setblocking(False)
+        self._socket, self._context = sock, context
+        self._selector, self._data = selector, data
+        self._watched = False
+        self.is_open = True
+        self.watch(True)
+
+    def accept(self) -> Optional[Accepted]:
+        """Return a socket that never waits and its client's address; None if none is there.
+
+        Raises `OSError` when the system has no descriptor or memory for one.
+        """
+        while True:
+            try:
+                sock, address = self._socket.accept()
+            except (BlockingIOError, InterruptedError):
+                return None
+            except ConnectionError:  # it has gone before it was accepted
+                continue
+            try:
+                return self._prepare(sock), address[:2]
+            except (OSError, ValueError):  # it has gone since
+                sock.close()
+
+    def _prepare(self, sock: socket.socket) -> socket.socket:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not self._context:
+            return sock
+        return self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+
+    def watch(self, on: bool) -> None:
+        """Have the selector say when a client is there, or not."""
+        if on and not self._watched:
+            self._selector.register(self._socket, selectors.EVENT_READ, self._data)
+        elif self._watched and not on:
+            self._selector.unregister(self._socket)
+        self._watched = on
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self.watch(False)
+        self.is_open = False
+        self._socket.close()
