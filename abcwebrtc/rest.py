@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import json
 import logging
+import re
 import time
 from typing import Any, Callable, Dict, Mapping, Optional
 
@@ -268,6 +269,16 @@ class _JsonRequest(Request):
     error_page = {"default": _error_page}  # noqa: RUF012, as in the base class
     show_tracebacks = False
     hooks = HookMap(hookpoints)
+    _request_line = ""
+
+    @property
+    def request_line(self) -> str:
+        """The first line of the request for the log: the query may hold a key."""
+        return self._request_line
+
+    @request_line.setter
+    def request_line(self, line: str) -> None:
+        self._request_line = re.sub(r"(?s)\?.*(?= )", "", line, count=1)
 
     def process_headers(self) -> None:
         """Refuse headers that can't be decoded, which CherryPy takes for its own fault."""

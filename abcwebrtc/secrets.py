@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import logging
 import os
+import re
 import stat
 import threading
 import time
@@ -20,8 +21,15 @@ from abcwebrtc.errors import ConfigError, CredentialError, Problem
 
 STAT_INTERVAL = 1.0
 """Seconds between two looks at a secret file."""
+SETTLE_SECONDS = 1.0
+"""How long a file must not have changed before it is taken for complete."""
 MAX_FILE_BYTES = 64 * 1024
 _SHA1_BLOCK = 64
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+Signature = Tuple[int, ...]
+"""What is different after every change of a file; its last change is at the end."""
 
 _log = logging.getLogger(__name__)
 
@@ -92,8 +100,12 @@ class FileSecrets:
 
     The file is looked at with one ``stat`` a second at most, which follows
     symbolic links, so that the swap by which the kubelet updates a mounted
-    Secret is seen. While the file is missing, empty or unreadable the last
-    good secrets stay in use, and the log says so once.
+    Secret is seen. While the file is missing, unreadable or has no secret in
+    it, the last good secrets stay in use; the log says so once, and once that it
+    is over.
+
+    A file that changed less than a second ago may be half written. It is taken
+    when the next look finds it as it was.
 
     `clock` gives seconds that never go back.
     """
@@ -105,7 +117,8 @@ class FileSecrets:
         self._lock = threading.Lock()
         self._failing = False
         self._signature = _signature(path)
-        self._secrets = _read_secrets(path)
+        self._seen = self._signature
+        self._secrets = _read_secrets(path, self._signature)
         self._next_look = clock() + STAT_INTERVAL
 
     def current(self) -> Tuple[Secret, ...]:
@@ -121,19 +134,34 @@ class FileSecrets:
     def _look(self) -> None:
         self._next_look = self._clock() + STAT_INTERVAL
         try:
-            # Before reading: a change between the two is then seen next time.
             signature = _signature(self.path)
             if signature == self._signature and not self._failing:
                 return
-            self._secrets = _read_secrets(self.path)
+            if not self._is_settled(signature):
+                return
+            self._secrets = _read_secrets(self.path, signature)
+        except _ChangingError:
+            return
         except ConfigError as error:
             if not self._failing:
-                _log.error("%s; the last good secret stays in use", error)
+                _log.warning("%s; the last good secret stays in use", error)
             self._failing = True
             return
         if self._failing:
-            _log.warning("%s: the secret can be read again", self.path)
+            _log.info("%s: the secret can be read again", self.path)
         self._signature, self._failing = signature, False
+
+    def _is_settled(self, signature: Signature) -> bool:
+        """Say whether a file has been as it is for a while.
+
+        Where the wall clock was changed, it has to be the same at two looks.
+        """
+        before, self._seen = self._seen, signature
+        return signature == before or time.time() - signature[-1] / 1e9 >= SETTLE_SECONDS
+
+
+class _ChangingError(ConfigError):
+    """A file that was changed while it was read."""
 
 
 SecretSource = Union[FixedSecrets, FileSecrets]
@@ -142,6 +170,19 @@ SecretSource = Union[FixedSecrets, FileSecrets]
 def split_secrets(data: bytes) -> Tuple[Secret, ...]:
     """Return the secrets in the content of a file: one a line, blank ones left out."""
     return tuple(Secret(line.strip()) for line in data.splitlines() if line.strip())
+
+
+def unusable_bytes(data: bytes) -> Optional[str]:
+    """Return what is in the content of a secret file that nobody means to have there.
+
+    An editor's byte order mark, or a file in UTF-16, would quietly be a part of
+    the secret, which coturn then doesn't have.
+    """
+    if data.startswith(_BYTE_ORDER_MARKS):
+        return "it begins with a byte order mark; save it as plain text without one"
+    if _CONTROL.search(data):
+        return "it has control characters; it has to be plain text, one secret a line"
+    return None
 
 
 def _secret_bytes(value: Union[str, bytes]) -> bytes:
@@ -168,28 +209,43 @@ def _keyed_sha1(key: bytes) -> Tuple[hashlib._Hash, hashlib._Hash]:
     return hashlib.sha1(inner), hashlib.sha1(outer)
 
 
-def _signature(path: str) -> Tuple[int, ...]:
+def _signature(path: str) -> Signature:
     try:
-        found = os.stat(path)
-        if stat.S_ISREG(found.st_mode):
-            return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-        reason = "not a regular file"
+        return _of_regular_file(os.stat(path))
     except (OSError, ValueError) as error:
         reason = _reason(error)
     raise ConfigError(Problem(f"the secret can't be read: {reason}", "", path))
 
 
-def _read_secrets(path: str) -> Tuple[Secret, ...]:
-    reason: Optional[str] = None
+def _of_regular_file(found: os.stat_result) -> Signature:
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(0, "not a regular file")
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _read_secrets(path: str, signature: Signature) -> Tuple[Secret, ...]:
+    """Return the secrets of a file that had this signature just before."""
     try:
-        with open(path, "rb") as stream:
+        # It may have become a FIFO, which would keep an open() waiting.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)
+            after = _of_regular_file(os.fstat(descriptor))
     except OSError as error:
-        reason = _reason(error)
-    if reason is None and len(data) > MAX_FILE_BYTES:
-        reason = "larger than 64 KiB"
-    if reason:
-        raise ConfigError(Problem(f"the secret can't be read: {reason}", "", path))
+        reason = f"the secret can't be read: {_reason(error)}"
+    else:
+        if after != signature:
+            raise _ChangingError(Problem("the secret changed while it was read", "", path))
+        return _checked_secrets(data, path)
+    raise ConfigError(Problem(reason, "", path))
+
+
+def _checked_secrets(data: bytes, path: str) -> Tuple[Secret, ...]:
+    if len(data) > MAX_FILE_BYTES:
+        raise ConfigError(Problem("the secret can't be read: larger than 64 KiB", "", path))
+    unusable = unusable_bytes(data)
+    if unusable:
+        raise ConfigError(Problem(f"the secret can't be used: {unusable}", "", path))
     secrets = split_secrets(data)
     if not secrets:
         raise ConfigError(Problem("the file holds no secret: it is empty", "", path))

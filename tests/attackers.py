@@ -23,6 +23,8 @@ PATH = "/API/webrtc/coturn_rtcconfiguration"
 POST = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
 GET = b"GET /API/healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 LIFETIME = 120.0
+GATHERING = 5.0
+"""Seconds after which an attack counts as under way, however many are connected."""
 PAUSE = 0.05
 PIECE = b"x" * 65536
 GIB = 1 << 30
@@ -39,10 +41,10 @@ class Crowd:
 
     def run(self) -> None:
         """Hold the connections for ever; one that is closed is opened again."""
-        said, next_drip = False, 0.0
+        said, next_drip, late = False, 0.0, time.monotonic() + GATHERING
         while True:
             self.fill()
-            if len(self.open) == self.count and not said:
+            if not said and (len(self.open) == self.count or time.monotonic() > late):
                 said = True
                 print("ready", flush=True)
             if time.monotonic() >= next_drip:
@@ -94,7 +96,7 @@ class Crowd:
 def connect(port: int, small: bool = False) -> socket.socket:
     client = socket.socket()
     try:
-        client.settimeout(5)
+        client.settimeout(2)
         if small:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         client.connect((HOST, port))

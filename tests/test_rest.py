@@ -18,6 +18,7 @@ import abcwebrtc
 from abcwebrtc.errors import ConfigError, TokenError
 from abcwebrtc.rest import create_app, token_identity
 from abcwebrtc.tokens import UserTokenVerifier
+from badtokens import bad_tokens
 from support import (
     ENTRIES,
     RTC_PATH,
@@ -227,6 +228,19 @@ def test_without_a_good_token_it_is_401_as_in_pyos(
     assert answer.body == b'{"status": 401, "message": "Invalid token"}'
 
 
+@pytest.mark.parametrize("name", bad_tokens())
+@pytest.mark.parametrize(("method", "path"), [("POST", RTC_PATH), ("GET", TURN_PATH)])
+def test_all_bad_tokens_get_the_very_same_answer(method: str, path: str, name: str) -> None:
+    body = "{}" if method == "POST" else None
+    expected = call(verifying_app(), method, path, body)
+    answer = call(verifying_app(), method, path, body, bearer(bad_tokens()[name]))
+    # The moment is the only thing that may differ.
+    differing = {h for h in answer.headers if answer.headers[h] != expected.headers.get(h)}
+    assert differing <= {"date"}
+    assert set(answer.headers) == set(expected.headers)
+    assert (answer.status, answer.body) == (401, expected.body)
+
+
 def test_a_good_token_gives_its_user_a_credential() -> None:
     answer = call(verifying_app(), "POST", RTC_PATH, "{}", bearer(make_token("zo\u00eb@example")))
     assert answer.json()["result"]["iceServers"][1]["username"].endswith(":zo\u00eb@example")
@@ -255,6 +269,18 @@ def test_the_log_says_why_a_token_is_refused_and_not_what_it_is(
         call(verifying_app(), "POST", RTC_PATH, "{}", bearer(token))
     assert "ExpiredSignatureError" in caplog.text
     assert token not in caplog.text
+
+
+@pytest.mark.parametrize("path", [TURN_PATH + "&key=a-marked-key", "/a%3Fkey=a-marked-key"])
+@pytest.mark.parametrize("token", [make_token(), "x"])
+def test_the_access_log_has_no_query(
+    path: str, token: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "cherrypy"):
+        call(verifying_app(), "GET", path.replace("%3F", "?"), headers=bearer(token))
+    (line,) = [r.getMessage() for r in caplog.records if r.name.startswith("cherrypy.access")]
+    assert f'"GET {path.partition("?")[0].partition("%")[0]} HTTP/1.1"' in line
+    assert "marked" not in caplog.text
 
 
 def test_an_identity_that_raises_token_error_is_401_and_its_text_stays_inside() -> None:

@@ -14,11 +14,13 @@ import pprint
 import stat
 import sys
 import threading
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import abcwebrtc.secrets
 from abcwebrtc.errors import ConfigError, CredentialError
 from abcwebrtc.secrets import (
     MAX_FILE_BYTES,
@@ -43,6 +45,12 @@ class Clock:
 
     def tick(self, seconds=STAT_INTERVAL):
         self.time += seconds
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch):
+    """Take a file that has just changed for complete; see the tests of half a file."""
+    monkeypatch.setattr(abcwebrtc.secrets, "SETTLE_SECONDS", 0)
 
 
 @pytest.fixture
@@ -246,6 +254,27 @@ def break_by_a_pipe(path):
     os.mkfifo(str(path))
 
 
+def break_by_a_byte_order_mark(path):
+    path.write_bytes(b"\xef\xbb\xbf" + MARK.encode())
+
+
+def break_by_utf_16(path):
+    path.write_bytes(MARK.encode("utf-16"))
+
+
+def break_by_zeros(path):  # what a crash leaves of a file on some file systems
+    path.write_bytes(MARK.encode() + b"\0" * 512)
+
+
+def break_by_an_escape(path):
+    path.write_bytes(b"\x1b[A" + MARK.encode())
+
+
+def break_by_a_folder_on_the_way(path):
+    path.unlink()
+    path.symlink_to("/dev/null/secret")
+
+
 BREAKING = [
     (break_by_removal, "can't be read: No such file"),
     (break_by_emptiness, "holds no secret: it is empty"),
@@ -253,6 +282,11 @@ BREAKING = [
     (break_by_size, "can't be read: larger than 64 KiB"),
     (break_by_a_loop, "can't be read: Too many levels"),
     (break_by_a_pipe, "can't be read: not a regular file"),
+    (break_by_a_byte_order_mark, "begins with a byte order mark; save it as plain text"),
+    (break_by_utf_16, "begins with a byte order mark"),
+    (break_by_zeros, "control characters; it has to be plain text"),
+    (break_by_an_escape, "control characters"),
+    (break_by_a_folder_on_the_way, "can't be read: Not a directory"),
 ]
 
 
@@ -262,6 +296,7 @@ def test_a_file_without_a_secret_is_an_error_at_the_start(file, spoil, words):
     with pytest.raises(ConfigError, match=words) as caught:
         FileSecrets(str(file))
     assert caught.value.problems[0].file == str(file)
+    assert MARK not in str(caught.value)
     assert caught.value.__cause__ is None
 
 
@@ -284,18 +319,16 @@ def test_a_file_of_64_kib_is_not_too_large(file):
 
 @pytest.fixture
 def refuse_to_open(monkeypatch):
-    """The paths that open() refuses, since root may read every file."""
-    import builtins
-
+    """The paths that os.open() refuses, since root may read every file."""
     refused = set()
-    real = open
+    real = os.open
 
     def guarded(path, *args, **kwargs):
         if path in refused:
             raise PermissionError(13, "Permission denied", path)
         return real(path, *args, **kwargs)
 
-    monkeypatch.setattr(builtins, "open", guarded)
+    monkeypatch.setattr(os, "open", guarded)
     return refused
 
 
@@ -427,24 +460,83 @@ def test_a_thread_does_not_wait_for_another_one_that_reads(file, clock):
     assert values(source) == [b"second"]
 
 
-def test_a_change_while_the_file_is_read_is_seen_at_the_next_look(file, clock, monkeypatch):
-    import builtins
-
+@pytest.mark.parametrize("when", ["before it is opened", "after it is opened"])
+def test_a_change_while_the_file_is_read_is_seen_at_the_next_look(
+    file, clock, monkeypatch, when, caplog
+):
     source = FileSecrets(str(file), clock)
     replace(file, b"second\n")
-    real = open
+    real = os.open
 
     def slow(path, *args, **kwargs):
-        monkeypatch.setattr(builtins, "open", real)
-        stream = real(path, *args, **kwargs)
-        replace(file, b"third\n")
-        return stream
+        monkeypatch.setattr(os, "open", real)
+        if when == "before it is opened":
+            replace(file, b"third\n")
+        descriptor = real(path, *args, **kwargs)
+        if when == "after it is opened":
+            file.write_bytes(b"third, longer\n")
+        return descriptor
 
-    monkeypatch.setattr(builtins, "open", slow)
+    monkeypatch.setattr(os, "open", slow)
+    clock.tick()
+    assert values(source) == [b"first"]
+    clock.tick()
+    assert values(source)[0].startswith(b"third")
+    assert caplog.records == []
+
+
+# A file that is half written keeps the last good secret until it is whole.
+
+
+@pytest.fixture
+def unsettled(monkeypatch):
+    monkeypatch.setattr(abcwebrtc.secrets, "SETTLE_SECONDS", 3600)
+
+
+@pytest.mark.usefixtures("unsettled")
+def test_half_a_file_is_not_used_and_nothing_is_logged(file, clock, caplog):
+    source = FileSecrets(str(file), clock)
+    for part in (b"", b"sec", b"second\nfi", b"second\nfirst\n"):
+        file.write_bytes(part)
+        clock.tick()
+        assert values(source) == [b"first"]
+    clock.tick()
+    assert values(source) == [b"second", b"first"]
+    assert caplog.records == []
+
+
+@pytest.mark.usefixtures("unsettled")
+def test_a_file_that_stays_empty_is_said_at_the_second_look(file, clock, caplog):
+    source = FileSecrets(str(file), clock)
+    file.write_bytes(b"")
+    for expected in (0, 1, 1, 1):
+        clock.tick()
+        assert values(source) == [b"first"]
+        assert len(caplog.records) == expected
+
+
+def test_a_file_that_has_been_there_for_a_while_is_taken_at_the_first_look(
+    file, clock, monkeypatch
+):
+    # Where nobody asked for hours, the first to ask gets what the file holds.
+    monkeypatch.setattr(abcwebrtc.secrets, "SETTLE_SECONDS", 0.05)
+    source = FileSecrets(str(file), clock)
+    replace(file, b"second\n")
+    time.sleep(0.1)
     clock.tick()
     assert values(source) == [b"second"]
+
+
+@pytest.mark.parametrize("jump", [-86400, 86400])
+def test_a_jump_of_the_wall_clock_takes_one_more_look_at_most(file, clock, monkeypatch, jump):
+    source = FileSecrets(str(file), clock)
+    now = time.time() + jump
+    monkeypatch.setattr(time, "time", lambda: now)
+    replace(file, b"second\n")
     clock.tick()
-    assert values(source) == [b"third"]
+    source.current()
+    clock.tick()
+    assert values(source) == [b"second"]
 
 
 # A file that fails later keeps the last good secret.
@@ -460,7 +552,7 @@ def test_a_failing_file_keeps_the_secret_logs_once_and_recovers(
     for _ in range(3):
         clock.tick()
         assert values(source) == [b"first"]
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert words in caplog.text
     assert "last good secret" in caplog.text
     assert str(file) in caplog.text
@@ -471,12 +563,13 @@ def test_a_failing_file_keeps_the_secret_logs_once_and_recovers(
     for _ in range(3):
         clock.tick()
         assert values(source) == [b"second"]
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert [record.levelname for record in caplog.records] == ["INFO"]
     assert "can be read again" in caplog.text
     assert str(file) in caplog.text
 
 
 def test_an_unreadable_file_keeps_the_secret_and_recovers(file, clock, caplog, refuse_to_open):
+    caplog.set_level(logging.INFO)
     source = FileSecrets(str(file), clock)
     replace(file, b"second\n")
     refuse_to_open.add(str(file))
@@ -491,6 +584,7 @@ def test_an_unreadable_file_keeps_the_secret_and_recovers(file, clock, caplog, r
 
 
 def test_a_file_that_comes_back_unchanged_is_well_again(file, clock, caplog, tmp_path):
+    caplog.set_level(logging.INFO)
     source = FileSecrets(str(file), clock)
     for _ in range(2):
         os.rename(str(file), str(tmp_path / "away"))
@@ -499,7 +593,7 @@ def test_a_file_that_comes_back_unchanged_is_well_again(file, clock, caplog, tmp
         os.rename(str(tmp_path / "away"), str(file))
         clock.tick()
         assert values(source) == [b"first"]
-    assert [r.levelname for r in caplog.records] == ["ERROR", "WARNING"] * 2
+    assert [r.levelname for r in caplog.records] == ["WARNING", "INFO"] * 2
 
 
 def test_no_log_shows_a_secret(file, clock, caplog):
@@ -561,6 +655,21 @@ def test_the_file_need_not_be_private(file):
     # A mounted Secret is world-readable in its volume; that is Kubernetes's affair.
     file.chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
     assert values(FileSecrets(str(file))) == [b"first"]
+
+
+def test_a_pipe_that_takes_the_place_of_the_file_keeps_nobody_waiting(file, clock, monkeypatch):
+    source = FileSecrets(str(file), clock)
+    replace(file, b"second\n")
+    real = os.open
+
+    def swapping(path, *args, **kwargs):
+        monkeypatch.setattr(os, "open", real)
+        break_by_a_pipe(file)
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", swapping)
+    clock.tick()
+    assert values(source) == [b"first"]
 
 
 def test_the_default_clock_never_goes_back(file):

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from abcwebrtc.errors import ConfigError, TokenError
 from abcwebrtc.tokens import LEEWAY, REQUIRED_CLAIMS, UserTokenVerifier, bearer_token
+from badtokens import bad_tokens, with_header
 from support import claims, make_token, private_pem, public_pem, rsa_key
 
 VERIFIER = UserTokenVerifier(rsa_key().public_key())
@@ -88,6 +89,17 @@ def test_a_token_signed_with_the_public_key_as_a_password_is_refused() -> None:
     message = f"{encode(dumps({'alg': 'HS256', 'typ': 'JWT'}))}.{encode(dumps(claims()))}"
     digest = hmac.new(public_pem(), message.encode(), hashlib.sha256).digest()
     refuse(f"{message}.{encode(digest)}", "InvalidAlgorithm")
+
+
+@pytest.mark.parametrize("name", bad_tokens())
+def test_no_bad_token_names_a_user(name: str) -> None:
+    refuse(bad_tokens()[name])
+
+
+@pytest.mark.parametrize("kid", ["another", "", "../../../dev/null"])
+def test_a_token_for_a_key_with_an_id_is_refused_though_it_is_signed(kid: str) -> None:
+    assert VERIFIER.userid(with_header(typ="JWT")) == "alice"
+    refuse(with_header(kid=kid), "it is for another key")
 
 
 @pytest.mark.parametrize("algorithm", ["RS384", "RS512", "PS256"])
