@@ -66,6 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal comes."""
+    from abcwebrtc.lossy import lossy_output
+
+    with lossy_output():  # a full disk must not end it
+        return _serve(options)
+
+
+def _serve(options: argparse.Namespace) -> int:
     # CherryPy takes a while to import, and only this command needs it.
     from abcwebrtc.operatorlogin import OperatorLogin
     from abcwebrtc.rest import create_app
@@ -82,7 +89,8 @@ def run(options: argparse.Namespace) -> int:
     listen = Listen(options.host, options.port, options.cert, options.key)
     with _handler_kept():
         run_server(app, listen, functools.partial(_ready, options, login))
-    print("abcwebrtc: stopped")
+    with contextlib.suppress(BrokenPipeError):  # whoever started it may have gone
+        print("abcwebrtc: stopped", flush=True)
     return OK
 
 
