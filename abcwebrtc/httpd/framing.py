@@ -7,7 +7,7 @@ readers could differ, the request is refused.
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, NoReturn, Optional
 
 from abcwebrtc.errors import AbcWebRTCError
 
@@ -17,7 +17,7 @@ MAX_HEADERS = 100
 MAX_BODY_BYTES = 64 * 1024
 """As much as `abcwebrtc.rest` takes of JSON."""
 
-_NOT_CRLF = b"\n\n"
+_END = b"\r\n\r\n"
 
 
 class RefusedError(AbcWebRTCError):
@@ -44,33 +44,30 @@ def read_head(data: bytearray, searched: int = 0) -> Optional[Head]:
 
     Raises `RefusedError` for a request that is too large, or of no clear length.
     """
-    end = _end_of_head(data, max(0, searched - 3))
-    if end > MAX_HEAD_BYTES or (end < 0 and len(data) > MAX_HEAD_BYTES):
-        if data.find(b"\n", 0, MAX_HEAD_BYTES) < 0:
-            raise RefusedError(414, "The request line is longer than 64 KiB")
-        raise RefusedError(431, "The headers are larger than 64 KiB")
+    start = max(0, searched - 3)
+    end = data.find(_END, start)
+    if data.find(b"\n\n", start, end if end >= 0 else len(data)) >= 0:
+        raise RefusedError(400, "Lines have to end in CR LF")
+    if max(end, len(data) if end < 0 else 0) > MAX_HEAD_BYTES:
+        _refuse_large_head(data)
     if end < 0:
         return None
-    request_line, *lines = bytes(data[:end]).split(b"\r\n")[:-2]
+    request_line, *lines = bytes(data[:end]).split(b"\r\n")
     if len(lines) > MAX_HEADERS:
         raise RefusedError(431, f"There are more than {MAX_HEADERS} headers")
     headers = _headers(lines)
     if b"transfer-encoding" in headers:
         raise RefusedError(411, "Length Required")
     expects = headers.get(b"expect", [b""])[-1].lower() == b"100-continue"
-    return Head(end + _body_length(headers), expects and request_line.endswith(b"HTTP/1.1"))
+    return Head(
+        end + len(_END) + _body_length(headers), expects and request_line.endswith(b"HTTP/1.1")
+    )
 
 
-def _end_of_head(data: bytearray, start: int) -> int:
-    """Return where the headers end, or -1; lines that end in LF alone are an end too.
-
-    cheroot refuses those with a message of its own.
-    """
-    end = data.find(b"\r\n\r\n", start)
-    other = data.find(_NOT_CRLF, start, end if end >= 0 else len(data))
-    if other >= 0:
-        return other + 2
-    return end + 4 if end >= 0 else -1
+def _refuse_large_head(data: bytearray) -> NoReturn:
+    if data.find(b"\n", 0, MAX_HEAD_BYTES) < 0:
+        raise RefusedError(414, "The request line is longer than 64 KiB")
+    raise RefusedError(431, "The headers are larger than 64 KiB")
 
 
 def _headers(lines: List[bytes]) -> Dict[bytes, List[bytes]]:

@@ -1,0 +1,458 @@
+"""`serve` under attack, with a full disk, a clock that jumps, and a stop under load.
+
+A good client has to be answered all the while. How long it takes is measured by
+benchmarks/faults.py; here it is only that it does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Tuple
+
+import pytest
+import trustme
+
+from attackers import (
+    ATTACKS,
+    BOMB,
+    CHUNK,
+    CHUNKED,
+    GIB,
+    LARGE,
+    PIECE,
+    SWARM,
+    attacking,
+    send_without_end,
+)
+from badtokens import bad_tokens
+from conftest import missing
+from integration.faulty import (
+    GET,
+    HOST,
+    RawAnswer,
+    connect,
+    credential,
+    exchange,
+    fetch,
+    is_listening,
+    read_all,
+    read_answer,
+    rtc_request,
+    serving,
+)
+from support import WAIT, make_token, request, wait_for
+
+PATIENCE = 20
+"""Requests of the good client during each attack."""
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with serving(tmp_path_factory.mktemp("server")) as (server, port):
+        yield port
+        assert server.stop() == 0
+        assert "Traceback" not in server.output
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tuple[int, Any]]:
+    """A server with TLS: its port, and a context that trusts it."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority = trustme.CA()
+    issued = authority.issue_cert(HOST)
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    cert.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
+    key.write_bytes(issued.private_key_pem.bytes())
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    with serving(folder, "--cert", cert, "--key", key) as (_, port):
+        yield port, context
+
+
+# attacks
+
+
+@pytest.mark.parametrize("name", [name for name, attack in ATTACKS.items() if not attack.tls])
+def test_others_are_answered_during(name: str, port: int) -> None:
+    token = make_token()
+    with attacking(name, port):
+        for _ in range(PATIENCE):
+            assert fetch(port, token).status == 200
+
+
+@pytest.mark.parametrize("name", [name for name, attack in ATTACKS.items() if attack.tls])
+def test_others_are_answered_over_tls_during(name: str, tls: Tuple[int, Any]) -> None:
+    port, context = tls
+    with attacking(name, port):
+        for _ in range(PATIENCE):
+            url = f"https://{HOST}:{port}/API/healthz"
+            assert request(url, context=context).status == 200
+
+
+@pytest.mark.parametrize(
+    ("head", "piece", "status"),
+    [(LARGE, PIECE, 413), (CHUNKED, CHUNK, 411)],
+    ids=["1 GiB", "chunked"],
+)
+def test_a_body_without_end_is_cut_early(port: int, head: bytes, piece: bytes, status: int) -> None:
+    sent, answer = send_without_end(port, head, piece)
+    assert sent < GIB / 16  # some is on its way in the kernel's buffers
+    assert RawAnswer(answer).status in (0, status)  # it may be lost to one who goes on sending
+    assert RawAnswer(exchange(port, head)).status == status
+
+
+REFUSED = {
+    "a header of 70,000 bytes": (BOMB, 431),
+    "10,000 headers": (SWARM, 431),
+    "101 headers": (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: x\r\n" * 100 + b"\r\n", 431),
+    "a request line of 70,000 bytes": (b"GET /" + b"x" * 70_000, 414),
+    "a body of 1 GiB": (LARGE, 413),
+    "a body of 70,000 bytes": (LARGE.replace(str(GIB).encode(), b"70000"), 413),
+    "a length of 5,000 digits": (LARGE.replace(str(GIB).encode(), b"9" * 5000), 413),
+    "a chunked body": (CHUNKED, 411),
+    "a negative length": (LARGE.replace(str(GIB).encode(), b"-1"), 400),
+    "two lengths": (LARGE[:-2] + b"Content-Length: 2\r\n\r\n{}", 400),
+    "a length and chunks": (LARGE[:-2] + b"Transfer-Encoding: chunked\r\n\r\n", 411),
+    "a header on two lines": (GET[:-2] + b"X: x\r\n y\r\n\r\n", 400),
+    "a blank before the colon": (GET[:-2] + b"Content-Length : 2\r\n\r\n{}", 400),
+    "lines that end in LF": (GET.replace(b"\r", b""), 400),
+    "no HTTP": (b"\x16\x03\x01\r\n\r\n", 400),
+    "HTTP/9.9": (b"GET / HTTP/9.9\r\n\r\n", 505),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+}
+
+
+@pytest.mark.parametrize(("data", "status"), REFUSED.values(), ids=REFUSED)
+def test_what_is_refused_unread_is_refused_in_json(port: int, data: bytes, status: int) -> None:
+    answer = RawAnswer(exchange(port, data))
+    assert answer.status == status
+    assert answer.is_whole
+    assert json.loads(answer.body)["status"] == status
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["server"] == "abcwebrtc"
+    assert answer.headers["connection"] == "close"
+
+
+def test_64_kib_of_body_and_of_headers_are_taken(port: int) -> None:
+    body = json.dumps({"x": "x" * 65_527}).encode()
+    assert len(body) == 65_536
+    data = rtc_request(close=True, body=body).replace(b"Host: x", b"Host: x\r\nX: " + b"x" * 60_000)
+    assert RawAnswer(exchange(port, data)).status == 200
+
+
+def test_a_body_that_ends_too_early_is_refused(port: int) -> None:
+    with connect(port) as client:
+        client.sendall(rtc_request()[:-1])
+        client.shutdown(socket.SHUT_WR)
+        assert RawAnswer(read_all(client)).status == 400
+
+
+def test_pipelined_requests_are_answered_in_order(port: int) -> None:
+    paths = ["/API/healthz", "/API/version", "/API/nowhere"]
+    lines = [f"GET {paths[n % 3]} HTTP/1.1\r\nHost: x\r\n\r\n\r\n" for n in range(300)]
+    last = "GET /API/version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    data = exchange(port, ("".join(lines) + last).encode())
+    statuses = [int(part[:3]) for part in data.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [200, 200, 404] * 100 + [200]
+    assert data.count(b'"message": "ok"') == 100
+
+
+def test_bytes_that_come_one_by_one_make_a_request(port: int) -> None:
+    with connect(port) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in rtc_request(close=True):
+            client.sendall(bytes([byte]))
+        assert RawAnswer(read_all(client)).status == 200
+
+
+# times and numbers, made small
+
+IMPATIENT = "import abcwebrtc.serve; abcwebrtc.serve.Server.timeout = 0.5"
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A server that gives its clients half a second."""
+    with serving(tmp_path_factory.mktemp("impatient"), before=IMPATIENT) as (server, port):
+        yield port
+        assert "Traceback" not in server.output
+
+
+@pytest.mark.parametrize("data", [rtc_request()[:-1], rtc_request()[:30], b"G"])
+def test_a_request_that_does_not_end_gets_408(impatient: int, data: bytes) -> None:
+    answer = RawAnswer(exchange(impatient, data))
+    assert (answer.status, answer.is_whole) == (408, True)
+    assert json.loads(answer.body)["status"] == 408
+
+
+def test_a_drip_does_not_gain_time(impatient: int) -> None:
+    with connect(impatient) as client, contextlib.suppress(ConnectionError):
+        end = time.monotonic() + WAIT
+        client.sendall(rtc_request()[:30])
+        client.settimeout(0.05)
+        while time.monotonic() < end:
+            client.sendall(b"x")
+            with contextlib.suppress(socket.timeout):
+                assert RawAnswer(client.recv(65536)).status in (0, 408)
+                return
+        pytest.fail("it was let drip on")
+
+
+def test_an_idle_connection_is_closed_without_a_word(impatient: int) -> None:
+    assert exchange(impatient, b"") == b""
+    with connect(impatient) as client:
+        client.sendall(GET)
+        assert RawAnswer(read_answer(client)).status == 200
+        assert client.recv(1) == b""
+
+
+def test_a_client_that_does_not_read_is_left(impatient: int) -> None:
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        client.settimeout(WAIT)
+        client.connect((HOST, impatient))
+        with contextlib.suppress(ConnectionError):
+            client.sendall(GET * 20_000)  # ends, since the server closes the connection
+        assert fetch(impatient).status == 200
+
+
+FEW = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (96, {hard}))"
+
+
+@contextlib.contextmanager
+def idle_clients(port: int, number: int) -> Iterator[List[socket.socket]]:
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(connect(port)) for _ in range(number)]
+
+
+def test_the_connection_that_waits_longest_makes_room(tmp_path: Path) -> None:
+    with serving(tmp_path, before=FEW.format(hard=96)) as (server, port):
+        with idle_clients(port, 100) as clients:
+            for _ in range(PATIENCE):
+                assert fetch(port).status == 200
+            assert clients[0].recv(1) == b""
+            clients[-1].sendall(GET)
+            assert RawAnswer(read_answer(clients[-1])).status == 200
+        assert server.stop() == 0
+        assert server.output.count("those that wait longest are closed") == 1
+
+
+def test_it_goes_on_without_a_descriptor(tmp_path: Path) -> None:
+    none_to_spare = "import abcwebrtc.serve; abcwebrtc.serve._SPARE_DESCRIPTORS = -100"
+    before = f"{FEW.format(hard=96)}\n{none_to_spare}"
+    with serving(tmp_path, before=before) as (server, port):
+        with idle_clients(port, 150):
+            for _ in range(PATIENCE):
+                assert fetch(port).status == 200
+        assert server.stop() == 0
+        assert server.output.count("can't accept a connection: Too many open files") == 1
+
+
+def test_it_takes_the_descriptors_that_it_may_have(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        _, port = stack.enter_context(serving(tmp_path, before=FEW.format(hard=4096)))
+        clients = stack.enter_context(idle_clients(port, 200))
+        for client in clients:
+            client.sendall(GET)
+        assert [RawAnswer(read_answer(client)).status for client in clients] == [200] * 200
+
+
+# bad tokens
+
+
+def test_all_bad_tokens_get_the_same_bytes(port: int) -> None:
+    answers: Dict[bytes, List[str]] = {}
+    for name, token in bad_tokens().items():
+        data = exchange(port, rtc_request(token, close=True))
+        lines = [line for line in data.split(b"\r\n") if not line.startswith(b"Date: ")]
+        answers.setdefault(b"\r\n".join(lines), []).append(name)
+    assert len(answers) == 1, answers
+    (answer,) = answers
+    assert answer.startswith(b"HTTP/1.1 401 Unauthorized\r\n")
+    assert answer.endswith(b'{"status": 401, "message": "Invalid token"}')
+
+
+# the stop
+
+
+class Caller(threading.Thread):
+    """Fetches again and again until the server is gone, and counts what came of it."""
+
+    def __init__(self, port: int, keeps: bool) -> None:
+        super().__init__(daemon=True)
+        self.port, self.keeps = port, keeps
+        self.token = make_token()
+        self.whole, self.lost, self.refused = 0, 0, 0
+        self.broken: List[bytes] = []
+
+    def run(self) -> None:
+        while not self.refused:
+            try:
+                client = connect(self.port)
+            except OSError:
+                self.refused += 1
+                return
+            with client:
+                self.call_on(client)
+
+    def call_on(self, client: socket.socket) -> None:
+        """Call on one connection, until the answer says that it ends."""
+        while True:
+            try:
+                client.sendall(rtc_request(self.token, close=not self.keeps))
+                data = read_answer(client)
+            except OSError:
+                data = b""
+            answer = RawAnswer(data)
+            if not data:
+                self.lost += 1
+            elif answer.status == 200 and answer.is_whole:
+                self.whole += 1
+            else:
+                self.broken.append(data)
+            if not data or answer.headers.get("connection") == "close":
+                return
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["kept connections", "new connections"])
+def test_a_stop_under_load_loses_no_request(tmp_path: Path, keeps: bool) -> None:
+    with serving(tmp_path) as (server, port):
+        callers = [Caller(port, keeps) for _ in range(12)]
+        for caller in callers:
+            caller.start()
+        wait_for(lambda: all(caller.whole > 3 for caller in callers))
+        status = server.stop()
+        for caller in callers:
+            caller.join(WAIT)
+        assert status == 0
+        assert "Traceback" not in server.output
+    assert [caller.broken for caller in callers] == [[]] * 12
+    assert [caller.refused for caller in callers] == [1] * 12
+    # A new connection may meet the moment in which the listening socket is closed.
+    assert sum(caller.lost for caller in callers) <= (0 if keeps else 12)
+
+
+def test_what_began_before_the_stop_is_answered(tmp_path: Path) -> None:
+    """Requests of which a byte has come, and those that nobody has accepted yet."""
+    whole = rtc_request()
+    with serving(tmp_path) as (server, port), contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect(port)) for _ in range(40)]
+        for number, client in enumerate(clients):
+            client.sendall(whole[: 1 + number * len(whole) // 41])
+        server.process.send_signal(15)
+        wait_for(lambda: not is_listening(port))
+        for number, client in enumerate(clients):
+            client.sendall(whole[1 + number * len(whole) // 41 :])
+        answers = [RawAnswer(read_all(client)) for client in clients]
+        assert [answer.status for answer in answers] == [200] * 40
+        assert all(answer.is_whole for answer in answers)
+        assert all(answer.headers["connection"] == "close" for answer in answers)
+        assert server.process.wait(WAIT) == 0
+
+
+def test_pipelined_requests_that_came_before_the_stop_are_answered(tmp_path: Path) -> None:
+    with serving(tmp_path) as (server, port), connect(port) as client:
+        client.sendall(GET * 200)
+        first = client.recv(100)
+        server.process.send_signal(15)
+        data = first + read_all(client)
+        assert data.count(b"HTTP/1.1 200") == 200
+        assert server.process.wait(WAIT) == 0
+
+
+# the clock
+
+
+def test_a_clock_that_jumps_changes_what_is_minted_and_nothing_else(tmp_path: Path) -> None:
+    libraries = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+    if not libraries:
+        missing("libfaketime is not installed; apt-get install libfaketime")
+    offset = tmp_path / "offset"
+    offset.write_text("+0\n")
+    env = {
+        "LD_PRELOAD": libraries[0],
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+    with serving(tmp_path, env=env) as (server, port), connect(port) as kept:
+        for jump in (0, 86_400, -86_400, 5, 0):
+            offset.write_text(f"{jump:+d}\n")
+            now = time.time() + jump
+            token = make_token(exp=now + 360, nbf=now - 1)
+            expiry = int(credential(fetch(port, token))["username"].split(":")[0])
+            assert abs(expiry - 600 - now) < WAIT
+            assert fetch(port, make_token(exp=now - 60, nbf=now - 120)).status == 401
+            assert fetch(port, make_token(exp=now + 360, nbf=now + 60)).status == 401
+            kept.sendall(GET)
+            assert RawAnswer(read_answer(kept)).status == 200
+        assert server.stop() == 0
+
+
+# output that can't be written
+
+
+def reachable(port: int) -> List[int]:
+    """Return what many requests get; the log of them is larger than any buffer."""
+    token = make_token()
+    return [fetch(port, token).status for _ in range(200)]
+
+
+@pytest.mark.parametrize("full", [("stdout",), ("stderr",), ("stdout", "stderr")], ids=str)
+def test_it_outlives_a_full_disk(tmp_path: Path, full: Tuple[str, ...]) -> None:
+    with contextlib.ExitStack() as stack:
+        disk = stack.enter_context(open("/dev/full", "w"))
+        streams = dict.fromkeys(full, disk)
+        server, port = stack.enter_context(serving(tmp_path, **streams))
+        assert set(reachable(port)) == {200}
+        assert server.stop() == 0
+
+
+def test_it_outlives_whoever_read_its_output(tmp_path: Path) -> None:
+    ours, theirs = os.pipe()
+    with serving(tmp_path, stdout=theirs, stderr=theirs) as (server, port):
+        os.close(theirs)
+        while b"serving on" not in os.read(ours, 65536):
+            pass
+        os.close(ours)
+        assert set(reachable(port)) == {200}
+        assert server.stop() == 0
+
+
+def test_the_log_goes_on_when_the_disk_has_room_again(tmp_path: Path) -> None:
+    """On a real file system that is full, in a mount namespace of its own."""
+    unshare = shutil.which("unshare") or missing("unshare is not there; apt-get install util-linux")
+    made = [unshare, "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    if subprocess.run(
+        [*made, "mount", "-t", "tmpfs", "none", str(tmp_path)], check=False
+    ).returncode:
+        missing("no file system can be mounted here")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = (
+        f"mount -t tmpfs -o size=256k none {disk} && exec >{disk}/log 2>&1 && "
+        f'head -c 250000 /dev/zero >{disk}/filler; exec "$@"'
+    )
+    prefix = [*made, "sh", "-c", script, "sh"]
+    with serving(tmp_path, prefix=prefix) as (server, port):
+        inside = Path(f"/proc/{server.process.pid}/root{disk}")
+        assert set(reachable(port)) == {200}
+        size = (inside / "log").stat().st_size
+        assert set(reachable(port)) == {200}
+        assert (inside / "log").stat().st_size == size  # the disk is full
+        (inside / "filler").unlink()
+        request(f"http://{HOST}:{port}/API/healthz", headers={"User-Agent": "room-again"})
+        wait_for(lambda: b"room-again" in (inside / "log").read_bytes())
+        assert server.stop() == 0
