@@ -6,7 +6,7 @@ import contextlib
 import enum
 import socket
 import ssl
-from typing import Dict, Optional, Tuple
+from typing import Dict, Iterator, Optional, Tuple
 
 from abcwebrtc.httpd.framing import Head, read_head
 
@@ -149,6 +149,10 @@ class Crowd:
         same.pop(connection, None)
         if not same:
             self._by_address.pop(connection.client[0], None)
+
+    def __iter__(self) -> Iterator[Connection]:
+        for same in self._by_address.values():
+            yield from same
 
     def first_to_go(self) -> Optional[Connection]:
         """Return the one that has waited longest, of the address that has most."""

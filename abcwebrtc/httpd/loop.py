@@ -177,21 +177,25 @@ class Server:
 
     def _add(self, sock: socket.socket, client: Tuple[str, int]) -> None:
         if len(self._connections) >= self.limit:
-            self._complain("there are %d connections; those that wait longest are closed")
+            number = len(self._connections)
+            self._complain("there are %d connections; those that wait longest are closed", number)
             if not self._evict():
                 sock.close()
                 return
         connection = Connection(sock, client, time.monotonic() + self.timeout)
         self._connections[connection] = None
         self._crowd.add(connection)
-        self._watch(connection, _READ)
+        try:
+            self._watch(connection, _READ)
+        except OSError:  # the system watches no more descriptors
+            self._close(connection)
 
     def _complain(self, message: str, *values: Any) -> None:
         """Log a warning, once a minute at most."""
         now = time.monotonic()
         if now >= self._next_complaint:
             self._next_complaint = now + _SELDOM
-            _log.warning(message, *(values or (len(self._connections),)))
+            _log.warning(message, *values)
 
     def _evict(self) -> bool:
         connection = self._crowd.first_to_go()
@@ -219,10 +223,17 @@ class Server:
         if is_first and connection.received:
             connection.deadline = time.monotonic() + self.timeout
         self._next_request(connection)
-        while self._buffered > MAX_BUFFERED_BYTES:
-            self._complain("the requests that are not complete hold too much memory")
-            if not self._evict():
-                break
+        if self._buffered > MAX_BUFFERED_BYTES:
+            self._drop_largest()
+
+    def _drop_largest(self) -> None:
+        largest = max(self._crowd, key=lambda one: one.held, default=None)
+        if largest:
+            self._complain(
+                "requests that are not complete hold %d bytes; the largest is dropped",
+                self._buffered,
+            )
+            self._close(largest)
 
     def _next_request(self, connection: Connection) -> None:
         try:
