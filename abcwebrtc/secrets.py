@@ -19,9 +19,9 @@ from typing import Any, Callable, NoReturn, Optional, Tuple, Union
 
 from abcwebrtc.errors import ConfigError, CredentialError, Problem
 
-STAT_INTERVAL = 1.0
+STAT_INTERVAL = 0.5
 """Seconds between two looks at a secret file."""
-SETTLE_SECONDS = 1.0
+SETTLE_SECONDS = 0.5
 """How long a file must not have changed before it is taken for complete."""
 MAX_FILE_BYTES = 64 * 1024
 _SHA1_BLOCK = 64
@@ -98,13 +98,13 @@ class FixedSecrets:
 class FileSecrets:
     """The secrets in a file, one a line, newest first, read again on change.
 
-    The file is looked at with one ``stat`` a second at most, which follows
+    The file is looked at with two ``stat`` a second at most, which follow
     symbolic links, so that the swap by which the kubelet updates a mounted
     Secret is seen. While the file is missing, unreadable or has no secret in
     it, the last good secrets stay in use; the log says so once, and once that it
     is over.
 
-    A file that changed less than a second ago may be half written. It is taken
+    A file that changed less than half a second ago may be half written. It is taken
     when the next look finds it as it was.
 
     `clock` gives seconds that never go back.

@@ -23,6 +23,9 @@ from abcwebrtc.httpd.workers import Workers
 from abcwebrtc.httpd.wsgi import CONTINUE, Answer, Responder, error_answer
 
 THREADS = 10
+PIPELINE_THREADS = 2
+"""For requests that were sent before the answer to the one before: who sends many
+at once waits for himself, and not the others for him."""
 MAX_CONNECTIONS = 16_384
 MAX_BUFFERED_BYTES = 64 * 1024 * 1024
 """What all requests that are not complete may hold."""
@@ -63,6 +66,7 @@ class Server:
         self.limit = limit
         self._responder = Responder(app, listener.getsockname()[:2], context is not None)
         self._workers = Workers(THREADS, self._fail)
+        self._pipeline_workers = Workers(PIPELINE_THREADS, self._fail)
         self._answers: Deque[Tuple[Connection, Answer]] = collections.deque()
         self._selector = selectors.DefaultSelector()
         self._waker, self._woken = socket.socketpair()
@@ -80,11 +84,13 @@ class Server:
     def run(self) -> None:
         """Serve until `stop` is called and done."""
         self._workers.start()
+        self._pipeline_workers.start()
         try:
             while not self._failed and not self._is_over():
                 self._turn()
         finally:
             self._workers.stop()
+            self._pipeline_workers.stop()
             self._close_all()
 
     def stop(self, seconds: float) -> None:
@@ -235,14 +241,15 @@ class Server:
             )
             self._close(largest)
 
-    def _next_request(self, connection: Connection) -> None:
+    def _next_request(self, connection: Connection, pipelined: bool = False) -> None:
         try:
             head = connection.next_head()
         except RefusedError as refused:
             self._refuse(connection, refused)
             return
         if head and len(connection.received) >= head.length:
-            self._work(connection, connection.take_request(head.length))
+            workers = self._pipeline_workers if pipelined else self._workers
+            self._work(connection, connection.take_request(head.length), workers)
         elif connection.ended and connection.received:
             self._refuse(connection, RefusedError(400, "The request ends too early"))
         elif connection.ended:
@@ -260,12 +267,12 @@ class Server:
         self._count(connection)
         self._reply(connection, Answer(error_answer(refused.status, refused.message), False))
 
-    def _work(self, connection: Connection, request: bytes) -> None:
+    def _work(self, connection: Connection, request: bytes, workers: Workers) -> None:
         connection.state = State.WORKING
         connection.deadline = math.inf
         self._crowd.remove(connection)
         self._watch(connection, 0)
-        self._workers.put(lambda: self._answer(connection, request))
+        workers.put(lambda: self._answer(connection, request))
 
     def _answer(self, connection: Connection, request: bytes) -> None:
         """Have the application answer; this is run by a worker."""
@@ -309,7 +316,7 @@ class Server:
             pause = self.timeout if self._stop_at is None else GRACE_SECONDS
             connection.deadline = time.monotonic() + pause
             connection.state = State.READING
-            self._next_request(connection)
+            self._next_request(connection, pipelined=True)
         else:
             self._linger(connection)
 

@@ -14,6 +14,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -50,7 +51,7 @@ from integration.faulty import (
     rtc_request,
     serving,
 )
-from support import WAIT, make_token, request, wait_for
+from support import WAIT, environment, make_token, request, wait_for
 
 PATIENCE = 20
 """Requests of the good client during each attack."""
@@ -266,6 +267,16 @@ def test_it_takes_the_descriptors_that_it_may_have(tmp_path: Path) -> None:
         for client in clients:
             client.sendall(GET)
         assert [RawAnswer(read_answer(client)).status for client in clients] == [200] * 200
+
+
+def test_the_benchmark_measures_it(tmp_path: Path) -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "faults.py"
+    command = [sys.executable, str(script), "--quick", "--only", "slow-headers"]
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment())
+    assert result.returncode == 0
+    (row,) = [line.split() for line in result.stdout.splitlines() if "slow-headers" in line]
+    assert len(row) == 9
+    assert row[-1] == "0"  # lost
 
 
 # bad tokens

@@ -68,10 +68,10 @@ def test_refused_as_json_is(head: str, body: bytes, status: int, endpoint: Endpo
     assert "Traceback" not in endpoint.server.output[before:]
 
 
-def test_a_body_of_2_mib_is_refused_by_the_http_layer(endpoint: Endpoint) -> None:
+def test_a_body_of_2_mib_is_refused_in_the_same_shape(endpoint: Endpoint) -> None:
     answer = send(endpoint, POST + "Content-Length: 2097152", b"x" * 2097152)
     assert answer.status == 413
-    assert answer.headers["Content-Type"] == "text/plain"
+    assert answer.headers["Content-Type"] == "application/json"
 
 
 def test_a_chunked_body_is_not_taken_for_the_next_request(endpoint: Endpoint) -> None:
