@@ -313,9 +313,9 @@ class Server:
         if not connection.send():
             self._watch(connection, _WRITE)
         elif connection.keep:
-            pause = self.timeout if self._stop_at is None else GRACE_SECONDS
-            connection.deadline = time.monotonic() + pause
             connection.state = State.READING
+            last = self._stop_at is not None and connection.is_idle
+            connection.deadline = time.monotonic() + (GRACE_SECONDS if last else self.timeout)
             self._next_request(connection, pipelined=True)
         else:
             self._linger(connection)

@@ -100,6 +100,15 @@ def test_others_are_answered_over_tls_during(name: str, tls: Tuple[int, Any]) ->
             assert request(url, context=context).status == 200
 
 
+def test_a_body_without_end_is_refused_over_tls(tls: Tuple[int, Any]) -> None:
+    port, context = tls
+    with context.wrap_socket(connect(port), server_hostname=HOST) as client:
+        client.sendall(LARGE + PIECE * 8)
+        answer = RawAnswer(client.recv(65536))
+        assert (answer.status, answer.is_whole) == (413, True)
+        assert client.recv(65536) == b""  # with a close_notify
+
+
 @pytest.mark.parametrize(
     ("head", "piece", "status"),
     [(LARGE, PIECE, 413), (CHUNKED, CHUNK, 411)],
