@@ -44,12 +44,7 @@ def read_head(data: bytearray, searched: int = 0) -> Optional[Head]:
 
     Raises `RefusedError` for a request that is too large, or of no clear length.
     """
-    start = max(0, searched - 3)
-    end = data.find(_END, start)
-    if data.find(b"\n\n", start, end if end >= 0 else len(data)) >= 0:
-        raise RefusedError(400, "Lines have to end in CR LF")
-    if max(end, len(data) if end < 0 else 0) > MAX_HEAD_BYTES:
-        _refuse_large_head(data)
+    end = _end_of_head(data, max(0, searched - len(_END) + 1))
     if end < 0:
         return None
     request_line, *lines = bytes(data[:end]).split(b"\r\n")
@@ -59,9 +54,19 @@ def read_head(data: bytearray, searched: int = 0) -> Optional[Head]:
     if b"transfer-encoding" in headers:
         raise RefusedError(411, "Length Required")
     expects = headers.get(b"expect", [b""])[-1].lower() == b"100-continue"
-    return Head(
-        end + len(_END) + _body_length(headers), expects and request_line.endswith(b"HTTP/1.1")
-    )
+    length = end + len(_END) + _body_length(headers)
+    return Head(length, expects and request_line.endswith(b"HTTP/1.1"))
+
+
+def _end_of_head(data: bytearray, start: int) -> int:
+    """Return where the headers end, or -1 while they don't."""
+    end = data.find(_END, start)
+    upto = end if end >= 0 else len(data)
+    if data.find(b"\n\n", start, upto) >= 0:
+        raise RefusedError(400, "Lines have to end in CR LF")
+    if upto > MAX_HEAD_BYTES:
+        _refuse_large_head(data)
+    return end
 
 
 def _refuse_large_head(data: bytearray) -> NoReturn:
