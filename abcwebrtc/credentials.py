@@ -11,10 +11,10 @@ import binascii
 import hmac
 import re
 import time
-from typing import Iterable, Optional, Union
+from typing import Iterable, Optional, Tuple, Union
 
 from abcwebrtc.errors import CredentialError
-from abcwebrtc.secrets import Secret
+from abcwebrtc.secrets import Secret, secret_bytes
 
 MAX_EXPIRY = 2**31 - 1
 """coturn refuses an expiry after 2038-01-19T03:14:07Z, in unix seconds."""
@@ -61,16 +61,25 @@ def mint_turn_credentials(
     Raises `CredentialError` when `ttl` is not a whole number of seconds from 1
     up, the expiry passes 2038-01-19, or coturn or a browser can't take `user`.
     """
+    username, password, expires_at = sign(secret, ttl, user, time.time() if now is None else now)
+    return TurnCredentials(username, password, ttl, expires_at)
+
+
+def sign(secret: AnySecret, ttl: int, user: Optional[str], now: float) -> Tuple[str, str, int]:
+    """Return a TURN username, the password for it, and when they expire, in unix seconds.
+
+    `mint_turn_credentials` without the object, for who makes an answer at once.
+    """
     if type(ttl) is not int or ttl < 1:
         raise CredentialError("ttl must be a whole number of seconds, 1 or more")
-    expires_at = int(time.time() if now is None else now) + ttl
+    expires_at = int(now) + ttl
     if expires_at > MAX_EXPIRY:
         raise CredentialError("the credential would expire after 2038-01-19, which coturn refuses")
     username = str(expires_at)
     if user is not None:
         check_userid(user)
         username = f"{username}:{user}"
-    return TurnCredentials(username, _password(secret, username), ttl, expires_at)
+    return username, _password(secret, username), expires_at
 
 
 def verify_turn_credentials(
@@ -150,6 +159,9 @@ def pseudonym(key: AnySecret, user: str) -> str:
 
 
 def _password(secret: AnySecret, username: str) -> str:
-    key = secret if isinstance(secret, Secret) else Secret(secret)
-    digest = key.hmac_sha1(username.encode("utf-8"))
+    message = username.encode("utf-8")
+    if isinstance(secret, Secret):
+        digest = secret.hmac_sha1(message)
+    else:  # a Secret prepares for many messages, and here is one
+        digest = hmac.digest(secret_bytes(secret), message, "sha1")
     return binascii.b2a_base64(digest, newline=False).decode("ascii")

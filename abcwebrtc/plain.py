@@ -73,7 +73,7 @@ class Template:
     """
 
     def __init__(self, value: Frozen) -> None:
-        self._data = marshal.dumps(thaw(value))
+        self._data = marshal.dumps(thaw(value), 2)  # later versions look up each text
 
     def copy(self) -> Any:
         """Return the data in dicts and lists of the caller's own."""

@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional
 
 from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.coturn import CoturnServer
-from abcwebrtc.credentials import TurnCredentials, mint_turn_credentials, pseudonym
+from abcwebrtc.credentials import TurnCredentials, mint_turn_credentials, pseudonym, sign
 from abcwebrtc.errors import CredentialError, WebRTCDisabledError
 
 
@@ -46,23 +46,28 @@ def server_credentials(
 
     Raises `CredentialError` when the style needs a `user` and there is none.
     """
-    secrets = server.secrets.current()
-    name = None
-    if server.username != "timestamp":
-        if user is None:
-            raise CredentialError(f"the username style '{server.username}' needs a user: --user")
-        name = user
-    if server.username == "pseudonym":
-        keys = server.pseudonym_keys.current() if server.pseudonym_keys else secrets
-        name = pseudonym(keys[0], user or "")
-    return mint_turn_credentials(secrets[0], server.ttl if ttl is None else ttl, name, now)
+    secret = server.secrets.current()[0]
+    name = _name(server, user)
+    return mint_turn_credentials(secret, server.ttl if ttl is None else ttl, name, now)
+
+
+def _name(server: CoturnServer, user: Optional[str]) -> Optional[str]:
+    """Return what stands for the user in the username, None where nothing does."""
+    if server.username == "timestamp":
+        return None
+    if user is None:
+        raise CredentialError(f"the username style '{server.username}' needs a user: --user")
+    if server.username == "userid":
+        return user
+    return pseudonym((server.pseudonym_keys or server.secrets).current()[0], user)
 
 
 def _ice_server(server: CoturnServer, user: Optional[str], now: float) -> Dict[str, Any]:
-    credentials = server_credentials(server, user, now)
+    secret = server.secrets.current()[0]
+    username, password, _ = sign(secret, server.ttl, _name(server, user), now)
     urls = server.urls
     return {
         "urls": urls[0] if len(urls) == 1 else list(urls),
-        "username": credentials.username,
-        "credential": credentials.password,
+        "username": username,
+        "credential": password,
     }

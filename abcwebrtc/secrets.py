@@ -24,12 +24,13 @@ STAT_INTERVAL = 0.5
 SETTLE_SECONDS = 0.5
 """How long a file must not have changed before it is taken for complete."""
 MAX_FILE_BYTES = 64 * 1024
-_SHA1_BLOCK = 64
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 Signature = Tuple[int, ...]
 """What is different after every change of a file; its last change is at the end."""
+_BLOCK = 64
+_INNER_PAD, _OUTER_PAD = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 
 _log = logging.getLogger(__name__)
 
@@ -37,28 +38,21 @@ _log = logging.getLogger(__name__)
 class Secret:
     """A secret that signs, and shows itself nowhere.
 
+    `hmac_sha1` and `hmac_sha256` return the HMAC of a message (RFC 2104), of 20
+    and of 32 bytes.
+
     Its repr and text hide the value, and it can't be pickled. Two are equal
     when their values are; the comparison takes constant time.
 
     Raises `CredentialError` for an empty text, or one that is not Unicode.
     """
 
-    __slots__ = ("_inner", "_outer", "_value")
+    __slots__ = ("_value", "hmac_sha1", "hmac_sha256")
 
     def __init__(self, value: Union[str, bytes]) -> None:
-        self._value = _secret_bytes(value)
-        self._inner, self._outer = _keyed_sha1(self._value)
-
-    def hmac_sha1(self, message: bytes) -> bytes:
-        """Return the HMAC-SHA1 of a message, 20 bytes (RFC 2104)."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(message)
-        outer.update(inner.digest())
-        return outer.digest()
-
-    def hmac_sha256(self, message: bytes) -> bytes:
-        """Return the HMAC-SHA256 of a message, 32 bytes."""
-        return hmac.new(self._value, message, hashlib.sha256).digest()
+        self._value = secret_bytes(value)
+        self.hmac_sha1 = _KeyedHash(self._value, hashlib.sha1).sign
+        self.hmac_sha256 = _KeyedHash(self._value, hashlib.sha256).sign
 
     def reveal(self) -> bytes:
         """Return the value itself."""
@@ -185,7 +179,8 @@ def unusable_bytes(data: bytes) -> Optional[str]:
     return None
 
 
-def _secret_bytes(value: Union[str, bytes]) -> bytes:
+def secret_bytes(value: Union[str, bytes]) -> bytes:
+    """Return a secret as the bytes that sign; raise `CredentialError` as `Secret` does."""
     if not isinstance(value, (str, bytes)):
         raise TypeError("a secret is text or bytes")
     if not value:
@@ -197,16 +192,27 @@ def _secret_bytes(value: Union[str, bytes]) -> bytes:
     raise CredentialError("the secret is not valid Unicode text")
 
 
-def _keyed_sha1(key: bytes) -> Tuple[hashlib._Hash, hashlib._Hash]:
-    """Return the two hashes that HMAC starts from, which depend on the key alone.
+class _KeyedHash:
+    """The HMAC of one key (RFC 2104), with a hash of 64-byte blocks.
 
-    RFC 2104, section 4, advises to compute them once for each key: signing a
-    short message then takes half the time.
+    It holds the two hashes that every HMAC of the key starts from. RFC 2104,
+    section 4, advises to compute them once for each key: signing a short
+    message then takes half the time.
     """
-    block = hashlib.sha1(key).digest() if len(key) > _SHA1_BLOCK else key
-    block = block.ljust(_SHA1_BLOCK, b"\0")
-    inner, outer = (bytes(byte ^ pad for byte in block) for pad in (0x36, 0x5C))
-    return hashlib.sha1(inner), hashlib.sha1(outer)
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes, new: Callable[[bytes], hashlib._Hash]) -> None:
+        block = (new(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
+        self._inner = new(block.translate(_INNER_PAD))
+        self._outer = new(block.translate(_OUTER_PAD))
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the HMAC of a message."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 def _signature(path: str) -> Signature:
