@@ -27,6 +27,7 @@ _LISTS: Tuple[KeyPath, ...] = (
     CONTAINERS,
     INIT_CONTAINERS,
 )
+_PLAIN = frozenset((str, bool, int, float, type(None)))
 _NOT_DATA = "is nested too deep; a manifest holds no such thing"
 
 
@@ -38,12 +39,15 @@ def copy_data(value: Any, depth: int = 0) -> Any:
     """
     if depth > MAX_DEPTH:
         raise ManifestError.at((), _NOT_DATA)
-    if isinstance(value, str):
-        return value
+    depth += 1
     if isinstance(value, (list, tuple)):
-        return [copy_data(item, depth + 1) for item in value]
+        return [item if type(item) in _PLAIN else copy_data(item, depth) for item in value]
     if isinstance(value, (dict, Mapping)):  # dict first: to ask for Mapping takes ten times as long
-        return {key: copy_data(item, depth + 1) for key, item in value.items()}
+        return {
+            # most of what a manifest holds is text: no call for each
+            key: item if type(item) in _PLAIN else copy_data(item, depth)
+            for key, item in value.items()
+        }
     return value
 
 
@@ -144,7 +148,8 @@ def _expect(data: Data, path: KeyPath, wanted: type, words: str, parent: KeyPath
 def _check_named(path: KeyPath, items: List[Any]) -> None:
     _check_mappings(path, items)
     for index, item in enumerate(items):
-        if not isinstance(item.get("name"), str) or not item["name"]:
+        name = item.get("name")
+        if not name or not isinstance(name, str):
             message = "is missing, or no text; every entry needs one"
             raise ManifestError.at((*path, index, "name"), message)
 

@@ -28,7 +28,9 @@ _AFTER_SOUND = ("h-", "f-", "o-", "r-")
 """What comes after sound in pyos's order: ssh, the file server, the holder of storage, rdp."""
 _PYOS_NAME = re.compile(r"[xchfor]-(?P<owner>.+)")
 
-_VOLUMES = (r"auth-localaccount(-.*)?|localaccount(-.*)?", "tmp", "home(-.*)?", "log")
+_VOLUMES = tuple(
+    map(re.compile, (r"auth-localaccount(-.*)?|localaccount(-.*)?", "tmp", "home(-.*)?", "log"))
+)
 _IDS = {"uidNumber": "runAsUser", "gidNumber": "runAsGroup"}
 
 
@@ -126,7 +128,7 @@ def _mounts(pod: Data) -> List[Data]:
     return [
         copy_data(mounts[name])
         for pattern in _VOLUMES
-        for name in [name for name in volumes if re.fullmatch(pattern, name)][:1]
+        for name in [name for name in volumes if pattern.fullmatch(name)][:1]
         if name in mounts
     ]
 
