@@ -28,6 +28,16 @@ _OPERATORS = "+-*"
 _VALUES = (tokenize.NAME, tokenize.NUMBER, tokenize.STRING)
 _SIGNIFICANT = (*_VALUES, tokenize.OP, tokenize.NEWLINE)
 _F_STRING = re.compile("[A-Za-z]*[fF]")
+_SIMPLE = re.compile(
+    r"""[ \t]*(?:
+        (?P<value>(?:True|False|None|(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?
+            |'[^'\\\n]*'|"[^"\\\n]*")(?![\w.'"]))
+        |(?P<comma>[,:])|(?P<open>[\[({])|(?P<close>[\])}])|(?P<minus>-(?=[0-9]))
+        |(?P<line>(?:\#[^\n]*)?\n)|(?P<end>(?:\#[^\n]*)?\Z)|(?P<other>.))""",
+    re.VERBOSE,
+)
+"""Short numbers, text without a backslash, and what stands between them."""
+_NOT_SIMPLE = {(one, two) for one in ("value", "close") for two in ("value", "open", "minus")}
 _PREFIX = "_ = "
 _TOKEN_COST = 8
 _UNCLOSED = (
@@ -73,6 +83,9 @@ def parse_literal(lines: Lines, path: KeyPath, budget: Budget) -> Tuple[Any, Pos
 
 def _check_tokens(source: str, budget: Budget) -> None:
     """Refuse what would be costly or dangerous to parse, before it is parsed."""
+    count = _count_simple(source)
+    if count and budget.spend(_TOKEN_COST * count):
+        return
     limits = _Limits(budget)
     try:
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -86,6 +99,30 @@ def _check_tokens(source: str, budget: Budget) -> None:
         reason, index = _NOT_A_LITERAL, (getattr(error, "lineno", None) or 1) - 1
     # Raised out here, since an exception's context would hold the source.
     raise LiteralError(index, reason)
+
+
+def _count_simple(source: str) -> int:
+    """Return the number of tokens if they are simple and well within the limits, else 0.
+
+    Most values of an od.config are; the tokenizer of Python up to 3.11, itself
+    written in Python, takes several times as long for them.
+    """
+    kinds: List[str] = []
+    opened: List[str] = []
+    before = ""
+    for match in _SIMPLE.finditer(source):
+        kind = str(match.lastgroup)
+        if (before, kind) in _NOT_SIMPLE or kind == "other":
+            return 0
+        if kind == "open":
+            opened.append(match.group("open"))
+            if len(opened) > MAX_NESTING:
+                return 0
+        elif kind == "close" and not (opened and opened.pop() == _CLOSES[match.group("close")]):
+            return 0
+        kinds.append(kind)
+        before = before if kind == "line" else kind
+    return 0 if opened or kinds.count("minus") > MAX_OPERATORS else len(kinds)
 
 
 class _Limits:
