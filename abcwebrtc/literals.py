@@ -30,14 +30,17 @@ _SIGNIFICANT = (*_VALUES, tokenize.OP, tokenize.NEWLINE)
 _F_STRING = re.compile("[A-Za-z]*[fF]")
 _SIMPLE = re.compile(
     r"""[ \t]*(?:
-        (?P<value>(?:True|False|None|(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?
-            |'[^'\\\n]*'|"[^"\\\n]*")(?![\w.'"]))
+        (?P<text>(?:'[^'\\\n]*'|"[^"\\\n]*")(?![\w.'"]))
+        |(?P<plain>(?:True|False|None|(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?)(?![\w.'"]))
         |(?P<comma>[,:])|(?P<open>[\[({])|(?P<close>[\])}])|(?P<minus>-(?=[0-9]))
         |(?P<line>(?:\#[^\n]*)?\n)|(?P<end>(?:\#[^\n]*)?\Z)|(?P<other>.))""",
     re.VERBOSE,
 )
 """Short numbers, text without a backslash, and what stands between them."""
-_NOT_SIMPLE = {(one, two) for one in ("value", "close") for two in ("value", "open", "minus")}
+_NOT_SIMPLE = {
+    *((one, two) for one in ("plain", "close") for two in ("text", "plain", "open", "minus")),
+    *(("text", two) for two in ("plain", "open", "minus")),
+}
 _PREFIX = "_ = "
 _TOKEN_COST = 8
 _UNCLOSED = (

@@ -118,7 +118,7 @@ def test_both_ways_have_the_same_limits(source: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        *("True", "'text'", "3600", "-1", "1.0", "[ 'a', { \"b\": None } ]"),
+        *("True", "'text'", "3600", "-1", "1.0", "'a' 'b'", "[ 'a', { \"b\": None } ]"),
         "{ # comment\n'a': ( 1, 2 ),\n} # comment",
     ],
 )
