@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any, Callable, Iterable, List, Mapping, Tuple
 
 from abcwebrtc.errors import ConfigError, KeyPath, Problem, format_path
@@ -54,6 +53,8 @@ class Findings:
 
 def suggestion(key: Any, known: Tuple[str, ...]) -> str:
     """Return "did you mean 'ttl'?", or the known keys when none is near."""
+    import difflib  # hardly ever needed, and not loaded by anything else
+
     near = difflib.get_close_matches(str(key), known, 1)
     if near:
         return f"did you mean '{near[0]}'?"

@@ -1,65 +1,68 @@
-"""How long one `build_rtc_configuration` takes, against its bare HMAC.
+"""How much longer `build_rtc_configuration` takes than the HMACs that it can't do without.
 
     .venv/bin/python benchmarks/build.py
 
-Both are measured in turn in the same run; the ratio is what counts. The bare
-one is `base64.b64encode(hmac.digest(secret, username, "sha1"))`, which every
+The baseline is one bare `b64encode(hmac.digest(key, msg, "sha1"))`, which every
 TURN credential needs.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
-import statistics
+import logging
+import os
 import sys
-import timeit
-from typing import Any, Callable, Dict
+from typing import Iterator
 
-import abcwebrtc
+import measure
 
-SECRET = "a-secret-of-a-usual-length-0123456789"
-ROUNDS, CALLS = 15, 10_000
+from abcwebrtc import WebRTCConfig, build_rtc_configuration
 
-
-def main() -> None:
-    """Print a table of ratios."""
-    print(f"Python {sys.version.split()[0]}, {ROUNDS} rounds of {CALLS} calls, median ratios")
-    print(f"{'configuration':<34}{'bare HMACs':>11}{'ratio':>8}")
-    for name, servers in (("the document's", 1), ("three coturn servers", 3), ("ten", 10)):
-        config = abcwebrtc.WebRTCConfig.from_mapping(mapping(servers))
-        result = ratio(lambda c=config: abcwebrtc.build_rtc_configuration(c), servers)
-        print(f"{name:<34}{servers:>11}{result:>8.2f}")
+KEY, MESSAGE = measure.SECRET.encode(), b"1703086872"
+SERVERS = {"the document's": 1, "three coturn servers": 3, "ten": 10}
 
 
-def mapping(servers: int) -> Dict[str, Any]:
-    """Return a configuration like the document's, with some coturn servers."""
-    coturn = [
-        {
-            "coturn_static_auth_secret": SECRET,
-            "ttl": 3600,
-            "protocol": "turns",
-            "url": f"turn{number}.domain.local:3478",
-        }
-        for number in range(servers)
+def bare() -> None:
+    """Make the password of one TURN credential."""
+    base64.b64encode(hmac.digest(KEY, MESSAGE, "sha1"))
+
+
+def tables(quick: bool) -> Iterator[measure.Table]:
+    """Measure it by the number of servers, and by username style."""
+    title = "build_rtc_configuration against its bare HMACs"
+    rows = [(name, number, _ratio(quick, number)) for name, number in SERVERS.items()]
+    yield measure.Table(title, ("configuration", "bare HMACs", "ratio"), rows)
+    title = "One server, against one bare HMAC, with and without debug logging"
+    styles = [
+        (style, _ratio(quick, 1, style), _ratio(quick, 1, style, debug=True))
+        for style in ("timestamp", "userid", "pseudonym")
     ]
-    stun = {"iceServers": [{"urls": "stun:stun.domain.local:3478"}]}
-    return {"webrtc.enable": True, "webrtc.rtc_configuration": stun, "webrtc.coturn": coturn}
+    yield measure.Table(title, ("username style", "ratio", "with debug logging"), styles)
 
 
-def ratio(function: Callable[[], Any], hmacs: int) -> float:
-    """Return how many times longer than its bare HMACs a function takes."""
-    key, message = SECRET.encode(), b"1703086872"
+def _ratio(quick: bool, servers: int, username: str = "timestamp", debug: bool = False) -> float:
+    config = WebRTCConfig.from_mapping(measure.coturn_mapping(servers, username))
+    with _debug_logging() if debug else contextlib.nullcontext():
+        return measure.ratio(lambda: build_rtc_configuration(config, "alice"), bare, quick, servers)
 
-    def bare() -> None:
-        base64.b64encode(hmac.digest(key, message, "sha1"))
 
-    pairs = [
-        (timeit.timeit(function, number=CALLS), timeit.timeit(bare, number=CALLS))
-        for _ in range(ROUNDS)
-    ]
-    return statistics.median(ours / (theirs * hmacs) for ours, theirs in pairs)
+@contextlib.contextmanager
+def _debug_logging() -> Iterator[None]:
+    """Log everything, as pyos does with its level at DEBUG, to nowhere."""
+    root = logging.getLogger()
+    level = root.level
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        handler = logging.StreamHandler(nowhere)
+        root.addHandler(handler)
+        root.setLevel(logging.DEBUG)
+        try:
+            yield
+        finally:
+            root.setLevel(level)
+            root.removeHandler(handler)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(measure.main(__doc__, {"build": tables}))

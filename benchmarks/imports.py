@@ -1,0 +1,45 @@
+"""How long `import abcwebrtc` takes, against `import json, hmac, configparser`.
+
+    .venv/bin/python benchmarks/imports.py
+
+Each import is timed in a fresh interpreter, in turn with the baseline.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+from typing import Iterator
+
+import measure
+
+BASELINE = "import json, hmac, configparser"
+NAMES = "from abcwebrtc import WebRTCConfig, build_rtc_configuration"
+STATEMENTS = {
+    "import abcwebrtc": ("", "import abcwebrtc"),
+    NAMES: ("", NAMES),
+    "from abcwebrtc import *": ("", "from abcwebrtc import *"),
+    "from abcwebrtc import *, CherryPy being there": ("import cherrypy", "from abcwebrtc import *"),
+}
+
+
+def tables(quick: bool) -> Iterator[measure.Table]:
+    """Measure each way of importing it."""
+    rounds = 3 if quick else 31
+    rows = [
+        (name, statistics.median(_seconds(*code) / _seconds("", BASELINE) for _ in range(rounds)))
+        for name, code in STATEMENTS.items()
+    ]
+    yield measure.Table(f"Imports, against {BASELINE}", ("statement", "ratio"), rows)
+
+
+def _seconds(before: str, statement: str) -> float:
+    """Return how long a statement takes in a fresh interpreter."""
+    code = f"import time\n{before}\nt = time.perf_counter()\n{statement}\n"
+    command = [sys.executable, "-W", "ignore", "-c", f"{code}print(time.perf_counter() - t)"]
+    return float(subprocess.run(command, capture_output=True, check=True, cwd=measure.ROOT).stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(measure.main(__doc__, {"imports": tables}))

@@ -1,0 +1,157 @@
+"""What the benchmarks share: interleaved rounds, medians, tables, the command line.
+
+A figure is a ratio to a baseline that was measured in the same run: on another
+machine, or while this one is busy, both change alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import sys
+import timeit
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTS = ROOT / "tests"
+SECRET = "a-secret-of-a-usual-length-0123456789"
+
+
+class NotPossibleError(Exception):
+    """A benchmark needs something that is not here; the text says what."""
+
+
+class Table(NamedTuple):
+    """A title, the names of the columns, and rows of texts and numbers."""
+
+    title: str
+    columns: Tuple[str, ...]
+    rows: List[Tuple[Any, ...]]
+
+    def text(self) -> str:
+        """Return it for a terminal."""
+        cells = [self.columns, *(tuple(map(shown, row)) for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*cells)]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if index else cell.ljust(width)
+                for index, (cell, width) in enumerate(zip(row, widths))
+            )
+            for row in cells
+        ]
+        return "\n".join([self.title, *lines]) + "\n"
+
+    def markdown(self) -> str:
+        """Return it as docs/performance.md has it."""
+        lines = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)]]
+        lines += [tuple(map(shown, row)) for row in self.rows]
+        table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        return f"{self.title}:\n\n{table}\n"
+
+    def as_dict(self) -> Dict[str, Any]:
+        """Return it as plain JSON data, each row by the names of the columns."""
+        return {"title": self.title, "rows": [dict(zip(self.columns, row)) for row in self.rows]}
+
+
+Tables = Callable[[bool], Iterable[Table]]
+"""Measures, and returns its tables; True asks for few and short rounds."""
+
+
+def shown(value: Any) -> str:
+    """Return a cell: a ratio with two decimals, a count with its thousands set apart."""
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
+
+
+def ratio(
+    function: Callable[[], Any], baseline: Callable[[], Any], quick: bool, per: int = 1
+) -> float:
+    """Return how many times longer than `per` calls of its baseline a function takes.
+
+    The median of rounds in which both are timed, one after the other.
+    """
+    rounds, seconds = (3, 0.001) if quick else (41, 0.01)
+    calls, theirs = (max(1, int(seconds / _time_once(f))) for f in (function, baseline))
+    return statistics.median(
+        (timeit.timeit(function, number=calls) / calls)
+        / (timeit.timeit(baseline, number=theirs) / theirs * per)
+        for _ in range(rounds)
+    )
+
+
+def _time_once(function: Callable[[], Any]) -> float:
+    return max(1e-7, min(timeit.repeat(function, number=3, repeat=3)) / 3)
+
+
+def coturn_mapping(servers: int = 1, username: str = "timestamp") -> Dict[str, Any]:
+    """Return a configuration like the document's, with some coturn servers."""
+    coturn = [
+        {
+            "coturn_static_auth_secret": SECRET,
+            "ttl": 3600,
+            "protocol": "turns",
+            "url": f"turn{number}.domain.local:3478",
+            "username": username,
+        }
+        for number in range(servers)
+    ]
+    stun = {"iceServers": [{"urls": "stun:stun.domain.local:3478"}]}
+    return {"webrtc.enable": True, "webrtc.rtc_configuration": stun, "webrtc.coturn": coturn}
+
+
+def resident_kib() -> int:
+    """Return how much memory this process has, in KiB (Linux)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") // 1024
+
+
+def machine() -> str:
+    """Return what this ran on: Python, processors, and their kind."""
+    cpuinfo = Path("/proc/cpuinfo")
+    found = re.search("model name.*: (.*)", cpuinfo.read_text() if cpuinfo.exists() else "")
+    cpu = found.group(1) if found else platform.machine()
+    return f"Python {platform.python_version()}, {os.cpu_count()} processors, {cpu}"
+
+
+def main(
+    description: Optional[str], subjects: Mapping[str, Tables], argv: Optional[List[str]] = None
+) -> int:
+    """Run the command line of one benchmark, or of several, and return the exit status."""
+    options = _parser(description, subjects).parse_args(argv)
+    tables, status = [], 0
+    if not options.json:
+        print(f"{machine()}; medians of interleaved rounds\n", flush=True)
+    for name in options.subject or subjects:
+        try:
+            for table in subjects[name](options.quick):
+                tables.append(table)
+                if not options.json:
+                    print(table.markdown() if options.markdown else table.text(), flush=True)
+        except NotPossibleError as error:
+            print(f"{name}: left out: {error}", file=sys.stderr)
+            status = 1
+    if options.json:
+        found = [table.as_dict() for table in tables]
+        print(json.dumps({"machine": machine(), "quick": options.quick, "tables": found}))
+    return status
+
+
+def _parser(description: Optional[str], subjects: Mapping[str, Tables]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    if len(subjects) > 1:
+        parser.add_argument("subject", nargs="*", help=", ".join(subjects) + "; default: all")
+    else:
+        parser.set_defaults(subject=[])
+    parser.add_argument("--quick", action="store_true", help="few and short rounds, rough figures")
+    style = parser.add_mutually_exclusive_group()
+    style.add_argument("--json", action="store_true", help="print JSON")
+    style.add_argument("--markdown", action="store_true", help="print docs/performance.md's tables")
+    return parser

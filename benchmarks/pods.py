@@ -1,0 +1,58 @@
+"""How long `inject_webrtc` takes for a pod, against `copy.deepcopy` of that pod.
+
+    .venv/bin/python benchmarks/pods.py
+
+The pod is the tests' one, made like those of pyos: six volumes, five containers.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+from typing import Any, Dict, Iterator
+
+import measure
+
+from abcwebrtc import WebRTCConfig, inject_webrtc
+
+sys.path.append(str(measure.TESTS))
+
+
+def tables(quick: bool) -> Iterator[measure.Table]:
+    """Measure each kind of pod."""
+    config = WebRTCConfig.from_file(measure.TESTS / "data" / "od.config")
+    rows = [(name, _ratio(config, pod, quick)) for name, pod in _pods().items()]
+    yield measure.Table("inject_webrtc against copy.deepcopy of the pod", ("pod", "ratio"), rows)
+
+
+def _pods() -> Dict[str, Any]:
+    from desktop_pod import desktop_pod
+
+    made = desktop_pod(sound=True)
+    plain = json.loads(json.dumps(made))
+    return {
+        "a dict, as read from JSON": plain,
+        "the same without a sound container": json.loads(json.dumps(desktop_pod(sound=False))),
+        "a dict whose containers share one list of variables": made,
+        "a V1Pod": _v1_pod(plain),
+    }
+
+
+def _v1_pod(pod: Dict[str, Any]) -> Any:
+    from kubernetes import client
+
+    from abcwebrtc.podobjects import _build_generated, _build_model
+
+    build = _build_model if hasattr(client.V1Pod, "from_dict") else _build_generated
+    return build(pod, "Pod")
+
+
+def _ratio(config: WebRTCConfig, pod: Any, quick: bool) -> float:
+    return measure.ratio(
+        lambda: inject_webrtc(pod, config, "alice"), lambda: copy.deepcopy(pod), quick
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(measure.main(__doc__, {"pods": tables}))
