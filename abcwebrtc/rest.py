@@ -64,10 +64,16 @@ def _read_json(entity: Any) -> None:
     cherrypy.serving.request.json = data
 
 
+def _write_json(*args: Any, **kwargs: Any) -> bytes:
+    """Return the handler's answer as JSON in one piece; CherryPy's own makes one of each token."""
+    value = cherrypy.serving.request._json_inner_handler(*args, **kwargs)
+    return json.dumps(value).encode("utf-8")
+
+
 _json_in = cherrypy.tools.json_in(processor=_read_json)
 _post = cherrypy.tools.allow(methods=["POST"])
 _get = cherrypy.tools.allow(methods=["GET", "HEAD"])
-_json_out = cherrypy.tools.json_out()
+_json_out = cherrypy.tools.json_out(handler=_write_json)
 
 
 def post_json(handler: Callable[..., Dict[str, Any]]) -> Any:
