@@ -1,0 +1,36 @@
+"""How fast abcwebrtc is, and what it costs: all benchmarks, or those that are named.
+
+    .venv/bin/python benchmarks/run.py
+    .venv/bin/python benchmarks/run.py build pods
+
+Each is a script of its own too. docs/performance.md says what the tables mean;
+--update puts new ones into it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import build
+import endpoint
+import imports
+import load
+import measure
+import odconfig
+import pods
+import scale
+import users
+
+SUBJECTS = {
+    "build": build.tables,
+    "users": users.tables,
+    "pods": pods.tables,
+    "odconfig": odconfig.tables,
+    "imports": imports.tables,
+    "endpoint": endpoint.tables,
+    "load": load.tables,
+    "scale": scale.tables,
+}
+
+if __name__ == "__main__":
+    sys.exit(measure.main(__doc__, SUBJECTS))
