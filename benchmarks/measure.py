@@ -53,6 +53,13 @@ class Table(NamedTuple):
         table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
         return f"{self.title}:\n\n{table}\n"
 
+    def put_into(self, page: str) -> str:
+        """Return a page with this table in the place of the one of the same title."""
+        old = re.compile(rf"^{re.escape(self.title)}:\n\n(\|.*\n)+", re.MULTILINE)
+        if not old.search(page):
+            raise NotPossibleError(f"the page has no table {self.title!r}")
+        return old.sub(lambda _: self.markdown(), page)
+
     def as_dict(self) -> Dict[str, Any]:
         """Return it as plain JSON data, each row by the names of the columns."""
         return {"title": self.title, "rows": [dict(zip(self.columns, row)) for row in self.rows]}
@@ -123,23 +130,45 @@ def main(
     description: Optional[str], subjects: Mapping[str, Tables], argv: Optional[List[str]] = None
 ) -> int:
     """Run the command line of one benchmark, or of several, and return the exit status."""
-    options = _parser(description, subjects).parse_args(argv)
-    tables, status = [], 0
+    parser = _parser(description, subjects)
+    options = parser.parse_args(argv)
+    unknown = [name for name in options.subject if name not in subjects]
+    if unknown:
+        parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(subjects)}")
     if not options.json:
         print(f"{machine()}; medians of interleaved rounds\n", flush=True)
+    tables, status = [], 0
     for name in options.subject or subjects:
         try:
             for table in subjects[name](options.quick):
                 tables.append(table)
-                if not options.json:
-                    print(table.markdown() if options.markdown else table.text(), flush=True)
+                _show(table, options)
         except NotPossibleError as error:
             print(f"{name}: left out: {error}", file=sys.stderr)
             status = 1
     if options.json:
         found = [table.as_dict() for table in tables]
         print(json.dumps({"machine": machine(), "quick": options.quick, "tables": found}))
-    return status
+    return _update(options.update, tables) if options.update and not status else status
+
+
+def _show(table: Table, options: argparse.Namespace) -> None:
+    if not options.json:
+        print(table.markdown() if options.markdown else table.text(), flush=True)
+
+
+def _update(file: Path, tables: List[Table]) -> int:
+    """Put the tables into a page, and return the exit status."""
+    page = file.read_text(encoding="utf-8")
+    try:
+        for table in tables:
+            page = table.put_into(page)
+    except NotPossibleError as error:
+        print(f"{file}: not changed: {error}", file=sys.stderr)
+        return 1
+    page = re.sub(r"^Measured with .*\.$", f"Measured with {machine()}.", page, flags=re.MULTILINE)
+    file.write_text(page, encoding="utf-8")
+    return 0
 
 
 def _parser(description: Optional[str], subjects: Mapping[str, Tables]) -> argparse.ArgumentParser:
@@ -153,5 +182,8 @@ def _parser(description: Optional[str], subjects: Mapping[str, Tables]) -> argpa
     parser.add_argument("--quick", action="store_true", help="few and short rounds, rough figures")
     style = parser.add_mutually_exclusive_group()
     style.add_argument("--json", action="store_true", help="print JSON")
-    style.add_argument("--markdown", action="store_true", help="print docs/performance.md's tables")
+    style.add_argument("--markdown", action="store_true", help="print tables of markdown")
+    parser.add_argument(
+        "--update", metavar="PAGE", type=Path, help="put the tables into this page of markdown"
+    )
     return parser
