@@ -162,7 +162,10 @@ def _coturn() -> Iterator[int]:
     program = shutil.which("turnserver", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
         raise measure.NotPossibleError("turnserver is not installed; apt-get install coturn")
-    from integration.turn import Turnserver, make_certificate
+    try:
+        from integration.turn import Turnserver, make_certificate
+    except ImportError as error:  # on Python 3.8, for one
+        raise measure.NotPossibleError(f"{error}; pip install '.[test]'") from None
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,10 @@ import pytest
 
 from conftest import require_program
 from support import environment
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
+
+import scale
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCHMARKS = ROOT / "benchmarks"
@@ -98,11 +103,24 @@ def test_the_sum_shows_how_it_came_about(tables: Dict[str, List[Dict[str, Any]]]
 
 
 def test_an_assumption_can_be_given_another_value() -> None:
-    require_program("wrk", "wrk")
-    result = benchmark("scale.py", "--quick", "desktops=20000", "relayed=1")
-    assert result.returncode == 0, result.stderr
-    assert re.search(r"coturn: relay addresses +20,000 / 16,384 +2\n", result.stdout)
-    assert "What 20,000 desktops ask for" in result.stdout
+    assumed = scale.assumptions(["desktops=20000", "relayed=1"])
+    found = {what: result for what, _, result in scale.coturn_sum(assumed)}
+    assert found["coturn: relay addresses"] == "2"  # 20,000 / 16,384
+    assert found["coturn: Gbit/s in"] == "1.68"  # 20,000 of 84 kbit/s
+
+
+def test_the_busiest_second_is_the_top_of_a_bell_curve() -> None:
+    deviation = 900
+    top = statistics.NormalDist(0, deviation)
+    expected = 1_000_000 * (top.cdf(0.5) - top.cdf(-0.5))
+    assert scale.busiest(1_000_000, 4 * deviation) == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_queue_is_as_long_as_its_replica_is_slow() -> None:
+    (median, late), longest = scale._queue(10_000, 10, rate=500, quick=False)
+    assert 0 < median < late <= 20  # all of them take 20 seconds
+    assert 500 < longest < 10_000
+    assert scale._queue(10_000, 10, rate=1e9, quick=False)[0][1] < 1e-6
 
 
 def test_an_unknown_assumption_is_refused() -> None:
@@ -136,6 +154,7 @@ def test_the_tables_of_the_page_are_replaced(tmp_path: Path) -> None:
         assert table in new
 
     def without_figures(text: str) -> str:
+        text = re.sub(r"^Measured with .*", "", text, flags=re.MULTILINE)
         return re.sub(r"\d+\.\d\d", "", text)
 
     assert without_figures(new) == without_figures(PAGE.read_text())
