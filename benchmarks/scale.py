@@ -71,6 +71,7 @@ class Measured(NamedTuple):
     request_cpu: float
     memory_before: int
     memory_after: int
+    bare_grew: int
     requests: int
     build: float
     inject: float
@@ -108,15 +109,18 @@ def _measure(quick: bool) -> Measured:
     calls = 100 if quick else 2_000
     build = _once(lambda: build_rtc_configuration(config, "alice"), calls * 10)
     inject = _once(lambda: inject_webrtc(pod, pods, "alice"), calls)
-    with endpoint.servers() as (ours, _, wrk):
-        wrk(ours, 64, 1)  # everything that is made once is made now
-        before = ours.resident_kib()
+    with endpoint.servers() as (ours, bare, wrk):
+        for server in (ours, bare):
+            wrk(server, 64, 1)  # everything that is made once is made now
+        before, bare_before = ours.resident_kib(), bare.resident_kib()
         samples = [wrk(ours, 64, 1 if quick else 3) for _ in range(1 if quick else 5)]
         after = ours.resident_kib()
+        wrk(bare, 64, 1 if quick else 15)
+        bare_grew = bare.resident_kib() - bare_before
     rate = statistics.median(sample.rate for sample in samples)
     cpu = statistics.median(sample.cpu for sample in samples)
     requests = sum(sample.requests for sample in samples)
-    return Measured(rate, cpu, before, after, requests, build, inject)
+    return Measured(rate, cpu, before, after, bare_grew, requests, build, inject)
 
 
 def _once(function: Any, calls: int) -> float:
@@ -132,6 +136,10 @@ def _measured_rows(found: Measured) -> Iterator[Tuple[str, str]]:
         shown(found.memory_before / 1024),
     )
     yield "its memory after them, MiB", shown(found.memory_after / 1024)
+    yield (
+        "what a bare handler's memory grew by in as many seconds, MiB",
+        shown(found.bare_grew / 1024),
+    )
     yield "processor time of build_rtc_configuration, us", shown(found.build * 1e6)
     yield "processor time of inject_webrtc, us", shown(found.inject * 1e6)
 
