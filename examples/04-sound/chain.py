@@ -128,17 +128,19 @@ class ChainError(Exception):
 
 
 @contextmanager
-def running_coturn(host: Host, od_config: Path, *options: object) -> Iterator[Program]:
+def running_coturn(
+    host: Host, od_config: Path, *options: object, switches: Sequence[str] = ()
+) -> Iterator[Program]:
     """Run coturn with the turnserver.conf that abcwebrtc makes of an od.config.
 
-    `options` are those of ``abcwebrtc turnserver-conf``.
+    `options` are those of ``abcwebrtc turnserver-conf``, `switches` coturn's own.
     """
     conf = host.folder / "turnserver.conf"
     make = ["turnserver-conf", od_config, "--output", conf, "--force", *options]
     subprocess.run(abcwebrtc(*make), check=True, env=host.environ, stdout=subprocess.DEVNULL)
     files = {"--pidfile": "turnserver.pid", "--userdb": "turnserver.db"}
     paths = [word for option, name in files.items() for word in (option, host.folder / name)]
-    command = [stage.program("turnserver"), "-c", conf, "--log-file=stdout", *paths]
+    command = [stage.program("turnserver"), "-c", conf, "--log-file=stdout", *paths, *switches]
     with host.running("turnserver", command) as coturn:
         coturn.wait_for("SQLite DB connection success")
         yield coturn

@@ -11,6 +11,7 @@ import base64
 import contextlib
 import dataclasses
 import hashlib
+import json
 import ssl
 import subprocess
 import sys
@@ -39,6 +40,7 @@ TURN_PORT, TLS_PORT, SIGNALLING_PORT, WEB_PORT = 3478, 5349, 29787, 8080
 USERS = [f"user{number}" for number in range(1, 33)]
 """Whose desktops there can be; the address of each is known before it runs."""
 ADDRESSES = {user: f"{DESKTOP}:{SIGNALLING_PORT + i}" for i, user in enumerate(USERS)}
+CONFIGURATION = "rtc_configuration="
 TOLERANCE = 4.0
 """Hz, for what the page takes for the loudest tone."""
 
@@ -56,6 +58,13 @@ ENTRIES: Mapping[str, Any] = {
     "webrtc.rtc_constraints": {"video": False, "audio": True},
     "desktop.pod": {"sound": {"image": "sound", "enable": True, "acl": {"permit": ["all"]}}},
 }
+
+ASK_FOR_THE_MICROPHONE = """
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+const allowed = new Promise((resolve) => { window.allowMicrophone = resolve; });
+navigator.mediaDevices.getUserMedia = (constraints) => allowed.then(() => open(constraints));
+"""
+"""Chromium's own question can't be answered in a test; this waits for the test instead."""
 
 
 def make_certificate(folder: Path, address: str) -> Certificate:
@@ -109,10 +118,13 @@ class Lab:
         entry = coturn if isinstance(coturn, list) else {**COTURN, **(coturn or {})}
         return write_od_config(folder, ENTRIES, **{"webrtc__coturn": entry, **changes})
 
-    def start_coturn(self, od_config: Path) -> chain.Program:
-        """Start coturn as ``abcwebrtc turnserver-conf`` has it; its `stop()` ends it early."""
+    def start_coturn(self, od_config: Path, *switches: str) -> chain.Program:
+        """Start coturn as ``abcwebrtc turnserver-conf`` has it; its `stop()` ends it early.
+
+        `switches` are coturn's, and come before what is in its file.
+        """
         files = ("--cert", self._certificate.cert_file, "--key", self._certificate.key_file)
-        starting = chain.running_coturn(self.outside, od_config, *files)
+        starting = chain.running_coturn(self.outside, od_config, *files, switches=switches)
         coturn = self._stack.enter_context(starting)
         wait_for(lambda: self.network.outside.listens("udp", TURN_PORT))
         return coturn
@@ -124,15 +136,18 @@ class Lab:
         starting = chain.running_desktop(self.inside, od_config, user, DESKTOP, int(port), *options)
         return Desktop(self._stack.enter_context(starting))
 
-    def start_site(self, od_config: Path) -> Site:
-        """Start ``abcwebrtc serve`` and the web server that a browser goes to."""
+    def start_site(self, od_config: Path, api: str = "") -> Site:
+        """Start ``abcwebrtc serve`` and the web server that a browser goes to.
+
+        With `api` the endpoint is at that URL instead.
+        """
         self._sites += 1
         folder = self.outside.folder / f"site{self._sites}"
         (folder / "logins").mkdir(parents=True)
         for user in USERS:
             (folder / "logins" / user).write_text(make_token(user))
         host = dataclasses.replace(self.outside, folder=folder)
-        api = self._stack.enter_context(chain.running_serve(host, od_config))
+        api = api or self._stack.enter_context(chain.running_serve(host, od_config))
         port = WEB_PORT + self._sites
         starting = chain.running_nginx(host, port, api, folder / "logins", ADDRESSES)
         url = self._stack.enter_context(starting)
@@ -184,12 +199,19 @@ class Desktop:
 
     def record_microphone(self, seconds: float) -> "array[int]":
         """Return what a program of the desktop hears from the microphone: 16 bit, mono."""
+        return self._record("microphone", seconds)
+
+    def record_speaker(self, seconds: float) -> "array[int]":
+        """Return what the programs of the desktop play: 16 bit, mono."""
+        return self._record("virtspk.monitor", seconds)
+
+    def _record(self, source: str, seconds: float) -> "array[int]":
         sound = ["--format=s16le", "--channels=1", f"--rate={tones.RATE}", "--raw"]
         sound.append("--latency-msec=50")
-        file = self.running.folder / "microphone.raw"
+        file = self.running.folder / "recorded.raw"
         file.unlink(missing_ok=True)
         wanted = int(seconds * tones.RATE)
-        with self._program("parec", "--device=microphone", *sound, str(file)):
+        with self._program("parec", f"--device={source}", *sound, str(file)):
             wait_for(lambda: file.exists() and file.stat().st_size >= 2 * wanted)
         samples = array("h")
         samples.frombytes(file.read_bytes()[: 2 * wanted])
@@ -263,6 +285,27 @@ class SoundPage:
     def measure(self) -> Measure:
         return Measure(**self.page.evaluate("sound.measure()"))
 
+    def wait_for_failure(self, reason: str) -> None:
+        """Wait until the page says that there is no sound, and that this is why."""
+        self.wait_for_line("FAILED: ")
+        assert self.failures()[0] == reason, self.failures()
+        assert self.status() == f"No sound. {reason}", self.status()
+
+    def username(self) -> str:
+        """Return the username that the page's newest call has for coturn."""
+        self.wait_for_line(CONFIGURATION)
+        line = [line for line in self.console if line.startswith(CONFIGURATION)][-1]
+        (server,) = json.loads(line[len(CONFIGURATION) :])["iceServers"]
+        return str(server["username"])
+
+    def expires_at(self) -> int:
+        """Return when the page's credential expires, in unix seconds."""
+        return int(self.username().partition(":")[0])
+
+    def level_at(self, hertz: float) -> float:
+        """Return how loud a tone is, in dB of full scale."""
+        return float(self.page.evaluate("(hertz) => sound.levelAt(hertz)", hertz))
+
     def failures(self) -> List[str]:
         return list(self.page.evaluate("sound.failures"))
 
@@ -275,7 +318,7 @@ class SoundPage:
         return float(self.page.evaluate("sound.heardAfter")) / 1000
 
     def statistics(self) -> Dict[str, Any]:
-        return dict(self.page.evaluate("sound.statistics()"))
+        return dict(self.page.evaluate("sound.statistics()") or {})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -284,3 +327,12 @@ class Measure:
 
     level: float
     tone: Optional[float]
+
+
+def check_it_came_by_relays(page: SoundPage) -> Dict[str, Any]:
+    """Fail unless both sides used their relay, and no packet was lost; return the statistics."""
+    found = page.statistics()
+    assert (found["local"], found["remote"]) == ("relay", "relay")
+    assert found["received"] > 0
+    assert found["lost"] == 0
+    return found

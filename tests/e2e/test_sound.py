@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable
 from urllib.parse import unquote
 
 import pytest
 
-from e2e.lab import COTURN, TLS_PORT, TURN_PORT, Desktop, Lab, SoundPage, tones
+from e2e.lab import (
+    ASK_FOR_THE_MICROPHONE,
+    COTURN,
+    TLS_PORT,
+    TURN_PORT,
+    Desktop,
+    Lab,
+    SoundPage,
+    check_it_came_by_relays,
+    tones,
+)
 from e2e.spectrum import amplitude, loudest_part, loudness
 from integration.netns import SERVER
 from support import SECRET
 
 ReportTime = Callable[[SoundPage], None]
-
-
-def check_it_came_by_relays(page: SoundPage) -> Dict[str, Any]:
-    """Fail unless both sides used their relay, and no packet was lost; return the statistics."""
-    found = page.statistics()
-    assert (found["local"], found["remote"]) == ("relay", "relay")
-    assert found["received"] > 0
-    assert found["lost"] == 0
-    return found
 
 
 # the speaker
@@ -130,13 +131,6 @@ LINES = (
     "ICE Candidate was null, done",
 )
 """What the document says is in the console, in its order."""
-
-ASK_FOR_THE_MICROPHONE = """
-const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-const allowed = new Promise((resolve) => { window.allowMicrophone = resolve; });
-navigator.mediaDevices.getUserMedia = (constraints) => allowed.then(() => open(constraints));
-"""
-"""Chromium's own question can't be answered in a test; this waits for the test instead."""
 
 
 def test_the_console_says_what_the_document_says(lab: Lab) -> None:
