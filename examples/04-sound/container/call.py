@@ -22,6 +22,7 @@ ELEMENTS = (
     *("rtpopusdepay", "opusdec", "audioconvert", "audioresample", "pulsesink"),
 )
 SERVERS = {"STUN_SERVER": "stun-server", "TURN_SERVER": "turn-server"}
+FRAME = 20_000  # microseconds of a packet of Opus; with less there is more to do, for nothing
 INTO_DESKTOP = f"""
     rtpopusdepay ! opusdec ! audioconvert ! audioresample ! pulsesink device={pulse.VOICE}
 """
@@ -39,7 +40,8 @@ def description(environ: Mapping[str, str], relay_only: bool) -> str:
     policy = "ice-transport-policy=relay" if relay_only else ""
     return f"""
         webrtcbin name=sendrecv {policy} {" ".join(servers)}
-        pulsesrc device={pulse.SPEAKER}.monitor ! opusenc ! rtpopuspay ! queue !
+        pulsesrc device={pulse.SPEAKER}.monitor latency-time={FRAME} !
+        opusenc ! rtpopuspay ! queue !
         application/x-rtp,media=audio,encoding-name=OPUS,payload=96 ! sendrecv.
     """
 

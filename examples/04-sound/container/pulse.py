@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Iterator
 
 SPEAKER, VOICE, MICROPHONE = "virtspk", "virtmic", "microphone"
+RATE = "rate=48000"  # that of Opus
 SECONDS = 30
 CONFIG = f"""\
-load-module module-null-sink sink_name={SPEAKER} sink_properties=device.description=Speaker
-load-module module-null-sink sink_name={VOICE} sink_properties=device.description=Voice
+load-module module-null-sink sink_name={SPEAKER} {RATE} sink_properties=device.description=Speaker
+load-module module-null-sink sink_name={VOICE} {RATE} sink_properties=device.description=Voice
 load-module module-remap-source master={VOICE}.monitor source_name={MICROPHONE}
 set-default-sink {SPEAKER}
 set-default-source {MICROPHONE}
