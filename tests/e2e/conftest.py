@@ -61,7 +61,9 @@ def chromium(
     """A Chromium outside, with a beep for a microphone, that trusts coturn's certificate."""
     folder = tmp_path_factory.mktemp("chromium")
     trust = f"--ignore-certificate-errors-spki-list={key_hash(sound_certificate)}"
-    with browser.chromium(folder, sound_network.outside, [*browser.SPEAKING, trust]) as made:
+    shared = "--process-per-site"  # by the pages of a browser context
+    flags = [*browser.SPEAKING, trust, shared]
+    with browser.chromium(folder, sound_network.outside, flags) as made:
         yield made
 
 

@@ -18,12 +18,12 @@ import sys
 import time
 from array import array
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import trustme
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from conftest import require_program
 from integration.netns import DESKTOP, SERVER, Namespace, Network
@@ -154,11 +154,11 @@ class Lab:
         wait_for(lambda: self.network.outside.listens("tcp", port))
         return Site(url, self)
 
-    def new_page(self) -> Page:
-        """Return a page in a browser context of its own, which may use the microphone."""
+    def new_context(self) -> BrowserContext:
+        """Return a browser context whose pages may use the microphone."""
         context = self.browser.new_context(permissions=["microphone"])
         self._stack.callback(context.close)
-        return context.new_page()
+        return context
 
 
 class Desktop:
@@ -226,14 +226,19 @@ class Site:
     lab: Lab
 
     def open(
-        self, user: str, relay: bool = True, start: bool = True, script: str = ""
+        self,
+        user: str,
+        relay: bool = True,
+        start: bool = True,
+        script: str = "",
+        context: Optional[BrowserContext] = None,
     ) -> SoundPage:
         """Open the page of a user; without `start` somebody has to click.
 
         With `relay` there is no way but through TURN. `script` is JavaScript to run
-        before the page's own.
+        before the page's own. The page has a browser context of its own, or the given one.
         """
-        page = self.lab.new_page()
+        page = (context or self.lab.new_context()).new_page()
         if script:
             page.add_init_script(script)
         opened = SoundPage(page)
@@ -302,9 +307,9 @@ class SoundPage:
         """Return when the page's credential expires, in unix seconds."""
         return int(self.username().partition(":")[0])
 
-    def level_at(self, hertz: float) -> float:
-        """Return how loud a tone is, in dB of full scale."""
-        return float(self.page.evaluate("(hertz) => sound.levelAt(hertz)", hertz))
+    def levels_at(self, hertz: Sequence[float]) -> List[float]:
+        """Return how loud each of these tones is, in dB of full scale."""
+        return list(self.page.evaluate("(all) => all.map(sound.levelAt)", list(hertz)))
 
     def failures(self) -> List[str]:
         return list(self.page.evaluate("sound.failures"))
