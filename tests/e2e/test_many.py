@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable, Dict, Iterator
 
-from e2e.lab import USERS, Desktop, Lab, SoundPage, check_it_came_by_relays
+from e2e.lab import USERS, Desktop, Lab, SoundPage
 
 ReportTime = Callable[[SoundPage], None]
 
@@ -21,6 +21,8 @@ TONES = {user: 512.0 + 179 * number for number, user in enumerate(USERS[:20])}
 """Hz; each is 25 Hz or more off the others, and off the first ten harmonics of each."""
 APART = 25
 """dB that a page's own tone is above every other one, at least."""
+LOOKS = 5
+"""Since a click, where a busy machine comes too late with its sound, has all tones in it."""
 NO_MICROPHONE = {"video": False, "audio": False}
 SELDOM = "const often = setInterval; window.setInterval = (f, ms) => often(f, 5 * ms);"
 """JavaScript that lets a page look once a second."""
@@ -42,7 +44,7 @@ def test_twenty_browsers_hear_their_own_desktop_and_no_other(
         for user, page in pages.items():
             page.wait_for_tone(TONES[user])
         for user, page in pages.items():
-            page.wait_until(functools.partial(hears_no_other, page, user))
+            check_it_hears_no_other(page, user)
         for page in pages.values():
             report_time(page)
             check_it_came_by_relays(page)
@@ -61,8 +63,19 @@ def started(lab: Lab, od_config: Path) -> Iterator[Dict[str, Desktop]]:
         yield desktops
 
 
-def hears_no_other(page: SoundPage, user: str) -> bool:
-    """Say whether a page hears its user's tone far above those of all the others."""
-    heard = dict(zip(TONES, page.levels_at([*TONES.values()])))
-    own = heard.pop(user)
-    return own - max(heard.values()) > APART
+def check_it_hears_no_other(page: SoundPage, user: str) -> None:
+    """Fail unless a page hears its user's tone far above those of all the others."""
+    for _ in range(LOOKS):
+        heard = dict(zip(TONES, page.levels_at([*TONES.values()])))
+        own = heard.pop(user)
+        if own - max(heard.values()) > APART:
+            return
+        page.page.wait_for_timeout(500)
+    raise AssertionError(f"{user} has {own} dB, the others {heard}")
+
+
+def check_it_came_by_relays(page: SoundPage) -> None:
+    """Fail unless both sides used their relay, and next to no packet was lost."""
+    found = page.statistics()
+    assert (found["local"], found["remote"]) == ("relay", "relay")
+    assert found["received"] > 100 * found["lost"]
