@@ -1,0 +1,45 @@
+"""Runs atheris on one target, with the arguments of libFuzzer; ``run.py`` starts it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from random import Random
+from types import ModuleType
+
+import atheris
+
+sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+
+def main(name: str, program: str) -> None:
+    """Fuzz the target of this name; `program` starts this again, for libFuzzer's merge."""
+    with atheris.instrument_imports(include=["abcwebrtc"]):
+        target = importlib.import_module(f"fuzz.{name}")
+    arguments = [program, *sys.argv[3:]]
+    atheris.Setup(arguments, target.check, custom_mutator=_mutator(target))
+    atheris.Fuzz()
+
+
+def _mutator(target: ModuleType):
+    """Return a mutator that knows what inputs are made of, beside libFuzzer's blind one."""
+
+    def mutate(data: bytes, size: int, seed: int) -> bytes:
+        random = Random(seed)
+        choice = random.random()
+        if choice < 0.4:
+            return atheris.Mutate(data, size)
+        if choice < 0.45:
+            return target.generate(random)[:size]
+        for _ in range(random.choice((1, 1, 2, 4))):
+            data = target.mutate(data, random)
+        return data[:size]
+
+    return mutate
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONHASHSEED", "0")
+    main(sys.argv[1], sys.argv[2])

@@ -1,0 +1,145 @@
+"""Fuzzes abcwebrtc: looks for inputs that break what it promises.
+
+    python3 tests/fuzz/run.py [--seconds 600] [--grow] [target ...]
+    python3 tests/fuzz/run.py --input FILE target
+
+The targets are loader, uris, turnserver, manifests and endpoint; all by default.
+It installs atheris into `.venv`, which works on Linux with Python 3.11 or newer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import importlib
+import importlib.util
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import List
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path[0] = str(HERE.parent)
+sys.path.insert(1, str(ROOT / "examples"))
+
+import bootstrap  # noqa: E402
+
+from fuzz import TARGETS  # noqa: E402
+
+CORPUS, CRASHES = HERE / "corpus", HERE / "crashes"
+FOUND = ROOT / "build" / "fuzz"
+UNIT_SECONDS = 30
+"""More than any input of a few KB takes on a slow machine; what takes longer hangs."""
+MEMORY_MB = 2048
+
+
+def main() -> int:
+    """Fuzz, and return 1 where something was found."""
+    options = _parser().parse_args()
+    bootstrap.enter_venv("test,fuzz", ["atheris", "pytest"], False)
+    if options.input:
+        return _check_one(options.input, options.target)
+    with ThreadPoolExecutor(options.jobs) as pool:
+        runs = [pool.submit(_fuzz, name, options) for name in options.target or TARGETS]
+        clean = [run.result() for run in runs]
+    return 0 if all(clean) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("target", nargs="*", choices=[[], *TARGETS], metavar="target", help=", ".join(TARGETS))
+    add("--seconds", type=int, default=600, help="for each target (%(default)s)")
+    add("--jobs", type=int, default=os.cpu_count() or 1, help="targets at a time (%(default)s)")
+    add("--grow", action="store_true", help="keep in the corpus what reaches new code")
+    add("--input", metavar="FILE", help="run one input, without the fuzzer")
+    return parser
+
+
+def _check_one(file: str, targets: List[str]) -> int:
+    if len(targets) != 1:
+        sys.exit("name one target with --input")
+    importlib.import_module(f"fuzz.{targets[0]}").check(Path(file).read_bytes())
+    print(f"{file}: nothing is wrong with {targets[0]}")
+    return 0
+
+
+def _fuzz(name: str, options: argparse.Namespace) -> bool:
+    """Fuzz one target, and say whether nothing was found."""
+    with tempfile.TemporaryDirectory(prefix="abcwebrtc-fuzz-") as folder:
+        new = Path(folder, "new")
+        new.mkdir()
+        seeds = [str(path) for path in (CORPUS / name, CRASHES / name) if path.is_dir()]
+        found = FOUND / name
+        found.mkdir(parents=True, exist_ok=True)
+        before = set(found.iterdir())
+        dictionary = _write_dictionary(name, Path(folder))
+        limits = [f"-max_total_time={options.seconds}", f"-artifact_prefix={found}{os.sep}"]
+        log = _engine(name, folder, [*limits, f"-dict={dictionary}", str(new), *seeds])
+        crashes = sorted(set(found.iterdir()) - before)
+        _report(name, log, crashes)
+        if options.grow and not crashes:
+            _grow(name, folder, new)
+    return not crashes and "Done " in log
+
+
+def _engine(name: str, folder: str, arguments: List[str]) -> str:
+    """Run the fuzzer to its end, and return what it said."""
+    start = [sys.executable, str(HERE / "engine.py"), name]
+    program = Path(folder, "again")  # libFuzzer's merge starts it once more, by a shell
+    program.write_text("#!/bin/sh\nexec " + shlex.join([*start, str(program)]) + ' "$@"\n')
+    program.chmod(0o755)
+    size = importlib.import_module(f"fuzz.{name}").MAX_LENGTH
+    bounds = [f"-max_len={size}", f"-timeout={UNIT_SECONDS}", f"-rss_limit_mb={MEMORY_MB}"]
+    log = Path(folder, "log")
+    with open(log, "wb") as stream:
+        command = [*start, str(program), *bounds, *arguments]
+        subprocess.run(command, cwd=folder, stdout=stream, stderr=subprocess.STDOUT)
+    return log.read_text(encoding="utf-8", errors="replace")
+
+
+def _write_dictionary(name: str, folder: Path) -> Path:
+    words = importlib.import_module(f"fuzz.{name}").DICTIONARY
+    path = folder / "dictionary"
+    lines = []
+    for word in dict.fromkeys(words):
+        data = word.encode("utf-8", "surrogateescape" if word.isascii() else "surrogatepass")
+        if data and len(data) <= 64:
+            lines.append('"' + "".join(f"\\x{byte:02X}" for byte in data) + '"\n')
+    path.write_text("".join(lines))
+    return path
+
+
+def _report(name: str, log: str, crashes: List[Path]) -> None:
+    lines = log.splitlines()
+    if not crashes:
+        numbers = [line for line in lines if "cov:" in line]
+        print(f"== {name}: nothing found", *numbers[-1:], sep="\n", flush=True)
+        if "Done " not in log:
+            print(f"== {name}: the fuzzer did not finish", *lines[-30:], sep="\n", flush=True)
+        return
+    print(f"== {name}: FOUND", *lines[-60:], sep="\n")
+    for path in crashes:
+        print(f"{path}\nbase64: {base64.b64encode(path.read_bytes()).decode()}")
+        print(f"to see it again: python3 tests/fuzz/run.py --input {shlex.quote(str(path))} {name}")
+        print(f"once it is mended, keep it in tests/fuzz/crashes/{name}", flush=True)
+
+
+def _grow(name: str, folder: str, new: Path) -> None:
+    """Add to the corpus what reaches code that it did not reach."""
+    corpus = CORPUS / name
+    corpus.mkdir(parents=True, exist_ok=True)
+    before = set(corpus.iterdir())
+    _engine(name, folder, ["-merge=1", str(corpus), str(new)])
+    print(f"== {name}: {len(set(corpus.iterdir()) - before)} new files in {corpus}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""Target: turnserver.conf, read as coturn reads it, and its comparison with od.config.
+
+An input is the file; a certificate may follow a line ``--cert--``, a key a line ``--key--``.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, Dict, List
+
+from abcwebrtc.config import WebRTCConfig
+from abcwebrtc.errors import ConfigError
+from abcwebrtc.iceservers import static_uris
+from abcwebrtc.turnserver import Relay, relays_of
+from abcwebrtc.turnservercheck import certificate_files, check_turnserver_conf
+from abcwebrtc.turnserverfile import TurnserverFile, parse_turnserver_conf, quoted
+from abcwebrtc.turnserveroptions import DATABASES, OPTIONS
+from fuzz.common import MARK, NOW, STATIC, assert_placed, assert_silent, nothing_but, splice
+
+MAX_LENGTH = 4096
+FILE = "turnserver.conf"
+_SHARED = {"coturn_static_auth_secret": STATIC, "url": "turn.example.org:3478"}
+_SERVERS: List[Any] = [
+    {**_SHARED, "username": "userid", "transport": ["udp", "tcp"]},
+    {
+        "coturn_static_auth_secret": [STATIC, MARK],
+        "url": ["192.0.2.7:5349", "[2001:db8::7]", "turn.example.org"],
+        "protocol": "turns",
+    },
+    [_SHARED, {**_SHARED, "protocol": "turns", "url": "turn.example.org:443?transport=tcp"}],
+]
+_ICE = {"iceServers": [{"urls": ["stun:turn.example.org:3478", "stun:192.0.2.7"]}]}
+CONFIGS = [
+    WebRTCConfig.from_mapping({"webrtc.coturn": server, "webrtc.rtc_configuration": _ICE}, {}, NOW)
+    for server in _SERVERS
+]
+RELAYS = [
+    (relays_of(config.coturn)[0], static_uris(config.rtc_configuration)) for config in CONFIGS
+]
+_VALUES = (
+    *("", "=", " ", "0", "1", "no", "yes", "-1", "65536", "9" * 30, "on", "\u0661", ";", " #x"),
+    *(MARK, f'"{MARK}"', f"'{MARK}'", f"{MARK};", f"={MARK}", '"', "turn.example.org", "a b", "::"),
+    *("10.0.0.0-10.255.255.255", "10.0.0.0/8", "0.0.0.0-255.255.255.255", "192.0.2.7", "1-2-3"),
+    *("::1-::ffff:ffff", "fe80::-fe80::1%eth0", "9.9.9.9-1.1.1.1", "1.2.3.4:99999", "[::1]:3478"),
+)
+FRAGMENTS = (
+    *(name for name in OPTIONS),
+    *(f"{name}={MARK}" for name in ("static-auth-secret", "user", "cli-password", "pkey-pwd")),
+    *_VALUES,
+    *("#", "\x00", "\xef\xbb\xbf", "x" * 1023, "\r", "\t", "\x0b", "--cert--", "--key--"),
+    *("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----", "MIIB", "-----BEGIN "),
+    *("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "0\x82"),
+)
+DICTIONARY = (*(f"{name}=" for name in OPTIONS), *_VALUES, "--cert--\n", "--key--\n")
+
+
+def check(data: bytes) -> None:
+    """Fail where reading raises, a finding shows a secret, or has a line that is not there."""
+    text, files = _parts(data)
+    with nothing_but(lambda *_: False):
+        conf = parse_turnserver_conf(text, FILE)
+    assert_silent(repr(conf) + repr(conf.settings), MARK)
+    _check_settings(conf, text)
+    for relay, stun in RELAYS:
+        _check_findings(conf, relay, stun, files)
+    for paths in certificate_files(conf, "/folder").values():
+        assert all(path.startswith("/") for path in paths)
+
+
+def _parts(data: bytes) -> Any:
+    text, _, rest = data.partition(b"\n--cert--\n")
+    cert, _, key = rest.partition(b"\n--key--\n")
+    files: Dict[str, Any] = {"cert": cert or "No such file or directory"}
+    if key:
+        files["pkey"] = key
+    return text, files
+
+
+def _check_settings(conf: TurnserverFile, text: bytes) -> None:
+    lines = text.count(b"\n") + 1
+    assert_placed(conf.problems, FILE, lines)
+    again = parse_turnserver_conf(text, FILE)
+    assert (again.settings, again.problems) == (conf.settings, conf.problems)
+    for setting in conf.settings:
+        assert setting.name in OPTIONS
+        assert 1 <= setting.line <= lines
+        assert isinstance(setting.number, int)
+        assert isinstance(setting.on, bool)
+        _check_round_trip(setting.name, setting.value)
+
+
+def _check_round_trip(name: str, value: bytes) -> None:
+    """Write a value as abcwebrtc writes it, and read the same one back."""
+    try:
+        line = name.encode() + b"=" + quoted(value)
+    except ConfigError as error:
+        assert_silent(str(error), MARK)
+        return
+    (setting,) = parse_turnserver_conf(line, FILE).settings
+    if len(line) <= 1023:
+        assert setting.value == value, "quoted and read again, it is another value"
+
+
+def _check_findings(conf: TurnserverFile, relay: Relay, stun: Any, files: Dict[str, Any]) -> None:
+    lines = max([setting.line for setting in conf.settings], default=0)
+    lines = max([lines, *(problem.line or 0 for problem in conf.problems)])
+    found = check_turnserver_conf(conf, relay, stun, files, NOW)
+    assert found == check_turnserver_conf(conf, relay, stun, files, NOW)
+    assert_placed(found, FILE, max(lines, 1))
+    assert_silent(repr(found), MARK, STATIC)
+    secrets = [setting.value for setting in conf.all("static-auth-secret")]
+    if STATIC.encode() not in secrets and not any(problem.level == "error" for problem in found):
+        assert conf.all(*DATABASES), "no error, and coturn refuses every login"
+
+
+def mutate(data: bytes, random: Random) -> bytes:
+    return splice(data, random, FRAGMENTS)
+
+
+def generate(random: Random) -> bytes:
+    """Return a file with some options, good for STATIC or not."""
+    names = random.sample(list(OPTIONS), random.randrange(1, 8))
+    lines = [f"{name}{random.choice('= ')}{random.choice(_VALUES)}" for name in names]
+    secret = random.choice((STATIC, MARK))
+    lines += ["use-auth-secret", f"static-auth-secret={secret}", "realm=example.org"]
+    return "\n".join(lines).encode()
