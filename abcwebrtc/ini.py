@@ -111,6 +111,8 @@ class IniReader:
         header = _SECTION.match(stripped)
         if header:
             self._start_section(number, header.group("header"))
+            if "]" in stripped[header.end() :]:
+                self._warn_second_bracket(number)
         else:
             self._start_entry(number, stripped)
 
@@ -119,6 +121,13 @@ class IniReader:
         message = (
             f"this '{bracket}' stands in the first column, where pyos refuses the "
             "whole file; put a space before it"
+        )
+        self.warnings.append(Problem(message, "", self.file, number, "warning"))
+
+    def _warn_second_bracket(self, number: int) -> None:
+        message = (
+            "a second ']' stands behind this section's, and Python from 3.10 on takes all before "
+            "it for the name; take out what follows the first one"
         )
         self.warnings.append(Problem(message, "", self.file, number, "warning"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import contextlib
 import io
+import sys
 from typing import Any, Dict, List, Optional
 
 import pytest
@@ -49,6 +50,20 @@ def read_with_cherrypy(text: str) -> Dict[str, Dict[str, str]]:
 
 
 # sections and entries
+
+
+def test_a_second_bracket_behind_a_section_is_a_warning() -> None:
+    reader = IniReader("# c\n[global] see [1]\nk: 1", "od.config")
+    assert list(reader.sections) == ["global"]
+    (problem,) = reader.warnings
+    assert (problem.line, problem.level) == (2, "warning")
+    assert "a second ']'" in problem.message
+    assert IniReader("[global] see 1", "od.config").warnings == []
+
+
+def test_pythons_from_310_on_read_another_name_there() -> None:
+    name = "global] see [1" if sys.version_info >= (3, 10) else "global"
+    assert list(read_with_cherrypy("[global] see [1]\nk: 1")) == [name]
 
 
 @pytest.mark.parametrize(
