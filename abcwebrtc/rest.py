@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import time
+from email.errors import MessageError
 from typing import Any, Callable, Dict, Mapping, Optional
 
 import cherrypy
@@ -287,10 +288,13 @@ class _JsonRequest(Request):
         self._request_line = re.sub(r"(?s)\?.*(?= )", "", line, count=1)
 
     def process_headers(self) -> None:
-        """Refuse headers that can't be decoded, which CherryPy takes for its own fault."""
+        """Refuse headers that can't be decoded, which CherryPy takes for its own fault.
+
+        It decodes an encoded word (RFC 2047) wherever ``=?`` occurs.
+        """
         try:
             super().process_headers()
-        except (LookupError, ValueError):
+        except (LookupError, TypeError, ValueError, MessageError):
             raise cherrypy.HTTPError(400, "A header can't be decoded") from None
 
 

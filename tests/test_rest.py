@@ -246,9 +246,12 @@ def test_a_good_token_gives_its_user_a_credential() -> None:
     assert answer.json()["result"]["iceServers"][1]["username"].endswith(":zo\u00eb@example")
 
 
-def test_a_header_that_can_not_be_decoded_is_the_fault_of_the_client() -> None:
-    answer = call(verifying_app(), "POST", RTC_PATH, "{}", {"ABCAuthorization": "=?foo?q?abc?="})
-    assert 400 <= answer.status < 500
+@pytest.mark.parametrize(
+    "header", ["=?foo?q?abc?=", "=?utf-8?q?abc?=d", "=?utf-8?b?a?=", "=?utf-8?b?/w==?="]
+)
+def test_a_header_that_can_not_be_decoded_is_the_fault_of_the_client(header: str) -> None:
+    answer = call(verifying_app(), "POST", RTC_PATH, "{}", {"ABCAuthorization": header})
+    check_error(answer, 400, "A header can't be decoded")
 
 
 @pytest.mark.parametrize(
