@@ -10,7 +10,7 @@ import ipaddress
 import re
 import warnings
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -19,9 +19,7 @@ CERT, KEY = "cert", "pkey"
 """coturn's options for the two files."""
 EXPIRES_SOON = timedelta(days=14)
 
-_BLOCK = re.compile(
-    rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----\s.*?-----END (?P=label)-----", re.DOTALL
-)
+_BEGIN = re.compile(rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----\s")
 _CERTIFICATES = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
 
 
@@ -55,11 +53,21 @@ def _error(option: str, message: str) -> Finding:
 
 
 def _blocks(pem: bytes, suffixes: Sequence[bytes]) -> List[bytes]:
-    return [
-        match.group()
-        for match in _BLOCK.finditer(pem)
-        if any(match.group("label").endswith(suffix) for suffix in suffixes)
-    ]
+    """Return the blocks whose label ends in one of the suffixes, from BEGIN to END."""
+    found: List[bytes] = []
+    unfinished: Set[bytes] = set()  # each is looked for once, or broken files take hours
+    begin = _BEGIN.search(pem)
+    while begin:
+        label, at = begin.group("label"), begin.end()
+        last = b"-----END " + label + b"-----"
+        end = -1 if label in unfinished else pem.find(last, at)
+        if end < 0:
+            unfinished.add(label)
+        else:
+            at = end + len(last)
+            found += [pem[begin.start() : at]] if label.endswith(tuple(suffixes)) else []
+        begin = _BEGIN.search(pem, at)
+    return found
 
 
 def _certificates(pem: bytes) -> Tuple[List["Certificate"], Optional[Finding]]:

@@ -24,14 +24,15 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _NAMES_A_PLACE = re.compile(r"(file|_env)$")
-_IN_COMMENT = re.compile(r"(?<![\w.-])([\w.-]{1,80})['\"]?\s*[:=]\s*\[?\s*['\"]?([^\s'\",\]}]+)")
+_IN_COMMENT = re.compile(r"(?<![\w.-])([\w.-]{1,80})['\"]?\s*[:=][\s\[]*['\"]?([^\s'\",\]}]+)")
 _NAME = re.compile(r"[\w.-]+")
 _USERINFO = re.compile(r"(?<=://)(?P<user>[^\s/@'\":]*:)(?P<password>[^\s/'\"]+)(?=@)")
 _COMMENT_LINE = re.compile(r"[ \t]*[#;]")
+# Every quote begins a token, closed or not: else what follows would be read again for each.
 _TOKEN = re.compile(
     r"(?P<comment>\#[^\n]*)"
     r"|(?P<text>'''.*?(?:'''|\Z)|\"\"\".*?(?:\"\"\"|\Z)"
-    r"|'(?:[^'\\\n]|\\.)*(?:'|$)|\"(?:[^\"\\\n]|\\.)*(?:\"|$))"
+    r"|'(?:[^'\\\n]|\\.)*(?:'|\\?$)|\"(?:[^\"\\\n]|\\.)*(?:\"|\\?$))"
     r"|(?P<line>\r\n?|\n)|(?P<open>[\[({])|(?P<close>[\])}])|(?P<comma>,)|(?P<sign>[:=])"
     r"|(?P<blank>[ \t\f\v]+)|(?P<word>[^\s'\"\[\](){},:=\#]+|.)",
     re.DOTALL | re.MULTILINE,

@@ -22,8 +22,9 @@ CLOCK_SKEW = 300
 """Seconds by which the clock that minted may be ahead of this one."""
 
 # coturn 4.6: "user <1703086872:alice>: incoming", "username=<1703086872:alice>, lifetime=600",
-# "closed (2nd stage), user <1703086872:alice> realm". A username has no blanks.
-_LOGGED = re.compile(r"user(?:name=| )<(\S+?)>(?=[:,]?(?:\s|$))")
+# "closed (2nd stage), user <1703086872:alice> realm". A username has no blanks,
+# and 512 bytes at most.
+_LOGGED = re.compile(r"user(?:name=| )<(\S{1,512}?)>(?=[:,]?(?:\s|$))")
 _USERNAME = re.compile(r"([0-9]+)(?::(.*))?", re.DOTALL)
 _PSEUDONYM = re.compile("[0-9a-f]{32}")
 _QUOTES = "\"'`<>"
