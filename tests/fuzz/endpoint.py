@@ -156,7 +156,7 @@ def _token(match: "re.Match[str]") -> str:
 
 def _user(header: str) -> Optional[str]:
     """Return the userid to which a header, as the input has it, entitles; None for nobody."""
-    scheme, _, token = header.strip(" \t").partition(" ")
+    scheme, _, token = header.strip().partition(" ")
     match = _TOKEN.fullmatch(token.strip())
     if scheme.lower() != "bearer" or not match:
         return None

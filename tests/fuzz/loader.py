@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
 import os
+import shutil
 import tempfile
 import unicodedata  # noqa: F401, else "\\N{...}" in a literal would import it
 from random import Random
@@ -34,7 +36,8 @@ from fuzz.common import (
 
 MAX_LENGTH = 4096
 USER = "alice"
-FOLDER = os.path.join(tempfile.gettempdir(), f"abcwebrtc-fuzz-{os.getpid()}")
+FOLDER = tempfile.mkdtemp(prefix="abcwebrtc-fuzz-")
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 FILE = os.path.join(FOLDER, "od.config")
 ENVIRONMENT = {"TURN_SECRET": MARK}
 SECRET_KEYS = ("secret", "pseudonym_key", "credential")
@@ -87,8 +90,8 @@ def check(data: bytes) -> None:
 
 
 def _prepare(data: bytes) -> None:
-    if not os.path.isdir(FOLDER):
-        os.makedirs(os.path.join(FOLDER, "secrets"))
+    if not os.path.isdir(os.path.join(FOLDER, "secrets")):
+        os.mkdir(os.path.join(FOLDER, "secrets"))
         with open(os.path.join(FOLDER, "secrets", "secret"), "w") as stream:
             stream.write(f"{MARK}\n")
     with open(FILE, "wb") as stream:

@@ -20,7 +20,8 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import List
+from types import ModuleType
+from typing import List, Sequence
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -44,8 +45,10 @@ def main() -> int:
     bootstrap.enter_venv("test,fuzz", ["atheris", "pytest"], False)
     if options.input:
         return _check_one(options.input, options.target)
+    names = options.target or TARGETS
+    targets = {name: importlib.import_module(f"fuzz.{name}") for name in names}
     with ThreadPoolExecutor(options.jobs) as pool:
-        runs = [pool.submit(_fuzz, name, options) for name in options.target or TARGETS]
+        runs = [pool.submit(_fuzz, name, targets[name], options) for name in names]
         clean = [run.result() for run in runs]
     return 0 if all(clean) else 1
 
@@ -71,7 +74,7 @@ def _check_one(file: str, targets: List[str]) -> int:
     return 0
 
 
-def _fuzz(name: str, options: argparse.Namespace) -> bool:
+def _fuzz(name: str, target: ModuleType, options: argparse.Namespace) -> bool:
     """Fuzz one target, and say whether nothing was found."""
     with tempfile.TemporaryDirectory(prefix="abcwebrtc-fuzz-") as folder:
         new = Path(folder, "new")
@@ -80,33 +83,36 @@ def _fuzz(name: str, options: argparse.Namespace) -> bool:
         found = FOUND / name
         found.mkdir(parents=True, exist_ok=True)
         before = set(found.iterdir())
-        dictionary = _write_dictionary(name, Path(folder))
+        dictionary = _write_dictionary(target.DICTIONARY, Path(folder))
         limits = [f"-max_total_time={options.seconds}", f"-artifact_prefix={found}{os.sep}"]
-        log = _engine(name, folder, [*limits, f"-dict={dictionary}", str(new), *seeds])
+        log = _engine(name, target, folder, [*limits, f"-dict={dictionary}", str(new), *seeds])
         crashes = sorted(set(found.iterdir()) - before)
         _report(name, log, crashes)
         if options.grow and not crashes:
-            _grow(name, folder, new)
+            _grow(name, target, folder, new)
     return not crashes and "Done " in log
 
 
-def _engine(name: str, folder: str, arguments: List[str]) -> str:
+def _engine(name: str, target: ModuleType, folder: str, arguments: List[str]) -> str:
     """Run the fuzzer to its end, and return what it said."""
     start = [sys.executable, str(HERE / "engine.py"), name]
     program = Path(folder, "again")  # libFuzzer's merge starts it once more, by a shell
     program.write_text("#!/bin/sh\nexec " + shlex.join([*start, str(program)]) + ' "$@"\n')
     program.chmod(0o755)
-    size = importlib.import_module(f"fuzz.{name}").MAX_LENGTH
-    bounds = [f"-max_len={size}", f"-timeout={UNIT_SECONDS}", f"-rss_limit_mb={MEMORY_MB}"]
+    bounds = [
+        f"-max_len={target.MAX_LENGTH}",
+        f"-timeout={UNIT_SECONDS}",
+        f"-rss_limit_mb={MEMORY_MB}",
+    ]
     log = Path(folder, "log")
     with open(log, "wb") as stream:
         command = [*start, str(program), *bounds, *arguments]
-        subprocess.run(command, cwd=folder, stdout=stream, stderr=subprocess.STDOUT)
+        here = {**os.environ, "TMPDIR": folder}  # libFuzzer ends without cleaning up
+        subprocess.run(command, cwd=folder, env=here, stdout=stream, stderr=subprocess.STDOUT)
     return log.read_text(encoding="utf-8", errors="replace")
 
 
-def _write_dictionary(name: str, folder: Path) -> Path:
-    words = importlib.import_module(f"fuzz.{name}").DICTIONARY
+def _write_dictionary(words: Sequence[str], folder: Path) -> Path:
     path = folder / "dictionary"
     lines = []
     for word in dict.fromkeys(words):
@@ -132,12 +138,12 @@ def _report(name: str, log: str, crashes: List[Path]) -> None:
         print(f"once it is mended, keep it in tests/fuzz/crashes/{name}", flush=True)
 
 
-def _grow(name: str, folder: str, new: Path) -> None:
+def _grow(name: str, target: ModuleType, folder: str, new: Path) -> None:
     """Add to the corpus what reaches code that it did not reach."""
     corpus = CORPUS / name
     corpus.mkdir(parents=True, exist_ok=True)
     before = set(corpus.iterdir())
-    _engine(name, folder, ["-merge=1", str(corpus), str(new)])
+    _engine(name, target, folder, ["-merge=1", str(corpus), str(new)])
     print(f"== {name}: {len(set(corpus.iterdir()) - before)} new files in {corpus}", flush=True)
 
 
