@@ -12,8 +12,6 @@ from random import Random
 from typing import Any, Dict, List, Optional
 from urllib.parse import quote
 
-import yaml
-
 from abcwebrtc.commands.pod import _Injector
 from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.errors import CredentialError, ManifestError
@@ -31,7 +29,7 @@ from fuzz.common import (
     splice,
 )
 
-MAX_LENGTH = 8192
+MAX_LENGTH = 2048
 FILE = "pod.yaml"
 _SOUND = {
     "image": {"default": "registry.example.org/pulseaudio:stable", "staff": "a/b:2"},
@@ -122,12 +120,14 @@ def check(data: bytes) -> None:
         assert_placed(error.problems, FILE, _count_lines(text))
         assert_silent(everything_about(error), MARK)
         return
+    dice = zlib.crc32(data)  # what is slow is done for some inputs, and the same ones each time
     _check_round_trip(manifests)
     for document in manifests.documents:
         if isinstance(document, dict):
-            _check_pod(document, zlib.crc32(data) % 16 == 0)
-    for by_secret in (False, True):
-        _check_command(manifests, by_secret)
+            _check_pod(document)
+            if dice % 32 == 0:
+                _check_schema(document)
+    _check_command(manifests, by_secret=dice % 2 == 0)
 
 
 def _count_lines(text: str) -> int:
@@ -140,14 +140,12 @@ def _check_round_trip(manifests: Manifests) -> None:
     printed = manifests.text(manifests.documents)
     again = parse_manifests(printed, FILE).documents
     assert repr(again) == repr(manifests.documents), "printed and parsed again, it differs"
-    if not manifests.is_json:
-        assert list(yaml.compose_all(printed)) is not None
 
 
 # the library
 
 
-def _check_pod(document: Dict[str, Any], with_schema: bool) -> None:
+def _check_pod(document: Dict[str, Any]) -> None:
     before = repr(document)
     for config in CONFIGS:
         for turn_secret in (False, True):
@@ -164,8 +162,6 @@ def _check_pod(document: Dict[str, Any], with_schema: bool) -> None:
             assert_silent(repr(prepared.notes), MARK, STATIC)
             _check_shape(prepared.pod, config)
             _check_turn(prepared, turn_secret)
-            if with_schema and _is_valid(document):
-                assert _is_valid(prepared.pod), "the API took it before, and does not now"
 
 
 def _prepared(pod: Any, config: WebRTCConfig, **options: Any) -> Any:
@@ -199,6 +195,17 @@ def _check_turn(prepared: Any, by_secret: bool) -> None:
         assert value.startswith("turn://")
         name = prepared.secret["metadata"]["name"]
         assert f"'secretKeyRef': {{'name': {name!r}, 'key': 'TURN_SERVER'}}" in repr(prepared.pod)
+
+
+def _check_schema(document: Dict[str, Any]) -> None:
+    """Inject into a pod that the Kubernetes API takes: it still does."""
+    if not _is_valid(document):
+        return
+    for config in CONFIGS:
+        prepared = _prepared(document, config, labels=["staff"])
+        if prepared:
+            assert _is_valid(prepared.pod), "the API took it before, and does not now"
+            assert prepared.secret is None or _is_valid(prepared.secret)
 
 
 def _is_valid(pod: Dict[str, Any]) -> bool:
