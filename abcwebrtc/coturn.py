@@ -35,6 +35,7 @@ _PLACEHOLDER = re.compile(
     rb"change.?me|super.?secret|your.?secret|placeholder|example|^<.*>$", re.IGNORECASE
 )
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|(stuns?|turns?):(?![0-9]+(\?|$))", re.IGNORECASE)
+_KNOWN_SCHEME = re.compile(r"(stuns?|turns?|https?|wss?)(:|://)", re.IGNORECASE)
 _QUOTED = re.compile(rb"([\s=].*|.*\s|'.*'|\".*\")", re.DOTALL)
 _NO_DTLS = "is turns over udp, that is DTLS, which browsers do not speak; use tcp"
 _BARE_PLACEHOLDERS = (b"secret", b"password", b"static-auth-secret", b"north")
@@ -208,9 +209,10 @@ class _Parser:
             return None
         scheme = _SCHEME.match(text)
         if scheme:
-            message = (
-                f"begins with '{scheme.group()}'; write host:port alone, the scheme is 'protocol'"
-            )
+            # What stands before the slashes may be anything, a secret too.
+            known = _KNOWN_SCHEME.fullmatch(scheme.group())
+            start = f"begins with '{scheme.group()}'" if known else "has '://' in it"
+            message = f"{start}; write host:port alone, the scheme is 'protocol'"
             self._findings.error(path, message)
             return None
         uri: Optional[IceURI] = self._findings.attempt(path, lambda: parse_server(protocol, text))

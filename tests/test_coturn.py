@@ -255,6 +255,7 @@ def test_a_bad_url_is_an_error_at_its_place(wrap, url, words):
 def test_any_other_scheme_is_called_one(url):
     _, errors, _ = parse_one({"url": url})
     assert "scheme" in errors[0]
+    assert "begins with" not in errors[0], "it may be a secret"
 
 
 @pytest.mark.parametrize("protocol", ["turn", "turns"])
