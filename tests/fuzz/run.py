@@ -86,11 +86,16 @@ def _fuzz(name: str, target: ModuleType, options: argparse.Namespace) -> bool:
         dictionary = _write_dictionary(target.DICTIONARY, Path(folder))
         limits = [f"-max_total_time={options.seconds}", f"-artifact_prefix={found}{os.sep}"]
         log = _engine(name, target, folder, [*limits, f"-dict={dictionary}", str(new), *seeds])
-        crashes = sorted(set(found.iterdir()) - before)
+        crashes = sorted(path for path in set(found.iterdir()) - before if _is_fault(path))
         _report(name, log, crashes)
         if options.grow and not crashes:
             _grow(name, target, folder, new)
     return not crashes and "Done " in log
+
+
+def _is_fault(path: Path) -> bool:
+    """Say whether a file is of an input that failed, and not of one that took a while."""
+    return path.name.startswith(("crash-", "timeout-", "oom-", "leak-"))
 
 
 def _engine(name: str, target: ModuleType, folder: str, arguments: List[str]) -> str:
