@@ -4,7 +4,8 @@
     python3 tests/fuzz/run.py --input FILE target
 
 The targets are loader, uris, turnserver, manifests and endpoint; all by default.
-It installs atheris into `.venv`, which works on Linux with Python 3.11 or newer.
+It installs what it needs into `.venv`; atheris, the fuzzer, has wheels for Python 3.11 to
+3.14 on Linux, x86_64.
 """
 
 from __future__ import annotations
@@ -42,9 +43,11 @@ MEMORY_MB = 2048
 def main() -> int:
     """Fuzz, and return 1 where something was found."""
     options = _parser().parse_args()
-    bootstrap.enter_venv("test,fuzz", ["atheris", "pytest"], False)
+    bootstrap.enter_venv("test,lint,fuzz", ["abcwebrtc", "cherrypy", "pytest"], False)
     if options.input:
         return _check_one(options.input, options.target)
+    if not importlib.util.find_spec("atheris"):
+        sys.exit("atheris is missing, which has wheels for Python 3.11 to 3.14 on Linux, x86_64")
     names = options.target or TARGETS
     targets = {name: importlib.import_module(f"fuzz.{name}") for name in names}
     with ThreadPoolExecutor(options.jobs) as pool:
