@@ -57,6 +57,8 @@ PYOS_PINS = ["cherrypy==18.6.1", "cryptography==42.0.8", "pyjwt==2.4.0", "kubern
 """What abcwebrtc runs with inside pyos."""
 COVERAGE = 95
 NOT_AUDITED = 3
+FUZZ_SECONDS = 60
+"""For each target, as many at a time as there are processors."""
 OLD_SCHEMAS = "kubernetes-validate==1.33.1"
 """The last release with the schemas of Kubernetes 1.24."""
 UNIT_TESTS = ["tests", "--ignore=tests/integration", "--ignore=tests/e2e"]
@@ -83,7 +85,7 @@ def main() -> int:
     parser.add_argument("--apt", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     bootstrap.install_debian_packages(DEBIAN_PACKAGES, options.apt)
-    venv = bootstrap.make_venv(sys.executable, ROOT / ".venv", "test,lint", options.apt).parent
+    venv = bootstrap.make_venv(sys.executable, ROOT / ".venv", "test,lint,fuzz", options.apt).parent
     results = [run(command) for command in checks(venv)]
     results.append(with_lowest(venv / "python", options.apt))
     audited = audit(venv / "python")
@@ -108,7 +110,18 @@ def checks(venv: Path) -> List[List[str]]:
             *[python, "-m", "pytest", "--cov", "--cov-report=term"],
             f"--cov-fail-under={COVERAGE}",
         ],
+        *fuzzing(venv),
     ]
+
+
+def fuzzing(venv: Path) -> List[List[str]]:
+    """Return the command that fuzzes each target for a while, where there is a fuzzer."""
+    python = str(venv / "python")
+    find = "import importlib.util as u, sys; sys.exit(not u.find_spec('atheris'))"
+    if subprocess.run([python, "-c", find]).returncode:
+        print("no atheris for this Python: nothing is fuzzed")
+        return []
+    return [[python, "tests/fuzz/run.py", "--seconds", str(FUZZ_SECONDS)]]
 
 
 def other_pythons() -> Dict[int, str]:
