@@ -16,7 +16,10 @@ import yaml
 from abcwebrtc.errors import ManifestError, Problem
 
 MAX_NODES = 200_000
-"""Nodes with all aliases followed; a few lines can stand for billions."""
+"""Nodes of a document with all aliases followed; a few lines can stand for billions."""
+MAX_ALIASED, ALIASES_FOR_EACH = 50_000, 10
+"""Nodes that aliases may add to a file: so many, or so many for each that is written."""
+_TOO_MANY = "has too many values, with its aliases written out"
 MAX_DIGITS = 400
 """More than any number of JSON needs. Python 3.11 refuses 4300."""
 
@@ -121,10 +124,15 @@ def yaml_text(documents: List[Any]) -> str:
 
 def _documents(loader: _Loader) -> List[Any]:
     documents = []
+    aliased = written = 0
     while loader.check_node():
         node = loader.get_node()
         if node is not None:
-            _check(node, {})
+            known: Dict[int, int] = {}
+            aliased += _check(node, known) - len(known)
+            written += len(known)
+            if aliased > max(MAX_ALIASED, ALIASES_FOR_EACH * written):
+                raise _error(_TOO_MANY, node)
             documents.append(loader.construct_document(node))
     return [document for document in documents if document is not None]
 
@@ -142,7 +150,7 @@ def _check(node: yaml.Node, known: Dict[int, int]) -> int:
     known[id(node)] = 0
     total = 1 + sum(_check(child, known) for child in _children(node))
     if total > MAX_NODES:
-        raise _error("has too many values, with its aliases written out", node)
+        raise _error(_TOO_MANY, node)
     known[id(node)] = total
     return total
 

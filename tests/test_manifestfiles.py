@@ -213,11 +213,18 @@ def test_any_json_comes_back_as_it_was(documents: List[Any], indent: int) -> Non
     assert [json.dumps(item, ensure_ascii=False) for item in again_read] == again
 
 
+def test_aliases_may_add_ten_times_what_is_written() -> None:
+    pod = "env: &e [" + "{name: a, value: b}," * 60 + "]\nothers: [" + "*e," * 8 + "]\n"
+    (document, *_) = parse_manifests("---\n".join([pod] * 20), "pod.yaml").documents
+    assert document["others"][7] == [{"name": "a", "value": "b"}] * 60
+
+
 # what is refused
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 8)}]\n" for i in range(1, 12)
 )
+SMALL_BOMB = "a: &a [x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b]\n"
 REFUSED = [
     (f"a: 1\nb: '{SECRET}\n", "pod.yaml:3: found unexpected end of stream"),
     (f"a: {SECRET}: b\n", "pod.yaml:1: mapping values are not allowed here"),
@@ -229,6 +236,7 @@ REFUSED = [
     (f"a: &x [*x, {SECRET}]\n", "pod.yaml:1: has an alias inside of what it stands for"),
     ("a:\n  b: &x\n    <<: *x\n", "pod.yaml:2: has an alias inside of what it stands for"),
     (BOMB, "has too many values, with its aliases written out"),
+    ("---\n".join([SMALL_BOMB] * 200), "has too many values, with its aliases written out"),
     (f"a:\n  <<: {SECRET}\n", "pod.yaml:2: expected a mapping or list of mappings for merging"),
     ("a: " + "[" * 5000, "pod.yaml: is not valid YAML, or nested too deep"),
     ("- " * 5000 + "a", "pod.yaml: is not valid YAML, or nested too deep"),
