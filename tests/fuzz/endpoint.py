@@ -297,6 +297,9 @@ def _check_credential(answer: Answer, path: Tuple[str, str], entitled: Any) -> N
 
 
 def mutate(data: bytes, random: Random) -> bytes:
+    if random.random() < 0.1:
+        token = _random_claims(random).encode("latin-1", "replace")
+        return re.sub(rb"\{(claims:[^\n]*|good|expired)\}", lambda _: token, data, count=1)
     return (
         splice(data.decode("latin-1").encode(), random, FRAGMENTS)
         .decode()
@@ -304,9 +307,23 @@ def mutate(data: bytes, random: Random) -> bytes:
     )
 
 
+def _random_claims(random: Random) -> str:
+    """Return claims of which one or two are missing, or not what they should be."""
+    made: Dict[str, Any] = {**claims("bob"), "exp": FOREVER, "nbf": 0}
+    for name in random.sample([*made, "user"], random.randrange(3)):
+        odd = ("", 0, -1, 1.5, None, True, [], {}, "1", FOREVER, [FOREVER], {"userid": "\x00"})
+        made[name] = random.choice(odd)
+        if random.random() < 0.5:
+            del made[name]
+    return "{claims:" + json.dumps(made) + "}"
+
+
 def generate(random: Random) -> bytes:
     """Return a request with a token, good or not."""
-    token = random.choice((*_TOKENS, *(f"{{claims:{text}}}" for text in _CLAIMS)))
+    others = (f"{{claims:{text}}}" for text in _CLAIMS)
+    token = random.choice(
+        (random.choice(_TOKENS), random.choice([*others]), _random_claims(random))
+    )
     lines = [f"{random.choice(('POST', 'GET', 'HEAD'))} {random.choice(_PATHS)} HTTP/1.1"]
     lines += ["Host: a", "Content-Type: application/json", "Content-Length: {length}"]
     lines += [f"ABCAuthorization: Bearer {token}"] * (random.random() < 0.8)

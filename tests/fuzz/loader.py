@@ -268,7 +268,8 @@ def _literal(random: Random, depth: int) -> str:
     choice = random.randrange(8) if depth else 0
     blank = random.choice((" ", "", "\n  ", "  # a\n "))
     if choice < 2:
-        return random.choice(_KINDS)
+        sign, join = random.choice(("", "", "-")), random.choice(("", "", "", " + ", " * "))
+        return sign + random.choice(_KINDS) + (join and join + random.choice(_KINDS))
     if choice < 4:
         return repr(random.choice(_TEXTS))
     items = range(random.randrange(4))
