@@ -316,7 +316,7 @@ def _change(holder: Any, key: Any, random: Random) -> None:
     elif isinstance(holder, dict):
         holder[random.choice(_KEYS)] = copy.deepcopy(holder[key])
     else:
-        holder.append(copy.deepcopy(holder[key]))
+        holder += copy.deepcopy([holder[key]] * random.choice((1, 1, 3)))
 
 
 def generate(random: Random) -> bytes:
