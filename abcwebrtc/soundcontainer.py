@@ -110,7 +110,8 @@ def _name(pod: Data, user: Optional[str]) -> str:
         parts = (user, metadata.get("name"))
         owner = "-".join(part for part in parts if isinstance(part, str) and part) or "desktop"
     text = re.sub("[^a-z0-9-]", "-", f"s-{owner}".lower())
-    return text[:MAX_NAME].rstrip("-")
+    name = text[:MAX_NAME].rstrip("-")
+    return name if name != "s" else "s-desktop"  # of which `find_sound` knows that it is sound
 
 
 def _desktop(pod: Data) -> Data:
