@@ -224,7 +224,7 @@ def _is_valid(pod: Dict[str, Any]) -> bool:
     try:
         data = json.loads(json.dumps(pod))
         kubernetes_validate.validate(data, kubernetes_validate.latest_version(), strict=True)
-    except (kubernetes_validate.ValidationError, ValueError, KeyError, TypeError):
+    except Exception:  # it raises more than its own errors for what is no manifest
         return False
     return True
 
