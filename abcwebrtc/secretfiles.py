@@ -15,7 +15,7 @@ import tempfile
 from typing import Any, Dict, Sequence, Tuple
 
 from abcwebrtc.errors import ConfigError, Problem
-from abcwebrtc.secrets import MAX_FILE_BYTES, Secret, split_secrets
+from abcwebrtc.secrets import MAX_FILE_BYTES, Secret, secrets_in
 
 NEW_SECRET_BYTES = 32
 _PRIVATE = 0o600
@@ -33,12 +33,9 @@ def new_secret() -> Secret:
 def first_secret(data: bytes, file: str) -> Secret:
     """Return the newest secret in the content of a file.
 
-    Raises `ConfigError` when there is none.
+    Raises `ConfigError` when there is none, or the content can't be a secret.
     """
-    found = split_secrets(data)
-    if not found:
-        raise ConfigError(Problem("the file holds no secret: it is empty", "", file))
-    return found[0]
+    return secrets_in(data, file)[0]
 
 
 def with_new(new: Secret, old: Sequence[Secret]) -> Tuple[Secret, ...]:

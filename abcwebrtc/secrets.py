@@ -243,11 +243,15 @@ def _read_secrets(path: str, signature: Signature) -> Tuple[Secret, ...]:
     else:
         if after != signature:
             raise _ChangingError(Problem("the secret changed while it was read", "", path))
-        return _checked_secrets(data, path)
+        return secrets_in(data, path)
     raise ConfigError(Problem(reason, "", path))
 
 
-def _checked_secrets(data: bytes, path: str) -> Tuple[Secret, ...]:
+def secrets_in(data: bytes, path: str) -> Tuple[Secret, ...]:
+    """Return the secrets in the content of a file, as `split_secrets` does, at least one.
+
+    Raises `ConfigError` when there is none, or the content can't be a secret.
+    """
     if len(data) > MAX_FILE_BYTES:
         raise ConfigError(Problem("the secret can't be read: larger than 64 KiB", "", path))
     unusable = unusable_bytes(data)

@@ -305,6 +305,17 @@ def test_a_file_without_a_secret_is_exit_1(tmp_path: Path, run: Any, option: str
     assert "the file holds no secret: it is empty" in result.err
 
 
+@pytest.mark.parametrize("option", ["--from", "--keep"])
+@pytest.mark.parametrize("data", [b"\xef\xbb\xbfsecret\n", b"sec\x00ret\n"])
+def test_a_file_with_what_nobody_means_to_have_in_it_is_exit_1(
+    tmp_path: Path, run: Any, option: str, data: bytes
+) -> None:
+    (tmp_path / "odd").write_bytes(data)
+    result = run("new-secret", option, tmp_path / "odd")
+    assert (result.status, result.out) == (1, "")
+    assert "the secret can't be used: it " in result.err
+
+
 def test_a_file_that_is_too_large_is_exit_1(tmp_path: Path, run: Any) -> None:
     (tmp_path / "large").write_bytes(b"x" * 65537)
     assert "larger than 64 KiB" in run("new-secret", "--from", tmp_path / "large").err

@@ -23,7 +23,7 @@ from abcwebrtc.secretfiles import (
     with_new,
     write_secret_file,
 )
-from abcwebrtc.secrets import Secret, split_secrets
+from abcwebrtc.secrets import Secret, secrets_in, split_secrets
 
 _FORMATS = ("file", "kubernetes", "turnserver", "turnadmin")
 DESCRIPTION = """\
@@ -87,9 +87,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _kept(source: str) -> Tuple[Secret, ...]:
     """Return the secrets to keep; none at all is a mistake, not a wish."""
-    data = read_source(source)
-    first_secret(data, source)
-    return split_secrets(data)
+    return secrets_in(read_source(source), source)
 
 
 def _wrong_options(options: argparse.Namespace) -> str:

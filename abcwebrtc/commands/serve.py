@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until a signal comes."""
     from abcwebrtc.lossy import lossy_output
 
-    with lossy_output():  # a full disk must not end it
+    with lossy_output():  # a full disk must not end it, nor whoever has read it
         return _serve(options)
 
 
@@ -89,8 +89,7 @@ def _serve(options: argparse.Namespace) -> int:
     listen = Listen(options.host, options.port, options.cert, options.key)
     with _handler_kept():
         run_server(app, listen, functools.partial(_ready, options, login))
-    with contextlib.suppress(BrokenPipeError):  # whoever started it may have gone
-        print("abcwebrtc: stopped", flush=True)
+    print("abcwebrtc: stopped", flush=True)
     return OK
 
 

@@ -11,6 +11,7 @@ import glob
 import json
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -447,6 +448,8 @@ def test_it_outlives_whoever_read_its_output(tmp_path: Path) -> None:
         while b"serving on" not in os.read(ours, 65536):
             pass
         os.close(ours)
+        assert set(reachable(port)) == {200}
+        server.process.send_signal(signal.SIGUSR1)  # a link that nobody can read
         assert set(reachable(port)) == {200}
         assert server.stop() == 0
 
