@@ -39,6 +39,7 @@ DEBIAN_PACKAGES = [
     "gstreamer1.0-plugins-good",
     "gstreamer1.0-pulseaudio",
     "iproute2",
+    "libatomic1",  # of the node that Playwright brings
     "libfaketime",
     "nftables",
     "nginx",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 import traceback
@@ -16,7 +17,6 @@ MARK = "hush-5e7f0c-quiet-mark"
 STATIC = "static-2b91d4-never-shown"
 """The static auth secret of the targets' own configurations; no input has it."""
 NOW = 1_700_000_000
-READING = ("r", "rb")
 HARMLESS = ("compile", "builtins.id", "marshal.dumps", "marshal.loads", "sys._getframe")
 """Audit events of what only looks: `ast.parse` compiles without running anything."""
 
@@ -100,6 +100,16 @@ def nothing_but(allow: Allow) -> Iterator[None]:
     assert not _Watch.tried, f"did {_Watch.tried}"
 
 
+def reads(event: str, arguments: Tuple[Any, ...]) -> bool:
+    """Allow to open any file for reading, with `open` or `os.open`."""
+    if event != "open":
+        return False
+    _, mode, flags = arguments
+    if mode is None:  # of os.open
+        return not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    return mode in ("r", "rb")
+
+
 def opens(path: str) -> Allow:
     """Allow to open one file, for reading.
 
@@ -108,7 +118,7 @@ def opens(path: str) -> Allow:
     """
 
     def allow(event: str, arguments: Tuple[Any, ...]) -> bool:
-        return event == "open" and arguments[0] in (path, "<unknown>") and arguments[1] in READING
+        return reads(event, arguments) and arguments[0] in (path, "<unknown>")
 
     return allow
 

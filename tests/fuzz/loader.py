@@ -26,12 +26,12 @@ from abcwebrtc.plain import thaw
 from fuzz.common import (
     MARK,
     NOW,
-    READING,
     assert_placed,
     assert_silent,
     everything_about,
     nothing_but,
     opens,
+    reads,
     splice,
 )
 
@@ -201,14 +201,10 @@ def _names_a_device(config: OdConfig) -> bool:
     return any(word in text for text in _strings(config) for word in ("proc", "sys", "dev"))
 
 
-def _reads(event: str, arguments: Tuple[Any, ...]) -> bool:
-    return event == "open" and arguments[1] in READING
-
-
 def _check_configuration(mapping: OdConfig, lines: int) -> None:
     mark_in_key = any(MARK in key for key in _keys(mapping))  # messages show keys, not values
     try:
-        with nothing_but(_reads):
+        with nothing_but(reads):
             config = WebRTCConfig.from_mapping(mapping, ENVIRONMENT, NOW, FOLDER)
     except ConfigError as error:
         found = (*error.problems, *error.warnings)
