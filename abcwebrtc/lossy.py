@@ -1,4 +1,4 @@
-"""Output that gets lost where the disk is full or nobody reads it: a server outlives its log."""
+"""Output that gets lost where the disk is full, so that a server outlives its log."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import os
 import sys
 from typing import Any, Iterator, TextIO
 
-LOST = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class LossyStream:
-    """A text stream whose writes do nothing where there is no room for them, or no reader.
+    """A text stream whose writes do nothing where there is no room for them.
 
     When there is room again, what is written then comes through.
     """
@@ -22,13 +22,13 @@ class LossyStream:
 
     def write(self, text: str) -> int:
         """Write text, or lose it."""
-        with _losses_passed_over():
+        with _full_disk_passed_over():
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
         """Flush what was written."""
-        with _losses_passed_over():
+        with _full_disk_passed_over():
             self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:
@@ -52,11 +52,11 @@ def lossy_output() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _losses_passed_over() -> Iterator[None]:
+def _full_disk_passed_over() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in LOST:
+        if error.errno not in FULL:
             raise
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
 from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
-from abcwebrtc.httpd.loop import MAX_CONNECTIONS, Server
+from abcwebrtc.httpd.loop import MAX_CONNECTIONS, MAX_TLS_CONNECTIONS, Server
 
 _BACKLOG = 1024
 _SPARE_DESCRIPTORS = 64
@@ -53,7 +53,8 @@ def run_server(app: Any, listen: Listen, ready: Callable[[str], None]) -> None:
     context = _tls_context(listen.cert, listen.key) if listen.cert and listen.key else None
     with _listening_socket(listen) as listener:
         base_url = _base_url(listener, listen)
-        server = Server(app, listener, context, _connection_limit())
+        limit = _connection_limit(MAX_TLS_CONNECTIONS if context else MAX_CONNECTIONS)
+        server = Server(app, listener, context, limit)
         _run_until_signal(server, lambda: ready(base_url))
 
 
@@ -77,7 +78,7 @@ def _run_until_signal(server: Server, ready: Callable[[], None]) -> None:
         raise AbcWebRTCError("the server ended by itself; the log above says why")
 
 
-def _connection_limit() -> int:
+def _connection_limit(most: int) -> int:
     """Allow this process all descriptors that it may have; return what is for connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
@@ -85,8 +86,8 @@ def _connection_limit() -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             soft = hard
     if soft == resource.RLIM_INFINITY:
-        return MAX_CONNECTIONS
-    return max(1, min(MAX_CONNECTIONS, soft - _SPARE_DESCRIPTORS))
+        return most
+    return max(1, min(most, soft - _SPARE_DESCRIPTORS))
 
 
 def _listening_socket(listen: Listen) -> socket.socket:

@@ -5,15 +5,16 @@
 It starts `serve` on loopback. The good client fetches an rtc_configuration again
 and again, each on a connection of its own: first alone, then during the attack.
 p50 and p99 are in ms; the ratios are to the same client alone just before, and
-are what counts. The attackers run on the same machine and take processor time as
-well. A request without an answer within five seconds is lost, and makes this
-exit with 1.
+are what counts. "grew" is what the server's memory grew by, in MiB. The attackers
+run on the same machine and take processor time as well. A request without an
+answer within five seconds is lost, and makes this exit with 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import resource
 import ssl
 import statistics
 import sys
@@ -84,18 +85,24 @@ class Client:
         return Figures(statistics.median(times), last, lost)
 
 
-def row(name: str, attack: Attack, client: Client, number: int, seconds: float) -> int:
+def resident(pid: int) -> float:
+    """Return the memory that a process has, in MiB."""
+    fields = Path(f"/proc/{pid}/statm").read_text().split()
+    return int(fields[1]) * resource.getpagesize() / 2**20
+
+
+def row(name: str, attack: Attack, client: Client, pid: int, number: int, seconds: float) -> int:
     """Print what an attack does to a client, and return the requests that were lost."""
     client.measure(WARM_UP, seconds)
-    alone = client.measure(number, seconds)
+    alone, before = client.measure(number, seconds), resident(pid)
     with attacking(name, int(client.place.port or 0)):
-        during = client.measure(number, seconds)
+        during, grown = client.measure(number, seconds), resident(pid) - before
     print(
         f"{name:<14}{attack.count:>7}"
         f"{alone.p50 * 1000:>10.1f}{alone.p99 * 1000:>8.1f}"
         f"{during.p50 * 1000:>10.1f}{during.p99 * 1000:>8.1f}"
         f"{during.p50 / alone.p50:>9.1f}{during.p99 / alone.p99:>7.1f}"
-        f"{alone.lost + during.lost:>6}",
+        f"{alone.lost + during.lost:>6}{grown:>7.0f}",
         flush=True,
     )
     return alone.lost + during.lost
@@ -115,7 +122,7 @@ def main() -> int:
     print(
         f"{'attack':<14}{'clients':>7}"
         + f"{'p50':>10}{'p99':>8}" * 2
-        + f"{'p50':>9}{'p99':>7}  lost"
+        + f"{'p50':>9}{'p99':>7}  lost   grew"
     )
     lost = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -134,7 +141,7 @@ def run(folder: Path, tls: bool, only: Optional[str], number: int, seconds: floa
     for name in chosen:  # each has a server of its own, or one would meet the last one's rest
         with running_server(write_od_config(folder), *arguments) as server:
             client = Client(server.base_url, context)
-            lost += row(name, ATTACKS[name], client, number, seconds)
+            lost += row(name, ATTACKS[name], client, server.process.pid, number, seconds)
     return lost
 
 

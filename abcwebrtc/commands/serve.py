@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until a signal comes."""
     from abcwebrtc.lossy import lossy_output
 
-    with lossy_output():  # a full disk must not end it, nor whoever has read it
+    with lossy_output():  # a full disk must not end it
         return _serve(options)
 
 
@@ -89,7 +89,7 @@ def _serve(options: argparse.Namespace) -> int:
     listen = Listen(options.host, options.port, options.cert, options.key)
     with _handler_kept():
         run_server(app, listen, functools.partial(_ready, options, login))
-    print("abcwebrtc: stopped", flush=True)
+    _say("abcwebrtc: stopped")
     return OK
 
 
@@ -133,14 +133,20 @@ def _ready(options: argparse.Namespace, login: "OperatorLogin", base_url: str) -
 
     def print_link(*_: object) -> None:
         if options.insecure_no_auth:
-            print(f"abcwebrtc: test page: {page}", flush=True)
+            _say(f"abcwebrtc: test page: {page}")
         else:
             link = f"{page}#{login.new_key()}"
-            print(f"abcwebrtc: test page, once within 10 minutes: {link}", flush=True)
+            _say(f"abcwebrtc: test page, once within 10 minutes: {link}")
 
     signal.signal(signal.SIGUSR1, print_link)
     if options.print_link or sys.stdout.isatty():
         print_link()
+
+
+def _say(text: str) -> None:
+    """Print a line, unless whoever read them has gone."""
+    with contextlib.suppress(BrokenPipeError):
+        print(text, flush=True)
 
 
 @contextlib.contextmanager

@@ -27,6 +27,8 @@ PIPELINE_THREADS = 2
 """For requests that were sent before the answer to the one before: who sends many
 at once waits for himself, and not the others for him."""
 MAX_CONNECTIONS = 16_384
+MAX_TLS_CONNECTIONS = 4096
+"""In TLS each takes some 50 KiB, in clear one."""
 MAX_BUFFERED_BYTES = 64 * 1024 * 1024
 """What all requests that are not complete may hold."""
 GRACE_SECONDS = 0.5
