@@ -248,7 +248,14 @@ def create_app(
 
 
 class _LowerCaseDispatcher(cherrypy.dispatch.Dispatcher):
-    """Matches paths in lower case, as pyos does."""
+    """Matches paths in lower case, as pyos does.
+
+    CherryPy by itself takes every punctuation mark for an underscore, so that one
+    handler has more addresses than a proxy in front knows of.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(translate={})
 
     def __call__(self, path_info: str) -> Any:
         return super().__call__(path_info.lower())

@@ -1,6 +1,6 @@
 """Fuzzes abcwebrtc: looks for inputs that break what it promises.
 
-    python3 tests/fuzz/run.py [--seconds 600] [--grow] [target ...]
+    python3 tests/fuzz/run.py [--seconds 600] [--seed 1] [--grow] [target ...]
     python3 tests/fuzz/run.py --input FILE target
 
 The targets are loader, uris, turnserver, manifests and endpoint; all by default.
@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     add("target", nargs="*", choices=[[], *TARGETS], metavar="target", help=", ".join(TARGETS))
     add("--seconds", type=int, default=600, help="for each target (%(default)s)")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="targets at a time (%(default)s)")
+    add("--seed", type=int, default=0, help="of the mutations; 0 takes another one each time")
     add("--grow", action="store_true", help="keep in the corpus what reaches new code")
     add("--input", metavar="FILE", help="run one input, without the fuzzer")
     return parser
@@ -87,8 +88,9 @@ def _fuzz(name: str, target: ModuleType, options: argparse.Namespace) -> bool:
         found.mkdir(parents=True, exist_ok=True)
         before = set(found.iterdir())
         dictionary = _write_dictionary(target.DICTIONARY, Path(folder))
-        limits = [f"-max_total_time={options.seconds}", f"-artifact_prefix={found}{os.sep}"]
-        log = _engine(name, target, folder, [*limits, f"-dict={dictionary}", str(new), *seeds])
+        limits = [f"-max_total_time={options.seconds}", f"-seed={options.seed}"]
+        places = [f"-artifact_prefix={found}{os.sep}", f"-dict={dictionary}", str(new), *seeds]
+        log = _engine(name, target, folder, [*limits, *places])
         crashes = sorted(path for path in set(found.iterdir()) - before if _is_fault(path))
         _report(name, log, crashes)
         if options.grow and not crashes:
