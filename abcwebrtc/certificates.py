@@ -78,7 +78,10 @@ def _certificates(pem: bytes) -> Tuple[List["Certificate"], Optional[Finding]]:
     if not blocks:
         return [], _error(CERT, f"holds no certificate in PEM form{_instead(pem)}")
     try:
-        return [x509.load_pem_x509_certificate(block) for block in blocks], None
+        chain = [x509.load_pem_x509_certificate(block) for block in blocks]
+        for cert in chain:  # which is read where it is asked for
+            _ = cert.issuer, cert.subject, _period(cert)
+        return chain, None
     except ValueError:
         return [], _error(CERT, "holds a certificate that can't be read; make the file again")
 

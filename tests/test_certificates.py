@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import ssl
 import warnings
 from typing import Any, List, Optional, Tuple
 
@@ -10,6 +11,7 @@ import pytest
 import trustme
 
 from abcwebrtc.certificates import Finding, check_certificate
+from abcwebrtc.probe.certificates import read_certificate
 from support import private_pem, rsa_key
 
 with warnings.catch_warnings():
@@ -52,6 +54,13 @@ def issue(*names: str, days: Tuple[int, int] = (-1, 90), **changes: Any) -> byte
         builder = builder.add_extension(alternative, critical=False)
     made = builder.sign(rsa_key("issuer"), hashes.SHA256())
     return made.public_bytes(serialization.Encoding.PEM)
+
+
+def with_bytes(pem: bytes, old: bytes, new: bytes) -> bytes:
+    """Return a certificate with some of its bytes changed; its signature is wrong then."""
+    der = ssl.PEM_cert_to_DER_cert(pem.decode())
+    assert old in der
+    return ssl.DER_cert_to_PEM_cert(der.replace(old, new)).encode()
 
 
 def encrypted(style: Any = serialization.PrivateFormat.PKCS8) -> bytes:
@@ -176,3 +185,38 @@ def test_no_finding_shows_a_key_or_a_password() -> None:
     shown = str(findings(key=encrypted(), password=b"a-secret-password"))
     assert "a-secret-password" not in shown
     assert "BEGIN" not in shown
+
+
+# certificates that are damaged
+
+
+def test_a_name_that_can_not_be_read_is_one_message() -> None:
+    pem = with_bytes(issue(HOST, issuer="an issuer"), b"an issuer", b"an \xff\xff\xff\xff\xff\xff")
+    (found,) = check_certificate(pem, None, b"", [HOST], NOW)
+    assert (found.option, found.level) == ("cert", "error")
+    assert "holds a certificate that can't be read" in found.message
+
+
+SAME_NAMES = b"\x06\x03\x55\x1d\x11"
+OTHER = b"\x06\x03\x55\x1d\x63"
+
+
+def twice_the_same_extension() -> bytes:
+    """Return a certificate with two subjectAltName, which no tool would make."""
+    again = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.99"), b"\x30\x00")
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "turn")])
+    start, end = (MOMENT + datetime.timedelta(days=days) for days in (-1, 90))
+    builder = x509.CertificateBuilder(name, name, rsa_key().public_key(), 7, start, end)
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), False)
+    made = builder.add_extension(again, False).sign(rsa_key(), hashes.SHA256())
+    return with_bytes(made.public_bytes(serialization.Encoding.PEM), OTHER, SAME_NAMES)
+
+
+def test_two_extensions_of_a_kind_are_as_none() -> None:
+    pem = twice_the_same_extension()
+    assert any(
+        "has no subjectAltName" in one.message
+        for one in check_certificate(pem, None, b"", [HOST], NOW)
+    )
+    shown = read_certificate([ssl.PEM_cert_to_DER_cert(pem.decode())], 0, "")
+    assert shown.names == ()

@@ -52,7 +52,7 @@ def _names(certificate: Any) -> Tuple[str, ...]:
 
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return ()
     names = [
         one.value for one in extension.value if isinstance(one, (x509.DNSName, x509.IPAddress))
