@@ -76,7 +76,7 @@ REFUSED: Dict[str, str] = {
     "1000 bytes": "x" * 1000,
 }
 CHROMIUM = "Chromium gathers nothing with a username above 508 bytes"
-CONTROL = "issue 2 names control characters"
+CONTROL = "a control character in a log or a pipeline is nobody's wish"
 STRICTER: Dict[str, str] = {
     **{f"{size} bytes, as {CHROMIUM}": "x" * size for size in (498, 499, 500, 501)},
     f"499 bytes of Unicode, as {CHROMIUM}": "é" * 249 + "x",
