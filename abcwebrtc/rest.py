@@ -7,12 +7,14 @@ can't tell the two apart. Exceptions become HTTP here and nowhere else.
 from __future__ import annotations
 
 import html
+import ipaddress
 import json
 import logging
 import re
 import time
 from email.errors import MessageError
 from typing import Any, Callable, Dict, Mapping, Optional
+from urllib.parse import urlsplit
 
 import cherrypy
 from cherrypy._cprequest import HookMap, Request, hookpoints
@@ -44,6 +46,38 @@ def token_identity(verifier: UserTokenVerifier) -> Identity:
         return verifier.userid(bearer_token(header))
 
     return identify
+
+
+def anybody(host: str) -> Identity:
+    """Return an identity that asks nobody who he is, for a server on loopback.
+
+    `host` is the name or address that it listens on. Under another name it answers
+    with 403: the DNS of any site may say that the site is here, and its pages then
+    are of the same origin as this server.
+    """
+
+    def identify() -> str:
+        header = cherrypy.serving.request.headers.get("Host")  # None for no browser
+        if header and _host_name(header) != host.lower() and not _is_loopback(_host_name(header)):
+            raise cherrypy.HTTPError(403, "Without a login this answers to names of loopback only")
+        return "anonymous"
+
+    return identify
+
+
+def _host_name(header: str) -> str:
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(name: str) -> bool:
+    """Say whether a name means this machine to every browser; no DNS is asked."""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
 
 
 def _read_json(entity: Any) -> None:

@@ -239,6 +239,24 @@ def test_insecure_no_auth_gives_everybody_credentials_on_loopback(tmp_path: Path
         assert "warning: --insecure-no-auth: anybody" in running.output
 
 
+FOREIGN_HOSTS = ["evil.example", "evil.example:{port}", "localhost.evil.example", "[", "192.0.2.1"]
+OWN_HOSTS = ["localhost:{port}", "LOCALHOST", "127.0.0.1:{port}", "127.1.2.3", "[::1]:{port}"]
+
+
+def test_insecure_no_auth_is_not_for_a_site_whose_name_leads_here(tmp_path: Path) -> None:
+    """By DNS rebinding a page of any site is of the same origin as this server."""
+    with running_server(write_od_config(tmp_path), "--insecure-no-auth") as running:
+        port = running.base_url.rpartition(":")[2]
+        for path, body in ((RTC_PATH, "{}"), ("/", None), ("/credential", "{}")):
+            for host in FOREIGN_HOSTS:
+                headers = {"Host": host.format(port=port)}
+                answer = request(running.base_url + path, body, headers)
+                assert (answer.status, b"credential" in answer.body) == (403, False), (path, host)
+            for host in [*OWN_HOSTS, "abcwebrtc.localhost"]:
+                headers = {"Host": host.format(port=port)}
+                assert request(running.base_url + path, body, headers).status == 200, (path, host)
+
+
 # TLS
 
 

@@ -103,11 +103,11 @@ def _check_serve_options(options: argparse.Namespace) -> None:
 
 
 def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
-    from abcwebrtc.rest import token_identity
+    from abcwebrtc.rest import anybody, token_identity
     from abcwebrtc.tokens import UserTokenVerifier
 
     if options.insecure_no_auth:
-        return lambda: "anonymous"
+        return anybody(options.host)
     file = _key_file(config, options.od_config)
     verifier = UserTokenVerifier.from_file(file)
     if verifier.weakness:
