@@ -114,11 +114,12 @@ def opens(path: str) -> Allow:
     """Allow to open one file, for reading.
 
     Python itself looks for a file of the name ``<unknown>``, to show a line of
-    it, where `ast.parse` refuses a text.
+    it, where `ast.parse` refuses a text, and from 3.12 on for ``<string>``, where
+    `tokenize` does.
     """
 
     def allow(event: str, arguments: Tuple[Any, ...]) -> bool:
-        return reads(event, arguments) and arguments[0] in (path, "<unknown>")
+        return reads(event, arguments) and arguments[0] in (path, "<unknown>", "<string>")
 
     return allow
 
