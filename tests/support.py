@@ -186,7 +186,7 @@ def call(
         if sent[name] != ""
     }
     path, _, query = path.partition("?")
-    env = {**_wsgi_environ(method, path, query, data or b""), **env, **environ}
+    env = {**wsgi_environ(method, path, query, data or b""), **env, **environ}
     started: Dict[str, Any] = {}
 
     def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
@@ -210,7 +210,8 @@ def post(
     return call(app, "POST", path, body, sent)
 
 
-def _wsgi_environ(method: str, path: str, query: str, data: bytes) -> Dict[str, Any]:
+def wsgi_environ(method: str, path: str, query: str, data: bytes) -> Dict[str, Any]:
+    """Return what a server gives to a WSGI application, without headers."""
     return {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",

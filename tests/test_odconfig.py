@@ -24,15 +24,10 @@ from abcwebrtc import odconfig
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.ini import Entry
 from abcwebrtc.odconfig import MAX_BYTES, OdConfig, load_od_config, parse_od_config
+from conftest import REFERENCES, require_reference
 
 HERE = Path(__file__).resolve()
 OWN = HERE.with_name("data") / "od.config"
-SHARED = HERE.parents[2] / "shared" / "data"
-REFERENCES = sorted(SHARED.glob("od.config.*"))
-NO_REFERENCES = pytest.param(
-    SHARED,
-    marks=pytest.mark.skip(reason="abcdesktop's reference files are not beside the checkout"),
-)
 USED = ("webrtc.", "desktop.envlocal", "desktop.pod", "jwt_token_user")
 SECRET = "Zq7xW9vK"
 
@@ -60,9 +55,9 @@ def refusal_of(text: str) -> ConfigError:
 # the same values as CherryPy
 
 
-@pytest.mark.parametrize("path", [OWN, *(REFERENCES or [NO_REFERENCES])], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [OWN, *REFERENCES], ids=lambda p: p.name)
 def test_a_whole_file_has_the_values_that_cherrypy_gives(path):
-    text = path.read_text(encoding="utf-8")
+    text = require_reference(path).read_text(encoding="utf-8")
     config = load_od_config(path)
     expected = read_with_cherrypy(text)
     assert {"webrtc.enable", "desktop.pod", "desktop.envlocal", "jwt_token_user"} <= set(config)

@@ -27,11 +27,11 @@ from abcwebrtc import (
     owned_secret,
     prepare_pod,
 )
+from conftest import SHARED, require_reference
 from desktop_pod import SOUND, SOUND_IMAGE, USERID, VERSIONS, assert_valid, desktop_pod
 from support import SECRET, spoil
 
 HERE = Path(__file__).resolve().parent
-SHARED = HERE.parents[1] / "shared" / "data"
 NOW = 1700000000
 COTURN = {"coturn_static_auth_secret": SECRET, "url": "turn.example.org", "username": "userid"}
 ENTRIES: Dict[str, Any] = {
@@ -106,9 +106,8 @@ def sound_switched_on(od_config: Path) -> WebRTCConfig:
     return WebRTCConfig.from_mapping(mapping, environ={}, folder=str(od_config.parent))
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="abcdesktop's reference files are not here")
 def test_what_was_taken_out_of_a_pod_of_pyos_comes_back() -> None:
-    original = json.loads((SHARED / "pyos-3.2-desktop-pod.json").read_text())
+    original = json.loads(require_reference(SHARED / "pyos-3.2-desktop-pod.json").read_text())
     config = sound_switched_on(SHARED / "od.config.3.2")
     result = inject(without_sound_container(copy.deepcopy(original)), config)
     assert without_deviations(result) == original

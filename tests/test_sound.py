@@ -15,13 +15,10 @@ from abcwebrtc.errors import Problem
 from abcwebrtc.odconfig import load_od_config, parse_od_config
 from abcwebrtc.plain import thaw
 from abcwebrtc.sound import KEYS, UNUSED_KEYS, SoundSettings
+from conftest import REFERENCES, require_reference
 
 HERE = Path(__file__).resolve()
 OWN = HERE.with_name("data") / "od.config"
-REFERENCES = sorted((HERE.parents[2] / "shared" / "data").glob("od.config.*"))
-NO_REFERENCES = pytest.param(
-    HERE, marks=pytest.mark.skip(reason="abcdesktop's reference files are not beside the checkout")
-)
 
 SECRET = "Zq7xW9vK"
 IMAGE = "registry.example.org/pulseaudio:1"
@@ -110,9 +107,9 @@ def test_the_entry_of_the_document_works_as_it_stands() -> None:
     assert thaw(found.resources)["requests"] == {"memory": "8Mi", "cpu": "50m"}
 
 
-@pytest.mark.parametrize("path", [OWN, *(REFERENCES or [NO_REFERENCES])], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [OWN, *REFERENCES], ids=lambda p: p.name)
 def test_the_entries_of_whole_files_are_right(path: Path) -> None:
-    mapping = {"desktop.pod": load_od_config(path)["desktop.pod"]}
+    mapping = {"desktop.pod": load_od_config(require_reference(path))["desktop.pod"]}
     found, errors, warnings = read_mapping(mapping)
     assert errors == []
     assert found is not None

@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
-from conftest import missing, require_program
+from conftest import require_program
 
 if sys.version_info >= (3, 10):
     from playwright.sync_api import Browser
@@ -44,11 +44,7 @@ def sound_network(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[netns.N
     for program, package in PROGRAMS.items():
         require_program(program, package)
     require_gstreamer()
-    with contextlib.ExitStack() as stack:
-        try:
-            made = stack.enter_context(netns.network())
-        except netns.NoNamespaceError as error:
-            missing(f"no network namespace can be made here: {error}")
+    with netns.required_network() as made:
         yield made
 
 

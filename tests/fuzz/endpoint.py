@@ -26,7 +26,7 @@ from abcwebrtc.credentials import verify_turn_credentials
 from abcwebrtc.rest import create_app, token_identity
 from abcwebrtc.tokens import LEEWAY, REQUIRED_CLAIMS, UserTokenVerifier
 from fuzz.common import MARK, STATIC, assert_silent, splice
-from support import claims, public_pem, rsa_key
+from support import claims, public_pem, rsa_key, wsgi_environ
 
 MAX_LENGTH = 2048
 STATUSES = (200, 301, 303, 307, 308, 400, 401, 403, 404, 405, 406, 411, 413, 414, 415, 416, 417)
@@ -210,24 +210,11 @@ def _parse(text: str) -> Any:
 def _call(method: str, target: Tuple[str, str], headers: Dict[str, str], body: bytes) -> Answer:
     path, _, query = target[0].partition("?")
     errors = io.StringIO()
-    environ: Dict[str, Any] = {
-        "REQUEST_METHOD": method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": path,
-        "QUERY_STRING": query,
-        "SERVER_NAME": "127.0.0.1",
-        "SERVER_PORT": "80",
+    environ = {
+        **wsgi_environ(method, path, query, body),
         "SERVER_PROTOCOL": target[1],
         "ACTUAL_SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": "127.0.0.1",
-        "REMOTE_PORT": "40000",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
         "wsgi.errors": errors,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
     }
     for name, value in headers.items():
         upper = name.upper().replace("-", "_")

@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterator, Optional
 
 import pytest
 
-from conftest import missing, require_program
+from conftest import require_program
 
 if sys.version_info >= (3, 10):
     from integration import netns
@@ -88,9 +88,5 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Endpoint]]:
 @pytest.fixture(scope="module")
 def network() -> Iterator[netns.Network]:
     """A desktop behind a NAT, and the outside."""
-    with contextlib.ExitStack() as stack:
-        try:
-            made = stack.enter_context(netns.network())
-        except netns.NoNamespaceError as error:
-            missing(f"no network namespace can be made here: {error}")
+    with netns.required_network() as made:
         yield made

@@ -14,7 +14,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Callable, Iterator, List, Sequence
 
-from conftest import require_program
+from conftest import missing, require_program
 from support import WAIT, wait_for
 
 SERVER, DESKTOP, PUBLIC = "10.111.0.1", "10.111.0.2", "203.0.113.7"
@@ -155,4 +155,15 @@ def network() -> Iterator[Network]:
             made = Network(outside, desktop)
         except subprocess.CalledProcessError as error:
             raise NoNamespaceError(error.stderr.strip()) from None
+        yield made
+
+
+@contextlib.contextmanager
+def required_network() -> Iterator[Network]:
+    """Make a network as `network` does, or skip the test."""
+    with contextlib.ExitStack() as stack:
+        try:
+            made = stack.enter_context(network())
+        except NoNamespaceError as error:
+            missing(f"no network namespace can be made here: {error}")
         yield made

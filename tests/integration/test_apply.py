@@ -21,15 +21,16 @@ import pytest
 import trustme
 import yaml
 
+from conftest import missing, require_program
+
 if sys.version_info < (3, 11):
-    pytest.skip("kmock needs Python 3.11 or later", allow_module_level=True)
+    missing("kmock, the mock of the Kubernetes API, needs Python 3.11 or later")
 
 import aiohttp.web
 import kmock
 
 from abcwebrtc import kube, restart
 from abcwebrtc.cli import main
-from conftest import require_program
 from integration.cluster import (
     BROKEN,
     CONFIG_MAPS,
