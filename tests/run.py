@@ -10,7 +10,8 @@ libraries that pyos 3.2 has). They run once more, with some others, on the lowes
 versions of all libraries and the schemas of an older Kubernetes. The libraries'
 newest versions are looked up in a list of known vulnerabilities, where one answers.
 
---apt    install Debian packages that are missing (as root, or with sudo)
+--apt             install Debian packages that are missing (as root, or with sudo)
+--every-python    run the unit tests on each supported Python that is installed
 """
 
 from __future__ import annotations
@@ -59,8 +60,10 @@ PYOS_PINS = ["cherrypy==18.6.1", "cryptography==42.0.8", "pyjwt==2.4.0", "kubern
 COVERAGE = 95
 NOT_AUDITED = 3
 FUZZ_SECONDS = 60
-"""For each target, as many at a time as there are processors. The seed is always the same, so
-that a find is about what was changed."""
+"""For each target, as many at a time as there are processors."""
+SEED = "1"
+"""Of the fuzzer and of Hypothesis. It is always the same, so that a find is about what was
+changed; without these options, each run of either tries something else."""
 OLD_SCHEMAS = "kubernetes-validate==1.33.1"
 """The last release with the schemas of Kubernetes 1.24."""
 UNIT_TESTS = ["tests", "--ignore=tests/integration", "--ignore=tests/e2e"]
@@ -85,13 +88,14 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--apt", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--every-python", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     bootstrap.install_debian_packages(DEBIAN_PACKAGES, options.apt)
     venv = bootstrap.make_venv(sys.executable, ROOT / ".venv", "test,lint,fuzz", options.apt).parent
     results = [run(command) for command in checks(venv)]
     results.append(with_lowest(venv / "python", options.apt))
     audited = audit(venv / "python")
-    for minor, interpreter in other_pythons().items():
+    for minor, interpreter in other_pythons(options.every_python).items():
         results.append(run(unit_tests(minor, interpreter, options.apt)))
     if audited is None:
         print("== left out: pip-audit, see above")
@@ -109,11 +113,16 @@ def checks(venv: Path) -> List[List[str]]:
         [str(venv / "mypy")],
         [str(venv / "lint-imports")],
         [
-            *[python, "-m", "pytest", "--cov", "--cov-report=term"],
-            f"--cov-fail-under={COVERAGE}",
+            *pytest(python),
+            *["--cov", "--cov-report=term", f"--cov-fail-under={COVERAGE}"],
         ],
         *fuzzing(venv),
     ]
+
+
+def pytest(python: object) -> List[str]:
+    """Return the command that runs the tests, to which options and files can be added."""
+    return [str(python), "-m", "pytest", f"--hypothesis-seed={SEED}"]
 
 
 def fuzzing(venv: Path) -> List[List[str]]:
@@ -123,15 +132,16 @@ def fuzzing(venv: Path) -> List[List[str]]:
     if subprocess.run([python, "-c", find]).returncode and not os.environ.get("CI"):
         print("no atheris for this Python: nothing is fuzzed")
         return []
-    return [[python, "tests/fuzz/run.py", "--seconds", str(FUZZ_SECONDS), "--seed", "1"]]
+    return [[python, "tests/fuzz/run.py", "--seconds", str(FUZZ_SECONDS), "--seed", SEED]]
 
 
-def other_pythons() -> Dict[int, str]:
-    """Return the interpreters to run on too, by minor version: 3.8 and the newest."""
+def other_pythons(every: bool) -> Dict[int, str]:
+    """Return the interpreters to run on too, by minor version: 3.8 and the newest, or every one."""
     found = {minor: path for minor in range(OLDEST, NEWEST + 1) for path in pythons(minor)[:1]}
     if OLDEST not in found:
         print("no python3.8 here: its unit tests are left out")
-    wanted = {OLDEST, max(found, default=OLDEST)} - {sys.version_info.minor}
+    wanted = set(found) if every else {OLDEST, max(found, default=OLDEST)}
+    wanted -= {sys.version_info.minor}
     return {minor: path for minor, path in found.items() if minor in wanted}
 
 
@@ -155,7 +165,7 @@ def unit_tests(minor: int, interpreter: str, apt: bool) -> List[str]:
     folder = ROOT / f".venv-3.{minor}"
     pins = PYOS_PINS if minor == OLDEST else []
     python = bootstrap.make_venv(interpreter, folder, "test", apt, *pins)
-    return [str(python), "-m", "pytest", "-q", *UNIT_TESTS]
+    return [*pytest(python), "-q", *UNIT_TESTS]
 
 
 def with_lowest(python: Path, apt: bool) -> bool:
@@ -169,10 +179,11 @@ def with_lowest(python: Path, apt: bool) -> bool:
     print("lowest versions:", *pins)
     folder = ROOT / ".venv-lowest"
     lowest = bootstrap.make_venv(sys.executable, folder, "test", apt, *pins, OLD_SCHEMAS)
-    pytest = [str(lowest), "-m", "pytest", "-q", *(f"-W{warning}" for warning in OLD_WARNINGS)]
+    quiet = ["-q", *(f"-W{warning}" for warning in OLD_WARNINGS)]
     versions = dict(pin.split("==") for pin in pins)
     environment = {"LOWEST_VERSIONS": "1", "OLDEST_KUBERNETES": versions["kubernetes"]}
-    results = [run([*pytest, *tests], **environment) for tests in (UNIT_TESTS, ON_LIBRARIES)]
+    command = [*pytest(lowest), *quiet]
+    results = [run([*command, *tests], **environment) for tests in (UNIT_TESTS, ON_LIBRARIES)]
     return all(results)
 
 
