@@ -5,18 +5,32 @@ import { FFT_SIZE, isTone, level, peak, TONE_HZ } from "./tone.js";
 
 const CONNECT_MS = 10000;
 const LISTEN_MS = 2500;
+const OUTPUT_MS = 5000;
 const NEEDED = 5; // times that the tone has to be found
+
+/** Say whether an AudioContext runs; Firefox opens the audio device first, or finds none. */
+export function outputOf(audio, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), OUTPUT_MS);
+    const finish = () => {
+      clearTimeout(timer);
+      resolve(audio.state === "running");
+    };
+    signal.addEventListener("abort", finish, { once: true });
+    audio.resume().then(finish, finish); // Safari needs to be told; without a device it never ends
+  });
+}
 
 /**
  * Play the tone through relays of a server, and return what arrived.
  *
- * `audio` is a running AudioContext, `onLevel` is called with 0 to 1 as the sound arrives, and
- * `isAudible` says whether the tone is to be played to the operator.
+ * `audio` is an AudioContext; if it does not run, there is no tone. `onLevel` is called with 0 to 1
+ * as the sound arrives, and `isAudible` says whether the tone is to be played to the operator.
  */
 export async function callThrough(server, audio, signal, { onLevel, isAudible }) {
   const call = {
     state: "failed", errors: [], heard: false, hz: 0, ms: null, packetsReceived: 0, packetsLost: 0,
-    roundTripMs: null, relayProtocol: null,
+    roundTripMs: null, relayProtocol: null, noOutput: false,
   };
   const settings = configurationOf(server);
   const [near, far] = [new RTCPeerConnection(settings), new RTCPeerConnection(settings)];
@@ -35,6 +49,7 @@ export async function callThrough(server, audio, signal, { onLevel, isAudible })
     ear = openEar(await arrived, audio);
     await listen(ear, call, signal, onLevel, isAudible);
     if (signal.aborted) call.state = "stopped";
+    call.noOutput = !call.heard && audio.state !== "running";
     Object.assign(call, readStats(await far.getStats()));
     return call;
   } finally {

@@ -1,6 +1,6 @@
 // The test from the button to the verdict.
 
-import { callThrough } from "./call.js";
+import { callThrough, outputOf } from "./call.js";
 import { gather } from "./gather.js";
 import { reportText } from "./report.js";
 import { listServers } from "./servers.js";
@@ -35,6 +35,7 @@ class Test {
   constructor(audio) {
     this.audio = audio;
     this.stopping = new AbortController();
+    this.output = outputOf(audio, this.stopping.signal); // while servers are asked
     this.results = [];
     this.verdict = null;
     this.calling = "";
@@ -71,6 +72,7 @@ class Test {
   }
 
   async #call(result, card) {
+    await this.output;
     if (this.stopping.signal.aborted) return;
     this.calling = result.server.label;
     this.sayProgress();
@@ -84,7 +86,7 @@ class Test {
   }
 
   async #lookAtCertificates(signal) {
-    const unreached = (result) => result.errors.some((one) => one.code === 701);
+    const unreached = (one) => !hasRelay(one) && one.errors.some(({ code }) => code === 701);
     const failed = this.results.filter((one) => one.server.secure && unreached(one));
     if (!failed.length) return;
     const looks = await post("certificates", signal).catch(() => ({}));
@@ -131,7 +133,6 @@ async function start() {
   showRunning(true);
   showVerdict({ level: "working", headline: "Asking for a credential…" });
   const audio = new AudioContext(); // here, since browsers start one for a click only
-  audio.resume(); // Safari needs to be told
   running = new Test(audio);
   try {
     await running.run();

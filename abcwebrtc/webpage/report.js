@@ -34,7 +34,7 @@ export function callText(call) {
   const all = call.packetsLost + call.packetsReceived;
   return [
     call.ms === null ? call.state : `${call.state} after ${call.ms} ms`,
-    call.heard ? `tone of ${call.hz} Hz` : "no tone",
+    call.heard ? `tone of ${call.hz} Hz` : call.noOutput ? "no audio output" : "no tone",
     all ? `${call.packetsLost} of ${all} packets lost` : "no packets",
     ...(call.roundTripMs === null ? [] : [`round trip ${call.roundTripMs} ms`]),
     ...(call.relayProtocol ? [`relay over ${call.relayProtocol.toUpperCase()}`] : []),

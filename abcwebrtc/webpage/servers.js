@@ -60,6 +60,11 @@ export function readCandidate(line) {
   return { type, address, port: Number(port), protocol: protocol.toUpperCase() };
 }
 
+/** Say whether a host is an IP address, and not a name. */
+export function isAddress(host) {
+  return host.includes(":") || /^\d+(\.\d+){3}$/.test(host);
+}
+
 /** Return an address as it is read: with its port, IPv6 in brackets. */
 export function place({ address, port }) {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;

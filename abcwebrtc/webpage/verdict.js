@@ -5,6 +5,8 @@
 // "refused", `call` is null or what callThrough() returns, `look` is null or what the server of
 // this page saw at the server's TLS port. The words are those of docs/probe.md.
 
+import { isAddress } from "./servers.js";
+
 const LOSS = 0.05; // more lost packets than this are heard
 
 const finding = (level, word, message, advice = "") => ({ level, word, message, advice });
@@ -14,7 +16,10 @@ const fault = (word, message, advice) => finding("error", word, message, advice)
 export function diagnose(result, all = [result]) {
   const { server, ended } = result;
   if (ended === "refused") {
-    const advice = "Run abcwebrtc check --strict od.config.";
+    const isStuns = server.kind === "stun" && server.secure;
+    const advice = isStuns
+      ? "Firefox knows no stuns. Write stun, or take it out."
+      : "Run abcwebrtc check --strict od.config.";
     return fault("bad-url", "this browser refuses the url", advice);
   }
   const found = server.kind === "turn" ? diagnoseTurn(result, all) : diagnoseStun(result, all);
@@ -51,6 +56,11 @@ function diagnoseCall(call) {
         "denied-peer-ip: this test sends from the server's relay to the server's relay.",
     );
   }
+  if (call.noOutput) {
+    const message = "the call connects, but this browser has no audio output, so it plays no tone";
+    const advice = "Connect a loudspeaker or headphones, or try another browser.";
+    return finding("warning", "no-output", message, advice);
+  }
   if (!call.packetsReceived) {
     const message = "the call connects, but no sound arrives";
     return fault("no-data", message, "Try again; look for packet loss.");
@@ -59,7 +69,7 @@ function diagnoseCall(call) {
     return fault(
       "silence",
       "sound arrives through the relay, but the tone can't be made out in it",
-      "Try another browser; this one may have no audio output, or loses many packets.",
+      "Try another browser, and look for packet loss.",
     );
   }
   const share = call.packetsLost / (call.packetsLost + call.packetsReceived);
@@ -79,19 +89,39 @@ function noSecondRelay({ code }) {
 function diagnoseErrors(result, all) {
   const refusal = result.errors.find((one) => one.code >= 300 && one.code < 700);
   if (refusal) return refused(refusal);
-  // A name with addresses of one family only has this error for the other one, and goes on.
-  if (result.ended === "complete" && result.errors.some((one) => /host lookup/i.test(one.text))) {
-    const message = `the name ${result.server.host} does not resolve`;
-    return fault("no-name", message, "Correct the name, or the DNS.");
-  }
+  const missing = nameMissing(result);
+  if (missing) return fault("no-name", missing, "Correct the name, or the DNS.");
   if (result.server.secure && result.errors.length) return tlsFailed(result, all);
   if (result.server.transport === "tcp" && result.errors.length) return notReached(result, all);
+  if (isSkippedAddress(result)) {
+    const message = `this browser tries TLS with a name only, not with ${result.server.host}`;
+    return fault("tls-address", message, "Write a name of its certificate into the url.");
+  }
   if (result.ended === "complete" && !result.errors.length) {
     const message = "the browser gathers nothing, and does not say why";
     return fault("nothing", message, "Run abcwebrtc probe od.config.");
   }
   return noAnswer(result, all);
 }
+
+/**
+ * Return what is wrong with the name, or "". Chromium has a text for it, Firefox 701 without any.
+ *
+ * A name with addresses of one family only has this error for the other one, and goes on, over UDP
+ * for longer than is waited for. Over TCP a closed port gives Firefox the same 701.
+ */
+function nameMissing({ server, ended, errors }) {
+  if (ended !== "complete") return "";
+  const text = `the name ${server.host} does not resolve`;
+  if (errors.some((one) => /host lookup/i.test(one.text))) return text;
+  const isMute = errors.some((one) => one.code === 701 && !one.text);
+  if (!isMute || server.transport !== "udp" || isAddress(server.host)) return "";
+  return `${text}, or to nothing that can be reached`;
+}
+
+/** Say whether this is what Firefox does with an address in a turns url: nothing, at once. */
+const isSkippedAddress = ({ server, ended, errors }) =>
+  server.secure && isAddress(server.host) && ended === "complete" && !errors.length;
 
 const REFUSALS = {
   300: ["redirect", "it sends browsers to another server (300)", "Write that server's url."],
@@ -208,11 +238,9 @@ function headline(judged, turn, works, policy) {
     return { level: "none", headline: "Stopped before there was a verdict." };
   }
   const perhaps = turn.filter((one) => one.level === "warning");
-  if (!works.length && perhaps.length) {
-    const labels = labelsOf(perhaps);
-    const text = `Sound may work from this network over ${labels}: no call could be tried.`;
-    return { level: "warning", headline: text };
-  }
+  const refused = judged.filter((one) => one.word === "bad-url");
+  if (refused.length && (works.length || perhaps.length)) return headlineOfRefused(refused);
+  if (!works.length && perhaps.length) return headlineOfPerhaps(perhaps);
   if (!works.length) {
     return bad("Sound will not work from this network: no TURN server works.");
   }
@@ -223,6 +251,19 @@ function headline(judged, turn, works, policy) {
 const bad = (text) => ({ level: "error", headline: text });
 
 const labelsOf = (judged) => inWords(judged.map((one) => one.server.label));
+
+/** Browsers refuse an rtc_configuration as a whole, for one url that they don't take. */
+function headlineOfRefused(refused) {
+  const urls = inWords(refused.map((one) => one.server.url));
+  return bad(`Sound will not work in this browser: it refuses any configuration that has ${urls}.`);
+}
+
+function headlineOfPerhaps(perhaps) {
+  const isMute = perhaps.every((one) => one.word === "no-output");
+  const why = isMute ? "this browser has no audio output" : "no call could be tried";
+  const text = `Sound may work from this network over ${labelsOf(perhaps)}: ${why}.`;
+  return { level: "warning", headline: text };
+}
 
 function headlineOfStun(judged, policy) {
   if (policy === "relay") {

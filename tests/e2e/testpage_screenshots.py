@@ -21,6 +21,7 @@ from e2e.browser import chromium  # noqa: E402
 from e2e.testpage_stage import (  # noqa: E402
     NAME,
     PORT,
+    RESOLVE,
     TLS_PORT,
     Certificate,
     coturn_entry,
@@ -38,11 +39,6 @@ PHONE: Any = {
     "color_scheme": "dark",
     "device_scale_factor": 2,
 }
-RESOLVE = f"""import socket
-resolve = socket.getaddrinfo
-socket.getaddrinfo = lambda host, *rest, **more: resolve(
-    {SERVER!r} if host == {NAME!r} else host, *rest, **more)
-"""
 EXPIRED_PORT, EXPIRED_TLS_PORT = 3500, 5400
 
 

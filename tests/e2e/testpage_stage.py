@@ -29,6 +29,12 @@ SECRET = "the-static-auth-secret-of-coturn"
 OTHER_SECRET = "a-secret-that-coturn-does-not-know"
 PORT, TLS_PORT = 3478, 5349
 NAME = "turn.domain.local"
+RESOLVE = f"""import socket
+resolve = socket.getaddrinfo
+socket.getaddrinfo = lambda host, *rest, **more: resolve(
+    {SERVER!r} if host == {NAME!r} else host, *rest, **more)
+"""
+"""What has ``serve`` find `NAME`, which is in no DNS."""
 LINK = re.compile(r"within 10 minutes: \S+#(\S+)\n")
 
 

@@ -23,6 +23,11 @@ export class Listener {
     return this.looks.length === STEADY;
   }
 
+  /** Say whether it can hear. Firefox runs an AudioContext only where there is an audio output. */
+  get works() {
+    return this.context.state === "running";
+  }
+
   /** Return { level, tone }: dB of full scale, and Hz, or null where it is silent. */
   measure() {
     this.analyser.getFloatTimeDomainData(this.samples);

@@ -5,6 +5,7 @@ import { Failure, askForSound } from "./endpoint.js";
 import { Listener, statistics } from "./listen.js";
 
 const EVERY = 200; // milliseconds between two looks at what is heard
+const UNHEARD = "unknown, since this browser has no audio output, or wants a click first";
 
 const query = new URLSearchParams(location.search);
 const options = { user: query.get("user") ?? "alice", relay: query.has("relay") };
@@ -93,7 +94,8 @@ function measure() {
 async function look() {
   const { level, tone } = measure();
   element("level").value = level;
-  element("tone").textContent = tone === null ? "none" : `${Math.round(tone)} Hz`;
+  const silence = listener && !listener.works ? UNHEARD : "none";
+  element("tone").textContent = tone === null ? silence : `${Math.round(tone)} Hz`;
   const seen = await sound.statistics();
   if (listener?.isSteady(tone)) {
     const packets = `${seen.received} packets received, ${seen.lost} lost`;

@@ -1,0 +1,284 @@
+"""The pages in Debian's Firefox, where they differ from Chromium or might.
+
+Firefox opens an audio device for WebAudio, and has none here: PulseAudio is one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any, Dict, Iterator
+
+import pytest
+
+from e2e.firefox import Firefox, Tab, firefox
+from e2e.lab import EXAMPLE, TOLERANCE, Lab, tones
+from e2e.spectrum import amplitude
+from e2e.testpage_stage import (
+    NAME,
+    OTHER_SECRET,
+    PORT,
+    RESOLVE,
+    TLS_PORT,
+    Certificate,
+    Page,
+    Stage,
+    coturn_entry,
+    servers_of_every_kind,
+    stage,
+    stun_entry,
+)
+from integration import netns
+from integration.netns import PUBLIC, SERVER
+from support import wait_for
+
+sys.path.append(str(EXAMPLE / "container"))
+
+import pulse
+
+NO_OUTPUT = {"media.cubeb.backend": "pulse-rust"}, {"PULSE_SERVER": "unix:/nowhere"}
+ICE_FAILED = "error: WebRTC: ICE failed, see about:webrtc for more details"
+"""What Firefox itself writes to the console, for a call that does not connect."""
+INLINE = "document.body.append(Object.assign(document.createElement('script'), {text: 'oops()'}))"
+TONE = 800
+"""Hz of Firefox's fake microphone here."""
+OTHERS = [100, 200, 440, 500, 700, 900, 1000, 1600]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("testpage")
+    with netns.required_network() as network, stage(folder, network) as made:
+        made.coturn(PORT, TLS_PORT, Certificate(made.folder, "good"))
+        yield made
+        for log in made.logs:
+            print(log.read_text(encoding="utf-8", errors="replace"))
+
+
+@contextlib.contextmanager
+def with_output(folder: Path, where: netns.Namespace, **preferences: Any) -> Iterator[Firefox]:
+    """Run a Firefox with a PulseAudio of its own."""
+    sound = folder / "sound"
+    sound.mkdir()
+    with pulse.running(sound) as server, firefox(
+        folder, where, preferences, PULSE_SERVER=server
+    ) as made:
+        yield made
+
+
+# the test page
+
+
+@pytest.fixture(scope="module")
+def browser(running: Stage) -> Iterator[Firefox]:
+    """A Firefox behind the NAT, for which every name is the server's."""
+    names = {"network.dns.forceResolve": SERVER}
+    with with_output(running.own_folder(), running.network.desktop, **names) as made:
+        yield made
+
+
+def outcome(browser: Firefox, page: Page) -> Tab:
+    """Run the whole test with the mouse, and return its tab."""
+    tab = browser.tab()
+    tab.goto(page.link)
+    tab.wait_until("document.querySelector('#start')?.disabled === false")
+    tab.click("#start")
+    tab.wait_until("document.querySelector('#start').textContent === 'Test again'")
+    return tab
+
+
+def cards(tab: Tab) -> Dict[str, str]:
+    """Return what each server's card says, by its url."""
+    text = "[card.querySelector('code').innerText, card.innerText]"
+    return dict(tab.evaluate(f"[...document.querySelectorAll('.server')].map((card) => {text})"))
+
+
+def headline(tab: Tab) -> str:
+    return str(tab.evaluate("document.querySelector('.headline').innerText"))
+
+
+METERS = """
+window.levels = {};
+new MutationObserver((changes) => {
+  for (const { target } of changes) {
+    const [name, value] = ["aria-label", "aria-valuenow"].map((one) => target.getAttribute(one));
+    levels[name] = Math.max(levels[name] ?? 0, Number(value));
+  }
+}).observe(document, { subtree: true, attributeFilter: ["aria-valuenow"] })
+"""
+
+
+def test_sound_works_over_every_transport(browser: Firefox, running: Stage) -> None:
+    page = running.serve(8001, before=RESOLVE, **servers_of_every_kind(NAME))
+    browser.call("script.addPreloadScript", functionDeclaration=f"() => {{ {METERS} }}")
+    tab = outcome(browser, page)
+    expected = "Sound will work from this network over TURN/UDP, TURN/TCP and TURN/TLS."
+    assert headline(tab) == expected
+    seen = cards(tab)
+    assert f"sees this network as {PUBLIC}" in seen[f"stun:{NAME}:{PORT}"]
+    for url, protocol in (
+        (f"turn:{NAME}:{PORT}?transport=udp", "UDP"),
+        (f"turn:{NAME}:{PORT}?transport=tcp", "TCP"),
+        (f"turns:{NAME}:{TLS_PORT}", "TLS"),
+    ):
+        assert "The tone arrives through the relay." in seen[url]
+        assert re.search(rf"relay\s+{SERVER}:\d+\s+UDP\s+\d+ ms", seen[url])
+        assert re.search(r"tone of 4(3\d|4\d) Hz", seen[url])
+        assert re.search(r"\d+ of \d+ packets lost\s+round trip [\d.]+ ms", seen[url])
+        assert f"relay over {protocol}" in seen[url]
+        level = tab.evaluate("levels")[f"Level of the tone through TURN/{protocol}"]
+        assert 30 < level < 70  # of a tone at half of full scale
+    tab.click("#copy")
+    tab.wait_until("document.querySelector('#copied').textContent === 'Copied.'")
+    assert tab.console == []
+    tab.evaluate(INLINE)
+    wait_for(lambda: tab.evaluate("true") and tab.console)  # so a violation would have been seen
+    assert "Content-Security-Policy: The page’s settings blocked an inline script" in tab.console[0]
+
+
+def test_what_firefox_makes_of_tls_urls(browser: Firefox, running: Stage) -> None:
+    page = running.serve(
+        8002,
+        before=RESOLVE,
+        webrtc__rtc_configuration={},
+        webrtc__coturn=[
+            coturn_entry(),
+            coturn_entry(3997, NAME, protocol="turns"),
+            coturn_entry(TLS_PORT, protocol="turns"),
+        ],
+    )
+    tab = outcome(browser, page)
+    assert headline(tab) == "Sound will work from this network over TURN/UDP."
+    seen = cards(tab)
+    assert f"Nothing listens on {NAME} port 3997, TCP." in seen[f"turns:{NAME}:3997"]
+    text = f"This browser tries TLS with a name only, not with {SERVER}."
+    assert text in seen[f"turns:{SERVER}:{TLS_PORT}"]
+    assert tab.console == []
+
+
+def test_one_stuns_url_spoils_the_whole_configuration(browser: Firefox, running: Stage) -> None:
+    url = f"stuns:{NAME}:{TLS_PORT}"
+    page = running.serve(
+        8003, webrtc__rtc_configuration=stun_entry(url), webrtc__coturn=coturn_entry()
+    )
+    tab = outcome(browser, page)
+    said = f"Sound will not work in this browser: it refuses any configuration that has {url}."
+    assert headline(tab) == said
+    attempt = "(settings) => { try { new RTCPeerConnection(settings) } catch { return 'refused' } }"
+    for urls, result in ([f"stun:{SERVER}"], None), ([f"stun:{SERVER}", url], "refused"):
+        settings = {"iceServers": [{"urls": urls}]}
+        assert tab.evaluate(f"({attempt})({json.dumps(settings)})") == result
+
+
+def test_each_fault_is_told_without_an_audio_output(running: Stage) -> None:
+    running.coturn(3480, 5350, Certificate(running.folder, "other"), f"denied-peer-ip={SERVER}")
+    page = running.serve(
+        8004,
+        webrtc__rtc_configuration={},
+        webrtc__coturn=[
+            coturn_entry(coturn_static_auth_secret=OTHER_SECRET),
+            coturn_entry(3999),
+            coturn_entry(3998, transport="tcp"),
+            coturn_entry(3480),
+            coturn_entry(host="nowhere.invalid"),
+            coturn_entry(transport="tcp"),
+        ],
+    )
+    preferences, variables = NO_OUTPUT
+    where = running.own_folder(), running.network.desktop
+    with firefox(*where, preferences, **variables) as browser:
+        tab = outcome(browser, page)
+        seen, said, console = cards(tab), headline(tab), tab.console
+    expected = {
+        f"turn:{SERVER}:{PORT}": "It refuses the credential (401).",
+        f"turn:{SERVER}:3999": f"No answer from {SERVER}, UDP port 3999; the same host answers on ",
+        f"turn:{SERVER}:3998?transport=tcp": f"No TCP connection to {SERVER} port 3998; the same",
+        f"turn:{SERVER}:3480": "It gives a relay, but data sent to it does not arrive.",
+        f"turn:nowhere.invalid:{PORT}": "The name nowhere.invalid does not resolve, or to nothing",
+        f"turn:{SERVER}:{PORT}?transport=tcp": "this browser has no audio output",
+    }
+    assert list(seen) == list(expected)
+    for url, text in expected.items():
+        assert text in seen[url], url
+    assert said == (
+        f"Sound may work from this network over TURN/TCP at {SERVER}:{PORT}: "
+        "this browser has no audio output."
+    )
+    assert set(console) <= {ICE_FAILED}
+
+
+# the page of the example
+
+
+@pytest.fixture
+def lab(
+    sound_network: netns.Network, sound_certificate: Any, gstreamer_cache: Path, tmp_path: Path
+) -> Iterator[Lab]:
+    """A laboratory whose browser is none of Playwright's."""
+    # Firefox takes the address by which it would reach the internet, when a page is on localhost
+    sound_network.outside.run(
+        netns.ip_program(), "route", "replace", "default", "via", netns.DESKTOP
+    )
+    with contextlib.ExitStack() as stack:
+        made = Lab(sound_network, None, sound_certificate, tmp_path, stack)  # type: ignore
+        (made.inside.folder / "cache").symlink_to(gstreamer_cache)
+        yield made
+    for log in sorted(tmp_path.rglob("*.log")):
+        print(f"== {log.name}\n{log.read_text(encoding='utf-8', errors='replace')[-5000:]}")
+
+
+MICROPHONE = {
+    "media.navigator.streams.fake": True,
+    "media.navigator.permission.disabled": True,
+    "media.navigator.audio.fake_frequency": TONE,
+}
+
+
+def opened(lab: Lab, browser: Firefox, od_config: Path) -> Tab:
+    """Connect the page of user1 with the mouse; both sides may use TURN only."""
+    tab = browser.tab()
+    tab.goto(f"{lab.start_site(od_config).url}/?user=user1&relay")
+    tab.click("#start")
+    return tab
+
+
+def check_it_came_by_relays(tab: Tab) -> None:
+    found = tab.evaluate("sound.statistics()")
+    assert (found["local"], found["remote"]) == ("relay", "relay")
+    assert found["received"] > 0
+
+
+def test_a_tone_is_heard_in_the_page_of_the_example(lab: Lab) -> None:
+    od_config = lab.od_config()
+    lab.start_coturn(od_config)
+    desktop = lab.start_desktop("user1", od_config)
+    with with_output(lab.folder, lab.network.outside, **MICROPHONE) as browser:
+        with desktop.playing(440):
+            tab = opened(lab, browser, od_config)
+            tab.wait_until(f"Math.abs((sound.measure().tone ?? 0) - 440) < {TOLERANCE}")
+        tab.wait_until("sound.measure().tone === null")  # so it was paplay that was heard
+        check_it_came_by_relays(tab)
+        recorded = desktop.record_microphone(1)
+        assert tab.evaluate("sound.failures") == []
+        assert [line for line in tab.console if not line.startswith("info: ")] == []
+    levels = {hertz: amplitude(recorded, hertz, tones.RATE) for hertz in [*OTHERS, TONE]}
+    assert max(levels, key=levels.__getitem__) == TONE, levels
+    assert levels[TONE] > 300  # of 32767
+
+
+def test_the_page_of_the_example_says_that_it_can_hear_nothing(lab: Lab) -> None:
+    od_config = lab.od_config()
+    lab.start_coturn(od_config)
+    desktop = lab.start_desktop("user1", od_config)
+    preferences, variables = NO_OUTPUT
+    settings = {**preferences, **MICROPHONE}
+    with firefox(lab.folder, lab.network.outside, settings, **variables) as browser:
+        with desktop.playing(440):
+            tab = opened(lab, browser, od_config)
+            tab.wait_until("sound.state === 'connected'")
+            tab.wait_until("document.querySelector('#tone').innerText.includes('no audio output')")
+            tab.wait_until("sound.statistics().then(({received}) => received)")
+        check_it_came_by_relays(tab)
