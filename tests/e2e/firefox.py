@@ -7,7 +7,6 @@ https://www.w3.org/TR/webdriver-bidi/
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import itertools
 import json
@@ -71,8 +70,11 @@ class Firefox:
                 assert message["type"] == "success", message
                 return dict(message["result"])
 
-    def tab(self) -> Tab:
+    def tab(self, script: str = "") -> Tab:
+        """Open a tab; the script runs in it before those of its pages."""
         made = self.call("browsingContext.create", type="tab")["context"]
+        code = f"() => {{ {script} }}"
+        self.call("script.addPreloadScript", functionDeclaration=code, contexts=[made])
         return Tab(self, made)
 
 
@@ -129,13 +131,6 @@ class Tab:
         ]
         mouse = {"type": "pointer", "id": "mouse", "actions": moves}
         self.call("input.performActions", actions=[mouse])
-
-    def screenshot(self, path: Path) -> None:
-        taken = self.call("browsingContext.captureScreenshot", origin="document")
-        path.write_bytes(base64.b64decode(taken["data"]))
-
-    def close(self) -> None:
-        self.call("browsingContext.close")
 
 
 @contextlib.contextmanager

@@ -80,9 +80,9 @@ def browser(running: Stage) -> Iterator[Firefox]:
         yield made
 
 
-def outcome(browser: Firefox, page: Page) -> Tab:
+def outcome(browser: Firefox, page: Page, script: str = "") -> Tab:
     """Run the whole test with the mouse, and return its tab."""
-    tab = browser.tab()
+    tab = browser.tab(script)
     tab.goto(page.link)
     tab.wait_until("document.querySelector('#start')?.disabled === false")
     tab.click("#start")
@@ -107,14 +107,25 @@ new MutationObserver((changes) => {
     const [name, value] = ["aria-label", "aria-valuenow"].map((one) => target.getAttribute(one));
     levels[name] = Math.max(levels[name] ?? 0, Number(value));
   }
-}).observe(document, { subtree: true, attributeFilter: ["aria-valuenow"] })
+}).observe(document, { subtree: true, attributeFilter: ["aria-valuenow"] });
 """
+SLOW_DEVICE = """
+const Native = AudioContext;
+window.AudioContext = class extends Native {
+  constructor() {
+    super();
+    super.suspend();
+    this.opened = new Promise((resolve) => setTimeout(resolve, 3500));
+  }
+  resume() { return this.opened.then(() => super.resume()); }
+};
+"""
+"""It opens later than a call that does not wait for it has ended."""
 
 
 def test_sound_works_over_every_transport(browser: Firefox, running: Stage) -> None:
     page = running.serve(8001, before=RESOLVE, **servers_of_every_kind(NAME))
-    browser.call("script.addPreloadScript", functionDeclaration=f"() => {{ {METERS} }}")
-    tab = outcome(browser, page)
+    tab = outcome(browser, page, METERS)
     expected = "Sound will work from this network over TURN/UDP, TURN/TCP and TURN/TLS."
     assert headline(tab) == expected
     seen = cards(tab)
@@ -137,6 +148,12 @@ def test_sound_works_over_every_transport(browser: Firefox, running: Stage) -> N
     tab.evaluate(INLINE)
     wait_for(lambda: tab.evaluate("true") and tab.console)  # so a violation would have been seen
     assert "Content-Security-Policy: The page’s settings blocked an inline script" in tab.console[0]
+
+
+def test_a_call_waits_for_the_audio_device(browser: Firefox, running: Stage) -> None:
+    page = running.serve(8005, webrtc__rtc_configuration={}, webrtc__coturn=coturn_entry())
+    tab = outcome(browser, page, SLOW_DEVICE)
+    assert headline(tab) == "Sound will work from this network over TURN/UDP."
 
 
 def test_what_firefox_makes_of_tls_urls(browser: Firefox, running: Stage) -> None:
