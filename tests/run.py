@@ -32,6 +32,7 @@ import bootstrap  # noqa: E402
 DEBIAN_PACKAGES = [
     "chromium",
     "coturn",
+    "firefox-esr",
     "gir1.2-gst-plugins-bad-1.0",
     "gir1.2-gst-plugins-base-1.0",
     "gstreamer1.0-nice",
