@@ -96,7 +96,7 @@ def parse_od_config(text: str, file: str = "od.config") -> OdConfig:
         raise ConfigError(Problem("no [global] section; pyos reads no other", "", file))
     budget = Budget()
     _check_percent_signs(reader.sections, file, budget)
-    config = OdConfig(file, tuple(reader.warnings))
+    config = OdConfig(file, (*reader.warnings, *_unread_entries(reader.sections, file)))
     interpolation = Interpolation(reader.sections, "global", file, budget)
     problems: List[Problem] = []
     for entry in interpolation.entries.values():
@@ -126,11 +126,26 @@ def _decode(data: bytes, file: str) -> str:
     if data.startswith(b"\xef\xbb\xbf"):
         message = "begins with a byte order mark, which pyos refuses; save it without"
         raise ConfigError(Problem(message, "", file, 1))
+    if b"\0" in data[:2]:  # what Windows saves as Unicode, without its mark
+        message = "is UTF-16; save the file as UTF-8"
+        raise ConfigError(Problem(message, "", file, 1))
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = len(re.findall(rb"\r\n?|\n", data[: error.start])) + 1
     raise ConfigError(Problem("not UTF-8 text; save the file as UTF-8", "", file, line))
+
+
+def _unread_entries(sections: Sections, file: str) -> List[Problem]:
+    """Return a warning for each entry that would count in another section."""
+    message = "stands in a section that pyos does not read this from; move it below [global]"
+    return [
+        Problem(message, shown(entry.key), file, entry.line, "warning")
+        for name, section in sections.items()
+        if name not in ("global", DEFAULT_SECTION)
+        for entry in section.values()
+        if entry.key.startswith("webrtc.") or entry.key in _USED
+    ]
 
 
 def _check_percent_signs(sections: Sections, file: str, budget: Budget) -> None:

@@ -429,6 +429,22 @@ def test_an_entry_that_is_not_used_is_ignored_and_not_executed(place, value, mar
 # problems
 
 
+@pytest.mark.parametrize("key", ["webrtc.coturn", "desktop.pod", "jwt_token_user"])
+def test_an_entry_in_a_section_that_pyos_does_not_read_is_a_warning(key):
+    text = f"[global]\nwebrtc.enable: True\n[/]\n[/img]\nroot: 'a'\n{key}: {SECRET!r}\n"
+    config = parse_od_config(text)
+    assert config == {"webrtc.enable": True}
+    [warning] = config.warnings
+    assert (warning.line, warning.path, warning.level) == (6, key, "warning")
+    assert "move it below [global]" in warning.message
+
+
+def test_an_entry_of_default_is_read_and_gives_no_warning():
+    config = parse_od_config("[DEFAULT]\nwebrtc.enable: True\n[global]\n")
+    assert config == {"webrtc.enable": True}
+    assert config.warnings == ()
+
+
 def test_every_bad_entry_is_reported_with_its_place():
     error = refusal_of(
         "[global]\nwebrtc.a: os\nwebrtc.b: 1\n\nwebrtc.c: [\n  # c\n  1,\n  'a' - 1 ]\n"
@@ -716,8 +732,10 @@ def test_a_file_without_permission_is_refused(tmp_path, monkeypatch):
         (b"[global]\r\n\r\n# \xe9", "not UTF-8", 3),
         (b"[global]\r\r# \xe9", "not UTF-8", 3),
         ("[global]".encode("utf-16"), "not UTF-8", 1),
+        ("[global]\n\na: 1\n\n".encode("utf-16-le"), "is UTF-16", 1),
+        ("[global]\n".encode("utf-16-be"), "is UTF-16", 1),
         (b"[global]\n\xed\xa0\x80", "not UTF-8", 2),
-        (b"\x00", "before the first section", 1),
+        (b"\n\n\x00", "before the first section", 3),
     ],
 )
 def test_a_file_of_other_bytes_is_refused(data, words, line, tmp_path):
