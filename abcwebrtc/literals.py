@@ -23,6 +23,11 @@ MAX_NUMBER_LENGTH = 100
 Positions = Dict[KeyPath, int]
 
 _CONSTANTS = ("True", "False", "None")
+_MEANT = {
+    **dict.fromkeys(("true", "yes", "on"), "True"),
+    **dict.fromkeys(("false", "no", "off"), "False"),
+    **dict.fromkeys(("none", "null"), "None"),
+}
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 _OPERATORS = "+-*"
 _VALUES = (tokenize.NAME, tokenize.NUMBER, tokenize.STRING)
@@ -48,6 +53,7 @@ _UNCLOSED = (
     "close it, and begin the lines that belong to the value with a space"
 )
 _NOT_A_LITERAL = "not a Python literal; look for a missing comma or quote"
+_AFTER_THE_END = "text after the end of the value; if it is an entry of its own, don't indent it"
 _BAD_CHARACTER = "a quote is not closed, or not a straight one (' or \")"
 
 
@@ -60,13 +66,16 @@ class LiteralError(Exception):
         self.reason = reason
 
 
-def parse_literal(lines: Lines, path: KeyPath, budget: Budget) -> Tuple[Any, Positions]:
+def parse_literal(
+    lines: Lines, path: KeyPath, budget: Budget, repeated: Optional[List[int]] = None
+) -> Tuple[Any, Positions]:
     """Return the value of a literal, and the lines of what is inside it.
 
     `lines` are the text with its line numbers, `path` is the key path of the
     value. A position is noted where it differs from that of the container. What
     ``+`` and ``*`` make is taken from `budget`. An empty text is an empty
-    string, as in CherryPy's ``unrepr``.
+    string, as in CherryPy's ``unrepr``. The line of each key that its dict has
+    already is put into `repeated`; Python takes the last of them.
 
     Raises `LiteralError`, whose `index` says in which of `lines`.
     """
@@ -81,6 +90,8 @@ def parse_literal(lines: Lines, path: KeyPath, budget: Budget) -> Tuple[Any, Pos
     _check_tokens(source, budget)
     evaluator = _Evaluator(lines, budget)
     value = evaluator.evaluate(_parse(_PREFIX + source), path, lines[0][0])
+    if repeated is not None:
+        repeated += evaluator.repeated
     return value, evaluator.positions
 
 
@@ -140,6 +151,7 @@ class _Limits:
         self.operators = 0
         self.brackets: List[Tuple[str, int]] = []
         self._after_value = False
+        self._ended = False
 
     @property
     def opened(self) -> int:
@@ -153,17 +165,24 @@ class _Limits:
         if token.type == tokenize.ERRORTOKEN and not token.string.isspace():
             raise LiteralError(index, _BAD_CHARACTER)
         if token.type == tokenize.NAME and token.string not in _CONSTANTS:
-            raise LiteralError(
-                index, "text without quotes; od.config is data, so put text in quotes: 'text'"
-            )
+            raise LiteralError(index, self._reason_for_name(token.string))
         if token.type == tokenize.NUMBER and len(token.string) > MAX_NUMBER_LENGTH:
             raise LiteralError(index, f"a number of more than {MAX_NUMBER_LENGTH} digits")
         if token.type == tokenize.STRING and _F_STRING.match(token.string):
             raise LiteralError(index, "an f-string is not a literal value")
         if token.type == tokenize.OP:
             self._check_operator(index, token.string)
+        self._ended = self._ended or token.type == tokenize.NEWLINE
         if token.type in _SIGNIFICANT:
             self._after_value = token.type in _VALUES or token.string in _CLOSES
+
+    def _reason_for_name(self, name: str) -> str:
+        if self._ended:
+            return _AFTER_THE_END
+        meant = _MEANT.get(name.lower())
+        if meant:
+            return f"Python writes this {meant}; text stands in quotes"
+        return "text without quotes; od.config is data, so put text in quotes: 'text'"
 
     def _check_operator(self, index: int, operator: str) -> None:
         if operator in _CLOSES.values():
@@ -202,10 +221,7 @@ def _parse(source: str) -> ast.expr:
         raise LiteralError(failed, _NOT_A_LITERAL)
     statement = body[0]
     if len(body) > 1:
-        raise LiteralError(
-            body[1].lineno - 1,
-            "text after the end of the value; if it is an entry of its own, don't indent it",
-        )
+        raise LiteralError(body[1].lineno - 1, _AFTER_THE_END)
     if not isinstance(statement, ast.Assign):
         raise LiteralError(0, "not a Python literal")
     return statement.value
@@ -216,6 +232,7 @@ class _Evaluator:
         self._lines = lines
         self._budget = budget
         self.positions: Positions = {}
+        self.repeated: List[int] = []
 
     def evaluate(self, node: ast.AST, path: Optional[KeyPath], line: int) -> Any:
         """Return the value of a node that stands at `path`, noted in `line`.
@@ -260,6 +277,8 @@ class _Evaluator:
             key = self.evaluate(key_node, None, line)
             if not _is_hashable(key):
                 self._fail(key_node, "a list or a dict can't be a key")
+            if key in result:
+                self.repeated.append(self._lines[key_node.lineno - 1][0])
             here = None if path is None else (*path, key)
             result[key] = self.evaluate(value_node, here, self._note(key_node, here, line))
         return result

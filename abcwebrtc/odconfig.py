@@ -144,7 +144,7 @@ def _unread_entries(sections: Sections, file: str) -> List[Problem]:
         for name, section in sections.items()
         if name not in ("global", DEFAULT_SECTION)
         for entry in section.values()
-        if entry.key.startswith("webrtc.") or entry.key in _USED
+        if _is_used(entry)
     ]
 
 
@@ -160,12 +160,26 @@ def _check_percent_signs(sections: Sections, file: str, budget: Budget) -> None:
 
 def _add_entry(config: OdConfig, entry: Entry, lines: Lines, budget: Budget) -> List[Problem]:
     """Store an entry, or say what is wrong with one that abcwebrtc uses."""
+    used = _is_used(entry)
+    repeated: List[int] = []
     try:
-        value, positions = parse_literal(lines, (entry.key,), budget)
+        value, positions = parse_literal(lines, (entry.key,), budget, repeated)
     except LiteralError as error:
-        if not entry.key.startswith("webrtc.") and entry.key not in _USED:
-            return []
         line = lines[min(error.index, len(lines) - 1)][0]
-        return [Problem(error.reason, shown(entry.key), config.file, line)]
+        return [Problem(error.reason, shown(entry.key), config.file, line)] if used else []
     config.add(entry, value, positions)
+    if used:
+        config.warnings += tuple(_twice(entry, config.file, line) for line in repeated)
     return []
+
+
+def _is_used(entry: Entry) -> bool:
+    return entry.key.startswith("webrtc.") or entry.key in _USED
+
+
+def _twice(entry: Entry, file: str, line: int) -> Problem:
+    message = (
+        "a key stands twice in one dict, and Python takes the last; keep one of them "
+        "(for two servers, write a list of two dicts)"
+    )
+    return Problem(message, shown(entry.key), file, line, "warning")

@@ -207,6 +207,20 @@ def test_names_are_refused_as_text_without_quotes(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("true", "Python writes this True; text"),
+        ("FALSE", "Python writes this False; text"),
+        ("yes", "Python writes this True; text"),
+        ("off", "Python writes this False; text"),
+        ("{'a': null}", "Python writes this None; text"),
+    ],
+)
+def test_a_constant_of_another_language_is_not_taken_for_text(text, words):
+    assert words in refusal_of(text).reason
+
+
+@pytest.mark.parametrize(
     ("text", "operator"),
     [
         ("2 ** 3", "**"),
@@ -269,6 +283,9 @@ def test_a_key_that_cannot_be_hashed_is_refused(text):
         ("1\n2", 1, "after the end of the value"),
         ("{}\n'a': 1", 1, "not a Python literal"),
         ("[1]\n[2]\n[3]", 1, "after the end of the value"),
+        ("[1]\nwebrtc.enable: True", 1, "don't indent it"),
+        ("{}\n\n# c\nother = 'text'", 3, "don't indent it"),
+        ("[\n1,\nother: 'text']", 2, "without quotes"),
         ("\n1", 0, "begin in the line of its key"),
         ("# c", 0, "not a Python literal"),
         ("'\x00'", 0, "a NUL"),

@@ -445,6 +445,29 @@ def test_an_entry_of_default_is_read_and_gives_no_warning():
     assert config.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("{ 'a': 1,\n  'url': 'x',\n  'b': 2,\n  'url': 'y' }", 5),
+        ("[ { 'url': 'x' },\n  { 'url': 'x', 'url': 'y' } ]", 3),
+        ("{ 'a': { 1: 2,\n  True: 3 } }", 3),
+    ],
+)
+def test_a_key_twice_in_one_dict_is_a_warning(value, line):
+    config = parse_od_config(f"[global]\nwebrtc.coturn: {value}\n")
+    assert config == read_with_cherrypy(f"[global]\nwebrtc.coturn: {value}\n")
+    [warning] = config.warnings
+    assert (warning.line, warning.path, warning.level) == (line, "webrtc.coturn", "warning")
+    assert "a key stands twice" in warning.message
+    assert "url" not in warning.message
+
+
+def test_a_key_twice_in_an_entry_that_is_not_used_is_no_concern():
+    config = parse_od_config("[global]\ndesktop.zoom: { 'a': 1, 'a': 2 }\n")
+    assert config == {"desktop.zoom": {"a": 2}}
+    assert config.warnings == ()
+
+
 def test_every_bad_entry_is_reported_with_its_place():
     error = refusal_of(
         "[global]\nwebrtc.a: os\nwebrtc.b: 1\n\nwebrtc.c: [\n  # c\n  1,\n  'a' - 1 ]\n"
