@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import os
 import re
 import secrets
 import stat
 import tempfile
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, Iterator, Sequence, Tuple
 
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.secrets import MAX_FILE_BYTES, Secret, secrets_in
@@ -111,6 +112,27 @@ def write_secret_file(path: str, found: Sequence[Secret]) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file name"
     raise ConfigError(Problem(f"can't be written: {reason}", "", path))
+
+
+@contextlib.contextmanager
+def locked(path: str) -> Iterator[None]:
+    """Keep others who write secrets out of the folder of a file, until the end.
+
+    Two that read, add and replace at the same time would lose the secret of one.
+    A folder that can't be read is not locked.
+    """
+    try:
+        descriptor = os.open(os.path.dirname(os.path.realpath(path)), os.O_RDONLY | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        descriptor = -1  # reading or writing the file says what is wrong
+    try:
+        if descriptor >= 0:
+            with contextlib.suppress(OSError):  # some network file systems have no locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def others_can_read(path: str) -> bool:

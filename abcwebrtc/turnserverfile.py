@@ -120,14 +120,20 @@ def quoted(value: bytes, path: str = "") -> bytes:
     writes a line that ends in ``;`` to its log. Raises `ConfigError`, at `path`,
     for a value that no line can hold.
     """
+    reason = why_no_line(value)
+    if reason:
+        raise ConfigError(Problem(reason, path))
+    return b'"%s"' % value
+
+
+def why_no_line(value: bytes) -> str:
+    """Return why no line of turnserver.conf can hold a secret, or nothing."""
     reason = ""
     if re.search(rb"[\0\n\r]", value):
         reason = "has a line break or a NUL"
     elif len(value) > MAX_LINE_BYTES - len(b'static-auth-secret=""'):
         reason = "is too long for a line, which ends at 1023 bytes"
-    if reason:
-        raise ConfigError(Problem(f"{reason}, which turnserver.conf can't hold", path))
-    return b'"%s"' % value
+    return reason and f"{reason}, which turnserver.conf can't hold"
 
 
 class _Reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import functools
 import io
@@ -22,6 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import abcwebrtc
+from abcwebrtc import cli
 from abcwebrtc.cli import main
 from support import (
     ENTRIES,
@@ -404,6 +406,39 @@ def test_a_wrong_line_is_exit_2_with_the_usage(run: Any, line: List[str]) -> Non
 
 
 # as a process
+
+
+def options_with_a_value(parser: argparse.ArgumentParser) -> Iterator[List[str]]:
+    """Give a line for each option of each command that takes a value, which is empty."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, one in action.choices.items():
+                for line in options_with_a_value(one):
+                    yield [name, *line]
+        elif action.option_strings and action.nargs is None:
+            yield [f"{action.option_strings[-1]}="]
+
+
+EMPTY = [" ".join(line) for line in options_with_a_value(cli._parser())]
+
+
+def test_there_are_options_with_a_value() -> None:
+    assert {"serve --cert=", "rotate new-secret --output=", "apply --context="} <= set(EMPTY)
+
+
+@pytest.mark.parametrize("line", [line for line in EMPTY if not line.endswith("--user=")])
+def test_an_option_without_a_value_is_exit_2_and_not_passed_over(run: Any, line: str) -> None:
+    """A script with an unset variable would get another thing than it asks for."""
+    result = run(*line.split())
+    assert (result.status, result.out) == (2, "")
+    assert f"argument {line.split()[-1][:-1]}" in result.err.replace("-n/", "")
+
+
+@pytest.mark.parametrize("name", ["check", "mint", "configmap"])
+def test_an_od_config_without_a_name_is_exit_2(run: Any, name: str) -> None:
+    result = run(name, "")
+    assert (result.status, result.out) == (2, "")
+    assert "argument OD_CONFIG: is empty" in result.err
 
 
 def check_no_traceback(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import functools
 import json
 import os
@@ -14,7 +15,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, List
+from typing import Any, Iterator, List
 
 import pytest
 import yaml
@@ -24,7 +25,7 @@ from abcwebrtc.cli import main
 from abcwebrtc.errors import ConfigError
 from abcwebrtc.rotation import STEPS, Answer, groups
 from abcwebrtc.rotationcheck import Report, Switch, rows_of, what_to_ask
-from abcwebrtc.secretfiles import new_secret, write_secret_file
+from abcwebrtc.secretfiles import locked, new_secret, write_secret_file
 from abcwebrtc.secrets import Secret
 from support import ENTRIES, SECRET, WAIT, command, environment, run_main, write_od_config
 
@@ -73,6 +74,7 @@ WRONG_LINES = {
     "a key that no Secret has": (["new-secret", "--key", ".."], "static-auth-secret"),
     "replace without output": (["new-secret", "--replace"], "goes with --output"),
     "keep with output": (["new-secret", "--keep", "a", "--output", "b"], "leave --keep out"),
+    "output to a minus sign": (["new-secret", "--output", "-"], "leave --output out"),
     "stdin twice": (["new-secret", "--from", "-", "--keep", "-"], "both read stdin"),
 }
 
@@ -262,6 +264,30 @@ def test_no_reader_sees_half_a_file(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["secrets"]
 
 
+def test_of_secrets_that_are_written_at_the_same_time_none_is_lost(tmp_path: Path) -> None:
+    line = command("rotate", "new-secret", "--output", tmp_path / "secrets")
+    runs = [subprocess.Popen(line, env=environment(), stderr=subprocess.DEVNULL) for _ in range(6)]
+    assert [one.wait(WAIT) for one in runs] == [0] * 6
+    assert len(set((tmp_path / "secrets").read_text().split())) == 6
+    assert os.listdir(tmp_path) == ["secrets"]
+
+
+def test_who_writes_secrets_holds_the_lock_of_their_folder(tmp_path: Path) -> None:
+    with open_folder(tmp_path) as other:
+        with locked(str(tmp_path / "secrets")), pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextlib.contextmanager
+def open_folder(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def test_a_failed_write_leaves_the_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,7 +331,7 @@ def test_a_file_without_a_secret_is_exit_1(tmp_path: Path, run: Any, option: str
     assert "the file holds no secret: it is empty" in result.err
 
 
-@pytest.mark.parametrize("option", ["--from", "--keep"])
+@pytest.mark.parametrize("option", ["--from", "--keep", "--output"])
 @pytest.mark.parametrize("data", [b"\xef\xbb\xbfsecret\n", b"sec\x00ret\n"])
 def test_a_file_with_what_nobody_means_to_have_in_it_is_exit_1(
     tmp_path: Path, run: Any, option: str, data: bytes
@@ -314,6 +340,20 @@ def test_a_file_with_what_nobody_means_to_have_in_it_is_exit_1(
     result = run("new-secret", option, tmp_path / "odd")
     assert (result.status, result.out) == (1, "")
     assert "the secret can't be used: it " in result.err
+    assert (tmp_path / "odd").read_bytes() == data
+
+
+def test_a_file_of_blanks_gets_its_first_secret(tmp_path: Path, run: Any) -> None:
+    (tmp_path / "blank").write_text("\n \n")
+    assert run("new-secret", "--output", tmp_path / "blank").status == 0
+    assert re.fullmatch(f"{HEX}\n", (tmp_path / "blank").read_text())
+
+
+def test_a_secret_that_no_line_of_turnserver_conf_holds_is_exit_1(tmp_path: Path, run: Any) -> None:
+    (tmp_path / "long").write_text("x" * 2000)
+    result = run("new-secret", "--format", "turnserver", "--from", tmp_path / "long")
+    assert (result.status, result.out) == (1, "")
+    assert "long: error: the secret is too long for a line, which ends at 1023 bytes" in result.err
 
 
 def test_a_file_that_is_too_large_is_exit_1(tmp_path: Path, run: Any) -> None:

@@ -17,7 +17,27 @@ OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 def add_od_config(parser: argparse.ArgumentParser, nargs: Optional[str] = None) -> None:
     """Declare the od.config; `nargs` "?" makes it optional."""
-    parser.add_argument("od_config", metavar="OD_CONFIG", nargs=nargs, help="pyos's od.config file")
+    parser.add_argument(
+        "od_config", metavar="OD_CONFIG", nargs=nargs, type=given, help="pyos's od.config file"
+    )
+
+
+def given(text: str) -> str:
+    """Return the value of an option as it is, unless it is empty.
+
+    An empty one comes from a shell's variable that is not set. Taken for no option
+    at all, it would print a secret instead of writing it, or change another cluster.
+    """
+    if text:
+        return text
+    raise argparse.ArgumentTypeError("is empty; perhaps a variable of your shell is not set")
+
+
+def output_file(text: str) -> str:
+    """Return the name of a file to write, which ``-`` is not."""
+    if text != "-":
+        return given(text)
+    raise argparse.ArgumentTypeError("write the name of a file; for stdout leave --output out")
 
 
 def port_range(text: str, lowest: int) -> Optional[Tuple[int, int]]:

@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from typing import Any, List, Mapping, Optional, Union
 
-from abcwebrtc.commands import FAILED, OK
+from abcwebrtc.commands import FAILED, OK, given
 from abcwebrtc.commands.configmap import add_name_arguments, namespace, print_findings
 from abcwebrtc.configmap import CheckedFile, read_od_config
 from abcwebrtc.errors import KubeError
@@ -38,8 +38,12 @@ example: abcwebrtc apply od.config --dry-run
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--kubeconfig", metavar="FILE", help="KUBECONFIG or ~/.kube/config")
-    parser.add_argument("--context", metavar="NAME", help="of the kubeconfig; its current one")
+    parser.add_argument(
+        "--kubeconfig", metavar="FILE", type=given, help="KUBECONFIG or ~/.kube/config"
+    )
+    parser.add_argument(
+        "--context", metavar="NAME", type=given, help="of the kubeconfig; its current one"
+    )
     parser.add_argument(
         "-n", "--namespace", type=namespace, default="abcdesktop", help="of pyos (%(default)s)"
     )

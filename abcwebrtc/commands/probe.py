@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Callable, List, Optional
 
-from abcwebrtc.commands import FAILED, OK, add_od_config
+from abcwebrtc.commands import FAILED, OK, add_od_config, given
 from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.errors import ConfigError, ProbeError, Problem
 from abcwebrtc.manifests import desktop_environment
@@ -53,7 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=_seconds, default=TIMEOUT, help="seconds for a step (%(default)g)"
     )
-    parser.add_argument("--ca", metavar="FILE", help="PEM file of a certificate authority to trust")
+    parser.add_argument(
+        "--ca", metavar="FILE", type=given, help="PEM file of a certificate authority to trust"
+    )
     parser.add_argument("--strict", action="store_true", help="take warnings for errors")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser.add_argument(

@@ -9,7 +9,7 @@ import re
 import time
 from typing import List, Optional, Sequence, Tuple
 
-from abcwebrtc.commands import FAILED, OK, add_od_config
+from abcwebrtc.commands import FAILED, OK, add_od_config, given
 from abcwebrtc.commands.rotateoptions import common_arguments, moment, rotated_groups, secret_from
 from abcwebrtc.rotation import FILE, Group
 from abcwebrtc.rotation_io import ask_all, question, resolve_all
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_od_config(parser)
     parser.add_argument(
-        "--new", metavar="FILE", help="ask for the first secret of this file as well"
+        "--new", metavar="FILE", type=given, help="ask for the first secret of this file as well"
     )
     parser.add_argument(
         "--since",

@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from typing import Any, Iterator, List
 
-from abcwebrtc.commands import OK, add_od_config
+from abcwebrtc.commands import OK, add_od_config, given
 from abcwebrtc.commands.rotateoptions import common_arguments, moment, rotated_groups
 from abcwebrtc.rotation import Group
 from abcwebrtc.rotationplan import (
@@ -43,10 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DATABASE,
         help="where coturn gets the secret: by turnadmin, or turnserver.conf (%(default)s)",
     )
-    parser.add_argument("--realm", default="REALM", help="coturn's realm, for turnadmin")
+    parser.add_argument(
+        "--realm", type=given, default="REALM", help="coturn's realm, for turnadmin"
+    )
     parser.add_argument(
         "--database",
         metavar="FILE",
+        type=given,
         default=DEFAULT_DATABASE,
         help="coturn's database, for turnadmin (%(default)s)",
     )

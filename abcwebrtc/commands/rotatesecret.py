@@ -7,14 +7,16 @@ import re
 import sys
 from typing import Sequence, Tuple
 
-from abcwebrtc.commands import OK
+from abcwebrtc.commands import OK, given, output_file
 from abcwebrtc.commands.rotateoptions import STDIN, read_source, secret_from
+from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.networkpolicy import NAMESPACE
 from abcwebrtc.printing import warn
 from abcwebrtc.rotationplan import DEFAULT_DATABASE, turnadmin
 from abcwebrtc.secretfiles import (
     file_content,
     first_secret,
+    locked,
     new_secret,
     others_can_read,
     read_secret_file,
@@ -23,7 +25,8 @@ from abcwebrtc.secretfiles import (
     with_new,
     write_secret_file,
 )
-from abcwebrtc.secrets import Secret, secrets_in, split_secrets
+from abcwebrtc.secrets import Secret, secrets_in
+from abcwebrtc.turnserverfile import why_no_line
 
 _FORMATS = ("file", "kubernetes", "turnserver", "turnadmin")
 DESCRIPTION = """\
@@ -43,14 +46,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="source",
         metavar="FILE",
+        type=given,
         help="take the first secret of this file, - for stdin, instead of a new one",
     )
     parser.add_argument(
-        "--output", metavar="FILE", help="put it in front of the secrets in this file"
+        "--output",
+        metavar="FILE",
+        type=output_file,
+        help="put it in front of the secrets in this file",
     )
     parser.add_argument("--replace", action="store_true", help="keep none of those in --output")
     parser.add_argument(
-        "--keep", metavar="FILE", help="print the secrets of this file, - for stdin, behind it"
+        "--keep",
+        metavar="FILE",
+        type=given,
+        help="print the secrets of this file, - for stdin, behind it",
     )
     parser.add_argument("--name", type=_label, help="of the Kubernetes Secret")
     parser.add_argument(
@@ -59,10 +69,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--key", type=_key, default="static-auth-secret", help="in the Secret (%(default)s)"
     )
-    parser.add_argument("--realm", default="REALM", help="coturn's realm, for turnadmin")
+    parser.add_argument(
+        "--realm", type=given, default="REALM", help="coturn's realm, for turnadmin"
+    )
     parser.add_argument(
         "--database",
         metavar="FILE",
+        type=given,
         default=DEFAULT_DATABASE,
         help="coturn's database, for turnadmin (%(default)s)",
     )
@@ -111,15 +124,30 @@ def _wrong_options(options: argparse.Namespace) -> str:
 
 
 def _write(secret: Secret, options: argparse.Namespace) -> int:
-    data = read_secret_file(options.output, missing_ok=True)
-    old = () if options.replace else split_secrets(data)
-    found = with_new(secret, old)
-    write_secret_file(options.output, found)
+    with locked(options.output):
+        old = _old(options.output, options.replace)
+        found = with_new(secret, old)
+        write_secret_file(options.output, found)
     if others_can_read(options.output):
         warn(f"{options.output}: every user of this machine can read it; chmod 600 or 640 it")
     count = "1 secret" if len(found) == 1 else f"{len(found)} secrets, the new one first"
     print(f"{options.output}: {count}", file=sys.stderr)
     return OK
+
+
+def _old(path: str, replace: bool) -> Tuple[Secret, ...]:
+    """Return the secrets that a file holds and that are to stay in it."""
+    data = read_secret_file(path, missing_ok=True)
+    return () if replace or not data.strip() else secrets_in(data, path)
+
+
+def _turnserver_lines(found: Sequence[Secret], options: argparse.Namespace) -> bytes:
+    for secret in found:
+        reason = why_no_line(secret.reveal())
+        if reason:
+            file = options.source or options.keep
+            raise ConfigError(Problem(f"the secret {reason}", "", file))
+    return turnserver_lines(found)
 
 
 def _print_secrets(found: Sequence[Secret], options: argparse.Namespace) -> None:
@@ -130,7 +158,8 @@ def _print_secrets(found: Sequence[Secret], options: argparse.Namespace) -> None
         manifest = secret_manifest(found, options.name, options.namespace, options.key)
         print(yaml_text([manifest]), end="")
         return
-    data = file_content(found) if options.format == "file" else turnserver_lines(found)
+    turnserver = options.format == "turnserver"
+    data = _turnserver_lines(found, options) if turnserver else file_content(found)
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Iterator, List
 from urllib.parse import urlsplit
 
 import abcwebrtc
-from abcwebrtc.commands import OK
+from abcwebrtc.commands import OK, given
 from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.printing import warn
@@ -39,12 +39,18 @@ example: abcwebrtc serve od.config --host 0.0.0.0 --port 8080
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument(
+        "--host", type=given, default="127.0.0.1", help="address to listen on (%(default)s)"
+    )
     parser.add_argument(
         "--port", type=_port, default=8080, help="TCP port, 0 for a free one (%(default)s)"
     )
-    parser.add_argument("--cert", metavar="FILE", help="PEM certificate chain, for https")
-    parser.add_argument("--key", metavar="FILE", help="PEM private key of the certificate")
+    parser.add_argument(
+        "--cert", metavar="FILE", type=given, help="PEM certificate chain, for https"
+    )
+    parser.add_argument(
+        "--key", metavar="FILE", type=given, help="PEM private key of the certificate"
+    )
     parser.add_argument(
         "--insecure-no-auth",
         action="store_true",

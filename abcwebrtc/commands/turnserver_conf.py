@@ -13,7 +13,7 @@ import tempfile
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from abcwebrtc.commands import FAILED, OK, port_range
+from abcwebrtc.commands import FAILED, OK, given, port_range
 from abcwebrtc.config import COTURN, WebRTCConfig
 from abcwebrtc.coturn import SECRET_KEY
 from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem, format_path
@@ -61,12 +61,17 @@ _CHECKING = ("strict", "json")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
-    add("--server", metavar="HOST|N", help="which server of od.config; the first by default")
+    add(
+        "--server",
+        metavar="HOST|N",
+        type=given,
+        help="which server of od.config; the first by default",
+    )
     add("--cert", metavar="FILE", type=_file, help="certificate, PEM (/usr/local/etc/HOST.pem)")
     add("--key", metavar="FILE", type=_file, help="its key, PEM (in the same file)")
     group = parser.add_argument_group("to print one")
     add = group.add_argument
-    add("--output", metavar="FILE", type=_file, help="write it here, with the secret")
+    add("--output", metavar="FILE", type=_output, help="write it here, with the secret")
     add("--force", action="store_true", help="let --output replace a file")
     add("--show-secret", action="store_true", help="print the secret")
     add("--realm", type=_realm, help="coturn's realm (the host of the first url)")
@@ -89,7 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--total-quota", metavar="N", type=_quota, help=f"allocations of all ({TOTAL_QUOTA})")
     group = parser.add_argument_group("to check one")
     add = group.add_argument
-    add("--check", metavar="FILE", help="compare this turnserver.conf with od.config")
+    add("--check", metavar="FILE", type=given, help="compare this turnserver.conf with od.config")
     add("--strict", action="store_true", help="take warnings for errors")
     add("--json", action="store_true", help="print JSON, for programs")
     parser.set_defaults(usage_error=parser.error)
@@ -300,9 +305,9 @@ def _read_conf(path: str) -> bytes:
 
 def _read_certificate(conf: TurnserverFile, options: argparse.Namespace) -> Mapping[str, Content]:
     places: Dict[str, Tuple[str, ...]] = dict(certificate_files(conf, os.getcwd()))
-    for name, given in (("cert", options.cert), ("pkey", options.key or options.cert)):
-        if given and name in places:
-            places[name] = (given,)
+    for name, copy in (("cert", options.cert), ("pkey", options.key or options.cert)):
+        if copy and name in places:
+            places[name] = (copy,)
     return {name: _read(paths) for name, paths in places.items()}
 
 
@@ -329,6 +334,12 @@ def _file(text: str) -> str:
     if text and text.isprintable():
         return text
     raise argparse.ArgumentTypeError("write the name of a file")
+
+
+def _output(text: str) -> str:
+    if text != "-":
+        return _file(text)
+    raise argparse.ArgumentTypeError("write the name of a file; for stdout write --show-secret")
 
 
 def _realm(text: str) -> str:

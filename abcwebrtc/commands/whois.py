@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any, BinaryIO, ContextManager, Dict, Iterator, Optional
 
-from abcwebrtc.commands import FAILED, OK, add_od_config
+from abcwebrtc.commands import FAILED, OK, add_od_config, given
 from abcwebrtc.config import COTURN, WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.printing import warn
@@ -46,7 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("username", metavar="USERNAME", help="the username, or a line of the log")
     add_od_config(parser)
     parser.add_argument(
-        "--users", metavar="FILE", help="userids to try for a pseudonym, one a line; - for stdin"
+        "--users",
+        metavar="FILE",
+        type=given,
+        help="userids to try for a pseudonym, one a line; - for stdin",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
