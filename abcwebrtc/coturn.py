@@ -259,6 +259,9 @@ class _Parser:
             source = self._from_environment(key, self._server[key])
         for index, secret in enumerate(source.current() if source else ()):
             self._judge(self._item_path(key, index), secret.reveal())
+            if name == SECRET_KEY and _QUOTED.fullmatch(secret.reveal()):
+                message = "begins or ends with what turnserver.conf drops unless it is quoted"
+                self._findings.warn(self._item_path(key, index), message)
         return source
 
     def _from_environment(self, key: str, variable: str) -> Optional[SecretSource]:
@@ -273,7 +276,7 @@ class _Parser:
             self._error(key, "is an empty list; write at least one secret")
             return None
         for index, item in enumerate(items):
-            reason = _wrong_secret(item)
+            reason = _wrong_secret(item, key == PSEUDONYM_KEY)
             if reason:
                 self._findings.error(self._item_path(key, index), reason)
                 return None
@@ -285,22 +288,24 @@ class _Parser:
             warn(path, "is a placeholder that anybody can guess; make a random one")
         elif len(value) < MIN_SECRET_BYTES:
             warn(path, f"is shorter than {MIN_SECRET_BYTES} characters; make a random one")
-        if _QUOTED.fullmatch(value):
-            warn(path, "begins or ends with what turnserver.conf drops unless it is quoted")
 
 
-def _wrong_secret(value: Any) -> str:
-    """Return what makes a value no secret, or nothing. Never shows the value."""
+def _wrong_secret(value: Any, own: bool) -> str:
+    """Return what makes a value no secret, or nothing. Never shows the value.
+
+    coturn never gets one of your `own`, the pseudonym key.
+    """
     if not isinstance(value, str):
         return f"must be text in quotes, not {kind(value)}"
     if not value.strip():
-        return "is empty; write coturn's static-auth-secret"
+        return "is empty; write " + ("a random text" if own else "coturn's static-auth-secret")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
         return "is not valid Unicode text"
     if re.search(r"[\x00-\x1f\x7f]", value):
-        return "has a control character, which turnserver.conf can't hold"
+        end = "; take it out" if own else ", which turnserver.conf can't hold"
+        return "has a control character" + end
     return ""
 
 

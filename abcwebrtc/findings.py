@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any, Callable, Iterable, List, Mapping, Tuple
 
 from abcwebrtc.errors import ConfigError, KeyPath, Problem, format_path
@@ -55,9 +56,10 @@ def suggestion(key: Any, known: Tuple[str, ...]) -> str:
     """Return "did you mean 'ttl'?", or the known keys when none is near."""
     import difflib  # hardly ever needed, and not loaded by anything else
 
-    near = difflib.get_close_matches(str(key), known, 1)
+    lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(str(key).lower(), lower, 1)
     if near:
-        return f"did you mean '{near[0]}'?"
+        return f"did you mean '{lower[near[0]]}'?"
     return "the keys are " + ", ".join(known)
 
 
@@ -65,6 +67,7 @@ def kind(value: Any) -> str:
     """Return what a value is, in the words of messages, without showing it."""
     names = {bool: "a bool", int: "a whole number", float: "a number with a point"}
     names.update({str: "text", bytes: "bytes", list: "a list", tuple: "a tuple", dict: "a dict"})
+    names[MappingProxyType] = "a dict"  # a frozen one
     return "None" if value is None else names.get(type(value), type(value).__name__)
 
 

@@ -41,6 +41,7 @@ _BREAKS = re.compile("[\x85\u2028\u2029]")
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 _QUOTED = re.compile(r" (?P<quote>['\"])(?![<\\])..+(?P=quote)", re.DOTALL)
 """Source text in PyYAML's messages. One character, or the name of a token, may stay."""
+_UNCLOSED = "a bracket that opens before here is not closed, or a comma is missing"
 _UNCLEAR = {"second occurrence": "has an anchor (&) twice; give each a name of its own"}
 
 
@@ -100,6 +101,7 @@ def parse_yaml(text: str, file: str) -> List[Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message, line = error.problem or "is not valid YAML", mark.line + 1 if mark else None
+        message = _UNCLOSED if message.startswith("expected ',' or") else message
         message = _UNCLEAR.get(message, message)
     except yaml.reader.ReaderError as error:
         message = "has a character that YAML does not allow"

@@ -502,6 +502,13 @@ BAD_SECRETS = [
 ]
 
 
+OF_KEYS = {
+    "is empty; write coturn's static-auth-secret": "is empty; write a random text",
+    "has a control character, which turnserver.conf can't hold": "has a control character; take",
+}
+"""A pseudonym key never goes to coturn."""
+
+
 @pytest.mark.parametrize(("place", "value", "words"), BAD_SECRETS)
 @pytest.mark.parametrize("name", [name for name, _ in NAMES])
 def test_a_bad_secret_is_an_error_that_does_not_show_it(folder, name, place, value, words):
@@ -511,7 +518,7 @@ def test_a_bad_secret_is_an_error_that_does_not_show_it(folder, name, place, val
     assert servers == ()
     assert len(errors) == 1
     assert errors[0].startswith(f"coturn.{name}{place}: ")
-    assert words in errors[0]
+    assert (words if name != "pseudonym_key" else OF_KEYS.get(words, words)) in errors[0]
     assert "hush" not in errors[0]
 
 
@@ -622,6 +629,8 @@ def test_an_unwise_secret_is_a_warning_that_does_not_show_it(name, secret, warni
     servers, errors, found = parse_one({**PSEUDONYM, name: secret})
     assert errors == []
     assert len(servers) == 1
+    if name == "pseudonym_key":  # which no turnserver.conf has to hold
+        warnings = [warning for warning in warnings if warning != TRIMMED]
     assert found == [f"coturn.{name}: {warning}" for warning in warnings]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import types
 
 import pytest
 
@@ -76,7 +77,7 @@ def test_an_attempt_lets_a_bug_through():
     ("key", "path", "words"),
     [
         ("tll", "a.tll", "did you mean 'ttl'?"),
-        ("URL", "a.URL", "the keys are ttl, url"),
+        ("URL", "a.URL", "did you mean 'url'?"),
         (3, "a.a whole number", "the keys are ttl, url"),
         (None, "a.None", "the keys are ttl, url"),
     ],
@@ -119,3 +120,14 @@ def test_a_suggestion_is_the_nearest_key_alone():
 )
 def test_a_kind_names_the_type_and_never_the_value(value, words):
     assert kind(value) == words
+
+
+def test_frozen_data_is_called_what_it_was_written_as():
+    assert kind(types.MappingProxyType({})) == "a dict"
+
+
+@pytest.mark.parametrize(
+    ("key", "near"), [("TTL", "ttl"), ("URL", "url"), ("IMAGEPULLPOLICY", "imagePullPolicy")]
+)
+def test_a_key_in_another_case_is_near(key, near):
+    assert suggestion(key, ("ttl", "url", "imagePullPolicy")) == f"did you mean '{near}'?"

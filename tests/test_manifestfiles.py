@@ -227,6 +227,8 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x]\n" + "".join(
 SMALL_BOMB = "a: &a [x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b]\n"
 REFUSED = [
     (f"a: 1\nb: '{SECRET}\n", "pod.yaml:3: found unexpected end of stream"),
+    (f"a: [1,\n  {SECRET}\n", "pod.yaml:3: a bracket that opens before here is not closed"),
+    (f"a: {{b: 1\nc: {SECRET}\n", "a bracket that opens before here is not closed, or a comma"),
     (f"a: {SECRET}: b\n", "pod.yaml:1: mapping values are not allowed here"),
     (f"a: 1\n\tb: {SECRET}\n", "pod.yaml:2: found character '\\t' that cannot start any token"),
     (f"a: 1\nb: 2\na: {SECRET}\n", "pod.yaml:3: has a key twice in one mapping"),
