@@ -286,6 +286,13 @@ def test_no_answer_over_udp_says_that_tcp_has_one() -> None:
     assert "over TCP" not in first.diagnoses[0].message
 
 
+def test_an_answer_at_another_port_is_not_taken_for_one_of_the_same_server() -> None:
+    silent = seen(Failure(BINDING, "timeout"))
+    target = Target(IceURI("turns", "turn.example.org", 5349), TLS, MINTED)
+    first, _ = judge([silent, Observation(target, "192.0.2.1", reflexive="192.0.2.7:9")], around())
+    assert first.diagnoses[0].message.endswith("; over TCP, port 5349, this host answers")
+
+
 def test_one_of_the_transports_of_webrtcbin_is_enough() -> None:
     made = environment_targets({"TURN_SERVER": "turn://u:p@192.0.2.1:3478"})
     silent = Observation(made[0], "192.0.2.1", failures=[Failure(BINDING, "refused")])

@@ -24,6 +24,9 @@ from abcwebrtc.probe.model import (
 )
 from abcwebrtc.probe.refusals import early_end, one_error, stun_diagnoses
 
+Answering = Dict[Tuple[str, str], Set[int]]
+"""The ports at which a host answers, by its name and UDP or TCP."""
+
 
 def judge(seen: Sequence[Observation], around: Circumstances) -> List[Result]:
     """Return every observation with its diagnoses.
@@ -33,7 +36,11 @@ def judge(seen: Sequence[Observation], around: Circumstances) -> List[Result]:
     that a client tries, where another one works. No answer over UDP says more where the
     same server answers over TCP, and the other way round.
     """
-    answering = {(one.target.host, _protocol_name(one)) for one in seen if one.reflexive}
+    answering: Answering = {}
+    for one in seen:
+        if one.reflexive:
+            ports = answering.setdefault((one.target.host, _protocol_name(one)), set())
+            ports.add(one.target.port)
     results = [_compared(Result(one, diagnose(one, around)), answering) for one in seen]
     working = [one.observation for one in results if one.level != ERROR]
     return [_softened(result, working) for result in results]
@@ -43,12 +50,15 @@ def _protocol_name(seen: Observation) -> str:
     return "UDP" if seen.target.transport == UDP else "TCP"
 
 
-def _compared(result: Result, answering: Set[Tuple[str, str]]) -> Result:
+def _compared(result: Result, answering: Answering) -> Result:
     seen = result.observation
     other = "TCP" if _protocol_name(seen) == "UDP" else "UDP"
-    if (seen.target.host, other) not in answering:
+    ports = answering.get((seen.target.host, other), set())
+    if not ports:
         return result
     text = f"; over {other} this server answers"
+    if seen.target.port not in ports:
+        text = f"; over {other}, port {min(ports)}, this host answers"
     changed = [
         replace(one, message=one.message + text) if one.word == "no-answer" else one
         for one in result.diagnoses
