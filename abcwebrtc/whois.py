@@ -28,7 +28,8 @@ _LOGGED = re.compile(r"user(?:name=| )<(\S{1,512}?)>(?=[:,]?(?:\s|$))")
 _USERNAME = re.compile(r"([0-9]+)(?::(.*))?", re.DOTALL)
 _PSEUDONYM = re.compile("[0-9a-f]{32}")
 _QUOTES = "\"'`<>"
-_WITH_TAIL = re.compile(r"([0-9]+(?::[0-9a-f]{32})?)[^\w\s]*", re.ASCII)
+_WITH_TAIL = re.compile(r"([0-9]+(?::[0-9a-f]{32})?)(?!:.)[!-/:-@\[-`{-~]*")
+"""What follows is punctuation of a log, but for a colon that something else follows."""
 
 
 class Username(NamedTuple):
