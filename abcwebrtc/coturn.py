@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 from abcwebrtc.credentials import MAX_EXPIRY
 from abcwebrtc.errors import KeyPath
@@ -38,6 +38,7 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|(stuns?|turns?):(?![0-9]+(\?|$))", r
 _KNOWN_SCHEME = re.compile(r"(stuns?|turns?|https?|wss?)(:|://)", re.IGNORECASE)
 _QUOTED = re.compile(rb"([\s=].*|.*\s|'.*'|\".*\")", re.DOTALL)
 _NO_DTLS = "is turns over udp, that is DTLS, which browsers do not speak; use tcp"
+_TWICE = "is given twice; keep one of them"
 _BARE_PLACEHOLDERS = (b"secret", b"password", b"static-auth-secret", b"north")
 
 
@@ -257,7 +258,12 @@ class _Parser:
             source = self._findings.attempt(path, lambda: self._reader.from_file(file))
         else:
             source = self._from_environment(key, self._server[key])
+        values: Set[bytes] = set()
         for index, secret in enumerate(source.current() if source else ()):
+            if secret.reveal() in values:
+                self._findings.warn(self._item_path(key, index), _TWICE)
+                continue
+            values.add(secret.reveal())
             self._judge(self._item_path(key, index), secret.reveal())
             if name == SECRET_KEY and _QUOTED.fullmatch(secret.reveal()):
                 message = "begins or ends with what turnserver.conf drops unless it is quoted"

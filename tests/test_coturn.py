@@ -634,6 +634,22 @@ def test_an_unwise_secret_is_a_warning_that_does_not_show_it(name, secret, warni
     assert found == [f"coturn.{name}: {warning}" for warning in warnings]
 
 
+@pytest.mark.parametrize("name", [name for name, _ in NAMES])
+def test_the_same_secret_twice_is_a_warning(name):
+    other = SECRET[::-1]
+    _, errors, warnings = parse_one({**PSEUDONYM, name: [SECRET, other, SECRET]})
+    assert errors == []
+    assert warnings == [f"coturn.{name}[2]: is given twice; keep one of them"]
+
+
+def test_the_same_secret_twice_in_a_file_is_a_warning(folder):
+    (folder / "twice").write_text(f"{SECRET}\n\n{SECRET}\n")
+    given = {"coturn_static_auth_secret_file": "twice"}
+    _, errors, warnings = parse_one(given, ["coturn_static_auth_secret"], folder=folder)
+    assert errors == []
+    assert warnings == ["coturn.coturn_static_auth_secret_file: is given twice; keep one of them"]
+
+
 def test_a_pseudonym_key_without_pseudonyms_is_a_warning():
     _, errors, warnings = parse_one({"pseudonym_key": "a-key-of-its-own-for-pseudonyms"})
     assert errors == []

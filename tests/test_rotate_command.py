@@ -166,6 +166,21 @@ def test_without_a_coturn_there_is_nothing_to_rotate(tmp_path: Path, run: Any, n
     )
 
 
+@pytest.mark.parametrize("name", ["plan", "check"])
+def test_the_same_secret_twice_is_not_taken_for_an_old_one(
+    tmp_path: Path, run: Any, name: str
+) -> None:
+    """Its step 'take the old one' would take the only one."""
+    (tmp_path / "secrets").write_text(f"{NEW}\n{NEW}\n")
+    in_file = {key: value for key, value in COTURN.items() if "secret" not in key}
+    in_file["coturn_static_auth_secret_file"] = "secrets"
+    for coturn in (in_file, {**COTURN, "coturn_static_auth_secret": [NEW, SECRET, NEW]}):
+        result = run(name, write_od_config(tmp_path, webrtc__coturn=coturn))
+        assert (result.status, result.out) == (1, "")
+        assert "error: webrtc.coturn: has the same secret twice" in result.err
+        assert NEW not in result.err
+
+
 def test_that_nothing_mints_is_said(tmp_path: Path, run: Any) -> None:
     result = run("plan", write_od_config(tmp_path, webrtc__enable=False))
     assert result.status == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import List
+from typing import List, Sequence
 
 from abcwebrtc.config import COTURN, WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
@@ -50,11 +50,22 @@ def rotated_groups(options: argparse.Namespace) -> List[Group]:
     if not config.enable:
         warn("webrtc.enable is False: nothing mints with the secret now")
     found = groups(config, mapping[COTURN])
+    _check_secrets(found, options.od_config)
     if options.entry is None:
         return found
     if options.entry >= len(config.coturn):
         options.usage_error(f"--entry is from 0 to {len(config.coturn) - 1} here")
     return [group for group in found if options.entry in group.indexes]
+
+
+def _check_secrets(found: Sequence[Group], file: str) -> None:
+    """Refuse a secret that is given twice: taking the old one would take the new one."""
+    message = "has the same secret twice, so which one is the old one can't be told; keep one"
+    for group in found:
+        for path, server in zip(group.paths, group.servers):
+            values = [secret.reveal() for secret in server.secrets.current()]
+            if len(set(values)) < len(values):
+                raise ConfigError(Problem(message, path, file))
 
 
 def secret_from(source: str) -> Secret:
