@@ -441,6 +441,15 @@ def test_an_od_config_without_a_name_is_exit_2(run: Any, name: str) -> None:
     assert "argument OD_CONFIG: is empty" in result.err
 
 
+def test_a_namespace_has_the_same_options_everywhere() -> None:
+    lines = {line.split("--namespace")[0].strip() for line in EMPTY if "--namespace=" in line}
+    assert lines == {"apply", "configmap", "networkpolicy", "rotate new-secret"}
+    for line in lines:
+        options = ["--format", "kubernetes", "--name", "x"] if "rotate" in line else ["od.config"]
+        found = cli._parser().parse_args([*line.split(), *options, "-n", "sound"])
+        assert found.namespace == "sound"
+
+
 def check_no_traceback(text: str) -> None:
     assert "Traceback" not in text
     assert "Exception ignored" not in text

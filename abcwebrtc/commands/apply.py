@@ -39,19 +39,26 @@ example: abcwebrtc apply od.config --dry-run
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "--kubeconfig", metavar="FILE", type=given, help="KUBECONFIG or ~/.kube/config"
+        "--kubeconfig",
+        metavar="FILE",
+        type=given,
+        help="kubeconfig (KUBECONFIG, or ~/.kube/config)",
     )
     parser.add_argument(
-        "--context", metavar="NAME", type=given, help="of the kubeconfig; its current one"
+        "--context", metavar="NAME", type=given, help="context in the kubeconfig (its current one)"
     )
     parser.add_argument(
-        "-n", "--namespace", type=namespace, default="abcdesktop", help="of pyos (%(default)s)"
+        "-n",
+        "--namespace",
+        type=namespace,
+        default="abcdesktop",
+        help="namespace of pyos (%(default)s)",
     )
     add_name_arguments(parser)
     parser.add_argument(
         "--restart",
         choices=MODES,
-        help=f"by a rollout, under which pyos goes on answering, or by deleting "
+        help="how pyos is restarted: by a rollout, under which it goes on answering, by deleting "
         f"its pods, or not at all ({ROLLOUT})",
     )
     parser.add_argument(
@@ -59,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_seconds,
         default=300.0,
         metavar="SECONDS",
-        help="for pyos to get ready (300)",
+        help="time for pyos to get ready (300)",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="have the cluster try it, and write nothing"

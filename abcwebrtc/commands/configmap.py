@@ -29,13 +29,15 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_name_arguments(parser)
-    parser.add_argument("-n", "--namespace", type=namespace, help="to print in it (none)")
+    parser.add_argument("-n", "--namespace", type=namespace, help="namespace to print in it (none)")
 
 
 def add_name_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that name the ConfigMap and the key in it."""
-    parser.add_argument("--name", type=_name, default=CONFIG_MAP, help="of it (%(default)s)")
-    parser.add_argument("--key", type=_key, default=KEY, help="of the text in it (%(default)s)")
+    parser.add_argument(
+        "--name", type=_name, default=CONFIG_MAP, help="name of the ConfigMap (%(default)s)"
+    )
+    parser.add_argument("--key", type=_key, default=KEY, help="key in the ConfigMap (%(default)s)")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -44,10 +44,14 @@ _NAMED = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "--name", type=_name, default=POLICY_NAME, help="of the policy (%(default)s)"
+        "--name", type=_name, default=POLICY_NAME, help="name of the policy (%(default)s)"
     )
     parser.add_argument(
-        "--namespace", type=_namespace, default=NAMESPACE, help="of the pods (%(default)s)"
+        "-n",
+        "--namespace",
+        type=_namespace,
+        default=NAMESPACE,
+        help="namespace of the policy and the pods (%(default)s)",
     )
     label = ",".join(f"{key}={value}" for key, value in SELECTOR.items())
     parser.add_argument(

@@ -51,7 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--user", metavar="NAME", default=USER, help="the userid (%(default)s)")
     parser.add_argument(
-        "--timeout", type=_seconds, default=TIMEOUT, help="seconds for a step (%(default)g)"
+        "--timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=TIMEOUT,
+        help="seconds for a step (%(default)g)",
     )
     parser.add_argument(
         "--ca", metavar="FILE", type=given, help="PEM file of a certificate authority to trust"

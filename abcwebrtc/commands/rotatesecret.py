@@ -62,12 +62,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=given,
         help="print the secrets of this file, - for stdin, behind it",
     )
-    parser.add_argument("--name", type=_label, help="of the Kubernetes Secret")
+    parser.add_argument("--name", type=_label, help="name of the Kubernetes Secret")
     parser.add_argument(
-        "--namespace", type=_label, default=NAMESPACE, help="of the Secret (%(default)s)"
+        "-n",
+        "--namespace",
+        type=_label,
+        default=NAMESPACE,
+        help="namespace of the Secret (%(default)s)",
     )
     parser.add_argument(
-        "--key", type=_key, default="static-auth-secret", help="in the Secret (%(default)s)"
+        "--key", type=_key, default="static-auth-secret", help="key in the Secret (%(default)s)"
     )
     parser.add_argument(
         "--realm", type=given, default="REALM", help="coturn's realm, for turnadmin"
