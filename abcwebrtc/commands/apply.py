@@ -10,7 +10,7 @@ import re
 import shlex
 import sys
 from contextlib import suppress
-from typing import Any, List, Mapping, Optional, Union
+from typing import Any, List, Mapping, Optional, Tuple, Union
 
 from abcwebrtc.commands import FAILED, OK, given
 from abcwebrtc.commands.configmap import add_name_arguments, namespace, print_findings
@@ -242,24 +242,43 @@ class _Application:
         _say_error(f"to go back: {shlex.join(line)}")
 
     def _back_up(self, text: str, version: str) -> str:
-        """Write the old text into a new file that only its owner reads; return its name."""
-        given = self._options.od_config
-        start = given if os.path.isfile(given) else self._options.key  # it may be a pipe
+        """Write the old text into a new file that only its owner reads; return its name.
+
+        Nothing else holds the old text, so where the folder of od.config is full or
+        read-only, it goes to that of temporary files.
+        """
+        od_config = self._options.od_config
+        start = od_config if os.path.isfile(od_config) else self._options.key  # it may be a pipe
         name = f"{start}.{re.sub('[^0-9A-Za-z]', '', version)}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        reason: Optional[str] = None
-        for file in (f"{name}.bak", *(f"{name}.{number}.bak" for number in range(2, 100))):
-            try:
-                with open(os.open(file, flags, 0o600), "wb") as stream:
-                    stream.write(text.encode("utf-8", "surrogatepass"))
-                return file
-            except FileExistsError:
-                reason = "there are many of them already"
-            except OSError as error:
-                reason = error.strerror
-                break
-        _say_error(f"the old od.config can't be saved as {name}.bak: {reason}")
-        return ""
+        data = text.encode("utf-8", "surrogatepass")
+        file, reason = _write_new(name, data)
+        if not file:
+            folder = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108, O_EXCL makes a new file
+            file, _ = _write_new(os.path.join(folder, os.path.basename(name)), data)
+        if not file:
+            _say_error(f"the old od.config can't be saved as {name}.bak: {reason}")
+        return file
+
+
+def _write_new(name: str, data: bytes) -> Tuple[str, str]:
+    """Write a file that was not there; return its name, or an empty one and why."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    for file in (f"{name}.bak", *(f"{name}.{number}.bak" for number in range(2, 100))):
+        try:
+            descriptor = os.open(file, flags, 0o600)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            return "", error.strerror or "it failed"
+        try:
+            with open(descriptor, "wb") as stream:
+                stream.write(data)
+            return file, ""
+        except OSError as error:
+            with suppress(OSError):
+                os.unlink(file)
+            return "", error.strerror or "it failed"
+    return "", "there are many of them already"
 
 
 def _say(text: str) -> None:

@@ -639,6 +639,31 @@ def test_every_way_back_has_a_file_of_its_own(
     assert f"apply {tmp_path}/od.config.{version}.2.bak " in err
 
 
+def test_where_the_folder_is_full_the_way_back_is_a_temporary_file(
+    cluster: Any, od_config: Path, run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    old = cluster.text()
+    break_pyos(od_config)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    real_open = os.open
+
+    def full(path: Any, *arguments: Any, **options: Any) -> int:
+        descriptor = real_open(path, *arguments, **options)
+        if not str(path).endswith(".bak") or Path(path).parent != tmp_path:
+            return descriptor
+        os.close(descriptor)
+        return real_open("/dev/full", os.O_WRONLY)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", full)
+        _, _, err = run("--timeout", "0")
+    assert not list(tmp_path.glob("*.bak"))
+    backup = backup_of(tmp_path / "temporary")
+    assert (backup.read_text(), stat.S_IMODE(backup.stat().st_mode)) == (old, 0o600)
+    assert way_back(err)[2] == str(backup)
+
+
 def test_a_way_back_that_can_not_be_saved_is_said(
     cluster: Any, od_config: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -651,6 +676,7 @@ def test_a_way_back_that_can_not_be_saved_is_said(
         patched.setattr(os, "open", full)
         status, _, err = run("--timeout", "0")
     assert status == 1
+    assert "to go back" not in err
     assert re.search(r"can't be saved as .*\.bak: No space left on device\n$", err)
 
 
