@@ -81,6 +81,8 @@ class WebRTCConfig:
         Files that it names start in `folder`, by default the current one.
         Raises `ConfigError` with every problem that was found.
         """
+        if not isinstance(mapping, Mapping):
+            raise TypeError(f"mapping must be a dict, not {kind(mapping)}; from_file reads a file")
         findings = Findings(mapping)
         reader = SecretReader(os.environ if environ is None else environ, folder)
         moment = time.time() if now is None else now
@@ -98,6 +100,15 @@ class WebRTCConfig:
     def uris(self) -> List[IceURI]:
         """Every STUN and TURN URI that a browser gets, in its order."""
         return static_uris(self.rtc_configuration) + [u for s in self.coturn for u in s.uris]
+
+
+def check_config(config: Any) -> None:
+    """Raise `TypeError` for what is no `WebRTCConfig`, such as the mapping it is made from."""
+    if not isinstance(config, WebRTCConfig):
+        raise TypeError(
+            f"config must be a WebRTCConfig, not {kind(config)}; "
+            "WebRTCConfig.from_mapping and WebRTCConfig.from_file make one"
+        )
 
 
 def _parse(

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
-from abcwebrtc.credentials import MAX_EXPIRY
+from abcwebrtc.credentials import MAX_EXPIRY, unix_seconds
 from abcwebrtc.errors import KeyPath
 from abcwebrtc.findings import Findings, kind
 from abcwebrtc.secrets import FileSecrets, FixedSecrets, Secret, SecretSource, split_secrets
@@ -121,7 +121,7 @@ def check_ttl(findings: Findings, path: KeyPath, ttl: Any, now: float) -> Option
         findings.error(path, f"must be a whole number of seconds, such as 3600, not {kind(ttl)}")
     elif ttl < 1:
         findings.error(path, "must be 1 second or more, such as 3600")
-    elif int(now) + ttl > MAX_EXPIRY:
+    elif unix_seconds(now) + ttl > MAX_EXPIRY:
         findings.error(
             path,
             "leads past 2038-01-19, and coturn refuses a credential that expires later; "

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import binascii
 import hmac
+import math
 import re
 import time
-from typing import Iterable, Optional, Tuple, Union
+from typing import Any, Iterable, Optional, Tuple, Union
 
 from abcwebrtc.errors import CredentialError
 from abcwebrtc.secrets import Secret, secret_bytes
@@ -59,7 +60,8 @@ def mint_turn_credentials(
     and defaults to the clock.
 
     Raises `CredentialError` when `ttl` is not a whole number of seconds from 1
-    up, the expiry passes 2038-01-19, or coturn or a browser can't take `user`.
+    up, `now` is before 1970 or no number, the expiry passes 2038-01-19, or
+    coturn or a browser can't take `user`.
     """
     username, password, expires_at = sign(secret, ttl, user, time.time() if now is None else now)
     return TurnCredentials(username, password, ttl, expires_at)
@@ -72,7 +74,7 @@ def sign(secret: AnySecret, ttl: int, user: Optional[str], now: float) -> Tuple[
     """
     if type(ttl) is not int or ttl < 1:
         raise CredentialError("ttl must be a whole number of seconds, 1 or more")
-    expires_at = int(now) + ttl
+    expires_at = unix_seconds(now) + ttl
     if expires_at > MAX_EXPIRY:
         raise CredentialError("the credential would expire after 2038-01-19, which coturn refuses")
     username = str(expires_at)
@@ -80,6 +82,17 @@ def sign(secret: AnySecret, ttl: int, user: Optional[str], now: float) -> Tuple[
         check_userid(user)
         username = f"{username}:{user}"
     return username, _password(secret, username), expires_at
+
+
+def unix_seconds(now: float) -> int:
+    """Return a moment in whole unix seconds; raise `CredentialError` where it is none."""
+    try:
+        moment = math.floor(now)
+    except (TypeError, ValueError, OverflowError):  # the latter two for NaN and infinity
+        moment = -1
+    if moment < 0:
+        raise CredentialError("now must be a number of unix seconds, 0 or more")
+    return moment
 
 
 def verify_turn_credentials(
@@ -92,11 +105,15 @@ def verify_turn_credentials(
 
     All of `secrets` are tried, in constant time. A credential whose expiry
     equals `now` (unix seconds, the clock by default) still holds, as in coturn.
+
+    Raises `CredentialError` for an empty secret, or a `now` that is no number.
     """
+    if not isinstance(username, str) or not isinstance(password, str):
+        raise TypeError("username and password must be text")
     if isinstance(secrets, (str, bytes, Secret)):
         secrets = (secrets,)
     match = _match_username(username)
-    moment = int(time.time() if now is None else now)
+    moment = unix_seconds(time.time() if now is None else now)
     known = False
     try:
         given = password.encode("ascii")
@@ -126,6 +143,7 @@ def check_userid(user: str) -> None:
     coturn answers 400 to a space, a quote, a backslash, or the words "union"
     and "select" together; Chromium gathers nothing above 508 bytes.
     """
+    _check_text(user)
     try:
         size = len(user.encode("utf-8"))
     except UnicodeEncodeError:
@@ -142,6 +160,11 @@ def check_userid(user: str) -> None:
         )
 
 
+def _check_text(user: Any) -> None:
+    if not isinstance(user, str):
+        raise TypeError(f"user must be text, not {type(user).__name__}")
+
+
 def pseudonym(key: AnySecret, user: str) -> str:
     """Return the pseudonym of a userid: 32 hex digits, the same every time.
 
@@ -151,6 +174,7 @@ def pseudonym(key: AnySecret, user: str) -> str:
 
     Raises `CredentialError` when the userid is empty.
     """
+    _check_text(user)
     if not user:
         raise CredentialError("the userid is empty")
     message = _PSEUDONYM_LABEL + user.encode("utf-8", "surrogatepass")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Dict, Optional, Tuple
 from urllib.parse import quote
 
-from abcwebrtc.config import WebRTCConfig
+from abcwebrtc.config import WebRTCConfig, check_config
 from abcwebrtc.coturn import CoturnServer
 from abcwebrtc.credentials import TurnCredentials
 from abcwebrtc.desktop import STUN_SERVER, TURN_SERVER, gstreamer_stun
@@ -30,6 +30,7 @@ def desktop_environment(
 
     Raises `CredentialError` when no credential can be minted for `user`.
     """
+    check_config(config)
     values = {STUN_SERVER: stun_server(config), TURN_SERVER: turn_server(config, user, now)}
     return {name: value for name, value in values.items() if value}
 

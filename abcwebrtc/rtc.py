@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, Optional
 
-from abcwebrtc.config import WebRTCConfig
+from abcwebrtc.config import WebRTCConfig, check_config
 from abcwebrtc.coturn import CoturnServer
 from abcwebrtc.credentials import TurnCredentials, mint_turn_credentials, pseudonym, sign
 from abcwebrtc.errors import CredentialError, WebRTCDisabledError
@@ -24,6 +24,7 @@ def build_rtc_configuration(
     Raises `WebRTCDisabledError` when ``webrtc.enable`` is False, and
     `CredentialError` when no credential can be minted for `user`.
     """
+    check_config(config)
     if not config.enable:
         raise WebRTCDisabledError
     if now is None:
@@ -56,7 +57,10 @@ def _name(server: CoturnServer, user: Optional[str]) -> Optional[str]:
     if server.username == "timestamp":
         return None
     if user is None:
-        raise CredentialError(f"the username style '{server.username}' needs a user: --user")
+        raise CredentialError(
+            f"the username style '{server.username}' needs a user: give user, "
+            "or --user on the command line"
+        )
     if server.username == "userid":
         return user
     return pseudonym((server.pseudonym_keys or server.secrets).current()[0], user)

@@ -194,6 +194,18 @@ def test_a_later_change_of_the_mapping_does_not_reach_the_configuration():
     assert str(config.uris[0]) == "stun:stun.l.google.com:19302"
 
 
+@pytest.mark.parametrize("wrong", [None, 3, "od.config", b"od.config", [], object()])
+def test_what_is_no_mapping_is_a_type_error_that_names_from_file(wrong):
+    with pytest.raises(TypeError, match=r"mapping must be a dict, not .*; from_file reads a file"):
+        WebRTCConfig.from_mapping(wrong)
+
+
+@pytest.mark.parametrize("now", [float("nan"), float("inf"), -1, "soon"])
+def test_a_now_that_is_no_unix_time_is_refused(now):
+    with pytest.raises(ValueError, match="now must be a number of unix seconds"):
+        WebRTCConfig.from_mapping(gconfig(), now=now)
+
+
 def test_the_configuration_is_frozen():
     config = load(gconfig())
     for change in (

@@ -128,6 +128,20 @@ def test_credentials_have_no_dict_to_look_into():
         vars(TurnCredentials("u", "p", 1, 2))
 
 
+NO_TIME = [float("nan"), float("inf"), float("-inf"), -1, -1e300, "soon", "1700000000", [], {}]
+
+
+@pytest.mark.parametrize("now", NO_TIME)
+def test_a_now_that_is_no_unix_time_is_refused(now):
+    for call in (
+        lambda: mint_turn_credentials("s", 60, now=now),
+        lambda: verify_turn_credentials("s", "1700000060", "x", now),
+    ):
+        with pytest.raises(CredentialError, match="now must be a number of unix seconds") as caught:
+            call()
+        assert caught.value.__cause__ is None
+
+
 # Userids.
 
 TOO_LONG = "longer than 497 bytes"
@@ -189,6 +203,17 @@ def test_a_userid_that_coturn_or_chromium_can_not_take_is_refused(user, words):
     with pytest.raises(CredentialError, match=words) as caught:
         mint_turn_credentials("s", 60, user, NOW)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("user", [3, 1.5, True, b"fry", [], {}, ["fry"], object()])
+def test_a_user_that_is_no_text_is_a_type_error(user):
+    for call in (
+        lambda: mint_turn_credentials("s", 60, user, NOW),
+        lambda: check_userid(user),
+        lambda: pseudonym("s", user),
+    ):
+        with pytest.raises(TypeError, match=f"user must be text, not {type(user).__name__}"):
+            call()
 
 
 # Verifying.
@@ -304,6 +329,15 @@ ANYTHING = st.text(max_size=30) | st.text(st.characters(), max_size=30)
 @given(ANYTHING | ANYTHING.map("1700000060:{}".format), ANYTHING)
 def test_garbage_is_refused_and_never_raises(username, password):
     assert verify_turn_credentials(["s", "t"], username, password, NOW) is False
+
+
+@pytest.mark.parametrize("wrong", [None, 3, b"1700000060", [], object()])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_username_or_password_that_is_no_text_is_a_type_error(wrong, place):
+    texts = ["1700000060", "x"]
+    texts[place] = wrong
+    with pytest.raises(TypeError, match="username and password must be text"):
+        verify_turn_credentials("s", *texts, NOW)
 
 
 @pytest.mark.parametrize("secrets", [(), [], iter(())])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.credentials import mint_turn_credentials, pseudonym, verify_turn_credentials
 from abcwebrtc.errors import CredentialError, WebRTCDisabledError
+from abcwebrtc.manifests import desktop_environment
 from abcwebrtc.plain import thaw
 from abcwebrtc.rtc import build_rtc_configuration, server_credentials
 from support import spoil
@@ -143,7 +144,7 @@ def test_each_username_style(style, name):
 
 @pytest.mark.parametrize("style", ["userid", "pseudonym"])
 def test_a_style_that_needs_a_user_is_an_error_without_one(style):
-    with pytest.raises(CredentialError, match=f"the username style '{style}' needs a user"):
+    with pytest.raises(CredentialError, match=f"'{style}' needs a user: give user"):
         build({**COTURN, "username": style})
 
 
@@ -337,3 +338,17 @@ def test_two_answers_share_nothing():
     assert all(one is not other for one, other in pairs)
     assert first["iceServers"][1]["urls"] is not second["iceServers"][1]["urls"]
     assert first["iceServers"][1]["urls"] is not first["iceServers"][2]["urls"]
+
+
+@pytest.mark.parametrize("wrong", [None, {"webrtc.enable": True}, "od.config", WebRTCConfig])
+@pytest.mark.parametrize("use", [build_rtc_configuration, desktop_environment])
+def test_what_is_no_configuration_is_a_type_error_that_says_what_makes_one(use, wrong):
+    with pytest.raises(TypeError, match=r"config must be a WebRTCConfig, not .*from_mapping"):
+        use(wrong, "fry")
+
+
+@pytest.mark.parametrize("style", ["userid", "pseudonym"])
+@pytest.mark.parametrize("user", [7, b"fry", [], {}])
+def test_a_user_that_is_no_text_is_a_type_error(style, user):
+    with pytest.raises(TypeError, match="user must be text"):
+        build({**COTURN, "username": style}, user=user)
