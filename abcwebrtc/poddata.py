@@ -55,24 +55,34 @@ def check_pod(pod: Data) -> None:
     """Raise `ManifestError` where `pod` is not a Pod, as far as we use it."""
     if pod.get("kind") not in (None, "Pod"):
         raise ManifestError.at(("kind",), "is not Pod; give the manifest of a pod")
+    _check_names((), pod, "api_version")
     for path in _MAPPINGS:
-        _expect(pod, path, dict, "a mapping")
+        expect(pod, path, dict, "a mapping")
     for path in _TEXTS:
-        _expect(pod, path, str, "text")
+        expect(pod, path, str, "text")
     if pod.get("spec") is None:
         raise ManifestError.at(("spec",), "is missing; give the manifest of a pod")
+    _check_names(("spec",), pod["spec"], "init_containers")
     for path in _LISTS:
-        _check_named(path, _expect(pod, path, list, "a list"))
+        _check_named(path, expect(pod, path, list, "a list"))
     for path, container in all_containers(pod):
         _check_container(path, container)
 
 
+def _check_names(path: KeyPath, data: Data, name: str) -> None:
+    """Refuse what ``to_dict()`` of the kubernetes client returns: the API has no such names."""
+    if name in data:
+        message = "is a name of to_dict(), and not of the Kubernetes API; give the V1Pod itself"
+        raise ManifestError.at((*path, name), message)
+
+
 def _check_container(path: KeyPath, container: Data) -> None:
+    _check_names(path, container, "volume_mounts")
     for key in ("env", "imagePullSecrets"):
-        _check_named((*path, key), _expect(container, (key,), list, "a list", path))
-    mounts = _expect(container, ("volumeMounts",), list, "a list", path)
+        _check_named((*path, key), expect(container, (key,), list, "a list", path))
+    mounts = expect(container, ("volumeMounts",), list, "a list", path)
     _check_named((*path, "volumeMounts"), [mount for mount in mounts if mount is not None])
-    _check_mappings((*path, "ports"), _expect(container, ("ports",), list, "a list", path))
+    _check_mappings((*path, "ports"), expect(container, ("ports",), list, "a list", path))
 
 
 def containers(pod: Data) -> List[Data]:
@@ -135,8 +145,11 @@ def _list(data: Data, key: str) -> List[Data]:
     return items
 
 
-def _expect(data: Data, path: KeyPath, wanted: type, words: str, parent: KeyPath = ()) -> Any:
-    """Return what stands at a path, empty where nothing does."""
+def expect(data: Data, path: KeyPath, wanted: type, words: str, parent: KeyPath = ()) -> Any:
+    """Return what stands at a path, empty where nothing does.
+
+    Raises `ManifestError` where it is of another type.
+    """
     value: Any = data
     for part in path:
         value = (value or {}).get(part)

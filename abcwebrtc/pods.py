@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Collection, Dict, Generic, List, Optional, Tuple, TypeVar
 
 from abcwebrtc import poddata
-from abcwebrtc.config import WebRTCConfig
+from abcwebrtc.config import WebRTCConfig, check_config
 from abcwebrtc.desktop import STUN_SERVER, TURN_SERVER
 from abcwebrtc.errors import KeyPath, ManifestError, Problem, format_path
 from abcwebrtc.manifests import stun_server, turn_server
@@ -98,8 +98,11 @@ def prepare_pod(
     Raises `ManifestError` where `pod` is not a pod, and `CredentialError` as
     `desktop_environment` does.
     """
-    if isinstance(labels, str) or isinstance(containers, str):
+    check_config(config)
+    if not _are_names(labels) or not (containers is None or _are_names(containers)):
         raise TypeError("labels and containers are lists of names, such as ['staff']")
+    if pulseaudio_cookie is not None and not isinstance(pulseaudio_cookie, str):
+        raise TypeError("pulseaudio_cookie must be text")
     data, build = open_object(pod)
     poddata.check_pod(data)
     injection = _Injection(data, config, user)
@@ -117,14 +120,23 @@ def owned_secret(secret: Any, pod: Any) -> Any:
     the cluster with the result. Raises `ManifestError` where there is no uid.
     """
     data, build = open_object(secret)
-    metadata = open_object(pod)[0].get("metadata") or {}
+    metadata = poddata.expect(open_object(pod)[0], ("metadata",), dict, "a mapping")
     uid = metadata.get("uid")
     if not uid:
         message = "is missing; give the pod that the API server has created"
         raise ManifestError.at(("metadata", "uid"), message)
     owner = {"apiVersion": "v1", "kind": "Pod", "name": metadata.get("name"), "uid": uid}
+    if not poddata.expect(data, ("metadata",), dict, "a mapping"):
+        raise ManifestError.at(("metadata",), "is missing; give the secret of prepare_pod")
     data["metadata"]["ownerReferences"] = [owner]
     return build(data, "Secret")
+
+
+def _are_names(value: Any) -> bool:
+    """Say whether this is a collection of texts; a text is one of its letters."""
+    if isinstance(value, str) or not isinstance(value, Collection):
+        return False
+    return all(isinstance(name, str) for name in value)
 
 
 class _Injection:

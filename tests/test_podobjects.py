@@ -76,6 +76,13 @@ def test_an_object_made_by_hand() -> None:
     assert pod.spec.containers[0].env is None
 
 
+def test_the_names_of_to_dict_are_refused() -> None:
+    data = as_object(desktop_pod()).to_dict()
+    for pod in (data, {"spec": data["spec"]}, {"spec": {"containers": data["spec"]["containers"]}}):
+        with pytest.raises(ManifestError, match="give the V1Pod itself"):
+            inject_webrtc(pod, configuration(), "ada", NOW)
+
+
 def test_results_share_nothing() -> None:
     pod = as_object(desktop_pod())
     first, second = (inject_webrtc(pod, configuration(), "ada", NOW) for _ in range(2))

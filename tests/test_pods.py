@@ -268,10 +268,32 @@ def test_it_stands_where_pyos_has_it() -> None:
 # who gets sound
 
 
-@pytest.mark.parametrize("options", [{"labels": "staff"}, {"containers": "x-ada"}], ids=str)
-def test_one_name_is_no_list_of_names(options: Any) -> None:
+NO_NAMES = ["staff", b"staff", 3, True, [3], [None], [["staff"]], object()]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({name: value} for name in ("labels", "containers") for value in NO_NAMES),
+        {"labels": None},
+    ],
+    ids=str,
+)
+def test_what_is_no_list_of_names_is_a_type_error(options: Any) -> None:
     with pytest.raises(TypeError, match="lists of names"):
         inject_webrtc(desktop_pod(), configuration(), "ada", NOW, **options)
+
+
+@pytest.mark.parametrize("cookie", [3, b"cookie", ["cookie"], {}], ids=str)
+def test_a_cookie_that_is_no_text_is_a_type_error_that_does_not_show_it(cookie: Any) -> None:
+    with pytest.raises(TypeError, match=r"^pulseaudio_cookie must be text$"):
+        inject_webrtc(desktop_pod(), configuration(), "ada", NOW, pulseaudio_cookie=cookie)
+
+
+@pytest.mark.parametrize("wrong", [None, ENTRIES, "od.config"], ids=["None", "a dict", "a name"])
+def test_what_is_no_configuration_is_a_type_error(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="config must be a WebRTCConfig"):
+        inject_webrtc(desktop_pod(), wrong, "ada", NOW)
 
 
 @pytest.mark.parametrize(
@@ -488,9 +510,34 @@ def test_a_pod_that_is_not_created_yet_owns_nothing() -> None:
         owned_secret(secret, desktop_pod())
 
 
+@pytest.mark.parametrize(
+    ("secret", "pod", "words"),
+    [
+        ({}, {"metadata": {"uid": "6a1c"}}, "metadata: is missing"),
+        ({"metadata": "x"}, {"metadata": {"uid": "6a1c"}}, "metadata: must be a mapping, not text"),
+        (
+            {"metadata": {"name": "a"}},
+            {"metadata": 5},
+            "metadata: must be a mapping, not a whole number",
+        ),
+        ({"metadata": {"name": "a"}}, {}, "metadata.uid: is missing"),
+    ],
+)
+def test_what_is_no_secret_and_no_pod_gets_a_message(secret: Any, pod: Any, words: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        owned_secret(secret, pod)
+    assert str(caught.value).startswith(words)
+
+
 # what is no pod
 
 NO_PODS = [
+    ({"api_version": "v1", "spec": {"containers": []}}, "api_version: is a name of to_dict()"),
+    ({"spec": {"init_containers": []}}, "spec.init_containers: is a name of to_dict()"),
+    (
+        {"spec": {"containers": [{"name": "a", "volume_mounts": []}]}},
+        "spec.containers[0].volume_mounts: is a name of to_dict()",
+    ),
     ({"kind": "Deployment", "spec": {}}, "kind: is not Pod"),
     ({}, "spec: is missing"),
     ({"spec": None}, "spec: is missing"),
