@@ -53,6 +53,10 @@ class WebRTCConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "template", Template(self.rtc_configuration))
 
+    def __deepcopy__(self, memo: Any) -> WebRTCConfig:
+        """Return the configuration itself, in which nothing changes."""
+        return self
+
     @classmethod
     def from_file(
         cls,

@@ -85,6 +85,11 @@ class FixedSecrets:
     def __init__(self, secrets: Tuple[Secret, ...]) -> None:
         self._secrets = secrets
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FixedSecrets) and self._secrets == other._secrets
+
+    __hash__ = None  # type: ignore[assignment]
+
     def current(self) -> Tuple[Secret, ...]:
         """Return the secrets, newest first."""
         return self._secrets
@@ -115,6 +120,12 @@ class FileSecrets:
         self._seen = self._signature
         self._secrets = _read_secrets(path, self._signature)
         self._next_look = clock() + STAT_INTERVAL
+
+    def __eq__(self, other: object) -> bool:
+        """Two that follow one file are equal, though one may have seen its change already."""
+        return isinstance(other, FileSecrets) and self.path == other.path
+
+    __hash__ = None  # type: ignore[assignment]
 
     def current(self) -> Tuple[Secret, ...]:
         """Return the secrets, newest first."""

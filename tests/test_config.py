@@ -206,6 +206,30 @@ def test_a_now_that_is_no_unix_time_is_refused(now):
         WebRTCConfig.from_mapping(gconfig(), now=now)
 
 
+def test_configurations_of_the_same_entries_are_equal(tmp_path):
+    (tmp_path / "secret").write_text("0123456789abcdefghij")
+    of_file = {"coturn_static_auth_secret_file": "secret", "url": "h"}
+
+    def made(**changes):
+        mapping = {**gconfig(), **changes}
+        return WebRTCConfig.from_mapping(mapping, {}, NOW, folder=str(tmp_path))
+
+    assert made() == made()
+    assert made(**{"webrtc.coturn": of_file}) == made(**{"webrtc.coturn": of_file})
+    other = {**COTURN, "coturn_static_auth_secret": "another-0123456789"}
+    assert made() != made(**{"webrtc.coturn": other})
+    assert made() != made(**{"webrtc.coturn": of_file})
+    assert made() != made(**{"webrtc.enable": False})
+
+
+def test_a_copy_of_a_configuration_mints_alike():
+    config = load(gconfig())
+    for copied in (copy.copy(config), copy.deepcopy({"webrtc": config})["webrtc"]):
+        assert copied == config
+        made = build_rtc_configuration(copied, now=NOW)
+        assert made == build_rtc_configuration(config, now=NOW)
+
+
 def test_the_configuration_is_frozen():
     config = load(gconfig())
     for change in (
