@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import os
 import re
 import stat
@@ -32,8 +31,6 @@ Signature = Tuple[int, ...]
 
 _BLOCK = 64
 _INNER_PAD, _OUTER_PAD = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
-
-_log = logging.getLogger(__name__)
 
 
 class Secret:
@@ -150,11 +147,11 @@ class FileSecrets:
             return
         except ConfigError as error:
             if not self._failing:
-                _log.warning("%s; the last good secret stays in use", error)
+                _logger().warning("%s; the last good secret stays in use", error)
             self._failing = True
             return
         if self._failing:
-            _log.info("%s: the secret can be read again", self.path)
+            _logger().info("%s: the secret can be read again", self.path)
         self._signature, self._failing = signature, False
 
     def _is_settled(self, signature: Signature) -> bool:
@@ -272,6 +269,12 @@ def secrets_in(data: bytes, path: str) -> Tuple[Secret, ...]:
     if not secrets:
         raise ConfigError(Problem("the file holds no secret: it is empty", "", path))
     return secrets
+
+
+def _logger() -> Any:
+    import logging  # hardly ever needed here, and slow to load
+
+    return logging.getLogger(__name__)
 
 
 def _reason(error: Exception) -> str:

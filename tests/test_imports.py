@@ -45,6 +45,13 @@ def test_check_and_mint_load_no_framework(tmp_path: Path, line: List[str]) -> No
     assert not loaded_by(code, *line, write_od_config(tmp_path)) & HEAVY
 
 
+def test_minting_loads_none_of_the_slow_modules_that_it_seldom_needs() -> None:
+    code = "from abcwebrtc import WebRTCConfig, build_rtc_configuration"
+    loaded = loaded_by(code)
+    assert {"abcwebrtc", "dataclasses"} <= loaded
+    assert not loaded & {"logging", "difflib", "urllib", "yaml"}
+
+
 def test_the_test_would_see_a_framework() -> None:
     assert loaded_by("import abcwebrtc.rest") >= {"cherrypy", "jwt", "cryptography"}
 
