@@ -17,22 +17,22 @@ Build = Callable[[Data, str], Any]
 """Makes an object from data and the name of its kind, such as ``Pod``."""
 
 
-def open_object(value: Any) -> Tuple[Data, Build]:
+def open_object(value: Any, name: str = "Pod") -> Tuple[Data, Build]:
     """Return plain data that shares nothing with `value`, and what makes such objects again.
 
-    Raises `ManifestError` where `value` is neither a dict nor an object of the
-    kubernetes client.
+    Raises `ManifestError` where `value` is neither a dict nor an object of this
+    kind of the kubernetes client.
     """
     if isinstance(value, Mapping):
         return copy_data(value), lambda data, _: data
-    if hasattr(value, "model_dump") and hasattr(type(value), "from_dict"):
+    if all(base.__name__ != f"V1{name}" for base in type(value).__mro__):
+        raise ManifestError.at(
+            (), f"must be a dict or a V1{name} of the kubernetes client, not {kind(value)}"
+        )
+    if hasattr(value, "model_dump"):
         data = value.model_dump(by_alias=True, exclude_none=True, mode="json")
         return data, _build_model
-    if hasattr(value, "openapi_types"):
-        return copy_data(_client().sanitize_for_serialization(value)), _build_generated
-    raise ManifestError.at(
-        (), f"must be a dict or a V1Pod of the kubernetes client, not {kind(value)}"
-    )
+    return copy_data(_client().sanitize_for_serialization(value)), _build_generated
 
 
 def _build_model(data: Data, name: str) -> Any:

@@ -119,7 +119,7 @@ def owned_secret(secret: Any, pod: Any) -> Any:
     `pod` is the created one: an owner is known by its uid. Patch the Secret in
     the cluster with the result. Raises `ManifestError` where there is no uid.
     """
-    data, build = open_object(secret)
+    data, build = open_object(secret, "Secret")
     metadata = poddata.expect(open_object(pod)[0], ("metadata",), dict, "a mapping")
     uid = metadata.get("uid")
     if not uid:

@@ -83,6 +83,31 @@ def test_the_names_of_to_dict_are_refused() -> None:
             inject_webrtc(pod, configuration(), "ada", NOW)
 
 
+def test_an_object_of_another_class_is_refused() -> None:
+    pod = as_object(desktop_pod())
+    template = client.V1PodTemplateSpec(metadata=pod.metadata, spec=pod.spec)
+    labels = client.V1LabelSelector(match_labels={"run": "desktop"})
+    deployment = client.V1Deployment(
+        spec=client.V1DeploymentSpec(selector=labels, template=template)
+    )
+    for other in (template, deployment, pod.spec, pod.spec.containers[0]):
+        with pytest.raises(ManifestError, match=f"or a V1Pod .*, not {type(other).__name__}$"):
+            inject_webrtc(other, configuration(), "ada", NOW)
+    with pytest.raises(ManifestError, match=r"or a V1Secret .*, not V1Pod$"):
+        owned_secret(pod, pod)
+    with pytest.raises(ManifestError, match=r"or a V1Secret .*, not None$"):
+        owned_secret(prepare_pod(pod, configuration(turn=False), "ada", NOW).secret, pod)
+
+
+def test_an_object_of_a_subclass_is_a_pod_too() -> None:
+    class DesktopPod(client.V1Pod):
+        pass
+
+    pod = as_object(desktop_pod())
+    mine = DesktopPod(metadata=pod.metadata, spec=pod.spec)
+    assert inject_webrtc(mine, configuration(), "ada", NOW).spec.containers
+
+
 def test_results_share_nothing() -> None:
     pod = as_object(desktop_pod())
     first, second = (inject_webrtc(pod, configuration(), "ada", NOW) for _ in range(2))
@@ -112,7 +137,7 @@ def test_the_secret_of_an_object_is_one_too() -> None:
     created["metadata"]["uid"] = "6a1c"
     owned = owned_secret(prepared.secret, as_object(created))
     assert owned.metadata.owner_references[0].uid == "6a1c"
-    assert_valid(open_object(owned)[0])
+    assert_valid(open_object(owned, "Secret")[0])
     assert prepared.secret.metadata.owner_references is None
     assert owned_secret(expected, as_object(created)) == owned_secret(expected, created)
 
