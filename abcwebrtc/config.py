@@ -69,7 +69,8 @@ class WebRTCConfig:
         `environ` defaults to `os.environ`, `now` (unix seconds) to the clock.
         Raises `ConfigError` with every problem that was found.
         """
-        folder = os.path.dirname(os.path.abspath(os.fspath(path)))
+        path = os.fsdecode(path)
+        folder = os.path.dirname(os.path.abspath(path))
         return cls.from_mapping(load_od_config(path), environ, now, folder)
 
     @classmethod

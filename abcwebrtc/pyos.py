@@ -44,7 +44,7 @@ def configure(gconfig: Mapping[str, Any], file: Optional[PathLike] = None) -> Di
     Raises `ConfigError` with every entry that is wrong; what was held stays.
     """
     global _config
-    folder = os.path.dirname(os.path.abspath(os.fspath(file))) if file else ""
+    folder = os.path.dirname(os.path.abspath(os.fsdecode(file))) if file else ""
     problems: Tuple[Problem, ...] = ()
     try:
         config = WebRTCConfig.from_mapping(gconfig, folder=folder)
@@ -70,7 +70,7 @@ def current_config() -> WebRTCConfig:
 
 
 def _in_file(problem: Problem, file: Optional[PathLike]) -> Problem:
-    return replace(problem, file=os.fspath(file)) if file else problem
+    return replace(problem, file=os.fsdecode(file)) if file else problem
 
 
 class WebRTCEndpoint:

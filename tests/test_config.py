@@ -230,6 +230,12 @@ def test_a_copy_of_a_configuration_mints_alike():
         assert made == build_rtc_configuration(config, now=NOW)
 
 
+def test_a_name_of_bytes_is_shown_as_text():
+    with pytest.raises(ConfigError) as caught:
+        WebRTCConfig.from_file(b"/nowhere/od.config")
+    assert str(caught.value) == "/nowhere/od.config: can't be read: No such file or directory"
+
+
 def test_the_configuration_is_frozen():
     config = load(gconfig())
     for change in (
@@ -584,7 +590,7 @@ def test_the_clock_may_stand_at_zero():
     load({"webrtc.coturn": {**COTURN, "ttl": MAX_EXPIRY}}, now=0)
 
 
-@pytest.mark.parametrize("as_path", [str, lambda path: path])
+@pytest.mark.parametrize("as_path", [str, lambda path: path, os.fsencode])
 def test_a_file_that_od_config_names_starts_in_its_folder(write, tmp_path, monkeypatch, as_path):
     (tmp_path / "turn.secret").write_text(SECRET)
     write(

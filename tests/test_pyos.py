@@ -613,14 +613,15 @@ class TestConfigure:
         assert configure({})["enable"] is False
         assert current_config().coturn == ()
 
+    @pytest.mark.parametrize("file", ["od.config", b"od.config", Path("od.config")], ids=repr)
     @pytest.mark.parametrize(("changes", "message"), WRONG_ENTRIES, ids=str)
     def test_a_wrong_entry_is_named_and_what_was_held_stays(
-        self, changes: Dict[str, Any], message: str
+        self, changes: Dict[str, Any], message: str, file: Any
     ) -> None:
         configure(gconfig())
         held = current_config()
         with pytest.raises(ConfigError) as caught:
-            configure(gconfig(**changes), "od.config")
+            configure(gconfig(**changes), file)
         assert [str(p).startswith("od.config: ") for p in caught.value.problems] == [True]
         assert message in str(caught.value)
         assert SECRET not in str(caught.value)
