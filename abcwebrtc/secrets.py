@@ -111,7 +111,7 @@ class FileSecrets:
         """Read the file; raise `ConfigError` when there is no secret in it."""
         self.path = path
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock, self._process = threading.Lock(), os.getpid()
         self._failing = False
         self._signature = _signature(path)
         self._seen = self._signature
@@ -126,13 +126,21 @@ class FileSecrets:
 
     def current(self) -> Tuple[Secret, ...]:
         """Return the secrets, newest first."""
-        if self._clock() >= self._next_look and self._lock.acquire(blocking=False):
+        if self._clock() >= self._next_look:
+            self._look_alone()
+        return self._secrets
+
+    def _look_alone(self) -> None:
+        """Look, unless another thread does."""
+        if self._process != os.getpid():  # a lock that is held at a fork is never free here
+            self._lock, self._process = threading.Lock(), os.getpid()
+        lock = self._lock
+        if lock.acquire(blocking=False):
             try:
                 if self._clock() >= self._next_look:  # another thread may have looked
                     self._look()
             finally:
-                self._lock.release()
-        return self._secrets
+                lock.release()
 
     def _look(self) -> None:
         self._next_look = self._clock() + STAT_INTERVAL

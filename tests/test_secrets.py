@@ -12,6 +12,7 @@ import os
 import pickle
 import pprint
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -30,6 +31,7 @@ from abcwebrtc.secrets import (
     Secret,
     split_secrets,
 )
+from support import WAIT, environment
 
 MARK = "marked-0123456789-hush"
 
@@ -676,3 +678,25 @@ def test_the_default_clock_never_goes_back(file):
     import time
 
     assert FileSecrets(str(file))._clock is time.monotonic
+
+
+def test_a_process_forked_while_a_thread_looks_still_follows_the_file(file):
+    """A web server forks its workers; a lock that is held then is never free in the child."""
+    code = """if True:
+        import os, sys
+        from abcwebrtc.secrets import FileSecrets
+
+        path, ticks = sys.argv[1], iter(range(99))
+        reader = FileSecrets(path, clock=lambda: float(next(ticks)))
+        reader._lock.acquire()
+        if os.fork() == 0:
+            with open(path, "w") as stream:
+                stream.write("the-new-one")
+            reader.current()  # the second look finds it as the first did
+            os._exit(reader.current()[0].reveal() != b"the-new-one")
+        sys.exit(os.wait()[1] != 0)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(file)], env=environment(), timeout=WAIT, check=False
+    )
+    assert done.returncode == 0
