@@ -164,17 +164,23 @@ class _Limits:
             raise LiteralError(index, "the values of this file have too many parts")
         if token.type == tokenize.ERRORTOKEN and not token.string.isspace():
             raise LiteralError(index, _BAD_CHARACTER)
+        if token.type == tokenize.OP:
+            self._check_operator(index, token.string)
+        elif token.type in _VALUES:
+            self._check_value(index, token)
+        self._ended = self._ended or token.type == tokenize.NEWLINE
+        if token.type in _SIGNIFICANT:
+            self._after_value = token.type in _VALUES or token.string in _CLOSES
+
+    def _check_value(self, index: int, token: tokenize.TokenInfo) -> None:
         if token.type == tokenize.NAME and token.string not in _CONSTANTS:
             raise LiteralError(index, self._reason_for_name(token.string))
         if token.type == tokenize.NUMBER and len(token.string) > MAX_NUMBER_LENGTH:
             raise LiteralError(index, f"a number of more than {MAX_NUMBER_LENGTH} digits")
         if token.type == tokenize.STRING and _F_STRING.match(token.string):
             raise LiteralError(index, "an f-string is not a literal value")
-        if token.type == tokenize.OP:
-            self._check_operator(index, token.string)
-        self._ended = self._ended or token.type == tokenize.NEWLINE
-        if token.type in _SIGNIFICANT:
-            self._after_value = token.type in _VALUES or token.string in _CLOSES
+        if self._after_value:
+            self._count_operator(index)  # 'a' 'b' is a sum
 
     def _reason_for_name(self, name: str) -> str:
         if self._ended:
@@ -192,11 +198,14 @@ class _Limits:
         elif operator in _CLOSES:
             self._close(index, operator)
         elif operator in _OPERATORS:
-            self.operators += 1
+            self._count_operator(index)
         elif operator not in (",", ":"):
             raise LiteralError(index, f"'{operator}' is not part of a literal value")
         if len(self.brackets) > MAX_NESTING:
             raise LiteralError(index, f"brackets are nested more than {MAX_NESTING} deep")
+
+    def _count_operator(self, index: int) -> None:
+        self.operators += 1
         if self.operators > MAX_OPERATORS:
             raise LiteralError(index, f"more than {MAX_OPERATORS} operators in one value")
 

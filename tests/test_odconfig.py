@@ -842,7 +842,9 @@ BOMBS = {
     "digits of a fraction": ("0." + "1" * MANY, "digits"),
     "digits of an exponent": ("1e" + "1" * MANY, "digits"),
     "unclosed quote": ("'" + "\\a" * 400000, "quote"),
-    "quotes": ("'" * 999999, "quote"),
+    "quotes": ("'" * 999999, "operators"),
+    "texts side by side": ("'a'" * 300000, "operators"),
+    "numbers side by side": ("1 " * MANY, "operators"),
     "NUL": ("\x00" * 1000000, "NUL"),
     "lines that follow": ("1\n" + " 1\n" * MANY, "after the end"),
 }
