@@ -107,8 +107,10 @@ class CredentialError(AbcWebRTCError, ValueError):
 class WebRTCDisabledError(CredentialError):
     """``webrtc.enable`` is False, so nothing is minted."""
 
-    def __init__(self) -> None:
-        super().__init__("webrtc.enable is False; set webrtc.enable: True for sound")
+    def __init__(
+        self, message: str = "webrtc.enable is False; set webrtc.enable: True for sound"
+    ) -> None:
+        super().__init__(message)  # an argument, or a copy or pickle could not be made again
 
 
 class TokenError(AbcWebRTCError):

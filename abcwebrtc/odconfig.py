@@ -77,12 +77,17 @@ def load_od_config(path: PathLike) -> OdConfig:
     or has something else than a literal in an entry that abcwebrtc uses. No
     message quotes a value.
     """
-    return parse_od_config(read_od_config_text(path), os.fspath(path))
+    try:
+        return parse_od_config(read_od_config_text(path), os.fsdecode(path))
+    except ConfigError as error:
+        problems, warnings = error.problems, error.warnings
+    # Anew: its traceback has frames with the file's text, and some tools show what frames hold.
+    raise ConfigError(*problems, warnings=warnings)
 
 
 def read_od_config_text(path: PathLike) -> str:
     """Return the text of a file; raise `ConfigError` as `load_od_config`."""
-    file = os.fspath(path)
+    file = os.fsdecode(path)
     return _decode(_read_bytes(file), file)
 
 

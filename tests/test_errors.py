@@ -111,6 +111,14 @@ def test_a_config_error_survives_a_copy(clone):
     assert str(other) == str(error)
 
 
+@pytest.mark.parametrize("clone", [copy.copy, lambda e: pickle.loads(pickle.dumps(e))])
+@pytest.mark.parametrize("kind", EVERY)
+def test_every_exception_survives_a_copy(kind, clone):
+    error = kind() if kind is WebRTCDisabledError else kind("what is wrong")
+    other = clone(error)
+    assert (type(other), str(other), vars(other)) == (kind, str(error), vars(error))
+
+
 @pytest.mark.parametrize("kind", [*EVERY, TokenError])
 def test_every_exception_has_the_one_root(kind):
     assert issubclass(kind, AbcWebRTCError)

@@ -578,7 +578,7 @@ def test_an_od_config_is_a_dict_that_knows_its_lines():
 def test_the_name_of_the_file_is_as_it_was_given(tmp_path, monkeypatch):
     (tmp_path / "my.config").write_text("[global]\nwebrtc.a: os", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    for path in ("my.config", Path("my.config")):
+    for path in ("my.config", Path("my.config"), b"my.config"):
         with pytest.raises(ConfigError, match=r"^my\.config:2: webrtc\.a: "):
             load_od_config(path)
     assert parse_od_config("[global]", "other").file == "other"
@@ -656,6 +656,19 @@ LEAKS = {
 @pytest.mark.parametrize("text", LEAKS.values(), ids=LEAKS)
 def test_no_message_quotes_a_value(text):
     assert SECRET not in everything_about(refusal_of("[global]\n" + text))
+
+
+@pytest.mark.parametrize("text", LEAKS.values(), ids=LEAKS)
+def test_no_frame_of_a_traceback_holds_a_value(text, tmp_path):
+    path = tmp_path / "od.config"
+    path.write_text("[global]\n" + text, encoding="utf-8", errors="surrogatepass")
+    with pytest.raises(ConfigError) as caught:
+        load_od_config(path)
+    collected = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    frames = [frame for frame in collected.stack if frame.filename == odconfig.__file__]
+    assert frames
+    assert caught.value.__context__ is None
+    assert SECRET not in str([frame.locals for frame in frames])
 
 
 @pytest.mark.parametrize("text", [f"{SECRET}: 1", f"[{SECRET}]\na: '{SECRET}'", f"# {SECRET}"])
