@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Optional, Tuple
@@ -99,11 +98,9 @@ def _split_host_port(address: str) -> Tuple[str, Optional[int]]:
 
 
 def _ipv6_hint(address: str) -> str:
-    try:
-        ipaddress.IPv6Address(address)
-    except ValueError:
-        return "must be host:port; an IPv6 address stands in brackets, as in '[2001:db8::1]:3478'"
-    return f"has an IPv6 address without brackets; write '[{address}]:3478'"
+    if _is_address(6, address):
+        return f"has an IPv6 address without brackets; write '[{address}]:3478'"
+    return "must be host:port; an IPv6 address stands in brackets, as in '[2001:db8::1]:3478'"
 
 
 def _parse_port(text: str) -> int:
@@ -124,25 +121,21 @@ def _check_host(host: str) -> str:
         raise _error("has a host that is not ASCII; write its punycode form (xn--...)")
     if not all(_LABEL.fullmatch(label) for label in labels):
         raise _error("has a host that is neither a DNS name nor an IP address")
-    if labels[-1].isdigit() and not _is_address(host):
+    if labels[-1].isdigit() and not _is_address(4, host):
         raise _error("has a host that looks like an IPv4 address and is none")
     return host
 
 
-def _is_address(host: str) -> bool:
+def _is_address(version: int, text: str) -> bool:
+    import ipaddress  # most servers are names
+
     try:
-        ipaddress.IPv4Address(host)
+        return ipaddress.ip_address(text).version == version
     except ValueError:
         return False
-    return True
 
 
 def _check_ipv6(host: str) -> str:
-    try:
-        ipaddress.IPv6Address(host[1:-1])
-    except ValueError:
-        pass
-    else:
-        if "%" not in host:
-            return host
+    if "%" not in host and _is_address(6, host[1:-1]):
+        return host
     raise _error("has brackets around something that is not an IPv6 address")
