@@ -10,8 +10,11 @@ import os
 import selectors
 import signal
 import socket
+import ssl
 import sys
 import threading
+import time
+import weakref
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import pytest
@@ -37,6 +40,10 @@ def head_of(data: bytes) -> Optional[Head]:
 
 def with_headers(*lines: str) -> bytes:
     return "\r\n".join(["POST / HTTP/1.1", "Host: x", *lines, "", ""]).encode()
+
+
+def without_host(*lines: str) -> bytes:
+    return with_headers(*lines).replace(b"Host: x\r\n", b"")
 
 
 # where a request ends
@@ -114,6 +121,32 @@ REFUSED = [
     (with_headers("Content-Length : 1"), 400),
     (with_headers("X: x", " folded"), 400),
     (with_headers("X: x", "\tfolded"), 400),
+    # RFC 9112, section 2.2, and RFC 9110, section 5.5: a CR alone, and other controls
+    (with_headers("X: x\rTransfer-Encoding: chunked"), 400),
+    (with_headers("X: x\0"), 400),
+    (with_headers("X: x\x1b[31m"), 400),
+    (with_headers("X: x\nContent-Length: 3"), 400),
+    (with_headers("Content-Length: \x0b3"), 400),
+    # RFC 9110, section 5.6.2: a name is a token
+    (with_headers(": x"), 400),
+    (with_headers("no colon"), 400),
+    (with_headers("X\xff: x"), 400),
+    (with_headers("X(: x"), 400),
+    # RFC 9112, section 3.2: one Host, and a valid one
+    (with_headers("Host: y"), 400),
+    (with_headers("Host: x"), 400),
+    (b"GET / HTTP/1.1\r\nHost: x y\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\nHost: x/y\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\nHost: user@x\r\n\r\n", 400),
+    # RFC 9112, section 3
+    *[
+        (line + b"\r\nHost: x\r\n\r\n", 400)
+        for line in (
+            *(b" GET / HTTP/1.1", b"GET  / HTTP/1.1", b"GET / HTTP/1.1 ", b"GET\t/\tHTTP/1.1"),
+            *(b"GET / HTTP/1.-5", b"GET / HTTP/+1.1", b"GET / HTTP/01.01", b"GET / HTTP/1. 1"),
+            *(b"GET /", b"GET / x HTTP/1.1", b"G<T / HTTP/1.1", b"GET /\xff HTTP/1.1", b"GET"),
+        )
+    ],
     (b"GET / HTTP/1.1\nHost: x\n\n", 400),
     (b"GET / HTTP/1.1\r\nHost: x\n\nX: x\r\n\r\n", 400),
 ]
@@ -124,6 +157,21 @@ def test_what_is_too_large_or_not_clear_is_refused(data: bytes, status: int) -> 
     with pytest.raises(RefusedError) as caught:
         head_of(data)
     assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    "host", ["x", "", "desktop.domain.local:8080", "[::1]:80", "[fe80::1%25lo]", "192.0.2.1", "a_b"]
+)
+def test_a_host_may_be_any_name_or_address_with_a_port(host: str) -> None:
+    """RFC 3986, section 3.2.2; RFC 9110, section 7.2 allows an empty one."""
+    data = without_host(f"Host: {host}")
+    assert head_of(data) == Head(len(data), False)
+
+
+def test_text_of_a_header_may_have_tabs_and_bytes_over_127() -> None:
+    """RFC 9110, section 5.5."""
+    data = with_headers("X:\ta\tb\xe9\t", "X:")
+    assert head_of(data) == Head(len(data), False)
 
 
 @given(st.binary(max_size=200), st.binary(max_size=50))
@@ -272,6 +320,110 @@ def test_no_request_gets_no_answer(data: bytes) -> None:
 def test_time_runs_out(data: bytes, expected: List[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Server, "timeout", 0.1)
     assert statuses(serve(send(data, then_close=False))) == expected
+
+
+STAYS = {
+    ("HTTP/1.1", ""): True,
+    ("HTTP/1.1", "keep-alive"): True,
+    ("HTTP/1.1", "close"): False,
+    ("HTTP/1.1", "Close"): False,
+    ("HTTP/1.1", "keep-alive, CLOSE"): False,
+    ("HTTP/1.1", "x\r\nConnection: close"): False,
+    ("HTTP/1.1", "closed"): True,
+    ("HTTP/1.0", ""): False,
+    ("HTTP/1.0", "keep-alive"): True,
+    ("HTTP/1.0", "x, Keep-Alive"): True,
+    ("HTTP/1.0", "keep-alive, close"): False,
+}
+
+
+@pytest.mark.parametrize(("version", "option"), STAYS, ids=repr)
+def test_a_connection_stays_open_as_the_client_says(version: str, option: str) -> None:
+    """RFC 9112, sections 9.3 and 9.6; options have no case (RFC 9110, section 7.6.1)."""
+    data = f"GET / {version}\r\nHost: x\r\nConnection: {option}\r\n\r\n".encode()
+    last = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answers = serve(send(data + last))
+    assert statuses(answers) == ([200, 200] if STAYS[version, option] else [200])
+    assert answers.count(b"Connection: close") <= 1
+
+
+def test_names_that_wsgi_can_not_tell_apart_are_left_out() -> None:
+    def show(environ: Dict[str, Any], start_response: Callable[..., Any]) -> List[bytes]:
+        start_response("200 OK", [])
+        found = [environ.get(name, "") for name in ("HTTP_X_Y", "CONTENT_LENGTH", "HTTP_X")]
+        return ["|".join(found).encode()]
+
+    data = with_headers("X-Y: good", "X_Y: bad", "Content_Length: 3", "X: x", "Connection: close")
+    assert b"good||x" in serve(send(data), show)
+
+
+def test_blank_lines_do_not_gain_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Server, "timeout", 0.3)
+
+    def client(port: int) -> bytes:
+        end = time.monotonic() + WAIT
+        with connect(port) as drip, contextlib.suppress(ConnectionError):
+            drip.settimeout(0.02)
+            while time.monotonic() < end:
+                for byte in (b"\r", b"\n"):
+                    drip.sendall(byte)
+                    with contextlib.suppress(socket.timeout):
+                        return drip.recv(1)
+            pytest.fail("it was let drip on")
+        return b""
+
+    assert serve(client) in (b"", b"H")  # with half a blank line, it gets 408
+
+
+class Sent(bytearray):
+    """Bytes that can be watched going."""
+
+
+def test_what_was_sent_is_not_kept() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        one = Connection(ours, ("a", 0), 0)
+        data = Sent(b"an answer")
+        gone = weakref.ref(data)
+        one.reply(data, True)
+        del data
+        assert one.send()
+        assert gone() is None
+        assert theirs.recv(100) == b"an answer"
+
+
+class ShortSocket(socket.socket):
+    """A socket whose buffer has room for three bytes more."""
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        return super().send(data[:3], flags)
+
+
+class StuckTLS(socket.socket):
+    """A socket whose TLS holds a record that nobody takes."""
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        raise ssl.SSLWantWriteError
+
+
+@pytest.mark.parametrize("kind", [ShortSocket, StuckTLS])
+def test_half_of_a_100_continue_ends_the_connection(kind: Any) -> None:
+    """What is sent next would be taken for the rest of it."""
+    ours, theirs = socket.socketpair()
+    with theirs, kind(fileno=ours.detach()) as short:
+        one = Connection(short, ("a", 0), 0)
+        with pytest.raises((ConnectionAbortedError, ssl.SSLWantWriteError)):
+            one.hint(b"HTTP/1.1 100 Continue")
+
+
+def test_a_100_continue_that_finds_no_room_is_left_out() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ours.send(bytes(65536))
+        Connection(ours, ("a", 0), 0).hint(b"HTTP/1.1 100 Continue")
 
 
 def test_100_continue_is_said_once() -> None:

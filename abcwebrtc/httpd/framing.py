@@ -7,6 +7,7 @@ readers could differ, the request is refused.
 
 from __future__ import annotations
 
+import re
 from typing import Dict, List, NamedTuple, NoReturn, Optional
 
 from abcwebrtc.errors import AbcWebRTCError
@@ -18,6 +19,10 @@ MAX_BODY_BYTES = 64 * 1024
 """As much as `abcwebrtc.rest` takes of JSON."""
 
 _END = b"\r\n\r\n"
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110, section 5.6.2
+_REQUEST_LINE = re.compile(_TOKEN + rb" [!-~]+ HTTP/[0-9]\.[0-9]")
+_HEADER = re.compile(rb"(" + _TOKEN + rb"):([^\x00-\x08\x0a-\x1f\x7f]*)")
+_HOST = re.compile(rb"[\w.~!$&'()*+,;=%:\[\]-]*")  # RFC 3986, section 3.2.2, and a port
 
 
 class RefusedError(AbcWebRTCError):
@@ -50,7 +55,10 @@ def read_head(data: bytearray, searched: int = 0) -> Optional[Head]:
     request_line, *lines = bytes(data[:end]).split(b"\r\n")
     if len(lines) > MAX_HEADERS:
         raise RefusedError(431, f"There are more than {MAX_HEADERS} headers")
+    if not _REQUEST_LINE.fullmatch(request_line):
+        raise RefusedError(400, "The first line is not a method, a target and a version of HTTP")
     headers = _headers(lines)
+    _check_host(headers.get(b"host", []))
     if b"transfer-encoding" in headers:
         raise RefusedError(411, "Length Required")
     expects = headers.get(b"expect", [b""])[-1].lower() == b"100-continue"
@@ -78,11 +86,16 @@ def _refuse_large_head(data: bytearray) -> NoReturn:
 def _headers(lines: List[bytes]) -> Dict[bytes, List[bytes]]:
     found: Dict[bytes, List[bytes]] = {}
     for line in lines:
-        name, _, value = line.partition(b":")
-        if name != name.strip():  # or a line that goes on the one before it
-            raise RefusedError(400, "A header begins with a blank, or has one before its colon")
-        found.setdefault(name.lower(), []).append(value.strip())
+        match = _HEADER.fullmatch(line)  # not a line that goes on the one before it
+        if not match:
+            raise RefusedError(400, "A header is not a name, a colon and text, on one line")
+        found.setdefault(match[1].lower(), []).append(match[2].strip(b" \t"))
     return found
+
+
+def _check_host(values: List[bytes]) -> None:
+    if len(values) > 1 or not all(map(_HOST.fullmatch, values)):
+        raise RefusedError(400, "Host is not one name or address, with a port at most")
 
 
 def _body_length(headers: Dict[bytes, List[bytes]]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
@@ -70,6 +71,29 @@ def _memory_file(request: bytes, mode: str, size: int) -> io.BytesIO:
 
 class _Request(HTTPRequest):
     """A request whose errors are JSON; what cheroot can't read is one."""
+
+    def read_request_line(self) -> bool:
+        """Read the first line; one of a target that Python can't split is refused."""
+        with contextlib.suppress(ValueError):
+            return bool(super().read_request_line())  # type: ignore[no-untyped-call]
+        self.simple_response(400, "The target of the request is not a path")
+        return False
+
+    def read_request_headers(self) -> bool:
+        """Read the headers, and tell from them whether the connection may stay open.
+
+        WSGI writes ``-`` as ``_``, so that of two names which differ in that one would
+        pass for the other; those with ``_`` are left out, as nginx does.
+        """
+        if not super().read_request_headers():  # type: ignore[no-untyped-call]
+            return False
+        self.inheaders = {name: self.inheaders[name] for name in self.inheaders if b"_" not in name}
+        # cheroot knows each option in one case, and by itself only.
+        listed = self.inheaders.get(b"Connection", b"").lower().split(b",")
+        options = {option.strip() for option in listed}
+        stays = self.response_protocol == "HTTP/1.1" or b"keep-alive" in options
+        self.close_connection = b"close" in options or not stays
+        return True
 
     def send_headers(self) -> None:
         """Write the headers, which say whether the connection may stay open."""
