@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import re
 import socket
 import ssl
 from typing import Dict, Iterator, Optional, Tuple
@@ -11,6 +12,8 @@ from typing import Dict, Iterator, Optional, Tuple
 from abcwebrtc.httpd.framing import Head, read_head
 
 _CHUNK = 64 * 1024
+_BLANK_LINES = re.compile(rb"(?:\r\n)+")
+_NOTHING = memoryview(b"")
 _NOT_YET = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -52,12 +55,17 @@ class Connection:
         self.watched = 0
         self._head: Optional[Head] = None
         self._searched = 0
-        self._to_send = memoryview(b"")
+        self._to_send = _NOTHING
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a request has; a blank line does not begin one, nor half of it."""
+        return bool(self.received) and self.received != b"\r"
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing of a request has come."""
-        return self.state in (State.SHAKING_HANDS, State.READING) and not self.received
+        return self.state in (State.SHAKING_HANDS, State.READING) and not self.has_begun
 
     def receive(self) -> None:
         """Take what has arrived."""
@@ -65,6 +73,13 @@ class Connection:
         # What OpenSSL has decrypted already, the selector can't see.
         while data and isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
             data = self._receive_some()
+        self._skip_blank_lines()
+
+    def _skip_blank_lines(self) -> None:
+        """Drop those before a request (RFC 9112, section 2.2)."""
+        found = _BLANK_LINES.match(self.received)
+        if found:
+            del self.received[: found.end()]
 
     def _receive_some(self) -> bytes:
         try:
@@ -80,8 +95,6 @@ class Connection:
 
         Raises `RefusedError` for a request that is not to be read.
         """
-        while self.received.startswith(b"\r\n"):  # RFC 9112, section 2.2
-            del self.received[:2]
         if self._head is None:
             self._head = read_head(self.received, self._searched)
             self._searched = len(self.received)
@@ -92,6 +105,7 @@ class Connection:
         request = bytes(self.received[:length])
         del self.received[:length]
         self._head, self._searched, self.continued = None, 0, False
+        self._skip_blank_lines()
         return request
 
     def reply(self, data: bytes, keep: bool) -> None:
@@ -106,12 +120,18 @@ class Connection:
             except _NOT_YET:
                 return False
             self._to_send = self._to_send[sent:]
+        self._to_send = _NOTHING  # an empty view keeps all of what it is a view of
         return True
 
     def hint(self, data: bytes) -> None:
-        """Send a few bytes that matter little, if they can be sent now."""
-        with contextlib.suppress(*_NOT_YET):
-            self.sock.send(data)
+        """Send a few bytes that matter little, if they can be sent now.
+
+        Raises `OSError` when a part of them is under way: what is sent next would be
+        taken for the rest, by TLS as well, which has the whole record already.
+        """
+        with contextlib.suppress(BlockingIOError, InterruptedError):
+            if self.sock.send(data) < len(data):
+                raise ConnectionAbortedError
 
     def close_our_side(self) -> None:
         """Tell the client that no more will come."""

@@ -226,9 +226,9 @@ class Server:
             self._read(connection)
 
     def _read(self, connection: Connection) -> None:
-        is_first = not connection.received
+        had_begun = connection.has_begun
         connection.receive()
-        if is_first and connection.received:
+        if connection.has_begun and not had_begun:
             connection.deadline = time.monotonic() + self.timeout
         self._next_request(connection)
         if self._buffered > MAX_BUFFERED_BYTES:
@@ -345,7 +345,8 @@ class Server:
         now = time.monotonic()
         self._next_sweep = now + _TICK
         if self._listener.is_open:
-            self._listener.watch(True)
+            with contextlib.suppress(OSError):  # the system watches no more descriptors
+                self._listener.watch(True)
         for connection in [one for one in self._connections if one.deadline <= now]:
             if connection.state is State.READING and connection.received:
                 with contextlib.suppress(OSError):
