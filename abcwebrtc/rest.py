@@ -311,6 +311,15 @@ def _finish() -> None:
     response.body = response.collapse_body().rstrip(b" ")
 
 
+def _read_no_form() -> None:
+    """Leave a body that is no JSON alone.
+
+    CherryPy by itself reads a form wherever it is sent to, and has an open file for
+    each of the hundreds of files that may be in one.
+    """
+    cherrypy.serving.request.body.processors.clear()
+
+
 class _JsonRequest(Request):
     """A request whose errors are JSON, from before its first header is read."""
 
@@ -339,5 +348,6 @@ class _JsonRequest(Request):
             raise cherrypy.HTTPError(400, "A header can't be decoded") from None
 
 
+_JsonRequest.hooks.attach("before_request_body", _read_no_form, priority=0)
 for _hookpoint in ("before_finalize", "after_error_response"):
     _JsonRequest.hooks.attach(_hookpoint, _finish)
