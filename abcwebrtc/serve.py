@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import queue
 import resource
 import signal
 import socket
 import ssl
 import threading
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Set
 
 from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
 from abcwebrtc.httpd.loop import MAX_CONNECTIONS, MAX_TLS_CONNECTIONS, Server
 
+_STOPS = {signal.SIGTERM, signal.SIGINT}
 _BACKLOG = 1024
 _SPARE_DESCRIPTORS = 64
 """For what is no connection: log, secret files, the libraries."""
@@ -42,11 +44,17 @@ def is_loopback(host: str) -> bool:
     return all(ipaddress.ip_address(address.split("%")[0]).is_loopback for address in found)
 
 
-def run_server(app: Any, listen: Listen, ready: Callable[[str], None]) -> None:
+def run_server(
+    app: Any,
+    listen: Listen,
+    ready: Callable[[str], None],
+    asked: Callable[[str], None] = lambda base_url: None,
+) -> None:
     """Serve a WSGI application until SIGTERM or SIGINT, then finish what is in flight.
 
-    `ready` is called with the base URL once connections are accepted. It has to
-    run in the main thread, where signals arrive.
+    `ready` is called with the base URL once connections are accepted, and `asked` at
+    SIGUSR1, once for all that have come by then. It has to run in the main thread,
+    where signals arrive.
 
     Raises `ConfigError` when it can't listen, or the certificate can't be used.
     """
@@ -55,27 +63,42 @@ def run_server(app: Any, listen: Listen, ready: Callable[[str], None]) -> None:
         base_url = _base_url(listener, listen)
         limit = _connection_limit(MAX_TLS_CONNECTIONS if context else MAX_CONNECTIONS)
         server = Server(app, listener, context, limit)
-        _run_until_signal(server, lambda: ready(base_url))
+        _run_until_signal(server, lambda: ready(base_url), lambda: asked(base_url))
 
 
-def _run_until_signal(server: Server, ready: Callable[[], None]) -> None:
-    stop = threading.Event()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+def _run_until_signal(server: Server, ready: Callable[[], None], asked: Callable[[], None]) -> None:
+    signals: "queue.SimpleQueue[int]" = queue.SimpleQueue()
+    handlers = {number: signal.getsignal(number) for number in (*_STOPS, signal.SIGUSR1)}
     for number in handlers:
-        signal.signal(number, lambda *_: stop.set())
+        # Not a function in Python: the next signal would interrupt it, while it has a lock.
+        signal.signal(number, signals.put)  # type: ignore[arg-type]
     worker = threading.Thread(target=server.run, name="serve", daemon=True)
     worker.start()
+    came: Set[int] = set()
     try:
         ready()
-        while worker.is_alive() and not stop.wait(0.5):
-            pass
+        while worker.is_alive() and not came & _STOPS:
+            came = _wait_for_signals(signals)
+            if signal.SIGUSR1 in came:
+                asked()
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)  # a second signal ends the wait
+        for number in _STOPS:
+            signal.signal(number, handlers[number])  # a second signal ends the wait
         server.stop(SHUTDOWN_SECONDS)
         worker.join()
-    if not stop.is_set():
+        signal.signal(signal.SIGUSR1, handlers[signal.SIGUSR1])
+    if not came & _STOPS:
         raise AbcWebRTCError("the server ended by itself; the log above says why")
+
+
+def _wait_for_signals(signals: "queue.SimpleQueue[int]") -> Set[int]:
+    """Return the signals that have come, after half a second if there are none."""
+    came: Set[int] = set()
+    with contextlib.suppress(queue.Empty):
+        came.add(signals.get(timeout=0.5))
+        while True:
+            came.add(signals.get_nowait())
+    return came
 
 
 def _connection_limit(most: int) -> int:
@@ -123,6 +146,7 @@ def _bind(listener: socket.socket, address: Any) -> socket.socket:
 
 def _tls_context(cert: str, key: str) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # the default depends on the system
     # A client could have the server compute without end.
     context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0)
     for file in (cert, key):

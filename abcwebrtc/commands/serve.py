@@ -7,9 +7,8 @@ import contextlib
 import functools
 import ipaddress
 import logging
-import signal
 import sys
-from typing import TYPE_CHECKING, Iterator, List
+from typing import TYPE_CHECKING, Callable, List
 from urllib.parse import urlsplit
 
 import abcwebrtc
@@ -93,8 +92,8 @@ def _serve(options: argparse.Namespace) -> int:
     identity, login = _identity(config, options), OperatorLogin()
     app = create_app(config, identity, OperatorPage(config, identity, login))
     listen = Listen(options.host, options.port, options.cert, options.key)
-    with _handler_kept():
-        run_server(app, listen, functools.partial(_ready, options, login))
+    page = functools.partial(_print_link, options, login)
+    run_server(app, listen, functools.partial(_ready, options, page), page)
     _say("abcwebrtc: stopped")
     return OK
 
@@ -132,36 +131,25 @@ def _announce(base_url: str) -> None:
     print(f"abcwebrtc {abcwebrtc.__version__}: serving on {base_url}", flush=True)
 
 
-def _ready(options: argparse.Namespace, login: "OperatorLogin", base_url: str) -> None:
-    """Say where it serves, and print links: now where that is wanted, and at each SIGUSR1."""
+def _ready(options: argparse.Namespace, page: Callable[[str], None], base_url: str) -> None:
+    """Say where it serves, and print the page's link where that is wanted."""
     _announce(base_url)
-    page = options.page_url or page_url(base_url)
-
-    def print_link(*_: object) -> None:
-        if options.insecure_no_auth:
-            _say(f"abcwebrtc: test page: {page}")
-        else:
-            link = f"{page}#{login.new_key()}"
-            _say(f"abcwebrtc: test page, once within 10 minutes: {link}")
-
-    signal.signal(signal.SIGUSR1, print_link)
     if options.print_link or sys.stdout.isatty():
-        print_link()
+        page(base_url)
+
+
+def _print_link(options: argparse.Namespace, login: "OperatorLogin", base_url: str) -> None:
+    page = options.page_url or page_url(base_url)
+    if options.insecure_no_auth:
+        _say(f"abcwebrtc: test page: {page}")
+    else:
+        _say(f"abcwebrtc: test page, once within 10 minutes: {page}#{login.new_key()}")
 
 
 def _say(text: str) -> None:
     """Print a line, unless whoever read them has gone."""
     with contextlib.suppress(BrokenPipeError):
         print(text, flush=True)
-
-
-@contextlib.contextmanager
-def _handler_kept() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGUSR1)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGUSR1, before)
 
 
 def page_url(base_url: str) -> str:
