@@ -547,6 +547,24 @@ def test_a_request_that_is_not_done_in_time_is_said(
     assert "1 requests were not answered in time" in caplog.text
 
 
+def test_signals_do_not_interrupt_what_they_ask_for() -> None:
+    """It would wait without end for a lock that it has itself, as of a print."""
+    calls: List[str] = []
+
+    def asked(base_url: str) -> None:
+        calls.append("begins")
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGUSR1)
+        calls.append("ends")
+        if len(calls) == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGUSR1)
+    run_server(hello, Listen("127.0.0.1", 0), asked, asked)
+    assert calls == ["begins", "ends"] * 3
+    assert signal.getsignal(signal.SIGUSR1) is before
+
+
 # limits
 
 

@@ -102,7 +102,7 @@ def test_a_form_full_of_files_opens_none(tmp_path: Path) -> None:
 
 
 def storm(pid: int, number: int) -> None:
-    for _ in range(20_000):
+    for _ in range(100_000):
         os.kill(pid, number)
 
 
@@ -144,8 +144,5 @@ def statuses(data: bytes) -> List[int]:
 
 def test_what_follows_a_bad_request_is_dropped(server: Tuple[ServerProcess, int]) -> None:
     """RFC 9112, section 2.2: a server that can't tell the end of a request closes."""
-    for bad in (
-        b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
-        b"GET //[ HTTP/1.1\r\nHost: x\r\n\r\n",
-    ):
+    for bad in (GET.replace(b": x", b": x\r\nHost: y"), GET.replace(b"/API", b"//[")):
         assert statuses(exchange(server[1], GET * 3 + bad + GET * 3)) == [200, 200, 200, 400]
