@@ -78,9 +78,9 @@ def _run_until_signal(server: Server, ready: Callable[[], None], asked: Callable
     try:
         ready()
         while worker.is_alive() and not came & _STOPS:
-            came = _wait_for_signals(signals)
             if signal.SIGUSR1 in came:
                 asked()
+            came = _wait_for_signals(signals)
     finally:
         for number in _STOPS:
             signal.signal(number, handlers[number])  # a second signal ends the wait
