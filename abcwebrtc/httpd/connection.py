@@ -133,12 +133,16 @@ class Connection:
             if self.sock.send(data) < len(data):
                 raise ConnectionAbortedError
 
-    def close_our_side(self) -> None:
-        """Tell the client that no more will come."""
-        self.received.clear()
+    def say_goodbye(self) -> None:
+        """Have TLS tell the client that nothing is missing (RFC 9112, section 9.8)."""
         with contextlib.suppress(OSError, ValueError):
             if isinstance(self.sock, ssl.SSLSocket):
                 self.sock.unwrap()
+
+    def close_our_side(self) -> None:
+        """Tell the client that no more will come."""
+        self.received.clear()
+        self.say_goodbye()
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_WR)
 

@@ -360,6 +360,8 @@ class Server:
         if connection.state is State.CLOSED:
             return
         self._watch(connection, 0)
+        if connection.state is State.READING:
+            connection.say_goodbye()
         connection.state = State.CLOSED
         connection.received.clear()
         self._count(connection)

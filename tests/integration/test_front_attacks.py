@@ -6,23 +6,29 @@ signal is made for one weak place.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
+import ssl
 import threading
 from pathlib import Path
-from typing import Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import pytest
+import trustme
 
 from integration.faulty import (
     GET,
+    HOST,
     RawAnswer,
     connect,
     exchange,
     fetch,
     is_listening,
     read_all,
+    read_answer,
     serving,
 )
 from support import WAIT, ServerProcess, wait_for
@@ -146,3 +152,97 @@ def test_what_follows_a_bad_request_is_dropped(server: Tuple[ServerProcess, int]
     """RFC 9112, section 2.2: a server that can't tell the end of a request closes."""
     for bad in (GET.replace(b": x", b": x\r\nHost: y"), GET.replace(b"/API", b"//[")):
         assert statuses(exchange(server[1], GET * 3 + bad + GET * 3)) == [200, 200, 200, 400]
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tuple[int, ssl.SSLContext]]:
+    """A server with TLS that gives its clients half a second, and a context that trusts it."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority = trustme.CA()
+    issued = authority.issue_cert(HOST)
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    cert.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
+    key.write_bytes(issued.private_key_pem.bytes())
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    impatient = "import abcwebrtc.serve; abcwebrtc.serve.Server.timeout = 0.5"
+    with serving(folder, "--cert", cert, "--key", key, before=impatient) as (server, port):
+        yield port, context
+        assert server.stop() == 0
+        assert "Traceback" not in server.output
+
+
+def test_an_idle_connection_ends_with_a_word_of_tls(tls: Tuple[int, ssl.SSLContext]) -> None:
+    """RFC 9112, section 9.8: or the client can't tell it from an attack."""
+    port, context = tls
+    with context.wrap_socket(
+        connect(port), server_hostname=HOST, suppress_ragged_eofs=False
+    ) as client:
+        client.sendall(GET)
+        assert RawAnswer(read_answer(client)).status == 200
+        assert client.recv(1) == b""
+
+
+class SlowTLS:
+    """TLS of which this sends every byte by itself."""
+
+    def __init__(self, context: ssl.SSLContext, sock: socket.socket) -> None:
+        self.sock, self.came, self.goes = sock, ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.came, self.goes, server_hostname=HOST)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def until_done(self, step: Callable[[], Any]) -> Any:
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                self.send()
+                data = self.sock.recv(65536)
+                self.came.write(data) if data else self.came.write_eof()
+
+    def send(self) -> None:
+        for byte in self.goes.read():
+            self.sock.sendall(bytes([byte]))
+
+
+def test_tls_byte_by_byte_and_closed_by_the_client_gets_its_answer(
+    tls: Tuple[int, ssl.SSLContext],
+) -> None:
+    """RFC 8446, section 6.1: who has said that he sends no more may read on."""
+    port, context = tls
+    with connect(port) as sock:
+        slow = SlowTLS(context, sock)
+        slow.until_done(slow.tls.do_handshake)
+        slow.tls.write(GET)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            slow.tls.unwrap()
+        slow.send()
+        answer = b"".join(iter(lambda: read_or_end(slow), b""))
+        assert RawAnswer(answer).is_whole
+
+
+def read_or_end(slow: SlowTLS) -> bytes:
+    with contextlib.suppress(ssl.SSLZeroReturnError):
+        return bytes(slow.until_done(lambda: slow.tls.read(65536)))
+    return b""
+
+
+@pytest.mark.parametrize("data", [GET, b"\x16\x03\x01\x40\x00", b"\0" * 100, b"\x80\x2e\x01\0\x02"])
+def test_what_is_no_tls_is_closed(tls: Tuple[int, ssl.SSLContext], data: bytes) -> None:
+    port, context = tls
+    assert b"HTTP" not in exchange(port, data)
+    with context.wrap_socket(connect(port), server_hostname=HOST) as client:
+        client.sendall(GET)
+        assert RawAnswer(read_answer(client)).status == 200
+
+
+def test_plain_bytes_within_tls_are_no_request(tls: Tuple[int, ssl.SSLContext]) -> None:
+    port, context = tls
+    wrapped = context.wrap_socket(connect(port), server_hostname=HOST)
+    with socket.socket(fileno=wrapped.detach()) as plain:
+        plain.settimeout(WAIT)
+        plain.sendall(GET)
+        assert b"HTTP" not in read_all(plain)
