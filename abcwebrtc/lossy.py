@@ -1,4 +1,4 @@
-"""Output that gets lost where the disk is full, so that a server outlives its log."""
+"""Output that gets lost where there is no room for it, so that a server outlives its log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import os
 import sys
 from typing import Any, Iterator, TextIO
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EAGAIN)
+"""What a full disk says, and a full pipe that does not wait."""
 
 
 class LossyStream:

@@ -19,7 +19,8 @@ from abcwebrtc.httpd.loop import MAX_CONNECTIONS, MAX_TLS_CONNECTIONS, Server
 _STOPS = {signal.SIGTERM, signal.SIGINT}
 _BACKLOG = 1024
 _SPARE_DESCRIPTORS = 64
-"""For what is no connection: log, secret files, the libraries."""
+"""For what is no connection: log, secret files, the libraries. Where there are few
+descriptors, it is a quarter of them."""
 SHUTDOWN_SECONDS = 20
 """How long a stop waits for the requests in flight, within the 30 seconds that
 Kubernetes gives a pod."""
@@ -110,7 +111,7 @@ def _connection_limit(most: int) -> int:
             soft = hard
     if soft == resource.RLIM_INFINITY:
         return most
-    return max(1, min(most, soft - _SPARE_DESCRIPTORS))
+    return max(1, min(most, soft - min(_SPARE_DESCRIPTORS, soft // 4)))
 
 
 def _listening_socket(listen: Listen) -> socket.socket:

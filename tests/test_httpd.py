@@ -495,6 +495,37 @@ def test_a_fault_of_the_application_is_500_and_the_server_goes_on() -> None:
     assert b"marked" not in data
 
 
+class Breaking:
+    """A WSGI answer that breaks off in its middle."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"some"
+        raise ValueError("the marked fault")
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize("length", [[("Content-Length", "9")], []], ids=["length", "chunks"])
+def test_an_answer_that_breaks_off_ends_the_connection(length: List[Tuple[str, str]]) -> None:
+    """RFC 9112, section 8: so that the client can tell; PEP 3333: and it is closed."""
+    answers = []
+
+    def broken(environ: Dict[str, Any], start_response: Callable[..., Any]) -> Breaking:
+        start_response("200 OK", length)
+        answers.append(Breaking())
+        return answers[-1]
+
+    data = serve(send(GET * 2, then_close=False), broken)
+    assert statuses(data) == [200]
+    assert data.count(b"some") == 1
+    assert not data.endswith(b"0\r\n\r\n")
+    assert [answer.closed for answer in answers] == [1]
+
+
 def test_a_fault_of_the_server_ends_one_connection(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -629,6 +660,39 @@ def test_without_descriptors_it_waits_and_accepts_again(
     assert caplog.text.count("can't accept a connection: Too many open files") == 1
 
 
+class UnwatchedListener(Listener):
+    """A listener whose selector has no room for it at times."""
+
+    failures = 0
+
+    def watch(self, on: bool) -> None:
+        if UnwatchedListener.failures > 0:
+            UnwatchedListener.failures -= 1
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        super().watch(on)
+
+
+def test_a_selector_without_room_for_the_listener_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(abcwebrtc.httpd.loop, "Listener", UnwatchedListener)
+
+    def client(port: int) -> bytes:
+        monkeypatch.setattr(UnwatchedListener, "failures", 2)
+        wait_for(lambda: UnwatchedListener.failures == 0)
+        return send(GET)(port)
+
+    assert statuses(serve(client)) == [200]
+
+
+@pytest.mark.parametrize(("soft", "most"), [(64, 48), (96, 72), (256, 192), (1024, 960)])
+def test_few_descriptors_are_for_connections_all_the_same(
+    soft: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(abcwebrtc.serve.resource, "getrlimit", lambda _: (soft, soft))
+    assert abcwebrtc.serve._connection_limit(4096) == most
+
+
 def test_a_listener_gives_what_is_there_and_passes_over_what_has_gone() -> None:
     with socket.create_server(("127.0.0.1", 0)) as sock, selectors.DefaultSelector() as selector:
         listener = Listener(sock, None, selector, "data")
@@ -660,7 +724,7 @@ class FullStream(io.StringIO):
             raise OSError(self.error, os.strerror(self.error))
 
 
-@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT, errno.EAGAIN])
 def test_what_is_not_taken_is_lost_and_the_rest_is_not(error: int) -> None:
     full = FullStream()
     full.error = error
