@@ -162,9 +162,16 @@ def _tls_context(cert: str, key: str) -> ssl.SSLContext:
         return context
     except _EncryptedKeyError:
         reason = "the key is encrypted; give one without a pass phrase"
-    except ssl.SSLError:
-        reason = "certificate and key are not a pair of PEM files"
+    except ssl.SSLError as error:
+        reason = _why_refused(error)
     raise ConfigError(Problem(reason, "", f"{cert}, {key}"))
+
+
+def _why_refused(error: ssl.SSLError) -> str:
+    """Say what is wrong with a certificate and its key; OpenSSL's own words are for programmers."""
+    if "TOO_SMALL" in (error.reason or "") or "TOO_WEAK" in (error.reason or ""):
+        return "this system's OpenSSL takes the key for too weak; RSA needs 2048 bits"
+    return "certificate and key are not a pair of PEM files"
 
 
 class _EncryptedKeyError(Exception):

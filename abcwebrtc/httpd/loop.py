@@ -50,9 +50,9 @@ _log = logging.getLogger(__name__)
 class Server:
     """Serves a WSGI application on a listening socket.
 
-    A client has `timeout` seconds for each step: its TLS handshake and first
-    request, the whole of any later one from its first byte on, a pause between
-    two, and taking the answer. When there are more than `limit` connections, the
+    A client has `timeout` seconds for each step: its TLS handshake and the first byte
+    of a request, the whole of each request from that byte on, a pause between two,
+    and taking the answer. When there are more than `limit` connections, the
     one goes that has waited longest, of the address that has most.
     """
 
@@ -143,10 +143,10 @@ class Server:
             return
         except ssl.SSLError as error:
             if before is not State.LINGERING:
-                _log.info("a client failed at TLS: %s", error)
+                _log.info("%s: failed at TLS: %s", connection.client[0], error)
         except OSError as error:
             if before is State.SHAKING_HANDS:
-                _log.info("a client failed at TLS: %s", error)
+                _log.info("%s: failed at TLS: %s", connection.client[0], error)
         except Exception:
             _log.exception("a connection ended by a fault of the server")
         self._close(connection)
@@ -353,7 +353,7 @@ class Server:
                     self._refuse(connection, RefusedError(408, "The request took too long"))
                     continue
             if connection.state is State.SHAKING_HANDS:
-                _log.info("a client failed at TLS: it took too long")
+                _log.info("%s: failed at TLS: it took too long", connection.client[0])
             self._close(connection)
 
     def _close(self, connection: Connection) -> None:

@@ -14,7 +14,7 @@ import socket
 import ssl
 import threading
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 import pytest
 import trustme
@@ -157,9 +157,16 @@ def test_what_follows_a_bad_request_is_dropped(server: Tuple[ServerProcess, int]
 # TLS
 
 
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tuple[int, ssl.SSLContext]]:
+class TLSServer(NamedTuple):
     """A server with TLS that gives its clients half a second, and a context that trusts it."""
+
+    process: ServerProcess
+    port: int
+    context: ssl.SSLContext
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TLSServer]:
     folder = tmp_path_factory.mktemp("tls")
     authority = trustme.CA()
     issued = authority.issue_cert(HOST)
@@ -170,14 +177,14 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tuple[int, ssl.SSL
     authority.configure_trust(context)
     impatient = "import abcwebrtc.serve; abcwebrtc.serve.Server.timeout = 0.5"
     with serving(folder, "--cert", cert, "--key", key, before=impatient) as (server, port):
-        yield port, context
+        yield TLSServer(server, port, context)
         assert server.stop() == 0
         assert "Traceback" not in server.output
 
 
-def test_an_idle_connection_ends_with_a_word_of_tls(tls: Tuple[int, ssl.SSLContext]) -> None:
+def test_an_idle_connection_ends_with_a_word_of_tls(tls: TLSServer) -> None:
     """RFC 9112, section 9.8: or the client can't tell it from an attack."""
-    port, context = tls
+    _, port, context = tls
     with context.wrap_socket(
         connect(port), server_hostname=HOST, suppress_ragged_eofs=False
     ) as client:
@@ -209,10 +216,10 @@ class SlowTLS:
 
 
 def test_tls_byte_by_byte_and_closed_by_the_client_gets_its_answer(
-    tls: Tuple[int, ssl.SSLContext],
+    tls: TLSServer,
 ) -> None:
     """RFC 8446, section 6.1: who has said that he sends no more may read on."""
-    port, context = tls
+    _, port, context = tls
     with connect(port) as sock:
         slow = SlowTLS(context, sock)
         slow.until_done(slow.tls.do_handshake)
@@ -231,16 +238,18 @@ def read_or_end(slow: SlowTLS) -> bytes:
 
 
 @pytest.mark.parametrize("data", [GET, b"\x16\x03\x01\x40\x00", b"\0" * 100, b"\x80\x2e\x01\0\x02"])
-def test_what_is_no_tls_is_closed(tls: Tuple[int, ssl.SSLContext], data: bytes) -> None:
-    port, context = tls
+def test_what_is_no_tls_is_closed(tls: TLSServer, data: bytes) -> None:
+    process, port, context = tls
+    before = len(process.output)
     assert b"HTTP" not in exchange(port, data)
+    wait_for(lambda: f"INFO: {HOST}: failed at TLS: " in process.output[before:])
     with context.wrap_socket(connect(port), server_hostname=HOST) as client:
         client.sendall(GET)
         assert RawAnswer(read_answer(client)).status == 200
 
 
-def test_plain_bytes_within_tls_are_no_request(tls: Tuple[int, ssl.SSLContext]) -> None:
-    port, context = tls
+def test_plain_bytes_within_tls_are_no_request(tls: TLSServer) -> None:
+    _, port, context = tls
     wrapped = context.wrap_socket(connect(port), server_hostname=HOST)
     with socket.socket(fileno=wrapped.detach()) as plain:
         plain.settimeout(WAIT)
