@@ -52,7 +52,9 @@ class Listener:
         return self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
 
     def watch(self, on: bool) -> None:
-        """Have the selector say when a client is there, or not."""
+        """Have the selector say when a client is there, or not; a closed one has none."""
+        if not self.is_open:
+            return
         if on and not self._watched:
             self._selector.register(self._socket, selectors.EVENT_READ, self._data)
         elif self._watched and not on:

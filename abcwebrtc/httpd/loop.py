@@ -38,8 +38,7 @@ LINGER_SECONDS = 2.0
 MAX_DISCARDED_BYTES = 4 * 1024 * 1024
 
 _TICK = 0.5
-_ACCEPT_AT_ONCE = 64
-_ACCEPTS_AT_STOP = 16
+_ACCEPT_AT_ONCE, _ACCEPTS_AT_STOP = 64, 16
 _SELDOM = 60.0
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _LISTENER, _WAKE = object(), object()
@@ -141,11 +140,9 @@ class Server:
         try:
             self._go_on(connection)
             return
-        except ssl.SSLError as error:
-            if before is not State.LINGERING:
-                _log.info("%s: failed at TLS: %s", connection.client[0], error)
         except OSError as error:
-            if before is State.SHAKING_HANDS:
+            of_tls = isinstance(error, ssl.SSLError) and before is not State.LINGERING
+            if of_tls or before is State.SHAKING_HANDS:
                 _log.info("%s: failed at TLS: %s", connection.client[0], error)
         except Exception:
             _log.exception("a connection ended by a fault of the server")
@@ -169,27 +166,31 @@ class Server:
             try:
                 accepted = self._listener.accept()
             except OSError as error:
-                return self._make_room(error)
+                self._complain("can't accept a connection: %s", error.strerror)
+                return self._make_room()
             if accepted is None:
                 return False
+            number = len(self._connections)
+            if number >= self.limit:
+                self._complain("there are %d connections; those that wait longest go", number)
+            room = number < self.limit or self._make_room()
             self._add(*accepted)
+            if not room:
+                return False
         return True
 
-    def _make_room(self, error: OSError) -> bool:
-        """Go on without the resource that is used up, a descriptor as a rule."""
-        self._complain("can't accept a connection: %s", error.strerror)
+    def _make_room(self) -> bool:
+        """Close a connection, or accept none until one is closed."""
         if self._evict():
             return True
-        self._listener.watch(False)  # it would be ready without end; see `_sweep`
+        self._listener.watch(False)
         return False
 
+    def _listen_again(self) -> None:
+        with contextlib.suppress(OSError):  # the system watches no more descriptors
+            self._listener.watch(True)
+
     def _add(self, sock: socket.socket, client: Tuple[str, int]) -> None:
-        if len(self._connections) >= self.limit:
-            number = len(self._connections)
-            self._complain("there are %d connections; those that wait longest are closed", number)
-            if not self._evict():
-                sock.close()
-                return
         connection = Connection(sock, client, time.monotonic() + self.timeout)
         self._connections[connection] = None
         self._crowd.add(connection)
@@ -206,10 +207,14 @@ class Server:
             _log.warning(message, *values)
 
     def _evict(self) -> bool:
-        connection = self._crowd.first_to_go()
-        if connection:
-            self._close(connection)
-        return connection is not None
+        """Close the connection that is to go first, unless its request has just come."""
+        for connection in iter(self._crowd.first_to_go, None):
+            if connection.state is State.READING:
+                self._guard(connection)
+            if connection.state is not State.WORKING:
+                self._close(connection)
+                return True
+        return False
 
     # a request, from its first byte to its answer
 
@@ -237,10 +242,8 @@ class Server:
     def _drop_largest(self) -> None:
         largest = max(self._crowd, key=lambda one: one.held, default=None)
         if largest:
-            self._complain(
-                "requests that are not complete hold %d bytes; the largest is dropped",
-                self._buffered,
-            )
+            message = "requests that are not complete hold %d bytes; the largest is dropped"
+            self._complain(message, self._buffered)
             self._close(largest)
 
     def _next_request(self, connection: Connection, pipelined: bool = False) -> None:
@@ -267,7 +270,8 @@ class Server:
         _log.info("%s: refused with %d: %s", connection.client[0], refused.status, refused)
         connection.received.clear()
         self._count(connection)
-        self._reply(connection, Answer(error_answer(refused.status, refused.message), False))
+        self._give(connection, Answer(error_answer(refused.status, refused.message), False))
+        self._send(connection)
 
     def _work(self, connection: Connection, request: bytes, workers: Workers) -> None:
         connection.state = State.WORKING
@@ -300,16 +304,14 @@ class Server:
         while self._answers:
             connection, answer = self._answers.popleft()
             self._crowd.add(connection)
-            connection.state = State.SENDING
-            connection.reply(answer.data, answer.keep)
-            connection.deadline = time.monotonic() + self.timeout
+            self._give(connection, answer)
             self._guard(connection)
+        self._listen_again()
 
-    def _reply(self, connection: Connection, answer: Answer) -> None:
+    def _give(self, connection: Connection, answer: Answer) -> None:
         connection.state = State.SENDING
         connection.reply(answer.data, answer.keep)
         connection.deadline = time.monotonic() + self.timeout
-        self._send(connection)
 
     def _send(self, connection: Connection) -> None:
         if not connection.send():
@@ -344,9 +346,7 @@ class Server:
     def _sweep(self) -> None:
         now = time.monotonic()
         self._next_sweep = now + _TICK
-        if self._listener.is_open:
-            with contextlib.suppress(OSError):  # the system watches no more descriptors
-                self._listener.watch(True)
+        self._listen_again()
         for connection in [one for one in self._connections if one.deadline <= now]:
             if connection.state is State.READING and connection.received:
                 with contextlib.suppress(OSError):
@@ -368,6 +368,7 @@ class Server:
         self._crowd.remove(connection)
         self._connections.pop(connection, None)
         connection.sock.close()
+        self._listen_again()
 
     def _close_all(self) -> None:
         busy = sum(one.state is State.WORKING for one in self._connections)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -152,6 +153,35 @@ def test_what_follows_a_bad_request_is_dropped(server: Tuple[ServerProcess, int]
     """RFC 9112, section 2.2: a server that can't tell the end of a request closes."""
     for bad in (GET.replace(b": x", b": x\r\nHost: y"), GET.replace(b"/API", b"//[")):
         assert statuses(exchange(server[1], GET * 3 + bad + GET * 3)) == [200, 200, 200, 400]
+
+
+# more clients than there is room for
+
+
+FEW = {
+    "limit": "import abcwebrtc.serve; abcwebrtc.serve._connection_limit = lambda most: 3",
+    "descriptors": "import abcwebrtc.serve; abcwebrtc.serve._connection_limit = lambda most: 999",
+}
+
+
+@pytest.mark.parametrize("what", FEW)
+def test_who_has_asked_is_answered_before_he_makes_room(tmp_path: Path, what: str) -> None:
+    """All come at once; otherwise each would be closed, unread, for the next one."""
+    with serving(tmp_path, before=FEW[what]) as (server, port), contextlib.ExitStack() as stack:
+        pid = server.process.pid
+        assert fetch(port).status == 200
+        if what == "descriptors":
+            few = len(os.listdir(f"/proc/{pid}/fd")) + 2
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (few, few))
+        server.process.send_signal(signal.SIGSTOP)
+        os.waitpid(pid, os.WUNTRACED)
+        clients = [stack.enter_context(connect(port)) for _ in range(60)]
+        for client in clients:
+            client.sendall(GET)
+        server.process.send_signal(signal.SIGCONT)
+        assert [RawAnswer(read_answer(client)).status for client in clients] == [200] * 60
+        assert server.stop() == 0
+        assert "Traceback" not in server.output
 
 
 # TLS
