@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # no test is about time
+settings.load_profile("patient")
 
 
 def missing(what: str) -> NoReturn:

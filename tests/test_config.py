@@ -553,7 +553,7 @@ ENTRIES = ["webrtc.enable", "webrtc.coturn", "webrtc.rtc_configuration", "webrtc
 ENTRIES += ["webrtc.desktop", "jwt_token_user", "webrtc.x"]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from(ENTRIES), VALUES, max_size=4))
 def test_any_mapping_is_a_configuration_or_a_config_error_and_stays_as_it_is(mapping):
     before = repr(mapping)

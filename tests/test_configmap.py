@@ -112,7 +112,7 @@ TEXTS = st.lists(st.sampled_from(PIECES), max_size=60).map("".join)
 _FILES = HealthCheck.function_scoped_fixture
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[_FILES])
+@settings(max_examples=40, suppress_health_check=[_FILES])
 @given(TEXTS)
 def test_any_text_is_as_kubectl_prints_it(tmp_path: Path, text: str) -> None:
     file = tmp_path / "od.config"
@@ -120,7 +120,7 @@ def test_any_text_is_as_kubectl_prints_it(tmp_path: Path, text: str) -> None:
     assert manifest_text(text) == kubectl(file, "n").stdout.decode()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(TEXTS | st.text(st.characters(exclude_categories=["Cs"])))
 @example("[global]\n\u2028")
 @example("a\u2028")
@@ -406,7 +406,6 @@ VALUES: Dict[str, Any] = {"min_size": 6, "max_size": 20}
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=0x17F), **VALUES)
 
 
-@settings(deadline=None)
 @given(SECRETS, SECRETS, st.booleans())
 @example("'quoted'", '"double"', True)
 @example("a#comment", "#another", False)

@@ -55,7 +55,7 @@ def test_the_known_vector_comes_out(secret):
     assert (made.ttl, made.expires_at) == (39, 12334939)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(SECRETS, st.none() | USERIDS, TTLS)
 def test_the_password_is_that_of_the_draft(secret, user, ttl):
     made = mint_turn_credentials(secret, ttl, user, NOW)
@@ -219,7 +219,7 @@ def test_a_user_that_is_no_text_is_a_type_error(user):
 # Verifying.
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(SECRETS, st.none() | USERIDS, TTLS, st.lists(SECRETS, max_size=3), st.integers(0, 3))
 def test_what_was_minted_is_verified_by_any_place_in_the_secrets(secret, user, ttl, others, place):
     made = mint_turn_credentials(secret, ttl, user, NOW)
@@ -228,7 +228,7 @@ def test_what_was_minted_is_verified_by_any_place_in_the_secrets(secret, user, t
     assert verify_turn_credentials(iter(secrets), made.username, made.password, NOW)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(SECRETS, st.none() | USERIDS, st.integers(0, 10**4), st.characters(), st.booleans())
 def test_any_changed_character_is_refused(secret, user, place, character, in_password):
     made = mint_turn_credentials(secret, 60, user, NOW)
@@ -240,7 +240,7 @@ def test_any_changed_character_is_refused(secret, user, place, character, in_pas
     assert verify_turn_credentials(secret, *texts, now=NOW) is False
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(SECRETS, st.none() | USERIDS, st.integers(0, 10**4), st.booleans())
 def test_any_missing_or_doubled_character_is_refused(secret, user, place, in_password):
     made = mint_turn_credentials(secret, 60, user, NOW)
@@ -252,7 +252,7 @@ def test_any_missing_or_doubled_character_is_refused(secret, user, place, in_pas
         assert verify_turn_credentials(secret, *texts, now=NOW) is False
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(SECRETS, st.lists(SECRETS, max_size=3))
 def test_other_secrets_refuse(secret, others):
     made = mint_turn_credentials(secret, 60, "fry", NOW)
@@ -325,7 +325,7 @@ def test_a_signed_username_of_the_right_form_is_accepted(username):
 ANYTHING = st.text(max_size=30) | st.text(st.characters(), max_size=30)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(ANYTHING | ANYTHING.map("1700000060:{}".format), ANYTHING)
 def test_garbage_is_refused_and_never_raises(username, password):
     assert verify_turn_credentials(["s", "t"], username, password, NOW) is False
@@ -380,7 +380,7 @@ def test_every_secret_is_compared_in_constant_time(monkeypatch, minted_by, usern
 # Pseudonyms.
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(SECRETS, st.text(st.characters(), min_size=1, max_size=300))
 def test_a_pseudonym_of_any_text_is_hex_and_mintable(key, user):
     name = pseudonym(key, user)
@@ -389,7 +389,7 @@ def test_a_pseudonym_of_any_text_is_hex_and_mintable(key, user):
     assert mint_turn_credentials(key, 60, name, NOW).username.endswith(name)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.text(st.characters(), min_size=1, max_size=20),
     st.text(st.characters(), min_size=1, max_size=20),

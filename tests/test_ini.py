@@ -158,7 +158,7 @@ TEXTS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(TEXTS)
 def test_any_mix_of_lines_is_read_or_refused_as_cherrypy_does(text):
     try:
@@ -177,7 +177,7 @@ def test_any_mix_of_lines_is_read_or_refused_as_cherrypy_does(text):
     assert {name: {**defaults, **own} for name, own in actual.items()} == expected
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text())
 def test_any_text_is_read_or_refused_with_a_config_error(text):
     for prefix in ("", "[global]\nk:"):
@@ -362,7 +362,7 @@ def test_a_budget_is_shared_by_all_entries():
         list(map(names.expand, names.entries.values()))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(LINES, max_size=10))
 def test_any_entry_is_expanded_or_refused_as_cherrypy_does(lines: List[str]):
     text = "\n".join(["[global]", *lines])

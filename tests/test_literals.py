@@ -122,7 +122,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(VALUES)
 def test_the_repr_of_plain_data_is_read_back(value):
     text = repr(value)
@@ -156,7 +156,7 @@ def is_plain(text: str) -> bool:
     )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(TOKENS, min_size=1, max_size=9).map(" ".join))
 def test_any_mix_of_tokens_has_cherrypys_value_or_is_refused(text):
     with warnings.catch_warnings():
@@ -175,7 +175,7 @@ def test_any_mix_of_tokens_has_cherrypys_value_or_is_refused(text):
         assert repr(value) == repr(expected)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text(st.characters(exclude_characters="\r")) | st.text("'\"()[]{}\\\n #,:-+*1aeb\t\x00"))
 def test_any_text_has_a_value_or_is_refused(text):
     try:

@@ -10,7 +10,7 @@ from typing import Any, List
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from abcwebrtc.errors import ManifestError
@@ -193,7 +193,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(JSON.filter(lambda value: value is not None), max_size=3))
 def test_any_data_can_be_written_and_read_again(documents: List[Any]) -> None:
     written = yaml_text(documents)
@@ -201,7 +200,6 @@ def test_any_data_can_be_written_and_read_again(documents: List[Any]) -> None:
     assert list(yaml.load_all(written, Loader=yaml.SafeLoader)) == documents
 
 
-@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.text(), JSON), min_size=1, max_size=3), st.integers(0, 4))
 def test_any_json_comes_back_as_it_was(documents: List[Any], indent: int) -> None:
     text = "".join(json.dumps(item, indent=indent or None) + "\n" for item in documents)
@@ -292,7 +290,6 @@ def test_a_bad_file_gets_one_message_that_quotes_no_value(text: str, start: str)
     assert "\n" not in message
 
 
-@settings(deadline=None)
 @given(
     st.text(alphabet="ab01:-?[]{}&*!|>'\"%@`#,~=<.\\ \n\t\r\ufeff\x00\u00e9", max_size=40)
     | st.text(max_size=40)

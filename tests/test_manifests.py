@@ -6,7 +6,7 @@ from typing import Any, Dict
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from abcwebrtc import ConfigError, CredentialError, WebRTCConfig, desktop_environment
@@ -124,7 +124,6 @@ def test_a_style_that_needs_a_user_needs_one_here_too() -> None:
         environment(webrtc__coturn=coturn, webrtc__desktop={"turn": True})
 
 
-@settings(deadline=None)
 @given(st.text(), st.text())
 def test_whatever_a_login_is_it_can_be_read_back(username: str, password: str) -> None:
     username, password = (text.encode("utf-8", "replace").decode() for text in (username, password))

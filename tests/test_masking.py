@@ -7,7 +7,7 @@ import json
 from typing import Any, Dict, List
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from abcwebrtc.manifestfiles import Manifests
@@ -152,7 +152,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(JSON, JSON, st.sampled_from(SPOTS), st.sampled_from(FORMATS), st.integers(0, 2))
 def test_whatever_stands_around_it_a_secret_never_shows(
     one: Any, two: Any, spot: Any, form: Manifests, depth: int
@@ -166,7 +165,6 @@ def test_whatever_stands_around_it_a_secret_never_shows(
         assert json.dumps(secret) not in text
 
 
-@settings(deadline=None)
 @given(JSON, JSON)
 def test_equal_manifests_differ_in_nothing_and_others_in_something(one: Any, two: Any) -> None:
     assert diff([one], [copy.deepcopy(one)]) == []

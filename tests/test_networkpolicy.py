@@ -318,7 +318,6 @@ def opened_by(manifest: Any) -> List[Tuple[Opened, Optional[int]]]:
     return found
 
 
-@settings(deadline=None)
 @given(SERVERS)
 def test_every_uri_is_opened_once_and_nothing_else_is(servers: Any) -> None:
     wanted: Set[Opened] = set().union(*(expected_of(*server) for server in servers))
@@ -326,7 +325,6 @@ def test_every_uri_is_opened_once_and_nothing_else_is(servers: Any) -> None:
     assert sorted(found) == sorted((opened, None) for opened in wanted)
 
 
-@settings(deadline=None)
 @given(SERVERS, RANGES)
 def test_relay_ports_add_their_range_to_turn_servers_and_nothing_else(
     servers: Any, relay: Any
@@ -351,7 +349,6 @@ def test_relay_ports_add_their_range_to_turn_servers_and_nothing_else(
     assert set(found) == wanted - within
 
 
-@settings(deadline=None)
 @given(SERVERS, st.randoms())
 def test_the_order_of_the_servers_does_not_matter(servers: Any, chance: random.Random) -> None:
     shuffled = [*servers, servers[0]]
@@ -562,7 +559,7 @@ def test_a_wrong_option_is_exit_2_and_says_what_to_write(
 LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(LABELS, LABELS, LABELS, LABELS)
 def test_whatever_name_is_taken_comes_back_from_yaml_as_text(
     name: str, namespace: str, key: str, value: str

@@ -248,7 +248,7 @@ def files(draw: Any) -> str:
     return "".join(draw(st.permutations(parts)))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(files(), st.sampled_from(["\n", "\r\n", "\r"]))
 def test_any_file_of_literals_has_the_values_that_cherrypy_gives(text, line_end):
     text = text.replace("\n", line_end)
@@ -277,7 +277,7 @@ def damaged_files(draw: Any) -> str:
     return text
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(damaged_files())
 def test_a_damaged_file_is_refused_or_has_the_values_that_cherrypy_gives(text):
     # Python 3.11 reads a header up to its last bracket, the 3.8 of pyos up to its first.
@@ -297,7 +297,7 @@ def test_a_damaged_file_is_refused_or_has_the_values_that_cherrypy_gives(text):
     assert set(used(config)) == set(used(expected))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text())
 def test_any_text_raises_nothing_but_config_errors(text):
     for prefix in ("", "[global]\n", "[global]\nwebrtc.a: ", "[global]\na: %(b)s\nb:"):
@@ -310,7 +310,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("od")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(data=st.binary())
 def test_any_bytes_raise_nothing_but_config_errors(folder, data):
     for prefix in (b"", b"[global]\nwebrtc.a: "):

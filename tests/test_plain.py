@@ -40,7 +40,7 @@ def nested(depth, wrap):
     return value
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(JSON)
 def test_freezing_and_thawing_gives_equal_json_back(value):
     frozen, errors = freeze_alone(value)
@@ -48,7 +48,7 @@ def test_freezing_and_thawing_gives_equal_json_back(value):
     assert json.dumps(thaw(frozen)) == json.dumps(value)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(JSON)
 def test_what_is_thawed_or_copied_shares_nothing(value):
     before = json.dumps(value)

@@ -498,7 +498,6 @@ def places(value: Any) -> List[List[Any]]:
 
 @given(st.sampled_from(places(BASE)), ODD, st.sampled_from([[], ["--secret"], ["--diff"]]))
 @settings(
-    deadline=None,
     max_examples=200,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -517,7 +516,7 @@ def test_whatever_stands_in_a_pod_it_is_printed_or_refused(
 
 
 @given(st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda text: text.encode())))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_input_is_exit_0_or_1(run: Any, data: bytes) -> None:
     assert run(data).status == 1
     assert run(b"kind: Pod\nspec: " + data).status in (0, 1)

@@ -695,7 +695,7 @@ CONFIGS = [
 ]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(pods(), st.sampled_from(CONFIGS), st.booleans())
 def test_whatever_the_pod(pod: Dict[str, Any], config: WebRTCConfig, by_secret: bool) -> None:
     assert_valid(pod)

@@ -8,7 +8,7 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from kubernetes.utils import quantity
 
@@ -126,14 +126,12 @@ GRAMMAR = st.from_regex(
 ).filter(str.isascii)
 
 
-@settings(deadline=None)
 @given(GRAMMAR)
 @example("999999999.999999Ei")
 def test_every_quantity_is_what_the_client_says(text: str) -> None:
     assert parse_quantity(text) == parse_with_client(text)
 
 
-@settings(deadline=None)
 @given(st.from_regex(r"[+-]?[0-9.eE_ ]{1,6}[a-zA-Z]{0,2}", fullmatch=True) | st.text(max_size=8))
 @example("1Mi")
 @example("1_0Ki")

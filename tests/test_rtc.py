@@ -298,7 +298,7 @@ COTURNS = st.lists(
 ).map(copy.deepcopy)  # what is sampled would be shared, and is spoilt below
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(COTURNS, STATICS)
 def test_a_merge_changes_nothing_and_shares_nothing(coturn, static):
     given = copy.deepcopy((coturn, static))
@@ -315,7 +315,7 @@ def test_a_merge_changes_nothing_and_shares_nothing(coturn, static):
     assert json.dumps(build_rtc_configuration(config, "fry", NOW)) == expected
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(COTURNS, STATICS)
 def test_a_merge_is_the_static_part_and_one_verifiable_entry_a_server(coturn, static):
     result = build(coturn, static, "fry")

@@ -177,7 +177,7 @@ def test_a_secret_that_is_not_unicode_is_refused_without_showing_it():
 # The keyed hashes.
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.binary(min_size=1, max_size=200), st.binary(max_size=600))
 def test_the_keyed_hashes_equal_those_of_hmac(key, message):
     secret = Secret(key)

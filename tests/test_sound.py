@@ -416,7 +416,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from(KEYS + UNUSED_KEYS) | st.text(max_size=3), JSON, max_size=3))
 def test_any_value_is_taken_or_refused_without_being_quoted(entry: Any) -> None:
     found, errors, warnings = read_mapping({"desktop.pod": {"sound": {**ENTRY, **entry}}})

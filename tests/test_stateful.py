@@ -347,7 +347,6 @@ class Rotation(RuleBasedStateMachine):
 Rotation.TestCase.settings = settings(
     max_examples=30,
     stateful_step_count=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
 TestRotation = Rotation.TestCase

@@ -158,19 +158,19 @@ def test_a_scheme_has_any_case_and_prints_small(text, canonical):
     assert str(parse_ice_uri(text)) == canonical
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(URIS)
 def test_a_printed_uri_parses_to_itself(uri):
     assert parse_ice_uri(str(uri)) == uri
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(URIS.map(str))
 def test_canonical_text_prints_as_it_was(text):
     assert str(parse_ice_uri(text)) == text
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(max_size=40) | ALMOST | ALMOST.map("turn:{}".format) | ALMOST.map("stun:{}".format))
 def test_arbitrary_text_is_a_uri_or_a_config_error(text):
     try:
@@ -182,7 +182,7 @@ def test_arbitrary_text_is_a_uri_or_a_config_error(text):
     assert re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", uri.host)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.ip_addresses(v=6).map(str))
 def test_an_ipv6_address_needs_brackets(address):
     assert parse_server("turn", f"[{address}]:3478").host == f"[{address}]"

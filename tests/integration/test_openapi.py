@@ -36,7 +36,6 @@ credentials = schema.include(tag="credentials")
 bounded = settings(
     max_examples=30,
     derandomize=True,
-    deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
 )

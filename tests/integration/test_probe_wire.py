@@ -97,7 +97,7 @@ def good(request: bytes) -> bytes:
 
 
 @given(cuts=st.lists(st.integers(1, 40), max_size=6))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_stream_may_come_in_any_pieces(cuts: List[int]) -> None:
     def answer(request: bytes) -> List[bytes]:
         whole = channel_data(b"before") + good(request)

@@ -396,9 +396,7 @@ LINE_BYTES = st.binary(min_size=1, max_size=60).filter(lambda data: b"\n" not in
 AWKWARD = st.lists(st.sampled_from([b" ", b"=", b'"', b"'", b"\t", b";", b"#", b"a", b"\\", b"\r"]))
 
 
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(LINE_BYTES | AWKWARD.map(b"".join), min_size=20, max_size=40))
 def test_coturn_agrees_on_any_bytes(tmp_path: Path, values: List[bytes]) -> None:
     # The number makes every secret one of a kind, so that no other line lets it in.
