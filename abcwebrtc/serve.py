@@ -8,13 +8,13 @@ import queue
 import resource
 import signal
 import socket
-import ssl
 import threading
 from dataclasses import dataclass
-from typing import Any, Callable, Optional, Set
+from typing import Any, Callable, NamedTuple, Optional, Set
 
 from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
 from abcwebrtc.httpd.loop import MAX_CONNECTIONS, MAX_TLS_CONNECTIONS, Server
+from abcwebrtc.servercertificate import ServerCertificate
 
 _STOPS = {signal.SIGTERM, signal.SIGINT}
 _BACKLOG = 1024
@@ -59,15 +59,27 @@ def run_server(
 
     Raises `ConfigError` when it can't listen, or the certificate can't be used.
     """
-    context = _tls_context(listen.cert, listen.key) if listen.cert and listen.key else None
+    tls = ServerCertificate(listen.cert, listen.key) if listen.cert and listen.key else None
     with _listening_socket(listen) as listener:
         base_url = _base_url(listener, listen)
-        limit = _connection_limit(MAX_TLS_CONNECTIONS if context else MAX_CONNECTIONS)
-        server = Server(app, listener, context, limit)
-        _run_until_signal(server, lambda: ready(base_url), lambda: asked(base_url))
+        limit = _connection_limit(MAX_TLS_CONNECTIONS if tls else MAX_CONNECTIONS)
+        server = Server(app, listener, tls.wrap if tls else None, limit)
+        actions = _Actions(
+            lambda: ready(base_url), lambda: asked(base_url), tls.refresh if tls else lambda: None
+        )
+        _run_until_signal(server, actions)
 
 
-def _run_until_signal(server: Server, ready: Callable[[], None], asked: Callable[[], None]) -> None:
+class _Actions(NamedTuple):
+    """What the main thread does while the server serves."""
+
+    ready: Callable[[], None]
+    asked: Callable[[], None]
+    always: Callable[[], None]
+    """Twice a second, or more often."""
+
+
+def _run_until_signal(server: Server, actions: _Actions) -> None:
     signals: "queue.SimpleQueue[int]" = queue.SimpleQueue()
     handlers = {number: signal.getsignal(number) for number in (*_STOPS, signal.SIGUSR1)}
     for number in handlers:
@@ -77,10 +89,11 @@ def _run_until_signal(server: Server, ready: Callable[[], None], asked: Callable
     worker.start()
     came: Set[int] = set()
     try:
-        ready()
+        actions.ready()
         while worker.is_alive() and not came & _STOPS:
             if signal.SIGUSR1 in came:
-                asked()
+                actions.asked()
+            actions.always()
             came = _wait_for_signals(signals)
     finally:
         for number in _STOPS:
@@ -143,43 +156,6 @@ def _bind(listener: socket.socket, address: Any) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def _tls_context(cert: str, key: str) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2  # the default depends on the system
-    # A client could have the server compute without end.
-    context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0)
-    for file in (cert, key):
-        try:
-            with open(file, "rb"):
-                continue
-        except OSError as error:
-            reason = f"can't be read: {error.strerror}"
-        raise ConfigError(Problem(reason, "", file))
-    try:
-        context.load_cert_chain(cert, key, password=_no_pass_phrase)
-        return context
-    except _EncryptedKeyError:
-        reason = "the key is encrypted; give one without a pass phrase"
-    except ssl.SSLError as error:
-        reason = _why_refused(error)
-    raise ConfigError(Problem(reason, "", f"{cert}, {key}"))
-
-
-def _why_refused(error: ssl.SSLError) -> str:
-    """Say what is wrong with a certificate and its key; OpenSSL's own words are for programmers."""
-    if "TOO_SMALL" in (error.reason or "") or "TOO_WEAK" in (error.reason or ""):
-        return "this system's OpenSSL takes the key for too weak; RSA needs 2048 bits"
-    return "certificate and key are not a pair of PEM files"
-
-
-class _EncryptedKeyError(Exception):
-    pass
-
-
-def _no_pass_phrase() -> str:
-    raise _EncryptedKeyError
 
 
 def _base_url(listener: socket.socket, listen: Listen) -> str:

@@ -708,21 +708,6 @@ def test_a_listener_gives_what_is_there_and_passes_over_what_has_gone() -> None:
         assert not listener.is_open
 
 
-@pytest.mark.parametrize(
-    ("reason", "words"),
-    [
-        ("EE_KEY_TOO_SMALL", "too weak"),
-        ("CA_MD_TOO_WEAK", "too weak"),
-        ("KEY_VALUES_MISMATCH", "not a pair"),
-        (None, "not a pair"),
-    ],
-)
-def test_a_weak_certificate_is_called_weak(reason: Optional[str], words: str) -> None:
-    error = ssl.SSLError(1, "in words of OpenSSL")
-    error.reason = reason  # type: ignore[assignment]
-    assert words in abcwebrtc.serve._why_refused(error)
-
-
 # output that gets lost
 
 

@@ -87,6 +87,7 @@ class Certificates:
         }
         for name, data in files.items():
             (folder / name).write_bytes(data)
+        os.mkfifo(folder / "fifo")
 
     def arguments(self, cert: str = "cert.pem", key: str = "key.pem") -> Tuple[str, ...]:
         return ("--cert", str(self.folder / cert), "--key", str(self.folder / key))
@@ -381,7 +382,8 @@ def test_it_does_not_start_without_a_key_for_tokens(
     [
         ("missing.pem", "key.pem", ["missing.pem: error: can't be read: No such file"]),
         ("cert.pem", "missing.pem", ["missing.pem: error: can't be read: No such file"]),
-        ("cert.pem", "", ["can't be read: Is a directory"]),
+        ("cert.pem", "", ["is not a regular file"]),
+        ("cert.pem", "fifo", ["fifo: error: is not a regular file"]),
         ("empty.pem", "key.pem", ["empty.pem", "not a pair of PEM files"]),
         ("key.pem", "key.pem", ["not a pair of PEM files"]),
         ("cert.pem", "cert.pem", ["not a pair of PEM files"]),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import selectors
 import socket
 import ssl
-from typing import Any, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 Accepted = Tuple[socket.socket, Tuple[str, int]]
+Secure = Callable[[socket.socket], ssl.SSLSocket]
+"""Makes the server's side of a TLS connection; the handshake is left to its user."""
 
 
 class Listener:
@@ -16,12 +18,12 @@ class Listener:
     def __init__(
         self,
         sock: socket.socket,
-        context: Optional[ssl.SSLContext],
+        secure: Optional[Secure],
         selector: selectors.BaseSelector,
         data: Any,
     ) -> None:
         sock.setblocking(False)
-        self._socket, self._context = sock, context
+        self._socket, self._secure = sock, secure
         self._selector, self._data = selector, data
         self._watched = False
         self.is_open = True
@@ -47,9 +49,7 @@ class Listener:
     def _prepare(self, sock: socket.socket) -> socket.socket:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if not self._context:
-            return sock
-        return self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        return self._secure(sock) if self._secure else sock
 
     def watch(self, on: bool) -> None:
         """Have the selector say when a client is there, or not; a closed one has none."""

@@ -18,7 +18,7 @@ from typing import Any, Deque, Dict, Optional, Tuple
 
 from abcwebrtc.httpd.connection import Connection, Crowd, State
 from abcwebrtc.httpd.framing import RefusedError
-from abcwebrtc.httpd.listener import Listener
+from abcwebrtc.httpd.listener import Listener, Secure
 from abcwebrtc.httpd.workers import Workers
 from abcwebrtc.httpd.wsgi import CONTINUE, Answer, Responder, error_answer
 
@@ -61,11 +61,11 @@ class Server:
         self,
         app: Any,
         listener: socket.socket,
-        context: Optional[ssl.SSLContext] = None,
+        secure: Optional[Secure] = None,
         limit: int = MAX_CONNECTIONS,
     ) -> None:
         self.limit = limit
-        self._responder = Responder(app, listener.getsockname()[:2], context is not None)
+        self._responder = Responder(app, listener.getsockname()[:2], secure is not None)
         self._workers = Workers(THREADS, self._fail)
         self._pipeline_workers = Workers(PIPELINE_THREADS, self._fail)
         self._answers: Deque[Tuple[Connection, Answer]] = collections.deque()
@@ -73,7 +73,7 @@ class Server:
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
         self._woken.setblocking(False)
-        self._listener = Listener(listener, context, self._selector, _LISTENER)
+        self._listener = Listener(listener, secure, self._selector, _LISTENER)
         self._selector.register(self._woken, _READ, _WAKE)
         self._connections: Dict[Connection, None] = {}
         self._crowd = Crowd()
