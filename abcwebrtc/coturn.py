@@ -32,7 +32,7 @@ KEYS = (
     *(PSEUDONYM_KEY + place for place in _PLACES),
 )
 _PLACEHOLDER = re.compile(
-    rb"change.?me|super.?secret|your.?secret|placeholder|example|^<.*>$", re.IGNORECASE
+    rb"change.?me|super.?secret|your.?(secret|coturn)|placeholder|example|^<.*>$", re.IGNORECASE
 )
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|(stuns?|turns?):(?![0-9]+(\?|$))", re.IGNORECASE)
 _KNOWN_SCHEME = re.compile(r"(stuns?|turns?|https?|wss?)(:|://)", re.IGNORECASE)

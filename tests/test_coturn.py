@@ -603,6 +603,7 @@ UNWISE = [
     ("mysupersecretsecret", [PLACEHOLDER]),
     ("<static-auth-secret>", [PLACEHOLDER]),
     ("placeholder-placeholder", [PLACEHOLDER]),
+    ("the-static-auth-secret-of-your-coturn", [PLACEHOLDER]),
     ("an-example-of-a-secret", [PLACEHOLDER]),
     ("Secret", [PLACEHOLDER]),
     ("password", [PLACEHOLDER]),

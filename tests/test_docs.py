@@ -63,6 +63,7 @@ def od_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @each("ini")
 def test_a_configuration_on_a_page_is_valid_and_not_unwise(block: Block, tmp_path: Path) -> None:
+    """All but its secret, which anybody can read there."""
     part = block.text if block.text.startswith("[global]") else "[global]\n" + block.text
     mapping = {**parse_od_config(full_example()), **parse_od_config(part)}
     secret = "a-secret-that-is-long-enough"
@@ -70,7 +71,8 @@ def test_a_configuration_on_a_page_is_valid_and_not_unwise(block: Block, tmp_pat
     for name in re.findall(r"'secrets/(.*?)'", part):
         (tmp_path / "secrets" / name).write_text(secret)
     environ = dict.fromkeys(("TURN_SECRET", "TURN_PSEUDONYM_KEY"), secret)
-    assert WebRTCConfig.from_mapping(mapping, environ, folder=str(tmp_path)).warnings == ()
+    warnings = WebRTCConfig.from_mapping(mapping, environ, folder=str(tmp_path)).warnings
+    assert [one for one in warnings if "is a placeholder" not in one.message] == []
 
 
 def test_the_full_examples_are_the_same_on_every_page() -> None:
