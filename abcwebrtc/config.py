@@ -26,6 +26,10 @@ RTC_CONFIGURATION, RTC_CONSTRAINTS = "webrtc.rtc_configuration", "webrtc.rtc_con
 USER_TOKEN = "jwt_token_user"  # noqa: S105, the name of an entry
 KEYS = (ENABLE, RTC_CONFIGURATION, COTURN, RTC_CONSTRAINTS, DESKTOP)
 PUBLIC_KEY_FILE = "jwtuserpublickeyfile"
+_NO_SERVER = (
+    "is True, but there is no STUN and no TURN server, so there is sound only where browsers "
+    "reach the desktops themselves; write webrtc.coturn"
+)
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,8 @@ def _user_token_key_file(findings: Findings, value: Any) -> Optional[str]:
 def _check_together(findings: Findings, config: WebRTCConfig) -> None:
     """Warn of what is unwise only in combination."""
     schemes = [uri.scheme for uri in config.uris]
+    if config.enable and not schemes:
+        findings.warn((ENABLE,), _NO_SERVER)
     has_turn = any(scheme in TURN_SCHEMES for scheme in schemes)
     if config.rtc_configuration.get("iceTransportPolicy") == "relay" and not has_turn:
         path = (RTC_CONFIGURATION, "iceTransportPolicy")

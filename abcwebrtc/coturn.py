@@ -38,6 +38,7 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|(stuns?|turns?):(?![0-9]+(\?|$))", r
 _KNOWN_SCHEME = re.compile(r"(stuns?|turns?|https?|wss?)(:|://)", re.IGNORECASE)
 _QUOTED = re.compile(rb"([\s=].*|.*\s|'.*'|\".*\")", re.DOTALL)
 _NO_DTLS = "is turns over udp, that is DTLS, which browsers do not speak; use tcp"
+_NO_NAME = "is turns with an address, which Firefox passes over; write a name of its certificate"
 _TWICE = "is given twice; keep one of them"
 _BARE_PLACEHOLDERS = (b"secret", b"password", b"static-auth-secret", b"north")
 
@@ -221,6 +222,8 @@ class _Parser:
             self._findings.warn(path, "uses port 53, which browsers refuse; coturn's is 3478")
         if uri and protocol == "turns" and uri.transport == "udp":
             self._findings.warn(path, _NO_DTLS)
+        if uri and protocol == "turns" and uri.is_address:
+            self._findings.warn(path, _NO_NAME)
         return uri
 
     def _transports(self, protocol: str) -> Tuple[str, ...]:

@@ -56,9 +56,13 @@ def _texts(urls: Any) -> Any:
     return urls if isinstance(urls, tuple) else (urls,)
 
 
+def _kind(frozen: Any) -> str:
+    return kind([] if isinstance(frozen, tuple) else frozen)  # most write lists, few tuples
+
+
 def _check_server(findings: Findings, path: KeyPath, server: Any) -> None:
     if not isinstance(server, Mapping):
-        findings.error(path, f"must be a dict with 'urls', not {kind(server)}")
+        findings.error(path, f"must be a dict with 'urls', not {_kind(server)}")
         return
     urls = server.get("urls")
     if "urls" not in server:
@@ -79,7 +83,7 @@ def _check_server(findings: Findings, path: KeyPath, server: Any) -> None:
 
 def _check_url(findings: Findings, path: KeyPath, text: Any) -> Optional[str]:
     if not isinstance(text, str):
-        findings.error(path, f"must be text such as 'stun:host:3478', not {kind(text)}")
+        findings.error(path, f"must be text such as 'stun:host:3478', not {_kind(text)}")
         return None
     uri: Optional[IceURI] = findings.attempt(path, lambda: parse_ice_uri(_without_stun_query(text)))
     if uri is None:

@@ -33,6 +33,11 @@ class IceURI:
     transport: Optional[str] = None
 
     @property
+    def is_address(self) -> bool:
+        """Whether `host` is an IP address; no name ends in a label of digits."""
+        return self.host.startswith("[") or self.host.rpartition(".")[2].isdigit()
+
+    @property
     def default_port(self) -> int:
         """5349 for stuns and turns, 3478 for stun and turn."""
         return 5349 if self.scheme in ("stuns", "turns") else 3478

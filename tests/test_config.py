@@ -142,7 +142,8 @@ def test_a_valid_configuration_has_no_warning(mapping, uris, enable):
     config = load({"webrtc.enable": enable, **mapping})
     assert config.enable is enable
     assert list(map(str, config.uris)) == uris
-    assert config.warnings == ()
+    expected = ["webrtc.enable"] if enable and not uris else []
+    assert [warning.path for warning in config.warnings] == expected
 
 
 def gconfig():
@@ -473,6 +474,10 @@ FIVE = {**COTURN, "url": ["a", "b", "c", "d", "e"]}
 RELAY = {"iceTransportPolicy": "relay"}
 STATIC_TURN = {"urls": "turn:a", **LOGIN}
 TOGETHER = [
+    (
+        {"webrtc.enable": True},
+        "webrtc.enable: is True, but there is no STUN and no TURN server, so there is sound only ",
+    ),
     (
         {"webrtc.rtc_configuration": RELAY},
         "webrtc.rtc_configuration.iceTransportPolicy: is 'relay', but there is no TURN server: ",

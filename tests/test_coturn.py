@@ -336,6 +336,15 @@ def test_port_53_is_a_warning(url, path):
     assert len(servers) == 1
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "[2001:db8::1]:5349"])
+def test_turns_with_an_address_is_a_warning_and_turn_is_not(host):
+    message = "is turns with an address, which Firefox passes over; write a name of its certificate"
+    servers, errors, warnings = parse_one({"url": [host, "a"], "protocol": "turns"})
+    assert (errors, warnings) == ([], [f"coturn.url[0]: {message}"])
+    assert len(servers) == 1
+    assert parse_one({"url": host})[2] == []
+
+
 # ttl.
 
 

@@ -78,6 +78,7 @@ BAD = [
     ({"iceServers": "stun:a"}, "rtc.iceServers: must be a list of dicts, not text"),
     ({"iceServers": {"urls": "stun:a"}}, "rtc.iceServers: must be a list of dicts, not "),
     ({"iceServers": ["stun:a"]}, "rtc.iceServers[0]: must be a dict with 'urls', not text"),
+    ({"iceServers": [["stun:a"]]}, "rtc.iceServers[0]: must be a dict with 'urls', not a list"),
     ({"iceServers": [{"urls": "stun:a"}, None]}, "rtc.iceServers[1]: must be a dict with 'urls'"),
     ({"iceServers": [{}]}, "rtc.iceServers[0]: has no 'urls'"),
     (

@@ -72,6 +72,15 @@ WRONG_LINES = {
     "a manifest without a name": (["new-secret", "--format", "kubernetes"], "needs --name"),
     "a name that no Secret has": (["new-secret", "--name", "A B"], "abcdesktop-turn"),
     "a key that no Secret has": (["new-secret", "--key", ".."], "static-auth-secret"),
+    "a name for a file": (["new-secret", "--name", "a"], "--name goes with --format kubernetes"),
+    "a namespace for turnserver": (
+        ["new-secret", "--format", "turnserver", "-n", "a"],
+        "--namespace goes with --format kubernetes",
+    ),
+    "a realm for a manifest": (
+        ["new-secret", "--format", "kubernetes", "--name", "a", "--realm", "b"],
+        "--realm goes with --format turnadmin",
+    ),
     "replace without output": (["new-secret", "--replace"], "goes with --output"),
     "keep with output": (["new-secret", "--keep", "a", "--output", "b"], "leave --keep out"),
     "output to a minus sign": (["new-secret", "--output", "-"], "leave --output out"),

@@ -225,9 +225,10 @@ def test_every_request_is_logged_once(server: ServerProcess) -> None:
     assert server.output.count("marked-once") == 1
 
 
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
 @pytest.mark.usefixtures("ipv6_loopback")
-def test_it_serves_on_ipv6(tmp_path: Path) -> None:
-    with running_server(write_od_config(tmp_path), "--host", "::1") as running:
+def test_it_serves_on_ipv6(tmp_path: Path, host: str) -> None:
+    with running_server(write_od_config(tmp_path), "--host", host) as running:
         assert running.base_url.startswith("http://[::1]:")
         assert request(running.base_url + RTC_PATH, {}, bearer()).status == 200
 

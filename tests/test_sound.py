@@ -379,18 +379,23 @@ def test_an_entry_that_is_off_needs_neither_acl_nor_image(acl: Any) -> None:
     assert found is not None
 
 
+STUN = {"webrtc.rtc_configuration": {"iceServers": [{"urls": "stun:a"}]}}
+
+
 @pytest.mark.parametrize("on", [True, False])
 @pytest.mark.parametrize("enable", [True, False, ...])
 def test_webrtc_without_sound_to_send_is_a_warning(on: bool, enable: Any) -> None:
     entry = {key: value for key, value in {**ENTRY, "enable": enable}.items() if value is not ...}
-    _, errors, warnings = read_mapping({"webrtc.enable": on, "desktop.pod": {"sound": entry}})
+    _, errors, warnings = read_mapping(
+        {**STUN, "webrtc.enable": on, "desktop.pod": {"sound": entry}}
+    )
     assert errors == []
     expected = ["desktop.pod.sound.enable"] if on and enable is not True else []
     assert [warning.path for warning in warnings] == expected
 
 
 def test_webrtc_without_a_desktop_pod_is_no_warning() -> None:
-    assert read_mapping({"webrtc.enable": True}) == (None, [], [])
+    assert read_mapping({**STUN, "webrtc.enable": True}) == (None, [], [])
 
 
 INNER_KEYS = """

@@ -191,6 +191,17 @@ def test_an_ipv6_address_needs_brackets(address):
     assert ipaddress.IPv6Address(parse_server("turn", f"[{address}]").host[1:-1])
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "[2001:db8::1]"])
+def test_an_address_is_told_from_a_name(host):
+    assert parse_server("turns", f"{host}:5349").is_address
+    assert parse_ice_uri(f"turns:{host}").is_address
+
+
+@pytest.mark.parametrize("host", ["turn", "turn.domain.local", "192.0.2.1.nip.io", "a1", "1.a"])
+def test_a_name_is_told_from_an_address(host):
+    assert not parse_server("turns", host).is_address
+
+
 @pytest.mark.parametrize(
     ("scheme", "port"), [("stun", 3478), ("turn", 3478), ("stuns", 5349), ("turns", 5349)]
 )

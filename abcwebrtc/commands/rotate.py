@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_arguments(one)
-        one.set_defaults(action=command.run, usage_error=one.error)
+        one.set_defaults(action=command.run, usage_error=one.error, default_of=one.get_default)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -29,6 +29,7 @@ from abcwebrtc.secrets import Secret, secrets_in
 from abcwebrtc.turnserverfile import why_no_line
 
 _FORMATS = ("file", "kubernetes", "turnserver", "turnadmin")
+_ONLY_FOR = {"kubernetes": ("name", "namespace", "key"), "turnadmin": ("realm", "database")}
 DESCRIPTION = """\
 Prints a new secret of 256 bits, or writes it into a file, in front of those
 that are there. With --from it takes the first secret of a file instead.
@@ -124,6 +125,14 @@ def _wrong_options(options: argparse.Namespace) -> str:
             "--format turnadmin needs --from FILE: its line reads the secret from there, "
             "and does not show it"
         )
+    return _unused_option(options)
+
+
+def _unused_option(options: argparse.Namespace) -> str:
+    for form, names in _ONLY_FOR.items():
+        for name in names if options.format != form else ():
+            if getattr(options, name) != options.default_of(name):
+                return f"--{name} goes with --format {form}"
     return ""
 
 

@@ -39,7 +39,7 @@ example: abcwebrtc serve od.config --host 0.0.0.0 --port 8080
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "--host", type=given, default="127.0.0.1", help="address to listen on (%(default)s)"
+        "--host", type=_host, default="127.0.0.1", help="address to listen on (%(default)s)"
     )
     parser.add_argument(
         "--port", type=_port, default=8080, help="TCP port, 0 for a free one (%(default)s)"
@@ -196,6 +196,12 @@ def _key_file(config: WebRTCConfig, file: str) -> str:
         "{ 'jwtuserpublickeyfile': '/path/key.pem' }, the same as for pyos"
     )
     raise ConfigError(Problem(message, "jwt_token_user.jwtuserpublickeyfile", file))
+
+
+def _host(text: str) -> str:
+    """Return a host without the brackets that an IPv6 address has in urls."""
+    in_brackets = text.startswith("[") and text.endswith("]")
+    return given(text[1:-1] if in_brackets else text)
 
 
 def _port(text: str) -> int:
