@@ -137,9 +137,16 @@ def _parse(
 
 
 def _warn_unknown(findings: Findings, mapping: Mapping[str, Any]) -> None:
+    known = set(map(_letters, KEYS))
     for key in mapping:
-        if isinstance(key, str) and key.startswith("webrtc.") and key not in KEYS:
+        if not isinstance(key, str) or key in KEYS:
+            continue
+        if key.startswith("webrtc.") or _letters(key) in known:
             findings.warn((key,), "no such entry; " + suggestion(key, KEYS))
+
+
+def _letters(key: str) -> str:
+    return "".join(filter(str.isalpha, key)).lower()
 
 
 def _bool(findings: Findings, path: KeyPath, value: Any) -> bool:

@@ -527,6 +527,19 @@ def test_what_is_unwise_is_one_warning_kept_on_the_object(mapping, words):
     assert all(warning.level == "warning" for warning in load(mapping).warnings)
 
 
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("Webrtc.enable", "webrtc.enable"),
+        ("webrtc_coturn", "webrtc.coturn"),
+        ("WEBRTC-RTC-Configuration", "webrtc.rtc_configuration"),
+        (" webrtc . desktop", "webrtc.desktop"),
+    ],
+)
+def test_an_entry_that_is_written_otherwise_is_a_warning(key, meant):
+    assert warnings_of({key: 1}) == [f"{key}: no such entry; did you mean '{meant}'?"]
+
+
 @pytest.mark.parametrize("key", ["webrtc", "webrtcx.enable", "desktop.webrtc.x"])
 def test_other_entries_are_no_affair_of_ours(key):
     assert warnings_of({key: 1}) == []
