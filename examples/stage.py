@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import shutil
 import signal
 import socket
@@ -89,10 +90,9 @@ def wait_unless(once: bool) -> None:
 
 
 def free_port() -> int:
-    """Return a TCP port of loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port of loopback that is free, and that Linux gives to no connection."""
+    ports = random.sample(range(20000, 32768), 100)
+    return next(port for port in ports if not bind_fault("127.0.0.1", port))
 
 
 def bind_fault(host: str, port: int) -> Optional[str]:

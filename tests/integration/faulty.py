@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
+from integration.turn import free_ports
 from support import (
     RTC_PATH,
     WAIT,
@@ -22,13 +23,6 @@ from support import (
 
 HOST = "127.0.0.1"
 GET = b"GET /API/healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def connect(port: int) -> socket.socket:
@@ -57,7 +51,7 @@ def serving(
 
     `streams` are those of Popen; the log is a file in `folder` by default.
     """
-    port = free_port()
+    (port,) = free_ports(1)
     line = command("serve", write_od_config(folder, **entries), "--port", port, *arguments)
     if before:
         line = command(*line[3:], before=before)
