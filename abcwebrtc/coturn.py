@@ -11,7 +11,7 @@ from abcwebrtc.credentials import MAX_EXPIRY, unix_seconds
 from abcwebrtc.errors import KeyPath
 from abcwebrtc.findings import Findings, kind
 from abcwebrtc.secrets import FileSecrets, FixedSecrets, Secret, SecretSource, split_secrets
-from abcwebrtc.uris import TRANSPORTS, TURN_SCHEMES, IceURI, parse_server
+from abcwebrtc.uris import NO_DTLS, TRANSPORTS, TURN_SCHEMES, IceURI, parse_server, why_unwise
 
 DEFAULT_TTL = 3600
 """Seconds, as in abcdesktop's documentation."""
@@ -37,8 +37,6 @@ _PLACEHOLDER = re.compile(
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|(stuns?|turns?):(?![0-9]+(\?|$))", re.IGNORECASE)
 _KNOWN_SCHEME = re.compile(r"(stuns?|turns?|https?|wss?)(:|://)", re.IGNORECASE)
 _QUOTED = re.compile(rb"([\s=].*|.*\s|'.*'|\".*\")", re.DOTALL)
-_NO_DTLS = "is turns over udp, that is DTLS, which browsers do not speak; use tcp"
-_NO_NAME = "is turns with an address, which Firefox passes over; write a name of its certificate"
 _TWICE = "is given twice; keep one of them"
 _BARE_PLACEHOLDERS = (b"secret", b"password", b"static-auth-secret", b"north")
 
@@ -218,12 +216,8 @@ class _Parser:
             self._findings.error(path, message)
             return None
         uri: Optional[IceURI] = self._findings.attempt(path, lambda: parse_server(protocol, text))
-        if uri and uri.port == 53:
-            self._findings.warn(path, "uses port 53, which browsers refuse; coturn's is 3478")
-        if uri and protocol == "turns" and uri.transport == "udp":
-            self._findings.warn(path, _NO_DTLS)
-        if uri and protocol == "turns" and uri.is_address:
-            self._findings.warn(path, _NO_NAME)
+        for message in why_unwise(uri) if uri else ():
+            self._findings.warn(path, message)
         return uri
 
     def _transports(self, protocol: str) -> Tuple[str, ...]:
@@ -234,7 +228,7 @@ class _Parser:
             self._error("transport", "must be 'udp', 'tcp' or the list ['udp', 'tcp']")
             return ()
         if protocol == "turns" and "udp" in given:
-            self._warn("transport", _NO_DTLS)
+            self._warn("transport", NO_DTLS)
         return tuple(dict.fromkeys(given))
 
     def _secrets(self, name: str, required: bool) -> Optional[SecretSource]:

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from abcwebrtc.errors import KeyPath
 from abcwebrtc.findings import Findings, kind
 from abcwebrtc.plain import freeze
-from abcwebrtc.uris import STUN_SCHEMES, TURN_SCHEMES, IceURI, parse_ice_uri
+from abcwebrtc.uris import STUN_SCHEMES, TURN_SCHEMES, IceURI, parse_ice_uri, why_unwise
 
 POLICIES = ("all", "relay")
 
@@ -92,8 +92,8 @@ def _check_url(findings: Findings, path: KeyPath, text: Any) -> Optional[str]:
         findings.warn(path, "is a stuns URI, on which some browsers throw; use stun")
     if uri.scheme in STUN_SCHEMES and "?" in text:
         findings.warn(path, "has a '?' after a stun URI, on which browsers throw; leave it out")
-    if uri.port == 53:
-        findings.warn(path, "uses port 53, which browsers refuse; STUN's port is 3478")
+    for message in why_unwise(uri):
+        findings.warn(path, message)
     return uri.scheme
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import List, Optional, Tuple
 
 from abcwebrtc.errors import ConfigError, Problem
 
 STUN_SCHEMES = ("stun", "stuns")
 TURN_SCHEMES = ("turn", "turns")
 TRANSPORTS = ("udp", "tcp")
+NO_DTLS = "is turns over udp, that is DTLS, which browsers do not speak; use tcp"
 
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
 _HOST_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>.*))?", re.DOTALL)
@@ -47,6 +48,20 @@ class IceURI:
         port = f":{self.port}" if self.port is not None else ""
         query = f"?transport={self.transport}" if self.transport else ""
         return f"{self.scheme}:{self.host}{port}{query}"
+
+
+def why_unwise(uri: IceURI) -> List[str]:
+    """Return what browsers do not do with a URI that is valid, in the words of warnings."""
+    found = []
+    if uri.port == 53:
+        found.append("uses port 53, which browsers refuse; the usual one is 3478")
+    if uri.scheme == "turns" and uri.transport == "udp":
+        found.append(NO_DTLS)
+    if uri.scheme == "turns" and uri.is_address:
+        found.append(
+            "is turns with an address, which Firefox passes over; write a name of its certificate"
+        )
+    return found
 
 
 def parse_ice_uri(text: str) -> IceURI:

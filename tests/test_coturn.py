@@ -332,7 +332,7 @@ def test_other_transports_are_no_warning(given):
 def test_port_53_is_a_warning(url, path):
     servers, errors, warnings = parse_one({"url": url})
     assert errors == []
-    assert warnings == [f"{path}: uses port 53, which browsers refuse; coturn's is 3478"]
+    assert warnings == [f"{path}: uses port 53, which browsers refuse; the usual one is 3478"]
     assert len(servers) == 1
 
 

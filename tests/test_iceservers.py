@@ -156,6 +156,20 @@ LOGINS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("turns:192.0.2.1:5349", ["Firefox passes over"]),
+        ("turns:[2001:db8::1]?transport=udp", ["do not speak", "Firefox passes over"]),
+    ],
+)
+def test_a_static_turns_url_is_looked_at_as_one_of_coturn(url, words):
+    _, errors, warnings = parse_server({"urls": url, **LOGIN})
+    assert errors == []
+    assert len(warnings) == len(words) + 1  # the last is of the password
+    assert all(word in warning for word, warning in zip(words, warnings))
+
+
 @pytest.mark.parametrize("urls", ["turn:a", "turns:a", ["stun:a", "turn:b"]])
 @pytest.mark.parametrize(("login", "missing"), LOGINS)
 def test_a_turn_server_without_its_login_is_an_error(urls, login, missing):

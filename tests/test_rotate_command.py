@@ -245,6 +245,35 @@ def test_the_newest_stands_first_and_the_old_ones_stay(tmp_path: Path, run: Any)
     assert re.fullmatch(f"{HEX}\n", file.read_text())
 
 
+OTHER_FILES = {
+    "od.config": "[global]\nwebrtc.enable: True\n",
+    "turnserver.conf": f"listening-port=3478\nstatic-auth-secret={SECRET}\n",
+    "manifest.yaml": "apiVersion: v1\nkind: Secret\n",
+    "tls.key": "-----BEGIN PRIVATE KEY-----\nMIIE\n",
+}
+
+
+@pytest.mark.parametrize("more", [[], ["--replace"]])
+@pytest.mark.parametrize("name", OTHER_FILES)
+def test_a_file_of_another_kind_is_not_overwritten(
+    tmp_path: Path, run: Any, name: str, more: List[str]
+) -> None:
+    file = tmp_path / name
+    file.write_text(OTHER_FILES[name])
+    result = run("new-secret", "--output", file, *more)
+    assert result.status == 1
+    assert f"{file}:1: error: has a line that is no secret" in result.err
+    assert file.read_text() == OTHER_FILES[name]
+
+
+@pytest.mark.parametrize("secret", ["YWJjZGVmZw==", "ab+/c=", "a:b", "=a", "[a", "pass-phrase 1"])
+def test_what_may_be_a_secret_is_kept(tmp_path: Path, run: Any, secret: str) -> None:
+    file = tmp_path / "secrets"
+    file.write_text(f"{secret}\n")
+    assert run("new-secret", "--output", file).status == 0
+    assert file.read_text().endswith(f"\n{secret}\n")
+
+
 def test_a_file_keeps_its_mode_and_owner(tmp_path: Path, run: Any) -> None:
     file = tmp_path / "secrets"
     file.write_text(SECRET)

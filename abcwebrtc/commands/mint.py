@@ -7,7 +7,7 @@ import json
 import sys
 from datetime import datetime, timezone
 
-from abcwebrtc.commands import OK
+from abcwebrtc.commands import OK, given
 from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.rtc import build_rtc_configuration
 
@@ -24,7 +24,7 @@ example: abcwebrtc mint od.config --user alice
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--user", metavar="NAME", help="the userid to mint for")
+    parser.add_argument("--user", metavar="NAME", type=given, help="the userid to mint for")
     parser.add_argument("--json", action="store_true", help="print one line, for programs")
 
 

@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from typing import Any, Dict, List, Optional
 
-from abcwebrtc.commands import OK
+from abcwebrtc.commands import OK, given
 from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.errors import KeyPath, ManifestError, Problem, format_path
 from abcwebrtc.findings import kind
@@ -34,10 +34,18 @@ USERID_LABEL = "access_userid"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "pod", metavar="POD", nargs="?", default=STDIN, help="the manifest's file; stdin by default"
+        "pod",
+        metavar="POD",
+        nargs="?",
+        type=given,
+        default=STDIN,
+        help="the manifest's file; stdin by default",
     )
     parser.add_argument(
-        "--user", metavar="NAME", help="the userid; by default the pod's label access_userid"
+        "--user",
+        metavar="NAME",
+        type=given,
+        help="the userid; by default the pod's label access_userid",
     )
     parser.add_argument(
         "--labels", metavar="A,B", type=_names, default=[], help="the user's labels, for the acl"

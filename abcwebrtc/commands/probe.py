@@ -49,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="probe what a desktop uses: STUN_SERVER and TURN_SERVER, those of the environment "
         "when no OD_CONFIG is given",
     )
-    parser.add_argument("--user", metavar="NAME", default=USER, help="the userid (%(default)s)")
+    parser.add_argument(
+        "--user", metavar="NAME", type=given, default=USER, help="the userid (%(default)s)"
+    )
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",

@@ -29,6 +29,8 @@ from abcwebrtc.secrets import Secret, secrets_in
 from abcwebrtc.turnserverfile import why_no_line
 
 _FORMATS = ("file", "kubernetes", "turnserver", "turnadmin")
+_OF_ANOTHER_KIND = re.compile(rb"\s*(\[[\w.-]+\]\s*$|[\w.-]+=[^=\s]|[\w.-]+\s*[:=]\s|-----BEGIN )")
+"""A line of an od.config, a turnserver.conf, a manifest or a PEM file."""
 _ONLY_FOR = {"kubernetes": ("name", "namespace", "key"), "turnadmin": ("realm", "database")}
 DESCRIPTION = """\
 Prints a new secret of 256 bits, or writes it into a file, in front of those
@@ -151,6 +153,10 @@ def _write(secret: Secret, options: argparse.Namespace) -> int:
 def _old(path: str, replace: bool) -> Tuple[Secret, ...]:
     """Return the secrets that a file holds and that are to stay in it."""
     data = read_secret_file(path, missing_ok=True)
+    for line, text in enumerate(data.splitlines(), 1):
+        if _OF_ANOTHER_KIND.match(text):
+            message = "has a line that is no secret, so it is not overwritten; give another file"
+            raise ConfigError(Problem(message, "", path, line))
     return () if replace or not data.strip() else secrets_in(data, path)
 
 

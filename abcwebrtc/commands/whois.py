@@ -43,7 +43,9 @@ STDIN = "-"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("username", metavar="USERNAME", help="the username, or a line of the log")
+    parser.add_argument(
+        "username", metavar="USERNAME", type=given, help="the username, or a line of the log"
+    )
     add_od_config(parser)
     parser.add_argument(
         "--users",

@@ -104,8 +104,10 @@ class _Request(HTTPRequest):
     def simple_response(self, status: Any, msg: str = "") -> None:
         """Write an error; the connection ends after each of them."""
         number = int(str(status)[:3])
+        message = msg or HTTPStatus(number).phrase
+        _log.info("%s: refused with %d: %s", self.conn.remote_addr, number, message)
         self.close_connection = True
-        self.conn.wfile.write(error_answer(number, msg or HTTPStatus(number).phrase))
+        self.conn.wfile.write(error_answer(number, message))
 
 
 class _Connection(HTTPConnection):
