@@ -70,12 +70,9 @@ class Firefox:
                 assert message["type"] == "success", message
                 return dict(message["result"])
 
-    def tab(self, script: str = "") -> Tab:
-        """Open a tab; the script runs in it before those of its pages."""
-        made = self.call("browsingContext.create", type="tab")["context"]
-        code = f"() => {{ {script} }}"
-        self.call("script.addPreloadScript", functionDeclaration=code, contexts=[made])
-        return Tab(self, made)
+    def tab(self) -> Tab:
+        """Open a tab."""
+        return Tab(self, self.call("browsingContext.create", type="tab")["context"])
 
 
 class Tab:

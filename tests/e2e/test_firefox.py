@@ -81,10 +81,11 @@ def browser(running: Stage) -> Iterator[Firefox]:
 
 
 def outcome(browser: Firefox, page: Page, script: str = "") -> Tab:
-    """Run the whole test with the mouse, and return its tab."""
-    tab = browser.tab(script)
+    """Run a script in the page, and then the whole test with the mouse; return its tab."""
+    tab = browser.tab()
     tab.goto(page.link)
     tab.wait_until("document.querySelector('#start')?.disabled === false")
+    tab.evaluate(f"(() => {{ {script} }})()")
     tab.click("#start")
     tab.wait_until("document.querySelector('#start').textContent === 'Test again'")
     return tab
@@ -123,6 +124,14 @@ window.AudioContext = class extends Native {
 """It opens later than a call that does not wait for it has ended."""
 
 
+NO_REASON = "The browser gathers nothing, and does not say why."
+
+
+def is_old(tab: Tab) -> bool:
+    """Say whether this Firefox, as 140, tells no errors of ICE, and less in statistics."""
+    return bool(tab.evaluate("!('onicecandidateerror' in RTCPeerConnection.prototype)"))
+
+
 def test_sound_works_over_every_transport(browser: Firefox, running: Stage) -> None:
     page = running.serve(8001, before=RESOLVE, **servers_of_every_kind(NAME))
     tab = outcome(browser, page, METERS)
@@ -138,7 +147,8 @@ def test_sound_works_over_every_transport(browser: Firefox, running: Stage) -> N
         assert "The tone arrives through the relay." in seen[url]
         assert re.search(rf"relay\s+{SERVER}:\d+\s+UDP\s+\d+ ms", seen[url])
         assert re.search(r"tone of 4(3\d|4\d) Hz", seen[url])
-        assert re.search(r"\d+ of \d+ packets lost\s+round trip [\d.]+ ms", seen[url])
+        assert re.search(r"\d+ of \d+ packets lost", seen[url])
+        assert re.search(r"round trip [\d.]+ ms", seen[url]) or is_old(tab)
         assert f"relay over {protocol}" in seen[url]
         level = tab.evaluate("levels")[f"Level of the tone through TURN/{protocol}"]
         assert 30 < level < 70  # of a tone at half of full scale
@@ -170,7 +180,8 @@ def test_what_firefox_makes_of_tls_urls(browser: Firefox, running: Stage) -> Non
     tab = outcome(browser, page)
     assert headline(tab) == "Sound will work from this network over TURN/UDP."
     seen = cards(tab)
-    assert f"Nothing listens on {NAME} port 3997, TCP." in seen[f"turns:{NAME}:3997"]
+    text = NO_REASON if is_old(tab) else f"Nothing listens on {NAME} port 3997, TCP."
+    assert text in seen[f"turns:{NAME}:3997"]
     text = f"This browser tries TLS with a name only, not with {SERVER}."
     assert text in seen[f"turns:{SERVER}:{TLS_PORT}"]
     assert tab.console == []
@@ -182,12 +193,13 @@ def test_one_stuns_url_spoils_the_whole_configuration(browser: Firefox, running:
         8003, webrtc__rtc_configuration=stun_entry(url), webrtc__coturn=coturn_entry()
     )
     tab = outcome(browser, page)
-    said = f"Sound will not work in this browser: it refuses any configuration that has {url}."
-    assert headline(tab) == said
     attempt = "(settings) => { try { new RTCPeerConnection(settings) } catch { return 'refused' } }"
-    for urls, result in ([f"stun:{SERVER}"], None), ([f"stun:{SERVER}", url], "refused"):
+    result = None if is_old(tab) else "refused"
+    for urls, expected in ([f"stun:{SERVER}"], None), ([f"stun:{SERVER}", url], result):
         settings = {"iceServers": [{"urls": urls}]}
-        assert tab.evaluate(f"({attempt})({json.dumps(settings)})") == result
+        assert tab.evaluate(f"({attempt})({json.dumps(settings)})") == expected
+    said = f"Sound will not work in this browser: it refuses any configuration that has {url}."
+    assert headline(tab) == said or is_old(tab)
 
 
 def test_each_fault_is_told_without_an_audio_output(running: Stage) -> None:
@@ -208,7 +220,7 @@ def test_each_fault_is_told_without_an_audio_output(running: Stage) -> None:
     where = running.own_folder(), running.network.desktop
     with firefox(*where, preferences, **variables) as browser:
         tab = outcome(browser, page)
-        seen, said, console = cards(tab), headline(tab), tab.console
+        seen, said, console, old = cards(tab), headline(tab), tab.console, is_old(tab)
     expected = {
         f"turn:{SERVER}:{PORT}": "It refuses the credential (401).",
         f"turn:{SERVER}:3999": f"No answer from {SERVER}, UDP port 3999; the same host answers on ",
@@ -219,7 +231,7 @@ def test_each_fault_is_told_without_an_audio_output(running: Stage) -> None:
     }
     assert list(seen) == list(expected)
     for url, text in expected.items():
-        assert text in seen[url], url
+        assert text in seen[url] or (old and NO_REASON in seen[url]), url
     assert said == (
         f"Sound may work from this network over TURN/TCP at {SERVER}:{PORT}: "
         "this browser has no audio output."

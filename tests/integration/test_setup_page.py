@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import secrets
 import shlex
 import subprocess
 import sys
@@ -112,7 +113,8 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     issued.private_key_pem.write_to_path(str(tmp_path / "turn.key"))
     for pem in issued.cert_chain_pems:
         pem.write_to_path(str(tmp_path / "turn.pem"), append=True)
-    (tmp_path / "od.config").write_text("[global]\n" + blocks("ini")[0], encoding="utf-8")
+    entries = blocks("ini")[0].replace("the-static-auth-secret-of-your-coturn", secrets.token_hex())
+    (tmp_path / "od.config").write_text(f"[global]\n{entries}", encoding="utf-8")
     try:
         namespace = Namespace.first()
     except NoNamespaceError as error:

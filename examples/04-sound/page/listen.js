@@ -59,7 +59,8 @@ export class Listener {
 export async function statistics(peer) {
   const all = [...(await peer.getStats()).values()];
   const byId = (id) => all.find((one) => one.id === id) ?? {};
-  const pair = byId(all.find((one) => one.type === "transport")?.selectedCandidatePairId);
+  const selected = all.find((one) => one.type === "transport")?.selectedCandidatePairId;
+  const pair = all.find((one) => one.id === selected) ?? all.find((one) => one.nominated) ?? {};
   const [local, remote] = [byId(pair.localCandidateId), byId(pair.remoteCandidateId)];
   const inbound = all.find((one) => one.type === "inbound-rtp") ?? {};
   return {
