@@ -14,7 +14,7 @@ import re
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 import trustme
 from cryptography import x509
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import serialization
 
 from conftest import require_program
 from integration import netns
-from integration.netns import SERVER
+from integration.netns import PUBLIC, SERVER
 from support import WAIT, command, environment, wait_for, write_od_config
 
 SECRET = "the-static-auth-secret-of-coturn"
@@ -178,3 +178,21 @@ def servers_of_every_kind(host: str = SERVER) -> Dict[str, Any]:
             coturn_entry(TLS_PORT, host, protocol="turns"),
         ],
     }
+
+
+def check_each_works(
+    cards: Mapping[str, str], host: str = SERVER, has_round_trip: bool = True
+) -> None:
+    """Fail unless the page's cards say of each server of `servers_of_every_kind` that it works."""
+    assert f"sees this network as {PUBLIC}" in cards[f"stun:{host}:{PORT}"]
+    round_trip = r"\s+round trip [\d.]+ ms" if has_round_trip else ""
+    for url, protocol in (
+        (f"turn:{host}:{PORT}?transport=udp", "UDP"),
+        (f"turn:{host}:{PORT}?transport=tcp", "TCP"),
+        (f"turns:{host}:{TLS_PORT}", "TLS"),
+    ):
+        assert "The tone arrives through the relay." in cards[url]
+        assert re.search(rf"relay\s+{SERVER}:\d+\s+UDP\s+\d+ ms", cards[url])
+        assert re.search(r"tone of 4(3\d|4\d) Hz", cards[url])
+        assert re.search(r"\d+ of \d+ packets lost" + round_trip, cards[url])
+        assert f"relay over {protocol}" in cards[url]

@@ -13,7 +13,6 @@ import os
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import threading
@@ -22,7 +21,6 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
-import trustme
 
 from attackers import (
     ATTACKS,
@@ -52,6 +50,7 @@ from integration.faulty import (
     rtc_request,
     serving,
 )
+from integration.turn import Certificate
 from support import WAIT, environment, make_token, request, wait_for
 
 PATIENCE = 20
@@ -67,18 +66,14 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tuple[int, Any]]:
+def tls(
+    tmp_path_factory: pytest.TempPathFactory, certificate: Certificate
+) -> Iterator[Tuple[int, Any]]:
     """A server with TLS: its port, and a context that trusts it."""
     folder = tmp_path_factory.mktemp("tls")
-    authority = trustme.CA()
-    issued = authority.issue_cert(HOST)
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    cert.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
-    key.write_bytes(issued.private_key_pem.bytes())
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    with serving(folder, "--cert", cert, "--key", key) as (_, port):
-        yield port, context
+    files = ("--cert", certificate.cert_file, "--key", certificate.key_file)
+    with serving(folder, *files) as (_, port):
+        yield port, certificate.trust
 
 
 # attacks

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 import pytest
-import trustme
 
 from integration.faulty import (
     GET,
@@ -32,6 +31,7 @@ from integration.faulty import (
     read_answer,
     serving,
 )
+from integration.turn import Certificate
 from support import WAIT, ServerProcess, wait_for
 
 
@@ -196,18 +196,12 @@ class TLSServer(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TLSServer]:
+def tls(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[TLSServer]:
     folder = tmp_path_factory.mktemp("tls")
-    authority = trustme.CA()
-    issued = authority.issue_cert(HOST)
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    cert.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
-    key.write_bytes(issued.private_key_pem.bytes())
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
+    files = ("--cert", certificate.cert_file, "--key", certificate.key_file)
     impatient = "import abcwebrtc.serve; abcwebrtc.serve.Server.timeout = 0.5"
-    with serving(folder, "--cert", cert, "--key", key, before=impatient) as (server, port):
-        yield TLSServer(server, port, context)
+    with serving(folder, *files, before=impatient) as (server, port):
+        yield TLSServer(server, port, certificate.trust)
         assert server.stop() == 0
         assert "Traceback" not in server.output
 
