@@ -149,6 +149,8 @@ def _check_host(host: str) -> str:
 def _is_address(version: int, text: str) -> bool:
     import ipaddress  # most servers are names
 
+    if "%" in text:  # a zone, which may be any text, and which no browser takes
+        return False
     try:
         return ipaddress.ip_address(text).version == version
     except ValueError:
@@ -156,6 +158,6 @@ def _is_address(version: int, text: str) -> bool:
 
 
 def _check_ipv6(host: str) -> str:
-    if "%" not in host and _is_address(6, host[1:-1]):
+    if _is_address(6, host[1:-1]):
         return host
     raise _error("has brackets around something that is not an IPv6 address")

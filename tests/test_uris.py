@@ -84,6 +84,7 @@ BAD = [
     ("turn:host:80:90", BRACKETS),
     ("turn:2001:db8::1", "without brackets; write '[2001:db8::1]:3478'"),
     ("turn:2001:db8::zz", BRACKETS),
+    ("turn:fe80::1%eth0", BRACKETS),
     ("turn:[::1", BRACKETS),
     ("turn:::1]", BRACKETS),
     ("turn:[::1]80", BRACKETS),
