@@ -63,8 +63,8 @@ NOT_AUDITED = 3
 FUZZ_SECONDS = 60
 """For each target, as many at a time as there are processors."""
 SEED = "1"
-"""Of the fuzzer and of Hypothesis. It is always the same, so that a find is about what was
-changed; without these options, each run of either tries something else."""
+"""Of Hypothesis, whose runs are then the same, so that a find is about what was changed, and of
+the fuzzer, whose runs are then much alike. Without it, each run tries something else."""
 OLD_SCHEMAS = "kubernetes-validate==1.33.1"
 """The last release with the schemas of Kubernetes 1.24."""
 UNIT_TESTS = ["tests", "--ignore=tests/integration", "--ignore=tests/e2e"]
