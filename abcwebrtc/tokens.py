@@ -28,9 +28,12 @@ class UserTokenVerifier:
             warnings.filterwarnings("ignore", category=jwt.InsecureKeyLengthWarning)
 
     @classmethod
-    def from_file(cls, path: str) -> UserTokenVerifier:
-        """Read the PEM file of a public key; raise `ConfigError` if it is none."""
-        return cls(_load_public_key(path))
+    def from_file(cls, path: str, entry: str = "") -> UserTokenVerifier:
+        """Read the PEM file of a public key; raise `ConfigError` if it is none.
+
+        `entry` is the key path in od.config that names the file, for that error.
+        """
+        return cls(_load_public_key(path, entry))
 
     @property
     def weakness(self) -> Optional[str]:
@@ -79,7 +82,7 @@ def bearer_token(header: Optional[str]) -> str:
     return token.strip()
 
 
-def _load_public_key(path: str) -> RSAPublicKey:
+def _load_public_key(path: str, entry: str) -> RSAPublicKey:
     data = b""
     try:
         with open(path, "rb") as stream:
@@ -92,6 +95,6 @@ def _load_public_key(path: str) -> RSAPublicKey:
         private = b"PRIVATE KEY" in data
         reason = "is not a PEM public key" + ("; it is the private one" if private else "")
     if reason:
-        raise ConfigError(Problem(f"the key file {reason}", "", path))
+        raise ConfigError(Problem(f"the key file {reason}", entry, path))
     assert isinstance(key, RSAPublicKey)  # noqa: S101, for the type checker
     return key

@@ -362,7 +362,10 @@ def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     [
         (..., ["od.config: error: jwt_token_user.jwtuserpublickeyfile: no public key"]),
         ({}, ["no public key to verify user tokens with", "the same as for pyos"]),
-        ({"jwtuserpublickeyfile": "missing.pem"}, ["missing.pem", "No such file or directory"]),
+        (
+            {"jwtuserpublickeyfile": "missing.pem"},
+            ["/missing.pem: error: jwt_token_user.jwtuserpublickeyfile: ", "No such file"],
+        ),
         ({"jwtuserpublickeyfile": "private.pem"}, ["private.pem", "it is the private one"]),
         ({"jwtuserpublickeyfile": "od.config"}, ["od.config", "is not a PEM public key"]),
         ({"jwtuserpublickeyfile": "."}, ["the key file can't be read: Is a directory"]),

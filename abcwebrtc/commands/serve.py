@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from abcwebrtc.rest import Identity
 
 NAME, SUMMARY = "serve", "answer browsers, beside pyos"
+KEY_ENTRY = "jwt_token_user.jwtuserpublickeyfile"
 DESCRIPTION = """\
 Answers POST /API/webrtc/coturn_rtcconfiguration as pyos does, so that it can
 stand beside an unmodified pyos. Who asks is known by pyos's own user token;
@@ -114,7 +115,7 @@ def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
     if options.insecure_no_auth:
         return anybody(options.host)
     file = _key_file(config, options.od_config)
-    verifier = UserTokenVerifier.from_file(file)
+    verifier = UserTokenVerifier.from_file(file, KEY_ENTRY)
     if verifier.weakness:
         warn(f"{file}: {verifier.weakness}")
     return token_identity(verifier)
@@ -195,7 +196,7 @@ def _key_file(config: WebRTCConfig, file: str) -> str:
         "no public key to verify user tokens with; write jwt_token_user: "
         "{ 'jwtuserpublickeyfile': '/path/key.pem' }, the same as for pyos"
     )
-    raise ConfigError(Problem(message, "jwt_token_user.jwtuserpublickeyfile", file))
+    raise ConfigError(Problem(message, KEY_ENTRY, file))
 
 
 def _host(text: str) -> str:
