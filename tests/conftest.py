@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Iterator, NoReturn
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from serving import Certificates
 
 settings.register_profile("patient", deadline=None)  # no test is about time
 settings.load_profile("patient")
@@ -40,3 +44,29 @@ def require_program(name: str, package: str) -> str:
     if path is None:
         missing(f"{name} is not installed; apt-get install {package}")
     return path
+
+
+@pytest.fixture
+def ipv6_loopback() -> None:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        missing("this machine has no ::1; set net.ipv6.conf.lo.disable_ipv6=0")
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> "Certificates":
+    from serving import Certificates
+
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def log_screen() -> Iterator[None]:
+    """Keep what `serve` sets in CherryPy for the whole process."""
+    import cherrypy
+
+    before = cherrypy.log.screen
+    yield
+    cherrypy.log.screen = before
