@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from pyos_host.apiserver import ApiServer
     from serving import Certificates
 
 settings.register_profile("patient", deadline=None)  # no test is about time
@@ -70,3 +71,12 @@ def log_screen() -> Iterator[None]:
     before = cherrypy.log.screen
     yield
     cherrypy.log.screen = before
+
+
+@pytest.fixture
+def api() -> Iterator["ApiServer"]:
+    """What a miniature pyos takes for Kubernetes."""
+    from pyos_host.apiserver import running_api_server
+
+    with running_api_server() as server:
+        yield server
