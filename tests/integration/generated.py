@@ -1,0 +1,138 @@
+"""A coturn that runs with a turnserver.conf as `turnserver-conf` writes it, and what it says."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import json
+import re
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from aioice import stun, turn
+
+from conftest import require_program
+from integration.turn import LOOPBACK, RawClient, _allocate, error_code, raw_refusal
+from support import WAIT, run_command, wait_for, write_od_config
+
+SECRET = "the-static-auth-secret-of-coturn"
+COMPLAINTS = re.compile(r"WARN|ALERT|ERROR|Bad configuration|cannot|Check config", re.IGNORECASE)
+ON_LOOPBACK = "allow_loopback_peers opens a possible security vulnerability"
+
+
+class Running:
+    """A turnserver that runs with a turnserver.conf as it is."""
+
+    def __init__(self, conf: Path, *arguments: str) -> None:
+        program = require_program("turnserver", "coturn")
+        self._log = conf.with_suffix(".log")
+        with open(self._log, "wb") as stream:
+            self.process = subprocess.Popen(
+                (
+                    *(program, "-c", str(conf), "--log-file=stdout"),
+                    f"--pidfile={conf.with_suffix('.pid')}",
+                    f"--userdb={conf.with_suffix('.db')}",
+                    *arguments,
+                ),
+                cwd=conf.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def listens(self, port: int) -> bool:
+        with contextlib.suppress(OSError):
+            socket.create_connection((LOOPBACK, port), timeout=1).close()
+            return True
+        return False
+
+    def complaints(self) -> List[str]:
+        lines = self.output.splitlines()
+        return [line for line in lines if COMPLAINTS.search(line) and ON_LOOPBACK not in line]
+
+
+@contextlib.contextmanager
+def running(conf: Path, *arguments: str, port: Optional[int] = None) -> Iterator[Running]:
+    """Run a turnserver until it listens on `port`, or, without one, ends."""
+    server = Running(conf, *arguments)
+    try:
+        wait_for(lambda: server.process.poll() is not None or (port and server.listens(port)))
+        yield server
+    finally:
+        server.process.terminate()
+        server.process.wait(WAIT)
+        print(server.output)  # pytest shows it when the test fails
+
+
+def generate(folder: Path, coturn: Any, *arguments: str, **entries: Any) -> Path:
+    """Return the turnserver.conf that the command writes for a ``webrtc.coturn``."""
+    od_config = write_od_config(folder, webrtc__coturn=coturn, **entries)
+    conf = folder / "turnserver.conf"
+    result = run_command("turnserver-conf", od_config, "--output", conf, *arguments)
+    assert result.returncode == 0, result.stderr
+    return conf
+
+
+def check(folder: Path, conf: Path, *arguments: str) -> Tuple[int, List[Dict[str, Any]]]:
+    """Return the exit status of --check, and its findings."""
+    result = run_command(
+        "turnserver-conf", folder / "od.config", "--check", conf, "--json", *arguments
+    )
+    assert result.stderr == "" or "note:" in result.stderr
+    report = json.loads(result.stdout)
+    return result.returncode, [*report["errors"], *report["warnings"]]
+
+
+def entry(port: int, **changes: Any) -> Dict[str, Any]:
+    made = {"coturn_static_auth_secret": SECRET, "url": f"{LOOPBACK}:{port}", **changes}
+    return {key: value for key, value in made.items() if value is not None}
+
+
+def sign(secret: bytes) -> Tuple[str, str]:
+    """Return a username and a credential, by the TURN REST API's own words."""
+    username = str(int(time.time()) + 600)
+    digest = hmac.new(secret, username.encode(), hashlib.sha1).digest()
+    return username, base64.b64encode(digest).decode()
+
+
+def permissions(port: int, secret: str, *peers: str) -> Dict[str, Optional[int]]:
+    """Return what CreatePermission answers for each peer: a STUN error, or None."""
+    username, credential = sign(secret.encode())
+    with RawClient(port) as client:
+        challenge = client.request(_allocate({})).attributes
+        login = {"USERNAME": username, **{name: challenge[name] for name in ("REALM", "NONCE")}}
+        key = turn.make_integrity_key(username, login["REALM"], credential)
+
+        def ask(message: stun.Message) -> Optional[int]:
+            message.add_message_integrity(key)
+            return error_code(client.request(message))
+
+        assert ask(_allocate(login)) is None
+        kind = stun.Method.CREATE_PERMISSION, stun.Class.REQUEST
+        return {
+            peer: ask(stun.Message(*kind, attributes={"XOR-PEER-ADDRESS": (peer, 9), **login}))
+            for peer in peers
+        }
+
+
+# coturn reads a file as this project's reader does
+
+
+def bare_conf(folder: Path, port: int, *lines: bytes) -> Path:
+    conf = folder / "bare.conf"
+    head = f"listening-port={port}\nlistening-ip={LOOPBACK}\nno-cli\nno-tls\nno-dtls\nrealm=r\n"
+    conf.write_bytes(head.encode() + b"\n".join(lines) + b"\n")
+    return conf
+
+
+def accepted(port: int, secret: bytes) -> bool:
+    return raw_refusal(port, *sign(secret)) is None
