@@ -9,11 +9,8 @@ import logging
 import pickle
 import pprint
 import subprocess
-import time
-import traceback
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Tuple
 
 import pytest
 
@@ -23,71 +20,22 @@ from abcwebrtc.cli import main
 from abcwebrtc.rtc import server_credentials
 from abcwebrtc.secrets import Secret
 from abcwebrtc.tokens import UserTokenVerifier, bearer_token
-from support import (
-    RTC_PATH,
-    WAIT,
-    Answer,
-    ServerProcess,
-    bearer,
-    command,
-    environment,
-    make_token,
-    private_pem,
-    request,
-    rsa_key,
-    running_server,
-    wait_for,
-    write_od_config,
+from integration.hidden import (
+    DEBUG_EVERYTHING,
+    FILE,
+    INLINE,
+    KEY,
+    MARKS,
+    OLD,
+    SECRETS,
+    STATIC,
+    exception_text,
+    shown,
+    write_marked_od_config,
 )
-
-INLINE, OLD, FILE = "markInlineQ7x2Jd8s", "markOldV4n9Lq1cZ", "markFileH3k8Wp5rT"
-ENVIRONMENT, KEY, STATIC = "markEnvG6t1Bz0yU", "markKeyM2f7Sx4aE", "markStaticC9w3Nv6oI"
-SECRETS = (INLINE, OLD, FILE, ENVIRONMENT, KEY)
-MARKS = (*SECRETS, STATIC)
-VARIABLE = "ABCWEBRTC_TEST_SECRET"
-
-DEBUG_EVERYTHING = """\
-import logging, sys
-logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, force=True)
-logging.getLogger("abcwebrtc").debug("debug logging is on")
-"""
-
+from support import WAIT, command, environment, make_token, private_pem, rsa_key, write_od_config
 
 # what is looked for
-
-
-def forms(mark: str) -> List[str]:
-    """Return a mark as it is, in hex, and in base64 wherever it stands in the text."""
-    assert len(mark) > 12, "too short to be looked for"
-    data = mark.encode()
-    found = [mark, data.hex()]
-    for offset in range(3):
-        coded = base64.b64encode(b"\0" * offset + data).decode()
-        found.append(coded[4 if offset else 0 : -4])
-    return found
-
-
-def shown(text: str, *marks: str) -> List[str]:
-    """Return the marks that a text shows in any form."""
-    return [mark for mark in marks if any(form in text for form in forms(mark))]
-
-
-def exception_text(error: Optional[BaseException]) -> str:
-    """Return all that an exception can show, with its contexts, the suppressed ones too."""
-    texts: List[str] = []
-    while error is not None:
-        texts += [repr(error), str(error), repr(error.args), repr(vars(error))]
-        texts += traceback.format_exception(type(error), error, error.__traceback__)
-        error = error.__cause__ or error.__context__
-    return "\n".join(texts)
-
-
-def credentials_in(answer: Answer) -> List[str]:
-    """Return the passwords that were minted in an answer."""
-    data = answer.json()
-    servers = data.get("result", {}).get("iceServers", [])
-    found = [server.get("credential") for server in servers] + [data.get("password")]
-    return [credential for credential in found if credential and credential != STATIC]
 
 
 def test_a_mark_is_found_in_every_form() -> None:
@@ -106,31 +54,9 @@ def test_a_suppressed_context_is_looked_at() -> None:
 # a configuration with every kind of secret
 
 
-def server_entry(**changes: Any) -> Dict[str, Any]:
-    return {"url": "turn.example.org:3478", "protocol": "turn", "ttl": 600, **changes}
-
-
-def entries(folder: Path) -> Dict[str, Any]:
-    (folder / "secret").write_text(f"{FILE}\n", encoding="utf-8")
-    static = {"urls": "turn:old.example.org:3478", "username": "all", "credential": STATIC}
-    stun = {"urls": "stun:stun.example.org:3478"}
-    return {
-        "webrtc.enable": True,
-        "webrtc.rtc_configuration": {"iceServers": [stun, static]},
-        "webrtc.coturn": [
-            server_entry(coturn_static_auth_secret=[INLINE, OLD], username="userid"),
-            server_entry(
-                coturn_static_auth_secret_file="secret", username="pseudonym", pseudonym_key=KEY
-            ),
-            server_entry(coturn_static_auth_secret_env=VARIABLE, username="timestamp"),
-        ],
-    }
-
-
 @pytest.fixture
 def od_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(VARIABLE, ENVIRONMENT)
-    return write_od_config(tmp_path, entries(tmp_path))
+    return write_marked_od_config(tmp_path, monkeypatch)
 
 
 # the library
@@ -232,6 +158,7 @@ def test_no_exception_shows_a_secret_after(
 
 
 # broken configurations, in the library and on the command line
+
 
 SECRET_KEY = "coturn_static_auth_secret"
 IN_COTURN: Dict[str, str] = {
@@ -389,188 +316,6 @@ def test_mint_refuses_a_userid_without_showing_a_secret(od_config: Path) -> None
     done = run_debugging("mint", od_config, "--user", "a b")
     assert done.returncode == 1
     assert not shown(done.stdout + done.stderr, *MARKS)
-
-
-# the server
-
-
-@dataclass
-class Conversation:
-    """What was said to a server; tokens and minted credentials are secrets, too."""
-
-    url: str
-    tokens: List[str] = field(default_factory=list)
-    answers: List[Tuple[str, Answer]] = field(default_factory=list)
-
-    def token(self, user: str, **changes: Any) -> str:
-        self.tokens.append(make_token(user, **changes))
-        return self.tokens[-1]
-
-    def ask(self, path: str, body: Any = None, token: Optional[str] = None, **sent: str) -> Answer:
-        headers = {**({} if token is None else bearer(token)), **sent}
-        answer = request(self.url + path, body, headers)
-        self.answers.append((path, answer))
-        return answer
-
-    @property
-    def credentials(self) -> List[str]:
-        good = [answer for _, answer in self.answers if answer.status == 200]
-        return [credential for answer in good for credential in credentials_in(answer)]
-
-
-TURN_PATH, KEY_PATH = "/API/webrtc/turn?service=turn", "/API/core/getkeyinfo"
-
-
-def good_requests(talk: Conversation) -> Dict[str, List[Answer]]:
-    """Ask for two users, and return what each got."""
-    got: Dict[str, List[Answer]] = {}
-    for user in ("alice", "bob"):
-        token = talk.token(user)
-        got[user] = [talk.ask(RTC_PATH, {}, token), talk.ask(TURN_PATH, None, token)]
-        assert [answer.status for answer in got[user]] == [200, 200]
-    return got
-
-
-def bad_requests(talk: Conversation) -> None:
-    """Ask in all the ways that end in an error."""
-    alice, spaced = talk.token("alice"), talk.token("alice smith")
-    expired = talk.token("alice", ttl=-100)
-    foreign = talk.token("alice", key=rsa_key("mallory"))
-    for token in (expired, foreign, alice + "x", alice[:-9], "", "a.b.c", f"{alice} {alice}"):
-        assert talk.ask(RTC_PATH, {}, token).status == 401
-        assert talk.ask(TURN_PATH, None, token).status == 401
-    assert talk.ask(RTC_PATH, {}, None, Authorization=f"Bearer {alice}").status == 401
-    assert talk.ask(RTC_PATH, {}, None, ABCAuthorization=alice).status == 401
-    assert talk.ask(RTC_PATH, {}, spaced).status == 500
-    assert talk.ask(TURN_PATH, None, spaced).status == 500
-    assert talk.ask(RTC_PATH, alice, alice).status == 400
-    assert talk.ask(RTC_PATH, {}, alice, **{"Content-Type": "text/plain"}).status == 415
-    assert talk.ask(RTC_PATH, b"x" * 70000, alice).status == 413
-    assert talk.ask(RTC_PATH, None, alice).status == 405
-    assert talk.ask("/API/webrtc/_config", None, alice).status == 404
-    assert talk.ask("/API/webrtc/turn", None, alice).status == 400
-
-
-def public_requests(talk: Conversation) -> List[Answer]:
-    names = ("webrtc.enable", "webrtc.rtc_constraints", "webrtc.configuration", "webrtc.coturn")
-    public = [talk.ask(KEY_PATH, {"provider": name}) for name in names]
-    assert [answer.status for answer in public] == [200, 200, 200, 400]
-    return [*public, talk.ask("/API/healthz"), talk.ask("/API/version"), talk.ask("/")]
-
-
-@pytest.fixture
-def server(od_config: Path) -> Iterator[ServerProcess]:
-    with running_server(od_config, before=DEBUG_EVERYTHING) as running:
-        yield running
-    print(running.output)
-
-
-def stopped_output(server: ServerProcess) -> str:
-    assert server.stop() == 0
-    assert "debug logging is on" in server.output
-    assert RTC_PATH in server.output
-    return server.output
-
-
-def test_the_server_logs_no_secret_no_token_and_no_credential(server: ServerProcess) -> None:
-    talk = Conversation(server.base_url)
-    good_requests(talk)
-    bad_requests(talk)
-    public_requests(talk)
-    output = stopped_output(server)
-    assert len(talk.credentials) == 8
-    assert not shown(output, *MARKS, *talk.credentials)
-    for token in talk.tokens:
-        assert not [part for part in token.split(".") if part in output]
-
-
-def test_no_answer_shows_a_static_secret_or_a_token(server: ServerProcess) -> None:
-    talk = Conversation(server.base_url)
-    good_requests(talk)
-    bad_requests(talk)
-    public_requests(talk)
-    for path, answer in talk.answers:
-        text = answer.body.decode() + repr(answer.headers)
-        secrets = SECRETS if path == RTC_PATH and answer.status == 200 else MARKS
-        assert not shown(text, *secrets), (path, text)
-        assert not [part for token in talk.tokens for part in token.split(".") if part in text]
-
-
-def test_an_answer_to_nobody_or_an_error_shows_no_credential(server: ServerProcess) -> None:
-    talk = Conversation(server.base_url)
-    good_requests(talk)
-    bad_requests(talk)
-    public = public_requests(talk)
-    errors = [answer for _, answer in talk.answers if answer.status != 200]
-    for answer in public + errors:
-        text = answer.body.decode()
-        assert not shown(text, *talk.credentials, STATIC)
-        assert "alice" not in text
-
-
-def test_an_answer_shows_nothing_of_another_user(server: ServerProcess) -> None:
-    talk = Conversation(server.base_url)
-    got = good_requests(talk)
-    for user, other in (("alice", "bob"), ("bob", "alice")):
-        text = "".join(answer.body.decode() for answer in got[user])
-        assert user in text
-        assert other not in text
-        # The timestamp style knows no users: its login may be the same in one second.
-        foreign = [c for answer in got[other] for c in _of_named_users(answer)]
-        assert len(foreign) == 3
-        assert not shown(text, *foreign, *talk.tokens)
-
-
-def _of_named_users(answer: Answer) -> List[str]:
-    data = answer.json()
-    if "password" in data:
-        return [data["password"]]
-    servers = data["result"]["iceServers"]
-    return [s["credential"] for s in servers if ":" in s.get("username", "")]
-
-
-def test_the_arguments_of_the_servers_process_hold_no_secret(od_config: Path) -> None:
-    with running_server(od_config) as server:
-        talk = Conversation(server.base_url)
-        good_requests(talk)
-        process = Path(f"/proc/{server.process.pid}")
-        arguments = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        children = [path.read_text() for path in process.glob("task/*/children")]
-    assert "serve" in arguments
-    assert not shown(arguments, *MARKS, *talk.tokens)
-    assert not "".join(children).strip(), "its arguments would have to be looked at, too"
-
-
-STAYS, AGAIN = "the last good secret stays in use", "the secret can be read again"
-FILE_STATES = [("", STAYS), (f"{FILE}\n", AGAIN), (f"{FILE}\n" * 8000, STAYS)]
-
-
-def test_a_secret_file_that_goes_bad_is_logged_without_its_content(
-    server: ServerProcess, od_config: Path
-) -> None:
-    talk = Conversation(server.base_url)
-    for content, message in FILE_STATES:
-        seen = server.output.count(message)
-        (od_config.parent / "secret").write_text(content, encoding="utf-8")
-        wait_for(lambda seen=seen, message=message: _logged_by(talk, server, message) > seen)
-    output = stopped_output(server)
-    assert not shown(output, *MARKS, *talk.credentials)
-
-
-def _logged_by(talk: Conversation, server: ServerProcess, message: str) -> int:
-    """Use the secret file, and count a message in the log."""
-    time.sleep(0.2)
-    good_requests(talk)
-    return server.output.count(message)
-
-
-def test_a_server_without_login_logs_no_secret(od_config: Path) -> None:
-    options = ["--insecure-no-auth"]
-    with running_server(od_config, *options, before=DEBUG_EVERYTHING) as server:
-        talk = Conversation(server.base_url)
-        assert talk.ask(RTC_PATH, {}).status == 200
-        output = stopped_output(server)
-    assert not shown(output, *MARKS, *talk.credentials)
 
 
 # keys and tokens
