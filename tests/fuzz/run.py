@@ -117,7 +117,8 @@ def _engine(name: str, target: ModuleType, folder: str, arguments: List[str]) ->
     log = Path(folder, "log")
     with open(log, "wb") as stream:
         command = [*start, str(program), *bounds, *arguments]
-        here = {**os.environ, "TMPDIR": folder}  # libFuzzer ends without cleaning up
+        # libFuzzer ends without cleaning up, and a seed is of no use while sets change their order.
+        here = {**os.environ, "TMPDIR": folder, "PYTHONHASHSEED": "0"}
         subprocess.run(command, cwd=folder, env=here, stdout=stream, stderr=subprocess.STDOUT)
     return log.read_text(encoding="utf-8", errors="replace")
 
