@@ -13,7 +13,7 @@ import logging
 import re
 import time
 from email.errors import MessageError
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 import cherrypy
@@ -284,7 +284,8 @@ def create_app(
 class _LowerCaseDispatcher(cherrypy.dispatch.Dispatcher):
     """Matches paths in lower case, as pyos does.
 
-    CherryPy by itself takes every punctuation mark for an underscore, so that one
+    CherryPy by itself takes every punctuation mark for an underscore, and goes
+    through any attribute, as in ``/API/healthz/__self__/webrtc/turn``, so that one
     handler has more addresses than a proxy in front knows of.
     """
 
@@ -293,6 +294,11 @@ class _LowerCaseDispatcher(cherrypy.dispatch.Dispatcher):
 
     def __call__(self, path_info: str) -> Any:
         return super().__call__(path_info.lower())
+
+    def find_handler(self, path: str) -> Tuple[Any, List[str]]:
+        """Return what CherryPy finds, unless by a name that is not public."""
+        found: Tuple[Any, List[str]] = super().find_handler(path)
+        return (None, []) if "/_" in path else found
 
 
 def _error_page(status: str, message: str, traceback: str, version: str) -> str:

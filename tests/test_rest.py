@@ -542,6 +542,23 @@ def test_head_is_get_without_the_body(path: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "path",
+    [
+        "/__class__/index",
+        "/API/__class__/healthz",
+        "/API/healthz/__func__",
+        "/API/healthz/__self__/healthz",
+        "/API/healthz/__self__/webrtc/turn?service=turn",
+        "/API//__self__/healthz",
+        "/API/webrtc/_identity",
+    ],
+)
+def test_an_attribute_of_python_is_no_address(path: str) -> None:
+    """By another address of an endpoint, a request would pass a proxy that denies the first."""
+    check_error(call(make_app(), "GET", path, headers=bearer()), 404)
+
+
+@pytest.mark.parametrize(
     ("method", "path"),
     [
         ("GET", ""),
