@@ -23,10 +23,11 @@ export function addError(errors, event) {
 /**
  * Gather, and call `changed` after each candidate and error.
  *
- * `result` is filled in: candidates, errors, ended. It ends when the browser has, after
+ * `result` is filled in: candidates, errors, ended, isMute. It ends when the browser has, after
  * LIMIT_MS, or when `signal` is aborted.
  */
 export async function gather(result, signal, changed) {
+  result.isMute = !("onicecandidateerror" in RTCPeerConnection.prototype); // as Firefox 140 is
   let connection;
   try {
     connection = new RTCPeerConnection(configurationOf(result.server));

@@ -1,10 +1,11 @@
 // The test from the button to the verdict.
 
 import { callThrough, outputOf } from "./call.js";
+import { diagnose, hasRelay } from "./diagnosis.js";
 import { gather } from "./gather.js";
 import { reportText } from "./report.js";
-import { listServers } from "./servers.js";
-import { diagnose, hasRelay, inWords, judge } from "./verdict.js";
+import { inWords, listServers } from "./servers.js";
+import { judge } from "./verdict.js";
 import { clear, ServerCard, showReport, showRunning, showVerdict } from "./view.js";
 
 /** What ends a test before there are servers to judge. */

@@ -1,7 +1,7 @@
 // The report as plain text, for a ticket. No login is in it. Pure.
 
+import { diagnose } from "./diagnosis.js";
 import { place } from "./servers.js";
-import { diagnose } from "./verdict.js";
 
 /** Return the report; `facts` are pairs of a name and a text, such as the browser's. */
 export function reportText(verdict, results, facts) {

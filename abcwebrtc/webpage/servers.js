@@ -44,7 +44,7 @@ export function readUrl(url) {
 function withDistinctLabels(servers) {
   const count = (list, text) => list.filter((one) => one === text).length;
   const plain = servers.map((one) => one.label);
-  const hosts = servers.map((one) => `${one.label} at ${one.host}`);
+  const hosts = servers.map((one) => `${one.label} at ${bracketed(one.host)}`);
   return servers.map((one, index) => {
     if (count(plain, plain[index]) === 1) return one;
     const label = count(hosts, hosts[index]) === 1 ? hosts[index] : `${hosts[index]}:${one.port}`;
@@ -67,5 +67,12 @@ export function isAddress(host) {
 
 /** Return an address as it is read: with its port, IPv6 in brackets. */
 export function place({ address, port }) {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+  return `${bracketed(address)}:${port}`;
+}
+
+const bracketed = (host) => (host.includes(":") ? `[${host}]` : host);
+
+/** Return "a", "a and b", or "a, b and c". */
+export function inWords(words) {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }

@@ -214,7 +214,7 @@ def test_each_fault_is_told_without_an_audio_output(running: Stage) -> None:
     expected = {
         f"turn:{SERVER}:{PORT}": "It refuses the credential (401).",
         f"turn:{SERVER}:3999": f"No answer from {SERVER}, UDP port 3999; the same host answers on ",
-        f"turn:{SERVER}:3998?transport=tcp": f"No TCP connection to {SERVER} port 3998; the same",
+        f"turn:{SERVER}:3998?transport=tcp": f"TCP to {SERVER} port 3998 is refused or closed; the",
         f"turn:{SERVER}:3480": "It gives a relay, but data sent to it does not arrive.",
         f"turn:nowhere.invalid:{PORT}": "The name nowhere.invalid does not resolve, or to nothing",
         f"turn:{SERVER}:{PORT}?transport=tcp": "this browser has no audio output",

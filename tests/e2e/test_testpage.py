@@ -336,7 +336,7 @@ def test_each_fault_is_told_from_the_others(tab: Tab, running: Stage, browser: B
         f"turn:{SERVER}:{PORT}": "It refuses the credential (401).",
         f"turn:{SERVER}:3999": f"No answer from {SERVER}, UDP port 3999; the same host answers on ",
         f"turn:{NAME}:3999": f"No answer from {NAME}, UDP port 3999.",
-        f"turn:{SERVER}:3998?transport=tcp": f"No TCP connection to {SERVER} port 3998; the same",
+        f"turn:{SERVER}:3998?transport=tcp": f"TCP to {SERVER} port 3998 is refused or closed; the",
         f"turns:{SERVER}:3997": f"Nothing listens on {SERVER} port 3997, TCP.",
         f"turns:{SERVER}:{UNTRUSTED_TLS}": "The certificate of turn.domain.local is not trusted",
         f"turn:{SERVER}:{DENYING}": "It gives a relay, but data sent to it does not arrive.",
@@ -471,6 +471,7 @@ def error(code: int, text: str = "") -> List[Dict[str, Any]]:
 
 TLS, TCP = "turns:a.example", "turn:a.example?transport=tcp"
 LOOKUP = "TURN host lookup received error."
+SRFLX = {"type": "srflx", "address": "192.0.2.9", "port": 1, "protocol": "UDP", "ms": 1}
 FAULTS = [
     (seen(errors=error(401)), "it refuses the credential (401)"),
     (seen(errors=error(486)), "it gives this user no more relays (486)"),
@@ -483,7 +484,13 @@ FAULTS = [
     (seen(errors=error(701, "timed out")), "no answer from a.example, UDP port 3478"),
     (seen(), "the browser gathers nothing, and does not say why"),
     (seen(ended="refused"), "this browser refuses the url"),
-    (seen(TCP, errors=error(701)), "no TCP connection to a.example port 3478"),
+    (seen(TCP, errors=error(701)), "TCP to a.example port 3478 is refused or closed"),
+    (seen(TCP, ended="limit", errors=error(701)), "no answer from a.example, TCP port 3478"),
+    (seen("turn:a.example:636", ended="limit"), "Chromium uses no TURN server at port 636"),
+    (seen("turns:192.0.2.1:990"), "Chromium uses no TURN server at port 990"),
+    (seen("turn:a.example:636", errors=error(401)), "it refuses the credential (401)"),
+    (seen("turn:a.example:443", ended="limit"), "no answer from a.example, UDP port 443"),
+    (seen(errors=error(440)), "it has no relay of IPv4 for this browser (440)"),
     (seen(TCP, ended="limit"), "no answer from a.example, TCP port 3478"),
     (seen(TLS, errors=error(701)), "TLS to a.example port 5349 fails"),
     (seen(TLS, errors=error(401)), "it refuses the credential (401)"),
@@ -499,6 +506,11 @@ FAULTS = [
     (relayed(state="failed", heard=False, packetsReceived=0), "data sent to it does not arrive"),
     (relayed(heard=False, packetsReceived=0), "the call connects, but no sound arrives"),
     (relayed(heard=False), "the tone can't be made out in it"),
+    (relayed(brokeOff=True), "the tone arrives, and then stops"),
+    (
+        relayed(state="failed", heard=False, packetsReceived=0, isReached=True),
+        "data passes through the relay, but the call does not connect in 20 seconds",
+    ),
 ]
 
 
@@ -529,6 +541,35 @@ def test_the_sentence_of_the_issue(judge: Any) -> None:
     assert found["notes"][0]["text"] == "TURN/TLS fails: the certificate is self-signed."
 
 
+def test_a_fault_of_a_port_that_answers_something_else_is_no_firewall(judge: Any) -> None:
+    """coturn has no-stun and stun-only for that."""
+    srflx = seen("stun:a.example", candidates=[SRFLX])
+    (stun,) = judge(seen("stun:a.example", ended="limit"), relayed())["notes"]
+    (turn,) = judge(srflx, seen(ended="limit"))["notes"]
+    assert "no answer to STUN from a.example, UDP port 3478, but one to TURN" in stun["text"]
+    assert "no answer to TURN from a.example, UDP port 3478, but one to STUN" in turn["text"]
+    assert ("no-stun" in stun["advice"], "stun-only" in turn["advice"]) == (True, True)
+    (again,) = judge(relayed(), seen(ended="limit"))["notes"]
+    assert again["advice"] == "Look for packet loss."
+
+
+def test_a_name_that_leads_to_a_server_over_tcp_does_resolve(judge: Any) -> None:
+    """Firefox has the same mute error for UDP that this machine's own firewall forbids."""
+    blocked = seen(errors=error(701))
+    assert "does not resolve" in judge(blocked)["notes"][0]["text"]
+    (note,) = judge(blocked, relayed(TCP))["notes"]
+    assert "no answer from a.example, UDP port 3478; the same host answers on TCP" in note["text"]
+
+
+def test_without_a_second_relay_nothing_is_said_of_relay_ports(judge: Any) -> None:
+    """The server has gone since, or the browser does not say that there is a quota."""
+    call = {"state": "failed", "heard": False, "packetsReceived": 0, "lacksRelay": True}
+    found = judge(relayed(**call, errors=error(701)))
+    assert found["headline"].endswith("over TURN/UDP: no call could be tried.")
+    assert "no second one to call it from" in found["notes"][0]["text"]
+    assert "still running" in found["notes"][0]["advice"]
+
+
 def test_a_fault_says_where_the_same_host_answers(judge: Any) -> None:
     text = judge(seen(ended="limit"), relayed(TCP), relayed("turns:b.example"))["notes"][0]["text"]
     assert text.endswith("UDP port 3478; the same host answers on TCP port 3478.")
@@ -540,25 +581,55 @@ def test_labels_are_told_apart_by_host_and_then_by_port(judge: Any) -> None:
         "over TURN/UDP at a.example, TURN/UDP at b.example:3478, TURN/UDP at b.example:1 "
         "and TURN/TCP."
     )
+    found = judge(relayed("turn:[2001:db8::1]:1"), relayed("turn:[2001:db8::1]"))
+    assert found["headline"].endswith(
+        "over TURN/UDP at [2001:db8::1]:1 and TURN/UDP at [2001:db8::1]:3478."
+    )
 
 
 @pytest.mark.parametrize(("lost", "level"), [(0, "ok"), (5, "ok"), (6, "warning"), (90, "warning")])
 def test_loss_is_a_warning_from_5_percent_on(judge: Any, lost: int, level: str) -> None:
     found = judge(relayed(packetsLost=lost, packetsReceived=100 - lost))
     assert found["level"] == level
-    assert found["headline"] == "Sound will work from this network over TURN/UDP."
+    will = "work" if level == "ok" else "have gaps"
+    assert found["headline"] == f"Sound will {will} from this network over TURN/UDP."
     assert [f"{lost} %" in note["text"] for note in found["notes"]] == [True] * (level != "ok")
 
 
+def test_a_transport_with_loss_is_not_said_to_work_as_the_others_do(judge: Any) -> None:
+    found = judge(relayed(packetsLost=50, packetsReceived=50), relayed(TCP))
+    assert found["headline"] == (
+        "Sound will work from this network over TURN/TCP, and have gaps over TURN/UDP."
+    )
+
+
+HERE = {**SRFLX, "type": "host", "address": "x.local"}
+
+
+def test_silence_of_stun_is_taken_for_no_nat_only_where_it_can_be_nothing_else(judge: Any) -> None:
+    def of(**changes: Any) -> Any:
+        found = judge(seen("stun:a", **changes), relayed())
+        return found["level"], [note["text"] for note in found["notes"]]
+
+    assert of(candidates=[HERE]) == ("ok", [])
+    level, (said,) = of()  # a policy that forbids UDP to the browser
+    assert (level, "STUN fails: this browser gathers no address over UDP" in said) == (
+        "warning",
+        True,
+    )
+    assert of(candidates=[{**HERE, "protocol": "TCP"}])[1] == [said]
+    level, (said,) = of(candidates=[HERE], isMute=True)  # Firefox 140 tells no errors
+    assert "there is no NAT, or no answer" in said
+
+
 PARTS = ("kind", "secure", "transport", "host", "port", "label")
-SRFLX = {"type": "srflx", "address": "192.0.2.9", "port": 1, "protocol": "UDP", "ms": 1}
 
 
 @pytest.mark.parametrize(
     ("result", "policy", "level", "said"),
     [
         (seen("stun:a", candidates=[SRFLX]), "all", "warning", "only where no relay is needed"),
-        (seen("stun:a"), "all", "warning", "only where no relay is needed"),
+        (seen("stun:a", candidates=[HERE]), "all", "warning", "only where no relay is needed"),
         (seen("stun:a", ended="limit"), "all", "error", "STUN fails, and there is no TURN server"),
         (seen("stun:a", candidates=[SRFLX]), "relay", "error", "iceTransportPolicy is 'relay'"),
     ],
