@@ -3,8 +3,10 @@
 import { addError, configurationOf } from "./gather.js";
 import { FFT_SIZE, isTone, level, peak, TONE_HZ } from "./tone.js";
 
-const CONNECT_MS = 10000;
+const CONNECT_MS = 20000; // a round trip of 800 ms makes it 7 seconds over TLS
 const LISTEN_MS = 2500;
+const LOOKS = 8; // at least: a hidden page has one in a second
+const SILENT_MS = 800; // a gap that is no loss of packets
 const OUTPUT_MS = 5000;
 const NEEDED = 5; // times that the tone has to be found
 
@@ -31,6 +33,7 @@ export async function callThrough(server, audio, signal, { onLevel, isAudible })
   const call = {
     state: "failed", errors: [], heard: false, hz: 0, ms: null, packetsReceived: 0, packetsLost: 0,
     roundTripMs: null, relayProtocol: null, noOutput: false,
+    lacksRelay: false, isReached: false, brokeOff: false,
   };
   const settings = configurationOf(server);
   const [near, far] = [new RTCPeerConnection(settings), new RTCPeerConnection(settings)];
@@ -44,6 +47,8 @@ export async function callThrough(server, audio, signal, { onLevel, isAudible })
     near.addTrack(source.stream.getAudioTracks()[0], source.stream);
     const began = performance.now();
     call.state = await connected(near, far, signal);
+    call.lacksRelay = ![near, far].every(hasCandidates);
+    call.isReached = ["connected", "completed"].includes(far.iceConnectionState);
     if (call.state !== "connected") return call;
     call.ms = Math.round(performance.now() - began);
     ear = openEar(await arrived, audio);
@@ -129,18 +134,20 @@ async function listen(ear, call, signal, onLevel, isAudible) {
   const wave = new Float32Array(ear.analyser.fftSize);
   const spectrum = new Float32Array(ear.analyser.frequencyBinCount);
   const end = performance.now() + LISTEN_MS;
-  let times = 0;
-  while (performance.now() < end && !signal.aborted) {
+  let [times, looks, last, since] = [0, 0, 0, 0]; // `since` counts looks after the last tone
+  while ((performance.now() < end || looks < LOOKS) && !signal.aborted) {
     ear.volume.gain.setTargetAtTime(isAudible() ? 0.3 : 0, ear.volume.context.currentTime, 0.05);
     ear.analyser.getFloatTimeDomainData(wave);
     ear.analyser.getFloatFrequencyData(spectrum);
     const found = peak(spectrum, ear.analyser.context.sampleRate);
     onLevel(level(wave));
+    [looks, since] = [looks + 1, since + 1];
     if (isTone(found, level(wave))) {
-      times += 1;
+      [times, since, last] = [times + 1, 0, performance.now()];
       call.hz = Math.round(found);
     }
     call.heard = times >= NEEDED;
+    call.brokeOff = times > 0 && since > 2 && performance.now() - last > SILENT_MS;
     await new Promise((resolve) => setTimeout(resolve, 60));
   }
 }

@@ -8,6 +8,9 @@ import { inWords, listServers } from "./servers.js";
 import { judge } from "./verdict.js";
 import { clear, ServerCard, showReport, showRunning, showVerdict } from "./view.js";
 
+const QUOTA = 486;
+const GIVEN_BACK_MS = 2500; // coturn counts a relay for a second more
+
 /** What ends a test before there are servers to judge. */
 class Refusal extends Error {}
 
@@ -29,6 +32,16 @@ async function post(path, signal) {
   if (answer.ok) return (await answer.json()).result;
   const { message = "" } = await answer.json().catch(() => ({}));
   throw new Refusal(REFUSALS[answer.status] ?? `The server answers ${answer.status}. ${message}`);
+}
+
+const isAtQuota = (errors) => errors.some(({ code }) => code === QUOTA);
+
+function pause(milliseconds, signal) {
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", resolve, { once: true });
+    if (signal.aborted) resolve();
+  });
 }
 
 /** One run of the test. */
@@ -63,13 +76,28 @@ class Test {
   async #gather(index) {
     const [result, card] = [this.results[index], this.cards[index]];
     await gather(result, this.stopping.signal, () => card.showCandidates(result.candidates));
+    if (isAtQuota(result.errors) && !hasRelay(result)) {
+      await this.#inTurn(() => this.#gatherAgain(result, card));
+    }
     this.sayProgress();
     if (result.server.kind === "turn" && hasRelay(result)) {
       card.showWaiting();
-      this.calls = this.calls.then(() => this.#call(result, card));
-      await this.calls;
+      await this.#inTurn(() => this.#call(result, card));
     }
     card.showDiagnosis(diagnose(result, this.results));
+  }
+
+  #inTurn(task) {
+    this.calls = this.calls.then(task);
+    return this.calls;
+  }
+
+  /** Ask for a relay once more, when the other tries of this test have given theirs back. */
+  async #gatherAgain(result, card) {
+    if (!(await this.#relaysGivenBack(card))) return;
+    await this.#renewLogin(result);
+    Object.assign(result, { candidates: [], errors: [], ended: "" });
+    await gather(result, this.stopping.signal, () => card.showCandidates(result.candidates));
   }
 
   async #call(result, card) {
@@ -77,13 +105,36 @@ class Test {
     if (this.stopping.signal.aborted) return;
     this.calling = result.server.label;
     this.sayProgress();
+    await this.#tryCall(result, card);
+    if (isAtQuota(result.call.errors) && (await this.#relaysGivenBack(card))) {
+      await this.#tryCall(result, card);
+    }
+    card.showCall(result.call);
+    this.calling = "";
+  }
+
+  async #tryCall(result, card) {
+    await this.#renewLogin(result);
     card.showCalling();
     result.call = await callThrough(result.server, this.audio, this.stopping.signal, {
       isAudible: () => document.getElementById("audible").checked,
       onLevel: (value) => card.setMeter(value),
     });
-    card.showCall(result.call);
-    this.calling = "";
+  }
+
+  /** Wait, and say whether the test goes on. */
+  async #relaysGivenBack(card) {
+    const { signal } = this.stopping;
+    if (!signal.aborted) card.showWaiting("Waiting until the server counts no earlier relay…");
+    await pause(GIVEN_BACK_MS, signal);
+    return !signal.aborted;
+  }
+
+  /** Take a fresh credential; the first may have ended during the calls before this one. */
+  async #renewLogin(result) {
+    const configuration = await post("credential", this.stopping.signal).catch(() => ({}));
+    const fresh = listServers(configuration)[this.results.indexOf(result)];
+    if (fresh?.url === result.server.url) result.server = fresh;
   }
 
   async #lookAtCertificates(signal) {

@@ -134,9 +134,9 @@ export class ServerCard {
     }
   }
 
-  showWaiting() {
+  showWaiting(text = "Waiting for its call…") {
     this.meter.hidden = true;
-    this.showFacts("Waiting for its call…");
+    this.showFacts(text);
   }
 
   showCalling() {

@@ -308,6 +308,82 @@ def test_stop_ends_the_test_and_closes_everything(tab: Tab, good: Page) -> None:
     expect(tab.get_by_role("button", name="Stop")).to_be_focused()
 
 
+# what the test does itself is held against no server
+
+
+def only(*servers: Dict[str, Any]) -> Dict[str, Any]:
+    """Return od.config's entries for these servers and no others."""
+    return {"webrtc__rtc_configuration": {}, "webrtc__coturn": list(servers)}
+
+
+def test_relays_that_were_just_given_back_are_no_quota(
+    tab: Tab, running: Stage, certificate: Certificate
+) -> None:
+    """coturn counts them for a second more."""
+    running.coturn(3510, 5410, certificate, "user-quota=2")
+    outcome(tab, running.serve(8012, **only(coturn_entry(3510))))
+    assert headline(tab) == "Sound will work from this network over TURN/UDP."
+    tab.get_by_role("button", name="Test again").click()
+    expect(tab.get_by_role("button", name="Stop")).to_be_visible(timeout=MILLISECONDS)
+    result(tab)
+    assert headline(tab) == "Sound will work from this network over TURN/UDP."
+
+
+def test_a_credential_of_seconds_lasts_for_every_call(
+    tab: Tab, running: Stage, certificate: Certificate
+) -> None:
+    entry = coturn_entry(transport=["udp", "tcp"], ttl=2)
+    outcome(tab, running.serve(8013, **only(entry)))
+    assert headline(tab) == "Sound will work from this network over TURN/UDP and TURN/TCP."
+
+
+RARE_TIMERS = """
+const native = setTimeout;
+window.setTimeout = (task, ms, ...rest) => native(task, Math.max(ms ?? 0, 1000), ...rest);
+"""
+"""What browsers do to a page that nobody sees or hears."""
+SLOW_CLOCK = "const now = performance.now; performance.now = () => now.call(performance) / 3;"
+NEVER_CONNECTED = """
+const native = setTimeout;
+window.setTimeout = (task, ms, ...rest) => native(task, ms / 5, ...rest);
+const get = () => "connecting";
+Object.defineProperty(RTCPeerConnection.prototype, "connectionState", {get});
+"""
+
+
+def test_in_a_tab_that_is_hidden_the_tone_is_heard_too(
+    tab: Tab, running: Stage, certificate: Certificate
+) -> None:
+    tab.add_init_script(RARE_TIMERS)
+    outcome(tab, running.serve(8014, **only(coturn_entry())))
+    assert headline(tab) == "Sound will work from this network over TURN/UDP."
+
+
+def test_a_server_that_goes_during_the_call_does_not_work(
+    tab: Tab, running: Stage, certificate: Certificate
+) -> None:
+    coturn = running.coturn(3520, 5420, certificate)
+    page = running.serve(8015, **only(coturn_entry(3520, transport=["udp", "tcp"])))
+    tab.add_init_script(SLOW_CLOCK)
+    opened(tab, page).get_by_role("button", name="Start the test").click()
+    loud = re.compile(r"[1-9]\d")
+    meter = tab.get_by_role("meter")
+    expect(meter).to_have_attribute("aria-valuenow", loud, timeout=MILLISECONDS)
+    coturn.kill()
+    udp, tcp = result(tab).values()
+    assert "The tone arrives, and then stops." in udp
+    assert "It gives a relay, but no second one to call it from" in tcp
+    assert headline(tab).startswith("Sound may work from this network over TURN/TCP: no call")
+
+
+def test_a_network_that_is_too_slow_for_the_call_is_no_fault_of_the_relay(
+    tab: Tab, running: Stage, certificate: Certificate
+) -> None:
+    tab.add_init_script(NEVER_CONNECTED)
+    (card,) = outcome(tab, running.serve(8016, **only(coturn_entry()))).values()
+    assert "Data passes through the relay, but the call does not connect in 20 seconds." in card
+
+
 # servers that don't
 
 

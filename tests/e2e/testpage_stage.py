@@ -95,7 +95,9 @@ class Stage:
         for process in self._processes:
             process.wait(WAIT)
 
-    def coturn(self, port: int, tls_port: int, certificate: Certificate, *options: str) -> None:
+    def coturn(
+        self, port: int, tls_port: int, certificate: Certificate, *options: str
+    ) -> "subprocess.Popen[bytes]":
         folder = self.own_folder()
         first = 50000 + (port % 100) * 100
         lines = [
@@ -106,9 +108,11 @@ class Stage:
             *("use-auth-secret", f"static-auth-secret={SECRET}", *options),
         ]
         (folder / "conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        self.run(folder / "log", require_program("turnserver", "coturn"), "-c", folder / "conf")
+        program = require_program("turnserver", "coturn")
+        process = self.run(folder / "log", program, "-c", folder / "conf")
         for protocol, number in (("udp", port), ("tcp", port), ("tcp", tls_port)):
             wait_for(functools.partial(self.network.outside.listens, protocol, number))
+        return process
 
     def serve(self, port: int, *options: str, before: str = "", **entries: Any) -> Page:
         """Run ``abcwebrtc serve`` on an od.config with these entries."""
