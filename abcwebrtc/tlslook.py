@@ -1,22 +1,31 @@
 """What a TLS port shows to this machine, since a browser doesn't say why TLS failed.
 
-Chromium reports an untrusted certificate and a closed port with the same words.
+Chromium reports an untrusted certificate and a closed port with the same words, and a web
+server on the port of coturn too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import secrets
 import socket
 import ssl
+import struct
 import time
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional, TypeVar
 
 from abcwebrtc.probe.certificates import read_certificate
 from abcwebrtc.probe.model import ERROR
 from abcwebrtc.probe.tls import certificate_diagnoses
 
+_Answer = TypeVar("_Answer", bool, bytes)
+
 TRUSTED = "trusted"
 SECONDS = 5.0
+_COOKIE = 0x2112A442
+_BINDING, _ALLOCATE = 0x0001, 0x0003
+_REQUESTED_TRANSPORT = struct.pack("!HHI", 0x0019, 4, 17 << 24)
+"""UDP (RFC 8656, section 18.7)."""
 
 
 class Look(NamedTuple):
@@ -33,7 +42,7 @@ def look(
     timeout: float = SECONDS,
     trust: Optional[ssl.SSLContext] = None,
 ) -> Look:
-    """Shake hands with a TLS server, and return what that shows.
+    """Shake hands with a TLS server, ask it for STUN and TURN, and return what that shows.
 
     `now`, in unix seconds, is what the certificate's end is compared with, `timeout`
     is in seconds, `trust` are the authorities, by default those of the system.
@@ -41,25 +50,64 @@ def look(
     now = time.time() if now is None else now
     trust = trust or ssl.create_default_context()
     try:
-        chain = _certificate(host, port, timeout, trust)
-        return Look(TRUSTED, "the certificate is trusted by the machine of abcwebrtc serve")
+        speaks_stun = _connected(host, port, timeout, trust, _speaks_stun)
+        return _trusted(host, port, speaks_stun)
     except ssl.SSLCertVerificationError as error:
         code, text = error.verify_code, error.verify_message
     except OSError as error:
         return _unreached(error, f"{host} port {port}")
     with contextlib.suppress(OSError, ValueError, IndexError):
-        chain = _certificate(host, port, timeout, _unverified())
+        chain = _connected(host, port, timeout, _unverified(), _certificate)
         seen = read_certificate([chain], code, text)
         errors = [one for one in certificate_diagnoses(seen, host, now) if one.level == ERROR]
         return Look(errors[0].word, errors[0].message)
     return Look("certificate-untrusted", f"the certificate is not trusted ({text})")
 
 
-def _certificate(host: str, port: int, timeout: float, context: ssl.SSLContext) -> bytes:
-    """Return the server's certificate, DER."""
+def _trusted(host: str, port: int, speaks_stun: bool) -> Look:
+    if speaks_stun:
+        return Look(TRUSTED, "TLS works, and the certificate is trusted")
+    return Look("not-stun", f"{host} port {port} speaks TLS, but neither STUN nor TURN")
+
+
+def _connected(
+    host: str,
+    port: int,
+    timeout: float,
+    context: ssl.SSLContext,
+    ask: Callable[[ssl.SSLSocket], _Answer],
+) -> _Answer:
+    """Return what `ask` makes of a connection to the server."""
     plain = socket.create_connection((host, port), timeout)
     with plain, context.wrap_socket(plain, server_hostname=host) as wrapped:
-        return wrapped.getpeercert(binary_form=True) or b""
+        return ask(wrapped)
+
+
+def _certificate(wrapped: ssl.SSLSocket) -> bytes:
+    """Return the server's certificate, DER."""
+    return wrapped.getpeercert(binary_form=True) or b""
+
+
+def _speaks_stun(wrapped: ssl.SSLSocket) -> bool:
+    """Say whether a server answers a Binding or an Allocate, if only with an error.
+
+    coturn can have either turned off (no-stun, stun-only). Without a login nothing is allocated.
+    """
+    answer = b""
+    with contextlib.suppress(OSError):
+        wrapped.sendall(_request(_BINDING) + _request(_ALLOCATE, _REQUESTED_TRANSPORT))
+        while len(answer) < 8:
+            part = wrapped.recv(8 - len(answer))
+            if not part:
+                return False
+            answer += part
+    return len(answer) == 8 and answer[0] < 0x40 and answer[4:] == struct.pack("!I", _COOKIE)
+
+
+def _request(method: int, attributes: bytes = b"") -> bytes:
+    """Return a STUN request (RFC 8489, section 5)."""
+    header = struct.pack("!HHI", method, len(attributes), _COOKIE)
+    return header + secrets.token_bytes(12) + attributes
 
 
 def _unverified() -> ssl.SSLContext:

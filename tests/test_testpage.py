@@ -469,11 +469,16 @@ def test_no_answer_and_no_log_line_holds_a_key_or_a_session(
 # what TLS shows to this machine
 
 
-class TLSServer:
-    """A socket that greets with TLS, or with something else."""
+STUN_ERROR = b"\x01\x11\0\0\x21\x12\xa4\x42" + bytes(12)
+"""A Binding error response without attributes (RFC 8489, section 5)."""
+HTTP_ERROR = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 
-    def __init__(self, context: Optional[ssl.SSLContext]) -> None:
-        self._context = context
+
+class TLSServer:
+    """A socket that greets with TLS, or with something else; `answer` is what it says then."""
+
+    def __init__(self, context: Optional[ssl.SSLContext], answer: bytes = STUN_ERROR) -> None:
+        self._context, self._answer = context, answer
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -490,6 +495,8 @@ class TLSServer:
                 else:
                     connection.sendall(b"SSH-2.0-nothing\r\n")
                 connection.recv(1)
+                connection.sendall(self._answer)
+                connection.recv(9999)
             except OSError:
                 pass
             finally:
@@ -509,10 +516,10 @@ def trust() -> ssl.SSLContext:
     return context
 
 
-def tls_server(*names: str, **issued: Any) -> TLSServer:
+def tls_server(*names: str, answer: bytes = STUN_ERROR, **issued: Any) -> TLSServer:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     AUTHORITY.issue_cert(*names, **issued).configure_cert(context)
-    return TLSServer(context)
+    return TLSServer(context, answer)
 
 
 @pytest.fixture
@@ -526,6 +533,18 @@ def servers() -> Iterator[List[TLSServer]]:
 def test_a_trusted_certificate(servers: List[TLSServer], trust: ssl.SSLContext) -> None:
     servers.append(tls_server("127.0.0.1"))
     assert tlslook.look("127.0.0.1", servers[0].port, trust=trust).word == tlslook.TRUSTED
+
+
+@pytest.mark.parametrize(
+    "answer", [HTTP_ERROR, STUN_ERROR[:4], STUN_ERROR[:7] + b"\0", b"", b"\xff"]
+)
+def test_what_speaks_tls_but_no_stun(
+    servers: List[TLSServer], trust: ssl.SSLContext, answer: bytes
+) -> None:
+    servers.append(tls_server("127.0.0.1", answer=answer))
+    seen = tlslook.look("127.0.0.1", servers[0].port, timeout=WAIT if answer else 0.2, trust=trust)
+    where = f"127.0.0.1 port {servers[0].port}"
+    assert seen == ("not-stun", f"{where} speaks TLS, but neither STUN nor TURN")
 
 
 def test_a_certificate_of_an_unknown_authority(servers: List[TLSServer]) -> None:

@@ -133,7 +133,8 @@ function diagnoseErrors(result, all) {
     const message = `this browser tries TLS with a name only, not with ${server.host}`;
     return fault("tls-address", message, "Write a name of its certificate into the url.");
   }
-  if (server.secure && errors.length) return tlsFailed(result, all);
+  if (server.secure && ended === "limit") return tlsSilent(result, all);
+  if (server.secure && (errors.length || result.look)) return tlsFailed(result, all);
   if (ended === "complete" && server.transport === "tcp" && errors.length) {
     return notReached(result, all);
   }
@@ -215,18 +216,48 @@ function refused({ code }) {
   return fault(...(REFUSALS[code] ?? unknown));
 }
 
+/** What is wrong with TLS for everybody, and does not depend on who is trusted. */
+const SURE = ["certificate-expired", "certificate-name", "certificate-not-yet", "no-tls", "not-stun"];
+
 const TLS_ADVICE = {
   "certificate-expired": "Renew it, and restart coturn.",
   "certificate-name": "Get one for that name, or write its name into the url.",
   "certificate-not-yet": "Look at the clocks.",
-  "certificate-self-signed": "Get one from an authority that browsers know.",
-  "certificate-untrusted": "Give coturn one that browsers trust, with its whole chain.",
+  "certificate-self-signed": "Get one from an authority that browsers know. If this one does, look " +
+    "for a firewall.",
+  "certificate-untrusted": "Give coturn one that browsers trust, with its whole chain. If this one " +
+    "knows the authority, look for a firewall.",
 };
+
+const isReached = (look) => look.word === "trusted" || look.word in TLS_ADVICE;
+
+/** Silence is no certificate; but beside it, another address of the name may have shown one. */
+function tlsSilent(result, all) {
+  const { look, errors, server } = result;
+  if (!look || (errors.length && SURE.includes(look.word))) {
+    return look ? asLooked(look) : noAnswer(result, all);
+  }
+  if (!isReached(look)) return asLooked(look);
+  return fault(
+    "no-answer",
+    `no answer from ${server.host}, TCP port ${server.port}, though abcwebrtc serve reaches it there`,
+    "Look for a firewall between this network and the server.",
+  );
+}
+
+function asLooked({ word, message }) {
+  const advice = "Is coturn running, with cert, pkey and this tls-listening-port?";
+  return fault(word, message, TLS_ADVICE[word] ?? advice);
+}
 
 function tlsFailed(result, all) {
   const { server, look } = result;
   const here = `TLS to ${server.host} port ${server.port}`;
-  if (look && look.word in TLS_ADVICE) return fault(look.word, look.message, TLS_ADVICE[look.word]);
+  if (look && !result.errors.length && isReached(look) && !SURE.includes(look.word)) {
+    const message = "the browser gathers nothing, and does not say why";
+    const seen = `abcwebrtc serve finds that ${look.message}`;
+    return fault("nothing", `${message}; ${seen}`, "Run abcwebrtc probe od.config.");
+  }
   if (look?.word === "trusted") {
     return fault(
       "tls",
@@ -235,10 +266,7 @@ function tlsFailed(result, all) {
         "authority?",
     );
   }
-  if (look) {
-    const advice = "Is coturn running, with cert, pkey and this tls-listening-port?";
-    return fault(look.word, look.message, advice);
-  }
+  if (look) return asLooked(look);
   const advice = "Is the certificate trusted, and for this name? Does coturn listen there?";
   return fault("tls", `${here} fails${answersElsewhere(result, all)}`, advice);
 }

@@ -1,7 +1,7 @@
 // The test from the button to the verdict.
 
 import { callThrough, outputOf } from "./call.js";
-import { diagnose, hasRelay } from "./diagnosis.js";
+import { diagnose, hasRelay, isRefusal } from "./diagnosis.js";
 import { gather } from "./gather.js";
 import { reportText } from "./report.js";
 import { inWords, listServers } from "./servers.js";
@@ -138,9 +138,11 @@ class Test {
   }
 
   async #lookAtCertificates(signal) {
-    const unreached = (one) => !hasRelay(one) && one.errors.some(({ code }) => code === 701);
-    const failed = this.results.filter((one) => one.server.secure && unreached(one));
+    const isUnreached = (one) => !hasRelay(one) && !one.errors.some(isRefusal);
+    const fails = (one) => isUnreached(one) && diagnose(one, this.results).level === "error";
+    const failed = this.results.filter((one) => one.server.secure && fails(one));
     if (!failed.length) return;
+    showVerdict({ level: "working", headline: "Asking abcwebrtc serve what it sees of TLS…" });
     const looks = await post("certificates", signal).catch(() => ({}));
     for (const result of failed) {
       const { host, port } = result.server;

@@ -170,11 +170,28 @@ def test_what_firefox_makes_of_tls_urls(browser: Firefox, running: Stage) -> Non
     tab = outcome(browser, page)
     assert headline(tab) == "Sound will work from this network over TURN/UDP."
     seen = cards(tab)
-    text = NO_REASON if is_old(tab) else f"Nothing listens on {NAME} port 3997, TCP."
-    assert text in seen[f"turns:{NAME}:3997"]
+    assert f"Nothing listens on {NAME} port 3997, TCP." in seen[f"turns:{NAME}:3997"]
     text = f"This browser tries TLS with a name only, not with {SERVER}."
     assert text in seen[f"turns:{SERVER}:{TLS_PORT}"]
     assert tab.console == []
+
+
+def test_without_errors_of_ice_the_page_asks_serve_about_tls(
+    browser: Firefox, running: Stage
+) -> None:
+    """Firefox 140 has none."""
+    page = running.serve(
+        8006,
+        before=RESOLVE,
+        webrtc__rtc_configuration={},
+        webrtc__coturn=[coturn_entry(3997, NAME, protocol="turns"), coturn_entry()],
+    )
+    tab = outcome(browser, page, "delete RTCPeerConnection.prototype.onicecandidateerror;")
+    assert is_old(tab)
+    seen = cards(tab)
+    assert f"Nothing listens on {NAME} port 3997, TCP." in seen[f"turns:{NAME}:3997"]
+    report = tab.evaluate("document.querySelector('#report-text').textContent")
+    assert "error 701" not in report
 
 
 def test_one_stuns_url_spoils_the_whole_configuration(browser: Firefox, running: Stage) -> None:

@@ -308,6 +308,34 @@ def test_stop_ends_the_test_and_closes_everything(tab: Tab, good: Page) -> None:
     expect(tab.get_by_role("button", name="Stop")).to_be_focused()
 
 
+def test_what_serve_sees_of_tls_tells_a_firewall_from_a_server(
+    tab: Tab, running: Stage, certificate: Certificate
+) -> None:
+    folder, tls = running.own_folder(), f"ssl_certificate {certificate.cert}"
+    (folder / "nginx.conf").write_text(
+        f"""daemon off; pid {folder}/pid; error_log stderr; events {{}}
+        http {{ access_log off; server {{ listen {SERVER}:8443 ssl; return 200 "no TURN";
+        {tls}; ssl_certificate_key {certificate.key}; }} }}
+        """
+    )
+    nginx = require_program("nginx", "nginx")
+    running.run(folder / "log", nginx, "-p", folder, "-c", folder / "nginx.conf")
+    running.coturn(3530, 5430, certificate)
+    wait_for(lambda: running.network.outside.listens("tcp", 8443))
+    drop = "chain out { type filter hook output priority 0; tcp dport 5430 drop; }"
+    nft = require_program("nft", "nftables")
+    running.network.desktop.run(nft, "--file", "-", input=f"table ip silent {{\n{drop}\n}}\n")
+    page = running.serve(
+        8017,
+        before=f"import os; os.environ['SSL_CERT_FILE'] = {str(certificate.cert)!r}",
+        **only(coturn_entry(8443, protocol="turns"), coturn_entry(5430, protocol="turns")),
+    )
+    web, silent = outcome(tab, page).values()
+    assert f"{SERVER} port 8443 speaks TLS, but neither STUN nor TURN." in web
+    where = f"No answer from {SERVER}, TCP port 5430"
+    assert f"{where}, though abcwebrtc serve reaches it there. Look for a firewall" in silent
+
+
 # what the test does itself is held against no server
 
 
@@ -548,6 +576,13 @@ def error(code: int, text: str = "") -> List[Dict[str, Any]]:
 TLS, TCP = "turns:a.example", "turn:a.example?transport=tcp"
 LOOKUP = "TURN host lookup received error."
 SRFLX = {"type": "srflx", "address": "192.0.2.9", "port": 1, "protocol": "UDP", "ms": 1}
+MUTE = "no answer from a.example, TCP port 5349"
+
+
+def look(word: str) -> Dict[str, str]:
+    return {"word": word, "message": f"what {word} means"}
+
+
 FAULTS = [
     (seen(errors=error(401)), "it refuses the credential (401)"),
     (seen(errors=error(486)), "it gives this user no more relays (486)"),
@@ -579,6 +614,31 @@ FAULTS = [
         "fails from this network, but works from the machine of abcwebrtc serve",
     ),
     (seen(TLS, errors=error(701), look={"word": "refused", "message": "closed"}), "closed"),
+    (seen(TLS, errors=error(701), look=look("not-stun")), "what not-stun means"),
+    # silence is no certificate; that of the name's other address may be there as an error
+    (seen(TLS, ended="limit", look=look("trusted")), f"{MUTE}, though abcwebrtc serve reaches it"),
+    (
+        seen(TLS, ended="limit", look=look("certificate-untrusted")),
+        "though abcwebrtc serve reaches",
+    ),
+    (seen(TLS, ended="limit", look=look("certificate-expired")), "though abcwebrtc serve reaches"),
+    (seen(TLS, ended="limit", look=look("no-answer")), "what no-answer means"),
+    (
+        seen(TLS, ended="limit", errors=error(701), look=look("certificate-untrusted")),
+        "though abcwebrtc serve reaches it",
+    ),
+    (
+        seen(TLS, ended="limit", errors=error(701), look=look("certificate-expired")),
+        "what certificate-expired means",
+    ),
+    (seen(TLS, ended="limit", errors=error(701)), f"{MUTE}."),
+    # Firefox 140 tells no errors, so that this may be a wrong credential
+    (seen(TLS, isMute=True, look=look("refused")), "what refused means"),
+    (seen(TLS, isMute=True, look=look("certificate-name")), "what certificate-name means"),
+    (seen(TLS, isMute=True, look=look("trusted")), "does not say why; abcwebrtc serve finds that"),
+    (seen(TLS, isMute=True, look=look("certificate-self-signed")), "does not say why; abcwebrtc"),
+    (seen(TLS, isMute=True), "the browser gathers nothing, and does not say why"),
+    (seen("turns:192.0.2.1", isMute=True, look=look("trusted")), "tries TLS with a name only"),
     (relayed(state="failed", heard=False, packetsReceived=0), "data sent to it does not arrive"),
     (relayed(heard=False, packetsReceived=0), "the call connects, but no sound arrives"),
     (relayed(heard=False), "the tone can't be made out in it"),
