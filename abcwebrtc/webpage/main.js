@@ -9,6 +9,7 @@ import { judge } from "./verdict.js";
 import { clear, ServerCard, showReport, showRunning, showVerdict } from "./view.js";
 
 const QUOTA = 486;
+const PROGRESS_MS = 1000;
 const GIVEN_BACK_MS = 2500; // coturn counts a relay for a second more
 
 /** What ends a test before there are servers to judge. */
@@ -19,6 +20,8 @@ const REFUSALS = {
   403: "This is turned off: webrtc.enable is False in od.config.",
   500: "The server can't make a credential. Its log says why.",
 };
+const ANOTHER =
+  "Not abcwebrtc serve answers, but something else. Is there a proxy with a login of its own?";
 
 async function post(path, signal) {
   let answer;
@@ -27,10 +30,11 @@ async function post(path, signal) {
     answer = await fetch(path, { method: "POST", headers, body: "{}", signal });
   } catch (error) {
     if (signal.aborted) throw error;
-    throw new Refusal("The server of this page does not answer.");
+    throw new Refusal("The server of this page does not answer. Is it still running?");
   }
-  if (answer.ok) return (await answer.json()).result;
-  const { message = "" } = await answer.json().catch(() => ({}));
+  const { result, message = "" } = (await answer.json().catch(() => null)) ?? {};
+  if (answer.ok && !result) throw new Refusal(ANOTHER);
+  if (answer.ok) return result;
   throw new Refusal(REFUSALS[answer.status] ?? `The server answers ${answer.status}. ${message}`);
 }
 
@@ -44,6 +48,13 @@ function pause(milliseconds, signal) {
   });
 }
 
+function makeAudio() {
+  if (typeof RTCPeerConnection === "undefined" || typeof AudioContext === "undefined") {
+    throw new Refusal("This browser has no WebRTC or no WebAudio, or they are turned off.");
+  }
+  return new AudioContext();
+}
+
 /** One run of the test. */
 class Test {
   constructor(audio) {
@@ -53,14 +64,12 @@ class Test {
     this.results = [];
     this.verdict = null;
     this.calling = "";
+    this.saying = null;
     this.calls = Promise.resolve(); // one call at a time, in the order of the relays
   }
 
   async run() {
     const { signal } = this.stopping;
-    if (typeof RTCPeerConnection === "undefined") {
-      throw new Refusal("This browser has no WebRTC, or it is turned off.");
-    }
     const configuration = await post("credential", signal);
     this.results = listServers(configuration).map((server) => ({
       server, candidates: [], errors: [], ended: "", call: null, look: null,
@@ -150,13 +159,29 @@ class Test {
     }
   }
 
+  /** Say what is being done; not at once, since a screen reader reads all of it each time. */
   sayProgress() {
+    this.saying ??= setTimeout(() => {
+      this.saying = null;
+      this.#showProgress();
+    }, PROGRESS_MS);
+  }
+
+  #showProgress() {
     const open = this.results.filter((one) => !one.ended).map((one) => one.server.label);
+    const which = open.length > 3 ? `${open.length} servers` : inWords(open);
     const parts = [
       ...(this.calling ? [`Calling through ${this.calling}…`] : []),
-      ...(open.length ? [`Waiting for ${inWords(open)}…`] : []),
+      ...(open.length ? [`Waiting for ${which}…`] : []),
     ];
     if (parts.length) showVerdict({ level: "working", headline: parts.join(" ") });
+  }
+
+  /** Close what is left of a test that failed, too. */
+  end() {
+    clearTimeout(this.saying);
+    this.stopping.abort();
+    this.audio.close();
   }
 
   #judge(policy) {
@@ -186,17 +211,15 @@ async function start() {
   clear();
   showRunning(true);
   showVerdict({ level: "working", headline: "Asking for a credential…" });
-  const audio = new AudioContext(); // here, since browsers start one for a click only
-  running = new Test(audio);
   try {
+    running = new Test(makeAudio()); // here, since browsers start one for a click only
     await running.run();
   } catch (error) {
-    const aborted = running.stopping.signal.aborted;
+    const aborted = running?.stopping.signal.aborted;
     showVerdict(aborted ? { level: "none", headline: "Stopped." } : failure(error));
   } finally {
-    running.stopping.abort(); // what is left of a test that failed
+    running?.end();
     running = null;
-    audio.close();
     showRunning(false);
   }
 }

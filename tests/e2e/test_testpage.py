@@ -508,6 +508,49 @@ def test_a_session_that_has_ended_is_told(tab: Tab, good: Page) -> None:
     assert headline(tab) == "Your login has ended. Open a new link."
 
 
+def test_without_webaudio_the_test_says_so_and_ends(tab: Tab, good: Page) -> None:
+    tab.add_init_script("delete window.AudioContext")
+    outcome(tab, good)
+    assert headline(tab) == "This browser has no WebRTC or no WebAudio, or they are turned off."
+
+
+def test_a_login_page_of_a_proxy_is_no_fault_of_the_test(tab: Tab, good: Page) -> None:
+    opened(tab, good)
+    tab.route("**/credential", lambda route: route.fulfill(body="<h1>Log in</h1>"))
+    tab.get_by_role("button", name="Start the test").click()
+    result(tab)
+    assert headline(tab) == (
+        "Not abcwebrtc serve answers, but something else. Is there a proxy with a login of its own?"
+    )
+
+
+LONG = f"{'very-long-name-' * 4}x.{'of-a-department-' * 3}x.invalid"
+SAID = """
+addEventListener("DOMContentLoaded", () => {
+  window.said = [];
+  const box = document.getElementById("verdict"); // the login page has none
+  const say = new MutationObserver(() => said.push(box.querySelector(".headline").innerText));
+  if (box) say.observe(box, {childList: true});
+});
+"""
+
+
+def test_many_servers_with_long_names_fit_a_small_screen_and_are_not_all_said(
+    tab: Tab, running: Stage
+) -> None:
+    ports = range(3900, 3912)
+    servers = [coturn_entry(port, LONG, transport="tcp") for port in ports]
+    tab.add_init_script(SAID)
+    cards = outcome(tab, running.serve(8018, **only(*servers)))
+    assert len(cards) == len(ports)
+    said = tab.evaluate("said")
+    assert said[-1] == headline(tab)
+    assert len(said) < len(ports)  # one for each would drown a screen reader
+    assert max(map(len, said)) < 3 * len(LONG)
+    tab.set_viewport_size({"width": 320, "height": 600})
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 320
+
+
 # a proxy that adds a prefix
 
 
