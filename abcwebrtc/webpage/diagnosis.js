@@ -114,7 +114,7 @@ function notConnected(call) {
 function noSecondRelay(refusal) {
   if (!refusal) {
     const message = "it gives a relay, but no second one to call it from, for no reason told";
-    const advice = "Is it still running? Look at user-quota in turnserver.conf, and for packet loss.";
+    const advice = "Is it still running? Look at user-quota in turnserver.conf, or for packet loss.";
     return finding("warning", "no-second", message, advice);
   }
   const [word, , advice] = REFUSALS[refusal.code] ?? ["stun-error", "", "Read coturn's log."];
@@ -216,17 +216,18 @@ function refused({ code }) {
   return fault(...(REFUSALS[code] ?? unknown));
 }
 
-/** What is wrong with TLS for everybody, and does not depend on who is trusted. */
-const SURE = ["certificate-expired", "certificate-name", "certificate-not-yet", "no-tls", "not-stun"];
+/** What is wrong with a certificate for everybody, and does not depend on who is trusted. */
+const SURE = ["certificate-expired", "certificate-name", "certificate-not-yet"];
 
 const TLS_ADVICE = {
   "certificate-expired": "Renew it, and restart coturn.",
   "certificate-name": "Get one for that name, or write its name into the url.",
   "certificate-not-yet": "Look at the clocks.",
-  "certificate-self-signed": "Get one from an authority that browsers know. If this one does, look " +
+  "certificate-self-signed":
+    "Get one from an authority that browsers know. If this browser trusts it, look for a firewall.",
+  "certificate-untrusted":
+    "Give coturn one that browsers trust, with its whole chain. If this browser trusts it, look " +
     "for a firewall.",
-  "certificate-untrusted": "Give coturn one that browsers trust, with its whole chain. If this one " +
-    "knows the authority, look for a firewall.",
 };
 
 const isReached = (look) => look.word === "trusted" || look.word in TLS_ADVICE;
@@ -234,13 +235,12 @@ const isReached = (look) => look.word === "trusted" || look.word in TLS_ADVICE;
 /** Silence is no certificate; but beside it, another address of the name may have shown one. */
 function tlsSilent(result, all) {
   const { look, errors, server } = result;
-  if (!look || (errors.length && SURE.includes(look.word))) {
-    return look ? asLooked(look) : noAnswer(result, all);
-  }
-  if (!isReached(look)) return asLooked(look);
+  if (!look) return noAnswer(result, all);
+  if (!isReached(look) || (errors.length && SURE.includes(look.word))) return asLooked(look);
+  const where = `${server.host}, TCP port ${server.port}`;
   return fault(
     "no-answer",
-    `no answer from ${server.host}, TCP port ${server.port}, though abcwebrtc serve reaches it there`,
+    `no answer from ${where}, though abcwebrtc serve reaches it there`,
     "Look for a firewall between this network and the server.",
   );
 }
@@ -297,7 +297,8 @@ const isSamePort = ({ server: one }, { server: other }) =>
 
 /** What answers one kind of request at a port is there, and is reached. */
 function answersOther(kind, other, where) {
-  const message = `no answer to ${kind.toUpperCase()} from ${where}, but one to ${other.toUpperCase()}`;
+  const [asked, answer] = [kind.toUpperCase(), other.toUpperCase()];
+  const message = `no answer to ${asked} from ${where}, but one to ${answer}`;
   const option = kind === "stun" ? "no-stun" : "stun-only";
   const loss = "ook for packet loss.";
   const advice = kind === other ? `L${loss}` : `Take ${option} out of turnserver.conf, or l${loss}`;
