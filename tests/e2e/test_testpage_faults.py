@@ -1,0 +1,277 @@
+"""What the test page in a real Chromium says of real servers that don't work, and of itself."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+from playwright.sync_api import Page as Tab
+
+from conftest import require_program
+from e2e.testpage_stage import (
+    NAME,
+    OTHER_SECRET,
+    PORT,
+    Certificate,
+    Page,
+    Stage,
+    coturn_entry,
+    stun_entry,
+)
+from e2e.testpage_tab import (
+    MILLISECONDS,
+    check_accessible,
+    headline,
+    only,
+    opened,
+    outcome,
+    result,
+    verdict,
+)
+from integration.netns import SERVER
+from support import wait_for
+
+pytest_plugins = ["e2e.testpage_fixtures"]
+
+BAD, STUN_ONLY, NOTHING, OFF = 8002, 8003, 8004, 8005
+DENYING, UNTRUSTED_TLS, FEW = 3480, 5350, 3490
+
+
+# what the test does itself is held against no server
+
+
+def test_relays_that_were_just_given_back_are_no_quota(
+    tab: Tab, running: Stage, certificate: Certificate
+) -> None:
+    """coturn counts them for a second more."""
+    running.coturn(3510, 5410, certificate, "user-quota=2")
+    outcome(tab, running.serve(8012, **only(coturn_entry(3510))))
+    assert headline(tab) == "Sound will work from this network over TURN/UDP."
+    tab.get_by_role("button", name="Test again").click()
+    expect(tab.get_by_role("button", name="Stop")).to_be_visible(timeout=MILLISECONDS)
+    result(tab)
+    assert headline(tab) == "Sound will work from this network over TURN/UDP."
+
+
+def test_a_credential_of_seconds_lasts_for_every_call(
+    tab: Tab, running: Stage, certificate: Certificate
+) -> None:
+    entry = coturn_entry(transport=["udp", "tcp"], ttl=2)
+    outcome(tab, running.serve(8013, **only(entry)))
+    assert headline(tab) == "Sound will work from this network over TURN/UDP and TURN/TCP."
+
+
+RARE_TIMERS = """
+const native = setTimeout;
+window.setTimeout = (task, ms, ...rest) => native(task, Math.max(ms ?? 0, 1000), ...rest);
+"""
+"""What browsers do to a page that nobody sees or hears."""
+SLOW_CLOCK = "const now = performance.now; performance.now = () => now.call(performance) / 3;"
+NEVER_CONNECTED = """
+const native = setTimeout;
+window.setTimeout = (task, ms, ...rest) => native(task, ms / 5, ...rest);
+const get = () => "connecting";
+Object.defineProperty(RTCPeerConnection.prototype, "connectionState", {get});
+"""
+
+
+def test_in_a_tab_that_is_hidden_the_tone_is_heard_too(
+    tab: Tab, running: Stage, certificate: Certificate
+) -> None:
+    tab.add_init_script(RARE_TIMERS)
+    outcome(tab, running.serve(8014, **only(coturn_entry())))
+    assert headline(tab) == "Sound will work from this network over TURN/UDP."
+
+
+def test_a_server_that_goes_during_the_call_does_not_work(
+    tab: Tab, running: Stage, certificate: Certificate
+) -> None:
+    coturn = running.coturn(3520, 5420, certificate)
+    page = running.serve(8015, **only(coturn_entry(3520, transport=["udp", "tcp"])))
+    tab.add_init_script(SLOW_CLOCK)
+    opened(tab, page).get_by_role("button", name="Start the test").click()
+    loud = re.compile(r"[1-9]\d")
+    meter = tab.get_by_role("meter")
+    expect(meter).to_have_attribute("aria-valuenow", loud, timeout=MILLISECONDS)
+    coturn.kill()
+    udp, tcp = result(tab).values()
+    assert "The tone arrives, and then stops." in udp
+    assert "It gives a relay, but no second one to call it from" in tcp
+    assert headline(tab).startswith("Sound may work from this network over TURN/TCP: no call")
+
+
+def test_a_network_that_is_too_slow_for_the_call_is_no_fault_of_the_relay(
+    tab: Tab, running: Stage, certificate: Certificate
+) -> None:
+    tab.add_init_script(NEVER_CONNECTED)
+    (card,) = outcome(tab, running.serve(8016, **only(coturn_entry()))).values()
+    assert "Data passes through the relay, but the call does not connect in 20 seconds." in card
+
+
+# servers that don't
+
+
+def test_each_fault_is_told_from_the_others(tab: Tab, running: Stage, browser: Browser) -> None:
+    untrusted = Certificate(running.folder, "untrusted")
+    running.coturn(DENYING, UNTRUSTED_TLS, untrusted, f"denied-peer-ip={SERVER}")
+    running.coturn(FEW, FEW + 1, untrusted, "user-quota=1")
+    page = running.serve(
+        BAD,
+        webrtc__rtc_configuration=stun_entry("stun:nowhere.invalid:3478"),
+        webrtc__coturn=[
+            coturn_entry(PORT, coturn_static_auth_secret=OTHER_SECRET),
+            coturn_entry(3999),
+            coturn_entry(3999, NAME),  # a name of IPv4 only
+            coturn_entry(3998, transport="tcp"),
+            coturn_entry(3997, protocol="turns"),
+            coturn_entry(UNTRUSTED_TLS, protocol="turns"),
+            coturn_entry(DENYING),
+            coturn_entry(FEW),
+            coturn_entry(PORT, host="nowhere.invalid"),
+        ],
+    )
+    cards = outcome(tab, page)
+    expected = {
+        "stun:nowhere.invalid:3478": "The name nowhere.invalid does not resolve.",
+        f"turn:{SERVER}:{PORT}": "It refuses the credential (401).",
+        f"turn:{SERVER}:3999": f"No answer from {SERVER}, UDP port 3999; the same host answers on ",
+        f"turn:{NAME}:3999": f"No answer from {NAME}, UDP port 3999.",
+        f"turn:{SERVER}:3998?transport=tcp": f"TCP to {SERVER} port 3998 is refused or closed; the",
+        f"turns:{SERVER}:3997": f"Nothing listens on {SERVER} port 3997, TCP.",
+        f"turns:{SERVER}:{UNTRUSTED_TLS}": "The certificate of turn.domain.local is not trusted",
+        f"turn:{SERVER}:{DENYING}": "It gives a relay, but data sent to it does not arrive.",
+        f"turn:{SERVER}:{FEW}": "It gives a relay, but no second one to call it from (486).",
+        f"turn:nowhere.invalid:{PORT}": "The name nowhere.invalid does not resolve.",
+    }
+    assert list(cards) == list(expected)
+    for url, text in expected.items():
+        assert text in cards[url], url
+    assert headline(tab) == (
+        f"Sound may work from this network over TURN/UDP at {SERVER}:{FEW}: no call could be tried."
+    )
+    check_accessible(tab)
+
+
+def test_with_one_transport_that_works_the_verdict_names_it_and_what_fails(
+    tab: Tab, running: Stage
+) -> None:
+    expired = Certificate(running.folder, "expired", days=-3)
+    running.coturn(3500, 5400, expired)
+    page = running.serve(
+        8011,
+        webrtc__rtc_configuration={},
+        webrtc__coturn=[coturn_entry(), coturn_entry(5400, protocol="turns")],
+    )
+    outcome(tab, page)
+    assert headline(tab) == "Sound will work from this network over TURN/UDP."
+    assert "TURN/TLS fails: the certificate of turn.domain.local ended 3 d" in verdict(tab)
+    assert "Renew it" in verdict(tab)
+
+
+@pytest.mark.parametrize(
+    ("port", "entries", "said"),
+    [
+        (
+            STUN_ONLY,
+            {"webrtc__rtc_configuration": stun_entry(f"stun:{SERVER}:{PORT}")},
+            "Sound works only where no relay is needed: there is STUN, and no TURN server.",
+        ),
+        (
+            NOTHING,
+            {"webrtc__rtc_configuration": {}},
+            "There is no STUN or TURN server in od.config, so nothing to test.",
+        ),
+        (
+            OFF,
+            {"webrtc__enable": False},
+            "This is turned off: webrtc.enable is False in od.config.",
+        ),
+    ],
+)
+def test_without_turn_the_verdict_says_so(
+    tab: Tab, running: Stage, certificate: Certificate, port: int, entries: Any, said: str
+) -> None:
+    entries = {"webrtc__coturn": ..., **entries}
+    outcome(tab, running.serve(port, **entries))
+    assert headline(tab) == said
+
+
+def test_a_session_that_has_ended_is_told(tab: Tab, good: Page) -> None:
+    opened(tab, good)
+    tab.context.clear_cookies()
+    tab.get_by_role("button", name="Start the test").click()
+    result(tab)
+    assert headline(tab) == "Your login has ended. Open a new link."
+
+
+def test_without_webaudio_the_test_says_so_and_ends(tab: Tab, good: Page) -> None:
+    tab.add_init_script("delete window.AudioContext")
+    outcome(tab, good)
+    assert headline(tab) == "This browser has no WebRTC or no WebAudio, or they are turned off."
+
+
+def test_a_login_page_of_a_proxy_is_no_fault_of_the_test(tab: Tab, good: Page) -> None:
+    opened(tab, good)
+    tab.route("**/credential", lambda route: route.fulfill(body="<h1>Log in</h1>"))
+    tab.get_by_role("button", name="Start the test").click()
+    result(tab)
+    assert headline(tab) == (
+        "Not abcwebrtc serve answers, but something else. Is there a proxy with a login of its own?"
+    )
+
+
+LONG = f"{'very-long-name-' * 4}x.{'of-a-department-' * 3}x.invalid"
+SAID = """
+addEventListener("DOMContentLoaded", () => {
+  window.said = [];
+  const box = document.getElementById("verdict"); // the login page has none
+  const say = new MutationObserver(() => said.push(box.querySelector(".headline").innerText));
+  if (box) say.observe(box, {childList: true});
+});
+"""
+
+
+def test_many_servers_with_long_names_fit_a_small_screen_and_are_not_all_said(
+    tab: Tab, running: Stage
+) -> None:
+    ports = range(3900, 3912)
+    servers = [coturn_entry(port, LONG, transport="tcp") for port in ports]
+    tab.add_init_script(SAID)
+    cards = outcome(tab, running.serve(8018, **only(*servers)))
+    assert len(cards) == len(ports)
+    said = tab.evaluate("said")
+    assert said[-1] == headline(tab)
+    assert len(said) < len(ports)  # one for each would drown a screen reader
+    assert max(map(len, said)) < 3 * len(LONG)
+    tab.set_viewport_size({"width": 320, "height": 600})
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_what_serve_sees_of_tls_tells_a_firewall_from_a_server(
+    tab: Tab, running: Stage, certificate: Certificate
+) -> None:
+    folder, tls = running.own_folder(), f"ssl_certificate {certificate.cert}"
+    (folder / "nginx.conf").write_text(
+        f"""daemon off; pid {folder}/pid; error_log stderr; events {{}}
+        http {{ access_log off; server {{ listen {SERVER}:8443 ssl; return 200 "no TURN";
+        {tls}; ssl_certificate_key {certificate.key}; }} }}
+        """
+    )
+    nginx = require_program("nginx", "nginx")
+    running.run(folder / "log", nginx, "-p", folder, "-c", folder / "nginx.conf")
+    running.coturn(3530, 5430, certificate)
+    wait_for(lambda: running.network.outside.listens("tcp", 8443))
+    drop = "chain out { type filter hook output priority 0; tcp dport 5430 drop; }"
+    nft = require_program("nft", "nftables")
+    running.network.desktop.run(nft, "--file", "-", input=f"table ip silent {{\n{drop}\n}}\n")
+    page = running.serve(
+        8017,
+        before=f"import os; os.environ['SSL_CERT_FILE'] = {str(certificate.cert)!r}",
+        **only(coturn_entry(8443, protocol="turns"), coturn_entry(5430, protocol="turns")),
+    )
+    web, silent = outcome(tab, page).values()
+    assert f"{SERVER} port 8443 speaks TLS, but neither STUN nor TURN." in web
+    where = f"No answer from {SERVER}, TCP port 5430"
+    assert f"{where}, though abcwebrtc serve reaches it there. Look for a firewall" in silent

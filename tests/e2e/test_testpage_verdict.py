@@ -1,0 +1,320 @@
+"""The verdict of the test page, on what browsers may see; in Chromium, without any server."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterator, List
+
+import pytest
+from playwright.sync_api import Browser
+from playwright.sync_api import Page as Tab
+
+from e2e.testpage_stage import (
+    Page,
+)
+from e2e.testpage_tab import (
+    opened,
+)
+
+pytest_plugins = ["e2e.testpage_fixtures"]
+
+
+@pytest.fixture(scope="module")
+def scripts(browser: Browser, good: Page) -> Iterator[Tab]:
+    """A tab that may import the scripts of the page."""
+    context = browser.new_context()
+    yield opened(context.new_page(), good)
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def judge(scripts: Tab) -> Any:
+    """Return a function that gives results to verdict.js, and returns what that makes of them."""
+    code = """async ([results, policy]) => {
+        const {judge} = await import("./testpage/verdict.js");
+        const {listServers} = await import("./testpage/servers.js");
+        const servers = listServers({iceServers: results.map(one => ({urls: one.url}))});
+        return judge(results.map((one, index) => ({...one, server: servers[index]})), policy);
+    }"""
+    return lambda *results, policy="all": scripts.evaluate(code, [results, policy])
+
+
+CALL = {
+    **{"state": "connected", "errors": [], "heard": True, "hz": 440, "ms": 90},
+    **{"packetsReceived": 100, "packetsLost": 0, "roundTripMs": 5, "relayProtocol": "udp"},
+}
+
+
+def seen(url: str = "turn:a.example", **changes: Any) -> Dict[str, Any]:
+    """Return a result of which nothing was heard, with changes."""
+    made = {"url": url, "candidates": [], "errors": [], "ended": "complete"}
+    return {**made, "call": None, "look": None, **changes}
+
+
+def relayed(url: str = "turn:a.example", **call: Any) -> Dict[str, Any]:
+    relay = {"type": "relay", "address": "192.0.2.1", "port": 1, "protocol": "UDP", "ms": 1}
+    return seen(url, candidates=[relay], call={**CALL, **call})
+
+
+def error(code: int, text: str = "") -> List[Dict[str, Any]]:
+    return [{"code": code, "text": text}]
+
+
+TLS, TCP = "turns:a.example", "turn:a.example?transport=tcp"
+LOOKUP = "TURN host lookup received error."
+SRFLX = {"type": "srflx", "address": "192.0.2.9", "port": 1, "protocol": "UDP", "ms": 1}
+MUTE = "no answer from a.example, TCP port 5349"
+
+
+def look(word: str) -> Dict[str, str]:
+    return {"word": word, "message": f"what {word} means"}
+
+
+FAULTS = [
+    (seen(errors=error(401)), "it refuses the credential (401)"),
+    (seen(errors=error(486)), "it gives this user no more relays (486)"),
+    (seen(errors=error(508)), "it has no relay port left (508)"),
+    (seen(errors=error(437)), "it has a relay for this address already (437)"),
+    (seen(errors=error(599)), "it answers with error 599"),
+    (seen(errors=error(701, LOOKUP)), "the name a.example does not resolve"),
+    (seen(ended="limit", errors=error(701, LOOKUP)), "no answer from a.example, UDP port 3478"),
+    (seen(ended="limit"), "no answer from a.example, UDP port 3478"),
+    (seen(errors=error(701, "timed out")), "no answer from a.example, UDP port 3478"),
+    (seen(), "the browser gathers nothing, and does not say why"),
+    (seen(ended="refused"), "this browser refuses the url"),
+    (seen(TCP, errors=error(701)), "TCP to a.example port 3478 is refused or closed"),
+    (seen(TCP, ended="limit", errors=error(701)), "no answer from a.example, TCP port 3478"),
+    (seen("turn:a.example:636", ended="limit"), "Chromium uses no TURN server at port 636"),
+    (seen("turns:192.0.2.1:990"), "Chromium uses no TURN server at port 990"),
+    (seen("turn:a.example:636", errors=error(401)), "it refuses the credential (401)"),
+    (seen("turn:a.example:443", ended="limit"), "no answer from a.example, UDP port 443"),
+    (seen(errors=error(440)), "it has no relay of IPv4 for this browser (440)"),
+    (seen(TCP, ended="limit"), "no answer from a.example, TCP port 3478"),
+    (seen(TLS, errors=error(701)), "TLS to a.example port 5349 fails"),
+    (seen(TLS, errors=error(401)), "it refuses the credential (401)"),
+    (
+        seen(TLS, errors=error(701), look={"word": "certificate-name", "message": "not for it"}),
+        "not for it",
+    ),
+    (
+        seen(TLS, errors=error(701), look={"word": "trusted", "message": "x"}),
+        "fails from this network, but works from the machine of abcwebrtc serve",
+    ),
+    (seen(TLS, errors=error(701), look={"word": "refused", "message": "closed"}), "closed"),
+    (seen(TLS, errors=error(701), look=look("not-stun")), "what not-stun means"),
+    # silence is no certificate; that of the name's other address may be there as an error
+    (seen(TLS, ended="limit", look=look("trusted")), f"{MUTE}, though abcwebrtc serve reaches it"),
+    (
+        seen(TLS, ended="limit", look=look("certificate-untrusted")),
+        "though abcwebrtc serve reaches",
+    ),
+    (seen(TLS, ended="limit", look=look("certificate-expired")), "though abcwebrtc serve reaches"),
+    (seen(TLS, ended="limit", look=look("no-answer")), "what no-answer means"),
+    (
+        seen(TLS, ended="limit", errors=error(701), look=look("certificate-untrusted")),
+        "though abcwebrtc serve reaches it",
+    ),
+    (
+        seen(TLS, ended="limit", errors=error(701), look=look("certificate-expired")),
+        "what certificate-expired means",
+    ),
+    (seen(TLS, ended="limit", errors=error(701)), f"{MUTE}."),
+    # Firefox 140 tells no errors, so that this may be a wrong credential
+    (seen(TLS, isMute=True, look=look("refused")), "what refused means"),
+    (seen(TLS, isMute=True, look=look("certificate-name")), "what certificate-name means"),
+    (seen(TLS, isMute=True, look=look("trusted")), "does not say why; abcwebrtc serve finds that"),
+    (seen(TLS, isMute=True, look=look("certificate-self-signed")), "does not say why; abcwebrtc"),
+    (seen(TLS, isMute=True), "the browser gathers nothing, and does not say why"),
+    (seen("turns:192.0.2.1", isMute=True, look=look("trusted")), "tries TLS with a name only"),
+    (relayed(state="failed", heard=False, packetsReceived=0), "data sent to it does not arrive"),
+    (relayed(heard=False, packetsReceived=0), "the call connects, but no sound arrives"),
+    (relayed(heard=False), "the tone can't be made out in it"),
+    (relayed(brokeOff=True), "the tone arrives, and then stops"),
+    (
+        relayed(state="failed", heard=False, packetsReceived=0, isReached=True),
+        "data passes through the relay, but the call does not connect in 20 seconds",
+    ),
+]
+
+
+@pytest.mark.parametrize(("result", "said"), FAULTS, ids=[said for _, said in FAULTS])
+def test_the_words_of_a_fault(judge: Any, result: Dict[str, Any], said: str) -> None:
+    found = judge(result)
+    assert found["level"] == "error"
+    assert found["headline"] == "Sound will not work from this network: no TURN server works."
+    (note,) = found["notes"]
+    assert said in note["text"]
+    assert " fails: " in note["text"]
+    assert note["advice"].endswith((".", "?"))
+
+
+def test_a_server_that_works_has_no_note(judge: Any) -> None:
+    assert judge(relayed()) == {
+        "level": "ok",
+        "headline": "Sound will work from this network over TURN/UDP.",
+        "notes": [],
+    }
+
+
+def test_the_sentence_of_the_issue(judge: Any) -> None:
+    look = {"word": "certificate-self-signed", "message": "the certificate is self-signed"}
+    found = judge(relayed(), seen(TLS, errors=error(701), look=look))
+    assert found["level"] == "warning"
+    assert found["headline"] == "Sound will work from this network over TURN/UDP."
+    assert found["notes"][0]["text"] == "TURN/TLS fails: the certificate is self-signed."
+
+
+def test_a_fault_of_a_port_that_answers_something_else_is_no_firewall(judge: Any) -> None:
+    """coturn has no-stun and stun-only for that."""
+    srflx = seen("stun:a.example", candidates=[SRFLX])
+    (stun,) = judge(seen("stun:a.example", ended="limit"), relayed())["notes"]
+    (turn,) = judge(srflx, seen(ended="limit"))["notes"]
+    assert "no answer to STUN from a.example, UDP port 3478, but one to TURN" in stun["text"]
+    assert "no answer to TURN from a.example, UDP port 3478, but one to STUN" in turn["text"]
+    assert ("no-stun" in stun["advice"], "stun-only" in turn["advice"]) == (True, True)
+    (again,) = judge(relayed(), seen(ended="limit"))["notes"]
+    assert again["advice"] == "Look for packet loss."
+
+
+def test_a_name_that_leads_to_a_server_over_tcp_does_resolve(judge: Any) -> None:
+    """Firefox has the same mute error for UDP that this machine's own firewall forbids."""
+    blocked = seen(errors=error(701))
+    assert "does not resolve" in judge(blocked)["notes"][0]["text"]
+    (note,) = judge(blocked, relayed(TCP))["notes"]
+    assert "no answer from a.example, UDP port 3478; the same host answers on TCP" in note["text"]
+
+
+def test_without_a_second_relay_nothing_is_said_of_relay_ports(judge: Any) -> None:
+    """The server has gone since, or the browser does not say that there is a quota."""
+    call = {"state": "failed", "heard": False, "packetsReceived": 0, "lacksRelay": True}
+    found = judge(relayed(**call, errors=error(701)))
+    assert found["headline"].endswith("over TURN/UDP: no call could be tried.")
+    assert "no second one to call it from" in found["notes"][0]["text"]
+    assert "still running" in found["notes"][0]["advice"]
+
+
+def test_a_fault_says_where_the_same_host_answers(judge: Any) -> None:
+    text = judge(seen(ended="limit"), relayed(TCP), relayed("turns:b.example"))["notes"][0]["text"]
+    assert text.endswith("UDP port 3478; the same host answers on TCP port 3478.")
+
+
+def test_labels_are_told_apart_by_host_and_then_by_port(judge: Any) -> None:
+    found = judge(relayed(), relayed("turn:b.example"), relayed("turn:b.example:1"), relayed(TCP))
+    assert found["headline"].endswith(
+        "over TURN/UDP at a.example, TURN/UDP at b.example:3478, TURN/UDP at b.example:1 "
+        "and TURN/TCP."
+    )
+    found = judge(relayed("turn:[2001:db8::1]:1"), relayed("turn:[2001:db8::1]"))
+    assert found["headline"].endswith(
+        "over TURN/UDP at [2001:db8::1]:1 and TURN/UDP at [2001:db8::1]:3478."
+    )
+
+
+@pytest.mark.parametrize(("lost", "level"), [(0, "ok"), (5, "ok"), (6, "warning"), (90, "warning")])
+def test_loss_is_a_warning_from_5_percent_on(judge: Any, lost: int, level: str) -> None:
+    found = judge(relayed(packetsLost=lost, packetsReceived=100 - lost))
+    assert found["level"] == level
+    will = "work" if level == "ok" else "have gaps"
+    assert found["headline"] == f"Sound will {will} from this network over TURN/UDP."
+    assert [f"{lost} %" in note["text"] for note in found["notes"]] == [True] * (level != "ok")
+
+
+def test_a_transport_with_loss_is_not_said_to_work_as_the_others_do(judge: Any) -> None:
+    found = judge(relayed(packetsLost=50, packetsReceived=50), relayed(TCP))
+    assert found["headline"] == (
+        "Sound will work from this network over TURN/TCP, and have gaps over TURN/UDP."
+    )
+
+
+HERE = {**SRFLX, "type": "host", "address": "x.local"}
+
+
+def test_silence_of_stun_is_taken_for_no_nat_only_where_it_can_be_nothing_else(judge: Any) -> None:
+    def of(**changes: Any) -> Any:
+        found = judge(seen("stun:a", **changes), relayed())
+        return found["level"], [note["text"] for note in found["notes"]]
+
+    assert of(candidates=[HERE]) == ("ok", [])
+    level, (said,) = of()  # a policy that forbids UDP to the browser
+    assert (level, "STUN fails: this browser gathers no address over UDP" in said) == (
+        "warning",
+        True,
+    )
+    assert of(candidates=[{**HERE, "protocol": "TCP"}])[1] == [said]
+    level, (said,) = of(candidates=[HERE], isMute=True)  # Firefox 140 tells no errors
+    assert "there is no NAT, or no answer" in said
+
+
+PARTS = ("kind", "secure", "transport", "host", "port", "label")
+
+
+@pytest.mark.parametrize(
+    ("result", "policy", "level", "said"),
+    [
+        (seen("stun:a", candidates=[SRFLX]), "all", "warning", "only where no relay is needed"),
+        (seen("stun:a", candidates=[HERE]), "all", "warning", "only where no relay is needed"),
+        (seen("stun:a", ended="limit"), "all", "error", "STUN fails, and there is no TURN server"),
+        (seen("stun:a", candidates=[SRFLX]), "relay", "error", "iceTransportPolicy is 'relay'"),
+    ],
+)
+def test_without_turn(judge: Any, result: Any, policy: str, level: str, said: str) -> None:
+    found = judge(result, policy=policy)
+    assert found["level"] == level
+    assert said in found["headline"]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        seen(ended="stopped"),
+        {**relayed(), "call": None},
+        relayed(state="stopped", heard=False, packetsReceived=0),
+    ],
+)
+def test_what_was_stopped_is_not_judged(judge: Any, result: Any) -> None:
+    assert judge(result)["headline"] == "Stopped before there was a verdict."
+    assert judge(result, relayed(TCP))["headline"].endswith("over TURN/TCP.")
+
+
+def test_no_server_at_all(judge: Any) -> None:
+    assert judge()["level"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [  # kind, secure, transport, host, port, label
+        ("turn:h", ("turn", False, "udp", "h", 3478, "TURN/UDP")),
+        ("TURN:H:1?transport=TCP", ("turn", False, "tcp", "h", 1, "TURN/TCP")),
+        ("turns:h", ("turn", True, "tcp", "h", 5349, "TURN/TLS")),
+        (
+            "turns:[2001:db8::1]:443?transport=tcp",
+            ("turn", True, "tcp", "2001:db8::1", 443, "TURN/TLS"),
+        ),
+        ("stun:h:19302", ("stun", False, "udp", "h", 19302, "STUN")),
+        ("stuns:h", ("stun", True, "tcp", "h", 5349, "STUN/TLS")),
+    ],
+)
+def test_urls_are_taken_apart(scripts: Tab, url: str, expected: Any) -> None:
+    code = 'async url => (await import("./testpage/servers.js")).readUrl(url)'
+    read = scripts.evaluate(code, url)
+    assert tuple(read[key] for key in PARTS) == expected
+
+
+def test_the_frequency_of_a_tone_is_found(scripts: Tab) -> None:
+    code = """async ([hz, rate]) => {
+        const {peak, isTone, level, FFT_SIZE} = await import("./testpage/tone.js");
+        const audio = new OfflineAudioContext(1, rate, rate);
+        const analyser = new AnalyserNode(audio, {fftSize: FFT_SIZE});
+        const oscillator = new OscillatorNode(audio, {frequency: hz});
+        oscillator.connect(analyser).connect(audio.destination);
+        oscillator.start();
+        const samples = (await audio.startRendering()).getChannelData(0);
+        const bins = new Float32Array(analyser.frequencyBinCount);
+        analyser.getFloatFrequencyData(bins);
+        const found = peak(bins, rate);
+        return [found, level(samples), isTone(found, level(samples)), isTone(found, 0)];
+    }"""
+    for hz, rate, is_tone in ((440, 48000, True), (440, 44100, True), (470, 48000, False)):
+        found, loudness, judged, silent = scripts.evaluate(code, [hz, rate])
+        assert abs(found - hz) < 3
+        assert 0.95 < loudness <= 1
+        assert (judged, silent) == (is_tone, False)

@@ -1,0 +1,75 @@
+"""The fixtures of the test page in Chromium: each module has a network and a browser of its own."""
+
+from __future__ import annotations
+
+import re
+from typing import Iterator, List
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Page as Tab
+
+from e2e.browser import chromium
+from e2e.testpage_stage import (
+    NAME,
+    PORT,
+    TLS_PORT,
+    Certificate,
+    Page,
+    Stage,
+    servers_of_every_kind,
+    stage,
+)
+from e2e.testpage_tab import DESK
+from integration import netns
+from integration.netns import SERVER
+
+GOOD = 8001
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("testpage")
+    with netns.required_network() as network, stage(folder, network) as made:
+        yield made
+        for log in made.logs:
+            print(log.read_text(encoding="utf-8", errors="replace"))
+
+
+@pytest.fixture(scope="module")
+def certificate(running: Stage) -> Certificate:
+    """The one that Chromium trusts; it is for coturn's usual port."""
+    made = Certificate(running.folder, "trusted")
+    running.coturn(PORT, TLS_PORT, made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def browser(running: Stage, certificate: Certificate) -> Iterator[Browser]:
+    flags = [certificate.pin, f"--host-resolver-rules=MAP {NAME} {SERVER}"]
+    with chromium(running.folder, running.network.desktop, flags) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def good(running: Stage) -> Page:
+    return running.serve(GOOD, **servers_of_every_kind())
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context(viewport=DESK, color_scheme="light")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def tab(context: BrowserContext) -> Iterator[Tab]:
+    """A tab; the browser must not find fault with what the page loads and does."""
+    made = context.new_page()
+    faults: List[str] = []
+    made.on("pageerror", lambda error: faults.append(str(error)))
+    made.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
+    yield made
+    expected = re.compile(r"^Failed to load resource: .* status of 40[13] ")
+    assert [fault for fault in faults if not expected.match(fault)] == []
