@@ -48,6 +48,12 @@ def prepare_output() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def print_utf8() -> None:
+    """Print on stdout in UTF-8 from here on, whatever the locale is: YAML has no other encoding."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
 def discard_output() -> None:
     """Keep Python from failing once more at exit with what could not be printed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

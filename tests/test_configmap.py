@@ -55,6 +55,17 @@ def test_it_prints_what_kubectl_prints(options: List[str]) -> None:
     assert result.stdout == kubectl(EXAMPLE, "abcdesktop-config", "od.config", *options).stdout
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_it_is_utf_8_whatever_the_locale_is(tmp_path: Path, encoding: str) -> None:
+    """kubectl takes nothing else, and an escape would be put into the cluster as it is."""
+    od_config = write_od_config(tmp_path)
+    od_config.write_text(od_config.read_text() + "# caf\xe9 \u2615\n", encoding="utf-8")
+    env = {**environment(), "PYTHONIOENCODING": encoding}
+    line = command("configmap", od_config)
+    result = subprocess.run(line, capture_output=True, env=env, timeout=WAIT)
+    assert result.stdout == kubectl(od_config).stdout
+
+
 def test_name_and_key_are_as_kubectl_has_them(tmp_path: Path) -> None:
     od_config = write_od_config(tmp_path)
     other = od_config.rename(tmp_path / "my.conf")

@@ -9,7 +9,7 @@ import sys
 from abcwebrtc.commands import OK
 from abcwebrtc.configmap import CONFIG_MAP, KEY, CheckedFile, config_map, read_od_config
 from abcwebrtc.kubectlyaml import kubectl_text
-from abcwebrtc.printing import finding_line
+from abcwebrtc.printing import finding_line, print_utf8
 
 NAME, SUMMARY = "configmap", "print the ConfigMap that od.config goes into"
 DESCRIPTION = """\
@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
     print_findings(checked)
     manifest = config_map(checked.text, options.name, options.key, options.namespace)
     manifest["metadata"]["creationTimestamp"] = None  # as kubectl has it
+    print_utf8()
     print(kubectl_text(manifest), end="")
     return OK
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from dataclasses import replace
 from typing import Any, Dict, List, Optional
@@ -13,7 +12,7 @@ from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.errors import KeyPath, ManifestError, Problem, format_path
 from abcwebrtc.findings import kind
 from abcwebrtc.pods import prepare_pod
-from abcwebrtc.printing import coloured, finding_line
+from abcwebrtc.printing import coloured, finding_line, print_utf8
 
 NAME, SUMMARY = "pod", "inject WebRTC into a pod's manifest"
 DESCRIPTION = """\
@@ -76,8 +75,7 @@ def run(options: argparse.Namespace) -> int:
     injector = _Injector(config, options, file)
     after = injector.inject_all(manifests.documents)
     if not options.diff:
-        if isinstance(sys.stdout, io.TextIOWrapper):  # as it was read, whatever the locale is
-            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+        print_utf8()
         print(manifests.text(after), end="")
         return OK
     for line in masked_diff(manifests.documents, after, manifests.text):
