@@ -93,6 +93,7 @@ def _write(
         return cluster.create(CONFIG_MAPS, manifest, dry_run)
     if before.get("immutable"):
         raise KubeError(
-            f"the ConfigMap {name} is immutable; delete it, and apply again to create a new one"
+            f"the ConfigMap {name} is immutable; delete it, and apply again to create a new one",
+            status=422,  # what the API server would answer
         )
     return cluster.replace(CONFIG_MAPS, with_text(before, key, text), dry_run)

@@ -544,7 +544,7 @@ def test_a_webhook_that_can_not_try_is_no_obstacle(cluster: Any, run: Any, mode:
     assert out.endswith("pyos is ready\n")
 
 
-def test_an_immutable_configmap_is_not_tried(cluster: Any, run: Any) -> None:
+def test_an_immutable_configmap_is_not_tried(cluster: Any, run: Any, tmp_path: Path) -> None:
     cluster.add_config_map("[global]\n", immutable=True)
     status, _, err = run()
     assert (status, cluster.writes()) == (1, [])
@@ -575,6 +575,8 @@ def test_without_pyos_nothing_is_written(server: Server, run: Any, mode: str, me
 
 # pods that never get ready
 
+    assert err.endswith("failed; until then: nothing was changed\n")
+    assert not list(tmp_path.glob("*.bak"))
 
 def way_back(err: str) -> List[str]:
     """Return the command that goes back, as a shell reads it."""
