@@ -58,7 +58,9 @@ class Restart:
 
         Nothing is written: the server is asked to try. Raises `KubeError`.
         """
-        if self._mode == DELETE:
+        if self._mode == ROLLOUT:
+            self._check_deployment()
+        elif self._mode == DELETE:
             self._find_pods()
             if not self._old:
                 raise KubeError(
@@ -101,6 +103,22 @@ class Restart:
                 break
             time.sleep(min(INTERVAL, max(0.0, end - time.monotonic())))
         raise self._not_ready(f"pyos is not ready after {timeout:g} s: {said}")
+
+    def _check_deployment(self) -> None:
+        namespace = self._cluster.namespace
+        deployment = self._cluster.get("deployments", DEPLOYMENT)
+        if deployment is None:
+            raise KubeError(
+                f"there is no Deployment {DEPLOYMENT} in namespace {namespace} (404); choose "
+                "another --namespace, or --restart none, and restart pyos yourself",
+                status=404,
+            )
+        if (deployment.get("spec") or {}).get("replicas", 1) == 0:
+            raise KubeError(
+                f"the Deployment {DEPLOYMENT} has 0 replicas, so nothing would start; "
+                f"kubectl -n {namespace} scale deployment {DEPLOYMENT} --replicas=1 changes "
+                "that, or choose --restart none"
+            )
 
     def _look(self, look: Callable[[], State]) -> State:
         try:

@@ -106,6 +106,16 @@ def only(method: str, resource: str, act: Callable[..., None], times: int = 1) -
 
 
 def fail(*arguments: Any) -> Callable[[Any], None]:
+def after_restart(cluster: Any, hook: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return a hook that does something only when pyos is restarted already."""
+
+    def act(request: Any) -> None:
+        if "PATCH deployments" in cluster.writes():
+            hook(request)
+
+    return act
+
+
     def act(request: Any) -> None:
         raise refusal(*arguments)
 
@@ -430,7 +440,7 @@ RULES = [
     ("PUT", "configmaps", "update", "rollout", []),
     ("POST", "configmaps", "create", "rollout", []),
     ("PATCH", "deployments", "patch", "rollout", []),
-    ("GET", "deployments", "get", "rollout", ["PUT configmaps", "PATCH deployments"]),
+    ("GET", "deployments", "get", "rollout", []),
     ("GET", "pods", "list", "delete", []),
     ("DELETE", "pods", "delete", "delete", []),
 ]
@@ -561,7 +571,11 @@ def test_a_paused_deployment_is_not_restarted(cluster: Any, run: Any) -> None:
 @pytest.mark.parametrize(
     ("mode", "message"),
     [
-        ("rollout", f"there is no Deployment pyos-od in namespace {NAMESPACE} (404)"),
+        (
+            "rollout",
+            f"there is no Deployment pyos-od in namespace {NAMESPACE} (404); choose another "
+            "--namespace, or --restart none, and restart pyos yourself\n",
+        ),
         ("delete", f"there is no pod run=pyos-od in namespace {NAMESPACE} to restart; "),
     ],
 )
@@ -576,6 +590,19 @@ def test_without_pyos_nothing_is_written(server: Server, run: Any, mode: str, me
 # pods that never get ready
 
     assert err.endswith("failed; until then: nothing was changed\n")
+def test_a_pyos_that_is_scaled_to_nothing_is_not_said_to_be_ready(server: Server, run: Any) -> None:
+    server.cluster.add_pyos(replicas=0)
+    server.cluster.add_config_map("[global]\n")
+    status, _, err = run()
+    assert (status, server.cluster.writes()) == (1, [])
+    assert err.endswith(
+        "error: the Deployment pyos-od has 0 replicas, so nothing would start; "
+        f"kubectl -n {NAMESPACE} scale deployment pyos-od --replicas=1 changes that, "
+        "or choose --restart none\n"
+    )
+    assert run("--restart", "none")[0] == 0
+
+
     assert not list(tmp_path.glob("*.bak"))
 
 def way_back(err: str) -> List[str]:
@@ -799,7 +826,7 @@ def test_a_deployment_that_goes_away_ends_the_waiting(cluster: Any, run: Any) ->
     def delete(request: Any) -> None:
         cluster.objects["apps/v1/deployments", NAMESPACE, "pyos-od"].delete()
 
-    cluster.before = only("GET", "deployments", delete)
+    cluster.before = after_restart(cluster, only("GET", "deployments", delete))
     status, _, err = run()
     assert status == 1
     assert "error: the Deployment pyos-od was deleted meanwhile\n" in err
@@ -819,7 +846,8 @@ def test_a_progress_deadline_ends_the_waiting(cluster: Any, run: Any) -> None:
 
 
 def test_a_hiccup_of_the_server_does_not_end_the_waiting(cluster: Any, run: Any) -> None:
-    cluster.before = only("GET", "deployments", fail(503, "ServiceUnavailable"), times=3)
+    fails = only("GET", "deployments", fail(503, "ServiceUnavailable"), times=3)
+    cluster.before = after_restart(cluster, fails)
     status, out, err = run()
     assert status == 0
     assert out.endswith("pyos is ready\n")
