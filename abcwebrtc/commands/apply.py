@@ -138,7 +138,10 @@ class _Application:
             return
         print(f"{what}: {'a new one' if before is None else f'{options.key} changes'}")
         names = ("in the cluster", options.od_config)
-        for line in masked_diff(old or "", self._text, self._masker, names):
+        lines = list(masked_diff(old or "", self._text, self._masker, names))
+        if not lines:
+            print("only the ends of lines differ")
+        for line in lines:
             colour = {"+": "32", "-": "31"}.get(line[:1], "0")
             print(coloured(line, colour, sys.stdout))
 

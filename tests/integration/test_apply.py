@@ -238,6 +238,21 @@ def test_without_a_change_nothing_is_restarted(cluster: Any, od_config: Path, ru
 
 
 @pytest.mark.parametrize("mode", ["rollout", "delete"])
+@pytest.mark.parametrize(
+    "change", [lambda text: text.replace("\n", "\r\n"), str.rstrip], ids=["CRLF", "the last"]
+)
+def test_a_change_that_no_line_shows_is_said(
+    cluster: Any, od_config: Path, run: Any, change: Callable[[str], str]
+) -> None:
+    cluster.add_config_map(change(od_config.read_text()))
+    status, out, _ = run("--restart", "none")
+    assert (status, cluster.text()) == (0, od_config.read_text())
+    assert out.splitlines()[:2] == [
+        f"ConfigMap {NAME} in namespace {NAMESPACE}: {KEY} changes",
+        "only the ends of lines differ",
+    ]
+
+
 def test_a_restart_that_is_asked_for_comes_without_a_change(
     cluster: Any, od_config: Path, run: Any, mode: str
 ) -> None:
