@@ -8,9 +8,10 @@ import math
 import os
 import re
 import shlex
+import signal
 import sys
-from contextlib import suppress
-from typing import Any, List, Mapping, Optional, Tuple, Union
+from contextlib import contextmanager, suppress
+from typing import Any, Iterator, List, Mapping, NoReturn, Optional, Tuple, Union
 
 from abcwebrtc.commands import FAILED, OK, given
 from abcwebrtc.commands.configmap import add_name_arguments, namespace, print_findings
@@ -20,7 +21,16 @@ from abcwebrtc.kube import Cluster, connect
 from abcwebrtc.odmasking import Masker, masked_diff
 from abcwebrtc.printing import coloured, discard_output, print_error
 from abcwebrtc.replace import CONFIG_MAPS, Change, put_back, replace_text, text_of
-from abcwebrtc.restart import MODES, NONE, ROLLOUT, NotReadyError, Restart
+from abcwebrtc.restart import (
+    DELETE,
+    DEPLOYMENT,
+    MODES,
+    NONE,
+    ROLLOUT,
+    SELECTOR,
+    NotReadyError,
+    Restart,
+)
 
 NAME, SUMMARY = "apply", "put od.config into the cluster, and restart pyos"
 DESCRIPTION = """\
@@ -83,7 +93,8 @@ def run(options: argparse.Namespace) -> int:
     checked = read_od_config(options.od_config)
     print_findings(checked)
     cluster = connect(options.kubeconfig, options.context, options.namespace)
-    return _Application(cluster, options, checked).run()
+    with _ended_as_by_ctrl_c():
+        return _Application(cluster, options, checked).run()
 
 
 class _Application:
@@ -100,6 +111,7 @@ class _Application:
         self._before: Optional[Mapping[str, Any]] = None
         self._writing = False  # begun, and not known how it ended
         self._change: Optional[Change] = None
+        self._is_back = False
         self._done: List[str] = []
 
     def run(self) -> int:
@@ -190,20 +202,27 @@ class _Application:
             line = self._masker.mask(error.log_line)
             _say_error(f"the last line that it has logged: {line}")
         self._say_what_was_done("failed")
-        if not (self._options.rollback_on_failure and self._change and self._roll_back()):
+        try:
+            if self._options.rollback_on_failure and self._change:
+                self._roll_back(self._change)
+        except KeyboardInterrupt:
+            self._progress.end()
+            self._say_how_far_back()
+            raise
+        if not self._is_back:
             self._say_how_to_go_back()
 
-    def _roll_back(self) -> bool:
-        """Put the old ConfigMap back, and restart; return whether the former was done."""
-        assert self._change is not None  # noqa: S101, for mypy
+    def _roll_back(self, change: Change) -> None:
+        """Put the old ConfigMap back, and restart."""
         try:
-            done = put_back(self._cluster, self._change)
+            done = put_back(self._cluster, change)
         except KubeError as error:
             _say_error(error)
-            return False
+            return
+        self._is_back = True
         _say_error(f"rolled back: ConfigMap {self._options.name} {done}")
         if not self._restart.begun:
-            return True
+            return
         try:
             restart = Restart(self._cluster, self._mode, self._progress)
             restart.start()
@@ -214,7 +233,22 @@ class _Application:
         else:
             self._progress.end()
             _say_error("rolled back: pyos is ready, with the old od.config")
-        return True
+
+    def _say_how_far_back(self) -> None:
+        """Say what a rollback that is interrupted leaves to do."""
+        if not self._is_back:
+            _say_error("interrupted; the ConfigMap may be the old one, or the new one")
+            self._say_how_to_go_back()
+        elif self._restart.begun:
+            _say_error("interrupted; pyos may not be restarted with the old od.config")
+            way = ["rollout", "restart", "deployment", DEPLOYMENT]
+            if self._mode == DELETE:
+                way = ["delete", "pods", "-l", SELECTOR]
+            _say_error(f"to go back: {shlex.join(['kubectl', *way, *self._kubectl_options()])}")
+
+    def _kubectl_options(self) -> List[str]:
+        options = self._options
+        return ["-n", options.namespace, *_given(options, ("kubeconfig", "context"))]
 
     def _say_what_was_done(self, event: str) -> None:
         done = "; ".join(self._done) or "nothing was changed"
@@ -228,7 +262,7 @@ class _Application:
         if self._change is None and not self._writing:
             return
         options = self._options
-        kubectl = ["-n", options.namespace, *_given(options, ("kubeconfig", "context"))]
+        kubectl = self._kubectl_options()
         old = text_of(self._before, options.key)
         if self._before is None:
             line = ["kubectl", "delete", "configmap", options.name, *kubectl]
@@ -282,6 +316,26 @@ def _write_new(name: str, data: bytes) -> Tuple[str, str]:
                 os.unlink(file)
             return "", error.strerror or "it failed"
     return "", "there are many of them already"
+
+
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """Let the ends of a CI job and of a connection do what Ctrl-C does: say where it stands."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    default = [number for number, handler in before.items() if handler is signal.SIG_DFL]
+    try:
+        for number in default:  # nohup ignores one
+            with suppress(ValueError):  # not the main thread
+                signal.signal(number, interrupt)
+        yield
+    finally:
+        for number in default:
+            with suppress(ValueError):
+                signal.signal(number, signal.SIG_DFL)
 
 
 def _say(text: str) -> None:

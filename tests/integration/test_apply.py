@@ -31,6 +31,7 @@ import kmock
 
 from abcwebrtc import kube, restart
 from abcwebrtc.cli import main
+from abcwebrtc.restart import Restart
 from integration.cluster import (
     BROKEN,
     CONFIG_MAPS,
@@ -105,7 +106,6 @@ def only(method: str, resource: str, act: Callable[..., None], times: int = 1) -
     return hook
 
 
-def fail(*arguments: Any) -> Callable[[Any], None]:
 def after_restart(cluster: Any, hook: Callable[[Any], None]) -> Callable[[Any], None]:
     """Return a hook that does something only when pyos is restarted already."""
 
@@ -116,6 +116,7 @@ def after_restart(cluster: Any, hook: Callable[[Any], None]) -> Callable[[Any], 
     return act
 
 
+def fail(*arguments: Any) -> Callable[[Any], None]:
     def act(request: Any) -> None:
         raise refusal(*arguments)
 
@@ -237,7 +238,6 @@ def test_without_a_change_nothing_is_restarted(cluster: Any, od_config: Path, ru
     assert out == f"ConfigMap {NAME} in namespace {NAMESPACE}: {KEY} is the same already\n"
 
 
-@pytest.mark.parametrize("mode", ["rollout", "delete"])
 @pytest.mark.parametrize(
     "change", [lambda text: text.replace("\n", "\r\n"), str.rstrip], ids=["CRLF", "the last"]
 )
@@ -253,6 +253,7 @@ def test_a_change_that_no_line_shows_is_said(
     ]
 
 
+@pytest.mark.parametrize("mode", ["rollout", "delete"])
 def test_a_restart_that_is_asked_for_comes_without_a_change(
     cluster: Any, od_config: Path, run: Any, mode: str
 ) -> None:
@@ -574,6 +575,8 @@ def test_an_immutable_configmap_is_not_tried(cluster: Any, run: Any, tmp_path: P
     status, _, err = run()
     assert (status, cluster.writes()) == (1, [])
     assert "is immutable; delete it, and apply again" in err
+    assert err.endswith("failed; until then: nothing was changed\n")
+    assert not list(tmp_path.glob("*.bak"))
 
 
 def test_a_paused_deployment_is_not_restarted(cluster: Any, run: Any) -> None:
@@ -581,6 +584,19 @@ def test_a_paused_deployment_is_not_restarted(cluster: Any, run: Any) -> None:
     status, _, err = run()
     assert (status, cluster.writes()) == (1, [])
     assert "the Deployment pyos-od is paused; kubectl rollout resume deployment pyos-od" in err
+
+
+def test_a_pyos_that_is_scaled_to_nothing_is_not_said_to_be_ready(server: Server, run: Any) -> None:
+    server.cluster.add_pyos(replicas=0)
+    server.cluster.add_config_map("[global]\n")
+    status, _, err = run()
+    assert (status, server.cluster.writes()) == (1, [])
+    assert err.endswith(
+        "error: the Deployment pyos-od has 0 replicas, so nothing would start; "
+        f"kubectl -n {NAMESPACE} scale deployment pyos-od --replicas=1 changes that, "
+        "or choose --restart none\n"
+    )
+    assert run("--restart", "none")[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -604,21 +620,6 @@ def test_without_pyos_nothing_is_written(server: Server, run: Any, mode: str, me
 
 # pods that never get ready
 
-    assert err.endswith("failed; until then: nothing was changed\n")
-def test_a_pyos_that_is_scaled_to_nothing_is_not_said_to_be_ready(server: Server, run: Any) -> None:
-    server.cluster.add_pyos(replicas=0)
-    server.cluster.add_config_map("[global]\n")
-    status, _, err = run()
-    assert (status, server.cluster.writes()) == (1, [])
-    assert err.endswith(
-        "error: the Deployment pyos-od has 0 replicas, so nothing would start; "
-        f"kubectl -n {NAMESPACE} scale deployment pyos-od --replicas=1 changes that, "
-        "or choose --restart none\n"
-    )
-    assert run("--restart", "none")[0] == 0
-
-
-    assert not list(tmp_path.glob("*.bak"))
 
 def way_back(err: str) -> List[str]:
     """Return the command that goes back, as a shell reads it."""
@@ -837,6 +838,41 @@ def test_a_rollback_that_fails_is_said(cluster: Any, od_config: Path, run: Any) 
     assert err.splitlines()[-1].startswith("error: you are not allowed to patch Deployment")
 
 
+@pytest.mark.parametrize("restarts", [0, 1])
+def test_ctrl_c_in_a_rollback_says_how_to_go_on(
+    cluster: Any,
+    od_config: Path,
+    run: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    restarts: int,
+) -> None:
+    old = cluster.text()
+    break_pyos(od_config)
+    name = ["put_back", "Restart.start"][restarts]
+
+    def interrupt(*arguments: Any) -> None:
+        if restarts == 0 or cluster.text() == old:
+            raise KeyboardInterrupt
+        real(*arguments)
+
+    real = Restart.start
+    monkeypatch.setattr(f"abcwebrtc.commands.apply.{name}", interrupt)
+    status, _, err = run("--timeout", "0.1", "--rollback-on-failure")
+    assert status == 130
+    if restarts:
+        assert not list(tmp_path.glob("*.bak"))
+        assert "interrupted; pyos may not be restarted with the old od.config\n" in err
+        words = way_back(err)
+        assert words[:5] == ["kubectl", "rollout", "restart", "deployment", "pyos-od"]
+        kubectl(words[1:], tmp_path)
+        assert cluster.writes().count("PATCH deployments") == 2
+    else:
+        assert backup_of(tmp_path).read_text() == old
+        assert "interrupted; the ConfigMap may be the old one, or the new one\n" in err
+        assert way_back(err)[:2] == ["abcwebrtc", "apply"]
+
+
 def test_a_deployment_that_goes_away_ends_the_waiting(cluster: Any, run: Any) -> None:
     def delete(request: Any) -> None:
         cluster.objects["apps/v1/deployments", NAMESPACE, "pyos-od"].delete()
@@ -880,7 +916,9 @@ def test_on_a_terminal_progress_stays_in_one_line(
     assert line.split("\r\033[K")[-1] == "1 of 1 new pods are ready"
 
 
-# Ctrl-C
+# Ctrl-C, and other signals
+
+SIGNALS = [(True, "SIGINT"), (False, "SIGINT"), (True, "SIGTERM"), (True, "SIGHUP")]
 
 
 @pytest.fixture
@@ -892,10 +930,11 @@ def heeded_ctrl_c() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("heeded_ctrl_c")
-@pytest.mark.parametrize("replaced", [True, False])
+@pytest.mark.parametrize(("replaced", "name"), SIGNALS)
 def test_ctrl_c_says_what_was_done(
-    cluster: Any, server: Server, od_config: Path, tmp_path: Path, replaced: bool
+    cluster: Any, server: Server, od_config: Path, tmp_path: Path, replaced: bool, name: str
 ) -> None:
+    """As do the end of a CI job, and of the connection to this machine."""
     old = cluster.text()
     break_pyos(od_config)
     if not replaced:
@@ -908,7 +947,7 @@ def test_ctrl_c_says_what_was_done(
     last = "PATCH deployments" if replaced else "PUT configmaps"
     wait_for(lambda: last in cluster.writes() or process.poll() is not None)
     time.sleep(0.2)  # so that it waits for the answer, or for pods
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.Signals[name])
     _, err = process.communicate(timeout=WAIT)
     assert process.returncode == 130
     done = (
