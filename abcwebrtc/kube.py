@@ -9,12 +9,14 @@ log, which hold whole objects, and with them the secrets of an od.config.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
+import shlex
 import ssl
 import warnings
-from contextlib import suppress
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from contextlib import contextmanager, suppress
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 from urllib.parse import quote, urlencode
 
 from abcwebrtc.errors import KubeError
@@ -144,10 +146,15 @@ class Cluster:
 
     def _credentials(self) -> Dict[str, str]:
         try:
-            settings = self._configuration.auth_settings().values()
+            with _heard_client() as complaints:
+                settings = self._configuration.auth_settings().values()
         except Exception as error:  # whatever a plugin for credentials raises
             reason = type(error).__name__
         else:
+            if complaints:
+                raise KubeError(
+                    f"the credentials for {self.host} can't be renewed: {_complaint(complaints[0])}"
+                )
             return {setting["key"]: setting["value"] for setting in settings if setting["value"]}
         raise KubeError(f"the credentials for {self.host} can't be renewed: {reason}")
 
@@ -220,11 +227,55 @@ def connect(
         )
     files = os.pathsep.join(present)
     try:
-        return Cluster(_configuration(files, context), namespace)
+        with _heard_client() as complaints:
+            cluster = Cluster(_configuration(files, context), namespace)
+        if not complaints:
+            return cluster
+        reason = _plugin_failure(complaints[0], kubeconfig, context)
     except Exception as error:  # the client raises what it stumbles over
         reason = _unusable(error)
     where = f"kubeconfig {files}" if files else "service account of this pod"
     raise KubeError(f"can't use the {where}: {reason}")
+
+
+@contextmanager
+def _heard_client() -> Iterator[List[str]]:
+    """Give what the client logs, not on stderr, while it reads a kubeconfig.
+
+    Of a plugin for credentials that fails it only logs that, with what the
+    plugin says, and goes on without credentials.
+    """
+    heard: List[str] = []
+
+    def hear(record: logging.LogRecord) -> bool:
+        if record.module == "kube_config" and record.levelno >= logging.ERROR:
+            heard.append(record.getMessage())
+            return False
+        return True
+
+    root, nowhere = logging.getLogger(), logging.NullHandler()
+    listener = logging.Filter()
+    listener.filter = hear  # type: ignore[method-assign] # before Python 3.12 no plain function
+    root.addHandler(nowhere)  # or logging would make one for stderr
+    root.addFilter(listener)
+    try:
+        yield heard
+    finally:
+        root.removeFilter(listener)
+        root.removeHandler(nowhere)
+
+
+def _plugin_failure(message: str, kubeconfig: Optional[str], context: Optional[str]) -> str:
+    """Return what is wrong with a plugin, without its own words: they may hold a secret."""
+    given = {"--kubeconfig": kubeconfig, "--context": context}
+    options = [word for name, value in given.items() if value for word in (name, value)]
+    line = shlex.join(["kubectl", *options, "get", "pods"])
+    return f"its plugin for credentials failed: {_complaint(message)}; {line} says more"
+
+
+def _complaint(message: str) -> str:
+    match = re.match(r"exec: process returned -?\d+|\[Errno \d+\] (?P<reason>[A-Za-z ]+)", message)
+    return (match.group("reason") or match.group()) if match else "it gives no credentials"
 
 
 def _in_pod() -> bool:

@@ -1145,6 +1145,62 @@ def test_a_plugin_gives_the_token(
     assert TOKEN not in "".join(capfd.readouterr())
 
 
+PLUGINS = {
+    "exit status": ("sh", ["-c", f"echo {SECRET} >&2; exit 3"], "exec: process returned 3; "),
+    "not there": ("/nowhere/plugin", [], "No such file or directory; "),
+    "no JSON": ("echo", [SECRET], "it gives no credentials; "),
+    "no token": (
+        "echo",
+        ['{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}'],
+        "it gives no credentials; ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_a_plugin_that_fails_is_the_error(
+    server: Server, od_config: Path, tmp_path: Path, name: str
+) -> None:
+    """Without credentials, the server would only say that nobody in particular may do nothing."""
+    program, arguments, message = PLUGINS[name]
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": program}
+    kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url)
+    content = yaml.safe_load(kubeconfig.read_text())
+    plugin.update(args=arguments, interactiveMode="Never")
+    content["users"] = [{"name": "u", "user": {"exec": plugin}}]
+    kubeconfig.write_text(yaml.safe_dump(content))
+    line = command("apply", od_config, "--kubeconfig", kubeconfig)
+    done = subprocess.run(line, capture_output=True, text=True, env=environment(), timeout=WAIT)
+    assert (done.returncode, server.cluster.seen) == (1, [])
+    assert done.stderr.splitlines()[1:] == [
+        f"error: can't use the kubeconfig {kubeconfig}: its plugin for credentials failed: "
+        f"{message}kubectl --kubeconfig {kubeconfig} get pods says more"
+    ]
+
+
+def test_a_plugin_that_fails_later_on_is_waited_for(
+    cluster: Any, od_config: Path, tmp_path: Path, server: Server
+) -> None:
+    """Its token ends while pyos is waited for, and it can't get another one yet."""
+    answer = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}
+    status = {"token": TOKEN, "expirationTimestamp": "2020-01-01T00:00:00Z"}
+    (tmp_path / "answer").write_text(json.dumps({**answer, "status": status}))
+    script = f"cd {tmp_path}; rm fail 2>/dev/null && echo {SECRET} >&2 && exit 3; cat answer"
+    cluster.before = only("PATCH", "deployments", lambda _: (tmp_path / "fail").touch())
+    kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url)
+    content = yaml.safe_load(kubeconfig.read_text())
+    plugin = {"apiVersion": answer["apiVersion"], "command": "sh", "args": ["-c", script]}
+    content["users"] = [{"name": "u", "user": {"exec": {**plugin, "interactiveMode": "Never"}}}]
+    kubeconfig.write_text(yaml.safe_dump(content))
+    line = command("apply", od_config, "--kubeconfig", kubeconfig)
+    done = subprocess.run(line, capture_output=True, text=True, env=environment(), timeout=WAIT)
+    assert done.returncode == 0, done.stderr
+    assert f"the credentials for {server.url} can't be renewed: exec: process returned 3\n" in (
+        done.stderr
+    )
+    assert SECRET not in done.stderr
+
+
 def test_a_context_that_is_not_there_is_named(run: Any, cluster: Any) -> None:
     status, _, err = run("--context", "production")
     assert status == 1
