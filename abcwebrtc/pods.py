@@ -5,6 +5,7 @@ Pods in, new pods out; no connection to Kubernetes is made.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass, field
 from typing import Any, Collection, Dict, Generic, List, Optional, Tuple, TypeVar
@@ -223,6 +224,8 @@ def _secret(pod: Data, texts: Dict[str, str]) -> Data:
     name = metadata.get("name")
     if not isinstance(name, str) or not name:
         message = "is missing; the Secret with TURN_SERVER is named after the pod"
+        if metadata.get("generateName"):  # nobody knows the name before the pod is created
+            message += ", so give it a name in place of generateName"
         raise ManifestError.at(("metadata", "name"), message)
     where = {key: metadata[key] for key in ("namespace",) if metadata.get(key)}
     labels = {"app.kubernetes.io/managed-by": "abcwebrtc"}
@@ -230,10 +233,19 @@ def _secret(pod: Data, texts: Dict[str, str]) -> Data:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": f"webrtc-{name}"[:MAX_SECRET_NAME].rstrip("-."),
+            "name": _secret_name(name),
             **where,
             "labels": labels,
         },
         "type": "Opaque",
         "stringData": texts,
     }
+
+
+def _secret_name(pod_name: str) -> str:
+    """Return the name of a pod's Secret; where it has to be cut, what is cut off still counts."""
+    name = f"webrtc-{pod_name}"
+    if len(name) <= MAX_SECRET_NAME:
+        return name.rstrip("-.")
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    return f"{name[: MAX_SECRET_NAME - 11].rstrip('-.')}-{digest}"

@@ -464,21 +464,40 @@ def test_plain_takes_the_place_of_plain_but_not_of_the_secret() -> None:
     assert prepare_pod(before, config, "ada", NOW).pod == by_secret
 
 
-def test_the_longest_name_of_a_pod_gives_a_valid_name_of_a_secret() -> None:
+def secret_name(pod_name: str) -> str:
     pod = desktop_pod()
-    pod["metadata"]["name"] = "a" * 245 + "." + "b" * 7
+    pod["metadata"]["name"] = pod_name
     prepared = prepare_pod(pod, configuration(turn=True), "ada", NOW)
-    name = prepared.secret["metadata"]["name"]
-    assert name == "webrtc-" + "a" * 245
-    assert (
-        variable(sound_of(prepared.pod), "TURN_SERVER")["valueFrom"]["secretKeyRef"]["name"] == name
-    )
+    name: str = prepared.secret["metadata"]["name"]
+    entry = variable(sound_of(prepared.pod), "TURN_SERVER")
+    assert entry["valueFrom"]["secretKeyRef"]["name"] == name
+    return name
+
+
+def test_the_longest_name_of_a_pod_gives_a_valid_name_of_a_secret() -> None:
+    assert secret_name("a" * 246) == "webrtc-" + "a" * 246
+    name = secret_name("a" * 234 + "." + "b" * 18)
+    assert re.fullmatch("webrtc-a{234}-[0-9a-f]{10}", name)
+
+
+def test_pods_with_long_names_that_end_differently_have_secrets_of_their_own() -> None:
+    """One Secret would hold the credential of one user, and serve both."""
+    names = ["a" * 246, "a" * 247, "a" * 246 + "b", "a" * 253, "a" * 252 + "b"]
+    found = {secret_name(name) for name in names}
+    assert len(found) == len(names)
+    assert max(map(len, found)) == 253
+    assert secret_name(names[-1]) in found
 
 
 def test_a_secret_needs_a_pod_with_a_name() -> None:
     pod = desktop_pod()
     del pod["metadata"]["name"]
     with pytest.raises(ManifestError, match=r"^metadata\.name: is missing"):
+        prepare_pod(pod, configuration(turn=True), "ada", NOW)
+    pod["metadata"]["generateName"] = "desktop-"
+    with pytest.raises(
+        ManifestError, match=r"^metadata\.name: is missing; .*, so give it a name in place of gener"
+    ):
         prepare_pod(pod, configuration(turn=True), "ada", NOW)
 
 
