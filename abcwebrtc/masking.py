@@ -14,6 +14,14 @@ _SECRET_NAME = re.compile(
 _SECRET_KINDS = {"Secret": ("data", "stringData"), "ConfigMap": ("data", "binaryData")}
 """ConfigMaps too: an od.config has the static secret in it."""
 _LOGIN = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+_WORD = r"(?:pass|pwd|cookie|credential|token|secret|(?:api|access|account|private|auth)[_-]?key)"
+_NAMES_A_PLACE = r"(?:name|namespace|ref|file|path)s?$"
+_FIELD = re.compile(rf"(?=.*{_WORD})(?!.*{_NAMES_A_PLACE})", re.IGNORECASE)
+"""The name of a field with a password, as in the options of a volume."""
+_FLAG = re.compile(rf"--?[\w-]{{0,40}}{_WORD}[\w-]{{0,40}}", re.IGNORECASE)
+_ASSIGNED = re.compile(
+    rf"{_WORD}\w{{0,20}}=[^\s,]|(?<!\S)--?[\w-]{{0,40}}{_WORD}[\w-]{{0,40}}[ =]", re.IGNORECASE
+)
 MASK = "***"
 
 Secret = Tuple[str, str]
@@ -25,8 +33,9 @@ def masked_diff(before: Any, after: Any, text: Callable[[Any], str]) -> Iterator
     """Yield the lines of a unified diff of two manifests, as `text` prints them.
 
     Masked are the contents of Secrets and ConfigMaps, variables, labels and
-    annotations whose names speak of a secret, and URLs with a password. That
-    such a value changed can be seen.
+    annotations whose names speak of a secret, texts in other fields that do,
+    arguments such as ``--password=x``, and URLs with a password. That such a
+    value changed can be seen.
     """
     common = _secrets(before) & _secrets(after)
 
@@ -53,8 +62,11 @@ def _secrets(value: Any) -> Set[Secret]:
 def _masked(value: Any, replace: Replace) -> Any:
     """Return a copy with every secret replaced."""
     if isinstance(value, list):
-        return [_masked(item, replace) for item in value]
-    if isinstance(value, str) and _LOGIN.search(value):
+        return [
+            _hidden("", item, replace) if _follows_flag(value, i) else _masked(item, replace)
+            for i, item in enumerate(value)
+        ]
+    if isinstance(value, str) and (_LOGIN.search(value) or _ASSIGNED.search(value)):
         return _hidden("", value, replace)
     if not isinstance(value, dict):
         return value
@@ -73,7 +85,17 @@ def _masked_item(mapping: Dict[Any, Any], key: Any, replace: Replace) -> Any:
             name: (_hidden if _is_secret(name) else _kept)(name, value, replace)
             for name, value in item.items()
         }
+    if isinstance(item, str) and isinstance(key, str) and item and _FIELD.match(key):
+        return _hidden(key, item, replace)
     return _masked(item, replace)
+
+
+def _follows_flag(items: List[Any], index: int) -> bool:
+    """Say whether an item is the value of the argument before it, as in ``--password x``."""
+    before = items[index - 1] if index else None
+    return (
+        isinstance(items[index], str) and isinstance(before, str) and bool(_FLAG.fullmatch(before))
+    )
 
 
 def _masked_values(item: Any, replace: Replace) -> Any:

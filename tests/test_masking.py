@@ -53,12 +53,19 @@ NAMES = [
     *["AUTH_TOKEN", "client-secret", "AWS_CREDENTIALS", "CREDS", "Authorization", "BASIC_AUTH"],
     "kubectl.kubernetes.io/last-applied-configuration",
 ]
-URLS: List[Any] = [
+FIELDS = ["password", "domainPassword", "passphrase", "accessToken", "clientSecret", "accountKey"]
+TEXTS: List[Any] = [
+    lambda value: {"kind": "Pod", "spec": {"args": ["--password", value]}},
+    *[lambda value, name=name: {"spec": {"options": {name: value}}} for name in FIELDS],
     lambda value: env("DATABASE_URL", f"postgres://me:{value}@db.example.org/x"),
     lambda value: {"kind": "Pod", "spec": {"args": ["--turn", f"turn://1%3Aa:{value}@h:3478"]}},
+    *[
+        lambda value, text=text: {"kind": "Pod", "spec": {"args": [text.format(value)]}}
+        for text in ("--password={}", "run --auth-token {}", "DB_PASSWORD={} run", "user=a,pass={}")
+    ],
 ]
 SPOTS: List[Any] = [
-    *URLS,
+    *TEXTS,
     *[lambda value, name=name: env(name, value) for name in NAMES],
     *[lambda value, name=name: metadata("labels", name, value) for name in NAMES],
     *[lambda value, name=name: metadata("annotations", name, value) for name in NAMES],
@@ -85,7 +92,7 @@ def test_a_secret_that_changes_is_seen_to_change_and_no_more(spot: Any, form: Ma
 
 
 @pytest.mark.parametrize("value", [12345678, 1234567.5, ["12345678"], {"x": "12345678"}], ids=str)
-@pytest.mark.parametrize("spot", SPOTS[len(URLS) :])
+@pytest.mark.parametrize("spot", SPOTS[len(TEXTS) :])
 def test_a_secret_that_is_no_text_is_masked_too(spot: Any, value: Any) -> None:
     text = "\n".join(diff([spot(value), {"size": 1}], [spot("x"), {"size": 2}]))
     assert "1234567" not in text
@@ -117,6 +124,24 @@ def test_a_secret_that_comes_or_goes_is_masked(spot: Any) -> None:
         (metadata("labels", "app", "one"), metadata("labels", "app", "two"), ["app: two"]),
         (env("U", "http://a:80/@x"), env("U", "http://b:80/@x"), ["value: http://b:80/@x"]),
         (env("LANG", None), env("LANG", "C"), ["value: C"]),
+        *[
+            ({"x": {name: "one"}}, {"x": {name: "two"}}, [f"{name}: two"])
+            for name in ("key", "secretName", "secretNamespace", "topologyKey", "image")
+        ],
+        (
+            {"x": {"tokenExpirationSeconds": 1}},
+            {"x": {"tokenExpirationSeconds": 2}},
+            ["tokenExpirationSeconds: 2"],
+        ),
+        *[
+            ({"x": ""}, {"x": text}, [f"x: {shown}"])
+            for text, shown in [
+                ("run --port 1", "run --port 1"),
+                ("a-secret:1.2", "a-secret:1.2"),
+                ("keyring=a monkey", "'keyring=a monkey'"),
+                ("--key-file=/run/a", "'--key-file=/run/a'"),
+            ]
+        ],
         ({"kind": "Secret", "type": "a"}, {"kind": "Secret", "type": "b"}, ["type: b"]),
         ({"kind": "Secret", "data": None}, {"kind": "Secret", "data": {}}, ["data: {}"]),
     ],
