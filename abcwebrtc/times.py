@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime, timezone
 
 MAX_MOMENT = 4102444799
@@ -43,19 +44,24 @@ def relative_text(moment: float, now: float) -> str:
 def parse_moment(text: str) -> float:
     """Return the unix seconds of ``2026-01-05T09:00:00Z``, or of unix seconds themselves.
 
-    A time without a zone is in UTC. Raises `ValueError`, whose text says what to
+    A time without a zone is in UTC. Unix seconds have 10 digits from 2001 on;
+    fewer are rather a date such as 20260105. Raises `ValueError`, whose text says what to
     write.
     """
     try:
-        moment = float(text) if text.isascii() and text.isdigit() else _parse_iso(text)
+        moment = float(text) if re.fullmatch("[0-9]{10}", text) else _parse_iso(text)
     except (ValueError, OverflowError):
         moment = -1.0
     if 0 <= moment <= MAX_MOMENT:
         return moment
-    raise ValueError("write a time such as 2026-01-05T09:00:00Z, or unix seconds")
+    raise ValueError(
+        "write a time such as 2026-01-05T09:00:00Z, or unix seconds, which have 10 digits"
+    )
 
 
 def _parse_iso(text: str) -> float:
+    if text.isdigit():  # newer Pythons than 3.8 read some as dates
+        raise ValueError
     # Python 3.8 knows no Z.
     parsed = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
     if parsed.tzinfo is None:
