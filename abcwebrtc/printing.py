@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from typing import TextIO
 
 from abcwebrtc.errors import AbcWebRTCError, Problem, ProblemsError
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """Return a foreign text, with escapes for what a terminal would take for a command."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
 
 
 def finding_line(problem: Problem, stream: TextIO) -> str:

@@ -384,6 +384,14 @@ def test_a_bare_expiry_is_nobodys(tmp_path: Path, run: Any) -> None:
     assert "\nexpired  2023-12-20 15:41:12 UTC, " in result.out
 
 
+def test_a_username_can_not_send_commands_to_the_terminal(tmp_path: Path, run: Any) -> None:
+    """Anybody can have coturn log one."""
+    od_config = write_od_config(tmp_path)
+    result = run(f"user <{EXPIRY}:a\x1b]0;owned\x07\x9b2Jb>: incoming", od_config)
+    assert result.status == 0
+    assert result.out.splitlines()[0] == r"user     a\x1b]0;owned\x07\x9b2Jb"
+
+
 def test_what_this_configuration_did_not_mint_is_said(tmp_path: Path, run: Any) -> None:
     result = run(EXPIRY, write_od_config(tmp_path))
     assert "minted   not by this od.config" in result.out

@@ -19,7 +19,7 @@ from abcwebrtc.configmap import CheckedFile, read_od_config
 from abcwebrtc.errors import KubeError
 from abcwebrtc.kube import Cluster, connect
 from abcwebrtc.odmasking import Masker, masked_diff
-from abcwebrtc.printing import coloured, discard_output, print_error
+from abcwebrtc.printing import coloured, discard_output, print_error, printable
 from abcwebrtc.replace import CONFIG_MAPS, Change, put_back, replace_text, text_of
 from abcwebrtc.restart import (
     DELETE,
@@ -155,7 +155,7 @@ class _Application:
             print("only the ends of lines differ")
         for line in lines:
             colour = {"+": "32", "-": "31"}.get(line[:1], "0")
-            print(coloured(line, colour, sys.stdout))
+            print(coloured(printable(line), colour, sys.stdout))
 
     def _dry_run(self, before: Optional[Mapping[str, Any]], changes: bool) -> int:
         if changes:
@@ -199,7 +199,7 @@ class _Application:
     def _fail(self, error: KubeError) -> None:
         _say_error(error)
         if isinstance(error, NotReadyError) and error.log_line:
-            line = self._masker.mask(error.log_line)
+            line = printable(self._masker.mask(error.log_line))
             _say_error(f"the last line that it has logged: {line}")
         self._say_what_was_done("failed")
         try:

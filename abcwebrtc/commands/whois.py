@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, ContextManager, Dict, Iterator, Optional
 from abcwebrtc.commands import FAILED, OK, add_od_config, given
 from abcwebrtc.config import COTURN, WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
-from abcwebrtc.printing import warn
+from abcwebrtc.printing import printable, warn
 from abcwebrtc.times import duration_text, iso_text, relative_text, utc_text
 from abcwebrtc.whois import (
     PSEUDONYM,
@@ -120,7 +120,7 @@ def _lines(found: Identity, tried: bool, now: float) -> Iterator[str]:
 
 def _user_text(found: Identity, tried: bool) -> str:
     if found.user is not None:
-        return found.user
+        return printable(found.user)
     if found.style != PSEUDONYM:
         return "not known: the username is a bare expiry, as 'username': 'timestamp' makes it"
     if tried:

@@ -662,6 +662,19 @@ def test_pods_that_never_get_ready(
     assert lines[number + 3].startswith(f"to go back: abcwebrtc apply {backup} --restart {mode} ")
 
 
+def test_what_pyos_logs_can_not_send_commands_to_the_terminal(
+    cluster: Any, od_config: Path, run: Any
+) -> None:
+    """Who logs in can have pyos log almost anything, and another may have written the old text."""
+    cluster.add_config_map("[global]\n# \x1b[2Jgone\x9b1A\n")
+    cluster.log = "login of \x1b[1A\x1b[Kpyos is ready\n"
+    break_pyos(od_config)
+    _, out, err = run("--timeout", "0.1")
+    assert r"-# \x1b[2Jgone\x9b1A" in out.splitlines()
+    line = r"the last line that it has logged: login of \x1b[1A\x1b[Kpyos is ready"
+    assert line in err.split("\n")
+
+
 def test_the_way_back_works(cluster: Any, od_config: Path, run: Any, tmp_path: Path) -> None:
     old = cluster.text()
     break_pyos(od_config)
