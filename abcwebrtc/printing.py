@@ -6,7 +6,7 @@ import io
 import os
 import re
 import sys
-from typing import TextIO
+from typing import Iterable, TextIO
 
 from abcwebrtc.errors import AbcWebRTCError, Problem, ProblemsError
 
@@ -32,6 +32,12 @@ def print_error(error: AbcWebRTCError) -> None:
             print(finding_line(problem, sys.stderr), file=sys.stderr)
     else:
         print(f"{coloured('error', '31', sys.stderr)}: {error}", file=sys.stderr)
+
+
+def print_warnings(problems: Iterable[Problem]) -> None:
+    """Print the warnings of a check on stderr, a line for each."""
+    for problem in problems:
+        print(finding_line(problem, sys.stderr), file=sys.stderr)
 
 
 def warn(text: str) -> None:

@@ -506,10 +506,12 @@ def test_what_has_no_policy_is_one_error_and_exit_1(
     assert len(err.splitlines()) == 1
 
 
-def test_warnings_of_the_configuration_go_to_stderr(tmp_path: Path, run: Any) -> None:
-    status, out, err = run(write_od_config(tmp_path, webrtc__enabled=True))
+def test_warnings_of_the_configuration_go_to_stderr(tmp_path: Path, run: Any, capsys: Any) -> None:
+    od_config = write_od_config(tmp_path, webrtc__enabled=True)
+    status, out, err = run(od_config)
     assert status == 0
-    assert "warning: " in err.splitlines()[0]
+    assert main(["check", str(od_config)]) == 0
+    assert err.splitlines()[0] == capsys.readouterr().out.splitlines()[0]
     assert "webrtc.enabled: no such entry" in err.splitlines()[0]
     assert "no such entry" not in out
 

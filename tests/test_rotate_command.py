@@ -196,6 +196,15 @@ def test_that_nothing_mints_is_said(tmp_path: Path, run: Any) -> None:
     assert "webrtc.enable is False" in result.err
 
 
+def test_warnings_of_the_configuration_are_as_check_has_them(
+    tmp_path: Path, run: Any, capsys: Any
+) -> None:
+    od_config = write_od_config(tmp_path, webrtc__enabled=True)
+    result = run("plan", od_config)
+    main(["check", str(od_config)])
+    assert result.err.splitlines() == capsys.readouterr().out.splitlines()[:1]
+
+
 @pytest.mark.parametrize("name", ["plan", "check"])
 def test_a_configuration_that_is_wrong_is_exit_1(tmp_path: Path, run: Any, name: str) -> None:
     result = run(name, write_od_config(tmp_path, webrtc__coturn={**COTURN, "ttl": 0}))

@@ -9,7 +9,7 @@ import sys
 from abcwebrtc.commands import OK
 from abcwebrtc.configmap import CONFIG_MAP, KEY, CheckedFile, config_map, read_od_config
 from abcwebrtc.kubectlyaml import kubectl_text
-from abcwebrtc.printing import finding_line, print_utf8
+from abcwebrtc.printing import print_utf8, print_warnings
 
 NAME, SUMMARY = "configmap", "print the ConfigMap that od.config goes into"
 DESCRIPTION = """\
@@ -53,8 +53,7 @@ def run(options: argparse.Namespace) -> int:
 
 def print_findings(checked: CheckedFile) -> None:
     """Print the warnings of a check on stderr, and a note on a secret in the text."""
-    for problem in checked.warnings:
-        print(finding_line(problem, sys.stderr), file=sys.stderr)
+    print_warnings(checked.warnings)
     if checked.has_inline_secret:
         print(NOTE, file=sys.stderr)
 

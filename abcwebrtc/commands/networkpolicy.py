@@ -24,7 +24,7 @@ from abcwebrtc.networkpolicy import (
     server_names,
     server_uris,
 )
-from abcwebrtc.printing import warn
+from abcwebrtc.printing import print_warnings, warn
 
 NAME, SUMMARY = "networkpolicy", "print what lets desktops reach the servers"
 DESCRIPTION = """\
@@ -82,7 +82,8 @@ def run(options: argparse.Namespace) -> int:
     names = server_names(server_uris(config)) if options.resolve else []
     addresses = {name: resolve(name) for name in names}
     policy = network_policy(config, policy_options, addresses, time.time())
-    for warning in (*map(str, config.warnings), *policy.warnings):
+    print_warnings(config.warnings)
+    for warning in policy.warnings:
         warn(warning)
     if options.json:
         for note in policy.notes:

@@ -10,7 +10,7 @@ from typing import List, Sequence
 from abcwebrtc.config import COTURN, WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.odconfig import load_od_config
-from abcwebrtc.printing import warn
+from abcwebrtc.printing import print_warnings, warn
 from abcwebrtc.rotation import DEFAULT_MARGIN, Group, groups
 from abcwebrtc.secretfiles import first_secret, read_secret_file
 from abcwebrtc.secrets import MAX_FILE_BYTES, Secret
@@ -42,8 +42,7 @@ def rotated_groups(options: argparse.Namespace) -> List[Group]:
     mapping = load_od_config(options.od_config)
     folder = os.path.dirname(os.path.abspath(options.od_config))
     config = WebRTCConfig.from_mapping(mapping, folder=folder)
-    for warning in config.warnings:
-        warn(str(warning))
+    print_warnings(config.warnings)
     if not config.coturn:
         message = "there is no coturn server, so there is no secret to change"
         raise ConfigError(Problem(message, COTURN, options.od_config))
