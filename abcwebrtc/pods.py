@@ -159,7 +159,7 @@ class _Injection:
         if settings and not settings.is_for(labels):
             if index is not None:
                 message = "is left as it is, though od.config gives this user no sound"
-                path = format_path((*poddata.CONTAINERS, index))
+                path = format_path(poddata.all_containers(self._pod)[index][0])
                 self.notes.append(Problem(message, path, level="warning"))
             return
         self._sound = index
@@ -193,12 +193,15 @@ class _Injection:
     def _targets(self, names: Optional[Collection[str]]) -> List[Tuple[KeyPath, Data]]:
         every = poddata.all_containers(self._pod)
         if names is None:
-            return [item for item in every if item[0][:2] == poddata.CONTAINERS]
-        unknown = set(names) - {container["name"] for _, container in every}
-        if unknown:
-            text = ", ".join(sorted(unknown))
-            raise ManifestError.at(("spec",), f"has no container {text}; name those that are there")
-        chosen = [item for item in every if item[1]["name"] in names]
+            chosen = [item for item in every if item[0][:2] == poddata.CONTAINERS]
+        else:
+            unknown = set(names) - {container["name"] for _, container in every}
+            if unknown:
+                message = (
+                    f"has no container {', '.join(sorted(unknown))}; name those that are there"
+                )
+                raise ManifestError.at(("spec",), message)
+            chosen = [item for item in every if item[1]["name"] in names]
         return chosen + [item for item in self._sound_container() if item not in chosen]
 
     def _sound_container(self) -> List[Tuple[KeyPath, Data]]:

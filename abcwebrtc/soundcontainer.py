@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any, Collection, Dict, Iterator, List, Optional
 
 from abcwebrtc.errors import ManifestError
 from abcwebrtc.plain import thaw
 from abcwebrtc.poddata import (
+    CONTAINERS,
     Data,
     all_containers,
     append_missing,
@@ -35,11 +37,14 @@ _IDS = {"uidNumber": "runAsUser", "gidNumber": "runAsGroup"}
 
 
 def find_sound(pod: Data) -> Optional[int]:
-    """Return the index of the sound container, None where there is none.
+    """Return the index of the sound container in `all_containers`, None where there is none.
 
-    pyos calls it ``s-<provider>-<userid>``.
+    pyos calls it ``s-<provider>-<userid>``. It may be a sidecar: an init
+    container that is always restarted.
     """
-    for index, container in enumerate(containers(pod)):
+    for index, (path, container) in enumerate(all_containers(pod)):
+        if path[:2] != CONTAINERS and container.get("restartPolicy") != "Always":
+            continue
         if container["name"].startswith("s-") or container["name"] == "sound":
             return index
     return None
@@ -55,9 +60,10 @@ def put_sound(
         new: Data = {"name": _name(pod, user), "imagePullPolicy": "", "image": ""}
         new["env"] = copy_data(_desktop(pod).get("env") or [])
         containers(pod).insert(index, new)
-    _update(pod, containers(pod)[index], settings, labels)
+    sound = all_containers(pod)[index][1]
+    _update(pod, sound, settings, labels)
     _put_label(pod, settings)
-    _put_pull_secrets(pod, containers(pod)[index], settings)
+    _put_pull_secrets(pod, sound, settings)
     for path, container in all_containers(pod):
         set_variable(path, container, SERVICE)
 
@@ -111,7 +117,10 @@ def _name(pod: Data, user: Optional[str]) -> str:
         owner = "-".join(part for part in parts if isinstance(part, str) and part) or "desktop"
     text = re.sub("[^a-z0-9-]", "-", f"s-{owner}".lower())
     name = text[:MAX_NAME].rstrip("-")
-    return name if name != "s" else "s-desktop"  # of which `find_sound` knows that it is sound
+    name = name if name != "s" else "s-desktop"  # of which `find_sound` knows that it is sound
+    taken = {container["name"] for _, container in all_containers(pod)}
+    others = (f"{name[: MAX_NAME - 4]}-{number}" for number in itertools.count(2))
+    return name if name not in taken else next(other for other in others if other not in taken)
 
 
 def _desktop(pod: Data) -> Data:

@@ -44,6 +44,9 @@ STUN = {"name": "STUN_SERVER", "value": "stun://stun.example.org:3478"}
 SERVICE = {"name": "ABCDESKTOP_SERVICE_sound", "value": "enabled"}
 
 
+SECTIONS = ("initContainers", "containers")
+
+
 def configuration(turn: bool = False, sound: Any = None, **entries: Any) -> WebRTCConfig:
     """Return `ENTRIES`, changed; keys of `sound` change that entry, ... removes one."""
     mapping = {**ENTRIES, **{name.replace("__", "."): entries[name] for name in entries}}
@@ -133,6 +136,38 @@ def test_a_pod_with_a_sound_container_is_not_given_a_second() -> None:
     assert inject(desktop_pod()) == inject(without_sound_container(desktop_pod()))
     assert inject(once) == once
     assert len(once["spec"]["containers"]) == 4
+
+
+def test_a_sound_container_that_is_a_sidecar_is_kept_as_one() -> None:
+    """An init container that is always restarted, as Kubernetes has them since 1.28."""
+    pod = desktop_pod()
+    sound = {**sound_of(pod), "image": "old:1", "restartPolicy": "Always", "env": []}
+    pod["spec"]["containers"].remove(sound_of(pod))
+    pod["spec"]["initContainers"].append(sound)
+    prepared = prepare_pod(pod, configuration(turn=True, sound={}), "ada", NOW)
+    result = prepared.pod["spec"]["initContainers"][-1]
+    assert (result["name"], result["image"]) == (sound["name"], SOUND_IMAGE)
+    assert variable(result, "STUN_SERVER") == STUN
+    assert prepared.secret is not None
+    assert variable(result, "TURN_SERVER") is not None
+    assert len(prepared.pod["spec"]["containers"]) == 3
+    assert prepare_pod(prepared.pod, configuration(turn=True), "ada", NOW) == prepared
+    refused = configuration(turn=True, sound={"acl": {"permit": ["staff"]}})
+    (note,) = prepare_pod(pod, refused, "ada", NOW).notes
+    assert note.path == f"spec.initContainers[{len(pod['spec']['initContainers']) - 1}]"
+
+
+def test_no_two_containers_have_one_name() -> None:
+    """Kubernetes refuses that, for init containers and regular ones together."""
+    pod = desktop_pod()
+    sound = {**sound_of(pod), "command": ["true"]}
+    pod["spec"]["containers"].remove(sound_of(pod))
+    pod["spec"]["initContainers"].append(sound)  # not for long, so it is not the sound
+    once = inject(pod)
+    names = [found["name"] for key in SECTIONS for found in once["spec"][key]]
+    assert len(set(names)) == len(names)
+    assert f"{sound['name']}-2" in names
+    assert inject(once) == once
 
 
 def test_a_sound_container_is_brought_up_to_date() -> None:
