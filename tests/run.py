@@ -69,12 +69,12 @@ OLD_SCHEMAS = "kubernetes-validate==1.33.1"
 """The last release with the schemas of Kubernetes 1.24."""
 UNIT_TESTS = ["tests", "--ignore=tests/integration", "--ignore=tests/e2e"]
 ON_LIBRARIES = [
-    "tests/integration/test_apply.py",
+    "tests/integration/apply",
     "tests/integration/test_http_edges.py",
     "tests/integration/test_probe.py",
     "tests/integration/test_rotate.py::test_check_finds_every_step_on_the_way",
     # the old kubernetes client keeps the log quiet that this looks into
-    "--deselect=tests/integration/test_apply.py::test_no_secret_is_in_the_log_of_any_library",
+    "--deselect=tests/integration/apply/test_apply.py::test_no_secret_is_in_the_log_of_any_library",
 ]
 OLD_WARNINGS = [
     "ignore:'cgi' is deprecated:DeprecationWarning",  # CherryPy before 18.10

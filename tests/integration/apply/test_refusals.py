@@ -1,0 +1,242 @@
+"""``abcwebrtc apply`` where others write as well, and where the cluster refuses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, List
+
+import aiohttp.web
+import pytest
+
+from integration.apply.conftest import (
+    fail,
+    only,
+)
+from integration.cluster import (
+    CONFIG_MAPS,
+    KEY,
+    NAME,
+    NAMESPACE,
+    Server,
+    refusal,
+)
+from support import SECRET
+
+# conflicts
+
+
+def test_a_conflict_is_retried_and_the_change_of_the_other_kept(
+    cluster: Any, od_config: Path, run: Any
+) -> None:
+    def change(request: Any) -> None:
+        cluster.add_config_map(old, data={KEY: old, "other": "changed"})
+
+    old = cluster.text()
+    cluster.before = only("PUT", "configmaps", change, times=2)
+    assert run()[0] == 0
+    assert cluster.config_map()["data"] == {KEY: od_config.read_text(), "other": "changed"}
+    assert cluster.writes() == 3 * ["PUT configmaps"] + ["PATCH deployments"]
+
+
+def test_an_od_config_that_another_has_changed_is_not_overwritten(cluster: Any, run: Any) -> None:
+    def change(request: Any) -> None:
+        cluster.add_config_map("[global]\n")
+
+    cluster.before = only("PUT", "configmaps", change)
+    status, _, err = run("--rollback-on-failure")
+    assert (status, cluster.text()) == (1, "[global]\n")
+    assert f"error: somebody else has changed {KEY} in the ConfigMap {NAME} just now; " in err
+    assert err.endswith("failed; until then: nothing was changed\n")
+
+
+def test_a_conflict_without_an_end_is_an_error(cluster: Any, run: Any) -> None:
+    cluster.before = only("PUT", "configmaps", fail(409, "Conflict"), times=99)
+    status, _, err = run()
+    assert status == 1
+    assert cluster.writes() == 5 * ["PUT configmaps"]
+    assert f"error: can't update ConfigMap {NAME} in namespace {NAMESPACE} (409): " in err
+
+
+def test_a_configmap_that_appears_meanwhile_is_replaced(
+    server: Server, od_config: Path, run: Any
+) -> None:
+    cluster = server.cluster
+    cluster.add_pyos()
+    text = od_config.read_text()
+    act = lambda request: cluster.add_config_map(text)  # noqa: E731
+    cluster.before = only("POST", "configmaps", act)
+    assert run()[0] == 0
+    assert cluster.config_map()["data"] == {KEY: text, "other": "kept"}
+
+
+# what a cluster refuses
+
+
+RULES = [
+    ("GET", "configmaps", "get", "rollout", []),
+    ("PUT", "configmaps", "update", "rollout", []),
+    ("POST", "configmaps", "create", "rollout", []),
+    ("PATCH", "deployments", "patch", "rollout", []),
+    ("GET", "deployments", "get", "rollout", []),
+    ("GET", "pods", "list", "delete", []),
+    ("DELETE", "pods", "delete", "delete", []),
+]
+
+
+@pytest.mark.parametrize(("method", "resource", "verb", "mode", "done"), RULES)
+def test_a_missing_permission_is_named_with_the_rule_that_gives_it(
+    cluster: Any,
+    run: Any,
+    method: str,
+    resource: str,
+    verb: str,
+    mode: str,
+    done: List[str],
+) -> None:
+    def hook(request: Any) -> None:
+        if (request.method.value, request.resource.plural) == (method, resource):
+            raise refusal(403, "Forbidden", f"User cannot, because of {SECRET}")
+
+    if method == "POST":
+        cluster.objects[CONFIG_MAPS, NAMESPACE, NAME].delete()
+    cluster.before = hook
+    status, _, err = run("--restart", mode)
+    lines = err.splitlines()
+    message = next(line for line in lines if line.startswith("error: "))
+    group = "apps" if resource == "deployments" else ""
+    assert status == 1
+    assert message.startswith(f"error: you are not allowed to {verb} ")
+    assert message.endswith(
+        f'(403); a Role needs the rule apiGroups: ["{group}"], resources: ["{resource}"], '
+        f'verbs: ["{verb}"]'
+    )
+    assert [line for line in cluster.writes() if line != f"{method} {resource}"] == done
+    assert ("to go back: " in err) == bool(done)
+
+
+def test_what_rollout_needs_is_not_the_pods(cluster: Any, run: Any) -> None:
+    """Pods are looked at to say more of a failure, and no failure of their own."""
+    cluster.before = only("GET", "pods", fail(403), times=99)
+    assert run()[0] == 0
+
+
+SERVER_ERRORS = [
+    (401, "Unauthorized", {}, "does not accept your credentials (401): log in again"),
+    (404, "NotFound", {"kind": "namespaces"}, "there is no namespace abcdesktop; create it"),
+    (413, "RequestEntityTooLarge", {}, "(413): it is too large"),
+    (422, "Invalid", {"causes": [{"field": "data[od.config]", "message": SECRET}]},
+     "(422): the cluster refuses its data[od.config]\n"),
+    (422, "Invalid", {"causes": [{"field": f"x {SECRET}"}]}, "(422): the cluster refuses what it"),
+    (429, "TooManyRequests", {}, "the API server answers 429 TooManyRequests\n"),
+    (500, f"x {SECRET}", {}, "the API server answers 500\n"),
+    (503, "ServiceUnavailable", {}, "the API server answers 503 ServiceUnavailable\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "reason", "details", "message"), SERVER_ERRORS)
+def test_what_the_server_answers_becomes_one_clear_line_without_values(
+    server: Server, run: Any, status: int, reason: str, details: Any, message: str
+) -> None:
+    server.cluster.add_pyos()
+    text = f"it is wrong: {SECRET}"
+    server.cluster.before = only("POST", "configmaps", fail(status, reason, text, details))
+    result, _, err = run("--restart", "none")
+    assert result == 1
+    assert sum(line.startswith("error: ") for line in err.splitlines()) == 1
+    assert message in err
+    unknown = status >= 429 and status != 422
+    done = "the ConfigMap abcdesktop-config may have been written, or may not"
+    assert f"failed; until then: {done if unknown else 'nothing was changed'}\n" in err
+    assert ("to go back: kubectl delete configmap" in err) == unknown
+
+
+STRANGE = [b"<html>", b"[]", b'"x"', b"\xff", b"[" * 100_000, b"{}", b'{"metadata": {}}']
+
+
+STRANGE += [b'{"metadata": 1}', b'{"metadata": {"name": "x"}, "data": 1}']
+
+
+@pytest.mark.parametrize("body", STRANGE)
+@pytest.mark.parametrize("status", [200, 404])
+def test_an_answer_that_is_no_object_is_an_error(
+    cluster: Any, run: Any, body: bytes, status: int
+) -> None:
+    async def handle(request: Any) -> Any:
+        return aiohttp.web.Response(body=body, status=status)
+
+    object.__setattr__(cluster, "_handle", handle)
+    result, _, err = run()
+    assert result == 1
+    assert re.fullmatch(
+        r"note: .*\nerror: http://127.* does not answer as a Kubernetes API server does\n", err
+    )
+
+
+def test_a_redirect_is_not_followed(cluster: Any, run: Any) -> None:
+    """It would take the token along."""
+    cluster.before = only("GET", "configmaps", fail(302, "Found"))
+    status, _, err = run()
+    assert status == 1
+    assert "the API server answers 302 Found" in err
+    assert len(cluster.seen) == 1
+
+
+@pytest.mark.parametrize("mode", ["rollout", "delete"])
+def test_a_webhook_that_can_not_try_is_no_obstacle(cluster: Any, run: Any, mode: str) -> None:
+    def hook(request: Any) -> None:
+        if "dryRun" in request.params:
+            raise refusal(400, "BadRequest", "admission webhook does not support dry run")
+
+    cluster.before = hook
+    status, out, _ = run("--restart", mode)
+    assert status == 0
+    assert out.endswith("pyos is ready\n")
+
+
+def test_an_immutable_configmap_is_not_tried(cluster: Any, run: Any, tmp_path: Path) -> None:
+    cluster.add_config_map("[global]\n", immutable=True)
+    status, _, err = run()
+    assert (status, cluster.writes()) == (1, [])
+    assert "is immutable; delete it, and apply again" in err
+    assert err.endswith("failed; until then: nothing was changed\n")
+    assert not list(tmp_path.glob("*.bak"))
+
+
+def test_a_paused_deployment_is_not_restarted(cluster: Any, run: Any) -> None:
+    cluster.deployment()["spec"]["paused"] = True
+    status, _, err = run()
+    assert (status, cluster.writes()) == (1, [])
+    assert "the Deployment pyos-od is paused; kubectl rollout resume deployment pyos-od" in err
+
+
+def test_a_pyos_that_is_scaled_to_nothing_is_not_said_to_be_ready(server: Server, run: Any) -> None:
+    server.cluster.add_pyos(replicas=0)
+    server.cluster.add_config_map("[global]\n")
+    status, _, err = run()
+    assert (status, server.cluster.writes()) == (1, [])
+    assert err.endswith(
+        "error: the Deployment pyos-od has 0 replicas, so nothing would start; "
+        f"kubectl -n {NAMESPACE} scale deployment pyos-od --replicas=1 changes that, "
+        "or choose --restart none\n"
+    )
+    assert run("--restart", "none")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "message"),
+    [
+        (
+            "rollout",
+            f"there is no Deployment pyos-od in namespace {NAMESPACE} (404); choose another "
+            "--namespace, or --restart none, and restart pyos yourself\n",
+        ),
+        ("delete", f"there is no pod run=pyos-od in namespace {NAMESPACE} to restart; "),
+    ],
+)
+def test_without_pyos_nothing_is_written(server: Server, run: Any, mode: str, message: str) -> None:
+    status, _, err = run("--restart", mode)
+    assert (status, server.cluster.writes()) == (1, [])
+    assert message in err
+    assert run("--restart", "none")[0] == 0
+    assert server.cluster.writes() == ["POST configmaps"]
