@@ -92,8 +92,8 @@ def run(options: argparse.Namespace) -> int:
     """Apply."""
     checked = read_od_config(options.od_config)
     print_findings(checked)
-    cluster = connect(options.kubeconfig, options.context, options.namespace)
-    with _ended_as_by_ctrl_c():
+    with _ended_as_by_ctrl_c():  # at the end the client removes its files with keys
+        cluster = connect(options.kubeconfig, options.context, options.namespace)
         return _Application(cluster, options, checked).run()
 
 

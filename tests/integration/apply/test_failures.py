@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import os
 import re
@@ -11,9 +12,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Any, Iterator, List, Tuple
 
 import pytest
+import trustme
+import yaml
 
 from abcwebrtc.cli import main
 from abcwebrtc.restart import Restart
@@ -380,3 +383,31 @@ def test_ctrl_c_says_what_was_done(
     assert f"interrupted; until then: {done}\n" in err
     assert "Traceback" not in err
     assert backup_of(tmp_path).read_text() == old
+
+
+def test_sigterm_leaves_no_file_with_a_key(
+    tls: Tuple[Server, trustme.CA], od_config: Path, tmp_path: Path
+) -> None:
+    """The client writes what stands in the kubeconfig into files, for as long as it runs."""
+    server, authority = tls
+    (tmp_path / "temporary").mkdir()
+    mine = authority.issue_cert("me@example.org")
+    key, chain = mine.private_key_pem.bytes(), mine.cert_chain_pems[0].bytes()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    options = {"certificate-authority": str(tmp_path / "ca.pem")}
+    kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url, **options)
+    content = yaml.safe_load(kubeconfig.read_text())
+    data = {"client-certificate-data": chain, "client-key-data": key}
+    encoded = {name: base64.b64encode(value).decode() for name, value in data.items()}
+    content["users"][0]["user"] = encoded
+    kubeconfig.write_text(yaml.safe_dump(content))
+    server.cluster.before = only("GET", "configmaps", lambda request: time.sleep(2))
+    line = command("apply", od_config, "--kubeconfig", kubeconfig)
+    env = environment(TMPDIR=str(tmp_path / "temporary"))
+    with subprocess.Popen(line, stderr=subprocess.DEVNULL, env=env) as process:
+        wait_for(lambda: server.cluster.seen or process.poll() is not None)
+        files = list((tmp_path / "temporary").iterdir())
+        assert key in [file.read_bytes() for file in files]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WAIT) == 130
+    assert not list((tmp_path / "temporary").iterdir())
