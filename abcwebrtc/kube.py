@@ -83,9 +83,10 @@ class Cluster:
         kept = ("uid", "resourceVersion") if kind == "configmaps" else ("uid",)
         conditions = {key: metadata[key] for key in kept if metadata.get(key)}
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": conditions}
-        query = {"dryRun": "All"} if dry_run else {}
+        if dry_run:  # not in the query, which a server passes over where there is a body
+            options["dryRun"] = ["All"]
         try:
-            self._send("DELETE", kind, name, query, options, "delete")
+            self._send("DELETE", kind, name, {}, options, "delete")
         except KubeError as error:
             if error.status != 404:
                 raise

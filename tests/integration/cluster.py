@@ -36,6 +36,13 @@ class Refused(kmock.KubernetesError):
     """An answer with a status, a reason, a message and details."""
 
 
+def is_dry(request: kmock.Request) -> bool:
+    """Say whether a request only tries: a DELETE with options in its body by them alone."""
+    if request.method.value == "DELETE" and request.data:
+        return bool(request.data.get("dryRun") == ["All"])
+    return bool(request.params.get("dryRun") == "All")
+
+
 def refusal(status: int, reason: str = "", message: str = "", details: Any = None) -> Refused:
     return Refused(status, reason or "Whatever", message or "no", details or {})
 
@@ -98,14 +105,14 @@ class PyosCluster(kmock.KubernetesEmulator):
         return [
             f"{request.method.value} {request.resource.plural}"
             for request in self.seen
-            if request.method.value in _WRITES and "dryRun" not in request.params
+            if request.method.value in _WRITES and not is_dry(request)
         ]
 
     def dry_runs(self) -> List[str]:
         return [
             f"{request.method.value} {request.resource.plural}"
             for request in self.seen
-            if request.params.get("dryRun") == "All"
+            if is_dry(request)
         ]
 
     # requests
@@ -156,14 +163,14 @@ class PyosCluster(kmock.KubernetesEmulator):
         if merged.get("spec") != existing.get("spec"):
             merged["metadata"] = {**merged["metadata"]}
             merged["metadata"]["generation"] += 1
-            if "dryRun" not in request.params:
+            if not is_dry(request):
                 self._looks = 0
         return self._written(request, merged)
 
     def _delete(self, request: kmock.Request) -> Any:
         existing = self._existing(request)
         self._check_version(existing, request.data.get("preconditions", {}))
-        if "dryRun" not in request.params:
+        if not is_dry(request):
             self.objects[request.resource, NAMESPACE, request.name].delete()
             if request.resource == PODS:
                 self._looks = 0
@@ -182,7 +189,7 @@ class PyosCluster(kmock.KubernetesEmulator):
                 raise refusal(409, "Conflict", "the object has been modified")
 
     def _written(self, request: kmock.Request, manifest: Dict[str, Any]) -> Dict[str, Any]:
-        if "dryRun" in request.params:
+        if is_dry(request):
             return manifest
         return self._store(request.resource, manifest)
 

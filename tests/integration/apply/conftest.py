@@ -19,7 +19,7 @@ from conftest import require_program
 from support import SECRET, WAIT, write_od_config
 
 if sys.version_info >= (3, 11):
-    from integration.cluster import BROKEN, Server, refusal, write_kubeconfig
+    from integration.cluster import BROKEN, Server, is_dry, refusal, write_kubeconfig
 else:  # kmock, the mock of the Kubernetes API, is not made for it
     collect_ignore_glob = ["test_*.py"]
 
@@ -73,7 +73,7 @@ def only(method: str, resource: str, act: Callable[..., None], times: int = 1) -
     left = [times]
 
     def hook(request: Any) -> None:
-        dry = "dryRun" in request.params
+        dry = is_dry(request)
         wanted = (request.method.value, request.resource.plural) == (method, resource)
         if wanted and not dry and left[0]:
             left[0] -= 1

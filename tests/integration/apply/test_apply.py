@@ -15,23 +15,18 @@ import pytest
 
 from abcwebrtc import kube
 from abcwebrtc.cli import main
-from integration.apply.conftest import (
-    OLD_SECRET,
-    TOKEN,
-    break_pyos,
-    kubectl,
-    old_text,
-)
+from integration.apply.conftest import OLD_SECRET, TOKEN, break_pyos, kubectl, old_text
 from integration.cluster import (
     CONFIG_MAPS,
     KEY,
     NAME,
     NAMESPACE,
     Server,
+    is_dry,
     refusal,
     write_kubeconfig,
 )
-from integration.test_secrets_nowhere import DEBUG_EVERYTHING
+from integration.hidden import DEBUG_EVERYTHING
 from support import ENTRIES, SECRET, WAIT, command, environment, write_od_config
 from test_apply import PAGE, role
 from test_docs import full_example
@@ -210,7 +205,7 @@ def test_a_rollout_is_the_one_of_kubectl(cluster: Any, run: Any, tmp_path: Path)
 
 
 def is_patch(request: Any) -> bool:
-    return request.method.value == "PATCH" and "dryRun" not in request.params
+    return request.method.value == "PATCH" and not is_dry(request)
 
 
 @pytest.mark.parametrize("mode", ["rollout", "delete", "none"])

@@ -9,18 +9,8 @@ from typing import Any, List
 import aiohttp.web
 import pytest
 
-from integration.apply.conftest import (
-    fail,
-    only,
-)
-from integration.cluster import (
-    CONFIG_MAPS,
-    KEY,
-    NAME,
-    NAMESPACE,
-    Server,
-    refusal,
-)
+from integration.apply.conftest import fail, only
+from integration.cluster import CONFIG_MAPS, KEY, NAME, NAMESPACE, Server, is_dry, refusal
 from support import SECRET
 
 # conflicts
@@ -185,7 +175,7 @@ def test_a_redirect_is_not_followed(cluster: Any, run: Any) -> None:
 @pytest.mark.parametrize("mode", ["rollout", "delete"])
 def test_a_webhook_that_can_not_try_is_no_obstacle(cluster: Any, run: Any, mode: str) -> None:
     def hook(request: Any) -> None:
-        if "dryRun" in request.params:
+        if is_dry(request):
             raise refusal(400, "BadRequest", "admission webhook does not support dry run")
 
     cluster.before = hook
