@@ -17,14 +17,7 @@ from abcwebrtc import operatorlogin
 from abcwebrtc.cli import main
 from abcwebrtc.commands.serve import page_url
 from abcwebrtc.operatorlogin import LINK_SECONDS, SESSION_SECONDS, OperatorLogin
-from support import (
-    command,
-    environment,
-    request,
-    running_server,
-    wait_for,
-    write_od_config,
-)
+from support import command, environment, request, running_server, wait_for, write_od_config
 
 LINK = re.compile(r"test page, once within 10 minutes: (\S+)#([A-Za-z0-9_-]{43})\n")
 

@@ -15,15 +15,7 @@ from abcwebrtc.errors import TokenError
 from abcwebrtc.operatorlogin import LINK_SECONDS, SESSION_SECONDS, OperatorLogin
 from abcwebrtc.rest import create_app
 from abcwebrtc.testpage import COOKIE, FOLDER, OPEN, OperatorPage
-from support import (
-    RTC_PATH,
-    SECRET,
-    Answer,
-    bearer,
-    call,
-    make_config,
-    post,
-)
+from support import RTC_PATH, SECRET, Answer, bearer, call, make_config, post
 from testpage_site import Site, morsel
 
 FILES = sorted(file.name for file in FOLDER.iterdir())

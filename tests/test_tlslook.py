@@ -13,10 +13,7 @@ import trustme
 
 from abcwebrtc import testpage, tlslook
 from abcwebrtc.testpage import tls_targets
-from support import (
-    WAIT,
-    make_config,
-)
+from support import WAIT, make_config
 from testpage_site import COTURN, Site
 
 STUN_ERROR = b"\x01\x11\0\0\x21\x12\xa4\x42" + bytes(12)

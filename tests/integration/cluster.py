@@ -11,23 +11,19 @@ import asyncio
 import itertools
 import ssl
 import threading
-from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 import aiohttp.web
 import jsonpatch
 import kmock
-import yaml
 
+from integration.kubeconfig import BROKEN, KEY, NAME, NAMESPACE
 from support import WAIT
 
-NAMESPACE, NAME, KEY = "abcdesktop", "abcdesktop-config", "od.config"
 CONFIG_MAPS = kmock.resource("", "v1", "configmaps")
 PODS = kmock.resource("", "v1", "pods")
 DEPLOYMENTS = kmock.resource("apps", "v1", "deployments")
 KINDS = {"configmaps": "ConfigMap", "pods": "Pod", "deployments": "Deployment"}
-BROKEN = "broken-for-pyos"
-"""A pod of pyos does not get ready when its od.config says this."""
 LABELS = {"run": "pyos-od"}
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -318,17 +314,3 @@ class Server:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(WAIT)
         assert not self._thread.is_alive()
-
-
-def write_kubeconfig(file: Path, url: str, context: str = "test", **cluster: Any) -> Path:
-    """Write a kubeconfig with one context, and a token."""
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": context,
-        "contexts": [{"name": context, "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": url, **cluster}}],
-        "users": [{"name": "u", "user": {"token": "a-token-of-the-cluster"}}],
-    }
-    file.write_text(yaml.safe_dump(content), encoding="utf-8")
-    return file

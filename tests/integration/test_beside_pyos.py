@@ -16,14 +16,7 @@ import beside
 from abcwebrtc import verify_turn_credentials
 from conftest import require_program
 from integration.image import Image, Pod, read_only, settings
-from integration.turn import (
-    LOOPBACK,
-    Certificate,
-    Turnserver,
-    TurnUrl,
-    refusal,
-    turn_urls,
-)
+from integration.turn import LOOPBACK, Certificate, Turnserver, TurnUrl, refusal, turn_urls
 from integration.webserver import SERVICE, Asking, Nginx, Pyos, Resolver, service
 from support import (
     RTC_PATH,

@@ -15,7 +15,8 @@ import pytest
 import trustme
 
 from conftest import missing, require_program
-from integration.cluster import Server, write_kubeconfig
+from integration.cluster import Server
+from integration.kubeconfig import write_kubeconfig
 from integration.netns import Namespace, NoNamespaceError, ip_program
 from support import WAIT, environment, wait_for
 

@@ -16,14 +16,15 @@ import trustme
 from abcwebrtc import restart
 from abcwebrtc.cli import main
 from conftest import require_program
+from integration.kubeconfig import BROKEN, TOKEN, write_kubeconfig
 from support import SECRET, WAIT, write_od_config
 
 if sys.version_info >= (3, 11):
-    from integration.cluster import BROKEN, Server, is_dry, refusal, write_kubeconfig
+    from integration.cluster import Server, is_dry, refusal
 else:  # kmock, the mock of the Kubernetes API, is not made for it
     collect_ignore_glob = ["test_*.py"]
 
-OLD_SECRET, TOKEN = "the-old-secret-of-coturn", "a-token-of-the-cluster"
+OLD_SECRET = "the-old-secret-of-coturn"
 NO_ANSWER = "can't reach the cluster at "
 
 

@@ -16,17 +16,9 @@ import pytest
 from abcwebrtc import kube
 from abcwebrtc.cli import main
 from integration.apply.conftest import OLD_SECRET, TOKEN, break_pyos, kubectl, old_text
-from integration.cluster import (
-    CONFIG_MAPS,
-    KEY,
-    NAME,
-    NAMESPACE,
-    Server,
-    is_dry,
-    refusal,
-    write_kubeconfig,
-)
+from integration.cluster import CONFIG_MAPS, Server, is_dry, refusal
 from integration.hidden import DEBUG_EVERYTHING
+from integration.kubeconfig import KEY, NAME, NAMESPACE, write_kubeconfig
 from support import ENTRIES, SECRET, WAIT, command, environment, write_od_config
 from test_apply import PAGE, role
 from test_docs import full_example

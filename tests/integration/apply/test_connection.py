@@ -18,7 +18,8 @@ import yaml
 from abcwebrtc import kube
 from abcwebrtc.cli import main
 from integration.apply.conftest import NO_ANSWER, TOKEN, header, only
-from integration.cluster import Server, write_kubeconfig
+from integration.cluster import Server
+from integration.kubeconfig import write_kubeconfig
 from support import SECRET, WAIT, command, environment
 
 # the cluster, and how it is found

@@ -29,7 +29,8 @@ from integration.apply.conftest import (
     only,
     way_back,
 )
-from integration.cluster import BROKEN, NAME, NAMESPACE, Server, refusal, write_kubeconfig
+from integration.cluster import Server, refusal
+from integration.kubeconfig import BROKEN, NAME, NAMESPACE, write_kubeconfig
 from support import SECRET, WAIT, command, environment, wait_for
 
 # pods that never get ready

@@ -10,7 +10,8 @@ import aiohttp.web
 import pytest
 
 from integration.apply.conftest import fail, only
-from integration.cluster import CONFIG_MAPS, KEY, NAME, NAMESPACE, Server, is_dry, refusal
+from integration.cluster import CONFIG_MAPS, Server, is_dry, refusal
+from integration.kubeconfig import KEY, NAME, NAMESPACE
 from support import SECRET
 
 # conflicts
