@@ -298,6 +298,25 @@ def test_a_file_keeps_its_mode_and_owner(tmp_path: Path, run: Any) -> None:
     assert "every user of this machine can read it" in run("new-secret", "--output", file).err
 
 
+def test_a_file_keeps_a_group_that_is_not_the_writers(tmp_path: Path) -> None:
+    """As where pyos's group may read a file of root's."""
+    file = tmp_path / "secrets"
+    file.write_text(SECRET)
+    group = 23456 if os.geteuid() == 0 else [os.getgid(), *os.getgroups()][-1]
+    os.chown(file, -1, group)
+    write_secret_file(str(file), [Secret(NEW)])
+    assert (file.stat().st_uid, file.stat().st_gid) == (os.geteuid(), group)
+
+
+def test_a_secret_is_never_in_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where others may look, or from where no file can be moved in one step."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    write_secret_file(str(tmp_path / "secrets"), [Secret(NEW)])
+    assert os.listdir(tmp_path) == ["secrets"]
+
+
 def test_a_secret_that_is_there_is_moved_to_the_front(tmp_path: Path, run: Any) -> None:
     file, new = tmp_path / "secrets", tmp_path / "new"
     file.write_text(f"{SECRET}\n{NEW}\n")
@@ -376,6 +395,18 @@ def test_a_file_that_can_not_be_used_is_exit_1(
     assert result.status == 1
     assert re.fullmatch(r".*: error: can't be (read|written): [^\n]+\n", result.err, re.DOTALL)
     assert result.out == ""
+
+
+def test_only_a_file_that_is_not_there_is_taken_for_one_without_secrets(
+    tmp_path: Path, run: Any
+) -> None:
+    """One that can't be read may hold the secret that coturn has."""
+    link = tmp_path / "secrets"
+    link.symlink_to("secrets")
+    result = run("new-secret", "--output", link)
+    assert result.status == 1
+    assert "secrets: error: can't be read: Too many levels of symbolic links" in result.err
+    assert link.is_symlink()
 
 
 def test_a_device_is_not_replaced(tmp_path: Path, run: Any) -> None:

@@ -226,6 +226,13 @@ def test_fixed_secrets_stay_as_they_are():
     assert FixedSecrets(secrets).current() is secrets
 
 
+def test_only_fixed_secrets_equal_fixed_secrets(file):
+    fixed = FixedSecrets((Secret("first"),))
+    assert fixed == FixedSecrets((Secret("first"),))
+    assert fixed != FileSecrets(str(file))
+    assert fixed != FixedSecrets((Secret("second"),))
+
+
 # A file that can't be used at the start is an error.
 
 
