@@ -274,6 +274,17 @@ def test_the_log_says_why_a_token_is_refused_and_not_what_it_is(
     assert token not in caplog.text
 
 
+def test_no_header_of_a_request_that_fails_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """CherryPy by itself logs all of them beside the traceback, the user's token too."""
+    with caplog.at_level(logging.DEBUG):
+        answer = post(
+            raising_app(RuntimeError("a fault")), ABCAuthorization="Bearer a-marked-token"
+        )
+    check_error(answer, 500)
+    assert "a fault" in caplog.text
+    assert "marked" not in caplog.text
+
+
 @pytest.mark.parametrize("path", [TURN_PATH + "&key=a-marked-key", "/a%3Fkey=a-marked-key"])
 @pytest.mark.parametrize("token", [make_token(), "x"])
 def test_the_access_log_has_no_query(

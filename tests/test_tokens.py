@@ -320,3 +320,11 @@ def test_a_short_key_works_and_its_weakness_is_said_once(tmp_path: Path) -> None
         warnings.simplefilter("ignore")
         token = make_token(key=key)
     assert verifier.userid(token) == "alice"
+
+
+def test_a_short_key_silences_no_other_warning() -> None:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        UserTokenVerifier(rsa_key("short", 1024).public_key())
+        warnings.warn("of something else", UserWarning, stacklevel=1)
+    assert [str(one.message) for one in said] == ["of something else"]
