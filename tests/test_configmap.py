@@ -330,6 +330,10 @@ HIDDEN = {
     "CRLF": "x: {\r\n  'password':\r\n  'hunter2' }\r\n",
     "an entry further up": "a: 'hunter2-'\nx: { 'password': 'hunter2-' }",
     "a text around it": "a: 'turn:hunter2-@b'\nx: { 'password': 'hunter2-' }",
+    "an entry that has what a comment had": "# 'password': 'hunter2'\n\na: 'hunter2'",
+    "the same without quotes": "# password: [hunter2]\n\na: 'hunter2'",
+    "open three quotes": "x: { 'password': '''\nhunter2 }",
+    "open three double quotes": "x: { 'password': \"\"\"'''\nhunter2 }",
 }
 
 
@@ -357,6 +361,10 @@ SHOWN = {
     "a public key's file": "x: { 'jwtuserpublickeyfile': '/keys/shown-1_key.pem' }",
     "a toleration": "x: [ { 'key': 'shown-1' } ]",
     "the text after a list": "x: { 'password': [ 'a', 'b' ], 'url': 'shown-1' }",
+    "an entry behind an open quote": "password: 'p\ny: 'shown-1'",
+    "an entry behind an open double quote": 'password: "p\ny: "shown-1"',
+    "the text after three quotes": "x: { 'password': '''p''', 'url': 'shown-1' }",
+    "the text after three double quotes": 'x: { "password": """p""", "url": "shown-1" }',
 }
 
 
@@ -395,6 +403,19 @@ def test_a_secret_with_escapes_is_masked_as_it_is_read() -> None:
     masker = Masker()
     masker.learn("[global]\nwebrtc.coturn: { 'coturn_static_auth_secret': 'hunt\\x65r2' }\n")
     assert masker.mask("it said hunter2") == "it said ***2"
+
+
+def test_a_secret_that_is_no_text_is_masked_in_its_place() -> None:
+    masker = Masker()
+    masker.learn("[global]\njwt_x: { 'password': 4711, 'salt': None, 'api_key': [ 4.5, True ] }\n")
+    assert masker.mask("x: { 'password': 4711, 'url': 4711 }") == (
+        "x: { 'password': ***1, 'url': 4711 }"
+    )
+
+
+def test_that_a_secret_is_empty_is_shown() -> None:
+    text = "x: { 'password': '', \"salt\": \"\" }"
+    assert Masker().mask(text) == text
 
 
 def test_a_log_line_is_masked() -> None:
