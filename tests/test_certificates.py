@@ -99,6 +99,20 @@ def test_a_real_authoritys_chain_is_good() -> None:
     assert findings(cert, issued.private_key_pem.bytes(), now=now) == []
 
 
+def test_the_old_label_of_openssl_is_good() -> None:
+    assert findings(CERT.replace(b" CERTIFICATE", b" X509 CERTIFICATE")) == []
+
+
+def test_of_several_keys_the_first_counts() -> None:
+    other = private_pem(rsa_key("another"))
+    assert findings(key=KEY + other) == []
+    assert findings(key=KEY + encrypted()) == []
+    (finding,) = findings(key=other + KEY)
+    assert "is not the key of the certificate" in finding.message
+    (finding,) = findings(key=encrypted() + KEY)
+    assert "the key is encrypted" in finding.message
+
+
 @pytest.mark.parametrize(
     ("changes", "option", "words"),
     [

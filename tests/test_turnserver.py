@@ -599,6 +599,7 @@ RULES: Dict[str, Tuple[str, Any, str, str, str]] = {
         "leaves no version of TLS",
     ),
     "min above max": ("min-port=60000\nmax-port=50000", {}, "error", "min-port", "no relay port"),
+    "max below the usual min": ("-min-port\nmax-port=9", {}, "error", "max-port", "49152 is above"),
     "a negative quota": ("-total-quota\ntotal-quota=-1", {}, "error", "total-quota", "486"),
     "a network": ("denied-peer-ip=10.0.0.0/8", {}, "error", "denied-peer-ip", "10.255.255.255"),
     "a name": ("denied-peer-ip=name", {}, "error", "denied-peer-ip", "is not first-last"),
@@ -675,6 +676,8 @@ def test_what_is_wrong_is_found(text: str, changes: Any, level: str, path: str, 
         ("allowed-peer-ip=10.0.0.5", {"url": "10.0.0.5", "protocol": "turn"}),
         ("no-tls\nno-dtls\n-cert\n-pkey", {"protocol": "turn"}),
         ("bps-capacity=9\nmax-bps=1", {}),
+        ("no-tlsv1\nno-tlsv1_2", {}),
+        ("no-tlsv1_1\nno-tlsv1_2", {}),
     ],
 )
 def test_what_is_right_is_not_found_wrong(text: str, changes: Any) -> None:
@@ -753,6 +756,25 @@ def test_a_url_that_coturn_answers_is_not_found_wrong(text: str, changes: Any) -
     assert compare(text, **changes) == []
 
 
+def test_an_address_without_a_port_opens_none() -> None:
+    assert compare("aux-server=192.0.2.1") == []
+
+
+def test_a_tls_port_without_a_certificate_that_can_be_read_is_shut() -> None:
+    """Also to plain TURN: without TLS, coturn does not listen there."""
+    missing = {"cert": "No such file or directory", "pkey": PRIVATE_KEY}
+    for plain in ("", "listening-port=80"):
+        found = compare(plain, missing, protocol="turn", url=f"{HOST}:5349")
+        (error,) = [item for item in found if item.level == "error"]
+        assert f"does not fit turn:{HOST}:5349 of od.config" in error.message
+
+
+def test_what_is_wrong_with_a_line_is_found_too() -> None:
+    (found,) = compare("use-auth-secrets")
+    assert (found.level, found.line) == ("warning", GOOD.count("\n") + 1)
+    assert "did you mean 'use-auth-secret'?" in found.message
+
+
 def test_files_are_judged() -> None:
     (cert,) = compare("", {"cert": b"", "pkey": PRIVATE_KEY})
     assert (cert.line, cert.path, cert.message[:20]) == (7, "cert", "holds no certificate")
@@ -783,6 +805,8 @@ def test_relative_names_are_looked_for_where_coturn_looks() -> None:
     assert places["pkey"] == ("/etc/b.pem",)
     assert places["cert"][0] == "/run/a.pem"
     assert {"/etc/a.pem", "/usr/local/etc/a.pem", "/run/etc/a.pem"} < set(places["cert"])
+    for root in ("/run/", "/run/etc/", "/etc/", "/usr/local/etc/"):
+        assert {f"{root}turnserver/a.pem", f"{root}coturn/a.pem"} < set(places["cert"])
     assert certificate_files(TurnserverFile("", [], []), "/run") == {}
 
 
