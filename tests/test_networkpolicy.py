@@ -198,6 +198,20 @@ def test_dns_is_opened_where_it_is_asked_for_and_named_where_it_is_needed() -> N
 
 
 DESKTOP = {"webrtc__desktop": {"turn": True}}
+
+
+@pytest.mark.parametrize(
+    ("options", "entries", "said"),
+    [(None, DESKTOP, True), (None, {}, False), (RELAY, DESKTOP, False), (RELAY, {}, False)],
+)
+def test_that_browsers_relays_stay_shut_is_said_where_they_do(
+    options: Any, entries: Any, said: bool
+) -> None:
+    notes = " ".join(policy([], [V4], options, **entries).notes)
+    assert ("browsers' relays stay shut" in notes) is said
+    assert ("for browsers' relays" in notes) is (options is RELAY)
+
+
 STATIC = {
     "webrtc__rtc_configuration": {
         "iceServers": [{"urls": f"turn:{V4}", "username": "u", "credential": "c"}]

@@ -264,6 +264,27 @@ def test_entries_that_mint_with_different_secrets_keep_the_old_one() -> None:
     assert not found.goes_on
 
 
+def test_entries_stay_mixed_when_coturn_has_forgotten_what_they_shared() -> None:
+    coturn = [entry(NEW, OLD, url="a.local"), entry("another-secret-of-today", OLD, url="b.local")]
+    found = report(coturn, {NEW: True, "another-secret-of-today": True, OLD: False})
+    assert [row.step for row in found.rows] == [RETIRED, RETIRED]
+    assert found.step is MIXED
+    assert not found.goes_on
+
+
+def test_the_json_of_a_report_says_what_the_text_says() -> None:
+    found = report(entry(NEW, OLD), {NEW: True, OLD: True}, since=AT)
+    assert list(found.as_dict()) == [
+        *("paths", "step", "works", "go_on", "meaning", "advice"),
+        *("longest_ttl", "margin", "switched_at", "switched_by", "remove_at", "servers"),
+    ]
+    assert (found.as_dict()["meaning"], found.as_dict()["advice"]) == (
+        OVERLAP.meaning,
+        OVERLAP.advice,
+    )
+    assert OVERLAP.meaning in "\n".join(found.lines())
+
+
 def test_a_name_that_does_not_resolve_is_no_answer() -> None:
     (group,) = make_groups(entry(OLD))
     (uri,) = group.servers[0].uris

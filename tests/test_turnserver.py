@@ -367,7 +367,16 @@ def test_a_line_that_is_not_understood_is_not_shown() -> None:
     ],
 )
 def test_a_flag_is_what_coturn_makes_of_it(text: str, on: bool) -> None:
-    assert parse_turnserver_conf(f"no-cli{text}".encode(), "").on("no-cli") is on
+    conf = parse_turnserver_conf(f"no-cli{text}".encode(), "")
+    assert conf.on("no-cli") is on
+    assert conf.problems == ()
+
+
+@pytest.mark.parametrize("text", ["many", "+", "-", "- 1", "\u0661"])
+def test_a_number_without_a_digit_is_0_as_for_coturn(text: str) -> None:
+    conf = parse_turnserver_conf(f"max-port={text}".encode(), "")
+    assert conf.number("max-port", 5) == 0
+    assert [problem.message for problem in conf.problems] == ["is not a whole number"]
 
 
 def test_the_tables_of_options_fit_together() -> None:
