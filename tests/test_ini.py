@@ -188,7 +188,9 @@ def test_any_text_is_read_or_refused_with_a_config_error(text):
 # a bracket that closes in the first column
 
 
-@pytest.mark.parametrize("closer", ["}", "]", ")", "}]", "},", "} ,", "}\t# note", "]) # a: b"])
+@pytest.mark.parametrize(
+    "closer", ["}", "]", ")", "}]", "},", "} ,", "}\t# note", "]) # a: b", "} # a, b"]
+)
 def test_a_closer_in_the_first_column_continues_the_entry_with_a_warning(closer):
     reader = IniReader(f"[a]\nk: [\n 1\n{closer}\nl: 2", "od.config")
     assert reader.sections["a"]["k"].text == f"[\n1\n{closer}"

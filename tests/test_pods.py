@@ -439,6 +439,15 @@ def test_empty_variables_are_taken_away_where_there_is_nothing_to_put() -> None:
     assert variable(prepared.pod["spec"]["containers"][0], "TURN_SERVER")  # none of our business
     assert len(prepared.notes) == 5
     assert "breaks webrtcbin" in str(prepared.notes[0])
+    assert {note.level for note in prepared.notes} == {"warning"}
+
+
+def test_the_repr_of_what_is_prepared_shows_no_credential() -> None:
+    for turn_secret in (True, False):
+        config = configuration(turn=True)
+        prepared = prepare_pod(desktop_pod(), config, "ada", NOW, turn_secret=turn_secret)
+        assert "turn://" in str(prepared.pod) + str(prepared.secret)
+        assert "turn://" not in repr(prepared)
 
 
 def test_values_stay_where_there_is_nothing_to_put() -> None:
@@ -473,6 +482,7 @@ def test_a_secret_keeps_turn_server_out_of_the_pod() -> None:
     assert variable(sound_of(prepared.pod), "TURN_SERVER") == entry
     assert prepared.secret["metadata"]["name"] == reference["name"]
     assert prepared.secret["metadata"]["namespace"] == "abcdesktop"
+    assert prepared.secret["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "abcwebrtc"}
     again = prepare_pod(prepared.pod, config, "ada", NOW)
     assert (again.pod, again.secret, again.notes) == (prepared.pod, prepared.secret, ())
 
@@ -619,6 +629,7 @@ NO_PODS = [
     ),
     ({"spec": {"volumes": [{}]}}, "spec.volumes[0].name: is missing"),
     ({"spec": {"securityContext": 1}}, "spec.securityContext: must be a mapping, not a whole"),
+    ({"spec": {}, "metadata": {"name": 5}}, "metadata.name: must be text, not a whole number"),
     ({"spec": {}, "metadata": {"namespace": [1]}}, "metadata.namespace: must be text, not a list"),
     (
         {"spec": {"containers": [{"name": "s-a", "ports": [5]}]}},

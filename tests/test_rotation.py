@@ -194,6 +194,14 @@ def test_of_several_servers_the_least_advanced_one_counts() -> None:
     assert least_advanced([READY, ANNOUNCE]) is ANNOUNCE
     assert least_advanced([NO_ANSWER, WRONG, READY]) is WRONG
     assert len({step.name for step in STEPS}) == len(STEPS)
+    assert {*STEPS} >= {step for _, step in every_step()} | {MIXED}
+
+
+def every_step() -> List[Tuple[Any, Any]]:
+    """Return what coturn may accept of the secrets, each with the step that this is."""
+    some: List[Any] = [(), (True,), (False,), (None,), (True, False)]
+    cases = itertools.product((True, False, None), some, some)
+    return [(case, find_step(*case)) for case in cases]
 
 
 # the report

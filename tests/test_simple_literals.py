@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from abcwebrtc import literals
-from abcwebrtc.ini import Budget
+from abcwebrtc.ini import MAX_GROWTH, Budget
 from abcwebrtc.literals import MAX_NESTING, MAX_OPERATORS, LiteralError, parse_literal
 
 PIECES = st.sampled_from(
@@ -129,3 +129,12 @@ def test_usual_values_go_the_short_way(source: str) -> None:
 @pytest.mark.parametrize("source", ["'a\\n'", "24 * 60", "os.getpid()", "'''a'''", "b'a'", "1 -1"])
 def test_others_go_the_long_way(source: str) -> None:
     assert not literals._count_simple(source)
+
+
+@pytest.mark.parametrize("source", ["[1, 2, 3]", "[1, 2, 1+2]"])
+def test_the_parts_of_all_values_are_counted_on_both_ways(source: str) -> None:
+    budget = Budget()
+    budget.spend(MAX_GROWTH - 100)  # a token costs 8
+    parse_literal(((1, source),), ("key",), budget)
+    with pytest.raises(LiteralError, match=r"^the values of this file have too many parts$"):
+        parse_literal(((1, source),), ("key",), budget)
