@@ -4,7 +4,10 @@
 
 Debian has the source of Kubernetes 1.20, but of its programs only kubectl. This fetches
 that source with apt, and builds kube-apiserver and kube-controller-manager into
-`build/kubernetes`, once; it takes some ten minutes and 3 GB. etcd is a Debian package.
+`build/kubernetes`, once; it takes five to ten minutes, and 3 GB meanwhile. etcd, which they
+need, is a Debian package.
+
+--apt    install Debian packages that are missing (as root, or with sudo)
 """
 
 from __future__ import annotations
@@ -37,14 +40,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--apt", action="store_true", help="install Debian packages too")
+    parser.add_argument("--apt", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not bootstrap.install_debian_packages(DEBIAN_PACKAGES, options.apt):
         return 1
     if all((FOLDER / program).exists() for program in PROGRAMS):
         return 0
-    with tempfile.TemporaryDirectory(prefix="abcwebrtc-kubernetes-") as folder:
-        print("building the Kubernetes API server (once, about ten minutes)", flush=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+        print("building the Kubernetes API server (once, five to ten minutes)", flush=True)
         build(unpack(fetch(Path(folder)), Path(folder)), Path(folder))
     return 0
 
@@ -76,7 +80,7 @@ def of_source(file: Path) -> str:
 def unpack(archive: Path, folder: Path) -> Path:
     """Unpack the source, and return its folder."""
     with tarfile.open(archive) as tar:
-        tar.extractall(folder)  # noqa: S202, apt has verified it
+        tar.extractall(folder)
     (source,) = folder.glob("kubernetes-*")
     return source
 
@@ -91,7 +95,6 @@ def build(source: Path, folder: Path) -> None:
     env = {**os.environ, **go, "KUBE_GIT_VERSION_FILE": str(folder / "version")}
     targets = " ".join(f"cmd/{program}" for program in PROGRAMS)
     run(["make", f"WHAT={targets}"], source, env=env)
-    FOLDER.mkdir(parents=True, exist_ok=True)
     for program in PROGRAMS:
         shutil.move(str(source / "_output" / "bin" / program), str(FOLDER / program))
 

@@ -3,8 +3,8 @@
     python3 tests/run.py
 
 It needs nothing but Python 3 and installs the rest into `.venv`. With --apt it
-also installs the Debian packages that tests use, coturn among them; without
-them, those tests are skipped. The unit tests run once more on Python 3.8 and on
+also installs the Debian packages that tests use, coturn among them, and builds
+a Kubernetes API server; without them, those tests are skipped. The unit tests run once more on Python 3.8 and on
 the newest Python, where these are installed (on 3.8 with the versions of the
 libraries that pyos 3.2 has). They run once more, with some others, on the lowest
 versions of all libraries and the schemas of an older Kubernetes. The libraries'
@@ -93,6 +93,8 @@ def main() -> int:
     options = parser.parse_args()
     bootstrap.install_debian_packages(DEBIAN_PACKAGES, options.apt)
     venv = bootstrap.make_venv(sys.executable, ROOT / ".venv", "test,lint,fuzz", options.apt).parent
+    if options.apt:  # without it, tests on a real Kubernetes run where it was built before
+        run([sys.executable, "tests/build_kubernetes.py", "--apt"])
     results = [run(command) for command in checks(venv)]
     results.append(with_lowest(venv / "python", options.apt))
     audited = audit(venv / "python")
