@@ -3,14 +3,16 @@
     python3 tests/run.py
 
 It needs nothing but Python 3 and installs the rest into `.venv`. With --apt it
-also installs the Debian packages that tests use, coturn among them, and builds
-a Kubernetes API server; without them, those tests are skipped. The unit tests run once more on Python 3.8 and on
-the newest Python, where these are installed (on 3.8 with the versions of the
-libraries that pyos 3.2 has). They run once more, with some others, on the lowest
-versions of all libraries and the schemas of an older Kubernetes. The libraries'
-newest versions are looked up in a list of known vulnerabilities, where one answers.
+also installs the Debian packages that tests use, coturn among them, and builds a
+Kubernetes API server; tests of what is not there are skipped. The unit tests run
+once more on Python 3.8 and on the newest Python, where these are installed (on 3.8
+with the versions of the libraries that pyos 3.2 has). They run once more, with some
+others, on the lowest versions of all libraries and the schemas of an older
+Kubernetes. The libraries' newest versions are looked up in a list of known
+vulnerabilities, where one answers.
 
---apt             install Debian packages that are missing (as root, or with sudo)
+--apt             install Debian packages that are missing (as root, or with sudo), and
+                  build Kubernetes
 --every-python    run the unit tests on each supported Python that is installed
 """
 
