@@ -14,6 +14,7 @@ import yaml
 
 from abcwebrtc import WebRTCConfig, owned_secret, prepare_pod, restart
 from abcwebrtc.cli import main
+from abcwebrtc.pyos import create_desktop
 from conftest import SHARED, require_program, require_reference
 from desktop_pod import desktop_pod
 from integration.controlplane import ControlPlane, client, ready_condition, running
@@ -252,23 +253,45 @@ def test_a_pod_with_its_secret_is_taken_as_it_is_printed(
     assert [name[0] for name in names].count("s") == 1
 
 
-def test_a_secret_goes_with_its_pod(plane: ControlPlane, pyos: Pyos, tmp_path: Path) -> None:
-    config = WebRTCConfig.from_file(write_od_config(tmp_path, **DESKTOP))
-    container = {"name": "x-desktop", "image": "desktop:1"}
-    manifest = {"metadata": {"name": "desktop"}, "spec": {"containers": [container]}}
-    prepared = prepare_pod(manifest, config, "alice")
-    assert prepared.secret
-    name = prepared.secret["metadata"]["name"]
-    plane.core.create_namespaced_secret(pyos.namespace, prepared.secret)
-    pod = plane.core.create_namespaced_pod(pyos.namespace, prepared.pod)
-    owned = owned_secret(prepared.secret, pod)
-    plane.core.replace_namespaced_secret(name, pyos.namespace, owned)
+def create_as_the_page_says(core: Any, desktop: Any, namespace: str) -> None:
+    """Create a pod and its Secret with the library alone, as in docs/pods.md."""
+    core.create_namespaced_secret(namespace, desktop.secret)
+    pod = core.create_namespaced_pod(namespace, desktop.pod)
+    owned = owned_secret(desktop.secret, pod)
+    core.replace_namespaced_secret(owned["metadata"]["name"], namespace, owned)
+
+
+@pytest.mark.parametrize("create", [create_as_the_page_says, create_desktop])
+def test_a_secret_goes_with_its_pod(
+    plane: ControlPlane, pyos: Pyos, tmp_path: Path, create: Callable[..., Any]
+) -> None:
+    desktop = prepared(tmp_path, "desktop")
+    create(plane.core, desktop, pyos.namespace)
+    assert secrets(plane, pyos, desktop)
     plane.core.delete_namespaced_pod("desktop", pyos.namespace)
-    wait_for(lambda: not secrets(plane, pyos, name), WAIT)
+    wait_for(lambda: not secrets(plane, pyos, desktop), WAIT)
 
 
-def secrets(plane: ControlPlane, pyos: Pyos, name: str) -> List[Any]:
-    selector = f"metadata.name={name}"
+def test_a_pod_that_is_refused_leaves_no_secret(
+    plane: ControlPlane, pyos: Pyos, tmp_path: Path
+) -> None:
+    desktop = prepared(tmp_path, "desktop")
+    del desktop.pod["spec"]["containers"][0]["image"]
+    with pytest.raises(client.ApiException, match="image"):
+        create_desktop(plane.core, desktop, pyos.namespace)
+    assert not secrets(plane, pyos, desktop)
+
+
+def prepared(folder: Path, name: str) -> Any:
+    config = WebRTCConfig.from_file(write_od_config(folder, **DESKTOP))
+    containers = [{"name": "x-desktop", "image": "desktop:1"}]
+    return prepare_pod(
+        {"metadata": {"name": name}, "spec": {"containers": containers}}, config, "a"
+    )
+
+
+def secrets(plane: ControlPlane, pyos: Pyos, desktop: Any) -> List[Any]:
+    selector = f"metadata.name={desktop.secret['metadata']['name']}"
     found = plane.core.list_namespaced_secret(pyos.namespace, field_selector=selector)
     return list(found.items)
 
