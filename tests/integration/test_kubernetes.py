@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
@@ -330,3 +332,26 @@ def test_the_manifests_beside_pyos_are_taken(plane: ControlPlane, pyos: Pyos) ->
     line = ["apply", "-n", pyos.namespace, "--dry-run=server", "-f", "-", "-o", "name"]
     taken = kubectl(plane, *line, text=text).split()
     assert len(taken) == len(known) == len(documents) - 1
+
+
+def test_the_secret_beside_pyos_is_changed_as_the_page_says(
+    plane: ControlPlane, tmp_path: Path
+) -> None:
+    page = (ROOT / "docs" / "beside-pyos.md").read_text()
+    script = page.partition("## Changing the secret")[2].split("```text\n")[1].split("```")[0]
+    old = {"static-auth-secret": OLD_SECRET, "pseudonym-key": "stays-as-it-is"}
+    plane.core.create_namespace({"metadata": {"name": "abcdesktop"}})
+    secret = {"metadata": {"name": "abcwebrtc-turn"}, "stringData": old}
+    plane.core.create_namespaced_secret("abcdesktop", secret)
+    require_program("kubectl", "kubernetes-client")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "KUBECONFIG": str(plane.admin), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, env=env, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    found = plane.core.read_namespaced_secret("abcwebrtc-turn", "abcdesktop").data
+    assert base64.b64decode(found["pseudonym-key"]).decode() == old["pseudonym-key"]
+    first, second = base64.b64decode(found["static-auth-secret"]).decode().splitlines()
+    assert (len(first) > len(OLD_SECRET), second) == (True, OLD_SECRET)
+    assert OLD_SECRET.encode() not in done.stderr
