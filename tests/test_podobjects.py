@@ -18,7 +18,7 @@ import pytest
 from abcwebrtc import ManifestError, inject_webrtc, owned_secret, prepare_pod
 from abcwebrtc.podobjects import open_object
 from desktop_pod import assert_valid, desktop_pod
-from test_pods import NOW, configuration
+from injected_pods import NOW, configuration
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # older clients use what Python deprecates
