@@ -1,95 +1,29 @@
-"""The endpoints, through the WSGI callable; `test_serve` has the sockets."""
+"""The endpoints by path, through the WSGI callable; `test_serve` has the sockets."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
-import logging
 import re
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict
 
-import cherrypy
 import pytest
 
 import abcwebrtc
-from abcwebrtc.errors import ConfigError, TokenError
-from abcwebrtc.rest import create_app, token_identity
-from abcwebrtc.tokens import UserTokenVerifier
-from badtokens import bad_tokens
-from support import (
-    ENTRIES,
-    RTC_PATH,
-    SECRET,
-    Answer,
-    bearer,
-    call,
-    make_config,
-    make_token,
-    post,
-    rsa_key,
+from abcwebrtc.rest import create_app
+from rest_apps import (
+    COTURN,
+    INTERNAL_ERROR,
+    KEYINFO_PATH,
+    STATIC_TURN,
+    TURN_PATH,
+    check_error,
+    check_headers,
+    coturn,
+    make_app,
+    password_for,
+    verifying_app,
 )
-
-TURN_PATH = "/API/webrtc/turn?service=turn"
-KEYINFO_PATH = "/API/core/getkeyinfo"
-COTURN = ENTRIES["webrtc.coturn"]
-STATIC_TURN = {
-    "urls": "turn:static.example.org:3478",
-    "username": "static",
-    "credential": "a-static-password",
-}
-INTERNAL_ERROR = {
-    "status": 500,
-    "message": "The server encountered an unexpected condition "
-    "which prevented it from fulfilling the request.",
-}
-
-
-def make_app(user: str = "alice", **changes: Any) -> Any:
-    return create_app(make_config(**changes), lambda: user)
-
-
-def coturn(**changes: Any) -> Dict[str, Any]:
-    return {"webrtc__coturn": {**COTURN, **changes}}
-
-
-def raising_app(error: Exception) -> Any:
-    def identity() -> str:
-        raise error
-
-    return create_app(make_config(), identity)
-
-
-def verifying_app(**changes: Any) -> Any:
-    verifier = UserTokenVerifier(rsa_key().public_key())
-    return create_app(make_config(**changes), token_identity(verifier))
-
-
-def password_for(username: str, secret: str = SECRET) -> str:
-    digest = hmac.new(secret.encode(), username.encode(), hashlib.sha1).digest()
-    return base64.b64encode(digest).decode()
-
-
-def check_error(answer: Answer, status: int, message: str = "") -> None:
-    """Check that an error is JSON of two members, unpadded, that nobody keeps."""
-    content = answer.json()
-    assert answer.status == status
-    assert list(content) == ["status", "message"]
-    assert content["status"] == status
-    assert message in content["message"]
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["content-length"] == str(len(answer.body))
-    assert not answer.body.endswith(b" ")
-    check_headers(answer)
-
-
-def check_headers(answer: Answer) -> None:
-    assert answer.headers["cache-control"] == "no-store"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["server"] == "abcwebrtc"
-
+from support import RTC_PATH, call, post
 
 # coturn_rtcconfiguration
 
@@ -198,159 +132,6 @@ def test_only_post_is_allowed(path: str, method: str) -> None:
         assert answer.body == b""
     else:
         check_error(answer, 405)
-
-
-# who asks
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"ABCAuthorization": make_token()},
-        {"ABCAuthorization": "Bearer"},
-        {"ABCAuthorization": "Bearer x"},
-        {"ABCAuthorization": "Basic YWxpY2U6cHc="},
-        {"ABCAuthorization": "Bearer \xff\xfe"},
-        {"Authorization": f"Bearer {make_token()}"},
-        bearer(make_token(ttl=-60)),
-        bearer(make_token(userid="")),
-        bearer(make_token(key=rsa_key("other"))),
-    ],
-    ids=["none", "bare", "empty", "junk", "basic", "bytes", "wrong name", "old", "nobody", "other"],
-)
-@pytest.mark.parametrize(("method", "path"), [("POST", RTC_PATH), ("GET", TURN_PATH)])
-def test_without_a_good_token_it_is_401_as_in_pyos(
-    method: str, path: str, headers: Dict[str, str]
-) -> None:
-    answer = call(verifying_app(), method, path, "{}" if method == "POST" else None, headers)
-    check_error(answer, 401)
-    assert answer.body == b'{"status": 401, "message": "Invalid token"}'
-
-
-@pytest.mark.parametrize("name", bad_tokens())
-@pytest.mark.parametrize(("method", "path"), [("POST", RTC_PATH), ("GET", TURN_PATH)])
-def test_all_bad_tokens_get_the_very_same_answer(method: str, path: str, name: str) -> None:
-    body = "{}" if method == "POST" else None
-    expected = call(verifying_app(), method, path, body)
-    answer = call(verifying_app(), method, path, body, bearer(bad_tokens()[name]))
-    # The moment is the only thing that may differ.
-    differing = {h for h in answer.headers if answer.headers[h] != expected.headers.get(h)}
-    assert differing <= {"date"}
-    assert set(answer.headers) == set(expected.headers)
-    assert (answer.status, answer.body) == (401, expected.body)
-
-
-def test_a_good_token_gives_its_user_a_credential() -> None:
-    answer = call(verifying_app(), "POST", RTC_PATH, "{}", bearer(make_token("zo\u00eb@example")))
-    assert answer.json()["result"]["iceServers"][1]["username"].endswith(":zo\u00eb@example")
-
-
-@pytest.mark.parametrize(
-    "header", ["=?foo?q?abc?=", "=?utf-8?q?abc?=d", "=?utf-8?b?a?=", "=?utf-8?b?/w==?="]
-)
-def test_a_header_that_can_not_be_decoded_is_the_fault_of_the_client(header: str) -> None:
-    answer = call(verifying_app(), "POST", RTC_PATH, "{}", {"ABCAuthorization": header})
-    check_error(answer, 400, "A header can't be decoded")
-
-
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [({"Content_Type": "text/plain"}, 415), ({"Content_Length": ""}, 411)],
-)
-def test_what_is_wrong_with_the_body_is_said_before_401(
-    headers: Dict[str, str], status: int
-) -> None:
-    check_error(post(verifying_app(), **headers), status)
-
-
-def test_the_log_says_why_a_token_is_refused_and_not_what_it_is(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    token = make_token(ttl=-60)
-    with caplog.at_level(logging.INFO, "abcwebrtc"):
-        call(verifying_app(), "POST", RTC_PATH, "{}", bearer(token))
-    assert "ExpiredSignatureError" in caplog.text
-    assert token not in caplog.text
-
-
-def test_no_header_of_a_request_that_fails_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """CherryPy by itself logs all of them beside the traceback, the user's token too."""
-    with caplog.at_level(logging.DEBUG):
-        answer = post(
-            raising_app(RuntimeError("a fault")), ABCAuthorization="Bearer a-marked-token"
-        )
-    check_error(answer, 500)
-    assert "a fault" in caplog.text
-    assert "marked" not in caplog.text
-
-
-@pytest.mark.parametrize("path", [TURN_PATH + "&key=a-marked-key", "/a%3Fkey=a-marked-key"])
-@pytest.mark.parametrize("token", [make_token(), "x"])
-def test_the_access_log_has_no_query(
-    path: str, token: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.INFO, "cherrypy"):
-        call(verifying_app(), "GET", path.replace("%3F", "?"), headers=bearer(token))
-    (line,) = [r.getMessage() for r in caplog.records if r.name.startswith("cherrypy.access")]
-    assert f'"GET {path.partition("?")[0].partition("%")[0]} HTTP/1.1"' in line
-    assert "marked" not in caplog.text
-
-
-def test_an_identity_that_raises_token_error_is_401_and_its_text_stays_inside() -> None:
-    answer = post(raising_app(TokenError("the inside")))
-    check_error(answer, 401, "Invalid token")
-    assert b"inside" not in answer.body
-
-
-def test_an_identity_may_raise_an_http_error_of_its_own() -> None:
-    class PaymentRequired(cherrypy.HTTPError):
-        def __init__(self) -> None:
-            super().__init__(402, "Insert a coin & a <token>")
-
-    check_error(post(raising_app(PaymentRequired())), 402, "Insert a coin & a <token>")
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        RuntimeError(SECRET),
-        ConfigError(abcwebrtc.Problem(SECRET)),
-        KeyError(SECRET),
-        RecursionError(SECRET),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-@pytest.mark.parametrize("path", [RTC_PATH, TURN_PATH])
-def test_an_unexpected_exception_is_500_and_nothing_of_it_gets_out(
-    path: str, error: Exception
-) -> None:
-    app = raising_app(error)
-    answer = post(app, path) if path == RTC_PATH else call(app, "GET", path)
-    check_error(answer, 500)
-    assert answer.json() == INTERNAL_ERROR
-
-
-@pytest.mark.parametrize(("method", "path"), [("POST", RTC_PATH), ("GET", TURN_PATH)])
-def test_without_an_identity_there_is_no_endpoint(method: str, path: str) -> None:
-    app = create_app(make_config())
-    answer = call(app, method, path, "{}" if method == "POST" else None, bearer())
-    check_error(answer, 404)
-    assert call(app, "GET", "/API/healthz").status == 200
-    assert post(app, KEYINFO_PATH, {"provider": "webrtc.enable"}).status == 200
-
-
-@pytest.mark.parametrize("user", ["alice", "a b"])
-@pytest.mark.parametrize(("method", "path"), [("POST", RTC_PATH), ("GET", TURN_PATH)])
-def test_pyos_is_told_not_to_log_the_answer(method: str, path: str, user: str) -> None:
-    seen: List[Any] = []
-
-    def identity() -> str:
-        seen.append(cherrypy.serving.response)
-        return user
-
-    call(create_app(make_config(), identity), method, path, "{}" if method == "POST" else None)
-    assert [response.notrace for response in seen] == [True]
 
 
 # what the configuration makes of it
@@ -526,103 +307,3 @@ def test_getkeyinfo_never_shows_a_static_turn_password() -> None:
     assert answer.json()["id"] == {"iceServers": [stun]}
     assert b"static" not in answer.body
     assert STATIC_TURN in post(app).json()["result"]["iceServers"]
-
-
-# the rest
-
-
-@pytest.mark.parametrize("path", ["/API/healthz", "/api/healthz", "/API/HealthZ"])
-def test_healthz_answers_that_it_answers(path: str) -> None:
-    answer = call(create_app(make_config()), "GET", path)
-    assert answer.body == b'{"status": 200, "message": "ok"}'
-    check_headers(answer)
-
-
-def test_version_is_that_of_the_package() -> None:
-    answer = call(make_app(), "GET", "/API/version")
-    assert answer.json() == {"name": "abcwebrtc", "version": abcwebrtc.__version__}
-
-
-@pytest.mark.parametrize("path", ["/API/healthz", "/API/version", TURN_PATH])
-def test_head_is_get_without_the_body(path: str) -> None:
-    got, head = (call(make_app(), method, path) for method in ("GET", "HEAD"))
-    assert head.status == got.status == 200
-    assert head.body == b""
-    assert head.headers["content-length"] == str(len(got.body))
-    check_headers(head)
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/__class__/index",
-        "/API/__class__/healthz",
-        "/API/healthz/__func__",
-        "/API/healthz/__self__/healthz",
-        "/API/healthz/__self__/webrtc/turn?service=turn",
-        "/API//__self__/healthz",
-        "/API/webrtc/_identity",
-    ],
-)
-def test_an_attribute_of_python_is_no_address(path: str) -> None:
-    """By another address of an endpoint, a request would pass a proxy that denies the first."""
-    check_error(call(make_app(), "GET", path, headers=bearer()), 404)
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", ""),
-        ("GET", "/"),
-        ("GET", "/API"),
-        ("GET", "/API/"),
-        ("GET", "/API/webrtc"),
-        ("GET", "/API/webrtc/_config"),
-        ("POST", "/API/webrtc/_rtc_configuration"),
-        ("GET", "/API/webrtc/__init__"),
-        ("GET", "/API/core/_answers"),
-        ("GET", "/API/healthz/more"),
-        ("GET", "/API/healthz?x=1"),
-        ("POST", RTC_PATH + "?x=1"),
-        ("POST", RTC_PATH + "/x"),
-        ("GET", "/API/\xff\xfe"),
-        ("GET", "/static/../etc/passwd"),
-    ],
-)
-def test_everything_else_is_404(method: str, path: str) -> None:
-    check_error(call(make_app(), method, path, "{}" if method == "POST" else None), 404)
-
-
-def test_a_message_is_not_escaped_as_if_it_were_html() -> None:
-    answer = call(make_app(), "GET", '/API/<b>&"')
-    check_error(answer, 404, "The path '/API/<b>&\"' was not found.")
-
-
-def test_an_error_before_dispatch_is_json_too() -> None:
-    answer = call(make_app(), "POST", RTC_PATH, "{}", {"Host": ""})
-    assert answer.status == 400
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.json() == {"status": 400, "message": "HTTP/1.1 requires a 'Host' request header."}
-
-
-def test_an_error_before_dispatch_has_the_headers_of_every_answer() -> None:
-    answer = call(make_app(), "POST", RTC_PATH, "{}", {"Host": ""})
-    check_error(answer, 400, "Host")
-
-
-def test_a_fault_of_the_error_page_itself_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing() -> None:
-        raise RuntimeError(SECRET)
-
-    monkeypatch.setattr(abcwebrtc.rest, "_finish", failing)
-    answer = post(make_app("a b"))
-    assert answer.status == 500
-    assert b"Traceback" not in answer.body
-    assert SECRET.encode() not in answer.body
-
-
-def test_answers_are_never_shared() -> None:
-    app = make_app()
-    first = json.dumps(post(app, KEYINFO_PATH, {"provider": "webrtc.configuration"}).json())
-    post(app)
-    assert json.dumps(post(app, KEYINFO_PATH, {"provider": "webrtc.configuration"}).json()) == first
