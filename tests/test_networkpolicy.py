@@ -1,4 +1,4 @@
-"""The NetworkPolicy for desktop pods, and the command that prints it."""
+"""The NetworkPolicy for desktop pods: rules, notes and warnings, and Kubernetes's own schema."""
 
 from __future__ import annotations
 
