@@ -74,7 +74,7 @@ ON_LIBRARIES = [
     "tests/integration/apply",
     "tests/integration/test_http_edges.py",
     "tests/integration/test_probe.py",
-    "tests/integration/test_rotate.py::test_check_finds_every_step_on_the_way",
+    "tests/integration/test_rotate_check.py::test_check_finds_every_step_on_the_way",
     # the old kubernetes client keeps the log quiet that this looks into
     "--deselect=tests/integration/apply/test_apply.py::test_no_secret_is_in_the_log_of_any_library",
 ]

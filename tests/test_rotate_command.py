@@ -200,7 +200,7 @@ def test_a_configuration_that_is_wrong_is_exit_1(tmp_path: Path, run: Any, name:
     assert result.out == ""
 
 
-# check; what it finds with a coturn is in `integration/test_rotate`
+# check; what it finds with a coturn is in `integration/test_rotate_check`
 
 
 def test_check_without_aioice_says_how_to_install_it(tmp_path: Path) -> None:

@@ -1,112 +1,44 @@
-"""A rotation, run through on a real coturn by the commands that `rotate plan` prints."""
+"""A rotation on a real coturn by the lines of `rotate plan`, and new secrets in every form."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import contextlib
-import http.server
 import json
-import os
 import re
-import socket
 import sqlite3
 import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Callable, Iterator, List, Optional
 
 import pytest
 
-from abcwebrtc import WebRTCConfig, build_rtc_configuration, mint_turn_credentials
-from abcwebrtc.rotation_io import CHECK_USER, accepts, ask_all, question, resolve_all
-from abcwebrtc.secrets import Secret, split_secrets
-from abcwebrtc.uris import IceURI
+from abcwebrtc.secrets import split_secrets
 from abcwebrtc.whois import parse_username
 from conftest import require_program
-from integration.turn import (
-    LOOPBACK,
-    REALM,
-    Turnserver,
-    TurnUrl,
-    allocated,
-    free_ports,
-    refusal,
-    refused,
-    turn_urls,
+from integration.rotating import (
+    NEW,
+    OLD,
+    Rotation,
+    Start,
+    follow,
+    minted,
+    run_in_shell,
+    started_rotation,
 )
+from integration.turn import REALM, Turnserver, TurnUrl, allocated, refusal, refused
 from support import command, environment, run_command, wait_for
 
-Start = Callable[..., Turnserver]
-
-OLD, NEW = "the-secret-until-yesterday", "the-secret-from-today-on"
-TTL = 3
 PAUSE = 0.05
 """Seconds between two calls of a client; coturn takes a while to free a relay's port."""
-RELAY_PORTS = ("min-port=50000", "max-port=60900")
-
-
-class Rotation:
-    """An od.config with a secret file, and a coturn that knows the secret from its database."""
-
-    def __init__(self, folder: Path, server: Turnserver) -> None:
-        self.folder, self.server = folder, server
-        self.database = folder / f"turnserver-{server.port}.db"
-        self.secret_file = folder / "static-auth-secret"
-        self.secret_file.write_text(f"{OLD}\n", encoding="utf-8")
-        self.od_config = folder / "od.config"
-        entry = {
-            "coturn_static_auth_secret_file": self.secret_file.name,
-            "url": f"{LOOPBACK}:{server.port}",
-            "transport": "tcp",  # over UDP, a port that comes again too soon is a 437
-            "ttl": TTL,
-        }
-        self.write(entry)
-        self.turnadmin("-s", OLD)
-        self.config = WebRTCConfig.from_file(self.od_config)
-
-    def write(self, *entries: Dict[str, Any]) -> None:
-        coturn = repr(list(entries))
-        self.od_config.write_text(f"[global]\nwebrtc.enable: True\nwebrtc.coturn: {coturn}\n")
-
-    def prepare(self) -> None:
-        require_program("sqlite3", "sqlite3")
-        (step,) = [step for step in self.plan() if step["name"] == "prepare"]
-        follow(self, [step])
-
-    def turnadmin(self, *arguments: str) -> None:
-        program = require_program("turnadmin", "coturn")
-        subprocess.run(
-            [program, *arguments, "-r", REALM, "-b", str(self.database)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=True,
-        )
-
-    def rotate(self, name: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
-        return run_command("rotate", name, self.od_config, *arguments, cwd=self.folder)
-
-    def check(self, *arguments: object) -> Any:
-        result = self.rotate("check", "--json", *arguments)
-        (group,) = json.loads(result.stdout)["groups"]
-        group["status"] = result.returncode
-        return group
-
-    def plan(self) -> List[Dict[str, Any]]:
-        options = ("--realm", REALM, "--database", self.database, "--margin", "1")
-        result = self.rotate("plan", "--json", *options)
-        assert result.returncode == 0, result.stderr
-        steps: List[Dict[str, Any]] = json.loads(result.stdout)["groups"][0]["steps"]
-        return steps
-
-    def fresh(self) -> TurnUrl:
-        return turn_urls(build_rtc_configuration(self.config))[0]
 
 
 @pytest.fixture
 def rotation(tmp_path: Path, start_turnserver: Start) -> Rotation:
-    return Rotation(tmp_path, start_turnserver(options=[*RELAY_PORTS, "verbose"]))
+    return started_rotation(tmp_path, start_turnserver)
 
 
 class Calls:
@@ -157,48 +89,6 @@ class Calls:
             self.refused.append(f"{kind}: {code}")
 
 
-def run_in_shell(folder: Path, line: str) -> int:
-    """Run a line of the plan in a shell that finds the abcwebrtc under test."""
-    programs = folder / "bin"
-    programs.mkdir(exist_ok=True)
-    script = programs / "abcwebrtc"
-    script.write_text('#!/bin/sh\nexec {} {} {} "$@"\n'.format(*command()))
-    script.chmod(0o755)
-    path = f"{programs}:{os.environ['PATH']}:/usr/sbin:/sbin"
-    result = subprocess.run(
-        ["sh", "-c", line],
-        cwd=folder,
-        env=environment(PATH=path),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    print(f"$ {line}\n{result.stdout}")
-    assert OLD not in line
-    return result.returncode
-
-
-def follow(rotation: Rotation, steps: List[Dict[str, Any]]) -> None:
-    """Do what a plan says; where it says to wait, wait until `check` says to go on."""
-    for step in steps:
-        for line in step["commands"]:
-            if step["name"] == "wait":
-                # The time of the switch is the file's.
-                wait_until_zero(rotation.folder, re.sub(" --since \\S+", "", line))
-            else:
-                assert run_in_shell(rotation.folder, line) == 0, step
-
-
-def wait_until_zero(folder: Path, line: str) -> None:
-    def may_go_on() -> bool:
-        status = run_in_shell(folder, line)
-        assert status in (0, 3)
-        return status == 0
-
-    wait_for(may_go_on)
-
-
 def test_a_rotation_by_the_plan_refuses_no_call(rotation: Rotation) -> None:
     names = ["make", "give", "verify", "switch", "wait", "take", "clean", "end"]
     assert [step["name"] for step in rotation.plan()] == ["prepare", *names]
@@ -242,11 +132,6 @@ def test_the_same_clients_see_it_when_the_new_secret_mints_too_early(rotation: R
     assert any("401" in refused for refused in calls.refused)
 
 
-def minted(port: int, secret: str, user: Optional[str] = None) -> TurnUrl:
-    made = mint_turn_credentials(secret, 600, user)
-    return TurnUrl(LOOPBACK, port, "udp", False, made.username, made.password)
-
-
 @pytest.mark.parametrize(("prepared", "code"), [(False, 401), (True, None)])
 def test_while_a_secret_is_written_coturn_reads_only_a_prepared_database(
     rotation: Rotation, prepared: bool, code: Optional[int]
@@ -276,184 +161,6 @@ def test_a_running_call_goes_on_when_its_secret_is_gone(rotation: Rotation) -> N
 
     asyncio.run(run())
     wait_for(lambda: re.search(r"refreshed, .*lifetime=0", rotation.server.output))
-
-
-# check
-
-
-def test_check_finds_every_step_on_the_way(rotation: Rotation) -> None:
-    new_file = rotation.folder / "new"
-    new_file.write_text(f"{NEW}\n")
-    steps = [
-        ("settled", 0, rotation.check()),
-        ("new one unknown", 3, rotation.check("--new", "new")),
-    ]
-    rotation.turnadmin("-s", NEW)
-    steps.append(("ready", 0, rotation.check("--new", "new")))
-    rotation.secret_file.write_text(f"{NEW}\n{OLD}\n")
-    steps.append(("overlap", 3, rotation.check()))
-    steps.append(("overlap", 0, rotation.check("--since", "2026-01-05T09:00:00Z")))
-    rotation.turnadmin("-X", OLD)
-    steps.append(("retired", 0, rotation.check()))
-    rotation.secret_file.write_text(f"{NEW}\n")
-    steps.append(("settled", 0, rotation.check()))
-    assert [(group["step"], group["status"]) for _, _, group in steps] == [
-        (name, status) for name, status, _ in steps
-    ]
-    assert all(group["works"] for _, _, group in steps)
-
-
-WRONG_STEPS = {
-    "od.config went first": ([NEW, OLD], [OLD], [], "not given"),
-    "coturn forgot too early": ([OLD], [NEW], ["--new", "new"], "taken too early"),
-    "coturn knows none": ([NEW, OLD], ["another-secret-altogether"], [], "wrong"),
-    "coturn knows none, and a new one is there": ([OLD], [], ["--new", "new"], "wrong"),
-}
-
-
-@pytest.mark.parametrize(
-    ("configured", "known", "options", "step"), WRONG_STEPS.values(), ids=WRONG_STEPS
-)
-def test_check_fails_where_calls_are_refused(
-    rotation: Rotation, configured: List[str], known: List[str], options: List[str], step: str
-) -> None:
-    (rotation.folder / "new").write_text(f"{NEW}\n")
-    rotation.turnadmin("-X", OLD)
-    for secret in known:
-        rotation.turnadmin("-s", secret)
-    rotation.secret_file.write_text("\n".join(configured))
-    group = rotation.check(*options)
-    assert (group["step"], group["works"], group["status"]) == (step, False, 1)
-
-
-def test_check_shows_neither_a_secret_nor_a_password(rotation: Rotation) -> None:
-    (rotation.folder / "new").write_text(f"{NEW}\n")
-    rotation.turnadmin("-s", NEW)
-    result = rotation.rotate("check", "--new", "new")
-    assert result.returncode == 0
-    assert "1st secret, which mints: accepted; new secret: accepted" in result.stdout
-    assert OLD not in result.stdout + result.stderr
-    assert NEW not in result.stdout + result.stderr
-
-
-@pytest.mark.parametrize("protocol", ["turn", "turns"])
-def test_check_asks_every_url_by_its_own_transport(rotation: Rotation, protocol: str) -> None:
-    server = rotation.server
-    transports = ["udp", "tcp"] if protocol == "turn" else ["tcp"]
-    rotation.write(
-        {
-            "coturn_static_auth_secret": OLD,
-            "protocol": protocol,
-            "url": [f"{LOOPBACK}:{server.port}", f"{LOOPBACK}:{server.tls_port}"],
-            "transport": transports,
-        }
-    )
-    group = rotation.check()
-    answers = [row["answers"][0]["accepted"] for row in group["servers"]]
-    assert answers == [True] * 2 * len(transports)
-    assert (group["step"], group["status"]) == ("settled", 0)
-    wait_for(lambda: server.output.count("ALLOCATE processed, success") == len(answers))
-
-
-def test_the_server_that_lags_behind_decides_the_step(
-    rotation: Rotation, start_turnserver: Start
-) -> None:
-    rotation.turnadmin("-s", NEW)
-    lagging = start_turnserver(OLD)
-    urls = [f"{LOOPBACK}:{rotation.server.port}", f"{LOOPBACK}:{lagging.port}"]
-    rotation.write({"coturn_static_auth_secret": OLD, "url": urls})
-    (rotation.folder / "new").write_text(NEW)
-    group = rotation.check("--new", "new")
-    assert [row["step"] for row in group["servers"]] == ["ready", "new one unknown"]
-    assert (group["step"], group["status"]) == ("new one unknown", 3)
-
-
-def test_each_address_of_a_name_is_asked(start_turnserver: Start) -> None:
-    server = start_turnserver(OLD)
-    uri = IceURI("turn", "localhost", server.port)
-    addresses = [(LOOPBACK, server.port), ("127.0.0.2", server.port)]
-    asked = [question(uri, address, Secret(OLD), False, time.time()) for address in addresses]
-    here, there = ask_all(asked, 0.5)
-    assert here.accepted is True
-    assert there.accepted is None
-    assert there.reason
-
-
-def test_an_address_stays_as_it_is_and_a_name_with_several_becomes_these(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    real = socket.getaddrinfo
-
-    def both(host: Any, *arguments: Any, **options: Any) -> Any:
-        if host != "turn.domain.local":
-            return real(host, *arguments, **options)
-        return [found for one in ("127.0.0.1", "127.0.0.2") for found in real(one, *arguments)]
-
-    monkeypatch.setattr(socket, "getaddrinfo", both)
-    one, several = IceURI("turns", LOOPBACK), IceURI("turn", "turn.domain.local", 3479)
-    assert resolve_all([one, several], 10) == {
-        one: [(LOOPBACK, 5349)],
-        several: [("127.0.0.1", 3479), ("127.0.0.2", 3479)],
-    }
-
-
-def test_a_full_quota_is_a_secret_that_is_known(start_turnserver: Start) -> None:
-    server = start_turnserver(OLD, options=["user-quota=1", "verbose"])
-    uri = IceURI("turn", LOOPBACK, server.port)
-    url = minted(server.port, OLD, CHECK_USER)
-
-    async def run() -> Any:
-        async with allocated(url):
-            one = question(uri, (LOOPBACK, server.port), Secret(OLD), True, time.time())
-            return await accepts(one, 10)
-
-    assert asyncio.run(run()).accepted is True
-    wait_for(lambda: "error 486" in server.output)
-
-
-def test_silence_is_no_answer() -> None:
-    (port,) = free_ports(1)
-    listening = socket.create_server((LOOPBACK, port))
-    uris = [IceURI("turn", LOOPBACK, port, "tcp"), IceURI("turns", LOOPBACK, port)]
-    address = (LOOPBACK, port)
-    with listening:
-        asked = [question(uri, address, Secret(OLD), False, time.time()) for uri in uris]
-        answers = ask_all(asked, 0.3)
-    assert [answer.accepted for answer in answers] == [None, None]
-    assert answers[0].reason == "no answer in 0.3 s"
-    (closed,) = ask_all(asked[:1], 5)
-    assert closed.accepted is None
-    assert "refused" in closed.reason.lower() or "Connect" in closed.reason
-
-
-def test_a_name_that_does_not_resolve_is_said(rotation: Rotation) -> None:
-    rotation.write({"coturn_static_auth_secret": OLD, "url": "no-such-name.invalid"})
-    result = rotation.rotate("check")
-    assert result.returncode == 1
-    assert "not known (the name does not resolve)" in result.stdout
-    assert "step: no answer" in result.stdout
-    assert OLD not in result.stdout + result.stderr
-
-
-def test_tls_to_a_port_that_speaks_http(rotation: Rotation) -> None:
-    server = http.server.HTTPServer((LOOPBACK, 0), http.server.BaseHTTPRequestHandler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        rotation.write(
-            {
-                "coturn_static_auth_secret": OLD,
-                "protocol": "turns",
-                "url": f"{LOOPBACK}:{server.server_port}",
-            }
-        )
-        group = rotation.check("--timeout", "2")
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-    assert (group["step"], group["works"], group["status"]) == ("no answer", None, 1)
-    assert group["servers"][0]["answers"][0]["reason"] == "no TLS on this port"
 
 
 # new-secret
