@@ -153,7 +153,6 @@ def test_the_configuration_is_frozen():
 
 # Nothing else than ConfigError comes out, whatever goes in.
 
-
 VALUES = st.recursive(
     st.none()
     | st.booleans()

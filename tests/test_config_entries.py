@@ -141,7 +141,6 @@ def test_the_problems_of_all_entries_are_reported_together_with_the_warnings():
 
 # Warnings of what is unwise only together.
 
-
 FIVE = {**COTURN, "url": ["a", "b", "c", "d", "e"]}
 RELAY = {"iceTransportPolicy": "relay"}
 STATIC_TURN = {"urls": "turn:a", **LOGIN}

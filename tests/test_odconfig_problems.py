@@ -87,7 +87,6 @@ def test_a_bad_value_is_reported_in_the_line_where_it_is_bad(value, line):
 
 # positions
 
-
 POSITIONS = """\
 [DEFAULT]
 webrtc.default: 1

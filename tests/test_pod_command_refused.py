@@ -25,7 +25,6 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 # what is refused
 
-
 BAD = [
     ("", "stdin: error: has no document of kind Pod; give the manifest of a desktop pod\n"),
     (
@@ -151,7 +150,6 @@ def test_a_wrong_line_is_exit_2(
 
 
 # anything at all
-
 
 BASE = yaml.safe_load(POD)
 ODD = st.recursive(

@@ -20,7 +20,6 @@ from support import spoil
 
 # what is no pod
 
-
 NO_PODS = [
     ({"api_version": "v1", "spec": {"containers": []}}, "api_version: is a name of to_dict()"),
     ({"spec": {"init_containers": []}}, "spec.init_containers: is a name of to_dict()"),

@@ -140,7 +140,6 @@ def test_it_stands_where_pyos_has_it() -> None:
 
 # who gets sound
 
-
 NO_NAMES = ["staff", b"staff", 3, True, [3], [None], [["staff"]], object()]
 
 

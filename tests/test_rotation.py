@@ -123,7 +123,6 @@ def test_the_old_secret_goes_a_second_after_its_last_credential_and_the_margin()
 
 # the step
 
-
 STEP_OF = {
     ((True,), (), ()): SETTLED,
     ((False,), (), ()): WRONG,

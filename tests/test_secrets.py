@@ -25,7 +25,6 @@ def file(tmp_path):
 
 # A secret shows itself nowhere.
 
-
 SHOWING = {
     "repr": repr,
     "str": str,
