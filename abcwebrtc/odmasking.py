@@ -198,7 +198,7 @@ class _Scanner:
         if self._hiding() or (speaks and not _NAME.fullmatch(name)):
             self._broken = self._broken or not _CLOSED.fullmatch(token)
             return self._masker.secret(token)
-        self._rest_of_line = self._rest_of_line or speaks
+        self._rest_of_line = speaks
         return self._masker.password(token)
 
 
