@@ -448,6 +448,33 @@ def test_an_od_config_without_a_name_is_exit_2(run: Any, name: str) -> None:
     assert "argument OD_CONFIG: is empty" in result.err
 
 
+@pytest.mark.parametrize("name", [*COMMANDS, "whois 1703086872", "rotate plan", "rotate check"])
+def test_a_dash_is_no_od_config(run: Any, name: str) -> None:
+    result = run(*name.split(), "-")
+    assert (result.status, result.out) == (2, "")
+    message = "write the name of a file; for stdin write /dev/stdin"
+    assert f"argument OD_CONFIG: {message}\n" in result.err
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("check", "no errors, no warnings"),
+        ("mint --user alice", "iceServers"),
+        ("configmap", "kind: ConfigMap"),
+        ("networkpolicy", "kind: NetworkPolicy"),
+        ("turnserver-conf", "realm=turn.example.org"),
+        ("rotate plan", "rotate check /dev/stdin"),
+        ("whois 1703086872:alice", "user     alice"),
+    ],
+)
+def test_an_od_config_comes_from_a_pipe(tmp_path: Path, line: str, shown: str) -> None:
+    text = write_od_config(tmp_path).read_text()
+    # with `stdin` None, subprocess makes a pipe for the input
+    result = run_command(*line.split(), "/dev/stdin", stdin=None, input=text)
+    assert (result.returncode, shown in result.stdout) == (0, True), result.stderr
+
+
 def test_a_namespace_has_the_same_options_everywhere() -> None:
     lines = {line.split("--namespace")[0].strip() for line in EMPTY if "--namespace=" in line}
     assert lines == {"apply", "configmap", "networkpolicy", "rotate new-secret"}

@@ -18,8 +18,14 @@ OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 def add_od_config(parser: argparse.ArgumentParser, nargs: Optional[str] = None) -> None:
     """Declare the od.config; `nargs` "?" makes it optional."""
     parser.add_argument(
-        "od_config", metavar="OD_CONFIG", nargs=nargs, type=given, help="pyos's od.config file"
+        "od_config", metavar="OD_CONFIG", nargs=nargs, type=_od_config, help="pyos's od.config file"
     )
+
+
+def _od_config(text: str) -> str:
+    if text != "-":
+        return given(text)
+    raise argparse.ArgumentTypeError("write the name of a file; for stdin write /dev/stdin")
 
 
 def given(text: str) -> str:
