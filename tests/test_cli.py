@@ -475,6 +475,15 @@ def test_an_od_config_comes_from_a_pipe(tmp_path: Path, line: str, shown: str) -
     assert (result.returncode, shown in result.stdout) == (0, True), result.stderr
 
 
+def test_turnserver_conf_prints_warnings_as_check_does(tmp_path: Path, run: Any) -> None:
+    od_config = write_od_config(tmp_path, webrtc__enabled=True)
+    expected = run("check", od_config).out.splitlines()[0]
+    assert expected.startswith(f"{od_config}:6: warning: webrtc.enabled: no such entry")
+    result = run("turnserver-conf", od_config)
+    assert result.status == 0
+    assert result.err.splitlines()[0] == expected
+
+
 def test_a_namespace_has_the_same_options_everywhere() -> None:
     lines = {line.split("--namespace")[0].strip() for line in EMPTY if "--namespace=" in line}
     assert lines == {"apply", "configmap", "networkpolicy", "rotate new-secret"}

@@ -20,7 +20,7 @@ from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem, format_path
 from abcwebrtc.iceservers import static_uris
 from abcwebrtc.odconfig import OdConfig, load_od_config
 from abcwebrtc.peerranges import Network, Range, denied_ranges, range_of
-from abcwebrtc.printing import finding_line, warn
+from abcwebrtc.printing import finding_line, print_warnings, warn
 from abcwebrtc.turnserver import (
     RELAY_PORTS,
     TOTAL_QUOTA,
@@ -107,8 +107,7 @@ def run(options: argparse.Namespace) -> int:
         return _check(options)
     mapping, config = _load(options)
     relay = _choose(config, options)
-    for warning in config.warnings:
-        warn(str(warning))
+    print_warnings(config.warnings)
     places = [
         i for i, server in enumerate(config.coturn) if any(server is s for s in relay.servers)
     ]
