@@ -13,6 +13,18 @@ TURN_SCHEMES = ("turn", "turns")
 TRANSPORTS = ("udp", "tcp")
 NO_DTLS = "is turns over udp, that is DTLS, which browsers do not speak; use tcp"
 
+# Measured with Firefox 153: the bad ports of https://fetch.spec.whatwg.org/#port-blocking but 53.
+# fmt: off
+_FIREFOX_BLOCKS = frozenset((
+    1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 69, 77, 79, 87, 95, 101, 102,
+    103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465,
+    512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993,
+    995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668,
+    6669, 6679, 6697, 10080,
+))
+# fmt: on
+_CHROMIUM_TAKES = (80, 443)  # of TURN's ports under 1024; webrtc also has 53, which Chromium blocks
+
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
 _HOST_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>.*))?", re.DOTALL)
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
@@ -52,9 +64,8 @@ class IceURI:
 
 def why_unwise(uri: IceURI) -> List[str]:
     """Return what browsers do not do with a URI that is valid, in the words of warnings."""
-    found = []
-    if uri.port == 53:
-        found.append("uses port 53, which browsers refuse; the usual one is 3478")
+    port = _why_port_is_unwise(uri)
+    found = [f"uses {port}; the usual one is {uri.default_port}"] if port else []
     if uri.scheme == "turns" and uri.transport == "udp":
         found.append(NO_DTLS)
     if uri.scheme == "turns" and uri.is_address:
@@ -62,6 +73,19 @@ def why_unwise(uri: IceURI) -> List[str]:
             "is turns with an address, which Firefox passes over; write a name of its certificate"
         )
     return found
+
+
+def _why_port_is_unwise(uri: IceURI) -> str:
+    if uri.port in _FIREFOX_BLOCKS:
+        return "a port that Firefox blocks, and then it throws for the whole rtc_configuration"
+    if uri.port == 53:
+        return "port 53, at which Chromium reaches no server"
+    is_low = uri.port is not None and uri.port < 1024
+    if uri.scheme in TURN_SCHEMES and is_low and uri.port not in _CHROMIUM_TAKES:
+        return (
+            "a port under 1024, where Chromium takes TURN at 80 and 443 only, and reports no error"
+        )
+    return ""
 
 
 def parse_ice_uri(text: str) -> IceURI:

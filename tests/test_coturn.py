@@ -195,15 +195,15 @@ def test_another_protocol_is_an_error(protocol, words):
     ("url", "urls"),
     [
         ("host", ["host"]),
-        ("host:1", ["host:1"]),
+        ("host:80", ["host:80"]),
         ("host:65535", ["host:65535"]),
         ("10.0.0.1:3478", ["10.0.0.1:3478"]),
         ("[2001:db8::1]", ["[2001:db8::1]"]),
         ("[2001:db8::1]:3478", ["[2001:db8::1]:3478"]),
         ("host?transport=udp", ["host?transport=udp"]),
         ("host:3478?transport=tcp", ["host:3478?transport=tcp"]),
-        (["b", "a:1"], ["b", "a:1"]),
-        (("b", "a:1"), ["b", "a:1"]),
+        (["b", "a:80"], ["b", "a:80"]),
+        (("b", "a:80"), ["b", "a:80"]),
         (["a", "b", "a"], ["a", "b"]),
         ("turnip:3478", ["turnip:3478"]),
         ("turn.domain.local:3478", ["turn.domain.local:3478"]),
@@ -277,7 +277,7 @@ def test_a_missing_url_is_an_error(given):
     ("transport", "url", "urls"),
     [
         ("udp", "a", ["a?transport=udp"]),
-        ("tcp", "a:1", ["a:1?transport=tcp"]),
+        ("tcp", "a:80", ["a:80?transport=tcp"]),
         (["udp", "tcp"], "a", ["a?transport=udp", "a?transport=tcp"]),
         (("tcp", "udp"), "a", ["a?transport=tcp", "a?transport=udp"]),
         (["tcp", "tcp"], "a", ["a?transport=tcp"]),
@@ -326,14 +326,29 @@ def test_other_transports_are_no_warning(given):
     assert parse_one(given)[1:] == ([], [])
 
 
+IN_CHROMIUM = "uses port 53, at which Chromium reaches no server"
+IN_FIREFOX = "uses a port that Firefox blocks, and then it throws for the whole rtc_configuration"
+LOW = "uses a port under 1024, where Chromium takes TURN at 80 and 443 only, and reports no error"
+
+
+@pytest.mark.parametrize(("protocol", "usual"), [("turn", 3478), ("turns", 5349)])
 @pytest.mark.parametrize(
-    ("url", "path"), [("a:53", "coturn.url"), (["a", "[::1]:53"], "coturn.url[1]")]
+    ("port", "message"),
+    [
+        *((53, IN_CHROMIUM), (54, LOW), (81, LOW), (442, LOW), (700, LOW), (1023, LOW)),
+        *((1, IN_FIREFOX), (636, IN_FIREFOX), (990, IN_FIREFOX), (5061, IN_FIREFOX)),
+    ],
 )
-def test_port_53_is_a_warning(url, path):
-    servers, errors, warnings = parse_one({"url": url})
-    assert errors == []
-    assert warnings == [f"{path}: uses port 53, which browsers refuse; the usual one is 3478"]
-    assert len(servers) == 1
+def test_a_port_that_a_browser_does_not_use_is_a_warning(protocol, usual, port, message):
+    servers, errors, warnings = parse_one({"url": ["b", f"a:{port}"], "protocol": protocol})
+    assert (len(servers), errors) == (1, [])
+    assert warnings == [f"coturn.url[1]: {message}; the usual one is {usual}"]
+
+
+@pytest.mark.parametrize("port", [80, 443, 1024, 3478, 5349, 65535])
+def test_a_port_that_browsers_use_is_no_warning(port):
+    for protocol in ("turn", "turns"):
+        assert parse_one({"url": f"a:{port}", "protocol": protocol})[1:] == ([], [])
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "[2001:db8::1]:5349"])

@@ -35,7 +35,7 @@ def test_nothing_is_an_empty_list_of_servers(value):
     "server",
     [
         {"urls": "stun:stun.l.google.com:19302"},
-        {"urls": ["stun:a", "stun:b:1"]},
+        {"urls": ["stun:a", "stun:b:2"]},
         {"urls": ("stun:a",)},
         {"urls": "stun:[2001:db8::1]:65535"},
         {"urls": "stun:a", "url": "stun:a"},
@@ -160,10 +160,12 @@ LOGINS = [
     ("url", "words"),
     [
         ("turns:192.0.2.1:5349", ["Firefox passes over"]),
+        ("turn:a:700", ["uses a port under 1024"]),
+        ("turns:a:990", ["uses a port that Firefox blocks"]),
         ("turns:[2001:db8::1]?transport=udp", ["do not speak", "Firefox passes over"]),
     ],
 )
-def test_a_static_turns_url_is_looked_at_as_one_of_coturn(url, words):
+def test_a_static_turn_url_is_looked_at_as_one_of_coturn(url, words):
     _, errors, warnings = parse_server({"urls": url, **LOGIN})
     assert errors == []
     assert len(warnings) == len(words) + 1  # the last is of the password
@@ -197,8 +199,16 @@ WARNINGS = [
     ("STUN:a?x", ["has a '?' after a stun URI"]),
     ("stuns:a?", ["is a stuns URI", "has a '?' after a stun URI"]),
     ("stun:a:53", ["uses port 53"]),
+    ("stun:a:636", ["uses a port that Firefox blocks"]),
+    ("stun:a:10080", ["uses a port that Firefox blocks"]),
+    ("stuns:a:53", ["is a stuns URI", "the usual one is 5349"]),
     ("stun:a:53?x", ["has a '?' after a stun URI", "uses port 53"]),
 ]
+
+
+@pytest.mark.parametrize("port", [54, 80, 443, 700, 1023])
+def test_stun_at_a_low_port_is_no_warning(port):
+    assert parse_server({"urls": f"stun:a:{port}"})[1:] == ([], [])
 
 
 @pytest.mark.parametrize("wrap", [lambda url: url, lambda url: ["stun:good", url]])
