@@ -67,6 +67,12 @@ _CODES: Dict[int, Tuple[str, str, str]] = {
         "the server calls even a new nonce stale",
         "look at stale-nonce in turnserver.conf; do several servers share this address?",
     ),
+    440: (
+        "address-family",
+        "the server has no relay address of IPv4",
+        "write a relay-ip of IPv4 into turnserver.conf or, where all clients come over IPv6, "
+        "allocation-default-address-family=keep",
+    ),
     442: ("no-udp-relay", "the server relays no UDP", "take no-udp-relay out of turnserver.conf"),
     486: (
         "quota",
