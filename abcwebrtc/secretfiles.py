@@ -12,14 +12,17 @@ import os
 import re
 import secrets
 import stat
+import sys
 import tempfile
-from typing import Any, Dict, Iterator, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple, Union
 
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.secrets import MAX_FILE_BYTES, Secret, secrets_in
 
 NEW_SECRET_BYTES = 32
 _PRIVATE = 0o600
+_ACL = "system.posix_acl_access"
+_OF_CONTENT = ("security.ima", "security.evm")  # signatures of what the file held
 
 
 def new_secret() -> Secret:
@@ -95,9 +98,9 @@ def read_secret_file(path: str, missing_ok: bool = False) -> bytes:
 def write_secret_file(path: str, found: Sequence[Secret]) -> None:
     """Replace a secret file in one step, so that no reader sees half of it.
 
-    A new file has mode 0600. One that was there keeps its mode and owner:
-    whoever could read the secret before has to be able to read it after.
-    Symbolic links are followed.
+    A new file has mode 0600. One that was there keeps its mode, owner and ACL:
+    who could read the secret before can read it after, and nobody else. Other
+    extended attributes are kept where that is allowed. Symbolic links are followed.
 
     Raises `ConfigError` when it can't be written.
     """
@@ -145,7 +148,7 @@ def _replace(target: str, content: bytes) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=".abcwebrtc-", dir=folder)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            _take_mode_and_owner(stream.fileno(), target)
+            _take_access(stream.fileno(), target)
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
@@ -156,7 +159,7 @@ def _replace(target: str, content: bytes) -> None:
         raise
 
 
-def _take_mode_and_owner(descriptor: int, target: str) -> None:
+def _take_access(descriptor: int, target: str) -> None:
     try:
         before = os.stat(target)
     except FileNotFoundError:
@@ -165,4 +168,26 @@ def _take_mode_and_owner(descriptor: int, target: str) -> None:
     own = os.fstat(descriptor)
     if (before.st_uid, before.st_gid) != (own.st_uid, own.st_gid):
         os.fchown(descriptor, before.st_uid, before.st_gid)
+    if sys.platform == "linux":
+        _take_attributes(descriptor, target)
     os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+
+
+def _take_attributes(descriptor: int, target: str) -> None:
+    """Give a file the extended attributes of another one; only its ACL has to succeed."""
+    names = _attributes(target)
+    for name in names:
+        if name not in (_ACL, *_OF_CONTENT):
+            with contextlib.suppress(OSError):
+                os.setxattr(descriptor, name, os.getxattr(target, name))
+    if _ACL in names:
+        os.setxattr(descriptor, _ACL, os.getxattr(target, _ACL))
+    elif _ACL in _attributes(descriptor):
+        os.removexattr(descriptor, _ACL)  # of the folder, and fchmod would put it in force
+
+
+def _attributes(file: Union[int, str]) -> List[str]:
+    try:
+        return os.listxattr(file)
+    except OSError:  # a file system without any
+        return []
