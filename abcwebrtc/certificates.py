@@ -6,6 +6,7 @@ when it is needed.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 import warnings
@@ -20,6 +21,7 @@ CERT, KEY = "cert", "pkey"
 EXPIRES_SOON = timedelta(days=14)
 
 _BEGIN = re.compile(rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----\s")
+_BEGIN_TRUSTED = b"-----BEGIN TRUSTED CERTIFICATE-----"
 _CERTIFICATES = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
 
 
@@ -71,19 +73,36 @@ def _blocks(pem: bytes, suffixes: Sequence[bytes]) -> List[bytes]:
 
 
 def _certificates(pem: bytes) -> Tuple[List["Certificate"], Optional[Finding]]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # cryptography warns of Python 3.8
-        from cryptography import x509
     blocks = _blocks(pem, _CERTIFICATES)
     if not blocks:
         return [], _error(CERT, f"holds no certificate in PEM form{_instead(pem)}")
     try:
-        chain = [x509.load_pem_x509_certificate(block) for block in blocks]
+        chain = [_certificate(block) for block in blocks]
         for cert in chain:  # which is read where it is asked for
             _ = cert.issuer, cert.subject, _period(cert)
         return chain, None
     except ValueError:
         return [], _error(CERT, "holds a certificate that can't be read; make the file again")
+
+
+def _certificate(pem: bytes) -> "Certificate":
+    """Return a certificate; `ValueError` when it can't be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # cryptography warns of Python 3.8
+        from cryptography import x509
+    if not pem.startswith(_BEGIN_TRUSTED):
+        return x509.load_pem_x509_certificate(pem)
+    _, *lines, _ = pem.splitlines()
+    return x509.load_der_x509_certificate(_first_element(base64.b64decode(b"".join(lines))))
+
+
+def _first_element(der: bytes) -> bytes:
+    """Return the first element of some DER (X.690, 8.1.3); what OpenSSL adds is another one."""
+    length, start = int.from_bytes(der[1:2], "big"), 2
+    if length > 0x7F:
+        start += length - 0x80
+        length = int.from_bytes(der[2:start], "big")
+    return der[: start + length]
 
 
 def _instead(content: bytes) -> str:

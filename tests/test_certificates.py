@@ -103,6 +103,46 @@ def test_the_old_label_of_openssl_is_good() -> None:
     assert findings(CERT.replace(b" CERTIFICATE", b" X509 CERTIFICATE")) == []
 
 
+# What `openssl x509 -trustout` puts behind a certificate: nothing, -addtrust serverAuth, and
+# -setalias hello -addreject emailProtection
+TRUST = [
+    "",
+    "300c300a06082b06010505070301",
+    "3013a00a06082b060105050703040c0568656c6c6f",
+]
+
+
+def trusted(pem: bytes, trust: str) -> bytes:
+    """Return a certificate in the form of `openssl x509 -trustout`."""
+    der = ssl.PEM_cert_to_DER_cert(pem.decode()) + bytes.fromhex(trust)
+    return ssl.DER_cert_to_PEM_cert(der).replace(" CERT", " TRUSTED CERT").encode()
+
+
+@pytest.mark.parametrize("trust", TRUST)
+def test_a_trusted_certificate_is_read_as_coturn_does(trust: str) -> None:
+    above = issue("an authority", subject="an issuer", issuer="a root")
+    assert findings(trusted(CERT, trust) + trusted(above, trust)) == []
+    (finding,) = findings(trusted(issue("other.domain.local"), trust))
+    assert finding.message.startswith(f"the certificate is not for {HOST}, but for other.domain")
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 300])
+def test_a_trusted_certificate_that_is_cut_off_is_one_error(size: int) -> None:
+    der = ssl.PEM_cert_to_DER_cert(CERT.decode())[:size]
+    pem = ssl.DER_cert_to_PEM_cert(der).replace("CERTIFICATE", "TRUSTED CERTIFICATE").encode()
+    (finding,) = findings(pem)
+    assert (finding.option, finding.level) == ("cert", "error")
+    assert finding.message == "holds a certificate that can't be read; make the file again"
+
+
+@pytest.mark.parametrize("body", ["!", "\u00e9", "====", "MIIB\nA", "a"])
+def test_a_trusted_certificate_that_is_no_base64_is_one_error(body: str) -> None:
+    label = "TRUSTED CERTIFICATE-----"
+    pem = f"-----BEGIN {label}\n{body}\n-----END {label}\n".encode()
+    (finding,) = findings(pem)
+    assert finding.message == "holds a certificate that can't be read; make the file again"
+
+
 def test_of_several_keys_the_first_counts() -> None:
     other = private_pem(rsa_key("another"))
     assert findings(key=KEY + other) == []
