@@ -259,7 +259,6 @@ def test_a_key_that_is_no_text_is_refused(key: Any) -> None:
 
 # other sites
 
-
 FOREIGN = [
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},

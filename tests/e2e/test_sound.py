@@ -89,7 +89,6 @@ def test_the_browser_reaches_coturn_by_every_transport(
 
 # the microphone
 
-
 BEEP = 400
 """Hz of the short beep, twice a second, of Chromium's fake microphone; it has harmonics."""
 OTHERS = [100, 200, 300, 500, 600, 700, 900, 1000, 1500]
@@ -121,7 +120,6 @@ def wait_for_loud_part(desktop: Desktop) -> Any:
 
 
 # the console
-
 
 LINES = (
     "rtc_configuration=",

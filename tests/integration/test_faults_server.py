@@ -176,7 +176,6 @@ def test_bytes_that_come_one_by_one_make_a_request(port: int) -> None:
 
 # times and numbers, made small
 
-
 IMPATIENT = "import abcwebrtc.serve; abcwebrtc.serve.Server.timeout = 0.5"
 
 

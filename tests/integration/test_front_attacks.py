@@ -157,7 +157,6 @@ def test_what_follows_a_bad_request_is_dropped(server: Tuple[ServerProcess, int]
 
 # more clients than there is room for
 
-
 FEW = {
     "limit": "import abcwebrtc.serve; abcwebrtc.serve._connection_limit = lambda most: 3",
     "descriptors": "import abcwebrtc.serve; abcwebrtc.serve._connection_limit = lambda most: 999",

@@ -52,7 +52,6 @@ TAKES_ANYTHING = {TURN_PATH: [checks.negative_data_rejection]}
 
 # servers in every state
 
-
 COTURN: Dict[str, Any] = dict(ENTRIES["webrtc.coturn"])
 STATES: Dict[str, Dict[str, Any]] = {
     "enabled": {},

@@ -159,7 +159,6 @@ def test_no_exception_shows_a_secret_after(
 
 # broken configurations, in the library and on the command line
 
-
 SECRET_KEY = "coturn_static_auth_secret"
 IN_COTURN: Dict[str, str] = {
     "no closing quote": f"'{SECRET_KEY}': '{INLINE}, 'url': 'a'",
@@ -319,7 +318,6 @@ def test_mint_refuses_a_userid_without_showing_a_secret(od_config: Path) -> None
 
 
 # keys and tokens
-
 
 BAD_TOKENS: Dict[str, Callable[[], str]] = {
     "expired": lambda: make_token(ttl=-100),

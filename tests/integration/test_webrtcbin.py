@@ -172,7 +172,6 @@ def wait_for_line(log: Path, part: str) -> None:
 
 # STUN
 
-
 STUN_CONFIGS = {
     "desktop.envlocal": {"desktop.envlocal": {"STUN_SERVER": f"stun://{SERVER}:{PORT}"}},
     "webrtc.desktop": {"webrtc.desktop": {"stun_server": f"stun://{SERVER}"}},
@@ -213,7 +212,6 @@ def test_an_empty_variable_breaks_the_pipeline(name: str, value: str, gather: Ga
 
 
 # TURN
-
 
 LONGEST = "é" * 248 + "x"
 USERS = {

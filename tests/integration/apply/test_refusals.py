@@ -63,7 +63,6 @@ def test_a_configmap_that_appears_meanwhile_is_replaced(
 
 # what a cluster refuses
 
-
 RULES = [
     ("GET", "configmaps", "get", "rollout", []),
     ("PUT", "configmaps", "update", "rollout", []),

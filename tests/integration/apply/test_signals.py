@@ -1,0 +1,88 @@
+"""Ctrl-C and other signals while ``abcwebrtc apply`` waits."""
+
+from __future__ import annotations
+
+import base64
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Iterator, Tuple
+
+import pytest
+import trustme
+import yaml
+
+from integration.apply.conftest import backup_of, break_pyos, only
+from integration.cluster import Server
+from integration.kubeconfig import NAME, write_kubeconfig
+from support import WAIT, command, environment, wait_for
+
+SIGNALS = [(True, "SIGINT"), (False, "SIGINT"), (True, "SIGTERM"), (True, "SIGHUP")]
+
+
+@pytest.fixture
+def heeded_ctrl_c() -> Iterator[None]:
+    """Let processes heed Ctrl-C, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_ctrl_c")
+@pytest.mark.parametrize(("replaced", "name"), SIGNALS)
+def test_ctrl_c_says_what_was_done(
+    cluster: Any, server: Server, od_config: Path, tmp_path: Path, replaced: bool, name: str
+) -> None:
+    """As do the end of a CI job, and of the connection to this machine."""
+    old = cluster.text()
+    break_pyos(od_config)
+    if not replaced:
+        cluster.before = only("PUT", "configmaps", lambda request: time.sleep(3))
+    kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url)
+    line = command("apply", od_config, "--kubeconfig", kubeconfig)
+    process = subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True
+    )
+    last = "PATCH deployments" if replaced else "PUT configmaps"
+    wait_for(lambda: last in cluster.writes() or process.poll() is not None)
+    time.sleep(0.2)  # so that it waits for the answer, or for pods
+    process.send_signal(signal.Signals[name])
+    _, err = process.communicate(timeout=WAIT)
+    assert process.returncode == 130
+    done = (
+        f"ConfigMap {NAME} replaced; pyos restarted (rollout)"
+        if replaced
+        else f"the ConfigMap {NAME} may have been written, or may not"
+    )
+    assert f"interrupted; until then: {done}\n" in err
+    assert "Traceback" not in err
+    assert backup_of(tmp_path).read_text() == old
+
+
+def test_sigterm_leaves_no_file_with_a_key(
+    tls: Tuple[Server, trustme.CA], od_config: Path, tmp_path: Path
+) -> None:
+    """The client writes what stands in the kubeconfig into files, for as long as it runs."""
+    server, authority = tls
+    (tmp_path / "temporary").mkdir()
+    mine = authority.issue_cert("me@example.org")
+    key, chain = mine.private_key_pem.bytes(), mine.cert_chain_pems[0].bytes()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    options = {"certificate-authority": str(tmp_path / "ca.pem")}
+    kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url, **options)
+    content = yaml.safe_load(kubeconfig.read_text())
+    data = {"client-certificate-data": chain, "client-key-data": key}
+    encoded = {name: base64.b64encode(value).decode() for name, value in data.items()}
+    content["users"][0]["user"] = encoded
+    kubeconfig.write_text(yaml.safe_dump(content))
+    server.cluster.before = only("GET", "configmaps", lambda request: time.sleep(2))
+    line = command("apply", od_config, "--kubeconfig", kubeconfig)
+    env = environment(TMPDIR=str(tmp_path / "temporary"))
+    with subprocess.Popen(line, stderr=subprocess.DEVNULL, env=env) as process:
+        wait_for(lambda: server.cluster.seen or process.poll() is not None)
+        files = list((tmp_path / "temporary").iterdir())
+        assert key in [file.read_bytes() for file in files]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WAIT) == 130
+    assert not list((tmp_path / "temporary").iterdir())
