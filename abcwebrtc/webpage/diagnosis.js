@@ -150,7 +150,7 @@ export const isRefusal = ({ code }) => code >= 300 && code < 700;
 
 /** Chromium takes TURN at few of the low ports, and passes over the others without an error. */
 const isForbiddenPort = ({ kind, port }) =>
-  kind === "turn" && port < 1024 && ![53, 80, 443].includes(port);
+  kind === "turn" && port < 1024 && ![80, 443].includes(port);
 
 function forbiddenPort({ port }) {
   const message = `no answer, and Chromium uses no TURN server at port ${port}`;

@@ -1,0 +1,78 @@
+"""Colour, which is for terminals that want it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+from typing import Dict
+
+import pytest
+
+import abcwebrtc
+from support import WAIT, command, environment, write_od_config
+
+
+def run_on_a_terminal(*arguments: object, **environ: str) -> str:
+    """Return what a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    try:
+        subprocess.run(
+            command(*arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+            env=environment(**{"TERM": "xterm", "NO_COLOR": "", **environ}),
+            timeout=WAIT,
+        )
+        return os.read(ours, 65536).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+@pytest.mark.parametrize(
+    ("environ", "coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
+    ids=str,
+)
+def test_colour_is_for_terminals_that_want_it(
+    tmp_path: Path, environ: Dict[str, str], coloured: bool
+) -> None:
+    od_config = write_od_config(tmp_path, webrtc__enable=1, webrtc__enabled=True)
+    shown = run_on_a_terminal("check", od_config, **environ)
+    assert ("\033[31merror\033[0m: webrtc.enable: " in shown) is coloured
+    assert ("\033[33mwarning\033[0m: webrtc.enabled: " in shown) is coloured
+    assert ("\033" in shown) is coloured
+    shown = run_on_a_terminal("mint", od_config, **environ)
+    assert ("\033[31merror\033[0m: webrtc.enable: " in shown) is coloured
+
+
+def test_json_is_never_coloured(tmp_path: Path) -> None:
+    shown = run_on_a_terminal("check", "--json", write_od_config(tmp_path, webrtc__enable=1))
+    assert "\033" not in shown
+    assert json.loads(shown)["ok"] is False
+
+
+class Terminal:
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [({}, "\033[31mx\033[0m"), ({"NO_COLOR": "1"}, "x"), ({"TERM": "dumb"}, "x")],
+    ids=str,
+)
+def test_colour_in_this_process(
+    monkeypatch: pytest.MonkeyPatch, environ: Dict[str, str], expected: str
+) -> None:
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert abcwebrtc.printing.coloured("x", "31", Terminal()) == expected
