@@ -148,7 +148,7 @@ def _replace(target: str, content: bytes) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=".abcwebrtc-", dir=folder)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            _take_access(stream.fileno(), target)
+            take_access(stream.fileno(), target)
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
@@ -159,7 +159,12 @@ def _replace(target: str, content: bytes) -> None:
         raise
 
 
-def _take_access(descriptor: int, target: str) -> None:
+def take_access(descriptor: int, target: str) -> None:
+    """Give an open file the owner, mode and ACL of the one that it is to replace.
+
+    Where there is none to replace, its owner alone may read it. Raises `OSError`
+    where that is not allowed.
+    """
     try:
         before = os.stat(target)
     except FileNotFoundError:

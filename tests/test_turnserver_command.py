@@ -18,6 +18,7 @@ from test_certificates import CERT, HOST
 from test_certificates import KEY as PRIVATE_KEY
 from test_docs import table_keys
 from test_imports import loaded_by
+from test_secretfiles import ACL, LISTED, give
 from turnserver_entry import ENTRY, SECRET
 
 
@@ -139,6 +140,15 @@ def test_output_loses_a_race_for_its_name(
     assert (result.status, path.read_text()) == (1, "of somebody who was faster")
     assert result.err == f"error: can't write {path}: File exists\n"
     assert len(os.listdir(tmp_path)) == 3
+
+
+def test_a_file_that_is_replaced_keeps_its_acl(run: Any, od_config: Path, tmp_path: Path) -> None:
+    path = tmp_path / "turnserver.conf"
+    path.touch(0o640)
+    give(path, ACL, LISTED)
+    assert run(od_config, "--output", path, "--force").status == 0
+    assert SECRET in path.read_text()
+    assert os.getxattr(path, ACL) == LISTED
 
 
 def test_warnings_of_od_config_are_on_stderr(run: Any, tmp_path: Path) -> None:

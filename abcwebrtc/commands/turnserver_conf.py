@@ -21,6 +21,7 @@ from abcwebrtc.iceservers import static_uris
 from abcwebrtc.odconfig import OdConfig, load_od_config
 from abcwebrtc.peerranges import Network, Range, denied_ranges, range_of
 from abcwebrtc.printing import finding_line, print_warnings, warn
+from abcwebrtc.secretfiles import take_access
 from abcwebrtc.turnserver import (
     RELAY_PORTS,
     TOTAL_QUOTA,
@@ -202,7 +203,7 @@ def _relay_options(options: argparse.Namespace) -> RelayOptions:
 def _write(path: str, data: bytes, replace: bool) -> None:
     """Write a file that its owner alone can read, whole or not at all.
 
-    A file that is replaced keeps its owner, group and mode, but for what
+    A file that is replaced keeps its owner, group, mode and ACL, but for what
     others may do with it.
     """
     path = os.path.realpath(path)
@@ -226,10 +227,10 @@ def _write_new(path: str, data: bytes, before: Optional[os.stat_result]) -> None
     descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".turnserver-conf-")
     try:
         with open(descriptor, "wb") as stream:
-            stream.write(data)
             if before:
-                os.fchown(descriptor, before.st_uid, before.st_gid)
+                take_access(descriptor, path)
                 os.fchmod(descriptor, stat.S_IMODE(before.st_mode) & 0o770)
+            stream.write(data)
             stream.flush()
             os.fsync(descriptor)
         if before:
