@@ -344,7 +344,7 @@ def test_the_role_of_the_page_is_enough(
 def test_the_output_on_the_page_is_real(
     server: Server, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (shown,) = re.findall(r"^```text\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    shown, *_ = re.findall(r"^```text\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     text = full_example()
     server.cluster.add_pyos()
     server.cluster.add_config_map(text.replace("the-static-auth-secret", "the-oldest-secret"))
