@@ -13,7 +13,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, AsyncIterator, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, AsyncIterator, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 import trustme
 from aioice import stun, turn
@@ -24,6 +24,7 @@ LOOPBACK = "127.0.0.1"
 REALM = "turn.domain.local"
 LIFETIME = 600
 
+_GIVEN: Set[int] = set()
 _CHANCE = random.SystemRandom()  # Hypothesis sets the other one back before each example
 _URL = re.compile(
     r"(?P<scheme>turns?):(?P<host>[^:?]+)(?::(?P<port>\d+))?(?:\?transport=(?P<transport>\w+))?"
@@ -140,14 +141,16 @@ class Turnserver:
 
 
 def free_ports(number: int) -> List[int]:
-    """Return ports that are free for UDP and TCP.
+    """Return ports that are free for UDP and TCP, and that this function never gives again.
 
     They are below those that Linux gives to connections, one of which could be there first.
+    Whom a port was given to may listen at it only later.
     """
     ports: List[int] = []
     while len(ports) < number:
         port = _CHANCE.randrange(20000, 32768)
-        if port not in ports and is_free(port):
+        if port not in _GIVEN and is_free(port):
+            _GIVEN.add(port)
             ports.append(port)
     return ports
 
