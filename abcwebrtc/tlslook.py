@@ -105,7 +105,10 @@ def _speaks_stun(wrapped: ssl.SSLSocket) -> bool:
 
 
 def _request(method: int, attributes: bytes = b"") -> bytes:
-    """Return a STUN request (RFC 8489, section 5)."""
+    """Return a STUN request (RFC 8489, section 5).
+
+    `probe` has aioice for that, which is an extra; `serve` does without it.
+    """
     header = struct.pack("!HHI", method, len(attributes), _COOKIE)
     return header + secrets.token_bytes(12) + attributes
 

@@ -27,16 +27,11 @@ def missing(what: str) -> NoReturn:
 
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
-"""Real files of abcdesktop, beside the checkout; they are somebody else's, so not in it."""
-REFERENCES = sorted(SHARED.glob("od.config.*")) or [SHARED / "od.config.*"]
-"""Real od.config files, or one that is not there: see `require_reference`."""
-
-
-def require_reference(path: Path) -> Path:
-    """Return one of abcdesktop's files, or skip the test; other files are returned as well."""
-    if not path.exists():
-        missing("abcdesktop's reference files are not beside the checkout, in ../shared/data")
-    return path
+"""Where real files of abcdesktop may be; they are somebody else's, so not in the checkout."""
+REFERENCES = sorted(SHARED.glob("od.config.*"))
+"""Real od.config files: tests take them beside the project's own, where there are any."""
+REFERENCE_PODS = sorted(SHARED.glob("pyos-*-desktop-pod.json"))
+"""Pods that pyos posted, with the sound container; also beside the project's own."""
 
 
 def require_program(name: str, package: str) -> str:

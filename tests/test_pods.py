@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
+
+import pytest
 
 from abcwebrtc import WebRTCConfig, load_od_config, prepare_pod
-from conftest import SHARED, require_reference
+from conftest import REFERENCE_PODS, SHARED
 from desktop_pod import SOUND_IMAGE, desktop_pod
 from injected_pods import NOW, SECTIONS, STUN, configuration, containers, inject, sound_of, variable
 
@@ -37,16 +39,12 @@ def sound_switched_on(od_config: Path) -> WebRTCConfig:
     return WebRTCConfig.from_mapping(mapping, environ={}, folder=str(od_config.parent))
 
 
-def test_what_was_taken_out_of_a_pod_of_pyos_comes_back() -> None:
-    original = json.loads(require_reference(SHARED / "pyos-3.2-desktop-pod.json").read_text())
-    config = sound_switched_on(SHARED / "od.config.3.2")
+@pytest.mark.parametrize("file", [None, *REFERENCE_PODS], ids=lambda f: f.name if f else "own")
+def test_what_was_taken_out_of_a_pod_comes_back(file: Optional[Path]) -> None:
+    original = json.loads(file.read_text()) if file else desktop_pod()
+    config = sound_switched_on(SHARED / "od.config.3.2") if file else None
     result = inject(without_sound_container(copy.deepcopy(original)), config)
     assert without_deviations(result) == original
-
-
-def test_what_was_taken_out_of_our_own_pod_comes_back() -> None:
-    result = inject(without_sound_container(desktop_pod()))
-    assert without_deviations(result) == desktop_pod()
 
 
 def test_a_pod_made_without_sound_gets_all_of_it() -> None:

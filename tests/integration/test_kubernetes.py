@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import pytest
 import yaml
@@ -17,7 +17,7 @@ import yaml
 from abcwebrtc import WebRTCConfig, owned_secret, prepare_pod, restart
 from abcwebrtc.cli import main
 from abcwebrtc.pyos import create_desktop
-from conftest import SHARED, require_program, require_reference
+from conftest import REFERENCE_PODS, require_program
 from desktop_pod import desktop_pod
 from integration.controlplane import ControlPlane, client, ready_condition, running
 from integration.kubeconfig import BROKEN, KEY, NAME, TOKEN
@@ -298,11 +298,11 @@ def secrets(plane: ControlPlane, pyos: Pyos, desktop: Any) -> List[Any]:
     return list(found.items)
 
 
-def test_the_pod_that_pyos_posts_is_taken_with_what_is_added(
-    plane: ControlPlane, pyos: Pyos, tmp_path: Path
+@pytest.mark.parametrize("file", [None, *REFERENCE_PODS], ids=lambda f: f.name if f else "own")
+def test_a_pod_as_pyos_posts_it_is_taken_with_what_is_added(
+    plane: ControlPlane, pyos: Pyos, tmp_path: Path, file: Optional[Path]
 ) -> None:
-    file = require_reference(SHARED / "pyos-3.2-desktop-pod.json")
-    manifest = json.loads(file.read_text())
+    manifest = json.loads(file.read_text()) if file else desktop_pod()
     manifest["metadata"].pop("namespace", None)
     config = WebRTCConfig.from_file(write_od_config(tmp_path, **DESKTOP))
     prepared = prepare_pod(manifest, config, "alice")
