@@ -1,7 +1,7 @@
 """How fast abcwebrtc is, and what it costs: all benchmarks, or those that are named.
 
     .venv/bin/python benchmarks/run.py
-    .venv/bin/python benchmarks/run.py build pods
+    .venv/bin/python benchmarks/run.py rtc pods
 
 Each is a script of its own too. docs/performance.md says what the tables mean;
 --update puts new ones into it.
@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import sys
 
-import build
 import endpoint
 import imports
 import load
 import measure
 import odconfig
 import pods
+import rtc
 import scale
 import users
 
 SUBJECTS = {
-    "build": build.tables,
+    "rtc": rtc.tables,
     "users": users.tables,
     "pods": pods.tables,
     "odconfig": odconfig.tables,

@@ -46,7 +46,7 @@ def make_venv(interpreter: str, folder: Path, extras: str, apt: bool, *pins: str
     print(f"installing into {folder.name} (once, about a minute)", flush=True)
     _run([interpreter, "-m", "venv", "--clear", str(folder)])
     target = f"{ROOT}[{extras}]" if extras else str(ROOT)
-    install = [str(python), "-m", "pip", "install", "--quiet", "--editable", target]
+    install = [str(python), "-m", "pip", "install", "-qq", "--editable", target]  # errors only
     _run([*install, "--disable-pip-version-check", *pins])
     stamp.write_text(wanted)
     return python

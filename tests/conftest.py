@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, NoReturn
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from pyos_host.apiserver import ApiServer
     from serving import Certificates
 
-settings.register_profile("patient", deadline=None)  # no test is about time
+NO_CLOCK = [HealthCheck.too_slow]
+"""Hypothesis's own tests of time: no test here fails because a machine is slow."""
+ONE_FIXTURE = [*NO_CLOCK, HealthCheck.function_scoped_fixture]
+"""For tests whose fixtures may be the same for every input."""
+settings.register_profile("patient", deadline=None, suppress_health_check=NO_CLOCK)
 settings.load_profile("patient")
 
 

@@ -97,32 +97,34 @@ def main() -> int:
     venv = bootstrap.make_venv(sys.executable, ROOT / ".venv", "test,lint,fuzz", options.apt).parent
     if options.apt:  # without it, tests on a real Kubernetes run where it was built before
         run([sys.executable, "tests/build_kubernetes.py", "--apt"])
-    results = [run(command) for command in checks(venv)]
-    results.append(with_lowest(venv / "python", options.apt))
+    results = {name: run(command) for name, command in checks(venv).items()}
+    results["lowest versions"] = with_lowest(venv / "python", options.apt)
     audited = audit(venv / "python")
+    results["pip-audit"] = audited is not False
     for minor, interpreter in other_pythons(options.every_python).items():
-        results.append(run(unit_tests(minor, interpreter, options.apt)))
+        results[f"Python 3.{minor}"] = run(unit_tests(minor, interpreter, options.apt))
     if audited is None:
         print("== left out: pip-audit, see above")
-    results.append(audited is not False)
-    print("== all checks passed" if all(results) else "== some checks FAILED", flush=True)
-    return 0 if all(results) else 1
+    return conclude([name for name, passed in results.items() if not passed])
 
 
-def checks(venv: Path) -> List[List[str]]:
-    """Return the commands that run on the default Python."""
-    python = str(venv / "python")
-    return [
-        [str(venv / "ruff"), "check", "."],
-        [str(venv / "ruff"), "format", "--check", "."],
-        [str(venv / "mypy")],
-        [str(venv / "lint-imports")],
-        [
-            *pytest(python),
-            *["--cov", "--cov-report=term", f"--cov-fail-under={COVERAGE}"],
-        ],
-        *fuzzing(venv),
-    ]
+def conclude(failed: List[str]) -> int:
+    """Say last which checks failed, since a log of an hour is read from its end."""
+    print(f"== FAILED: {', '.join(failed)}" if failed else "== all checks passed", flush=True)
+    return 1 if failed else 0
+
+
+def checks(venv: Path) -> Dict[str, List[str]]:
+    """Return the commands that run on the default Python, by what they check."""
+    coverage = ["--cov", "--cov-report=term", f"--cov-fail-under={COVERAGE}"]
+    return {
+        "ruff check": [str(venv / "ruff"), "check", "--no-cache", "."],
+        "ruff format": [str(venv / "ruff"), "format", "--check", "."],
+        "mypy": [str(venv / "mypy")],
+        "layers": [str(venv / "lint-imports")],
+        "tests": [*pytest(venv / "python"), *coverage],
+        **fuzzing(venv),
+    }
 
 
 def pytest(python: object) -> List[str]:
@@ -130,14 +132,15 @@ def pytest(python: object) -> List[str]:
     return [str(python), "-m", "pytest", f"--hypothesis-seed={SEED}"]
 
 
-def fuzzing(venv: Path) -> List[List[str]]:
+def fuzzing(venv: Path) -> Dict[str, List[str]]:
     """Return the command that fuzzes each target for a while, where there is a fuzzer."""
     python = str(venv / "python")
     find = "import importlib.util as u, sys; sys.exit(not u.find_spec('atheris'))"
     if subprocess.run([python, "-c", find]).returncode and not os.environ.get("CI"):
         print("no atheris for this Python: nothing is fuzzed")
-        return []
-    return [[python, "tests/fuzz/run.py", "--seconds", str(FUZZ_SECONDS), "--seed", SEED]]
+        return {}
+    seconds = ["--seconds", str(FUZZ_SECONDS)]
+    return {"fuzzing": [python, "tests/fuzz/run.py", *seconds, "--seed", SEED]}
 
 
 def other_pythons(every: bool) -> Dict[int, str]:

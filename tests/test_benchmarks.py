@@ -146,7 +146,7 @@ def test_the_page_has_the_table(tables: Dict[str, List[Dict[str, Any]]], title: 
 def test_the_tables_of_the_page_are_replaced(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(PAGE.read_text())
-    result = benchmark("build.py", "--quick", "--markdown", "--update", str(page))
+    result = benchmark("rtc.py", "--quick", "--markdown", "--update", str(page))
     assert result.returncode == 0, result.stderr
     new = page.read_text()
     assert result.stdout.count("\n\n| ") == 2

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import ONE_FIXTURE
 from support import ENTRIES, run_main, write_od_config
 from test_cli import COMMANDS, COTURN, WEAK
 
@@ -225,7 +226,7 @@ def test_a_key_file_that_is_no_file_name_is_exit_1(tmp_path: Path, run: Any) -> 
 
 
 @given(data=st.one_of(st.binary(), st.text().map(lambda text: f"[global]\n{text}".encode())))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=ONE_FIXTURE)
 def test_any_file_is_exit_0_or_1(tmp_path: Path, run: Any, data: bytes) -> None:
     od_config = tmp_path / "od.config"
     od_config.write_bytes(data)
@@ -251,7 +252,7 @@ KEYS = [*ENTRIES, "webrtc.rtc_constraints", "webrtc.desktop", "jwt_token_user", 
 
 
 @given(entries=st.dictionaries(st.sampled_from(KEYS), VALUES))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=ONE_FIXTURE)
 def test_any_value_is_exit_0_or_1(tmp_path: Path, run: Any, entries: Dict[str, Any]) -> None:
     lines = [f"{key}: {value!a}".replace("%", "%%") for key, value in entries.items()]
     od_config = tmp_path / "od.config"

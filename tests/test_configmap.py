@@ -10,14 +10,14 @@ from typing import Any, List, Optional, Tuple
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from abcwebrtc import ConfigError
 from abcwebrtc.cli import main
 from abcwebrtc.configmap import config_map, read_od_config, with_text
 from abcwebrtc.kubectlyaml import kubectl_text
-from conftest import require_program
+from conftest import ONE_FIXTURE, require_program
 from support import ENTRIES, SECRET, WAIT, command, environment, run_command, write_od_config
 from test_imports import HEAVY, loaded_by
 
@@ -119,10 +119,9 @@ def test_what_kubectl_can_not_print_is_the_same_when_it_is_read(tmp_path: Path, 
 PIECES = ["a", "word ", " ", "\n", "\n", "\t", "#", ": ", '"', "'", "\\", "é", "[global]\n", "-"]
 PIECES += ["\U0001f600", "\r", "x" * 30, "  ", "\x01", "1", "%", "{", ",", "\ue000", "\ufffd"]
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=60).map("".join)
-_FILES = HealthCheck.function_scoped_fixture
 
 
-@settings(max_examples=40, suppress_health_check=[_FILES])
+@settings(max_examples=40, suppress_health_check=ONE_FIXTURE)
 @given(TEXTS)
 def test_any_text_is_as_kubectl_prints_it(tmp_path: Path, text: str) -> None:
     file = tmp_path / "od.config"

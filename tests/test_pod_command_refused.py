@@ -9,11 +9,12 @@ from typing import Any, List
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abcwebrtc.cli import main
 from abcwebrtc.manifestfiles import MAX_CHARACTERS
+from conftest import ONE_FIXTURE
 from pod_runs import POD, SERVICE, pod_runner
 from support import ENTRIES, WAIT, command, environment, write_od_config
 
@@ -183,7 +184,7 @@ def places(value: Any) -> List[List[Any]]:
 @given(st.sampled_from(places(BASE)), ODD, st.sampled_from([[], ["--secret"], ["--diff"]]))
 @settings(
     max_examples=200,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=ONE_FIXTURE,
 )
 def test_whatever_stands_in_a_pod_it_is_printed_or_refused(
     run: Any, path: List[Any], odd: Any, options: List[str]
@@ -200,7 +201,7 @@ def test_whatever_stands_in_a_pod_it_is_printed_or_refused(
 
 
 @given(st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda text: text.encode())))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=ONE_FIXTURE)
 def test_any_input_is_exit_0_or_1(run: Any, data: bytes) -> None:
     assert run(data).status == 1
     assert run(b"kind: Pod\nspec: " + data).status in (0, 1)

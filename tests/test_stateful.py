@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 from unittest import mock
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -347,6 +347,5 @@ class Rotation(RuleBasedStateMachine):
 Rotation.TestCase.settings = settings(
     max_examples=30,
     stateful_step_count=25,
-    suppress_health_check=[HealthCheck.too_slow],
 )
 TestRotation = Rotation.TestCase

@@ -7,12 +7,12 @@ import subprocess
 from pathlib import Path
 from typing import List
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abcwebrtc.turnserverfile import parse_turnserver_conf, quoted
 from abcwebrtc.turnserveroptions import OPTIONS
-from conftest import require_program
+from conftest import ONE_FIXTURE, require_program
 from integration.generated import accepted, bare_conf, running
 from integration.turn import free_ports
 
@@ -74,7 +74,7 @@ LINE_BYTES = st.binary(min_size=1, max_size=60).filter(lambda data: b"\n" not in
 AWKWARD = st.lists(st.sampled_from([b" ", b"=", b'"', b"'", b"\t", b";", b"#", b"a", b"\\", b"\r"]))
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=ONE_FIXTURE)
 @given(st.lists(LINE_BYTES | AWKWARD.map(b"".join), min_size=20, max_size=40))
 def test_coturn_agrees_on_any_bytes(tmp_path: Path, values: List[bytes]) -> None:
     # The number makes every secret one of a kind, so that no other line lets it in.

@@ -1,6 +1,6 @@
 """How much longer `build_rtc_configuration` takes than the HMACs that it can't do without.
 
-    .venv/bin/python benchmarks/build.py
+    .venv/bin/python benchmarks/rtc.py
 
 The baseline is one bare `b64encode(hmac.digest(key, msg, "sha1"))`, which every
 TURN credential needs.
@@ -65,4 +65,4 @@ def _debug_logging() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(measure.main(__doc__, {"build": tables}))
+    sys.exit(measure.main(__doc__, {"rtc": tables}))
