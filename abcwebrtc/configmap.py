@@ -68,11 +68,7 @@ def config_map(
 
 def with_text(existing: Mapping[str, Any], key: str, text: str) -> Dict[str, Any]:
     """Return a copy of a ConfigMap with another text under a key; all else is kept."""
-    result = {**existing, "data": {**(existing.get("data") or {}), key: text}}
-    binary = existing.get("binaryData") or {}
-    if key in binary:  # Kubernetes refuses a key that is in both
-        result["binaryData"] = {name: item for name, item in binary.items() if name != key}
-    return result
+    return {**existing, "data": {**(existing.get("data") or {}), key: text}}
 
 
 def _is_not_here(problem: Problem) -> bool:

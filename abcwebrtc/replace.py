@@ -96,4 +96,10 @@ def _write(
             f"the ConfigMap {name} is immutable; delete it, and apply again to create a new one",
             status=422,  # what the API server would answer
         )
+    if key in (before.get("binaryData") or {}):  # it may not be in both, and would be lost
+        raise KubeError(
+            f"the ConfigMap {name} has {key} in its binaryData, where pyos finds no text; "
+            "save it, remove it there, and apply again",
+            status=422,
+        )
     return cluster.replace(CONFIG_MAPS, with_text(before, key, text), dry_run)

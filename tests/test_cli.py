@@ -148,6 +148,16 @@ def test_a_dash_is_no_od_config(run: Any, name: str) -> None:
     assert f"argument OD_CONFIG: {message}\n" in result.err
 
 
+def test_a_printed_command_takes_no_file_for_an_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_od_config(tmp_path).rename(tmp_path / "-x")
+    monkeypatch.chdir(tmp_path)
+    result = run_main(capsys, "rotate", "plan", "--", "-x")
+    assert result.status == 0
+    assert "abcwebrtc rotate check ./-x" in re.sub(r"\s+", " ", result.out)
+
+
 @pytest.mark.parametrize(
     ("line", "shown"),
     [

@@ -279,7 +279,3 @@ def test_with_text_keeps_everything_else() -> None:
     assert with_text(before, "k", "3") == {**kept, "data": {"a": "1", "k": "3"}}
     assert before == kept
     assert with_text({"data": None}, "k", "3") == {"data": {"k": "3"}}
-    assert with_text({"binaryData": {"k": "AA==", "l": "AA=="}}, "k", "3") == {
-        "binaryData": {"l": "AA=="},
-        "data": {"k": "3"},
-    }

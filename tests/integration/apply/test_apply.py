@@ -92,14 +92,14 @@ def test_everything_else_in_the_configmap_is_kept(
 ) -> None:
     server.cluster.add_pyos()
     metadata = {"name": NAME, "labels": {"a": "b"}, "annotations": {"c": "d"}}
-    binary = {"logo": "AAAA", KEY: "AAAA"}
+    binary = {"logo": "AAAA"}
     unknown = {"newInKubernetes2": {"x": 1}}
     data = {"other": "kept"}
     server.cluster.add_config_map("", metadata=metadata, data=data, binaryData=binary, **unknown)
     assert run()[0] == 0
     made = server.cluster.config_map()
     assert made["data"] == {"other": "kept", KEY: od_config.read_text()}
-    assert made["binaryData"] == {"logo": "AAAA"}
+    assert made["binaryData"] == binary
     assert made["newInKubernetes2"] == {"x": 1}
     assert {key: made["metadata"][key] for key in metadata} == metadata
 

@@ -193,6 +193,16 @@ def test_an_immutable_configmap_is_not_tried(cluster: Any, run: Any, tmp_path: P
     assert not list(tmp_path.glob("*.bak"))
 
 
+def test_an_od_config_in_binary_data_is_not_lost(cluster: Any, run: Any) -> None:
+    binary = {"od.config": "/w==", "logo": "AAAA"}
+    cluster.add_config_map("", data={"other": "kept"}, binaryData=binary)
+    status, _, err = run()
+    assert (status, cluster.writes()) == (1, [])
+    assert "has od.config in its binaryData" in err
+    assert err.endswith("failed; until then: nothing was changed\n")
+    assert cluster.config_map()["binaryData"] == binary
+
+
 def test_a_paused_deployment_is_not_restarted(cluster: Any, run: Any) -> None:
     cluster.deployment()["spec"]["paused"] = True
     status, _, err = run()
