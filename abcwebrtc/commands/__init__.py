@@ -23,9 +23,9 @@ def add_od_config(parser: argparse.ArgumentParser, nargs: Optional[str] = None) 
 
 
 def _od_config(text: str) -> str:
-    if text != "-":
-        return f"./{text}" if text.startswith("-") else given(text)  # no option in a printed command
-    raise argparse.ArgumentTypeError("write the name of a file; for stdin write /dev/stdin")
+    if text == "-":
+        raise argparse.ArgumentTypeError("write the name of a file; for stdin write /dev/stdin")
+    return f"./{text}" if text.startswith("-") else given(text)  # commands are printed with it
 
 
 def given(text: str) -> str:
