@@ -36,8 +36,6 @@ from abcwebrtc.uris import IceURI
 MINTING, OLDER, NEW = "minting", "older", "new"
 UNRESOLVED = Answer(None, "the name does not resolve")
 
-Address = Tuple[str, int]
-
 
 class Candidate(NamedTuple):
     """A secret that coturn is asked about.
@@ -210,7 +208,7 @@ class Asked(NamedTuple):
     group: int
     path: str
     uri: IceURI
-    address: Optional[Address]
+    address: Optional[str]
     shown: str
     candidate: Candidate
     with_user: bool
@@ -218,7 +216,7 @@ class Asked(NamedTuple):
 
 def what_to_ask(
     groups: Sequence[Group],
-    addresses: Mapping[IceURI, Sequence[Address]],
+    addresses: Mapping[IceURI, Sequence[str]],
     new: Optional[Secret],
 ) -> List[Asked]:
     """Return what to ask of every server, at each of its addresses."""
@@ -227,7 +225,7 @@ def what_to_ask(
         for path, server in zip(group.paths, group.servers):
             with_user = server.username != "timestamp"
             for uri, address in _reachable(server, addresses):
-                shown = address[0] if address and len(addresses[uri]) > 1 else ""
+                shown = address if address and len(addresses[uri]) > 1 else ""
                 found += [
                     Asked(index, path, uri, address, shown, candidate, with_user)
                     for candidate in candidates(server, new)
@@ -236,8 +234,8 @@ def what_to_ask(
 
 
 def _reachable(
-    server: CoturnServer, addresses: Mapping[IceURI, Sequence[Address]]
-) -> Iterator[Tuple[IceURI, Optional[Address]]]:
+    server: CoturnServer, addresses: Mapping[IceURI, Sequence[str]]
+) -> Iterator[Tuple[IceURI, Optional[str]]]:
     for uri in server.uris:
         if not addresses[uri]:
             yield uri, None

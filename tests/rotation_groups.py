@@ -45,7 +45,7 @@ def report(
 ) -> Report:
     (group,) = make_groups(coturn)
     secret = Secret(new) if new else None
-    addresses = {uri: [("192.0.2.1", 3478)] for one in group.servers for uri in one.uris}
+    addresses = {uri: ["192.0.2.1"] for one in group.servers for uri in one.uris}
     answers = [
         (asked, Answer(accepted[asked.candidate.secret.reveal().decode()]))
         for asked in what_to_ask([group], addresses, secret)

@@ -214,7 +214,10 @@ def test_check_without_aioice_says_how_to_install_it(tmp_path: Path) -> None:
         timeout=WAIT,
     )
     assert result.returncode == 1
-    assert result.stderr == "error: aioice is not installed; run pip install 'abcwebrtc[probe]'\n"
+    assert result.stderr == (
+        "error: rotate check needs aioice, which is not installed; "
+        "run: pip install 'abcwebrtc[probe]'\n"
+    )
 
 
 def test_only_check_loads_aioice(tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ def test_a_name_that_does_not_resolve_is_no_answer() -> None:
 def test_every_address_of_a_name_is_a_row_of_its_own() -> None:
     (group,) = make_groups(entry(NEW, OLD))
     (uri,) = group.servers[0].uris
-    addresses = {uri: [("192.0.2.1", 3478), ("192.0.2.2", 3478)]}
+    addresses = {uri: ["192.0.2.1", "192.0.2.2"]}
     asked = what_to_ask([group], addresses, None)
     accepted = [Answer(one.shown == "192.0.2.1" or one.candidate.position == 2) for one in asked]
     (rows,) = rows_of(1, zip(asked, accepted))

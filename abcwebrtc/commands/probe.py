@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import math
 import os
@@ -13,7 +12,7 @@ import sys
 import time
 from typing import Callable, List, Optional
 
-from abcwebrtc.commands import FAILED, OK, add_od_config, given
+from abcwebrtc.commands import FAILED, OK, add_od_config, given, require_aioice
 from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.errors import ConfigError, ProbeError, Problem
 from abcwebrtc.manifests import desktop_environment
@@ -37,7 +36,6 @@ example: abcwebrtc probe od.config
 OWN_POSITIONALS = True
 USER, TIMEOUT, WATCH = "probe", 5.0, 10.0
 _COLOURS = {ERROR: "31", WARNING: "33", WELL: "32"}
-_INSTALL = "probe needs aioice, which is not installed; run: pip install 'abcwebrtc[probe]'"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,9 +89,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Namespace) -> int:
-    if importlib.util.find_spec("aioice") is None:
-        raise ProbeError(_INSTALL)
-    # aioice takes a while to import, and only this command needs it.
+    require_aioice("probe")
     from abcwebrtc.probe.runner import run_probes
 
     with _Progress() as progress:

@@ -9,10 +9,9 @@ import re
 import time
 from typing import List, Optional, Sequence, Tuple
 
-from abcwebrtc.commands import FAILED, OK, add_od_config, given
+from abcwebrtc.commands import FAILED, OK, add_od_config, given, require_aioice
 from abcwebrtc.commands.rotateoptions import common_arguments, moment, rotated_groups, secret_from
 from abcwebrtc.rotation import FILE, Group
-from abcwebrtc.rotation_io import ask_all, question, resolve_all
 from abcwebrtc.rotationcheck import (
     UNRESOLVED,
     Report,
@@ -27,8 +26,8 @@ from abcwebrtc.secrets import Secret
 WAIT = 3
 """The exit status when calls are accepted, and the next step has to wait."""
 DESCRIPTION = """\
-Asks every coturn server for an allocation with each secret, says at which step
-the rotation is, and whether the old secret may go. It needs aioice:
+Asks every coturn server whether it accepts each secret, says at which step the
+rotation is, and whether the old secret may go. It needs aioice:
 pip install 'abcwebrtc[probe]'.
 
 exit status: 0 the next step may be done, or there is none; 3 not yet; 1 calls
@@ -56,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         type=_timeout,
         default=5.0,
-        help="for each allocation (%(default)g)",
+        help="for a step of each question (%(default)g)",
     )
     common_arguments(parser)
 
@@ -87,8 +86,11 @@ def _ask(
     found: Sequence[Group], new: Optional[Secret], timeout: float, now: float
 ) -> List[Tuple[Row, ...]]:
     """Return the rows of each group; all servers are asked at once."""
+    require_aioice("rotate check")
+    from abcwebrtc.rotation_io import addresses_of, ask_all, question
+
     uris = dict.fromkeys(uri for group in found for server in group.servers for uri in server.uris)
-    asked = what_to_ask(found, resolve_all(list(uris), timeout), new)
+    asked = what_to_ask(found, addresses_of(list(uris), timeout), new)
     questions = [
         question(one.uri, one.address, one.candidate.secret, one.with_user, now)
         for one in asked

@@ -96,15 +96,20 @@ Addresses = Tuple[List[str], float, Optional[Failure]]
 """The addresses of a name, the milliseconds that it took, and why there is none."""
 
 
-def resolve_all(targets: Sequence[Target], timeout: float) -> Dict[str, Addresses]:
-    """Return the addresses of every host, or why it has none."""
+def resolve_all(targets: Sequence[Target], timeout: float, flags: int = 0) -> Dict[str, Addresses]:
+    """Return the addresses of every host, or why it has none.
+
+    `flags` are those of getaddrinfo(3), such as `socket.AI_ADDRCONFIG`.
+    """
     hosts = list(dict.fromkeys(target.host for target in targets))
     answers: "queue.Queue[Tuple[str, Addresses]]" = queue.Queue()
+
+    def look_up(host: str) -> None:
+        answers.put((host, _resolve(host, flags)))
+
     for host in hosts:
         # The system's resolver can't be stopped, so it is left behind when it is too slow.
-        threading.Thread(
-            target=lambda name: answers.put((name, _resolve(name))), args=(host,), daemon=True
-        ).start()
+        threading.Thread(target=look_up, args=(host,), daemon=True).start()
     found: Dict[str, Addresses] = {host: ([], 0.0, Failure(RESOLVE, "timeout")) for host in hosts}
     deadline = time.monotonic() + timeout
     try:
@@ -116,11 +121,11 @@ def resolve_all(targets: Sequence[Target], timeout: float) -> Dict[str, Addresse
     return found
 
 
-def _resolve(host: str) -> Addresses:
+def _resolve(host: str, flags: int) -> Addresses:
     times: Dict[str, float] = {}
     try:
         with timed(times, RESOLVE):
-            infos = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+            infos = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM, flags=flags)
     except (OSError, UnicodeError) as error:
         detail = getattr(error, "strerror", None) or ""
         return [], 0.0, Failure(RESOLVE, "no-name", detail=detail)

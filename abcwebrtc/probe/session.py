@@ -23,7 +23,7 @@ from abcwebrtc.probe.wire import (
 
 LIFETIME = 60
 """Seconds that an allocation is asked for; coturn gives 600 at least."""
-UNAUTHORIZED, STALE_NONCE = 401, 438
+UNAUTHORIZED, NO_ALLOCATION, STALE_NONCE = 401, 437, 438
 FREE_TIMEOUT = 1.0
 """Seconds that freeing an allocation may take."""
 
@@ -69,7 +69,8 @@ class Session:
         """Say whether the login is good. Nothing is allocated.
 
         It is a Refresh: coturn checks the login first, and then has no allocation
-        to refresh, which is 437.
+        to refresh, which is 437. Where that is not signed, no login was asked for, and
+        it is raised as any other failure.
         """
         try:
             self._ask(stun.Method.REFRESH, {"LIFETIME": 0}, ALLOCATE)
