@@ -6,6 +6,7 @@
 // or what callThrough() returns, `look` is null or what the server of this page saw at the server's
 // TLS port. The words are those of docs/probe.md.
 
+import { doubtOf } from "./relays.js";
 import { inWords, isAddress } from "./servers.js";
 
 const LOSS = 0.05; // more lost packets than this are heard
@@ -13,7 +14,11 @@ const LOSS = 0.05; // more lost packets than this are heard
 const finding = (level, word, message, advice = "") => ({ level, word, message, advice });
 const fault = (word, message, advice) => finding("error", word, message, advice);
 
-/** Return what one result means: level ("ok", "warning", "error"), word, message, advice. */
+/**
+ * Return what one result means: level ("ok", "warning", "error"), word, message, advice.
+ *
+ * `doubtful` is the address of a relay that works within its server, and perhaps nowhere else.
+ */
 export function diagnose(result, all = [result]) {
   const { server, ended } = result;
   if (ended === "refused") {
@@ -56,7 +61,16 @@ function diagnoseTurn(result, all) {
   if (!call || (call.state === "stopped" && !call.heard)) {
     return finding("warning", "untried", "it gives a relay; the call was not tried");
   }
-  return diagnoseCall(call);
+  const found = diagnoseCall(call);
+  const doubt = found.level === "error" ? null : doubtOf(result, all);
+  return doubt ? doubted(found, doubt) : found;
+}
+
+function doubted({ level, word, message, advice }, doubt) {
+  const text = `${message}. A desktop may still not reach it: ${doubt.message}`;
+  const todo = [advice, doubt.advice].filter(Boolean).join(" ");
+  const found = finding("warning", level === "ok" ? doubt.word : word, text, todo);
+  return { ...found, doubtful: doubt.address };
 }
 
 function diagnoseCall(call) {

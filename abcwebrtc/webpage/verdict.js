@@ -3,11 +3,14 @@
 import { diagnose } from "./diagnosis.js";
 import { inWords } from "./servers.js";
 
+/** What a call that was heard is diagnosed as. */
+const WORKING = ["works", "loss", "private-relay", "other-relay"];
+
 /** Return the verdict on all results: level, headline, and a list of notes. */
 export function judge(results, policy = "all") {
   const judged = results.map((one) => ({ server: one.server, ...diagnose(one, results) }));
   const turn = judged.filter((one) => one.server.kind === "turn");
-  const works = turn.filter((one) => one.level === "ok" || one.word === "loss");
+  const works = turn.filter((one) => WORKING.includes(one.word));
   const notes = judged
     .filter((one) => one.level !== "ok")
     .map((one) => ({ level: one.level, advice: one.advice, text: sentence(one) }));
@@ -36,10 +39,21 @@ function headline(judged, turn, works, policy) {
 /** A browser takes the first transport that connects, also where packets are lost on it. */
 function headlineOfWorking(works) {
   const here = "from this network over";
-  const [whole, torn] = ["ok", "warning"].map((level) => works.filter((one) => one.level === level));
-  if (!whole.length) return `Sound will have gaps ${here} ${labelsOf(torn)}.`;
+  const torn = works.filter((one) => one.word === "loss");
+  const whole = works.filter((one) => one.word !== "loss");
+  const condition = conditionOf(works);
+  if (!whole.length) return `Sound will have gaps ${here} ${labelsOf(torn)}${condition}.`;
   const rest = torn.length ? `, and have gaps over ${labelsOf(torn)}` : "";
-  return `Sound will work ${here} ${labelsOf(whole)}${rest}.`;
+  return `Sound will work ${here} ${labelsOf(whole)}${rest}${condition}.`;
+}
+
+/** A call within a server says nothing of a desktop elsewhere, so no headline is without this. */
+function conditionOf(works) {
+  const doubtful = works.filter((one) => one.doubtful);
+  if (!doubtful.length) return "";
+  const addresses = inWords([...new Set(doubtful.map((one) => one.doubtful))]);
+  const only = doubtful.length < works.length ? `; over ${labelsOf(doubtful)} only` : ",";
+  return `${only} if the desktop can send to ${addresses}`;
 }
 
 const bad = (text) => ({ level: "error", headline: text });

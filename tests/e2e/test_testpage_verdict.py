@@ -2,66 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict
 
 import pytest
-from playwright.sync_api import Browser
 from playwright.sync_api import Page as Tab
 
-from e2e.testpage_stage import (
-    Page,
-)
-from e2e.testpage_tab import (
-    opened,
-)
+from e2e.testpage_results import SRFLX, error, relayed, seen
 
 pytest_plugins = ["e2e.testpage_fixtures"]
 
-
-@pytest.fixture(scope="module")
-def scripts(browser: Browser, good: Page) -> Iterator[Tab]:
-    """A tab that may import the scripts of the page."""
-    context = browser.new_context()
-    yield opened(context.new_page(), good)
-    context.close()
-
-
-@pytest.fixture(scope="module")
-def judge(scripts: Tab) -> Any:
-    """Return a function that gives results to verdict.js, and returns what that makes of them."""
-    code = """async ([results, policy]) => {
-        const {judge} = await import("./testpage/verdict.js");
-        const {listServers} = await import("./testpage/servers.js");
-        const servers = listServers({iceServers: results.map(one => ({urls: one.url}))});
-        return judge(results.map((one, index) => ({...one, server: servers[index]})), policy);
-    }"""
-    return lambda *results, policy="all": scripts.evaluate(code, [results, policy])
-
-
-CALL = {
-    **{"state": "connected", "errors": [], "heard": True, "hz": 440, "ms": 90},
-    **{"packetsReceived": 100, "packetsLost": 0, "roundTripMs": 5, "relayProtocol": "udp"},
-}
-
-
-def seen(url: str = "turn:a.example", **changes: Any) -> Dict[str, Any]:
-    """Return a result of which nothing was heard, with changes."""
-    made = {"url": url, "candidates": [], "errors": [], "ended": "complete"}
-    return {**made, "call": None, "look": None, **changes}
-
-
-def relayed(url: str = "turn:a.example", **call: Any) -> Dict[str, Any]:
-    relay = {"type": "relay", "address": "192.0.2.1", "port": 1, "protocol": "UDP", "ms": 1}
-    return seen(url, candidates=[relay], call={**CALL, **call})
-
-
-def error(code: int, text: str = "") -> List[Dict[str, Any]]:
-    return [{"code": code, "text": text}]
-
-
 TLS, TCP = "turns:a.example", "turn:a.example?transport=tcp"
 LOOKUP = "TURN host lookup received error."
-SRFLX = {"type": "srflx", "address": "192.0.2.9", "port": 1, "protocol": "UDP", "ms": 1}
 MUTE = "no answer from a.example, TCP port 5349"
 
 

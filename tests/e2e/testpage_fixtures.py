@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Iterator, List
+from typing import Any, Iterator, List
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext
@@ -11,6 +11,8 @@ from playwright.sync_api import Page as Tab
 
 from e2e.browser import chromium
 from e2e.testpage_stage import (
+    GLOBAL,
+    GLOBAL_NAME,
     NAME,
     PORT,
     TLS_PORT,
@@ -20,7 +22,7 @@ from e2e.testpage_stage import (
     servers_of_every_kind,
     stage,
 )
-from e2e.testpage_tab import DESK
+from e2e.testpage_tab import DESK, opened
 from integration import netns
 from integration.netns import SERVER
 
@@ -46,7 +48,8 @@ def certificate(running: Stage) -> Certificate:
 
 @pytest.fixture(scope="module")
 def browser(running: Stage, certificate: Certificate) -> Iterator[Browser]:
-    flags = [certificate.pin, f"--host-resolver-rules=MAP {NAME} {SERVER}"]
+    names = f"MAP {NAME} {SERVER}, MAP {GLOBAL_NAME} {GLOBAL}"
+    flags = [certificate.pin, f"--host-resolver-rules={names}"]
     with chromium(running.folder, running.network.desktop, flags) as browser:
         yield browser
 
@@ -54,6 +57,35 @@ def browser(running: Stage, certificate: Certificate) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def good(running: Stage) -> Page:
     return running.serve(GOOD, **servers_of_every_kind())
+
+
+@pytest.fixture(scope="module")
+def scripts(browser: Browser, good: Page) -> Iterator[Tab]:
+    """A tab that may import the scripts of the page."""
+    context = browser.new_context()
+    yield opened(context.new_page(), good)
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def report(scripts: Tab) -> Any:
+    """Return a function that gives results to the scripts: the verdict on them, and the report."""
+    code = """async ([results, policy]) => {
+        const {judge} = await import("./testpage/verdict.js");
+        const {listServers} = await import("./testpage/servers.js");
+        const {reportText} = await import("./testpage/report.js");
+        const servers = listServers({iceServers: results.map(one => ({urls: one.url}))});
+        const all = results.map((one, index) => ({...one, server: servers[index]}));
+        const verdict = judge(all, policy);
+        return [verdict, reportText(verdict, all, [])];
+    }"""
+    return lambda *results, policy="all": scripts.evaluate(code, [results, policy])
+
+
+@pytest.fixture(scope="module")
+def judge(report: Any) -> Any:
+    """Return a function that returns the verdict on results."""
+    return lambda *results, policy="all": report(*results, policy=policy)[0]
 
 
 @pytest.fixture

@@ -29,6 +29,10 @@ SECRET = "the-static-auth-secret-of-coturn"
 OTHER_SECRET = "a-secret-that-coturn-does-not-know"
 PORT, TLS_PORT = 3478, 5349
 NAME = "turn.domain.local"
+GLOBAL, GLOBAL_NAME = "11.0.0.1", "public.domain.local"
+"""The server's address in the whole internet, as it were, and a name for it."""
+OUTSIDE = "11.0.0.7"
+"""The address with which what the browser sends comes there."""
 RESOLVE = f"""import socket
 resolve = socket.getaddrinfo
 socket.getaddrinfo = lambda host, *rest, **more: resolve(
@@ -113,6 +117,18 @@ class Stage:
         for protocol, number in (("udp", port), ("tcp", port), ("tcp", tls_port)):
             wait_for(functools.partial(self.network.outside.listens, protocol, number))
         return process
+
+    def give_server_a_global_address(self) -> None:
+        """Let the browser reach the server at `GLOBAL`, through a NAT to `OUTSIDE`."""
+        ip, device = netns.ip_program(), netns.INTERFACE
+        outside, desktop = self.network.outside, self.network.desktop
+        outside.run(ip, "address", "add", f"{GLOBAL}/32", "dev", device)
+        outside.run(ip, "route", "add", OUTSIDE, "via", netns.DESKTOP)
+        desktop.run(ip, "route", "add", GLOBAL, "via", SERVER)
+        rule = f"ip daddr {GLOBAL} snat to {OUTSIDE}"
+        chain = f"chain out {{ type nat hook postrouting priority srcnat - 1; {rule}; }}"
+        nft = require_program("nft", "nftables")
+        desktop.run(nft, "--file", "-", input=f"table ip global {{\n{chain}\n}}\n")
 
     def serve(self, port: int, *options: str, before: str = "", **entries: Any) -> Page:
         """Run ``abcwebrtc serve`` on an od.config with these entries."""

@@ -1,0 +1,96 @@
+// Whether others than the server itself can send to its relays. Pure: nothing is contacted.
+//
+// The call of this page goes from a relay of a server to a relay of the same server. It works at any
+// address of them: coturn finds itself. A desktop may send to that address from elsewhere.
+
+import { isAddress } from "./servers.js";
+
+// Networks of IPv4 that the internet has no route to (IANA's special-purpose registry, RFC 6890);
+// 24 and more is multicast and what is reserved, of which no server has an address.
+const NOT_GLOBAL = [
+  "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+  "192.0.0.0/24", "192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24",
+  "203.0.113.0/24", "224.0.0.0/3",
+];
+
+const isV6 = (address) => address.includes(":");
+
+/** Return an address as the URL standard writes it, so that equal ones are equal; "" for none. */
+function canonical(host) {
+  if (!isAddress(host)) return ""; // a name, such as mDNS has for an address, or nothing
+  try { // of a scheme whose hosts are parsed; nothing is opened
+    return new URL(`ws://${isV6(host) ? `[${host}]` : host}`).hostname.replace(/[[\]]/g, "");
+  } catch {
+    return "";
+  }
+}
+
+const bitsOf = (address) => address.split(".").reduce((bits, part) => bits * 256 + Number(part), 0);
+
+function isWithin(address, network) {
+  const [first, length] = network.split("/");
+  return Math.floor((bitsOf(address) - bitsOf(first)) / 2 ** (32 - length)) === 0;
+}
+
+/** Say whether an address is one of the whole internet; documentation's are none. */
+export function isGlobal(host) {
+  const address = canonical(host);
+  if (!isV6(address)) {
+    return address !== "" && !NOT_GLOBAL.some((network) => isWithin(address, network));
+  }
+  const [first, second] = address.split(":").map((part) => parseInt(part, 16) || 0);
+  const isDocumentation =
+    (first === 0x2001 && second === 0xdb8) || (first === 0x3fff && second < 0x1000); // RFC 9637
+  return first >= 0x2000 && first <= 0x3fff && !isDocumentation;
+}
+
+/**
+ * Return what is doubtful of a server's relays: {word, address, message, advice}, or null.
+ *
+ * Where all addresses are private, nothing is: that is a site of its own. A page can't resolve a
+ * name; all it knows of where such a server is reached is how the server sees this network.
+ */
+export function doubtOf({ server, candidates }, all) {
+  const relays = candidates.filter((one) => one.type === "relay").map((one) => one.address);
+  const doubts = relays
+    .filter(canonical)
+    .map((one) => (isGlobal(one) ? otherRelay(server, one) : privateRelay(server, one, all)));
+  return doubts.find(Boolean) ?? null;
+}
+
+function doubt(word, address, message, advice) {
+  const why = "The call of this test stays within the server, so it can't tell.";
+  return { word, address, message, advice: `${advice} ${why}` };
+}
+
+function privateRelay({ host }, relay, all) {
+  const seen = isAddress(host) ? "" : seenFrom(host, isV6(relay), all);
+  if (!seen && !isGlobal(host)) return null;
+  const server = seen ? `the server sees this network as ${seen}, and` : `the server at ${host}`;
+  return doubt(
+    "private-relay", relay,
+    `${server} gives relays at ${relay}, not a public address`,
+    `Write external-ip into turnserver.conf, the public address for ${relay}.`,
+  );
+}
+
+/**
+ * Return the global address that a server has seen, or "".
+ *
+ * Of the relay's family: a site may have private addresses of IPv4, and global ones of IPv6.
+ */
+function seenFrom(host, wantsV6, all) {
+  const candidates = all.filter((one) => one.server.host === host).flatMap((one) => one.candidates);
+  const seen = candidates.filter((one) => one.type === "srflx").map((one) => one.address);
+  return seen.find((address) => isV6(address) === wantsV6 && isGlobal(address)) ?? "";
+}
+
+function otherRelay({ host }, relay) {
+  const isOther = isV6(host) === isV6(relay) && canonical(host) !== canonical(relay);
+  if (!isAddress(host) || !isOther) return null;
+  return doubt(
+    "other-relay", relay,
+    `the server at ${host} gives relays at ${relay}`,
+    "Is that an address of the same server? If not, correct external-ip in turnserver.conf.",
+  );
+}
