@@ -299,12 +299,22 @@ function noAnswer(result, all) {
   const where = `${host}, ${transport.toUpperCase()} port ${port}`;
   const other = all.find((one) => one !== result && isSamePort(one, result) && answered(one));
   if (other) return answersOther(kind, other.server.kind, where);
+  const advice = "Is the server running? Look for a firewall on the way.";
   return fault(
     "no-answer",
     `no answer from ${where}${answersElsewhere(result, all)}`,
-    "Is the server running? Look for a firewall on the way.",
+    isBare(result, all) ? `${advice} ${POLICY}` : advice,
   );
 }
+
+const POLICY =
+  "This browser gathers no address of its own either, which may be a policy (WebRtcIPHandling in " +
+  "Chromium, media.peerconnection.ice.proxy_only in Firefox), or a network without a default route.";
+
+/** Say whether nothing at all is seen; for STUN a browser is asked for its own addresses, too. */
+const isBare = ({ server, ended }, all) =>
+  server.kind === "stun" && ended === "limit" &&
+  !all.some((one) => one.candidates.length || answered(one));
 
 const isSamePort = ({ server: one }, { server: other }) =>
   ["host", "port", "transport", "secure"].every((key) => one[key] === other[key]);

@@ -246,6 +246,27 @@ def test_each_fault_is_told_without_an_audio_output(running: Stage) -> None:
     assert set(console) <= {ICE_FAILED}
 
 
+SHORT_LIMITS = """
+const native = setTimeout;
+window.setTimeout = (task, ms, ...rest) => native(task, ms / 5, ...rest);
+"""
+POLICY = "This browser gathers no address of its own either, which may be a policy"
+
+
+def test_a_firefox_that_may_use_a_proxy_only_is_told_from_a_firewall(running: Stage) -> None:
+    page = running.serve(
+        8007,
+        webrtc__rtc_configuration=stun_entry(f"stun:{SERVER}:{PORT}"),
+        webrtc__coturn=coturn_entry(),
+    )
+    settings = {"media.peerconnection.ice.proxy_only": True}
+    with firefox(running.own_folder(), running.network.desktop, settings) as browser:
+        stun, turn = cards(outcome(browser, page, SHORT_LIMITS)).values()
+    assert f"No answer from {SERVER}, UDP port {PORT}." in stun
+    assert POLICY in stun
+    assert POLICY not in turn
+
+
 # the page of the example
 
 

@@ -195,6 +195,22 @@ def test_silence_of_stun_is_taken_for_no_nat_only_where_it_can_be_nothing_else(j
     assert "there is no NAT, or no answer" in said
 
 
+def test_a_browser_that_gathers_nothing_at_all_may_be_kept_from_it(judge: Any) -> None:
+    def advice(stun: Dict[str, Any], turn: Dict[str, Any]) -> str:
+        note = judge({**seen("stun:a.example", ended="limit"), **stun}, turn)["notes"][0]
+        assert note["text"] == "STUN fails: no answer from a.example, UDP port 3478."
+        return str(note["advice"])
+
+    silent, firewall = seen("turn:b.example", ended="limit"), "Look for a firewall on the way."
+    assert firewall in advice({}, silent)
+    assert "proxy_only in Firefox" in advice({}, silent)
+    assert advice({"candidates": [HERE]}, silent).endswith(firewall)
+    assert advice({}, relayed("turn:b.example")).endswith(firewall)
+    assert advice({}, {**silent, "errors": error(401)}).endswith(firewall)
+    turn = judge(seen("stun:a.example", ended="limit"), silent)["notes"][1]
+    assert turn["advice"].endswith(firewall)  # once is enough
+
+
 PARTS = ("kind", "secure", "transport", "host", "port", "label")
 
 
