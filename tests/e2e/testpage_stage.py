@@ -30,7 +30,8 @@ OTHER_SECRET = "a-secret-that-coturn-does-not-know"
 PORT, TLS_PORT = 3478, 5349
 NAME = "turn.domain.local"
 GLOBAL, GLOBAL_NAME = "11.0.0.1", "public.domain.local"
-"""The server's address in the whole internet, as it were, and a name for it."""
+"""The server's address in the whole internet, as it were, and a name for it: in .local,
+since in this network Chromium finds no others, whatever they are mapped to."""
 OUTSIDE = "11.0.0.7"
 """The address with which what the browser sends comes there."""
 RESOLVE = f"""import socket
