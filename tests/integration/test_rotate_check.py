@@ -84,7 +84,7 @@ def test_check_shows_neither_a_secret_nor_a_password(rotation: Rotation) -> None
 @pytest.mark.parametrize("protocol", ["turn", "turns"])
 def test_check_asks_every_url_by_its_own_transport(rotation: Rotation, protocol: str) -> None:
     server = rotation.server
-    transports = ["udp", "tcp"] if protocol == "turn" else ["tcp"]
+    transports = ["udp", "tcp"]  # with turns, udp is a warning of `check`, and no more
     rotation.write(
         {
             "coturn_static_auth_secret": OLD,
