@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, NoReturn
@@ -21,6 +22,10 @@ ONE_FIXTURE = [*NO_CLOCK, HealthCheck.function_scoped_fixture]
 """For tests whose fixtures may be the same for every input."""
 settings.register_profile("patient", deadline=None, suppress_health_check=NO_CLOCK)
 settings.load_profile("patient")
+
+# A shell starts what runs in the background with SIGINT ignored, and every program that a test
+# interrupts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def missing(what: str) -> NoReturn:
