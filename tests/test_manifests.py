@@ -118,6 +118,12 @@ def test_a_plain_turn_server_comes_before_a_turns_one(coturn: Any, end: str) -> 
     assert value.endswith(f"@{end}?transport=tcp")
 
 
+def test_a_url_without_a_transport_gives_turn_server_none() -> None:
+    coturn = {name: value for name, value in COTURN.items() if name != "transport"}
+    value = environment(webrtc__coturn=coturn, webrtc__desktop={"turn": True})["TURN_SERVER"]
+    assert value.endswith("@turn.example.org:3478")
+
+
 def test_a_style_that_needs_a_user_needs_one_here_too() -> None:
     coturn = {**COTURN, "username": "pseudonym"}
     with pytest.raises(CredentialError, match="needs a user"):

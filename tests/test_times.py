@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from typing import Iterator
 
 import pytest
 from hypothesis import given
@@ -36,7 +38,10 @@ def test_a_moment_can_be_written_as(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "now", "yesterday", "-5", "1e9", "9" * 30, "٣", "2026-13-05", "12:00", "Z", "2100-01-01"],
+    [
+        *["", "now", "yesterday", "-5", "1e9", "9" * 30, "٣", "2026-13-05", "12:00", "Z"],
+        *["2100-01-01", "1767603600e-9"],
+    ],
 )
 def test_what_is_no_moment_is_said_so(text: str) -> None:
     with pytest.raises(ValueError, match="write a time such as 2026-01-05T09:00:00Z"):
@@ -48,6 +53,23 @@ def test_a_date_without_hyphens_is_not_taken_for_a_day_in_1970(text: str) -> Non
     """With that as the time of a switch, the old secret could go at once."""
     with pytest.raises(ValueError, match="or unix seconds, which have 10 digits"):
         parse_moment(text)
+
+
+@pytest.fixture
+def _far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "XXX-5")  # in POSIX, the sign is that of a way back to UTC
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_far_from_utc")
+def test_the_zone_of_the_machine_does_not_count() -> None:
+    assert time.localtime(MOMENT).tm_hour == 14
+    assert parse_moment("2026-01-05T09:00:00") == MOMENT
+    assert utc_text(MOMENT) == "2026-01-05 09:00:00 UTC"
+    assert iso_text(MOMENT) == "2026-01-05T09:00:00Z"
 
 
 @given(st.integers(0, MAX_MOMENT))
