@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import threading
@@ -17,7 +18,15 @@ from abcwebrtc import operatorlogin
 from abcwebrtc.cli import main
 from abcwebrtc.commands.serve import page_url
 from abcwebrtc.operatorlogin import LINK_SECONDS, SESSION_SECONDS, OperatorLogin
-from support import command, environment, request, running_server, wait_for, write_od_config
+from support import (
+    WAIT,
+    command,
+    environment,
+    request,
+    running_server,
+    wait_for,
+    write_od_config,
+)
 
 LINK = re.compile(r"test page, once within 10 minutes: (\S+)#([A-Za-z0-9_-]{43})\n")
 
@@ -175,6 +184,7 @@ def test_on_a_terminal_a_link_is_printed(tmp_path: Path) -> None:
     try:
         said = b""
         while b"#" not in said or not said.endswith(b"\n"):
+            assert select.select([ours], [], [], WAIT)[0], "no link was printed"
             said += os.read(ours, 4096)
         assert LINK.search(said.decode().replace("\r", ""))
     finally:

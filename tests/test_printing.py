@@ -18,19 +18,19 @@ from support import WAIT, command, environment, write_od_config
 def run_on_a_terminal(*arguments: object, **environ: str) -> str:
     """Return what a command writes to a terminal."""
     ours, theirs = pty.openpty()
-    try:
-        subprocess.run(
-            command(*arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=theirs,
-            env=environment(**{"TERM": "xterm", "NO_COLOR": "", **environ}),
-            timeout=WAIT,
-        )
-        return os.read(ours, 65536).decode()
-    finally:
-        os.close(ours)
-        os.close(theirs)
+    with open(ours, "rb", buffering=0) as terminal:
+        try:
+            subprocess.run(
+                command(*arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=theirs,
+                env=environment(**{"TERM": "xterm", "NO_COLOR": "", **environ}),
+                timeout=WAIT,
+            )
+        finally:
+            os.close(theirs)  # so that a command that printed nothing is not waited for
+        return terminal.read(65536).decode()
 
 
 @pytest.mark.parametrize(
