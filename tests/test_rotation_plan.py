@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 from dataclasses import replace
@@ -12,10 +13,11 @@ from typing import Any, Dict, List
 import pytest
 
 from abcwebrtc import WebRTCConfig
+from abcwebrtc.cli import main
 from abcwebrtc.rotation import Group, groups
-from abcwebrtc.rotationplan import CONF, is_wal, notes, overlap, plan, state
+from abcwebrtc.rotationplan import CONF, PlanStep, is_wal, notes, overlap, plan, state
 from abcwebrtc.secrets import FixedSecrets, Secret
-from rotation_groups import AT, DESKTOP, NEW, OLD, entry, make_groups, options, report
+from rotation_groups import AT, DESKTOP, NEW, OLD, OTHER, entry, make_groups, options, report
 
 OF_ONE = FixedSecrets((Secret(OLD),))
 
@@ -56,6 +58,7 @@ def test_the_old_one_is_taken_after_the_overlap_and_not_before() -> None:
     assert by_name["wait"].not_before == by_name["take"].not_before == moment
     assert "desktops' ttl of 1 day, and 1 minute" in by_name["wait"].text
     assert "2026-01-06 09:01:01 UTC" in by_name["wait"].text
+    assert by_name["wait"].commands[0].endswith(" --since 2026-01-05T09:00:00Z --margin 60")
     assert overlap(group, options(margin=60)) == {
         "browser_ttl": 600,
         "desktop_ttl": 86400,
@@ -72,6 +75,9 @@ def test_turnserver_conf_needs_restarts_that_end_calls() -> None:
     assert not any("turnadmin" in command for step in steps for command in step.commands)
     ends_calls = [step.name for step in steps if "ends every running call" in step.text]
     assert ends_calls == ["give", "take"]
+    assert notes(group, options()) == []
+    (note,) = notes(group, options(coturn=CONF))
+    assert "ends every running call" in note
 
 
 @pytest.mark.parametrize(
@@ -88,10 +94,12 @@ def test_pseudonyms_that_change_are_said(changes: Dict[str, str], said: bool) ->
     assert any("pseudonym_key" in note for note in notes(group, options())) is said
 
 
-def group_of_file(tmp_path: Path) -> Group:
-    (tmp_path / "it's a file").write_text(f"{NEW}\n\n{OLD}\n")
+def group_of_file(
+    tmp_path: Path, text: str = f"{NEW}\n\n{OLD}\n", name: str = "it's a file"
+) -> Group:
+    (tmp_path / name).write_text(text)
     key = "coturn_static_auth_secret"
-    (group,) = make_groups(entry(**{key: ..., key + "_file": "it's a file"}), tmp_path)
+    (group,) = make_groups(entry(**{key: ..., key + "_file": name}), tmp_path)
     return group
 
 
@@ -124,6 +132,28 @@ def test_a_file_is_switched_without_a_restart(tmp_path: Path) -> None:
     assert "patch secret NAME" in switch.instead[0]
 
 
+def test_the_lines_for_a_file_switch_it_and_clean_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "it's a file"
+    found = []
+    for step in plan(group_of_file(tmp_path, OLD), options()):
+        if step.name in ("make", "switch", "clean"):
+            (line,) = step.commands
+            assert main(shlex.split(line)[1:]) == 0
+            found.append(file.read_text().split())
+    new = (tmp_path / "new-secret").read_text().strip()
+    assert found == [[OLD], [new, OLD], [new]]
+
+
+def test_a_key_with_a_dot_is_one_key_to_kubectl(tmp_path: Path) -> None:
+    switch = switch_of(group_of_file(tmp_path, name="turn.secret"))
+    words = shlex.split(switch.instead[0])
+    assert r"jsonpath={.data.turn\.secret}" in words
+    assert words[words.index("--key") + 1] == "turn.secret"
+
+
 def test_a_variable_is_patched_and_pyos_restarted() -> None:
     key = "coturn_static_auth_secret"
     coturn = entry(**{key: ..., key + "_env": "ONE"})
@@ -142,6 +172,22 @@ def test_a_shell_reads_the_old_secret_from_the_file(tmp_path: Path) -> None:
     assert printed.stdout == f"-X|{OLD}|-r|a realm|-b|/a b/db|"
 
 
+def test_every_older_secret_of_a_file_is_taken(tmp_path: Path) -> None:
+    for secrets, lines in (((NEW, OLD, OTHER), [2, 3]), ((NEW, OLD), [2]), ((OLD,), [2])):
+        group = group_of_file(tmp_path, "\n".join(secrets))
+        (take,) = [step for step in plan(group, options()) if step.name == "take"]
+        assert [re.findall(r"sed -n (\d+)p", line) for line in take.commands] == [
+            [str(line)] for line in lines
+        ]
+
+
+def test_an_old_secret_in_no_file_is_written_by_hand() -> None:
+    (group,) = make_groups(entry(NEW, OLD))
+    (take,) = [step for step in plan(group, options()) if step.name == "take"]
+    assert take.commands == ("turnadmin -X OLD -r turn.local -b /var/lib/turn/turndb",)
+    assert take.instead == ()
+
+
 def test_the_name_of_the_od_config_is_quoted(tmp_path: Path) -> None:
     (group,) = make_groups(entry(OLD))
     steps = plan(group, options(od_config="my od.config"))
@@ -156,6 +202,19 @@ def test_an_entry_of_several_is_named_in_the_commands() -> None:
     text = json.dumps([step.as_dict() for step in plan(group, options(entry=2))])
     assert "--entry 2 --new new-secret-2" in text
     assert "rm -f new-secret-2" in text
+
+
+def test_programs_find_all_of_a_step() -> None:
+    step = PlanStep("take", "Do it.", ("one", "two"), "Else:", ("three",), AT)
+    assert step.as_dict() == {
+        "name": "take",
+        "text": "Do it.",
+        "commands": ["one", "two"],
+        "otherwise": "Else:",
+        "instead": ["three"],
+        "not_before": "2026-01-05T09:00:00Z",
+    }
+    assert replace(step, not_before=None).as_dict()["not_before"] is None
 
 
 @pytest.mark.parametrize("coturn", [entry(OLD), entry(NEW, OLD), [entry(NEW, OLD), entry(OLD)]])
