@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import json
 import os
 import traceback
 import warnings
@@ -124,6 +125,7 @@ def test_what_the_api_server_has_set_stays() -> None:
     pod.metadata.uid = "6a1c"
     result = inject_webrtc(pod, configuration(), "ada", NOW)
     assert result.metadata.creation_timestamp == now
+    assert "2026-01-02T03:04:05" in json.dumps(open_object(pod)[0])
     assert result.metadata.uid == "6a1c"
 
 
