@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import subprocess
+import unicodedata
 from pathlib import Path
 from typing import Dict
 
@@ -76,3 +77,11 @@ def test_colour_in_this_process(
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     assert abcwebrtc.printing.coloured("x", "31", Terminal()) == expected
+
+
+def test_what_a_terminal_would_obey_is_shown_as_an_escape() -> None:
+    """Of ASCII and Latin-1, whose control characters are C0 and C1; tabs and ends of lines stay."""
+    for code in range(256):
+        is_control = unicodedata.category(chr(code)) == "Cc" and chr(code) not in "\t\n"
+        expected = f"\\x{code:02x}" if is_control else chr(code)
+        assert abcwebrtc.printing.printable(f"<{chr(code)}>") == f"<{expected}>"
