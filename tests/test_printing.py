@@ -13,7 +13,7 @@ from typing import Dict
 import pytest
 
 import abcwebrtc
-from support import WAIT, command, environment, write_od_config
+from support import WAIT, command, environment, run_command, write_od_config
 
 
 def run_on_a_terminal(*arguments: object, **environ: str) -> str:
@@ -77,6 +77,15 @@ def test_colour_in_this_process(
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     assert abcwebrtc.printing.coloured("x", "31", Terminal()) == expected
+
+
+def test_what_stdout_can_not_encode_is_escaped(tmp_path: Path) -> None:
+    (tmp_path / "zo\u00eb").mkdir()
+    od_config = write_od_config(tmp_path / "zo\u00eb", webrtc__enable=1)
+    result = run_command("check", od_config, env=environment(PYTHONIOENCODING="ascii"))
+    assert result.returncode == 1
+    assert "/zo\\xeb/od.config:2: error: webrtc.enable: " in result.stdout
+    assert "Traceback" not in result.stderr
 
 
 def test_what_a_terminal_would_obey_is_shown_as_an_escape() -> None:
