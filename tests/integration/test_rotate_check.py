@@ -141,17 +141,21 @@ def test_an_address_stays_as_it_is_and_a_name_with_several_becomes_these(
     assert found == {one: [LOOPBACK], several: ["127.0.0.1", "127.0.0.2"]}
 
 
-def test_a_full_quota_is_a_secret_that_is_known(start_turnserver: Start) -> None:
-    server = start_turnserver(OLD, options=["user-quota=1", "verbose"])
+@pytest.mark.parametrize("full", [["user-quota=1"], ["min-port=65300", "max-port=65300"]])
+def test_a_server_that_is_full_knows_the_secret_or_not(
+    start_turnserver: Start, full: List[str]
+) -> None:
+    server = start_turnserver(OLD, options=full)
     uri = IceURI("turn", LOOPBACK, server.port)
     url = minted(server.port, OLD, CHECK_USER)
 
     async def run() -> Any:
         async with allocated(url):
-            one = question(uri, LOOPBACK, Secret(OLD), True, time.time())
-            return await asyncio.to_thread(ask_all, [one], 10)
+            secrets = Secret(OLD), Secret(NEW)
+            asked = [question(uri, LOOPBACK, one, True, time.time()) for one in secrets]
+            return await asyncio.to_thread(ask_all, asked, 10)
 
-    assert asyncio.run(run()) == [Answer(True)]
+    assert asyncio.run(run()) == [Answer(True), Answer(False)]
 
 
 def test_a_server_that_asks_for_no_login_tells_nothing(start_turnserver: Start) -> None:
