@@ -236,14 +236,8 @@ def _warnings(seen: Observation) -> Iterator[Diagnosis]:
             "the server gives relays to anybody, without a login",
             "take no-auth out of turnserver.conf, and write use-auth-secret",
         )
-    if _is_private_relay(seen):
-        yield Diagnosis(
-            WARNING,
-            "private-relay",
-            f"the server at {seen.address} gives relays at {host_of(seen.relayed)}, a private "
-            "address, to which others can't send",
-            "write external-ip into turnserver.conf, the public address for that private one",
-        )
+    if seen.relayed:
+        yield from _relay_elsewhere(seen.address.partition("%")[0], host_of(seen.relayed))
     if seen.alone:
         yield Diagnosis(
             WARNING,
@@ -257,10 +251,25 @@ def _warnings(seen: Observation) -> Iterator[Diagnosis]:
         yield Diagnosis(WARNING, "other-protocol", seen.target.note)
 
 
-def _is_private_relay(seen: Observation) -> bool:
-    """Say whether a server at a public address gives relays at a private one."""
-    if not seen.relayed:
-        return False
-    addresses = (seen.address.partition("%")[0], host_of(seen.relayed))
-    server, relay = map(ipaddress.ip_address, addresses)
-    return server.is_global and not relay.is_global
+def _relay_elsewhere(server: str, relay: str) -> Iterator[Diagnosis]:
+    """Say where a public server gives relays that others may not reach.
+
+    Data between two of its relays arrives all the same: coturn takes its external-ip,
+    also a wrong one, for itself.
+    """
+    here, there = ipaddress.ip_address(server), ipaddress.ip_address(relay)
+    what = f"the server at {server} gives relays at {relay}"
+    if here.is_global and not there.is_global:
+        yield Diagnosis(
+            WARNING,
+            "private-relay",
+            f"{what}, a private address, to which others can't send",
+            "write external-ip into turnserver.conf, the public address for that private one",
+        )
+    elif here.is_global and here.version == there.version and here != there:
+        yield Diagnosis(
+            WARNING,
+            "other-relay",
+            f"{what}, and whether others can send to that can't be told from here",
+            "is that an address of the same server? If not, correct external-ip in turnserver.conf",
+        )

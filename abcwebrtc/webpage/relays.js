@@ -87,7 +87,7 @@ function seenFrom(host, wantsV6, all) {
 
 function otherRelay({ host }, relay) {
   const isOther = isV6(host) === isV6(relay) && canonical(host) !== canonical(relay);
-  if (!isAddress(host) || !isOther) return null;
+  if (!isGlobal(host) || !isOther) return null;
   return doubt(
     "other-relay", relay,
     `the server at ${host} gives relays at ${relay}`,

@@ -31,6 +31,7 @@ from support import WAIT, command, environment, run_command, wait_for, write_od_
 PORT, TLS_PORT = 3478, 5349
 GLOBAL = "9.9.9.9"
 """An address that is public, of the server outside; its relays are at private ones."""
+ELSEWHERE = "9.9.9.10"
 RELAY_PORTS = "49152-65535"
 
 
@@ -126,6 +127,29 @@ def test_relays_at_a_private_address(inside: Probe) -> None:
     report = inside(coturn(GLOBAL))
     assert SERVER in report.only("private-relay", "warning")["message"]
     assert report.results[0]["relayed"].startswith(f"{SERVER}:")
+
+
+def test_relays_at_an_address_of_somebody_else(
+    network: netns.Network, inside: Probe, tmp_path: Path
+) -> None:
+    """It works between relays of one coturn, which takes a wrong external-ip for its own."""
+    lines = [
+        *(f"listening-ip={GLOBAL}", "listening-port=3500", f"relay-ip={SERVER}"),
+        *(f"external-ip={ELSEWHERE}/{SERVER}", "no-cli", "no-tls", "no-dtls", "log-file=stdout"),
+        *(f"pidfile={tmp_path}/pid", f"userdb={tmp_path}/db", "realm=turn.domain.local"),
+        *("use-auth-secret", f"static-auth-secret={SECRET}"),
+    ]
+    (tmp_path / "conf").write_text("\n".join(lines) + "\n")
+    program = require_program("turnserver", "coturn")
+    line = network.outside.command(program, "-c", tmp_path / "conf")
+    process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        wait_for(functools.partial(network.outside.listens, "udp", 3500))
+        message = inside(coturn(f"{GLOBAL}:3500")).only("other-relay", "warning")["message"]
+    finally:
+        process.terminate()
+        process.wait(WAIT)
+    assert f"{GLOBAL} gives relays at {ELSEWHERE}" in message
 
 
 def test_dropped_datagrams(network: netns.Network, inside: Probe) -> None:
