@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
 import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 from typing import Dict
@@ -13,6 +15,7 @@ from typing import Dict
 import pytest
 
 import abcwebrtc
+from abcwebrtc.cli import main
 from support import WAIT, command, environment, run_command, write_od_config
 
 
@@ -86,6 +89,14 @@ def test_what_stdout_can_not_encode_is_escaped(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "/zo\\xeb/od.config:2: error: webrtc.enable: " in result.stdout
     assert "Traceback" not in result.stderr
+
+
+def test_yaml_goes_to_a_stdout_without_an_encoding_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert main(["configmap", str(write_od_config(tmp_path))]) == 0
+    assert "kind: ConfigMap\n" in sys.stdout.getvalue()
 
 
 def test_what_a_terminal_would_obey_is_shown_as_an_escape() -> None:
