@@ -40,6 +40,18 @@ def test_an_ipv6_address_is_looked_up_without_its_brackets(monkeypatch: pytest.M
     assert addresses_of([uri], WAIT) == {uri: ["2001:db8::1"]}
 
 
+def test_ipv6_counts_only_where_the_machine_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the address would be one that never answers. The stand-in is a machine without it."""
+
+    def without_ipv6(host: str, port: Optional[int], flags: int = 0, **_: Any) -> List[Any]:
+        found = ["192.0.2.1"] if flags & socket.AI_ADDRCONFIG else ["192.0.2.1", "2001:db8::1"]
+        return [(socket.AF_UNSPEC, socket.SOCK_DGRAM, 17, "", (one, port)) for one in found]
+
+    monkeypatch.setattr(socket, "getaddrinfo", without_ipv6)
+    uri = IceURI("turn", "turn.domain.local")
+    assert addresses_of([uri], WAIT) == {uri: ["192.0.2.1"]}
+
+
 @pytest.mark.parametrize("host", ["no-such-name.invalid", "a" * 64 + ".invalid"])
 def test_a_name_that_does_not_resolve_has_no_address(host: str) -> None:
     uri = IceURI("turn", host)
