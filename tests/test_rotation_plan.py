@@ -75,6 +75,8 @@ def test_turnserver_conf_needs_restarts_that_end_calls() -> None:
     assert not any("turnadmin" in command for step in steps for command in step.commands)
     ends_calls = [step.name for step in steps if "ends every running call" in step.text]
     assert ends_calls == ["give", "take"]
+    not_before = {step.name: step.not_before for step in steps if step.not_before}
+    assert not_before == dict.fromkeys(["wait", "take"], group.removal(AT, options().margin))
     assert notes(group, options()) == []
     (note,) = notes(group, options(coturn=CONF))
     assert "ends every running call" in note
@@ -145,6 +147,24 @@ def test_the_lines_for_a_file_switch_it_and_clean_it(
             found.append(file.read_text().split())
     new = (tmp_path / "new-secret").read_text().strip()
     assert found == [[OLD], [new, OLD], [new]]
+
+
+def test_the_line_for_turnserver_conf_prints_the_new_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "new-secret").write_text(NEW)
+    (group,) = make_groups(entry(OLD))
+    (give,) = [step for step in plan(group, options(coturn=CONF)) if step.name == "give"]
+    (line,) = give.commands
+    assert main(shlex.split(line)[1:]) == 0
+    assert capsys.readouterr().out == f"static-auth-secret={NEW}\n"
+
+
+@pytest.mark.parametrize("coturn", [entry(NEW, OLD), [entry(NEW, OLD), entry(OLD)]])
+def test_in_the_middle_of_a_rotation_coturn_is_asked_first(coturn: Any) -> None:
+    (group,) = make_groups(coturn)
+    assert plan(group, options(coturn=CONF))[0].commands == ("abcwebrtc rotate check od.config",)
 
 
 def test_a_key_with_a_dot_is_one_key_to_kubectl(tmp_path: Path) -> None:

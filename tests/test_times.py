@@ -101,7 +101,12 @@ def test_a_duration_in_words(seconds: int, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("moment", "text"),
-    [(MOMENT + 5, "in 5 seconds"), (MOMENT - 5, "5 seconds ago"), (MOMENT + 0.5, "now")],
+    [
+        (MOMENT + 5, "in 5 seconds"),
+        (MOMENT + 1, "in 1 second"),
+        (MOMENT + 0.5, "now"),
+        (MOMENT - 5, "5 seconds ago"),
+    ],
 )
 def test_a_moment_seen_from_now(moment: float, text: str) -> None:
     assert relative_text(moment, MOMENT + 0.4) == text
