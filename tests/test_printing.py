@@ -99,6 +99,17 @@ def test_yaml_goes_to_a_stdout_without_an_encoding_too(
     assert "kind: ConfigMap\n" in sys.stdout.getvalue()
 
 
+def test_a_warning_that_nobody_hears_stops_nothing(tmp_path: Path) -> None:
+    od_config = write_od_config(tmp_path, webrtc__enabled=True)
+    line = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command("rotate", "plan", od_config)]
+    result = subprocess.run(
+        line, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=WAIT
+    )
+    assert result.returncode == 0
+    assert b"one secret, no rotation is under way" in result.stdout
+    assert b"warning" not in result.stdout
+
+
 def test_what_a_terminal_would_obey_is_shown_as_an_escape() -> None:
     """Of ASCII and Latin-1, whose control characters are C0 and C1; tabs and ends of lines stay."""
     for code in range(256):
