@@ -158,6 +158,16 @@ def test_a_server_that_is_full_knows_the_secret_or_not(
     assert asyncio.run(run()) == [Answer(True), Answer(False)]
 
 
+@pytest.mark.parametrize("option", ["no-udp-relay", f"alternate-server={LOOPBACK}:3478"])
+def test_a_server_without_a_relay_of_its_own_knows_the_secret_or_not(
+    start_turnserver: Start, option: str
+) -> None:
+    server = start_turnserver(OLD, options=[option])
+    uri = IceURI("turn", LOOPBACK, server.port)
+    asked = [question(uri, LOOPBACK, Secret(one), True, time.time()) for one in (OLD, NEW)]
+    assert ask_all(asked, 10) == [Answer(True), Answer(False)]
+
+
 def test_a_server_that_asks_for_no_login_tells_nothing(start_turnserver: Start) -> None:
     server = start_turnserver(OLD, options=["no-auth=no"])  # turns the login off all the same
     uri = IceURI("turn", LOOPBACK, server.port)
