@@ -273,6 +273,7 @@ def environment(**changes: str) -> Dict[str, str]:
         "PYTHONPATH": str(Path(abcwebrtc.__file__).parent.parent),
         "PYTHONUTF8": "1",
     }
+    env.pop("PYTHONUNBUFFERED", None)  # with it no write is left to fail at exit
     env.update(changes)
     return env
 

@@ -254,17 +254,6 @@ def test_a_closed_stdout_is_no_traceback(tmp_path: Path) -> None:
     check_no_traceback(result.stderr)
 
 
-def test_a_key_that_stdout_can_not_encode_is_no_traceback(tmp_path: Path) -> None:
-    od_config = write_od_config(tmp_path)
-    with open(od_config, "a", encoding="utf-8") as stream:
-        stream.write("webrtc.\u2603: 1\n")
-    env = environment(PYTHONIOENCODING="ascii", PYTHONUTF8="0")
-    result = run_command("check", od_config, env=env)
-    check_no_traceback(result.stderr)
-    assert result.returncode == 0
-    assert "no such entry" in result.stdout
-
-
 def gone_reader() -> int:
     ours, theirs = os.pipe()
     os.close(ours)
