@@ -75,7 +75,10 @@ def check_it_hears_no_other(page: SoundPage, user: str) -> None:
 
 
 def check_it_came_by_relays(page: SoundPage) -> None:
-    """Fail unless both sides used their relay, and next to no packet was lost."""
+    """Fail unless both sides used their relay, and nearly all packets arrived.
+
+    Where something stalls on a busy machine, a burst of them is lost, a quarter of a second or so.
+    """
     found = page.statistics()
     assert (found["local"], found["remote"]) == ("relay", "relay")
-    assert found["received"] > 100 * found["lost"]
+    assert found["received"] > 10 * found["lost"]
