@@ -53,13 +53,17 @@ def coloured(text: str, colour: str, stream: TextIO) -> str:
 
 
 def prepare_output() -> None:
-    """Make printing possible where a stream is closed, or not for all of Unicode."""
+    """Make printing possible where a stream is closed, or not for all of Unicode.
+
+    Lines of stderr are seen at once, also by Python 3.8, which kept them where it is no terminal.
+    """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, for good
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            at_once = True if name == "stderr" else None  # None: as it is
+            stream.reconfigure(errors="backslashreplace", line_buffering=at_once)
 
 
 def print_utf8() -> None:
