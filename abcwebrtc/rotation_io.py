@@ -10,15 +10,16 @@ import functools
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Dict, List, Sequence
 
 from abcwebrtc.coturn import DAY
 from abcwebrtc.credentials import mint_turn_credentials
 from abcwebrtc.probe.attempt import unverified_context
-from abcwebrtc.probe.model import TLS, UDP, Failure, Login, Target
+from abcwebrtc.probe.model import TLS, Failure, Login
 from abcwebrtc.probe.runner import resolve_all
 from abcwebrtc.probe.session import NO_ALLOCATION, Session
+from abcwebrtc.probe.targets import browser_target
 from abcwebrtc.probe.wire import Settings, StepError, Wire
 from abcwebrtc.rotation import Answer
 from abcwebrtc.secrets import Secret
@@ -40,11 +41,11 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Question:
-    """A login for one address of one server."""
+    """A login for one address of one server; its repr hides the login."""
 
     uri: IceURI
     address: str
-    login: Login = field(repr=False)
+    login: Login
 
 
 def question(uri: IceURI, address: str, secret: Secret, with_user: bool, now: float) -> Question:
@@ -60,7 +61,7 @@ def addresses_of(uris: Sequence[IceURI], timeout: float) -> Dict[IceURI, List[st
     A name with several addresses may be several coturns, and each has secrets of
     its own. IPv6 counts where this machine has an IPv6 address.
     """
-    targets = [_target(uri) for uri in uris]
+    targets = [browser_target(uri) for uri in uris]
     found = resolve_all(targets, timeout, socket.AI_ADDRCONFIG)
     return {target.uri: found[target.host][0] for target in targets}
 
@@ -81,21 +82,13 @@ def _ask(settings: Settings, asked: Question) -> Answer:
     Any certificate will do: nothing secret is sent, since a password never travels
     in TURN, and whether the certificate is good is another question.
     """
-    target = _target(asked.uri)
+    target = browser_target(asked.uri)
     try:
         with Wire(target, asked.address, settings) as wire:
             wire.open(settings.trust if target.transport == TLS else None)
             return Answer(Session(wire, asked.login).is_accepted())
     except StepError as error:
         return Answer(None, _reason(error.failure, settings.timeout))
-
-
-def _target(uri: IceURI) -> Target:
-    """Return how to ask a server: turns by TLS over TCP always, as `probe` does.
-
-    Browsers speak no DTLS, and which secrets it knows does not hang on that.
-    """
-    return Target(uri, TLS if uri.scheme == "turns" else uri.transport or UDP)
 
 
 def _reason(failure: Failure, timeout: float) -> str:

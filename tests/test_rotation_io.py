@@ -69,6 +69,7 @@ def saying(data: bytes) -> Iterator[int]:
             connection.sendall(data)
 
     with socket.create_server((LOOPBACK, 0)) as listener:
+        listener.settimeout(WAIT)
         thread = threading.Thread(target=answer)
         thread.start()
         yield listener.getsockname()[1]

@@ -29,10 +29,10 @@ def config_targets(config: WebRTCConfig, user: str) -> List[Target]:
     targets: List[Target] = []
     for server in config.rtc_configuration["iceServers"]:
         uris = static_uris({"iceServers": (server,)})
-        targets += [_browser_target(uri, _static_account(server)) for uri in uris]
+        targets += [browser_target(uri, _static_account(server)) for uri in uris]
     for coturn in config.coturn:
         account = minted_account(coturn, user)
-        targets += [_browser_target(uri, account) for uri in coturn.uris]
+        targets += [browser_target(uri, account) for uri in coturn.uris]
     return list(dict.fromkeys(targets))
 
 
@@ -47,6 +47,14 @@ def minted_account(server: CoturnServer, user: str) -> Account:
 
     mint(0, 2)  # a user that can't be in a username is found before anything is sent
     return Account(mint=mint, secrets=len(secrets), ttl=server.ttl)
+
+
+def browser_target(uri: IceURI, account: Optional[Account] = None) -> Target:
+    """Return how a url is probed; by TLS over TCP where it is to be DTLS, with a note."""
+    is_tls = uri.scheme in ("stuns", "turns")
+    transport = TLS if is_tls else uri.transport or UDP
+    note = _DTLS_NOTE if is_tls and uri.transport == UDP else ""
+    return Target(uri, transport, account if uri.scheme in TURN_SCHEMES else None, note)
 
 
 def environment_targets(environ: Mapping[str, str]) -> List[Target]:
@@ -66,13 +74,6 @@ def environment_targets(environ: Mapping[str, str]) -> List[Target]:
             "or give an od.config that has a server for desktops"
         )
     return targets
-
-
-def _browser_target(uri: IceURI, account: Optional[Account]) -> Target:
-    is_tls = uri.scheme in ("stuns", "turns")
-    transport = TLS if is_tls else uri.transport or UDP
-    note = _DTLS_NOTE if is_tls and uri.transport == UDP else ""
-    return Target(uri, transport, account if uri.scheme in TURN_SCHEMES else None, note)
 
 
 def _static_account(server: Mapping[str, Any]) -> Optional[Account]:
