@@ -143,9 +143,13 @@ def main(
             for table in subjects[name](options.quick):
                 tables.append(table)
                 _show(table, options)
+            continue
         except NotPossibleError as error:
-            print(f"{name}: left out: {error}", file=sys.stderr)
-            status = 1
+            reason = str(error)
+        except ModuleNotFoundError as error:
+            reason = f"{error.name} is missing; python3 tests/run.py installs it"
+        print(f"{name}: left out: {reason}", file=sys.stderr)
+        status = 1
     if options.json:
         found = [table.as_dict() for table in tables]
         print(json.dumps({"machine": machine(), "quick": options.quick, "tables": found}))

@@ -17,6 +17,8 @@ from support import environment
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
+import measure
+import pods
 import scale
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,6 +62,18 @@ def tables() -> Dict[str, List[Dict[str, Any]]]:
     assert found["quick"] is True
     assert re.match(r"Python 3\.\d+\.\d+.*, \d+ processors", found["machine"])
     return {table["title"]: table["rows"] for table in found["tables"]}
+
+
+def test_a_library_that_is_missing_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The README's first example makes a `.venv` too, without what tests need."""
+    for name in ("desktop_pod", "kubernetes_validate"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "kubernetes_validate", None)
+    assert measure.main("", {"pods": pods.tables}, ["--quick"]) == 1
+    said = "pods: left out: kubernetes_validate is missing; python3 tests/run.py installs it\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize(("title", "columns"), RATIOS.items(), ids=list(RATIOS))
