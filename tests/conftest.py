@@ -42,6 +42,9 @@ REFERENCES = sorted(SHARED.glob("od.config.*"))
 REFERENCE_PODS = sorted(SHARED.glob("pyos-*-desktop-pod.json"))
 """Pods that pyos posted, with the sound container; also beside the project's own."""
 
+NEWEST_TURNSERVER = Path(__file__).resolve().parents[1] / "build" / "coturn" / "turnserver"
+"""Of Debian unstable, beside the machine's own one."""
+
 
 def require_program(name: str, package: str) -> str:
     """Return the path of a program, or skip the test and say how to install it."""
@@ -49,6 +52,13 @@ def require_program(name: str, package: str) -> str:
     if path is None:
         missing(f"{name} is not installed; apt-get install {package}")
     return path
+
+
+def newest_turnserver() -> str:
+    """Return the path of the newest coturn, or skip the test and say how to have it."""
+    if not NEWEST_TURNSERVER.exists():
+        missing("the newest coturn is not unpacked; python3 tests/unpack_coturn.py")
+    return str(NEWEST_TURNSERVER)
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
     python3 tests/run.py
 
 It needs nothing but Python 3 and installs the rest into `.venv`. With --apt it
-also installs the Debian packages that tests use, coturn among them, and builds a
-Kubernetes API server; tests of what is not there are skipped. The unit tests run
+also installs the Debian packages that tests use, coturn among them, builds a
+Kubernetes API server, and unpacks the newest coturn; tests of what is not there are
+skipped. The unit tests run
 once more on Python 3.8 and on the newest Python, where these are installed (on 3.8
 with the versions of the libraries that pyos 3.2 has). They run once more, with some
 others, on the lowest versions of all libraries and the schemas of an older
@@ -12,7 +13,7 @@ Kubernetes. The libraries' newest versions are looked up in a list of known
 vulnerabilities, where one answers.
 
 --apt             install Debian packages that are missing (as root, or with sudo), and
-                  build Kubernetes
+                  build Kubernetes and unpack the newest coturn
 --every-python    run the unit tests on each supported Python that is installed
 """
 
@@ -95,8 +96,9 @@ def main() -> int:
     options = parser.parse_args()
     bootstrap.install_debian_packages(DEBIAN_PACKAGES, options.apt)
     venv = bootstrap.make_venv(sys.executable, ROOT / ".venv", "test,lint,fuzz", options.apt).parent
-    if options.apt:  # without it, tests on a real Kubernetes run where it was built before
+    if options.apt:  # without it, tests of these run where they were made before
         run([sys.executable, "tests/build_kubernetes.py", "--apt"])
+        run([sys.executable, "tests/unpack_coturn.py"])
     results = {name: run(command) for name, command in checks(venv).items()}
     results["lowest versions"] = with_lowest(venv / "python", options.apt)
     audited = audit(venv / "python")

@@ -30,11 +30,14 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 def start_turnserver(
     tmp_path: Path, certificate: Certificate
 ) -> Iterator[Callable[..., Turnserver]]:
-    """Return a function that starts a turnserver with these secrets and options."""
-    program = require_program("turnserver", "coturn")
+    """Return a function that starts a turnserver with these secrets and options.
+
+    It is the machine's own, where no other `program` is given, such as `newest_turnserver()`.
+    """
+    installed = require_program("turnserver", "coturn")
     with contextlib.ExitStack() as stack:
 
-        def start(*secrets: str, options: Any = ()) -> Turnserver:
+        def start(*secrets: str, options: Any = (), program: str = installed) -> Turnserver:
             server = Turnserver(program, tmp_path, certificate, secrets, options)
             stack.callback(_finish, server)
             server.wait_until_ready()
