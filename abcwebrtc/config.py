@@ -38,9 +38,10 @@ class WebRTCConfig:
 
     Made by `from_file` or `from_mapping`, which check all that can be checked
     offline; after that nothing is checked again. `warnings` is what is allowed
-    but unwise. `rtc_configuration` and `rtc_constraints` are read-only; see
-    `abcwebrtc.build_rtc_configuration` for an answer to send. `sound` is the
-    ``sound`` entry of ``desktop.pod``, None where od.config has none.
+    but unwise, `notes` is what is good to know and no fault. `rtc_configuration`
+    and `rtc_constraints` are read-only; see `abcwebrtc.build_rtc_configuration` for
+    an answer to send. `sound` is the ``sound`` entry of ``desktop.pod``, None where
+    od.config has none.
     `user_token_key_file` is the file of the public key of pyos's user tokens.
     """
 
@@ -52,6 +53,7 @@ class WebRTCConfig:
     sound: Optional[SoundSettings] = None
     user_token_key_file: Optional[str] = None
     warnings: Tuple[Problem, ...] = ()
+    notes: Tuple[Problem, ...] = ()
     template: Template = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -99,11 +101,13 @@ class WebRTCConfig:
         if not findings.errors:
             _check_together(findings, cls(**fields))
         if findings.errors:
-            raise ConfigError(*findings.errors, warnings=tuple(findings.warnings))
+            raise ConfigError(
+                *findings.errors, warnings=tuple(findings.warnings), notes=tuple(findings.notes)
+            )
         key_file = fields["user_token_key_file"]
         if key_file:
             fields["user_token_key_file"] = os.path.abspath(os.path.join(folder, key_file))
-        return cls(**fields, warnings=tuple(findings.warnings))
+        return cls(**fields, warnings=tuple(findings.warnings), notes=tuple(findings.notes))
 
     @property
     def uris(self) -> List[IceURI]:

@@ -46,11 +46,12 @@ def read_od_config(path: PathLike) -> CheckedFile:
     errors: List[Problem] = []
     try:
         folder = os.path.dirname(os.path.abspath(file))
-        warnings = WebRTCConfig.from_mapping(mapping, folder=folder).warnings
+        config = WebRTCConfig.from_mapping(mapping, folder=folder)
+        warnings = (*config.warnings, *config.notes)
     except ConfigError as error:
         errors = [problem for problem in error.problems if not _is_not_here(problem)]
         missing = [_softened(problem) for problem in error.problems if _is_not_here(problem)]
-        warnings = (*error.warnings, *missing)
+        warnings = (*error.warnings, *error.notes, *missing)
     if errors:
         raise ConfigError(*errors, warnings=warnings)
     return CheckedFile(text, warnings, _has_inline_secret(mapping.get(COTURN)))

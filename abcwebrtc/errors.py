@@ -15,10 +15,11 @@ KeyPath = Tuple[Union[str, int], ...]
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, or unwise, in a configuration.
+    """One thing that is wrong, unwise, or good to know, in a configuration.
 
     `message` says what is wrong and what to write instead. It never quotes a
-    secret. `path` is the key path (``webrtc.coturn[1].ttl``) or empty, `file`
+    secret. `level` is "error", "warning", or "note", which is never a failure.
+    `path` is the key path (``webrtc.coturn[1].ttl``) or empty, `file`
     the name of the file as the caller gave it, `line` counts from 1.
     """
 
@@ -83,12 +84,18 @@ class ProblemsError(AbcWebRTCError, ValueError):
 class ConfigError(ProblemsError):
     """A configuration that can't be used.
 
-    `warnings` holds what was found beside the problems.
+    `warnings` and `notes` hold what was found beside the problems.
     """
 
-    def __init__(self, *problems: Problem, warnings: Tuple[Problem, ...] = ()) -> None:
+    def __init__(
+        self,
+        *problems: Problem,
+        warnings: Tuple[Problem, ...] = (),
+        notes: Tuple[Problem, ...] = (),
+    ) -> None:
         super().__init__(*problems)
         self.warnings = warnings
+        self.notes = notes
 
 
 class ManifestError(ProblemsError):

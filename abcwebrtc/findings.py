@@ -11,7 +11,7 @@ from abcwebrtc.odconfig import OdConfig
 
 
 class Findings:
-    """The errors and warnings found so far in one mapping.
+    """The errors, warnings and notes found so far in one mapping.
 
     When the mapping is an `OdConfig`, each finding has its file and line.
     """
@@ -19,7 +19,9 @@ class Findings:
     def __init__(self, mapping: Mapping[str, Any]) -> None:
         self._config = mapping if isinstance(mapping, OdConfig) else None
         self.errors: List[Problem] = []
-        self.warnings: List[Problem] = list(self._config.warnings) if self._config else []
+        found = self._config.warnings if self._config else ()
+        self.warnings: List[Problem] = [one for one in found if one.level != "note"]
+        self.notes: List[Problem] = [one for one in found if one.level == "note"]
 
     def error(self, path: KeyPath, message: str) -> None:
         """Note an error: the configuration can't be used."""
@@ -28,6 +30,10 @@ class Findings:
     def warn(self, path: KeyPath, message: str) -> None:
         """Note something that is allowed but unwise."""
         self.warnings.append(self._problem(path, message, "warning"))
+
+    def note(self, path: KeyPath, message: str) -> None:
+        """Note something to know, which is no fault, also not where warnings are."""
+        self.notes.append(self._problem(path, message, "note"))
 
     def attempt(self, path: KeyPath, action: Callable[[], Any]) -> Any:
         """Return what `action` returns, or note its `ConfigError` and return None."""

@@ -10,6 +10,7 @@ from typing import Iterable, TextIO
 
 from abcwebrtc.errors import AbcWebRTCError, Problem, ProblemsError
 
+_COLOURS = {"error": "31", "warning": "33", "note": "36"}
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -20,9 +21,17 @@ def printable(text: str) -> str:
 
 def finding_line(problem: Problem, stream: TextIO) -> str:
     """Return ``od.config:399: error: webrtc.coturn.ttl: what is wrong``."""
-    level = coloured(problem.level, "31" if problem.level == "error" else "33", stream)
+    level = coloured(problem.level, _COLOURS[problem.level], stream)
     parts = (problem.place, level, problem.path, problem.message)
     return ": ".join(part for part in parts if part)
+
+
+def findings_count(problems: Iterable[Problem]) -> str:
+    """Return how many findings there are of each level, the worst first: ``1 error, 2 notes``."""
+    levels = [problem.level for problem in problems]
+    numbers = ((levels.count(level), level) for level in _COLOURS)
+    found = [f"{number} {level}{'' if number == 1 else 's'}" for number, level in numbers if number]
+    return ", ".join(found) or "found nothing wrong"
 
 
 def print_error(error: AbcWebRTCError) -> None:
@@ -35,7 +44,7 @@ def print_error(error: AbcWebRTCError) -> None:
 
 
 def print_warnings(problems: Iterable[Problem]) -> None:
-    """Print the warnings of a check on stderr, a line for each."""
+    """Print the warnings and notes of a check on stderr, a line for each."""
     for problem in problems:
         print(finding_line(problem, sys.stderr), file=sys.stderr)
 

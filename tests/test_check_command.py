@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from abcwebrtc import config
+from abcwebrtc.findings import Findings
 from conftest import ONE_FIXTURE
 from support import ENTRIES, run_main, write_od_config
 from test_cli import COMMANDS, COTURN, WEAK
@@ -31,7 +33,7 @@ def test_a_clean_file_is_exit_0_and_its_summary_shows_what_browsers_get(
         "  sound  on\n"
         "  stun   stun:stun.example.org:3478\n"
         "  turn   turn:turn.example.org:3478  (ttl 600 s, username userid)\n"
-        "no errors, no warnings\n"
+        "found nothing wrong\n"
     )
 
 
@@ -39,7 +41,7 @@ def test_the_summary_says_when_sound_is_off(tmp_path: Path, run: Any) -> None:
     changes = {"webrtc__enable": False, "webrtc__coturn": ..., "webrtc__rtc_configuration": ...}
     result = run("check", write_od_config(tmp_path, **changes))
     assert result.status == 0
-    assert result.out == "  sound  off: webrtc.enable is False\nno errors, no warnings\n"
+    assert result.out == "  sound  off: webrtc.enable is False\nfound nothing wrong\n"
 
 
 def test_errors_are_exit_1_each_with_its_line(tmp_path: Path, run: Any) -> None:
@@ -49,7 +51,7 @@ def test_errors_are_exit_1_each_with_its_line(tmp_path: Path, run: Any) -> None:
     lines = result.out.splitlines()
     assert result.status == 1
     assert result.err == ""
-    assert lines[-1] == "3 errors, no warnings"
+    assert lines[-1] == "3 errors"
     assert len(lines) == 4
     for start in ("2: error: webrtc.enable: ", "4: error: webrtc.coturn.ttl: must be 1"):
         assert any(line.startswith(f"{od_config}:{start}") for line in lines)
@@ -61,7 +63,7 @@ def test_warnings_are_exit_0_and_shown_with_the_summary(tmp_path: Path, run: Any
     first, *_, last = result.out.splitlines()
     assert result.status == 0
     assert first.startswith(f"{od_config}:6: warning: webrtc.enabled: no such entry")
-    assert last == "no errors, 1 warning"
+    assert last == "1 warning"
     assert "  sound  on\n" in result.out
 
 
@@ -103,7 +105,7 @@ def test_json_has_every_finding_in_one_shape(tmp_path: Path, run: Any) -> None:
     od_config = str(write_od_config(tmp_path, webrtc__enable=1, webrtc__enabled=True))
     result = run("check", "--json", od_config)
     report = json.loads(result.out)
-    assert list(report) == ["file", "ok", "errors", "warnings"]
+    assert list(report) == ["file", "ok", "errors", "warnings", "notes"]
     assert report["file"] == od_config
     assert report["ok"] is False
     (error,), (warning,) = report["errors"], report["warnings"]
@@ -120,8 +122,46 @@ def test_json_of_a_clean_file(tmp_path: Path, run: Any) -> None:
     od_config = str(write_od_config(tmp_path))
     result = run("check", od_config, "--json")
     assert result.status == 0
-    expected = {"file": od_config, "ok": True, "errors": [], "warnings": []}
+    expected = {"file": od_config, "ok": True, "errors": [], "warnings": [], "notes": []}
     assert json.loads(result.out) == expected
+
+
+@pytest.fixture
+def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An od.config of which there is a note, beside a warning."""
+
+    def parse(findings: Findings, *_: Any) -> None:
+        findings.note(("webrtc.enable",), "is good to know")
+
+    monkeypatch.setattr(config, "_warn_unknown", parse)
+    return write_od_config(tmp_path, **WEAK)
+
+
+@pytest.mark.parametrize("options", [[], ["--strict"]], ids=str)
+def test_a_note_is_shown_and_never_a_failure(run: Any, noted: Path, options: List[str]) -> None:
+    result = run("check", *options, noted)
+    assert f"{noted}:2: note: webrtc.enable: is good to know\n" in result.out
+    assert result.out.endswith("1 warning, 1 note\n")
+    assert result.status == (1 if options else 0)  # for the warning
+
+
+def test_json_has_notes_of_their_own(run: Any, noted: Path) -> None:
+    report = json.loads(run("check", "--json", noted).out)
+    (note,) = report["notes"]
+    assert (note["level"], note["line"], note["path"]) == ("note", 2, "webrtc.enable")
+    assert [warning["level"] for warning in report["warnings"]] == ["warning"]
+
+
+def test_a_note_stands_beside_an_error(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse(findings: Findings, *_: Any) -> None:
+        findings.note(("webrtc.coturn",), "is good to know")
+
+    monkeypatch.setattr(config, "_warn_unknown", parse)
+    result = run("check", "--strict", write_od_config(tmp_path, webrtc__enable=1))
+    assert result.status == 1
+    assert result.out.endswith("1 error, 1 note\n")
 
 
 @pytest.mark.parametrize(

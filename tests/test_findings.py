@@ -53,6 +53,21 @@ def test_the_warnings_of_the_file_come_first_and_stay_as_they_are():
     assert len(config.warnings) == 1
 
 
+def test_a_note_is_no_warning():
+    findings = Findings({})
+    findings.note(("webrtc.enable",), "is good to know")
+    assert findings.notes == [Problem("is good to know", "webrtc.enable", level="note")]
+    assert findings.warnings == findings.errors == []
+
+
+def test_the_notes_of_the_file_are_notes():
+    config = parse_od_config(TEXT, "some.config")
+    config.warnings = (Problem("to know", level="note"), Problem("unwise", level="warning"))
+    findings = Findings(config)
+    assert [problem.message for problem in findings.notes] == ["to know"]
+    assert [problem.message for problem in findings.warnings] == ["unwise"]
+
+
 def test_an_attempt_returns_what_the_action_returns():
     findings = Findings({})
     assert findings.attempt(("a",), lambda: 7) == 7

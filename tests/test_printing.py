@@ -10,12 +10,14 @@ import subprocess
 import sys
 import unicodedata
 from pathlib import Path
-from typing import Dict
+from typing import Dict, List
 
 import pytest
 
 import abcwebrtc
 from abcwebrtc.cli import main
+from abcwebrtc.errors import Problem
+from abcwebrtc.printing import finding_line, findings_count
 from support import WAIT, command, environment, run_command, write_od_config
 
 
@@ -52,6 +54,30 @@ def test_colour_is_for_terminals_that_want_it(
     assert ("\033" in shown) is coloured
     shown = run_on_a_terminal("mint", od_config, **environ)
     assert ("\033[31merror\033[0m: webrtc.enable: " in shown) is coloured
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        ([], "found nothing wrong"),
+        (["note"], "1 note"),
+        (["warning", "error", "warning"], "1 error, 2 warnings"),
+        (["note", "warning", "note", "error", "error"], "2 errors, 1 warning, 2 notes"),
+    ],
+    ids=str,
+)
+def test_the_count_of_findings_names_what_there_is(levels: List[str], said: str) -> None:
+    assert findings_count(Problem("it", level=level) for level in levels) == said
+
+
+@pytest.mark.parametrize(("level", "colour"), [("error", 31), ("warning", 33), ("note", 36)])
+def test_each_level_has_a_colour_of_its_own(level: str, colour: int) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    line = finding_line(Problem("it", "here", level=level), Terminal())
+    assert line == f"\033[{colour}m{level}\033[0m: here: it"
 
 
 def test_json_is_never_coloured(tmp_path: Path) -> None:

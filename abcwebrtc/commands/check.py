@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Optional, Sequence, Tuple
+from typing import Optional, Tuple
 
 from abcwebrtc.commands import FAILED, OK
 from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
-from abcwebrtc.printing import finding_line
+from abcwebrtc.printing import finding_line, findings_count
 
 NAME, SUMMARY = "check", "say what is wrong in an od.config"
 DESCRIPTION = """\
@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the findings; fail when there is an error."""
-    config, errors, warnings = _findings(options.od_config)
+    config, found = _findings(options.od_config)
+    errors, warnings, notes = (_of_level(found, level) for level in ("error", "warning", "note"))
     failed = bool(errors or (options.strict and warnings))
     if options.json:
         report = {
@@ -37,25 +38,28 @@ def run(options: argparse.Namespace) -> int:
             "ok": not failed,
             "errors": [problem.as_dict() for problem in errors],
             "warnings": [problem.as_dict() for problem in warnings],
+            "notes": [problem.as_dict() for problem in notes],
         }
         print(json.dumps(report, indent=2))
         return FAILED if failed else OK
-    for problem in sorted((*errors, *warnings), key=lambda problem: problem.line or 0):
+    for problem in sorted((*errors, *warnings, *notes), key=lambda problem: problem.line or 0):
         print(finding_line(problem, sys.stdout))
     if config:
         print(_summary(config))
-    print(f"{_count(len(errors), 'error')}, {_count(len(warnings), 'warning')}")
+    print(findings_count(found))
     return FAILED if failed else OK
 
 
-def _findings(
-    path: str,
-) -> Tuple[Optional[WebRTCConfig], Sequence[Problem], Sequence[Problem]]:
+def _findings(path: str) -> Tuple[Optional[WebRTCConfig], Tuple[Problem, ...]]:
     try:
         config = WebRTCConfig.from_file(path)
     except ConfigError as error:
-        return None, error.problems, error.warnings
-    return config, (), config.warnings
+        return None, (*error.problems, *error.warnings, *error.notes)
+    return config, (*config.warnings, *config.notes)
+
+
+def _of_level(found: Tuple[Problem, ...], level: str) -> Tuple[Problem, ...]:
+    return tuple(problem for problem in found if problem.level == level)
 
 
 def _summary(config: WebRTCConfig) -> str:
@@ -66,7 +70,3 @@ def _summary(config: WebRTCConfig) -> str:
         detail = f"  (ttl {server.ttl} s, username {server.username})" if server else ""
         rows.append((url.partition(":")[0], url + detail))
     return "\n".join(f"  {name:<7}{value}" for name, value in rows)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"

@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     names = server_names(server_uris(config)) if options.resolve else []
     addresses = {name: resolve(name) for name in names}
     policy = network_policy(config, policy_options, addresses, time.time())
-    print_warnings(config.warnings)
+    print_warnings((*config.warnings, *config.notes))
     for warning in policy.warnings:
         warn(warning)
     if options.json:

@@ -42,7 +42,7 @@ def rotated_groups(options: argparse.Namespace) -> List[Group]:
     mapping = load_od_config(options.od_config)
     folder = os.path.dirname(os.path.abspath(options.od_config))
     config = WebRTCConfig.from_mapping(mapping, folder=folder)
-    print_warnings(config.warnings)
+    print_warnings((*config.warnings, *config.notes))
     if not config.coturn:
         message = "there is no coturn server, so there is no secret to change"
         raise ConfigError(Problem(message, COTURN, options.od_config))

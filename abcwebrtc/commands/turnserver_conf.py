@@ -20,7 +20,7 @@ from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem, format_path
 from abcwebrtc.iceservers import static_uris
 from abcwebrtc.odconfig import OdConfig, load_od_config
 from abcwebrtc.peerranges import Network, Range, denied_ranges, range_of
-from abcwebrtc.printing import finding_line, print_warnings, warn
+from abcwebrtc.printing import finding_line, findings_count, print_warnings, warn
 from abcwebrtc.secretfiles import take_access
 from abcwebrtc.turnserver import (
     RELAY_PORTS,
@@ -108,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
         return _check(options)
     mapping, config = _load(options)
     relay = _choose(config, options)
-    print_warnings(config.warnings)
+    print_warnings((*config.warnings, *config.notes))
     places = [
         i for i, server in enumerate(config.coturn) if any(server is s for s in relay.servers)
     ]
@@ -258,16 +258,17 @@ def _check(options: argparse.Namespace) -> int:
     try:
         found = _findings(options)
     except ConfigError as error:
-        found = error.problems + error.warnings
+        found = error.problems + error.warnings + error.notes
     errors = [problem for problem in found if problem.level == "error"]
-    warnings = [problem for problem in found if problem.level != "error"]
+    warnings = [problem for problem in found if problem.level == "warning"]
+    notes = [problem for problem in found if problem.level == "note"]
     failed = bool(errors or (options.strict and warnings))
     if options.json:
-        print(json.dumps(_report(options.check, not failed, errors, warnings), indent=2))
+        print(json.dumps(_report(options.check, not failed, errors, warnings, notes), indent=2))
     else:
         for problem in found:
             print(finding_line(problem, sys.stdout))
-        print(f"{_count(len(errors), 'error')}, {_count(len(warnings), 'warning')}")
+        print(findings_count(found))
     return FAILED if failed else OK
 
 
@@ -280,18 +281,19 @@ def _findings(options: argparse.Namespace) -> Tuple[Problem, ...]:
 
 
 def _report(
-    file: str, ok: bool, errors: Sequence[Problem], warnings: Sequence[Problem]
+    file: str,
+    ok: bool,
+    errors: Sequence[Problem],
+    warnings: Sequence[Problem],
+    notes: Sequence[Problem],
 ) -> Dict[str, Any]:
     return {
         "file": file,
         "ok": ok,
         "errors": [problem.as_dict() for problem in errors],
         "warnings": [problem.as_dict() for problem in warnings],
+        "notes": [problem.as_dict() for problem in notes],
     }
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 
 def _read_conf(path: str) -> bytes:
