@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any, Callable, Iterable, List, Mapping, Tuple
+from typing import Any, Callable, Iterable, List, Mapping, Optional, Tuple
 
 from abcwebrtc.errors import ConfigError, KeyPath, Problem, format_path
 from abcwebrtc.ini import shown
 from abcwebrtc.odconfig import OdConfig
+
+_NEAR = 0.79
+"""How alike a key and its misspelling are, from 0 to 1: enabel and enable are 0.83."""
 
 
 class Findings:
@@ -50,6 +53,13 @@ class Findings:
             if key not in known:
                 self.error((*path, _shown(key)), "no such key; " + suggestion(key, known))
 
+    def misspelt_keys(self, path: KeyPath, given: Iterable[Any], known: Tuple[str, ...]) -> None:
+        """Warn of each key that looks like a known one misspelt; others are somebody else's."""
+        for key in given:
+            right = misspelling(key, known)
+            if right:
+                self.warn((*path, key), f"is passed over; did you mean '{right}'?")
+
     def _problem(self, path: KeyPath, message: str, level: str) -> Problem:
         if self._config is None:
             return Problem(message, format_path(path), level=level)
@@ -67,6 +77,21 @@ def suggestion(key: Any, known: Tuple[str, ...]) -> str:
     if near:
         return f"did you mean '{lower[near[0]]}'?"
     return "the keys are " + ", ".join(known)
+
+
+def misspelling(key: Any, known: Tuple[str, ...]) -> Optional[str]:
+    """Return the known key that another one is a misspelling of, None for any other word."""
+    if key in known or not isinstance(key, str):
+        return None
+    import difflib
+
+    letters = {_letters(name): name for name in known}
+    near = difflib.get_close_matches(_letters(key), letters, 1, _NEAR)
+    return letters[near[0]] if near else None
+
+
+def _letters(key: str) -> str:
+    return "".join(filter(str.isalnum, key)).lower()
 
 
 def kind(value: Any) -> str:

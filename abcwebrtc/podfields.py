@@ -51,8 +51,9 @@ def check_resources(findings: Findings, path: KeyPath, value: Any) -> Frozen:
         findings.error(path, f"must be a dict such as {right}, not {kind(value)}")
         return None
     before = len(findings.errors)
-    findings.unknown_keys(path, value, GROUPS)
-    sizes = {key: _sizes(findings, (*path, key), value[key]) for key in GROUPS if key in value}
+    findings.misspelt_keys(path, value, GROUPS)
+    value = {key: value[key] for key in GROUPS if value.get(key) is not None}
+    sizes = {key: _sizes(findings, (*path, key), value[key]) for key in value}
     for name, size in sizes.get("requests", {}).items():
         if size > sizes.get("limits", {}).get(name, size):
             message = "is more than the limit, which Kubernetes refuses"
@@ -63,13 +64,17 @@ def check_resources(findings: Findings, path: KeyPath, value: Any) -> Frozen:
 def check_security_context(findings: Findings, path: KeyPath, value: Any) -> Frozen:
     """Return a container's securityContext; errors go to `findings`.
 
+    What Kubernetes has on no container, such as ``supplementalGroups`` of a pod's,
+    is left out, as the API server does.
     A user or group may be pyos's ``{{ uidNumber }}`` or ``{{ gidNumber }}``.
     """
     if value is None:
         return None
     before = len(findings.errors)
     _check(findings, path, value, SECURITY_CONTEXT)
-    return None if len(findings.errors) > before else freeze(findings, path, value)
+    if len(findings.errors) > before:
+        return None
+    return freeze(findings, path, _only(value, SECURITY_CONTEXT))
 
 
 def _sizes(findings: Findings, path: KeyPath, value: Any) -> Dict[str, Decimal]:
@@ -120,10 +125,17 @@ def _check_dict(findings: Findings, path: KeyPath, value: Any, shape: Mapping[st
     if not isinstance(value, Mapping):
         findings.error(path, f"must be a dict, not {kind(value)}")
         return
-    findings.unknown_keys(path, value, tuple(shape))
-    for key in value:
-        if key in shape:
+    findings.misspelt_keys(path, value, tuple(shape))
+    for key in shape:
+        if value.get(key) is not None:
             _check(findings, (*path, key), value[key], shape[key])
+
+
+def _only(value: Any, shape: Any) -> Any:
+    """Return what of a value has a place in the shape."""
+    if not isinstance(shape, Mapping):
+        return value
+    return {key: _only(value[key], shape[key]) for key in shape if value.get(key) is not None}
 
 
 def _check_id(findings: Findings, path: KeyPath, value: Any) -> None:

@@ -24,10 +24,9 @@ KEYS = (
     "resources",
     "securityContext",
     "imagePullSecrets",
+    "volumes",
 )
-UNUSED_KEYS = ("waitportbin", "secrets_requirement", "lifecycle", "command")
-"""Keys that other entries of ``desktop.pod`` have, and sound has no use for."""
-
+"""The keys that abcwebrtc uses. pyos has others, and passes over what it does not know."""
 PULL_POLICIES = ("IfNotPresent", "Always", "Never")
 EVERYBODY = "all"
 
@@ -48,6 +47,8 @@ class SoundSettings:
     `images` is by the name of a user's label, 'default' for all others.
     `tcp_port` is that of PulseAudio. `resources` and `security_context` are as
     in the Kubernetes API, read-only. `pull_secrets` are names of Secrets.
+    `volumes` are names of volumes such as "tmp", "home" and "log", which od.config
+    has from abcdesktop 4.3 on, None where it has none.
     """
 
     enable: bool = False
@@ -59,6 +60,7 @@ class SoundSettings:
     resources: Frozen = None
     security_context: Frozen = None
     pull_secrets: Tuple[str, ...] = ()
+    volumes: Optional[Tuple[str, ...]] = None
 
     def is_for(self, labels: Collection[str]) -> bool:
         """Say whether a user with these labels gets sound, as pyos decides it.
@@ -81,13 +83,14 @@ def parse_sound(findings: Findings, mapping: Mapping[str, Any]) -> Optional[Soun
     if pod is None:
         return None
     if not isinstance(pod, Mapping):
-        findings.error((DESKTOP_POD,), f"must be a dict, not {kind(pod)}")
+        findings.warn((DESKTOP_POD,), f"must be a dict, not {kind(pod)}: pyos makes no pod of it")
         return None
     entry = pod.get(SOUND)
     if entry is None:
         return None
     if not isinstance(entry, Mapping):
-        findings.error(PATH, f"must be a dict, not {kind(entry)}")
+        message = f"is {kind(entry)}, so pyos gives desktops no sound; write a dict"
+        findings.warn(PATH, message)
         return None
     return _Parser(findings, entry).parse()
 
@@ -102,7 +105,7 @@ class _Parser:
     def parse(self) -> Optional[SoundSettings]:
         """Return the settings, or None when there are errors."""
         before = len(self._findings.errors)
-        self._check_keys()
+        self._findings.misspelt_keys(PATH, self._entry, KEYS)
         enable = self._enable()
         permit, deny = self._acl(enable)
         settings = SoundSettings(
@@ -117,18 +120,12 @@ class _Parser:
                 self._findings, (*PATH, "securityContext"), self._entry.get("securityContext")
             ),
             self._pull_secrets(),
+            self._volumes(),
         )
         return None if len(self._findings.errors) > before else settings
 
     def _error(self, key: str, message: str) -> None:
         self._findings.error((*PATH, key), message)
-
-    def _check_keys(self) -> None:
-        known = [key for key in self._entry if key not in UNUSED_KEYS]
-        self._findings.unknown_keys(PATH, known, KEYS)
-        for key in UNUSED_KEYS:
-            if key in self._entry:
-                self._findings.warn((*PATH, key), "has no effect on the sound container")
 
     def _enable(self) -> bool:
         enable = self._entry.get("enable", False)
@@ -147,14 +144,14 @@ class _Parser:
             message = f"must be a dict such as {{ 'permit': [ 'all' ] }}, not {kind(acl)}"
             self._findings.error(path, message)
             return (), ()
-        self._findings.unknown_keys(path, acl, ("permit", "deny"))
-        if enable and acl.get("permit", []) == []:
+        self._findings.misspelt_keys(path, acl, ("permit", "deny"))
+        if enable and not acl.get("permit"):
             message = "permits nobody, so nobody gets sound; write 'permit': [ 'all' ]"
             self._findings.warn(path, message)
         return self._names(path, acl, "permit"), self._names(path, acl, "deny")
 
     def _names(self, path: KeyPath, acl: Mapping[Any, Any], key: str) -> Tuple[str, ...]:
-        names = acl.get(key, [])
+        names = acl.get(key) or ()
         if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
             return tuple(names)
         self._findings.error((*path, key), "must be a list of names of labels, such as [ 'all' ]")
@@ -209,6 +206,8 @@ class _Parser:
         if items is None:
             return ()
         right = "[ { 'name': 'name-of-a-secret' } ]"
+        if isinstance(items, Mapping):  # as pyos puts it on the container
+            items = [items]
         if not isinstance(items, (list, tuple)):
             self._findings.error(path, f"must be a list such as {right}, not {kind(items)}")
             return ()
@@ -220,3 +219,13 @@ class _Parser:
             else:
                 self._findings.error((*path, index), f"is not the name of a Secret; write {right}")
         return tuple(names)
+
+    def _volumes(self) -> Optional[Tuple[str, ...]]:
+        names = self._entry.get("volumes")
+        if names is None:
+            return None
+        if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
+            return tuple(names)
+        message = "is passed over: it is no list of names of volumes, such as [ 'tmp', 'home' ]"
+        self._findings.warn((*PATH, "volumes"), message)
+        return None
