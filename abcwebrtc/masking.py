@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Iterator, List, Set, Tuple
 from abcwebrtc.desktop import TURN_SERVER
 
 _SECRET_NAME = re.compile(
-    rf"cookie|pass|pwd|secret|token|cred|key|auth|last-applied|{TURN_SERVER}", re.IGNORECASE
+    rf"cookie|pass|pwd|secret|token|cred|key|auth|salt|last-applied|{TURN_SERVER}", re.IGNORECASE
 )
 _SECRET_KINDS = {"Secret": ("data", "stringData"), "ConfigMap": ("data", "binaryData")}
 """ConfigMaps too: an od.config has the static secret in it."""

@@ -16,8 +16,9 @@ from abcwebrtc.desktop import STUN_SERVER, TURN_SERVER
 from abcwebrtc.errors import KeyPath, ManifestError, Problem, format_path
 from abcwebrtc.manifests import stun_server, turn_server
 from abcwebrtc.poddata import Data
+from abcwebrtc.podnames import find_sound
 from abcwebrtc.podobjects import open_object
-from abcwebrtc.soundcontainer import find_sound, put_sound
+from abcwebrtc.soundcontainer import put_sound
 
 _log = logging.getLogger(__name__)
 Pod = TypeVar("Pod")
@@ -155,7 +156,8 @@ class _Injection:
         settings = self._config.sound
         if settings and settings.is_for(labels):
             put_sound(self._pod, settings, labels, self._user)
-        index = find_sound(self._pod)
+        images = tuple(settings.images.values()) if settings else ()
+        index = find_sound(self._pod, images, self._user)
         if settings and not settings.is_for(labels):
             if index is not None:
                 message = "is left as it is, though od.config gives this user no sound"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from typing import Any, Collection, Dict, Iterator, List, Optional
 
 from abcwebrtc.errors import ManifestError
 from abcwebrtc.plain import thaw
 from abcwebrtc.poddata import (
-    CONTAINERS,
     Data,
     all_containers,
     append_missing,
@@ -18,17 +16,12 @@ from abcwebrtc.poddata import (
     set_variable,
 )
 from abcwebrtc.podfields import PLACEHOLDER
+from abcwebrtc.podnames import desktop_container, find_sound, sound_name, sound_position
 from abcwebrtc.sound import SoundSettings
 
 LABEL = "service_sound"
 SERVICE = {"name": "ABCDESKTOP_SERVICE_sound", "value": "enabled"}
 POD_IP = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
-MAX_NAME = 63
-"""Characters in the name of a container: an RFC 1123 label."""
-
-_AFTER_SOUND = ("h-", "f-", "o-", "r-")
-"""What comes after sound in pyos's order: ssh, the file server, the holder of storage, rdp."""
-_PYOS_NAME = re.compile(r"[xchfor]-(?P<owner>.+)")
 
 _VOLUMES = tuple(
     map(re.compile, (r"auth-localaccount(-.*)?|localaccount(-.*)?", "tmp", "home(-.*)?", "log"))
@@ -36,29 +29,15 @@ _VOLUMES = tuple(
 _IDS = {"uidNumber": "runAsUser", "gidNumber": "runAsGroup"}
 
 
-def find_sound(pod: Data) -> Optional[int]:
-    """Return the index of the sound container in `all_containers`, None where there is none.
-
-    pyos calls it ``s-<provider>-<userid>``. It may be a sidecar: an init
-    container that is always restarted.
-    """
-    for index, (path, container) in enumerate(all_containers(pod)):
-        if path[:2] != CONTAINERS and container.get("restartPolicy") != "Always":
-            continue
-        if container["name"].startswith("s-") or container["name"] == "sound":
-            return index
-    return None
-
-
 def put_sound(
     pod: Data, settings: SoundSettings, labels: Collection[str], user: Optional[str]
 ) -> None:
     """Give a pod the sound container, or bring the one that it has up to date."""
-    index = find_sound(pod)
+    index = find_sound(pod, tuple(settings.images.values()), user)
     if index is None:
-        index = _position(pod)
-        new: Data = {"name": _name(pod, user), "imagePullPolicy": "", "image": ""}
-        new["env"] = copy_data(_desktop(pod).get("env") or [])
+        index = sound_position(pod)
+        new: Data = {"name": sound_name(pod, user), "imagePullPolicy": "", "image": ""}
+        new["env"] = copy_data(desktop_container(pod).get("env") or [])
         containers(pod).insert(index, new)
     sound = all_containers(pod)[index][1]
     _update(pod, sound, settings, labels)
@@ -101,34 +80,6 @@ def _put_pull_secrets(pod: Data, container: Data, settings: SoundSettings) -> No
         append_missing(pod["spec"], "imagePullSecrets", secrets, "name")
 
 
-def _position(pod: Data) -> int:
-    names = [container["name"] for container in containers(pod)]
-    later = [i for i, name in enumerate(names) if name.startswith(_AFTER_SOUND)]
-    return later[0] if later else len(names)
-
-
-def _name(pod: Data, user: Optional[str]) -> str:
-    """Return the name as pyos would: that of its other containers, with an s."""
-    owners = [_PYOS_NAME.fullmatch(container["name"]) for container in containers(pod)]
-    owner = next((match.group("owner") for match in owners if match), None)
-    if owner is None:
-        metadata = pod.get("metadata") or {}
-        parts = (user, metadata.get("name"))
-        owner = "-".join(part for part in parts if isinstance(part, str) and part) or "desktop"
-    text = re.sub("[^a-z0-9-]", "-", f"s-{owner}".lower())
-    name = text[:MAX_NAME].rstrip("-")
-    name = name if name != "s" else "s-desktop"  # of which `find_sound` knows that it is sound
-    taken = {container["name"] for _, container in all_containers(pod)}
-    others = (f"{name[: MAX_NAME - 4]}-{number}" for number in itertools.count(2))
-    return name if name not in taken else next(other for other in others if other not in taken)
-
-
-def _desktop(pod: Data) -> Data:
-    """Return the desktop's own container: pyos's ``x-``, else the first one."""
-    found = containers(pod)
-    return next((c for c in found if c["name"].startswith("x-")), found[0] if found else {})
-
-
 def _mounts(pod: Data) -> List[Data]:
     """Return a mount of each volume that sound needs, as another container has it."""
     volumes = [volume["name"] for volume in pod["spec"].get("volumes") or ()]
@@ -145,7 +96,7 @@ def _mounts(pod: Data) -> List[Data]:
 
 def _all_mounts(pod: Data) -> Iterator[Data]:
     """Yield all mounts, those of the desktop's own container first."""
-    for container in [_desktop(pod), *(container for _, container in all_containers(pod))]:
+    for container in [desktop_container(pod), *(container for _, container in all_containers(pod))]:
         yield from (mount for mount in container.get("volumeMounts") or () if mount is not None)
 
 

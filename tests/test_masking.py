@@ -51,6 +51,7 @@ NAMES = [
         "KEY_PEM",
     ],
     *["AUTH_TOKEN", "client-secret", "AWS_CREDENTIALS", "CREDS", "Authorization", "BASIC_AUTH"],
+    "SALT",
     "kubectl.kubernetes.io/last-applied-configuration",
 ]
 FIELDS = ["password", "domainPassword", "passphrase", "accessToken", "clientSecret", "accountKey"]

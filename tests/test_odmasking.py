@@ -140,6 +140,27 @@ def test_that_a_secret_is_empty_is_shown() -> None:
     assert Masker().mask(text) == text
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("secret", "passwd", "passphrase", "bindpass", "pwd", "credential", "token", "cookie"),
+        *("pseudonym", "private", "salt", "api_key", "apikey", "SALT", "hash_salt", "x-token"),
+    ],
+)
+def test_each_word_of_a_secret_hides_what_it_names(name: str) -> None:
+    """None of these names has two of the words, so that each is needed."""
+    masker = Masker()
+    masker.learn(f"[global]\nx: {{ '{name}': 'hunter2' }}\n")
+    assert masker.mask(f"x: {{ '{name}': 'another' }}") == f"x: {{ '{name}': '***2' }}"
+    assert masker.mask("it said hunter2") == "it said ***1"
+
+
+@pytest.mark.parametrize("name", ["jwt_token_user", "passthrough", "key", "keyboard", "hotkeys"])
+def test_a_name_that_only_looks_like_one_hides_nothing(name: str) -> None:
+    text = f"x: {{ '{name}': 'harmless' }}"
+    assert Masker().mask(text) == text
+
+
 def test_a_log_line_is_masked() -> None:
     masker = Masker()
     masker.learn("x: { 'password': 'hunter2' }")

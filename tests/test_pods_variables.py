@@ -85,6 +85,50 @@ def test_a_value_from_elsewhere_is_left_and_reported(
     assert f"{name} is left as it is" in caplog.text
 
 
+PLAIN = {"name": "STUN_SERVER", "value": "stun://old"}
+EMPTY = {"name": "STUN_SERVER", "value": ""}
+NO_STUN = configuration(webrtc__rtc_configuration=..., webrtc__coturn=...)
+
+
+def injected(*env: Any, **options: Any) -> Any:
+    """Return STUN_SERVER of a container that had these variables, and the notes."""
+    pod = {"kind": "Pod", "spec": {"containers": [{"name": "x-ada", "env": list(env)}]}}
+    prepared = prepare_pod(pod, options.get("config", configuration(desktop__pod=...)), "ada", NOW)
+    found = prepared.pod["spec"]["containers"][0]["env"]
+    return [item for item in found if item["name"] == "STUN_SERVER"], list(map(str, prepared.notes))
+
+
+def test_the_last_of_two_variables_counts_and_may_come_from_elsewhere() -> None:
+    """Kubernetes takes the last one of a name, and leaves the others out."""
+    other = from_secret("STUN_SERVER")
+    values, notes = injected(PLAIN, other)
+    assert values == [PLAIN, other]
+    assert notes[0].startswith("spec.containers[0].env[1]: STUN_SERVER is left as it is")
+    assert injected(other, PLAIN) == ([STUN], [])
+
+
+def test_the_last_of_two_variables_is_the_one_that_was_put_before() -> None:
+    config = configuration(turn=True)
+    once = prepare_pod(desktop_pod(), config, "ada", NOW)
+    pod = copy.deepcopy(once.pod)
+    sound_of(pod)["env"].insert(0, {"name": "TURN_SERVER", "value": "turn://old"})
+    again = prepare_pod(pod, config, "ada", NOW)
+    assert (again.secret, again.notes) == (once.secret, ())
+    (found,) = [item for item in sound_of(again.pod)["env"] if item["name"] == "TURN_SERVER"]
+    assert found == variable(sound_of(once.pod), "TURN_SERVER")
+
+
+def test_the_last_of_two_variables_counts_where_one_is_empty() -> None:
+    """An empty one breaks webrtcbin's pipeline only where it is the one that counts."""
+    values, notes = injected(PLAIN, EMPTY, config=NO_STUN)
+    assert values == []
+    assert "STUN_SERVER is taken away" in notes[0]
+    assert injected(EMPTY, PLAIN, config=NO_STUN) == ([EMPTY, PLAIN], [])
+    other = from_secret("STUN_SERVER")
+    assert injected(EMPTY, other, config=NO_STUN) == ([EMPTY, other], [])
+    assert injected(other, EMPTY, config=NO_STUN)[0] == []
+
+
 def test_empty_variables_are_taken_away_where_there_is_nothing_to_put() -> None:
     pod = desktop_pod()
     for container in pod["spec"]["containers"]:

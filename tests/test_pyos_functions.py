@@ -116,6 +116,9 @@ class TestConfigure:
             current_config()
 
 
+RTC = "coturn_rtcconfiguration"
+
+
 class BaseController:
     """As pyos's: it takes its entry, and calls no other constructor."""
 
@@ -148,16 +151,29 @@ def test_the_base_can_stand_before_or_after_pyos_base_controller() -> None:
 @pytest.mark.usefixtures("fresh")
 @pytest.mark.parametrize(
     ("allowed", "userid", "status"),
-    [(True, "alice", 200), (False, "alice", 403), (True, None, 401), (True, BAD_USER, 500)],
+    [
+        ({RTC: True}, "alice", 200),
+        ({RTC: False}, "alice", 403),
+        ({RTC: False, "another": True}, "alice", 403),
+        # as in pyos, only False refuses: neither what is not named nor what is empty
+        ({"another": False}, "alice", 200),
+        ({}, "alice", 200),
+        ({RTC: None}, "alice", 200),
+        ({RTC: 0}, "alice", 200),
+        (None, "alice", 200),
+        ([RTC], "alice", 200),
+        ({RTC: True}, None, 401),
+        ({RTC: True}, BAD_USER, 500),
+    ],
 )
 def test_the_base_by_itself(
-    monkeypatch: pytest.MonkeyPatch, allowed: bool, userid: Any, status: int
+    monkeypatch: pytest.MonkeyPatch, allowed: Any, userid: Any, status: int
 ) -> None:
     class Controller(WebRTCEndpoint, BaseController):
         pass
 
     configure(gconfig())
-    controller = Controller({"requestsallowed": {"coturn_rtcconfiguration": allowed}})
+    controller = Controller({"requestsallowed": allowed})
     controller.userid = userid
     tool = cherrypy.Tool("before_handler", lambda: None)
     monkeypatch.setattr(cherrypy.tools, "auth", tool, raising=False)

@@ -11,6 +11,7 @@ from abcwebrtc.commands import OK, given
 from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.errors import KeyPath, ManifestError, Problem, format_path
 from abcwebrtc.findings import kind
+from abcwebrtc.podnames import USERID_LABEL
 from abcwebrtc.pods import prepare_pod
 from abcwebrtc.printing import coloured, finding_line, print_utf8
 
@@ -27,7 +28,6 @@ example: abcwebrtc pod od.config desktop.yaml --user alice --secret
 """
 MAX_BYTES = 4 * 1024 * 1024
 STDIN = "-"
-USERID_LABEL = "access_userid"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -161,6 +161,25 @@ def test_rollback_deletes_what_was_created(server: Server, od_config: Path, run:
     assert f"rolled back: ConfigMap {NAME} deleted\n" in err
 
 
+def test_rollback_deletes_nothing_that_another_has_changed_since(
+    server: Server, od_config: Path, run: Any
+) -> None:
+    """It is still the object that was created, but no longer what was written."""
+    server.cluster.add_pyos()
+    break_pyos(od_config)
+    theirs = f"[global]\n# {BROKEN}, too\n"
+
+    def change(request: Any) -> None:
+        metadata = dict(server.cluster.config_map()["metadata"])
+        server.cluster.add_config_map(theirs, metadata=metadata)
+
+    server.cluster.before = only("PATCH", "deployments", change)
+    status, _, err = run("--timeout", "0.1", "--rollback-on-failure")
+    assert (status, server.cluster.text()) == (1, theirs)
+    assert f"can't delete ConfigMap {NAME} in namespace {NAMESPACE} (409): it has changed" in err
+    assert "rolled back" not in err
+
+
 def test_what_was_created_can_be_deleted(server: Server, od_config: Path, run: Any) -> None:
     server.cluster.add_pyos()
     break_pyos(od_config)
