@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, List
 
 ROOT = Path(__file__).resolve().parent.parent
+STAMP = "installed"
+"""The file in a virtual environment that says what was installed into it, and when."""
 
 
 def enter_venv(extras: str, modules: List[str], apt: bool) -> None:
@@ -38,7 +40,7 @@ def make_venv(interpreter: str, folder: Path, extras: str, apt: bool, *pins: str
     python = folder / "bin" / "python"
     what = " ".join((extras, *pins)).encode()
     wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + what).hexdigest()
-    stamp = folder / "installed"
+    stamp = folder / STAMP
     if stamp.exists() and stamp.read_text() == wanted and python.exists():
         return python
     if not _has_ensurepip(interpreter) and not install_debian_packages(["python3-venv"], apt):

@@ -24,6 +24,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -70,7 +71,12 @@ SEED = "1"
 the fuzzer, whose runs are then much alike. Without it, each run tries something else."""
 OLD_SCHEMAS = "kubernetes-validate==1.33.1"
 """The last release with the schemas of Kubernetes 1.24."""
-UNIT_TESTS = ["tests", "--ignore=tests/integration", "--ignore=tests/e2e"]
+REAL_PROGRAMS = ["tests/integration", "tests/e2e"]
+"""Tests of real programs, one after the other: each may take a processor for itself."""
+UNIT_TESTS = ["tests", *(f"--ignore={folder}" for folder in REAL_PROGRAMS)]
+PARALLEL = ["-n", "auto"]
+MAX_AGE = 24 * 3600
+"""Seconds after which a virtual environment is made anew: an old one never sees new releases."""
 ON_LIBRARIES = [
     "tests/integration/apply",
     "tests/integration/test_http_edges.py",
@@ -95,7 +101,7 @@ def main() -> int:
     parser.add_argument("--every-python", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     bootstrap.install_debian_packages(DEBIAN_PACKAGES, options.apt)
-    venv = bootstrap.make_venv(sys.executable, ROOT / ".venv", "test,lint,fuzz", options.apt).parent
+    venv = make_venv(sys.executable, ROOT / ".venv", "test,lint,fuzz", options.apt).parent
     if options.apt:  # without it, tests of these run where they were made before
         run([sys.executable, "tests/build_kubernetes.py", "--apt"])
         run([sys.executable, "tests/unpack_coturn.py"])
@@ -118,13 +124,14 @@ def conclude(failed: List[str]) -> int:
 
 def checks(venv: Path) -> Dict[str, List[str]]:
     """Return the commands that run on the default Python, by what they check."""
-    coverage = ["--cov", "--cov-report=term", f"--cov-fail-under={COVERAGE}"]
+    coverage = ["--cov", "--cov-append", "--cov-report=term", f"--cov-fail-under={COVERAGE}"]
     return {
         "ruff check": [str(venv / "ruff"), "check", "--no-cache", "."],
         "ruff format": [str(venv / "ruff"), "format", "--check", "."],
         "mypy": [str(venv / "mypy")],
         "layers": [str(venv / "lint-imports")],
-        "tests": [*pytest(venv / "python"), *coverage],
+        "unit tests": [*pytest(venv / "python"), *PARALLEL, *UNIT_TESTS, "--cov", "--cov-report="],
+        "real programs": [*pytest(venv / "python"), *REAL_PROGRAMS, *coverage],
         **fuzzing(venv),
     }
 
@@ -174,8 +181,16 @@ def unit_tests(minor: int, interpreter: str, apt: bool) -> List[str]:
     """Return the command for the unit tests on another Python."""
     folder = ROOT / f".venv-3.{minor}"
     pins = PYOS_PINS if minor == OLDEST else []
-    python = bootstrap.make_venv(interpreter, folder, "test", apt, *pins)
-    return [*pytest(python), "-q", *UNIT_TESTS]
+    python = make_venv(interpreter, folder, "test", apt, *pins)
+    return [*pytest(python), *PARALLEL, "-q", *UNIT_TESTS]
+
+
+def make_venv(interpreter: str, folder: Path, extras: str, apt: bool, *pins: str) -> Path:
+    """Return the python of a virtual environment that is not older than `MAX_AGE`."""
+    stamp = folder / bootstrap.STAMP
+    if stamp.exists() and time.time() - stamp.stat().st_mtime > MAX_AGE:
+        stamp.unlink()
+    return bootstrap.make_venv(interpreter, folder, extras, apt, *pins)
 
 
 def with_lowest(python: Path, apt: bool) -> bool:
@@ -188,12 +203,13 @@ def with_lowest(python: Path, apt: bool) -> bool:
         return False
     print("lowest versions:", *pins)
     folder = ROOT / ".venv-lowest"
-    lowest = bootstrap.make_venv(sys.executable, folder, "test", apt, *pins, OLD_SCHEMAS)
+    lowest = make_venv(sys.executable, folder, "test", apt, *pins, OLD_SCHEMAS)
     quiet = ["-q", *(f"-W{warning}" for warning in OLD_WARNINGS)]
     versions = dict(pin.split("==") for pin in pins)
     environment = {"LOWEST_VERSIONS": "1", "OLDEST_KUBERNETES": versions["kubernetes"]}
     command = [*pytest(lowest), *quiet]
-    results = [run([*command, *tests], **environment) for tests in (UNIT_TESTS, ON_LIBRARIES)]
+    parts = ([*PARALLEL, *UNIT_TESTS], ON_LIBRARIES)
+    results = [run([*command, *part], **environment) for part in parts]
     return all(results)
 
 

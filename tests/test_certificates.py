@@ -87,7 +87,11 @@ def test_a_good_pair_has_no_findings() -> None:
     assert findings() == []
 
 
-@pytest.mark.parametrize("pem", [KEY + CERT, CERT + KEY, b"a line before\r\n" + CERT + KEY])
+@pytest.mark.parametrize(
+    "pem",
+    [KEY + CERT, CERT + KEY, b"a line before\r\n" + CERT + KEY],
+    ids=["key first", "certificate first", "a line before"],
+)
 def test_one_file_for_both_works(pem: bytes) -> None:
     assert findings(pem, pem) == []
 

@@ -140,7 +140,7 @@ def test_it_stands_where_pyos_has_it() -> None:
 
 # who gets sound
 
-NO_NAMES = ["staff", b"staff", 3, True, [3], [None], [["staff"]], object()]
+NO_NAMES = ["staff", b"staff", 3, True, [3], [None], [["staff"]], ...]
 
 
 @pytest.mark.parametrize(

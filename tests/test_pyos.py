@@ -174,7 +174,7 @@ def test_another_method_is_405(pyos: ServerProcess, method: str) -> None:
     check_error(request(pyos.base_url + RTC_PATH, headers=bearer(), method=method), 405)
 
 
-@pytest.mark.parametrize("token", [make_token(ttl=86400), ""])
+@pytest.mark.parametrize("token", [make_token(ttl=86400), ""], ids=["a token", "none"])
 @pytest.mark.parametrize(
     ("body", "content_type", "status"),
     [

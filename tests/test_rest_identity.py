@@ -106,7 +106,7 @@ def test_no_header_of_a_request_that_fails_is_in_the_log(caplog: pytest.LogCaptu
 
 
 @pytest.mark.parametrize("path", [TURN_PATH + "&key=a-marked-key", "/a%3Fkey=a-marked-key"])
-@pytest.mark.parametrize("token", [make_token(), "x"])
+@pytest.mark.parametrize("token", [make_token(), "x"], ids=["a token", "none"])
 def test_the_access_log_has_no_query(
     path: str, token: str, caplog: pytest.LogCaptureFixture
 ) -> None:

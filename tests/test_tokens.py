@@ -123,7 +123,7 @@ def test_a_token_that_was_changed_is_refused(part: int) -> None:
     ("changes", "reason"),
     [
         ({"ttl": -(LEEWAY + 5)}, "ExpiredSignature"),
-        ({"nbf": time.time() + 3600}, "ImmatureSignature"),
+        ({"nbf": 4_000_000_000}, "ImmatureSignature"),
         ({"aud": "somebody else"}, "InvalidAudience"),
         ({"exp": "soon"}, "DecodeError"),
         ({"exp": []}, "not valid"),
