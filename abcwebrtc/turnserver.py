@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from abcwebrtc.coturn import CoturnServer
+from abcwebrtc.coturnversion import USUAL, CoturnVersion
 from abcwebrtc.peerranges import LOOPBACK, Network, Range, denied_ranges, host_address, range_of
 from abcwebrtc.secrets import Secret
 from abcwebrtc.turnserverfile import quoted
@@ -37,7 +38,7 @@ class RelayOptions:
     are networks to which it relays though they are denied by default.
     `listening_ip` and `external_ip` are coturn's options of these names;
     `realm` is the host of the first url by default; `user_quota` and
-    `total_quota` count allocations.
+    `total_quota` count allocations. `coturn` is the version that reads the file.
     """
 
     cert: Optional[str] = None
@@ -49,6 +50,7 @@ class RelayOptions:
     realm: Optional[str] = None
     user_quota: int = USER_QUOTA
     total_quota: int = TOTAL_QUOTA
+    coturn: CoturnVersion = USUAL
 
 
 @dataclass(frozen=True)

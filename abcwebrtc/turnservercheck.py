@@ -10,6 +10,7 @@ import os
 from typing import Iterable, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from abcwebrtc.certificates import CERT, KEY, check_certificate
+from abcwebrtc.coturnversion import USUAL, CoturnVersion
 from abcwebrtc.errors import Problem
 from abcwebrtc.peerranges import host_address, range_of
 from abcwebrtc.secrets import Secret
@@ -37,12 +38,14 @@ def check_turnserver_conf(
     stun: Sequence[IceURI],
     files: Mapping[str, Content],
     now: float,
+    version: CoturnVersion = USUAL,
 ) -> Tuple[Problem, ...]:
     """Return what is wrong, or unwise, in a turnserver.conf for a coturn of od.config.
 
     `stun` are the STUN servers of od.config, `files` the contents of the
     certificate and the key by the names of their options (``cert``, ``pkey``),
-    as far as `conf` names them. `now` is in unix seconds. Errors and warnings
+    as far as `conf` names them. `now` is in unix seconds, `version`
+    coturn's. Errors and warnings
     are in the order of the lines; none shows a value that may be secret.
     """
     notes = Notes(conf)
