@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any, Dict, List, Set
+from typing import Any, Dict, List, Set, Tuple
 
 import yaml
 
@@ -24,6 +24,9 @@ MAX_DIGITS = 400
 """More than any number of JSON needs. Python 3.11 refuses 4300."""
 
 _TAG = "tag:yaml.org,2002:"
+_MERGE = _TAG + "merge"
+_TWICE = "has a key twice in one mapping; keep one of them"
+_TWO_MERGES = "has << twice in one mapping; give it a list: <<: [*first, *second]"
 _INT = re.compile(
     r"[-+]?([1-9][0-9_]*|0[xX][0-9a-fA-F_]*[0-9a-fA-F]_*|0[bB][01_]*[01]_*|0[oO]?[0-7_]*[0-7]_*|0_*)"
 )
@@ -140,7 +143,7 @@ def _documents(loader: _Loader) -> List[Any]:
 
 
 def _check(node: yaml.Node, known: Dict[int, int]) -> int:
-    """Refuse what is no plain data, or too much of it.
+    """Refuse what is no plain data, or too much of it, and merge what << names.
 
     Returns the number of nodes with aliases followed. `known` has those of the
     nodes that were seen, 0 while they are counted.
@@ -151,6 +154,8 @@ def _check(node: yaml.Node, known: Dict[int, int]) -> int:
         return known[id(node)]
     known[id(node)] = 0
     total = 1 + sum(_check(child, known) for child in _children(node))
+    if isinstance(node, yaml.MappingNode):
+        _merge(node)
     if total > MAX_NODES:
         raise _error(_TOO_MANY, node)
     known[id(node)] = total
@@ -166,6 +171,7 @@ def _children(node: yaml.Node) -> List[yaml.Node]:
         raise _error("has a tag on a mapping or list; leave it out", node)
     if not isinstance(node, yaml.MappingNode):
         return list(node.value)
+    node.value = [(_key(key), child) for key, child in node.value]
     _check_keys(node)
     return [child for pair in node.value for child in pair]
 
@@ -182,14 +188,52 @@ def _check_scalar(node: yaml.ScalarNode) -> None:
         raise _error("has a number that JSON can't hold", node)
 
 
+def _key(node: yaml.Node) -> yaml.ScalarNode:
+    """Return a key as the text that Kubernetes takes it for: yes is "true", and 0x1 is "1"."""
+    if not isinstance(node, yaml.ScalarNode):
+        raise _error("has a key that is not text", node)
+    _check_scalar(node)
+    if node.tag in (_TAG + "float", _TAG + "null"):
+        raise _error("has a key that is not text; put it in quotes", node)
+    texts = {_TAG + "int": _whole, _TAG + "bool": _truth}
+    if node.tag not in texts:
+        return node
+    return yaml.ScalarNode(_TAG + "str", texts[node.tag](node.value), node.start_mark)
+
+
+def _whole(text: str) -> str:
+    return str(_int(text))
+
+
+def _truth(text: str) -> str:
+    return "true" if text.lower() in ("yes", "true", "on") else "false"
+
+
 def _check_keys(node: yaml.MappingNode) -> None:
-    seen: Set[str] = set()
+    seen: Set[Tuple[str, bool]] = set()
     for key, _ in node.value:
-        if not isinstance(key, yaml.ScalarNode):
-            raise _error("has a key that is not text", key)
-        if key.value in seen and key.tag != _TAG + "merge":
-            raise _error("has a key twice in one mapping; keep one of them", key)
-        seen.add(key.value)
+        name = (key.value, key.tag == _MERGE)
+        if name in seen:
+            raise _error(_TWO_MERGES if name[1] else _TWICE, key)
+        seen.add(name)
+
+
+def _merge(node: yaml.MappingNode) -> None:
+    """Put what << names among the keys; the mapping's own count, then the first that has one.
+
+    PyYAML would do it when it constructs: its releases differ in what counts.
+    """
+    merged: Dict[str, Tuple[yaml.ScalarNode, yaml.Node]] = {}
+    for source in (child for key, child in node.value if key.tag == _MERGE):
+        for mapping in source.value if isinstance(source, yaml.SequenceNode) else [source]:
+            if not isinstance(mapping, yaml.MappingNode):
+                raise _error(
+                    "has << with something else than a mapping, or a list of them", mapping
+                )
+            for pair in mapping.value:
+                merged.setdefault(pair[0].value, pair)
+    merged.update((pair[0].value, pair) for pair in node.value if pair[0].tag != _MERGE)
+    node.value = list(merged.values())
 
 
 def _error(message: str, node: yaml.Node) -> yaml.MarkedYAMLError:

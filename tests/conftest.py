@@ -23,9 +23,12 @@ ONE_FIXTURE = [*NO_CLOCK, HealthCheck.function_scoped_fixture]
 settings.register_profile("patient", deadline=None, suppress_health_check=NO_CLOCK)
 settings.load_profile("patient")
 
-# A shell starts what runs in the background with SIGINT ignored, and every program that a test
-# interrupts would inherit that.
+# A shell starts what runs in the background with SIGINT ignored, nohup with SIGHUP, and every
+# program that a test interrupts would inherit that. It inherits no handler, so the tests
+# themselves outlive a hangup, as nohup wants.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def missing(what: str) -> NoReturn:

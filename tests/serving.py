@@ -71,7 +71,7 @@ def connect(base_url: str) -> socket.socket:
 def is_refused(base_url: str) -> bool:
     try:
         connect(base_url).close()
-    except ConnectionRefusedError:
+    except ConnectionError:  # a reset, where it stops listening while one connects
         return True
     return False
 

@@ -295,15 +295,6 @@ def open_for_writing(fifo: Path) -> Any:
         return os.fdopen(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK), "wb")
 
 
-@pytest.fixture
-def heeded_ctrl_c() -> Iterator[None]:
-    """Let processes heed Ctrl-C, also where the tests run in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("heeded_ctrl_c")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_ctrl_c_is_exit_130_without_a_traceback(tmp_path: Path, name: str) -> None:
     fifo = tmp_path / "od.config"

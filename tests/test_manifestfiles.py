@@ -237,7 +237,7 @@ REFUSED = [
     ("a:\n  b: &x\n    <<: *x\n", "pod.yaml:2: has an alias inside of what it stands for"),
     (BOMB, "has too many values, with its aliases written out"),
     ("---\n".join([SMALL_BOMB] * 200), "has too many values, with its aliases written out"),
-    (f"a:\n  <<: {SECRET}\n", "pod.yaml:2: expected a mapping or list of mappings for merging"),
+    (f"a:\n  <<: {SECRET}\n", "pod.yaml:2: has << with something else than a mapping"),
     ("a: " + "[" * 5000, "pod.yaml: is not valid YAML, or nested too deep"),
     ("- " * 5000 + "a", "pod.yaml: is not valid YAML, or nested too deep"),
     ('{"a": ' * 20_000, "pod.yaml:1: is nested too deep"),

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Iterator, Tuple
+from typing import Any, Tuple
 
 import pytest
 import trustme
@@ -21,15 +21,6 @@ from support import WAIT, command, environment, wait_for
 SIGNALS = [(True, "SIGINT"), (False, "SIGINT"), (True, "SIGTERM"), (True, "SIGHUP")]
 
 
-@pytest.fixture
-def heeded_ctrl_c() -> Iterator[None]:
-    """Let processes heed Ctrl-C, also where the tests run in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("heeded_ctrl_c")
 @pytest.mark.parametrize(("replaced", "name"), SIGNALS)
 def test_ctrl_c_says_what_was_done(
     cluster: Any, server: Server, od_config: Path, tmp_path: Path, replaced: bool, name: str
