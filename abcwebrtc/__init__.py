@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ManifestError,
         ProbeError,
         Problem,
+        SecretElsewhereError,
         TokenError,
         WebRTCDisabledError,
     )
@@ -41,6 +42,7 @@ __all__ = [
     "PreparedPod",
     "ProbeError",
     "Problem",
+    "SecretElsewhereError",
     "TokenError",
     "TurnCredentials",
     "WebRTCConfig",
@@ -66,6 +68,7 @@ _NAMES = {
         "ManifestError",
         "ProbeError",
         "Problem",
+        "SecretElsewhereError",
         "TokenError",
         "WebRTCDisabledError",
     ),

@@ -69,15 +69,18 @@ class WebRTCConfig:
         path: PathLike,
         environ: Optional[Mapping[str, str]] = None,
         now: Optional[float] = None,
+        secrets_elsewhere: bool = False,
     ) -> WebRTCConfig:
         """Read an od.config. Files that it names start in its own folder.
 
-        `environ` defaults to `os.environ`, `now` (unix seconds) to the clock.
+        `environ` defaults to `os.environ`, `now` (unix seconds) to the clock. With
+        `secrets_elsewhere` a secret's file or variable that is not on this machine is
+        a note, and its secret raises `SecretElsewhereError` when it is asked for.
         Raises `ConfigError` with every problem that was found.
         """
         path = os.fsdecode(path)
         folder = os.path.dirname(os.path.abspath(path))
-        return cls.from_mapping(load_od_config(path), environ, now, folder)
+        return cls.from_mapping(load_od_config(path), environ, now, folder, secrets_elsewhere)
 
     @classmethod
     def from_mapping(
@@ -86,16 +89,19 @@ class WebRTCConfig:
         environ: Optional[Mapping[str, str]] = None,
         now: Optional[float] = None,
         folder: str = "",
+        secrets_elsewhere: bool = False,
     ) -> WebRTCConfig:
         """Read a mapping such as pyos's ``settings.gconfig``, which stays as it is.
 
-        Files that it names start in `folder`, by default the current one.
+        Files that it names start in `folder`, by default the current one. For the
+        other arguments see `from_file`.
         Raises `ConfigError` with every problem that was found.
         """
         if not isinstance(mapping, Mapping):
             raise TypeError(f"mapping must be a dict, not {kind(mapping)}; from_file reads a file")
         findings = Findings(mapping)
-        reader = SecretReader(os.environ if environ is None else environ, folder)
+        environ = os.environ if environ is None else environ
+        reader = SecretReader(environ, folder, secrets_elsewhere)
         moment = time.time() if now is None else now
         fields = _parse(findings, mapping, reader, moment)
         if not findings.errors:

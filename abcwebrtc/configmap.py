@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from abcwebrtc.config import COTURN, WebRTCConfig
 from abcwebrtc.coturn import SECRET_KEY
-from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.errors import Problem
 from abcwebrtc.odconfig import PathLike, parse_od_config, read_od_config_text
 
 CONFIG_MAP, KEY = "abcdesktop-config", "od.config"
 """Where abcdesktop's manifests have od.config: the ConfigMap, and the key in it."""
-_NOT_HERE = ("the secret can't be read: ", "the environment has no such variable")
 
 
 @dataclass(frozen=True)
 class CheckedFile:
     """The text of an od.config in which there is no error.
 
-    `warnings` are those of the check, and what could not be checked here.
+    `warnings` and `notes` are those of the check.
     `has_inline_secret` tells whether a static auth secret stands in the text.
     """
 
     text: str
     warnings: Tuple[Problem, ...]
+    notes: Tuple[Problem, ...]
     has_inline_secret: bool
 
     def __repr__(self) -> str:
@@ -36,25 +36,15 @@ class CheckedFile:
 def read_od_config(path: PathLike) -> CheckedFile:
     """Read an od.config that is to be put into a ConfigMap.
 
-    A secret in a file or a variable that is missing here is a warning: it has
-    to be where pyos runs. Raises `ConfigError` with every error.
+    A secret in a file or a variable that is missing here is a note: it has to
+    be where pyos runs. Raises `ConfigError` with every error.
     """
     file = os.fspath(path)
     text = read_od_config_text(path)
     mapping = parse_od_config(text, file)
-    warnings: Tuple[Problem, ...] = ()
-    errors: List[Problem] = []
-    try:
-        folder = os.path.dirname(os.path.abspath(file))
-        config = WebRTCConfig.from_mapping(mapping, folder=folder)
-        warnings = (*config.warnings, *config.notes)
-    except ConfigError as error:
-        errors = [problem for problem in error.problems if not _is_not_here(problem)]
-        missing = [_softened(problem) for problem in error.problems if _is_not_here(problem)]
-        warnings = (*error.warnings, *error.notes, *missing)
-    if errors:
-        raise ConfigError(*errors, warnings=warnings)
-    return CheckedFile(text, warnings, _has_inline_secret(mapping.get(COTURN)))
+    folder = os.path.dirname(os.path.abspath(file))
+    config = WebRTCConfig.from_mapping(mapping, folder=folder, secrets_elsewhere=True)
+    return CheckedFile(text, config.warnings, config.notes, _has_inline_secret(mapping.get(COTURN)))
 
 
 def config_map(
@@ -70,18 +60,6 @@ def config_map(
 def with_text(existing: Mapping[str, Any], key: str, text: str) -> Dict[str, Any]:
     """Return a copy of a ConfigMap with another text under a key; all else is kept."""
     return {**existing, "data": {**(existing.get("data") or {}), key: text}}
-
-
-def _is_not_here(problem: Problem) -> bool:
-    return problem.message.startswith(_NOT_HERE)
-
-
-def _softened(problem: Problem) -> Problem:
-    if problem.path.endswith("_file"):
-        message = "names a secret that can't be read here; it has to be there where pyos runs"
-    else:
-        message = "names a variable that is not set here; it has to be set where pyos runs"
-    return Problem(message, problem.path, problem.file, problem.line, "warning")
 
 
 def _has_inline_secret(coturn: Any) -> bool:

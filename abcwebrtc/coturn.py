@@ -10,7 +10,16 @@ from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 from abcwebrtc.credentials import MAX_EXPIRY, unix_seconds
 from abcwebrtc.errors import KeyPath
 from abcwebrtc.findings import Findings, kind
-from abcwebrtc.secrets import FileSecrets, FixedSecrets, Secret, SecretSource, split_secrets
+from abcwebrtc.secrets import (
+    AbsentError,
+    FileSecrets,
+    FixedSecrets,
+    Secret,
+    SecretsElsewhere,
+    SecretSource,
+    secrets_here,
+    split_secrets,
+)
 from abcwebrtc.uris import NO_DTLS, TRANSPORTS, TURN_SCHEMES, IceURI, parse_server, why_unwise
 
 DEFAULT_TTL = 3600
@@ -38,6 +47,7 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|(stuns?|turns?):(?![0-9]+(\?|$))", r
 _KNOWN_SCHEME = re.compile(r"(stuns?|turns?|https?|wss?)(:|://)", re.IGNORECASE)
 _QUOTED = re.compile(rb"([\s=].*|.*\s|'.*'|\".*\")", re.DOTALL)
 _TWICE = "is given twice; keep one of them"
+_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _BARE_PLACEHOLDERS = (b"secret", b"password", b"static-auth-secret", b"north")
 
 
@@ -67,27 +77,41 @@ class SecretReader:
     """Where secrets are read from while a configuration is built.
 
     A relative file name starts in `folder`. Two entries that name one file
-    share one reader, so that it is looked at once.
+    share one reader, so that it is looked at once. Where secrets may be
+    `elsewhere`, a file or variable that is not here is `SecretsElsewhere`.
     """
 
-    def __init__(self, environ: Mapping[str, str], folder: str) -> None:
+    def __init__(self, environ: Mapping[str, str], folder: str, elsewhere: bool = False) -> None:
         self._environ = environ
         self._folder = folder
+        self._elsewhere = elsewhere
         self._files: Dict[str, FileSecrets] = {}
 
-    def from_file(self, name: str) -> FileSecrets:
+    def from_file(self, name: str) -> SecretSource:
         """Return the secrets of a file; raise `ConfigError` if there are none."""
         path = os.path.abspath(os.path.join(self._folder, name))
-        if path not in self._files:
+        if path in self._files:
+            return self._files[path]
+        try:
             self._files[path] = FileSecrets(path)
+        except AbsentError as error:
+            if not self._elsewhere:
+                raise
+            cause = error.problems[0].message.rpartition(": ")[2]
+            reason = f"the secret's file can't be read on this machine: {cause}"
+            return SecretsElsewhere(path, True, reason)  # the name may be a secret by mistake
         return self._files[path]
 
-    def from_environment(self, name: str) -> Optional[FixedSecrets]:
+    def from_environment(self, name: str) -> Optional[SecretSource]:
         """Return the secrets of a variable, None if it is unset or empty."""
         try:
-            value = self._environ.get(name, "")
+            value = self._environ.get(name)
         except UnicodeEncodeError:
             return None  # no variable can have this name
+        if value is None:
+            if not (self._elsewhere and _VARIABLE.fullmatch(name)):
+                return None
+            return SecretsElsewhere(name, False, "the secret's variable is not set on this machine")
         secrets = split_secrets(value.encode("utf-8", "surrogateescape"))
         return FixedSecrets(secrets) if secrets else None
 
@@ -255,8 +279,11 @@ class _Parser:
             source = self._findings.attempt(path, lambda: self._reader.from_file(file))
         else:
             source = self._from_environment(key, self._server[key])
+        if isinstance(source, SecretsElsewhere):
+            message = f"{source.reason}; it is left unchecked, and has to be where pyos runs"
+            self._findings.note((*self._path, key), message)
         values: Set[bytes] = set()
-        for index, secret in enumerate(source.current() if source else ()):
+        for index, secret in enumerate(secrets_here(source) if source else ()):
             if secret.reveal() in values:
                 self._findings.warn(self._item_path(key, index), _TWICE)
                 continue

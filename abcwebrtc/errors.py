@@ -111,6 +111,10 @@ class CredentialError(AbcWebRTCError, ValueError):
     """A TURN credential can't be minted from what was given."""
 
 
+class SecretElsewhereError(CredentialError):
+    """A static auth secret is asked for that is not on this machine."""
+
+
 class WebRTCDisabledError(CredentialError):
     """``webrtc.enable`` is False, so nothing is minted."""
 

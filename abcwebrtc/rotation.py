@@ -12,7 +12,13 @@ from abcwebrtc.config import COTURN, WebRTCConfig
 from abcwebrtc.coturn import SECRET_KEY, CoturnServer
 from abcwebrtc.errors import format_path
 from abcwebrtc.manifests import desktop_turn_uri
-from abcwebrtc.secrets import FileSecrets, Secret
+from abcwebrtc.secrets import (
+    FileSecrets,
+    Secret,
+    SecretsElsewhere,
+    SecretSource,
+    secrets_here,
+)
 
 DEFAULT_MARGIN = 300
 """Seconds: the kubelet updates a mounted Secret within two minutes or so, and clocks differ."""
@@ -49,17 +55,22 @@ class Group:
 
     @property
     def secrets(self) -> Tuple[Secret, ...]:
-        """Every secret of the entries once; the first one mints."""
+        """Every secret of the entries that is here, once; the first one mints."""
         found: List[Secret] = []
         for server in self.servers:
-            found += [secret for secret in server.secrets.current() if secret not in found]
+            found += [secret for secret in secrets_here(server.secrets) if secret not in found]
         return tuple(found)
 
     @property
+    def is_here(self) -> bool:
+        """Whether the secrets are on this machine, so that their number is known."""
+        return not any(isinstance(server.secrets, SecretsElsewhere) for server in self.servers)
+
+    @property
     def is_mixed(self) -> bool:
-        """Whether the entries mint with different secrets."""
-        first = self.servers[0].secrets.current()[0]
-        return any(server.secrets.current()[0] != first for server in self.servers)
+        """Whether the entries mint with different secrets, as far as these are here."""
+        first = [found[0] for found in (secrets_here(s.secrets) for s in self.servers) if found]
+        return any(secret != first[0] for secret in first)
 
     @property
     def urls(self) -> Tuple[str, ...]:
@@ -102,7 +113,7 @@ def groups(config: WebRTCConfig, entries: Any) -> List[Group]:
     items = [entries] if isinstance(entries, Mapping) else list(entries or ())
     desktop = desktop_turn_uri(config) if config.desktop.turn and config.enable else None
     found = []
-    for members in _connected([server.secrets.current() for server in config.coturn]):
+    for members in _connected([_marks(server.secrets) for server in config.coturn]):
         servers = tuple(config.coturn[index] for index in members)
         has_desktops = desktop is not None and any(server is desktop[0] for server in servers)
         found.append(
@@ -124,11 +135,18 @@ def _path(entries: Any, index: int) -> str:
 def _place(entry: Mapping[str, Any], server: CoturnServer) -> Place:
     if isinstance(server.secrets, FileSecrets):
         return Place(FILE, server.secrets.path)
+    if isinstance(server.secrets, SecretsElsewhere) and server.secrets.is_file:
+        return Place(FILE, server.secrets.place)
     variable = entry.get(SECRET_KEY + "_env")
     return Place(ENVIRONMENT, str(variable)) if variable else Place(INLINE)
 
 
-def _connected(secrets: Sequence[Tuple[Secret, ...]]) -> List[List[int]]:
+def _marks(source: SecretSource) -> Tuple[Any, ...]:
+    """Return what two entries have in common that share a secret: it, or where it stands."""
+    return secrets_here(source) or (source,)
+
+
+def _connected(secrets: Sequence[Tuple[Any, ...]]) -> List[List[int]]:
     """Return the indexes of entries, those that share a secret together."""
     found: List[List[int]] = []
     for index, own in enumerate(secrets):

@@ -80,6 +80,8 @@ class PlanStep:
 
 def state(group: Group) -> str:
     """Return which state the configuration itself is in, in a sentence."""
+    if not group.is_here:
+        return "the secrets are not on this machine; this is the plan where there is one of them"
     number = len(group.secrets)
     if group.is_mixed:
         return "the entries mint with different secrets: put the same one first in each"
@@ -115,7 +117,7 @@ def notes(group: Group, options: PlanOptions) -> List[str]:
             f"{duration_text(group.desktop_ttl)} (the ttl of webrtc.desktop), and no restart of "
             "pyos changes it, so the old secret has to outlive it"
         )
-    if group.loses_pseudonyms and len(group.secrets) == 1:
+    if group.loses_pseudonyms and len(group.secrets) <= 1:
         found.append(
             "There is no pseudonym_key, so pseudonyms come from the secret: with the switch every "
             "user gets another one, and quotas start anew. To keep them, write the current secret "

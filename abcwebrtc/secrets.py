@@ -7,6 +7,7 @@ one mints, and all of them verify.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import os
@@ -14,15 +15,16 @@ import re
 import stat
 import threading
 import time
-from typing import Any, Callable, NoReturn, Optional, Tuple, Union
+from typing import Any, Callable, NoReturn, Optional, Tuple, Type, Union
 
-from abcwebrtc.errors import ConfigError, CredentialError, Problem
+from abcwebrtc.errors import ConfigError, CredentialError, Problem, SecretElsewhereError
 
 STAT_INTERVAL = 0.5
 """Seconds between two looks at a secret file."""
 SETTLE_SECONDS = 0.5
 """How long a file must not have changed before it is taken for complete."""
 MAX_FILE_BYTES = 64 * 1024
+_NOT_HERE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM)
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -171,11 +173,45 @@ class FileSecrets:
         return signature == before or time.time() - signature[-1] / 1e9 >= SETTLE_SECONDS
 
 
+class SecretsElsewhere:
+    """The secrets of a file or a variable that is on another machine.
+
+    `place` is the file's path or the variable's name, `is_file` which of them,
+    `reason` is a sentence on why they are not here.
+    """
+
+    def __init__(self, place: str, is_file: bool, reason: str) -> None:
+        self.place = place
+        self.is_file = is_file
+        self.reason = reason
+
+    def __eq__(self, other: object) -> bool:
+        """Two that stand in one place are equal."""
+        if not isinstance(other, SecretsElsewhere):
+            return NotImplemented
+        return (self.place, self.is_file) == (other.place, other.is_file)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def current(self) -> Tuple[Secret, ...]:
+        """Raise `SecretElsewhereError`."""
+        raise SecretElsewhereError(f"{self.reason}; run this where it is")
+
+
+class AbsentError(ConfigError):
+    """A file of secrets is not on this machine, or not for this user."""
+
+
 class _ChangingError(ConfigError):
     """A file that was changed while it was read."""
 
 
-SecretSource = Union[FixedSecrets, FileSecrets]
+SecretSource = Union[FixedSecrets, FileSecrets, SecretsElsewhere]
+
+
+def secrets_here(source: SecretSource) -> Tuple[Secret, ...]:
+    """Return the secrets, newest first, and none where they are on another machine."""
+    return () if isinstance(source, SecretsElsewhere) else source.current()
 
 
 def split_secrets(data: bytes) -> Tuple[Secret, ...]:
@@ -236,8 +272,8 @@ def _signature(path: str) -> Signature:
     try:
         return _of_regular_file(os.stat(path))
     except (OSError, ValueError) as error:
-        reason = _reason(error)
-    raise ConfigError(Problem(f"the secret can't be read: {reason}", "", path))
+        kind, reason = _kind(error), _reason(error)
+    raise kind(Problem(f"the secret can't be read: {reason}", "", path))
 
 
 def _of_regular_file(found: os.stat_result) -> Signature:
@@ -255,12 +291,12 @@ def _read_secrets(path: str, signature: Signature) -> Tuple[Secret, ...]:
             data = stream.read(MAX_FILE_BYTES + 1)
             after = _of_regular_file(os.fstat(descriptor))
     except OSError as error:
-        reason = f"the secret can't be read: {_reason(error)}"
+        kind, reason = _kind(error), _reason(error)
     else:
         if after != signature:
             raise _ChangingError(Problem("the secret changed while it was read", "", path))
         return secrets_in(data, path)
-    raise ConfigError(Problem(reason, "", path))
+    raise kind(Problem(f"the secret can't be read: {reason}", "", path))
 
 
 def secrets_in(data: bytes, path: str) -> Tuple[Secret, ...]:
@@ -287,3 +323,7 @@ def _logger() -> Any:
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or "not a file name"
+
+
+def _kind(error: Exception) -> Type[ConfigError]:
+    return AbsentError if getattr(error, "errno", None) in _NOT_HERE else ConfigError

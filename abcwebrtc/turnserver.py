@@ -13,7 +13,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 from abcwebrtc.coturn import CoturnServer
 from abcwebrtc.coturnversion import USUAL, CoturnVersion
 from abcwebrtc.peerranges import LOOPBACK, Network, Range, denied_ranges, host_address, range_of
-from abcwebrtc.secrets import Secret
+from abcwebrtc.secrets import Secret, SecretsElsewhere
 from abcwebrtc.turnserverfile import quoted
 from abcwebrtc.uris import IceURI
 
@@ -87,6 +87,11 @@ class Relay:
             if secret not in found:
                 found.append(secret)
         return tuple(found)
+
+    @property
+    def secrets_are_here(self) -> bool:
+        """Whether `secrets` are on this machine; else they raise `SecretElsewhereError`."""
+        return not any(isinstance(server.secrets, SecretsElsewhere) for server in self.servers)
 
     @property
     def has_tls(self) -> bool:
@@ -203,7 +208,7 @@ def _login(relay: Relay, origin: str, options: RelayOptions, show: bool) -> Iter
         yield f"From {origin}.", [_secret_line(secret, origin) for secret in relay.secrets]
     else:
         reason = f"Put the secret here, from {origin}, in double quotes. Until then nobody gets in."
-        count = len(relay.secrets)
+        count = len(relay.secrets) if relay.secrets_are_here else 1
         names = [f"<secret {place} of {count}>" for place in range(1, count + 1)]
         yield reason, [f'#static-auth-secret="{name}"' for name in names]
     yield "The name of the server, for OAuth.", [f"server-name={relay.name}"]

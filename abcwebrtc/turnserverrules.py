@@ -30,6 +30,10 @@ class Notes:
         """Note something that is allowed but unwise."""
         self._note("warning", name, message, at)
 
+    def note(self, name: str, message: str, at: Optional[Setting] = None) -> None:
+        """Note something to know, which is no fault."""
+        self._note("note", name, message, at)
+
     def _note(self, level: str, name: str, message: str, at: Optional[Setting]) -> None:
         setting = at or self.conf.last(name)
         line = setting.line if setting else None

@@ -12,7 +12,7 @@ from abcwebrtc.coturn import CoturnServer
 from abcwebrtc.credentials import MAX_EXPIRY, pseudonym
 from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.manifests import desktop_turn_uri
-from abcwebrtc.secrets import Secret
+from abcwebrtc.secrets import Secret, secrets_here
 from abcwebrtc.times import iso_text
 
 TIMESTAMP, USERID, PSEUDONYM = "timestamp", "userid", "pseudonym"
@@ -161,12 +161,14 @@ def pseudonym_keys(config: WebRTCConfig) -> List[Secret]:
     found: List[Secret] = []
     for server in servers:
         found += [key for key in _keys(server) if key not in found]
+    if servers and not found:
+        servers[0].secrets.current()  # it says where they are
     return found
 
 
 def _keys(server: CoturnServer) -> Iterable[Secret]:
-    own = server.pseudonym_keys.current() if server.pseudonym_keys else ()
-    return (*own, *server.secrets.current())
+    own = secrets_here(server.pseudonym_keys) if server.pseudonym_keys else ()
+    return (*own, *secrets_here(server.secrets))
 
 
 class UseridReader:

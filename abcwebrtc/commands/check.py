@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _findings(path: str) -> Tuple[Optional[WebRTCConfig], Tuple[Problem, ...]]:
     try:
-        config = WebRTCConfig.from_file(path)
+        config = WebRTCConfig.from_file(path, secrets_elsewhere=True)
     except ConfigError as error:
         return None, (*error.problems, *error.warnings, *error.notes)
     return config, (*config.warnings, *config.notes)

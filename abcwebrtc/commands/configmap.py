@@ -52,8 +52,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def print_findings(checked: CheckedFile) -> None:
-    """Print the warnings of a check on stderr, and a note on a secret in the text."""
-    print_warnings(checked.warnings)
+    """Print the warnings and notes of a check on stderr, and a note on a secret in the text."""
+    print_warnings((*checked.warnings, *checked.notes))
     if checked.has_inline_secret:
         print(NOTE, file=sys.stderr)
 

@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the policy."""
     policy_options = _policy_options(options)
-    config = WebRTCConfig.from_file(options.od_config)
+    config = WebRTCConfig.from_file(options.od_config, secrets_elsewhere=True)
     names = server_names(server_uris(config)) if options.resolve else []
     addresses = {name: resolve(name) for name in names}
     policy = network_policy(config, policy_options, addresses, time.time())

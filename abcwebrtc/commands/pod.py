@@ -13,7 +13,7 @@ from abcwebrtc.errors import KeyPath, ManifestError, Problem, format_path
 from abcwebrtc.findings import kind
 from abcwebrtc.podnames import USERID_LABEL
 from abcwebrtc.pods import prepare_pod
-from abcwebrtc.printing import coloured, finding_line, print_utf8
+from abcwebrtc.printing import coloured, finding_line, print_utf8, print_warnings
 
 NAME, SUMMARY = "pod", "inject WebRTC into a pod's manifest"
 DESCRIPTION = """\
@@ -69,7 +69,8 @@ def run(options: argparse.Namespace) -> int:
     from abcwebrtc.manifestfiles import parse_manifests
     from abcwebrtc.masking import masked_diff
 
-    config = WebRTCConfig.from_file(options.od_config)
+    config = WebRTCConfig.from_file(options.od_config, secrets_elsewhere=True)
+    print_warnings(config.notes)
     file = "stdin" if options.pod == STDIN else options.pod
     manifests = parse_manifests(_read(options.pod, file), file)
     injector = _Injector(config, options, file)

@@ -13,7 +13,7 @@ from abcwebrtc.odconfig import load_od_config
 from abcwebrtc.printing import print_warnings, warn
 from abcwebrtc.rotation import DEFAULT_MARGIN, Group, groups
 from abcwebrtc.secretfiles import first_secret, read_secret_file
-from abcwebrtc.secrets import MAX_FILE_BYTES, Secret
+from abcwebrtc.secrets import MAX_FILE_BYTES, Secret, secrets_here
 from abcwebrtc.times import parse_moment
 
 STDIN = "-"
@@ -37,11 +37,14 @@ def common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
-def rotated_groups(options: argparse.Namespace) -> List[Group]:
-    """Return the groups of the od.config, or the one of ``--entry`` if that is given."""
+def rotated_groups(options: argparse.Namespace, secrets_elsewhere: bool = False) -> List[Group]:
+    """Return the groups of the od.config, or the one of ``--entry`` if that is given.
+
+    `secrets_elsewhere` is as in `WebRTCConfig.from_file`.
+    """
     mapping = load_od_config(options.od_config)
     folder = os.path.dirname(os.path.abspath(options.od_config))
-    config = WebRTCConfig.from_mapping(mapping, folder=folder)
+    config = WebRTCConfig.from_mapping(mapping, folder=folder, secrets_elsewhere=secrets_elsewhere)
     print_warnings((*config.warnings, *config.notes))
     if not config.coturn:
         message = "there is no coturn server, so there is no secret to change"
@@ -62,7 +65,7 @@ def _check_secrets(found: Sequence[Group], file: str) -> None:
     message = "has the same secret twice, so which one is the old one can't be told; keep one"
     for group in found:
         for path, server in zip(group.paths, group.servers):
-            values = [secret.reveal() for secret in server.secrets.current()]
+            values = [secret.reveal() for secret in secrets_here(server.secrets)]
             if len(set(values)) < len(values):
                 raise ConfigError(Problem(message, path, file))
 

@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         options.database,
         _is_prepared(options.database),
     )
-    found = rotated_groups(options)
+    found = rotated_groups(options, secrets_elsewhere=True)
     alone = len(found) == 1 and options.entry is None
     planned = [
         (group, plan_options if alone else replace(plan_options, entry=group.indexes[0]))
@@ -97,7 +97,7 @@ def _plan_dict(group: Group, options: PlanOptions) -> Any:
         "paths": list(group.paths),
         "urls": list(group.urls),
         "places": [place.as_dict() for place in group.places],
-        "secrets": len(group.secrets),
+        "secrets": len(group.secrets) if group.is_here else None,
         "state": state(group),
         "overlap": overlap(group, options),
         "notes": notes(group, options),

@@ -18,7 +18,7 @@ def load(options: argparse.Namespace) -> Tuple[OdConfig, WebRTCConfig]:
     """Return the od.config of the command line, as it is and as it is understood."""
     mapping = load_od_config(options.od_config)
     folder = os.path.dirname(os.path.abspath(options.od_config))
-    return mapping, WebRTCConfig.from_mapping(mapping, folder=folder)
+    return mapping, WebRTCConfig.from_mapping(mapping, folder=folder, secrets_elsewhere=True)
 
 
 def choose(config: WebRTCConfig, options: argparse.Namespace) -> Relay:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, ContextManager, Dict, Iterator, Optional
 from abcwebrtc.commands import FAILED, OK, add_od_config, given
 from abcwebrtc.config import COTURN, WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
-from abcwebrtc.printing import printable, warn
+from abcwebrtc.printing import print_warnings, printable, warn
 from abcwebrtc.times import duration_text, iso_text, relative_text, utc_text
 from abcwebrtc.whois import (
     PSEUDONYM,
@@ -59,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what is known; fail when none of the userids fits."""
     username = parse_username(options.username)
-    config = WebRTCConfig.from_file(options.od_config)
+    config = WebRTCConfig.from_file(options.od_config, secrets_elsewhere=True)
+    print_warnings(config.notes)
     if not config.coturn:
         message = "there is no coturn server, so no username comes from here"
         raise ConfigError(Problem(message, COTURN, options.od_config))

@@ -241,8 +241,9 @@ def test_warnings_are_shown_and_a_secret_may_be_where_pyos_runs(
     status, _, err = run("--restart", "none")
     assert status == 0
     assert err == (
-        f"{od_config}:4: warning: webrtc.coturn.coturn_static_auth_secret_file: names a secret "
-        "that can't be read here; it has to be there where pyos runs\n"
+        f"{od_config}:4: note: webrtc.coturn.coturn_static_auth_secret_file: the secret's file "
+        "can't be read on this machine: No such file or directory; it is left unchecked, and has "
+        "to be where pyos runs\n"
     )
 
 
