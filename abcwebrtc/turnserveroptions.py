@@ -1,7 +1,7 @@
 """The options of coturn's turnserver.conf: their names, and what values they take.
 
-The names are those of coturn 4.6.1, as its own table of options has them, and
-those that other versions or builds know beside.
+The names are those of coturn 4.5.2, 4.6.1 and 4.18.0, as they take them, and those that other
+versions or builds know beside. `coturnoptions` says which version has which.
 """
 
 from __future__ import annotations
@@ -19,23 +19,28 @@ stun-only no-stun no-stdout-log syslog simple-log udp-self-balance no-multicast-
 allow-loopback-peers secure-stun mobility no-cli web-admin web-admin-listen-on-workers
 server-relay dh566 dh1066 no-tlsv1 no-tlsv1_1 no-tlsv1_2 keep-address-family log-binding
 no-stun-backward-compatibility stun-backward-compatibility response-origin-only-with-rfc5780 oauth
-respond-http-unsupported
+respond-http-unsupported cli dtls tlsv1 tlsv1_1 rfc5780 rfc3489-compatibility
+rfc5766-channel-numbers stateless-nonce unauthorized-ratelimit multiplex-peer udp-gso udp-recvmmsg
+udp-recvmmsg-log udp-sendmmsg-log drop-invalid-packets drop-invalid-packets-log
+include-reason-string raw-public-keys
 """
 _SWITCHES = """
 use-auth-secret no-auth-pings no-dynamic-ip-list no-dynamic-realms secret-ts-exp-time
-new-log-timestamp no-rfc5780 rfc5780 prometheus prometheus-username-labels no-sslv2 no-sslv3
+new-log-timestamp no-rfc5780 prometheus prometheus-username-labels no-sslv2 no-sslv3
 """
 _NUMBERS = """
 relay-threads user-quota total-quota max-bps bps-capacity stale-nonce max-allocate-lifetime
 channel-lifetime permission-lifetime max-allocate-timeout cli-max-output-sessions ne cpus
+unauthorized-ratelimit-rps drain-min-allocations multiplex-peer-max-peers sock-buf-size
 """
 _PORTS = """
 listening-port tls-listening-port alt-listening-port alt-tls-listening-port tcp-proxy-port
 min-port max-port cli-port web-admin-port prometheus-port
+multiplex-peer-port
 """
 _LISTS = """
 static-auth-secret listening-ip relay-ip external-ip user aux-server alternate-server
-tls-alternate-server allowed-peer-ip denied-peer-ip
+tls-alternate-server tcp-alternate-server udp-alternate-server allowed-peer-ip denied-peer-ip
 """
 _TEXTS = """
 listening-device relay-device realm server-name cert pkey pkey-pwd log-file
@@ -43,7 +48,7 @@ new-log-timestamp-format rest-api-separator cipher-list pidfile CA-file dh-file 
 proc-group cli-ip cli-password web-admin-ip ec-curve-name secret-key-file
 allocation-default-address-family acme-redirect syslog-facility userdb db psql-userdb sql-userdb
 mysql-userdb mongo-userdb redis-userdb redis-statsdb prometheus-address prometheus-path
-raw-public-keys
+log-min-level stateless-nonce-secret
 """
 
 

@@ -1,0 +1,111 @@
+"""Every coturn that is here takes the options that the tables say, and no other ones."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Callable, Dict, List, Set
+
+import pytest
+
+from abcwebrtc.coturnoptions import BUILT_IN, DEPRECATED, deprecation, knows
+from abcwebrtc.coturnversion import CoturnVersion, parse_version
+from abcwebrtc.turnserveroptions import OPTIONS
+from conftest import newest_turnserver, require_program
+from integration.turn import LOOPBACK, free_ports
+from support import WAIT, wait_for
+
+PROGRAMS: Dict[str, Callable[[], str]] = {
+    "installed": lambda: require_program("turnserver", "coturn"),
+    "newest": newest_turnserver,
+}
+LOGGING = ("log-file", "syslog", "simple-log", "no-stdout-log")
+"""Options after which the log is elsewhere."""
+STARTED = "Total (General servers|auth threads)"
+UNKNOWN = re.compile(r"Bad configuration format: (\S+)")
+
+
+@pytest.fixture(scope="module", params=PROGRAMS)
+def program(request: pytest.FixtureRequest) -> str:
+    return PROGRAMS[request.param]()
+
+
+@pytest.fixture(scope="module")
+def version(program: str) -> CoturnVersion:
+    # 4.6.1 ends with a status that says something went wrong, and prints its version all the same
+    asked = subprocess.run((program, "--version"), stdout=subprocess.PIPE, text=True, check=False)
+    found = parse_version(asked.stdout.strip())
+    assert found, asked.stdout
+    return found
+
+
+def log_of(program: str, folder: Path, lines: List[str], last: str) -> str:
+    """Return what coturn writes about a file until it writes `last`, a pattern, or ends."""
+    conf, log = folder / "options.conf", folder / "options.log"
+    conf.write_text("\n".join(lines) + "\n")
+    with open(log, "wb") as stream:
+        command = (program, "-c", conf, "--log-file=stdout", f"--pidfile={folder}/options.pid")
+        process = subprocess.Popen(
+            [*map(str, command), f"--userdb={folder}/options.db"],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+        )
+
+    def text() -> str:
+        return log.read_text(encoding="utf-8", errors="replace")
+
+    try:
+        wait_for(lambda: process.poll() is not None or re.search(last, text()))
+    finally:
+        process.kill()
+        process.wait(WAIT)
+    return text()
+
+
+def unknown(program: str, folder: Path, names: List[str]) -> Set[str]:
+    """Return those of these options that coturn passes over.
+
+    It reads the names of a whole file before it acts on any, so one file has them all.
+    """
+    last = "the-last-line-of-this-file"
+    found = set(UNKNOWN.findall(log_of(program, folder, [*names, last], last)))
+    assert last in found
+    return found - {last}
+
+
+def test_a_version_knows_the_options_that_the_table_says(
+    program: str, version: CoturnVersion, tmp_path: Path
+) -> None:
+    names = [name for name in OPTIONS if name not in (*LOGGING, *BUILT_IN)]
+    said = {name for name in names if not knows(version, name)}
+    assert unknown(program, tmp_path, names) == said
+    assert all(knows(version, name) for name in LOGGING)
+
+
+def test_every_option_in_coturns_own_help_is_in_the_table(
+    program: str, version: CoturnVersion
+) -> None:
+    asked = subprocess.run((program, "-h"), capture_output=True, text=True, check=False)
+    pattern = r"^ *(?:-\w,? ?)?(?:, )?\s*--([A-Za-z0-9_-]+)"
+    names = set(re.findall(pattern, asked.stdout + asked.stderr, re.MULTILINE)) - {"version"}
+    assert len(names) > 80
+    assert {name for name in names if not knows(version, name)} == set()
+
+
+@pytest.mark.parametrize("name", DEPRECATED)
+def test_what_a_version_logs_as_an_error_is_what_the_table_says(
+    name: str, program: str, version: CoturnVersion, tmp_path: Path
+) -> None:
+    if not knows(version, name):
+        pytest.skip(f"{version} does not know it")
+    value = "=1" if OPTIONS[name] == "number" else ""
+    port = free_ports(1)[0]
+    head = [f"listening-ip={LOOPBACK}", f"listening-port={port}", "no-tls", "realm=r"]
+    head += ["use-auth-secret", "static-auth-secret=x"]
+    text = log_of(program, tmp_path, [*head, name + value], STARTED)
+    errors = [line for line in text.splitlines() if "ERROR" in line and name in line]
+    found = deprecation(version, name)
+    assert bool(errors) == bool(found and found.is_error)
