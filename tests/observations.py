@@ -10,10 +10,12 @@ from abcwebrtc.probe.model import (
     CONNECT,
     ERROR,
     HANDSHAKE,
+    NOTE,
     OK,
     PERMISSION,
     RELAY,
     RESOLVE,
+    RFC3489,
     TCP,
     TLS,
     UDP,
@@ -73,6 +75,7 @@ def stun(code: int, step: str = ALLOCATE, signed: bool = True) -> Failure:
 
 
 DISTRUST = Failure(HANDSHAKE, "certificate", 20)
+NEXT = "192.0.2.9:3478"
 RELAYED = {"relayed": "127.0.0.1:50000"}
 # What was seen, the level and the word of the diagnosis, and a part of its message and advice.
 Case = Tuple[Observation, str, str, str]
@@ -129,6 +132,16 @@ CASES: List[Case] = [
         "1 min 30 s ago",
     ),
     (seen(stun(300)), ERROR, "redirect", "alternate-server"),
+    (seen(Failure(RFC3489, "timeout"), rfc3489=False), ERROR, "no-rfc3489", "backward"),
+    (seen(Failure(ALLOCATE, "timeout", at=NEXT)), ERROR, "redirect", f"to {NEXT} (alternate"),
+    (seen(Failure(CONNECT, "refused", at=NEXT)), ERROR, "redirect", "where nothing listens"),
+    (seen(Failure(CONNECT, "unreachable", at=NEXT)), ERROR, "redirect", "there is no way"),
+    (seen(Failure(ALLOCATE, "closed", at=NEXT)), ERROR, "redirect", "closes the connection"),
+    (seen(Failure(HANDSHAKE, "certificate", at=NEXT)), ERROR, "redirect", "is not trusted"),
+    (seen(Failure(ALLOCATE, "stun", 300, at=NEXT)), ERROR, "redirect", "in a circle"),
+    (seen(Failure(ALLOCATE, "stun", 486, at=NEXT)), ERROR, "quota", f"to {NEXT} (alternate"),
+    (seen(Failure(RELAY, "timeout", at=NEXT), **RELAYED), ERROR, "no-data", f"to {NEXT}"),
+    (seen(redirects=[NEXT], **RELAYED), NOTE, "redirect", f"to {NEXT}"),
     (seen(stun(400)), ERROR, "bad-request", "a blank, a quote"),
     (seen(stun(400, signed=False)), ERROR, "bad-request", "see a timeout"),
     (seen(stun(403)), ERROR, "forbidden", "forbids this"),

@@ -43,6 +43,20 @@ def test_the_transport_and_port_of_a_url(url: str, changes: Any, expected: Any) 
     assert all(one.is_turn and not one.note for one in made)
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ["stun:stun.example.org:3478"]),
+        ({"webrtc__desktop": {"stun_server": "stun://turn.example.org:3478"}}, ["turn:turn"]),
+        ({"webrtc__desktop": {"stun_server": "stun://elsewhere.example.org:3478"}}, []),
+    ],
+)
+def test_the_server_that_desktops_have_too_is_marked(changes: Any, expected: List[str]) -> None:
+    marked = [one.url for one in targets_of(**changes) if one.libnice]
+    assert len(marked) == len(expected)
+    assert all(url.startswith(part) for url, part in zip(marked, expected))
+
+
 def test_turns_over_udp_is_said_to_be_dtls() -> None:
     coturn = {**ENTRIES["webrtc.coturn"], "protocol": "turns", "transport": "udp"}
     (_, made) = targets_of(webrtc__coturn=coturn)

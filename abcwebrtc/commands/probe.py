@@ -18,7 +18,7 @@ from abcwebrtc.errors import ConfigError, ProbeError, Problem
 from abcwebrtc.manifests import desktop_environment
 from abcwebrtc.printing import coloured, warn
 from abcwebrtc.probe.diagnosis import judge
-from abcwebrtc.probe.model import ERROR, WARNING, Circumstances, Place, Result, Target
+from abcwebrtc.probe.model import ERROR, NOTE, WARNING, Circumstances, Place, Result, Target
 from abcwebrtc.probe.model import OK as WELL
 from abcwebrtc.probe.report import as_json, summary, table
 from abcwebrtc.probe.targets import config_targets, environment_targets
@@ -35,7 +35,7 @@ example: abcwebrtc probe od.config
 """
 OWN_POSITIONALS = True
 USER, TIMEOUT, WATCH = "probe", 5.0, 10.0
-_COLOURS = {ERROR: "31", WARNING: "33", WELL: "32"}
+_COLOURS = {ERROR: "31", WARNING: "33", NOTE: "36", WELL: "32"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

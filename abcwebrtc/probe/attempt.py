@@ -13,11 +13,13 @@ from aioice import stun
 
 from abcwebrtc.probe.certificates import read_certificate
 from abcwebrtc.probe.login import investigate
+from abcwebrtc.probe.messages import Address, address_text, error_failure, request_message
 from abcwebrtc.probe.model import (
     ALLOCATE,
     BINDING,
     HANDSHAKE,
     RELAY,
+    RFC3489,
     TCP,
     TLS,
     UDP,
@@ -28,21 +30,14 @@ from abcwebrtc.probe.model import (
     Observation,
     Target,
 )
-from abcwebrtc.probe.session import UNAUTHORIZED, Session, round_trip
-from abcwebrtc.probe.wire import (
-    Settings,
-    StepError,
-    StoppedError,
-    Wire,
-    address_text,
-    error_failure,
-    request_message,
-    timed,
-)
+from abcwebrtc.probe.plainsocket import PlainSocket
+from abcwebrtc.probe.session import UNAUTHORIZED, RedirectError, Session, round_trip
+from abcwebrtc.probe.wire import Settings, StepError, StoppedError, Wire, timed
 
 SHORT_TTL = 60
 """Seconds: a login that ends so soon is refused where the server's clock is ahead."""
 QUOTA = 486
+MAX_REDIRECTS = 4
 FREED = 1.2
 """Seconds after which coturn has freed what was given up: it looks once a second."""
 
@@ -62,6 +57,7 @@ class _Attempt:
     def __init__(self, seen: Observation, settings: Settings, server_lock: threading.Lock) -> None:
         self._seen, self._settings, self._lock = seen, settings, server_lock
         self._context = settings.trust if seen.target.transport == TLS else None
+        self._place = (seen.address, seen.target.port)
 
     def run(self) -> None:
         with self._first_connection() as wire:
@@ -69,6 +65,8 @@ class _Attempt:
             self._seen.times.update(wire.times)
             self._keep_certificate(wire)
             answered = self._bind(wire)
+            if answered and self._seen.target.libnice:
+                self._ask_as_libnice()
             account = self._seen.target.account
             if account:
                 # Two probes of one server would count together against its quota.
@@ -78,8 +76,8 @@ class _Attempt:
     # the connection
 
     def _open(self) -> Wire:
-        seen = self._seen
-        wire = Wire(seen.target, seen.address, self._settings)
+        address, port = self._place
+        wire = Wire(self._seen.target, address, self._settings, port)
         try:
             wire.open(self._context)
         except BaseException:
@@ -140,7 +138,7 @@ class _Attempt:
             with Wire(target, self._seen.address, self._settings) as wire:
                 wire.open(context)
                 wire.send(b"GET / HTTP/1.0\r\n\r\n", BINDING)
-                wire.receive_channel(self._settings.second_look, BINDING)
+                wire.receive(time.monotonic() + self._settings.second_look, BINDING)
         except StepError as error:
             return "http" if error.failure.kind == "http" else ""
         return ""
@@ -179,33 +177,70 @@ class _Attempt:
             raise StepError(failure)
         seen.failures.append(failure)
 
+    def _ask_as_libnice(self) -> None:
+        """Look whether a Binding is answered that has no magic cookie."""
+        seen = self._seen
+        with PlainSocket(seen.is_ipv6, self._settings.stop) as plain:
+            try:
+                with timed(seen.times, RFC3489):
+                    plain.ask_classic(self._place, self._settings.timeout)
+            except StepError as error:
+                seen.failures.append(error.failure)
+                seen.rfc3489 = False
+            else:
+                seen.rfc3489 = True
+
     # TURN
 
     def _allocate(self, account: Account, wire: Wire, answered: bool) -> None:
         """Open a relay and send data through it; where that fails, look why."""
         login = account.static or self._minted(account, account.ttl)
-        failure = self._use_relay(Session(wire, login), login, answered)
+        failure = self._use_relay(wire, login, 0 if answered else self._settings.second_look)
         if failure is None:
             self._check_clock(account)
             return
-        if failure.step == ALLOCATE and failure.kind == "timeout" and not answered:
+        if not (answered or failure.at) and (failure.step, failure.kind) == (ALLOCATE, "timeout"):
             failure = Failure(BINDING, "timeout")
         if failure.error == UNAUTHORIZED and account.mint:
             self._seen.login = self._investigate(account)
         raise StepError(failure)
 
-    def _use_relay(self, session: Session, login: Login, answered: bool) -> Optional[Failure]:
-        """Return what went wrong, once the allocation is freed."""
-        seen, timeout = self._seen, 0 if answered else self._settings.second_look
+    def _use_relay(self, wire: Wire, login: Login, timeout: float = 0) -> Optional[Failure]:
+        """Return what went wrong, once the allocation is freed; `timeout` is for a first answer."""
+        seen, session = self._seen, Session(wire, login)
         try:
             with session:
                 self._try_allocate(session, seen.times, timeout)
                 seen.anonymous = session.anonymous
                 seen.relayed = address_text(session.relayed)
                 self._relay(session, login)
+        except RedirectError as error:
+            alternate, failure = error.alternate, error.failure
         except StepError as error:
-            return error.failure
-        return None
+            return self._placed(error.failure)
+        else:
+            return None
+        return self._follow(alternate, failure, login)
+
+    def _follow(self, alternate: Address, failure: Failure, login: Login) -> Optional[Failure]:
+        """Go on where a 300 leads to, as browsers do; a circle is the end."""
+        text, redirects = address_text(alternate), self._seen.redirects
+        first = address_text((self._seen.address, self._seen.target.port))
+        is_known = text in (first, *redirects)
+        redirects.append(text)
+        self._place = alternate
+        if is_known or len(redirects) > MAX_REDIRECTS:
+            return self._placed(failure)
+        try:
+            with self._open() as wire:
+                return self._use_relay(wire, login)
+        except StepError as error:
+            return self._placed(error.failure)
+
+    def _placed(self, failure: Failure) -> Failure:
+        """Say of a failure at which server it was, where that is another one."""
+        is_here = not self._seen.redirects or failure.at
+        return failure if is_here else replace(failure, at=self._seen.redirects[-1])
 
     def _try_allocate(self, session: Session, times: Dict[str, float], timeout: float = 0) -> None:
         """Allocate; at a quota once more, since the probe before may have filled it."""

@@ -11,8 +11,10 @@ from abcwebrtc.probe.model import (
     ALLOCATE,
     ERROR,
     HANDSHAKE,
+    LEVELS,
     RELAY,
     RESOLVE,
+    RFC3489,
     UDP,
     WARNING,
     Circumstances,
@@ -22,6 +24,7 @@ from abcwebrtc.probe.model import (
     Result,
     host_of,
 )
+from abcwebrtc.probe.path_diagnosis import after_redirect, path_diagnoses, silent_to_libnice
 from abcwebrtc.probe.refusals import early_end, one_error, stun_diagnoses
 
 Answering = Dict[Tuple[str, str], Set[int]]
@@ -113,10 +116,15 @@ def diagnose(seen: Observation, around: Circumstances) -> Tuple[Diagnosis, ...]:
     found = [one for failure in seen.failures for one in _failure(seen, failure, around)]
     found += tls.certificate_diagnoses(seen.certificate, seen.target.host, around.now)
     found += _warnings(seen)
-    return tuple(sorted(found, key=lambda one: one.level != ERROR))
+    found += path_diagnoses(seen)
+    return tuple(sorted(found, key=lambda one: LEVELS.index(one.level)))
 
 
 def _failure(seen: Observation, failure: Failure, around: Circumstances) -> List[Diagnosis]:
+    if failure.step == RFC3489:
+        return silent_to_libnice(failure)
+    if failure.at:
+        return after_redirect(failure, _failure(seen, replace(failure, at=""), around))
     if failure.kind == "certificate":
         # what stands in the certificate says more, where it could be read
         return [] if seen.certificate else [tls.unread_certificate(failure)]
@@ -237,7 +245,7 @@ def _warnings(seen: Observation) -> Iterator[Diagnosis]:
             "take no-auth out of turnserver.conf, and write use-auth-secret",
         )
     if seen.relayed:
-        yield from _relay_elsewhere(seen.address.partition("%")[0], host_of(seen.relayed))
+        yield from _relay_elsewhere(seen.server.partition("%")[0], host_of(seen.relayed))
     if seen.alone:
         yield Diagnosis(
             WARNING,

@@ -8,10 +8,12 @@ from typing import Callable, Dict, List, Optional, Tuple
 from abcwebrtc.uris import TURN_SCHEMES, IceURI
 
 UDP, TCP, TLS = "udp", "tcp", "tls"
-OK, WARNING, ERROR = "ok", "warning", "error"
+OK, NOTE, WARNING, ERROR = "ok", "note", "warning", "error"
+LEVELS = (ERROR, WARNING, NOTE)
+"""The levels of a diagnosis, the most severe first; a note is something to know, and no fault."""
 
-RESOLVE, CONNECT, HANDSHAKE, BINDING = "resolve", "connect", "tls", "binding"
-ALLOCATE, PERMISSION, RELAY = "allocate", "permission", "relay"
+RESOLVE, CONNECT, HANDSHAKE, BINDING, RFC3489 = "resolve", "connect", "tls", "binding", "rfc3489"
+ALLOCATE, PERMISSION, RELAY, OUTSIDE = "allocate", "permission", "relay", "outside"
 """The steps, in the order in which they are done."""
 
 
@@ -48,7 +50,8 @@ class Target:
     """One STUN or TURN url over one transport: `UDP`, `TCP` or `TLS`.
 
     `either` says that the client tries the url over several transports, and one
-    that works is enough. `note` is something to be said of it in any case.
+    that works is enough. `note` is something to be said of it in any case. `libnice`
+    says that it is a desktop's STUN_SERVER, which libnice asks.
     """
 
     uri: IceURI
@@ -56,6 +59,7 @@ class Target:
     account: Optional[Account] = None
     note: str = ""
     either: bool = False
+    libnice: bool = False
 
     @property
     def url(self) -> str:
@@ -84,7 +88,8 @@ class Failure:
 
     `kind` is a word such as ``timeout``, `error` a STUN error code (RFC 8489),
     `signed` says whether that answer had a MESSAGE-INTEGRITY, `detail` is the
-    system's word for it.
+    system's word for it. `at` is ``address:port`` where that is another server,
+    which the url's own redirects to.
     """
 
     step: str
@@ -92,6 +97,7 @@ class Failure:
     error: int = 0
     signed: bool = False
     detail: str = ""
+    at: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,7 +144,9 @@ class Observation:
     `times` is the milliseconds of each step that went well. `failures` are in
     the order in which they were met. `spoken` is ``stun``, ``http`` or ``tls`` where
     that is what answers, and was not expected. `anonymous` says that a relay was given
-    without a login, `alone` that there could be no second one.
+    without a login, `alone` that there could be no second one. `redirects` are the servers
+    that a 300 led to, one after another. `rfc3489` says whether a Binding without the magic
+    cookie is answered, None where that was not tried.
     """
 
     target: Target
@@ -153,6 +161,13 @@ class Observation:
     spoken: str = ""
     anonymous: bool = False
     alone: bool = False
+    redirects: List[str] = field(default_factory=list)
+    rfc3489: Optional[bool] = None
+
+    @property
+    def server(self) -> str:
+        """The address of the server that gives relays, after all redirects."""
+        return host_of(self.redirects[-1]) if self.redirects else self.address
 
     @property
     def is_ipv6(self) -> bool:

@@ -9,6 +9,7 @@ from abcwebrtc.probe.model import (
     ALLOCATE,
     BINDING,
     ERROR,
+    NOTE,
     RELAY,
     WARNING,
     Certificate,
@@ -58,7 +59,7 @@ def _line(cells: Sequence[str], widths: Mapping[int, int]) -> str:
 
 def _row(result: Result, now: float) -> "tuple[str, ...]":
     seen = result.observation
-    words = dict.fromkeys(one.word for one in result.diagnoses)
+    words = dict.fromkeys(one.word for one in result.diagnoses if one.level != NOTE)
     return (
         seen.target.url,
         seen.address,
@@ -133,6 +134,8 @@ def _result_json(result: Result, now: float) -> Dict[str, Any]:
         "local": seen.local or None,
         "reflexive": seen.reflexive or None,
         "relayed": seen.relayed or None,
+        "redirects": list(seen.redirects),
+        "rfc3489": seen.rfc3489,
         "times": {step: round(time, 3) for step, time in seen.times.items()},
         "certificate": _certificate_json(seen.certificate, now),
         "clock_ahead": seen.login.clock_ahead if seen.login else None,

@@ -5,29 +5,34 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import Any, Dict, Tuple
+from typing import Any, Dict
 
 from aioice import stun, turn
 
-from abcwebrtc.probe.model import ALLOCATE, PERMISSION, RELAY, Failure, Login
-from abcwebrtc.probe.wire import (
+from abcwebrtc.probe.messages import (
+    ALTERNATE_SERVER,
     CHANNEL,
-    RETRANSMIT,
-    StepError,
-    StoppedError,
-    Wire,
+    Address,
     channel_data,
     error_failure,
     request_message,
 )
+from abcwebrtc.probe.model import ALLOCATE, PERMISSION, RELAY, Failure, Login
+from abcwebrtc.probe.wire import RETRANSMIT, StepError, StoppedError, Wire
 
 LIFETIME = 60
 """Seconds that an allocation is asked for; coturn gives 600 at least."""
-UNAUTHORIZED, NO_ALLOCATION, STALE_NONCE = 401, 437, 438
+REDIRECT, UNAUTHORIZED, NO_ALLOCATION, STALE_NONCE = 300, 401, 437, 438
 FREE_TIMEOUT = 1.0
 """Seconds that freeing an allocation may take."""
 
-Address = Tuple[str, int]
+
+class RedirectError(StepError):
+    """The server sends its clients to another one; `alternate` is its address."""
+
+    def __init__(self, failure: Failure, alternate: Address) -> None:
+        super().__init__(failure)
+        self.alternate = alternate
 
 
 class Session:
@@ -104,7 +109,10 @@ class Session:
                 answer = self.wire.request(self._message(method, attributes), step)
         if answer.message_class == stun.Class.RESPONSE:
             return answer
-        raise StepError(error_failure(step, answer))
+        failure, alternate = error_failure(step, answer), answer.attributes.get(ALTERNATE_SERVER)
+        if failure.error == REDIRECT and alternate:
+            raise RedirectError(failure, alternate)
+        raise StepError(failure)
 
     def _take_challenge(self, answer: stun.Message, was_signed: bool) -> bool:
         """Keep realm and nonce of a 401 or 438, and say whether to ask again."""
@@ -160,6 +168,6 @@ def _comes_back(there: Session, here: Session, payload: bytes, until: float) -> 
 def _arrives(session: Session, payload: bytes, until: float) -> bool:
     """Wait for a payload, until a moment of the monotonic clock."""
     while time.monotonic() < until:
-        if session.wire.receive_channel(until - time.monotonic(), RELAY) == payload:
+        if session.wire.receive(until, RELAY) == (CHANNEL, payload):
             return True
     return False

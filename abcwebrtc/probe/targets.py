@@ -12,6 +12,7 @@ from abcwebrtc.coturn import CoturnServer
 from abcwebrtc.desktop import STUN_SERVER, TURN_SERVER
 from abcwebrtc.errors import ConfigError, ProbeError
 from abcwebrtc.iceservers import static_uris
+from abcwebrtc.manifests import stun_server
 from abcwebrtc.probe.model import TCP, TLS, UDP, Account, Login, Target
 from abcwebrtc.rtc import server_credentials
 from abcwebrtc.secrets import FixedSecrets
@@ -33,7 +34,21 @@ def config_targets(config: WebRTCConfig, user: str) -> List[Target]:
     for coturn in config.coturn:
         account = minted_account(coturn, user)
         targets += [browser_target(uri, account) for uri in coturn.uris]
-    return list(dict.fromkeys(targets))
+    return _with_desktops(list(dict.fromkeys(targets)), stun_server(config))
+
+
+def _with_desktops(targets: List[Target], server: Optional[str]) -> List[Target]:
+    """Mark the one that desktops have as STUN_SERVER; it is often one of the browsers' too."""
+    try:
+        uri = _stun_uri(server or "")
+    except ProbeError:
+        return targets  # 'check' says what is wrong with it
+    wanted = Target(uri, UDP)
+    for index, one in enumerate(targets):
+        if (one.host, one.port, one.transport) == (wanted.host, wanted.port, UDP):
+            targets[index] = replace(one, libnice=True)
+            break
+    return targets
 
 
 def minted_account(server: CoturnServer, user: str) -> Account:
@@ -65,7 +80,7 @@ def environment_targets(environ: Mapping[str, str]) -> List[Target]:
     """
     targets: List[Target] = []
     if environ.get(STUN_SERVER):
-        targets.append(Target(_stun_uri(environ[STUN_SERVER]), UDP))
+        targets.append(Target(_stun_uri(environ[STUN_SERVER]), UDP, libnice=True))
     if environ.get(TURN_SERVER):
         targets += _turn_targets(environ[TURN_SERVER])
     if not targets:

@@ -14,10 +14,11 @@ import struct
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 from aioice import stun
 
+from abcwebrtc.probe.messages import COOKIE, Address, answer_to, is_channel_data, relayed_data
 from abcwebrtc.probe.model import CONNECT, HANDSHAKE, UDP, Failure, Target
 
 RETRANSMIT = 0.5
@@ -26,10 +27,6 @@ SECOND_LOOK = 1.5
 """Seconds to wait for another answer where there was none."""
 SLICE = 0.2
 """Seconds after which a socket that waits looks whether it is to stop."""
-CHANNEL = 0x4000
-"""The one channel that is bound, the first that there is (RFC 8656, section 12)."""
-_CHANNEL_BYTES = struct.pack("!H", CHANNEL)
-_COOKIE = struct.pack("!I", stun.COOKIE)
 _TLS_RECORDS = (b"\x15\x03", b"\x16\x03")  # an alert, a handshake
 _UNREACHABLE = (
     errno.ENETUNREACH,
@@ -68,14 +65,15 @@ class Settings:
 
 
 class Wire:
-    """A connection to one address of a target.
+    """A connection to one address of a target, at another `port` than its own where one is given.
 
     Messages go out and come in whole, over a stream too. Every method raises
     `StepError` for what goes wrong, and `StoppedError` when it is to stop.
     """
 
-    def __init__(self, target: Target, address: str, settings: Settings) -> None:
+    def __init__(self, target: Target, address: str, settings: Settings, port: int = 0) -> None:
         self.target, self.address, self.settings = target, address, settings
+        self.port = port or target.port
         self.times: Dict[str, float] = {}
         self._buffer = b""
         self._is_stream = target.transport != UDP
@@ -103,7 +101,7 @@ class Wire:
         """Connect the socket, without TLS."""
         with failing(CONNECT), timed(self.times, CONNECT):
             self._socket.settimeout(self.settings.timeout)
-            self._socket.connect((self.address, self.target.port))
+            self._socket.connect((self.address, self.port))
 
     def secure(self, context: ssl.SSLContext) -> None:
         """Begin TLS."""
@@ -140,7 +138,7 @@ class Wire:
         while True:
             until = deadline if self._is_stream else min(deadline, time.monotonic() + wait)
             for data in self._messages(until, step):
-                answer = _answer_to(message, data)
+                answer = answer_to(message, data)
                 if answer:
                     return answer
             if time.monotonic() >= deadline:
@@ -148,11 +146,16 @@ class Wire:
             self.send(bytes(message), step)
             wait *= 2
 
-    def receive_channel(self, seconds: float, step: str) -> Optional[bytes]:
-        """Return the next payload that comes by a channel, None when none comes in time."""
-        for data in self._messages(time.monotonic() + seconds, step):
-            if data[:2] == _CHANNEL_BYTES:
-                return data[4 : 4 + struct.unpack("!H", data[2:4])[0]]
+    def receive(self, until: float, step: str) -> Optional[Tuple[Union[int, Address], bytes]]:
+        """Return the next data that comes through a relay, None when none comes in time.
+
+        The first part is the number of its channel, or the address of the peer; `until`
+        is a moment of the monotonic clock.
+        """
+        for data in self._messages(until, step):
+            found = relayed_data(data)
+            if found:
+                return found
         return None
 
     def _messages(self, until: float, step: str) -> Iterator[bytes]:
@@ -183,7 +186,7 @@ class Wire:
         _check_kind(self._buffer, step)
         (length,) = struct.unpack("!H", self._buffer[2:4])
         length += stun.padding_length(length)
-        length += 4 if self._buffer[:2] == _CHANNEL_BYTES else 20
+        length += 4 if is_channel_data(self._buffer) else 20
         if len(self._buffer) < length:
             return None
         message, self._buffer = self._buffer[:length], self._buffer[length:]
@@ -211,20 +214,12 @@ class Wire:
             raise StepError(failure)
 
 
-def _answer_to(message: stun.Message, data: bytes) -> Optional[stun.Message]:
-    try:
-        answer = stun.parse_message(data)
-    except (ValueError, KeyError, struct.error):
-        return None
-    return answer if answer.transaction_id == message.transaction_id else None
-
-
 def _check_kind(data: bytes, step: str) -> None:
-    """Raise `StepError` for what is neither STUN nor data of our channel."""
-    is_stun = data[0] & 0xC0 == 0 and data[4:8] in (b"", _COOKIE[: len(data[4:8])])
+    """Raise `StepError` for what is neither STUN nor data of a channel."""
+    is_stun = data[0] & 0xC0 == 0 and data[4:8] in (b"", COOKIE[: len(data[4:8])])
     if data[:2] in _TLS_RECORDS:
         raise StepError(Failure(step, "tls-answer"))
-    if not is_stun and data[:2] != _CHANNEL_BYTES:
+    if not is_stun and not is_channel_data(data):
         is_http = data[:5].upper() in (b"HTTP/", b"<HTML", b"<!DOC")
         raise StepError(Failure(step, "http" if is_http else "not-stun"))
 
@@ -266,29 +261,3 @@ def os_failure(step: str, error: OSError) -> Failure:
         return Failure(step, "timeout")
     kind = "unreachable" if error.errno in _UNREACHABLE else "error"
     return Failure(step, kind, detail=error.strerror or "")
-
-
-def error_failure(step: str, answer: stun.Message) -> Failure:
-    """Return the failure that an error response is, or an answer without what it must hold."""
-    code = answer.attributes.get("ERROR-CODE", (0, ""))[0]
-    if not code:
-        return Failure(step, "not-stun")
-    return Failure(step, "stun", code, "MESSAGE-INTEGRITY" in answer.attributes)
-
-
-def request_message(method: stun.Method, **attributes: Any) -> stun.Message:
-    """Return a request; attributes are named with ``_`` for ``-``."""
-    named = {name.replace("_", "-"): value for name, value in attributes.items()}
-    return stun.Message(method, stun.Class.REQUEST, attributes=named)
-
-
-def address_text(address: Tuple[str, int]) -> str:
-    """Return ``192.0.2.1:49160``, or with brackets for IPv6."""
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def channel_data(payload: bytes) -> bytes:
-    """Return a ChannelData message, padded for streams (RFC 8656, section 12.4)."""
-    padding = bytes(stun.padding_length(len(payload)))
-    return _CHANNEL_BYTES + struct.pack("!H", len(payload)) + payload + padding

@@ -15,15 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abcwebrtc.probe.attempt import probe_address
+from abcwebrtc.probe.messages import channel_data, request_message
 from abcwebrtc.probe.model import BINDING, TCP, UDP, Failure, Observation, Target
-from abcwebrtc.probe.wire import (
-    Settings,
-    StepError,
-    StoppedError,
-    Wire,
-    channel_data,
-    request_message,
-)
+from abcwebrtc.probe.wire import Settings, StepError, StoppedError, Wire
 from abcwebrtc.uris import IceURI
 from integration.turn import LOOPBACK
 
