@@ -13,21 +13,20 @@ import logging
 import os
 import re
 import shlex
-import ssl
 import warnings
 from contextlib import contextmanager, suppress
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from abcwebrtc.errors import KubeError
+from abcwebrtc.kubeanswers import GROUPS, Tried, status_object, unreachable, without_login
+from abcwebrtc.kubelogin import login_of
 
 REQUEST_TIMEOUT = 30.0
 """Seconds that one request may take."""
 FIELD_MANAGER = "abcwebrtc"
 MERGE_PATCH = "application/merge-patch+json"
 _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-_GROUPS = {"configmaps": "", "pods": "", "pods/log": "", "deployments": "apps"}
-_KIND = {"configmaps": "ConfigMap", "pods": "pod", "pods/log": "pod", "deployments": "Deployment"}
 
 
 class Cluster:
@@ -37,8 +36,12 @@ class Cluster:
         from kubernetes.client import ApiClient
 
         configuration.retries = False  # its own would be on stderr; and an answer is an answer
+        _log_in_at_proxy(configuration)
         self._configuration = configuration
         self._pool = ApiClient(configuration).rest_client.pool_manager
+        # NO_PROXY may leave it out; the other name is that of SOCKS
+        is_used = getattr(self._pool, "proxy", None) or getattr(self._pool, "proxy_url", None)
+        self._proxy = without_login(configuration.proxy) if is_used else ""
         self._url_root: str = configuration.host.rstrip("/")
         self.host = re.sub(r"//[^/]*@", "//", self._url_root)  # this is shown
         self.namespace = namespace
@@ -122,7 +125,8 @@ class Cluster:
     def _send(
         self, method: str, kind: str, name: str, query: Mapping[str, str], body: Any, verb: str
     ) -> bytes:
-        headers = {"Accept": "application/json", **self._credentials()}
+        credentials = self._credentials()
+        headers = {"Accept": "application/json", **credentials}
         if kind == "pods/log":
             headers["Accept"] = "*/*"
         data = None
@@ -130,15 +134,16 @@ class Cluster:
             headers["Content-Type"] = MERGE_PATCH if method == "PATCH" else "application/json"
             data = json.dumps(body).encode("utf-8")
         status, answer = self._exchange(method, self._url(kind, name, query), headers, data)
-        if status == 404 and _status(answer).get("kind") != "Status":
+        if status == 404 and status_object(answer).get("kind") != "Status":
             raise self._stranger()
         if status >= 300:
-            what = f"{_KIND[kind]} {name}".strip() if name else f"{kind}"
-            raise KubeError(self._refusal(status, _status(answer), verb, kind, what), status=status)
+            login = login_of(self._configuration, credentials)
+            tried = Tried(self.host, self.namespace, verb, kind, name, login, self._proxy)
+            raise KubeError(tried.refusal(status, answer), status=status)
         return answer
 
     def _url(self, kind: str, name: str, query: Mapping[str, str]) -> str:
-        group = _GROUPS[kind]
+        group = GROUPS[kind]
         root = f"/apis/{group}/v1" if group else "/api/v1"
         resource, _, subresource = kind.partition("/")
         parts = ["namespaces", self.namespace, resource, name, subresource]
@@ -179,35 +184,8 @@ class Cluster:
                 )
             return int(answer.status), bytes(answer.data)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            reason = _unreachable(error)
-        raise KubeError(f"can't reach the cluster at {self.host}: {reason}")
-
-    def _refusal(
-        self, status: int, answer: Mapping[str, Any], verb: str, kind: str, what: str
-    ) -> str:
-        """Return what an answer with an error means. It quotes no value."""
-        where = f"namespace {self.namespace}"
-        tried = f"can't {verb} {what} in {where}"
-        if status == 401:
-            return (
-                f"{self.host} does not accept your credentials (401): "
-                "log in again, or choose another --context"
-            )
-        if status == 403:
-            return f"you are not allowed to {verb} {what} in {where} (403); {_rule(verb, kind)}"
-        if status == 404:
-            if _details(answer).get("kind") == "namespaces":
-                return f"there is no {where}; create it, or choose another --namespace"
-            return f"there is no {what} in {where} (404)"
-        if status == 409:
-            return f"{tried} (409): it has changed meanwhile"
-        if status == 413:
-            return f"{tried} (413): it is too large"
-        if status == 422:
-            return f"{tried} (422): the cluster refuses {_causes(answer)}"
-        reason = answer.get("reason")
-        known = isinstance(reason, str) and re.fullmatch("[A-Za-z]{1,40}", reason)
-        return f"{tried}: the API server answers {status}{f' {reason}' if known else ''}"
+            reason = unreachable(error, self.host, self._proxy, REQUEST_TIMEOUT)
+        raise KubeError(reason)
 
 
 def connect(
@@ -294,6 +272,17 @@ def _configuration(files: str, context: Optional[str]) -> Any:
     return configuration
 
 
+def _log_in_at_proxy(configuration: Any) -> None:
+    """Have the login in a proxy's url sent, as kubectl does; the client does not."""
+    from urllib3.exceptions import HTTPError
+    from urllib3.util import make_headers, parse_url
+
+    with suppress(ValueError, HTTPError):
+        login = parse_url(configuration.proxy or "").auth
+        if login and not configuration.proxy_headers:
+            configuration.proxy_headers = make_headers(proxy_basic_auth=unquote(login))
+
+
 def _unusable(error: Exception) -> str:
     """Return what is wrong with a kubeconfig. Only the client's own words name no value."""
     from kubernetes.config import ConfigException
@@ -308,34 +297,6 @@ def _unusable(error: Exception) -> str:
     return getattr(error, "strerror", None) or f"it is not valid ({type(error).__name__}{line})"
 
 
-def _unreachable(error: Exception) -> str:
-    """Return why there was no answer, in words for people."""
-    import urllib3.exceptions as known
-
-    cause = error
-    while cause.__cause__ or cause.__context__:
-        cause = cause.__cause__ or cause.__context__  # type: ignore[assignment]
-    if isinstance(cause, ssl.SSLError):
-        message = getattr(cause, "verify_message", "") or cause.reason or "it speaks no TLS"
-        return f"TLS failed: {message}"
-    if isinstance(cause, OSError) and cause.strerror:
-        return f"{cause.strerror.lower()}; is it running, and is it the right --context?"
-    if isinstance(error, known.ConnectTimeoutError):
-        return "it does not answer; is there a firewall, or the wrong --context?"
-    if isinstance(error, known.TimeoutError):
-        return f"there was no answer within {REQUEST_TIMEOUT:.0f} s"
-    return f"the connection failed ({type(error).__name__})"
-
-
-def _status(answer: bytes) -> Dict[str, Any]:
-    """Return the Status object that an answer is, or nothing."""
-    with suppress(ValueError, RecursionError):
-        status = json.loads(answer.decode("utf-8"))
-        if isinstance(status, dict):
-            return status
-    return {}
-
-
 def _is_object(answer: Any) -> bool:
     """Return whether an answer is an object of Kubernetes, as far as this is relied on."""
     if not isinstance(answer, dict) or not isinstance(answer.get("metadata"), dict):
@@ -343,26 +304,6 @@ def _is_object(answer: Any) -> bool:
     parts = [answer.get(key) for key in ("spec", "status", "data", "binaryData")]
     named = isinstance(answer["metadata"].get("name"), str)
     return named and all(part is None or isinstance(part, dict) for part in parts)
-
-
-def _details(answer: Mapping[str, Any]) -> Dict[str, Any]:
-    details = answer.get("details")
-    return details if isinstance(details, dict) else {}
-
-
-def _causes(answer: Mapping[str, Any]) -> str:
-    """Return the fields that a cluster finds wrong, without what it says of their values."""
-    causes = _details(answer).get("causes")
-    fields = [str(cause.get("field", "")) for cause in causes or [] if isinstance(cause, dict)]
-    named = [field for field in fields if re.fullmatch(r"[\w.\[\]-]{1,80}", field)]
-    return "its " + ", ".join(dict.fromkeys(named)) if named else "what it says"
-
-
-def _rule(verb: str, kind: str) -> str:
-    return (
-        f'a Role needs the rule apiGroups: ["{_GROUPS[kind]}"], resources: ["{kind}"], '
-        f'verbs: ["{verb}"]'
-    )
 
 
 def _write(dry_run: bool) -> Dict[str, str]:

@@ -25,7 +25,8 @@ def lowest(requirements: List[str]) -> Dict[str, str]:
     for requirement in map(Requirement, requirements):
         if not _is_wanted(requirement):
             continue
-        bounds = [(each.operator, each.version) for each in requirement.specifier]
+        every = [(each.operator, each.version) for each in requirement.specifier]
+        bounds = [each for each in every if each[0] != "!="]  # a version that does not work
         if [operator for operator, _ in bounds] != [">="] or requirement.name in pins:
             raise ValueError(f"{requirement}: write one lower bound, with >=")
         pins[requirement.name] = bounds[0][1]

@@ -31,9 +31,21 @@ def test_a_bound_of_another_python_and_of_a_tool_is_left_out() -> None:
     assert lowest(requirements) == {"one": "2.4", "two": "1"}
 
 
+def test_a_version_that_is_left_out_is_no_bound() -> None:
+    assert lowest(["one>=2.3,!=2.5,!=3.0"]) == {"one": "2.3"}
+
+
 @pytest.mark.parametrize(
     "requirements",
-    [["one"], ["one>2"], ["one~=2.0"], ["one>=2,<3"], ["one>=2", "one>=3; python_version > '3'"]],
+    [
+        ["one"],
+        ["one!=2"],
+        ["one>=2,<3,!=2.5"],
+        ["one>2"],
+        ["one~=2.0"],
+        ["one>=2,<3"],
+        ["one>=2", "one>=3; python_version > '3'"],
+    ],
     ids=str,
 )
 def test_what_has_no_lowest_version_is_an_error(requirements: List[str]) -> None:

@@ -1,0 +1,272 @@
+"""``abcwebrtc apply`` where the cluster does not know who asks, and where a proxy refuses."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Tuple
+
+import aiohttp.web
+import jwt
+import pytest
+import trustme
+import yaml
+
+from abcwebrtc.cli import main
+from abcwebrtc.kubelogin import CERTIFICATE, Login, login_of
+from integration.apply.conftest import TOKEN, fail, header, only
+from integration.cluster import Server
+from integration.kubeconfig import write_kubeconfig
+from support import SECRET, rsa_key
+
+ANONYMOUS = 'configmaps "x" is forbidden: User "system:anonymous" cannot get resource "configmaps"'
+NOT_ALLOWED = 'configmaps "x" is forbidden: User "alice" cannot get resource "configmaps"'
+NOTHING_SENT = "no credentials were sent, since there are none for this user; log in again"
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what proxies the machine has."""
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def apply(server: Server, od_config: Path, tmp_path: Path, capsys: Any) -> Any:
+    """Return a function that runs the command as a user, and gives the error that it prints."""
+
+    def call(user: Dict[str, Any], **cluster: Any) -> str:
+        kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url)
+        content = yaml.safe_load(kubeconfig.read_text())
+        content["users"] = [{"name": "u", "user": user}]
+        content["clusters"][0]["cluster"].update(cluster)
+        kubeconfig.write_text(yaml.safe_dump(content))
+        status = main(["apply", str(od_config), "--kubeconfig", str(kubeconfig)])
+        err = capsys.readouterr().err
+        assert SECRET not in err
+        assert status == 1, err
+        (line,) = [line for line in err.splitlines() if line.startswith("error: ")]
+        return str(line[len("error: ") :])
+
+    return call
+
+
+def a_token(end: float) -> str:
+    return str(jwt.encode({"exp": end, "sub": SECRET}, rsa_key(), algorithm="RS256"))
+
+
+# who asks
+
+LOGINS: List[Tuple[Dict[str, Any], int, str, str]] = [
+    ({}, 401, "Unauthorized", f"nobody is logged in at HOST (401): {NOTHING_SENT}"),
+    ({}, 403, ANONYMOUS, f"logged in at HOST (403 for system:anonymous): {NOTHING_SENT}"),
+    ({"token": TOKEN}, 401, "Unauthorized", "HOST does not accept your credentials (401): log in"),
+    ({"token": TOKEN}, 403, ANONYMOUS, "anonymous), although a token was sent: it may take none"),
+    ({"token": TOKEN}, 403, NOT_ALLOWED, "you are not allowed to get ConfigMap abcdesktop-config"),
+    (
+        {"token": a_token(1700000000)},
+        401,
+        "Unauthorized",
+        "HOST does not accept your credentials (401): the token ended 2023-11-14 22:13 UTC; log in",
+    ),
+    (
+        {"token": a_token(time.time() + 3600)},
+        401,
+        "Unauthorized",
+        "HOST does not accept your credentials (401): log in again, or choose another --context",
+    ),
+    ({"username": "me", "password": SECRET}, 403, ANONYMOUS, "although a name and a password was"),
+]
+
+
+@pytest.mark.parametrize(("user", "status", "message", "expected"), LOGINS)
+def test_who_is_not_known_is_told_apart_from_who_is_not_allowed(
+    cluster: Any,
+    server: Server,
+    apply: Any,
+    user: Dict[str, Any],
+    status: int,
+    message: str,
+    expected: str,
+) -> None:
+    cluster.before = only("GET", "configmaps", fail(status, "Whatever", message))
+    error = apply(user)
+    assert expected.replace("HOST", server.url) in error
+    assert ("a Role needs the rule" in error) == (message == NOT_ALLOWED)
+
+
+def test_the_client_that_sends_no_token_is_named(
+    cluster: Any, apply: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 36.0.0 reads the token under one name, and looks for it under another."""
+    import kubernetes
+    from kubernetes.client import Configuration
+
+    monkeypatch.setattr(Configuration, "auth_settings", lambda self: {})
+    cluster.before = only("GET", "configmaps", fail(403, "Forbidden", ANONYMOUS))
+    error = apply({"token": TOKEN})
+    version = kubernetes.__version__
+    assert f"the kubernetes client {version}, which is installed, sends no token; pip inst" in error
+
+
+class Configuration:
+    cert_file = ""
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (1700000000, "the client certificate ended 2023-11-14 22:13 UTC; log in again"),
+        (time.time() + 3600, "(401): log in again, or choose another --context"),
+    ],
+)
+def test_a_client_certificate_that_has_ended_is_named(
+    tmp_path: Path, end: float, words: str
+) -> None:
+    from datetime import datetime, timezone
+
+    moment = datetime.fromtimestamp(end, timezone.utc)
+    made = trustme.CA().issue_cert("me", not_after=moment)
+    made.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    configuration = Configuration()
+    configuration.cert_file = str(tmp_path / "cert.pem")
+    login = login_of(configuration, {})
+    assert login.kind == CERTIFICATE
+    assert words in login.refused("https://cluster")
+
+
+def test_a_client_certificate_that_something_took_away_is_named() -> None:
+    text = Login(CERTIFICATE).anonymous("https://cluster")
+    assert "although a client certificate was sent: what ends TLS in front of it takes that" in text
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", ".", "a.b.c", "a." + base64.b64encode(b"[]").decode(), "a." + "[" * 99, "\u2603.\u2603"]
+    + [f"a.{base64.urlsafe_b64encode(json.dumps({'exp': e}).encode()).decode()}" for e in ("x", -1)]
+    + [f"a.{base64.urlsafe_b64encode(json.dumps({'exp': e}).encode()).decode()}" for e in (1e40,)],
+)
+def test_a_token_that_tells_no_end_is_a_token(token: str) -> None:
+    assert login_of(object(), {"authorization": f"Bearer {token}"}) == Login("a token")
+
+
+# what stands in between
+
+
+@pytest.mark.parametrize("status", [401, 403, 407])
+def test_what_stands_in_front_is_not_taken_for_the_cluster(
+    cluster: Any, server: Server, apply: Any, status: int
+) -> None:
+    async def handle(request: Any) -> Any:
+        return aiohttp.web.Response(body=b"<html>", status=status)
+
+    object.__setattr__(cluster, "_handle", handle)
+    assert apply({"token": TOKEN}) == (
+        f"{server.url} answers {status}, and not as a Kubernetes API server does: "
+        "something in front of it refuses; is it the right --context?"
+    )
+
+
+@contextlib.contextmanager
+def proxy(answer: bytes) -> Iterator[Tuple[str, List[bytes]]]:
+    """Give the address of a proxy with one answer for all, and the requests that it got."""
+    seen: List[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        seen.append(connection.recv(65536))
+                        connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}", seen
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def refusal_of(status: str) -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>".encode()
+
+
+REFUSALS = {
+    "403 No": "refuses (403 Forbidden)",
+    "407 Login": "refuses (407 Proxy Authentication Required) and wants a login, which the url",
+    "502 Gone": "refuses (502 Bad Gateway)",
+}
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_a_proxy_that_refuses_is_named_without_its_password(apply: Any, status: str) -> None:
+    with proxy(refusal_of(status)) as (address, seen):
+        options = {
+            "server": "https://cluster.invalid",
+            "proxy-url": f"http://me:{SECRET}@{address}",
+        }
+        error = apply({"token": TOKEN}, **options)
+    assert error.startswith(
+        "can't reach the cluster at https://cluster.invalid: "
+        f"the proxy http://{address} {REFUSALS[status]}"
+    )
+    assert error.endswith("or proxy-url of the kubeconfig; NO_PROXY leaves it out")
+    login = base64.b64encode(f"me:{SECRET}".encode())
+    assert seen[0].startswith(b"CONNECT cluster.invalid:443 ")
+    assert b"proxy-authorization: basic " + login.lower() in seen[0].lower()
+
+
+@pytest.mark.parametrize("status", ["403 No", "407 Login"])
+def test_a_proxy_that_refuses_plain_http_is_named_too(
+    apply: Any, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    with proxy(refusal_of(status)) as (address, _):
+        monkeypatch.setenv("http_proxy", f"http://{address}")
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")  # that of older clients
+        error = apply({"token": TOKEN}, server="http://cluster.invalid")
+    assert error.startswith(f"the proxy http://{address} {REFUSALS[status]}")
+
+
+def test_a_proxy_that_is_not_there_is_named(apply: Any) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+    options = {"server": "https://cluster.invalid", "proxy-url": f"http://me:{SECRET}@{address}"}
+    error = apply({"token": TOKEN}, **options)
+    assert error.startswith(
+        f"can't reach the proxy http://{address} of the cluster at https://cluster.invalid: "
+        "connection refused; the proxy is that of HTTPS_PROXY"
+    )
+
+
+def test_a_proxy_that_says_nothing_is_in_the_message(apply: Any) -> None:
+    with proxy(b"") as (address, _):
+        options = {"server": "https://cluster.invalid", "proxy-url": f"http://{address}"}
+        error = apply({"token": TOKEN}, **options)
+    assert f"cluster at https://cluster.invalid through the proxy http://{address}: " in error
+
+
+def test_a_proxy_that_lets_through_is_no_obstacle(
+    cluster: Any, od_config: Path, server: Server, tmp_path: Path
+) -> None:
+    """The mock takes the absolute url of a request to a proxy as well."""
+    kubeconfig = write_kubeconfig(
+        tmp_path / "kubeconfig", "http://cluster.invalid", **{"proxy-url": server.url}
+    )
+    line = ["apply", str(od_config), "--kubeconfig", str(kubeconfig), "--restart", "none"]
+    assert main(line) == 0
+    assert header(cluster.seen[0], "host") == "cluster.invalid"
+
+
+def test_no_proxy_leaves_the_proxy_out(
+    cluster: Any, apply: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    cluster.before = only("GET", "configmaps", fail(401, "Unauthorized"))
+    assert "proxy" not in apply({"token": TOKEN})
