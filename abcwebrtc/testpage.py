@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import cherrypy
 
+from abcwebrtc import causes
 from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.errors import TokenError
 from abcwebrtc.iceservers import static_uris
@@ -60,6 +61,8 @@ class Files:
         self._files = {
             file.name: file.read_bytes() for file in FOLDER.iterdir() if file.suffix in _TYPES
         }
+        # not every browser imports JSON
+        self._files["causes.js"] = b"export default " + causes.FILE.read_bytes()
 
     def send(self, name: str) -> bytes:
         """Return a file, and set the headers that go with it."""

@@ -12,13 +12,13 @@ import socket
 import ssl
 import struct
 import time
-from typing import Callable, NamedTuple, Optional, TypeVar
+from typing import Callable, NamedTuple, Optional
 
+from abcwebrtc.causes import cause
 from abcwebrtc.probe.certificates import read_certificate
 from abcwebrtc.probe.model import ERROR
-from abcwebrtc.probe.tls import certificate_diagnoses
-
-_Answer = TypeVar("_Answer", bool, bytes)
+from abcwebrtc.probe.saying import in_brackets
+from abcwebrtc.probe.tls import alert_cause, certificate_diagnoses, reason_text
 
 TRUSTED = "trusted"
 SECONDS = 5.0
@@ -26,13 +26,22 @@ _COOKIE = 0x2112A442
 _BINDING, _ALLOCATE = 0x0001, 0x0003
 _REQUESTED_TRANSPORT = struct.pack("!HHI", 0x0019, 4, 17 << 24)
 """UDP (RFC 8656, section 18.7)."""
+_HTTP = (b"HTTP/", b"<HTML", b"<!DOC")
+_HERE = "abcwebrtc serve"
+_BOTH = f"this browser, and from {_HERE}"
+"""A browser has failed before anybody looks."""
+
+
+class _SilentError(OSError):
+    """A port took a connection, and then gave no answer to TLS."""
 
 
 class Look(NamedTuple):
-    """What was seen: a word of docs/probe.md, or ``trusted``, and a sentence."""
+    """What was seen: a cause of `abcwebrtc.causes`, or ``trusted``, in words, and what to do."""
 
     word: str
     message: str
+    advice: str = ""
 
 
 def look(
@@ -50,24 +59,33 @@ def look(
     now = time.time() if now is None else now
     trust = trust or ssl.create_default_context()
     try:
-        speaks_stun = _connected(host, port, timeout, trust, _speaks_stun)
-        return _trusted(host, port, speaks_stun)
+        return _asked(f"{host}, TLS port {port}", _connected(host, port, timeout, trust, _ask))
     except ssl.SSLCertVerificationError as error:
         code, text = error.verify_code, error.verify_message
     except OSError as error:
-        return _unreached(error, f"{host} port {port}")
+        return _unreached(error, host, port)
     with contextlib.suppress(OSError, ValueError, IndexError):
         chain = _connected(host, port, timeout, _unverified(), _certificate)
         seen = read_certificate([chain], code, text)
         errors = [one for one in certificate_diagnoses(seen, host, now) if one.level == ERROR]
-        return Look(errors[0].word, errors[0].message)
-    return Look("certificate-untrusted", f"the certificate is not trusted ({text})")
+        return Look(errors[0].word, errors[0].message, errors[0].advice)
+    return _look("certificate-untrusted/unread", detail=in_brackets(text))
 
 
-def _trusted(host: str, port: int, speaks_stun: bool) -> Look:
-    if speaks_stun:
-        return Look(TRUSTED, "TLS works, and the certificate is trusted")
-    return Look("not-stun", f"{host} port {port} speaks TLS, but neither STUN nor TURN")
+def _look(key: str, **facts: object) -> Look:
+    found = cause(key, **facts)
+    return Look(found.word, found.message, found.cure)
+
+
+def _asked(where: str, answer: bytes) -> Look:
+    """Return what the first bytes mean that came after a good handshake."""
+    if not answer:
+        return _look("tls-silent", where=where, detail="")
+    if answer[:5].upper() in _HTTP:
+        return _look("http", where=where)
+    if answer[0] >= 0x40 or answer[4:8] != struct.pack("!I", _COOKIE):
+        return _look("not-stun", where=where)
+    return Look(TRUSTED, "TLS works, and the certificate is trusted")
 
 
 def _connected(
@@ -75,12 +93,16 @@ def _connected(
     port: int,
     timeout: float,
     context: ssl.SSLContext,
-    ask: Callable[[ssl.SSLSocket], _Answer],
-) -> _Answer:
+    ask: Callable[[ssl.SSLSocket], bytes],
+) -> bytes:
     """Return what `ask` makes of a connection to the server."""
-    plain = socket.create_connection((host, port), timeout)
-    with plain, context.wrap_socket(plain, server_hostname=host) as wrapped:
-        return ask(wrapped)
+    with socket.create_connection((host, port), timeout) as plain:
+        try:
+            wrapped = context.wrap_socket(plain, server_hostname=host)
+        except socket.timeout as error:
+            raise _SilentError from error
+        with wrapped:
+            return ask(wrapped)
 
 
 def _certificate(wrapped: ssl.SSLSocket) -> bytes:
@@ -88,20 +110,21 @@ def _certificate(wrapped: ssl.SSLSocket) -> bytes:
     return wrapped.getpeercert(binary_form=True) or b""
 
 
-def _speaks_stun(wrapped: ssl.SSLSocket) -> bool:
-    """Say whether a server answers a Binding or an Allocate, if only with an error.
+def _ask(wrapped: ssl.SSLSocket) -> bytes:
+    """Return the first bytes of the answer to a Binding and an Allocate, or none.
 
     coturn can have either turned off (no-stun, stun-only). Without a login nothing is allocated.
+    An alert is raised: it is the end of a handshake that went wrong (TLS 1.3).
     """
     answer = b""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(socket.timeout, ConnectionError, ssl.SSLEOFError):
         wrapped.sendall(_request(_BINDING) + _request(_ALLOCATE, _REQUESTED_TRANSPORT))
         while len(answer) < 8:
             part = wrapped.recv(8 - len(answer))
             if not part:
-                return False
+                break
             answer += part
-    return len(answer) == 8 and answer[0] < 0x40 and answer[4:] == struct.pack("!I", _COOKIE)
+    return answer
 
 
 def _request(method: int, attributes: bytes = b"") -> bytes:
@@ -121,14 +144,20 @@ def _unverified() -> ssl.SSLContext:
     return context
 
 
-def _unreached(error: OSError, where: str) -> Look:
-    """Say what a failed connection means; `where` names host and port."""
+def _unreached(error: OSError, host: str, port: int) -> Look:
+    """Say what a failed connection means."""
+    tcp, tls = f"{host}, TCP port {port}", f"{host}, TLS port {port}"
     if isinstance(error, socket.gaierror):
-        return Look("no-name", f"the name of {where} does not resolve for abcwebrtc serve")
+        return _look("no-name", host=host, detail=in_brackets(f"asked from {_HERE}"))
     if isinstance(error, ConnectionRefusedError):
-        return Look("refused", f"nothing listens on {where}, TCP")
-    if isinstance(error, (ssl.SSLError, ConnectionResetError, EOFError)):
-        return Look("no-tls", f"{where} is reached by abcwebrtc serve, but does not speak TLS")
+        return _look("refused", where=tcp)
+    if isinstance(error, _SilentError):
+        return _look("no-tls/silent", where=tls)
+    if isinstance(error, (ssl.SSLEOFError, ConnectionResetError, EOFError)):
+        return _look("no-tls/closed", where=tls)
+    if isinstance(error, ssl.SSLError):
+        reason = error.reason or ""
+        return _look(alert_cause(reason), where=tls, detail=reason_text(reason))
     if isinstance(error, socket.timeout):
-        return Look("no-answer", f"{where} does not answer abcwebrtc serve either")
-    return Look("unreachable", f"abcwebrtc serve does not reach {where} either")
+        return _look("no-answer", where=tcp, within="", place=_BOTH)
+    return _look("unreachable/serve", where=tcp, place=_BOTH, detail=in_brackets(error.strerror))

@@ -37,6 +37,12 @@ DAY = 86400
 HERE, POD = Place("here"), Place("desk", pod=True)
 URI = IceURI("turn", "turn.example.org", 3478)
 STATIC = Account(static=Login("alice", "a-password"))
+
+
+def named(username: str) -> Account:
+    return Account(static=Login(username, "a-password"))
+
+
 MINTED = Account(mint=lambda position, expiry: Login(str(expiry), "x"), secrets=2, ttl=3600)
 
 
@@ -84,17 +90,27 @@ CASES: List[Case] = [
     (seen(Failure(RESOLVE, "no-name")), ERROR, "no-name", "turn.example.org does not resolve"),
     (seen(Failure(RESOLVE, "timeout")), ERROR, "no-name", "no answer for turn.example.org"),
     (seen(Failure(BINDING, "timeout"), local="10.0.0.5"), ERROR, "no-answer", "(10.0.0.5)"),
-    (seen(Failure(BINDING, "timeout")), ERROR, "no-answer", "within 5 s from 192.0.2.1, UDP port"),
+    (seen(Failure(BINDING, "timeout")), ERROR, "no-answer", "192.0.2.1, UDP port 3478 within 5 s"),
     (seen(Failure(CONNECT, "timeout"), transport=TCP), ERROR, "no-answer", "TCP port 3478"),
     (seen(Failure(CONNECT, "timeout"), transport=TLS), ERROR, "no-answer", "firewall"),
-    (seen(Failure(ALLOCATE, "timeout")), ERROR, "stun-only", "no Allocate"),
+    (
+        seen(Failure(ALLOCATE, "timeout")),
+        ERROR,
+        "no-allocate",
+        "UDP port 3478, although it answers",
+    ),
     (seen(Failure(RELAY, "timeout"), **RELAYED), ERROR, "no-data", "127.0.0.1:50000"),
     (seen(Failure(BINDING, "refused")), ERROR, "refused", "192.0.2.1, UDP port 3478"),
     (seen(Failure(CONNECT, "refused"), transport=TCP), ERROR, "refused", "TCP port 3478"),
     (seen(Failure(CONNECT, "unreachable")), ERROR, "unreachable", "over IPv4 from host here"),
     (seen(Failure(CONNECT, "unreachable"), address="2001:db8::1"), ERROR, "unreachable", "IPv6"),
     (seen(Failure(BINDING, "closed"), transport=TCP), ERROR, "closed", "answer to binding"),
-    (seen(Failure(CONNECT, "error", detail="why")), ERROR, "failed", "connect failed: why"),
+    (
+        seen(Failure(CONNECT, "error", detail="why")),
+        ERROR,
+        "failed",
+        "failed on 192.0.2.1, UDP port 3478: why",
+    ),
     (seen(Failure(BINDING, "http"), transport=TCP), ERROR, "http", "a web server"),
     (seen(Failure(BINDING, "timeout"), transport=TCP, spoken="http"), ERROR, "http", "web server"),
     (seen(Failure(HANDSHAKE, "tls"), transport=TLS, spoken="http"), ERROR, "http", "web server"),
@@ -113,7 +129,7 @@ CASES: List[Case] = [
     (seen(stun(401, BINDING), scheme="stun", account=None), ERROR, "stun-login", "secure-stun"),
     (seen(stun(401), login=LoginFindings(1)), ERROR, "wrong-secret", "the configured secret"),
     (seen(stun(401), login=LoginFindings(3)), ERROR, "wrong-secret", "any of the 3 configured"),
-    (seen(stun(401)), ERROR, "wrong-secret", "answered no more"),
+    (seen(stun(401)), ERROR, "wrong-login", "tells the two apart"),
     (seen(stun(401), login=LoginFindings(3, 1)), ERROR, "older-secret", "secret 2 of 3"),
     (seen(stun(401), login=LoginFindings(2, 0)), ERROR, "unsteady", "took the next one"),
     (seen(stun(401), login=LoginFindings(1, 0, 7200)), ERROR, "clock", "2 h 0 min ahead"),
@@ -142,10 +158,15 @@ CASES: List[Case] = [
     (seen(Failure(ALLOCATE, "stun", 486, at=NEXT)), ERROR, "quota", f"to {NEXT} (alternate"),
     (seen(Failure(RELAY, "timeout", at=NEXT), **RELAYED), ERROR, "no-data", f"to {NEXT}"),
     (seen(redirects=[NEXT], **RELAYED), NOTE, "redirect", f"to {NEXT}"),
-    (seen(stun(400)), ERROR, "bad-request", "a blank, a quote"),
+    (seen(stun(400)), ERROR, "bad-request", "400: the server finds the request bad |"),
+    (seen(stun(400), account=named("a b")), ERROR, "bad-request", "a blank, a quote"),
+    (seen(stun(400), account=named("Union-Selected")), ERROR, "bad-request", "union and select"),
+    (seen(stun(400), account=named("ü" * 255)), ERROR, "bad-request", "has 510 bytes"),
+    (seen(stun(400), account=named("ü" * 254)), ERROR, "bad-request", "finds the request bad"),
     (seen(stun(400, signed=False)), ERROR, "bad-request", "see a timeout"),
     (seen(stun(403)), ERROR, "forbidden", "forbids this"),
-    (seen(stun(403, PERMISSION), relayed="192.0.2.9:1"), ERROR, "forbidden", "-ip=192.0.2.9 "),
+    (seen(stun(403, PERMISSION), relayed="192.0.2.9:1"), ERROR, "forbidden", "-ip=192.0.2.9/PRIV"),
+    (seen(stun(403, PERMISSION), relayed="10.0.0.9:1"), ERROR, "forbidden", "-ip=10.0.0.9 into"),
     (seen(stun(403, PERMISSION), relayed="[2001:db8::9]:1"), ERROR, "forbidden", "2001:db8::9 "),
     (seen(stun(403, PERMISSION), **RELAYED), ERROR, "forbidden", "relay-ip"),
     (seen(stun(437)), ERROR, "mismatch", "437: "),

@@ -11,6 +11,7 @@ from typing import Any, Dict
 import pytest
 
 from abcwebrtc import testpage
+from abcwebrtc.causes import CAUSES
 from abcwebrtc.errors import TokenError
 from abcwebrtc.operatorlogin import LINK_SECONDS, SESSION_SECONDS, OperatorLogin
 from abcwebrtc.rest import create_app
@@ -180,6 +181,13 @@ def test_headers_let_in_nothing_but_the_page_s_own_files(path: str, logged_in: b
     assert {name: answer.headers[name] for name in expected} == expected
 
 
+def test_the_table_of_causes_is_a_module_of_the_page() -> None:
+    answer = Site().log_in().get("/testpage/causes.js")
+    assert answer.headers["content-type"].startswith("text/javascript")
+    begin, table = answer.body.split(b" default ", 1)
+    assert (begin, json.loads(table)["causes"]) == (b"export", CAUSES)
+
+
 @pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".html")])
 def test_pages_have_no_inline_script_or_style_and_nothing_from_elsewhere(name: str) -> None:
     text = (FOLDER / name).read_text(encoding="utf-8")
@@ -192,7 +200,7 @@ def test_scripts_import_what_is_there_and_make_no_markup_of_text() -> None:
     for name in FILES:
         if name.endswith(".js"):
             text = (FOLDER / name).read_text(encoding="utf-8")
-            assert set(re.findall(r' from "\./([^"]+)"', text)) <= set(FILES), name
+            assert set(re.findall(r' from "\./([^"]+)"', text)) <= {*FILES, "causes.js"}, name
             assert not re.search(
                 r"innerHTML|insertAdjacentHTML|document\.write|eval\(|https?:", text
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import socket
 import ssl
 import threading
@@ -69,6 +70,12 @@ def tls_server(*names: str, answer: bytes = STUN_ERROR, **issued: Any) -> TLSSer
     return TLSServer(context, answer)
 
 
+def alert(reason: str) -> ssl.SSLError:
+    made = ssl.SSLError(1, reason)
+    made.reason = reason
+    return made
+
+
 @pytest.fixture
 def servers() -> Iterator[List[TLSServer]]:
     made: List[TLSServer] = []
@@ -83,15 +90,22 @@ def test_a_trusted_certificate(servers: List[TLSServer], trust: ssl.SSLContext) 
 
 
 @pytest.mark.parametrize(
-    "answer", [HTTP_ERROR, STUN_ERROR[:4], STUN_ERROR[:7] + b"\0", b"", b"\xff"]
+    ("answer", "word"),
+    [
+        (HTTP_ERROR, "http"),
+        (STUN_ERROR[:4], "not-stun"),
+        (STUN_ERROR[:7] + b"\0", "not-stun"),
+        (b"\xff", "not-stun"),
+        (b"", "tls-silent"),
+    ],
 )
 def test_what_speaks_tls_but_no_stun(
-    servers: List[TLSServer], trust: ssl.SSLContext, answer: bytes
+    servers: List[TLSServer], trust: ssl.SSLContext, answer: bytes, word: str
 ) -> None:
     servers.append(tls_server("127.0.0.1", answer=answer))
     seen = tlslook.look("127.0.0.1", servers[0].port, timeout=WAIT if answer else 0.2, trust=trust)
-    where = f"127.0.0.1 port {servers[0].port}"
-    assert seen == ("not-stun", f"{where} speaks TLS, but neither STUN nor TURN")
+    assert seen.word == word
+    assert f"127.0.0.1, TLS port {servers[0].port}" in seen.message
 
 
 def test_a_certificate_of_an_unknown_authority(servers: List[TLSServer]) -> None:
@@ -131,13 +145,41 @@ def test_a_closed_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     seen = tlslook.look("127.0.0.1", port)
-    assert seen == ("refused", f"nothing listens on 127.0.0.1 port {port}, TCP")
+    assert (seen.word, seen.message) == (
+        "refused",
+        f"refused: nothing listens on 127.0.0.1, TCP port {port}",
+    )
+    assert "start coturn" in seen.advice
 
 
 def test_a_silent_server() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         seen = tlslook.look("127.0.0.1", listening.getsockname()[1], timeout=0.2)
-    assert seen.word == "no-answer"
+    assert seen.word == "no-tls"
+    assert "gets no answer" in seen.message
+
+
+@pytest.mark.parametrize(
+    ("error", "word", "part"),
+    [
+        (OSError(errno.EHOSTUNREACH, "No route to host"), "unreachable", "(No route to host)"),
+        (socket.timeout(), "no-answer", "from this browser, and from abcwebrtc serve"),
+        (ConnectionResetError(), "no-tls", "closes the connection when TLS begins"),
+        (alert("TLSV1_ALERT_PROTOCOL_VERSION"), "old-tls", "(tlsv1 alert protocol version)"),
+        (alert("TLSV13_ALERT_CERTIFICATE_REQUIRED"), "client-certificate", "demands a cert"),
+        (alert("WRONG_VERSION_NUMBER"), "no-tls", "TLS fails on a.example, TLS port 1 (wrong"),
+    ],
+)
+def test_what_a_failed_connection_means(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, word: str, part: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(socket, "create_connection", fail)
+    seen = tlslook.look("a.example", 1)
+    assert seen.word == word
+    assert part in seen.message
 
 
 def test_a_name_that_does_not_resolve() -> None:

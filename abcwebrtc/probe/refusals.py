@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from datetime import datetime, timezone
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List
 
+from abcwebrtc.causes import clause
 from abcwebrtc.probe.model import (
     BINDING,
     ERROR,
     PERMISSION,
-    WARNING,
+    Account,
     Diagnosis,
     Failure,
     LoginFindings,
     Observation,
     host_of,
 )
+from abcwebrtc.probe.saying import fault, said
 
 UNAUTHORIZED = 401
+MAX_USERNAME = 508
+"""Bytes: browsers take no longer one."""
+_PRIVATE = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"),
+        *("fc00::/7", "fe80::/10"),
+    )
+)
+"""The addresses of machines behind a NAT."""
 
 
 def one_error(word: str, message: str, advice: str) -> List[Diagnosis]:
@@ -29,170 +42,99 @@ def one_error(word: str, message: str, advice: str) -> List[Diagnosis]:
 def stun_diagnoses(seen: Observation, failure: Failure, now: float) -> List[Diagnosis]:
     """Return what an error response means (RFC 8489, RFC 8656); `now` is in unix seconds."""
     if failure.step == BINDING:
-        if seen.target.is_turn:
-            return []  # only what was asked before the login
-        message = f"{failure.error}: the server refuses a Binding without a login"
-        advice = "take secure-stun out of turnserver.conf: browsers have no login for STUN"
-        return one_error("stun-login", message, advice)
+        # before a login, a TURN server's is no fault
+        return [] if seen.target.is_turn else fault("stun-login", code=failure.error)
     if failure.error == UNAUTHORIZED:
         return list(_unauthorized(seen, now))
-    if failure.error == 403:
-        return _forbidden(seen, failure)
-    word, message, advice = _CODES.get(failure.error, _UNKNOWN)
-    unsigned = "" if failure.signed or failure.error != 400 else _UNSIGNED
-    return one_error(word, f"{failure.error}: {message}{unsigned}", advice)
+    if failure.error == 400:
+        return [_bad_request(seen, failure, now)]
+    if failure.error == 403 and failure.step == PERMISSION:
+        return [_forbidden(host_of(seen.relayed))]
+    return fault(_CODES.get(failure.error, "stun-error"), code=failure.error)
 
 
-_UNKNOWN = ("stun-error", "the server refuses", "look at coturn's log")
-_UNSIGNED = "; the answer is not signed, so that browsers drop it and see a timeout"
-_CODES: Dict[int, Tuple[str, str, str]] = {
-    300: (
-        "redirect",
-        "the server sends its clients to another one (alternate-server)",
-        "write the url of that one into od.config, or take alternate-server out",
-    ),
-    400: (
-        "bad-request",
-        "the server can't take the request; coturn says so of a username with a blank, a quote or "
-        "a backslash",
-        "change the username; in webrtc.coturn set 'username': 'pseudonym'",
-    ),
-    437: (
-        "mismatch",
-        "the server has an allocation of this very address and port already",
-        "wait ten minutes until it ends; a NAT that gives a port to another too soon causes it",
-    ),
-    438: (
-        "stale-nonce",
-        "the server calls even a new nonce stale",
-        "look at stale-nonce in turnserver.conf; do several servers share this address?",
-    ),
-    440: (
-        "address-family",
-        "the server has no relay address of IPv4",
-        "write a relay-ip of IPv4 into turnserver.conf or, where all clients come over IPv6, "
-        "allocation-default-address-family=keep",
-    ),
-    442: ("no-udp-relay", "the server relays no UDP", "take no-udp-relay out of turnserver.conf"),
-    486: (
-        "quota",
-        "the user, or the server, has all the allocations that its quota allows",
-        "raise user-quota or total-quota in turnserver.conf; a browser takes one for each url",
-    ),
-    500: ("server-error", "the server has an error of its own", "look at coturn's log"),
-    508: (
-        "capacity",
-        "the server has no relay port left",
-        "widen min-port to max-port in turnserver.conf, or add a server",
-    ),
+_CODES: Dict[int, str] = {
+    300: "redirect",
+    403: "forbidden",
+    437: "mismatch",
+    438: "stale-nonce",
+    440: "address-family",
+    442: "no-udp-relay",
+    486: "quota",
+    500: "server-error",
+    508: "capacity",
 }
 
 
-def _forbidden(seen: Observation, failure: Failure) -> List[Diagnosis]:
-    if failure.step != PERMISSION:
-        return one_error("forbidden", "403: the server forbids this", "look at coturn's log")
-    host = host_of(seen.relayed)
-    advice = f"write allowed-peer-ip={host} into turnserver.conf"
-    if ipaddress.ip_address(host).is_loopback:
-        advice = "write relay-ip with an address that the desktops reach into turnserver.conf"
-    return one_error(
-        "forbidden",
-        f"403: the server forbids data to its own relays ({host}), which go between a desktop and "
-        "a browser that both use it",
-        advice,
-    )
+def _bad_request(seen: Observation, failure: Failure, now: float) -> Diagnosis:
+    unsigned = "" if failure.signed else clause("unsigned")
+    account = seen.target.account
+    reason = username_fault(_username(account, now)) if account else ""
+    if reason:
+        return said("bad-request/username", fault=reason, unsigned=unsigned)
+    return said("bad-request", unsigned=unsigned)
+
+
+def _username(account: Account, now: float) -> str:
+    """Return a username of the account, as it is sent."""
+    login = account.static or (account.mint and account.mint(0, int(now) + account.ttl))
+    return login.username if login else ""
+
+
+def username_fault(username: str) -> str:
+    """Return what coturn answers 400 to in a username, or nothing. No part of it is in that."""
+    if re.search(r"[ \t'\"\\]", username):
+        return clause("username-characters")
+    if "union" in username.lower() and "select" in username.lower():
+        return clause("username-words")
+    length = len(username.encode("utf-8", "surrogatepass"))
+    return clause("username-length", bytes=length) if length > MAX_USERNAME else ""
+
+
+def _forbidden(relay: str) -> Diagnosis:
+    """Say what permits the server's own relays; behind a NAT, not the address that they show."""
+    address = ipaddress.ip_address(relay)
+    if address.is_loopback:
+        return said("forbidden/loopback", relay=relay)
+    is_private = any(address in network for network in _PRIVATE)
+    return said("forbidden/private" if is_private else "forbidden/public", relay=relay)
 
 
 def _unauthorized(seen: Observation, now: float) -> Iterator[Diagnosis]:
     account, login = seen.target.account, seen.login
     if account and account.static:
-        yield _static_refused(account.expires_at, now)
+        yield _static_refused(account, now)
     elif login is None:
-        yield from one_error(
-            "wrong-secret",
-            "401: the server refuses the credential, and then answered no more",
-            "compare coturn_static_auth_secret with static-auth-secret in turnserver.conf",
-        )
+        yield said("wrong-login/minted")
     elif login.known is None:
-        yield _unknown_secret(login.tried)
+        many = f"any of the {login.tried} configured secrets"
+        yield said("wrong-secret", which="the configured secret" if login.tried == 1 else many)
     else:
         yield from _known_secret(login.known, login, account.ttl if account else 0)
 
 
 def _known_secret(position: int, login: LoginFindings, ttl: int) -> Iterator[Diagnosis]:
     if position > 0:
-        yield Diagnosis(
-            ERROR,
-            "older-secret",
-            f"401: the server knows secret {position + 1} of {login.tried}, and not the first, "
-            "which signs",
-            "give the first one to coturn as a static-auth-secret too, and restart it",
-        )
+        yield said("older-secret", known=position + 1, tried=login.tried)
     elif not login.clock_ahead:
-        yield Diagnosis(
-            ERROR,
-            "unsteady",
-            "401: the server refused the credential, and took the next one of the same secret",
-            "do several servers with other secrets share this address?",
-        )
+        yield said("unsteady")
     if login.clock_ahead:
-        yield Diagnosis(
-            ERROR,
-            "clock",
-            f"401: the server's clock is {span(login.clock_ahead)} ahead of this machine's, so a "
-            f"credential of {ttl} s ends before it begins",
-            "set both clocks right (NTP)",
-        )
+        yield said("clock", ahead=span(login.clock_ahead), ttl=ttl)
 
 
-def _unknown_secret(tried: int) -> Diagnosis:
-    which = "the configured secret" if tried == 1 else f"any of the {tried} configured secrets"
-    return Diagnosis(
-        ERROR,
-        "wrong-secret",
-        f"401: the server does not know {which}; it is not the clock, since a credential until "
-        "2038 is refused too",
-        "make static-auth-secret in turnserver.conf equal to coturn_static_auth_secret, with "
-        "use-auth-secret, and restart coturn",
-    )
-
-
-def _static_refused(expires_at: Optional[int], now: float) -> Diagnosis:
-    if expires_at is not None and expires_at < now:
-        end = datetime.fromtimestamp(expires_at, timezone.utc)
-        return Diagnosis(
-            ERROR,
-            "login-ended",
-            f"401: the credential ended at {end:%Y-%m-%d %H:%M:%S} UTC, {span(now - expires_at)} "
-            "ago",
-            "start the desktop anew; a longer ttl in webrtc.desktop makes them last",
-        )
-    if expires_at is not None:
-        return Diagnosis(
-            ERROR,
-            "wrong-login",
-            "401: the server refuses the credential, which has not ended: it was signed with "
-            "another secret, or the server's clock is ahead",
-            "run 'abcwebrtc probe od.config', which can tell the two apart",
-        )
-    return Diagnosis(
-        ERROR,
-        "wrong-login",
-        "401: the server refuses this username and credential",
-        "correct them in webrtc.rtc_configuration",
-    )
+def _static_refused(account: Account, now: float) -> Diagnosis:
+    ends = account.expires_at
+    if ends is None:
+        return said("wrong-login")
+    if ends >= now:
+        return said("wrong-login/minted")
+    return said("login-ended", end=date_text(ends), ago=span(now - ends))
 
 
 def early_end(login: LoginFindings) -> Iterator[Diagnosis]:
     """Yield a warning where the server's clock lets credentials end too early."""
     if login.clock_ahead:
-        yield Diagnosis(
-            WARNING,
-            "clock",
-            f"the server's clock is {span(login.clock_ahead)} ahead of this machine's; credentials "
-            "end that much too early",
-            "set both clocks right (NTP)",
-        )
+        yield said("clock/early", ahead=span(login.clock_ahead))
 
 
 def span(seconds: float) -> str:
@@ -204,3 +146,8 @@ def span(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {left % 60} s" if minutes else f"{left} s"
+
+
+def date_text(moment: int) -> str:
+    """Return unix seconds as ``2024-02-03 04:05:06 UTC``."""
+    return f"{datetime.fromtimestamp(moment, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from typing import Iterator, List, Optional
+from typing import Iterator, Optional
 
-from abcwebrtc.probe.model import ERROR, WARNING, Certificate, Diagnosis, Failure, Observation
-from abcwebrtc.probe.refusals import one_error, span
+from abcwebrtc.probe.model import BINDING, HANDSHAKE, Certificate, Diagnosis, Failure, Observation
+from abcwebrtc.probe.refusals import date_text, span
+from abcwebrtc.probe.saying import in_brackets, said, where_of
 
 SOON = 14
 """Days: a certificate that ends sooner gets a warning."""
@@ -23,68 +23,35 @@ def certificate_diagnoses(
     """Yield what is wrong with a certificate at `now`, in unix seconds."""
     if certificate is None:
         return
-    if certificate.not_after < now:
-        yield _ended(certificate, now)
+    subject, ends = certificate.subject, certificate.not_after
+    if ends < now:
+        yield said(
+            "certificate-expired", subject=subject, ago=span(now - ends), end=date_text(ends)
+        )
     elif certificate.days_left(now) < SOON:
         left = certificate.days_left(now)
-        yield Diagnosis(
-            WARNING,
-            "certificate-ends-soon",
-            f"the certificate of {certificate.subject} ends in {left} days, at "
-            f"{_date(certificate.not_after)}",
-            "renew it, and restart coturn",
-        )
+        yield said("certificate-ends-soon", subject=subject, days=left, end=date_text(ends))
     if certificate.verify_error == EXPIRED and certificate.not_after >= now:
         yield _distrusted(certificate, "another certificate of its chain has ended")
     elif certificate.verify_error not in (0, EXPIRED):
         yield _distrust(certificate, host)
 
 
-def unread_certificate(failure: Failure) -> Diagnosis:
+def unread_certificate(detail: str) -> Diagnosis:
     """Return what a certificate means that is not trusted, and could not be read."""
-    reason = f" ({failure.detail})" if failure.detail else ""
-    return Diagnosis(
-        ERROR,
-        "certificate-untrusted",
-        f"the certificate is not trusted{reason}",
-        "look at the cert file of coturn",
-    )
-
-
-def _ended(certificate: Certificate, now: float) -> Diagnosis:
-    return Diagnosis(
-        ERROR,
-        "certificate-expired",
-        f"the certificate of {certificate.subject} ended {span(now - certificate.not_after)} "
-        f"ago, at {_date(certificate.not_after)}",
-        "renew it, and restart coturn",
-    )
+    return said("certificate-untrusted/unread", detail=in_brackets(detail))
 
 
 def _distrust(certificate: Certificate, host: str) -> Diagnosis:
-    code = certificate.verify_error
+    code, subject = certificate.verify_error, certificate.subject
     if code == NOT_YET_VALID:
-        return Diagnosis(
-            ERROR,
-            "certificate-not-yet",
-            f"the certificate of {certificate.subject} begins at {_date(certificate.not_before)}",
-            "is this machine's clock right?",
-        )
+        begin = date_text(certificate.not_before)
+        return said("certificate-not-yet", subject=subject, begin=begin)
     if code == SELF_SIGNED:
-        return Diagnosis(
-            ERROR,
-            "certificate-self-signed",
-            f"the certificate of {certificate.subject} is self-signed, which no browser trusts",
-            "get one from a certificate authority that browsers know",
-        )
+        return said("certificate-self-signed", subject=subject)
     if code in WRONG_NAME:
         names = ", ".join(certificate.names) or "no name at all"
-        return Diagnosis(
-            ERROR,
-            "certificate-name",
-            f"the certificate is not for {host}, but for {names}",
-            "get one for that name, or write its name into the url",
-        )
+        return said("certificate-name", host=host, names=names)
     return _unknown_issuer(certificate)
 
 
@@ -94,51 +61,58 @@ def _unknown_issuer(certificate: Certificate) -> Diagnosis:
         return _distrusted(certificate, certificate.verify_message)
     if code == SELF_SIGNED_IN_CHAIN or len(certificate.chain) > 1:
         return _distrusted(certificate, f"its authority, {issuer}, is not known here")
-    return _distrusted(
-        certificate,
-        f"its issuer, {issuer}, is not known here, and the server sent no other certificate",
-        "write the whole chain into coturn's cert file; ",
-    )
+    return said("certificate-untrusted/chain", subject=certificate.subject, issuer=issuer)
 
 
-def _distrusted(certificate: Certificate, reason: str, advice: str = "") -> Diagnosis:
-    return Diagnosis(
-        ERROR,
-        "certificate-untrusted",
-        f"the certificate of {certificate.subject} is not trusted: {reason}",
-        advice + "give an authority of your own to --ca, and to the browsers",
-    )
+def _distrusted(certificate: Certificate, reason: str) -> Diagnosis:
+    return said("certificate-untrusted", subject=certificate.subject, reason=reason)
 
 
-def protocol_diagnoses(seen: Observation, failure: Failure) -> List[Diagnosis]:
+def protocol_diagnosis(seen: Observation, failure: Failure) -> Diagnosis:
     """Return what it means that another protocol is spoken, or TLS failed."""
-    return one_error(*_protocol(seen, failure))
+    detail = failure.detail if failure.kind == "tls" else ""
+    where = where_of(seen, failure.step)
+    return said(_protocol(seen, failure), where=where, detail=reason_text(detail))
 
 
-def _protocol(seen: Observation, failure: Failure) -> "tuple[str, str, str]":
-    here = f"{seen.address}, TCP port {seen.target.port}"
+def _protocol(seen: Observation, failure: Failure) -> str:
     if seen.spoken == "http" or failure.kind == "http":
-        return "http", f"a web server answers on {here}", "correct the port, or the name"
+        return "http"
     if seen.spoken == "stun":
-        return (
-            "plain",
-            f"no TLS on {here}: the server answers there, but in plain",
-            "give coturn cert and pkey, and leave no-tls out; or write turn for turns",
-        )
+        return "plain"
     if seen.spoken == "tls" or failure.kind == "tls-answer":
-        return "tls-port", f"only TLS is spoken on {here}", "write turns for turn, stuns for stun"
+        return "tls-port"
     if failure.kind == "not-stun":
-        return "not-stun", f"something else than STUN answers on {here}", "correct the port"
+        return "not-stun"
+    return tls_failure(failure)
+
+
+def tls_failure(failure: Failure) -> str:
+    """Return the cause of a handshake that failed, or of an alert after it."""
     if failure.kind == "timeout":
-        return "no-tls", f"TLS begins on {here}, and gets no answer", "is that a TLS port?"
+        return "no-tls/silent"
     if failure.kind == "closed":
-        return "no-tls", f"the server closes the connection when TLS begins on {here}", _LOOK
-    detail = failure.detail.replace("_", " ").lower()
-    return "no-tls", f"TLS fails on {here}" + (f" ({detail})" if detail else ""), _LOOK
+        return "no-tls/closed"
+    return alert_cause(failure.detail)
 
 
-_LOOK = "is that a TLS port? Look at cert, pkey and the TLS options in turnserver.conf"
+def alert_cause(reason: str) -> str:
+    """Return the cause of an OpenSSL reason."""
+    if any(word in reason for word in _CLIENT_CERTIFICATE):
+        return "client-certificate"
+    return "old-tls" if any(word in reason for word in _VERSION) else "no-tls"
 
 
-def _date(moment: int) -> str:
-    return f"{datetime.fromtimestamp(moment, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+_CLIENT_CERTIFICATE = ("CERTIFICATE_REQUIRED", "PEER_DID_NOT_RETURN_A_CERTIFICATE")
+_VERSION = ("ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "VERSION_TOO_LOW")
+"""Of OpenSSL's reasons."""
+
+
+def reason_text(detail: str) -> str:
+    """Return OpenSSL's reason in brackets and words, or nothing."""
+    return in_brackets(detail.replace("_", " ").lower())
+
+
+def is_silent_behind_tls(seen: Observation, failure: Failure) -> bool:
+    """Say whether TLS was established, and then nothing answered STUN."""
+    return HANDSHAKE in seen.times and failure.step == BINDING and not seen.spoken

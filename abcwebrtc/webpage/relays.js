@@ -3,6 +3,7 @@
 // The call of this page goes from a relay of a server to a relay of the same server. It works at any
 // address of them: coturn finds itself. A desktop may send to that address from elsewhere.
 
+import { asSentence, clause } from "./saying.js";
 import { isAddress } from "./servers.js";
 
 // Networks of IPv4 that the internet has no route to (IANA's special-purpose registry, RFC 6890);
@@ -45,7 +46,7 @@ export function isGlobal(host) {
 }
 
 /**
- * Return what is doubtful of a server's relays: {word, address, message, advice}, or null.
+ * Return what is doubtful of a server's relays: {word, server, relay, why}, or null.
  *
  * Where all addresses are private, nothing is: that is a site of its own. A page can't resolve a
  * name; all it knows of where such a server is reached is how the server sees this network.
@@ -58,20 +59,14 @@ export function doubtOf({ server, candidates }, all) {
   return doubts.find(Boolean) ?? null;
 }
 
-function doubt(word, address, message, advice) {
-  const why = "The call of this test stays within the server, so it can't tell.";
-  return { word, address, message, advice: `${advice} ${why}` };
-}
+const doubt = (word, server, relay) =>
+  ({ word, server, relay, why: asSentence(clause("doubt-cure")) });
 
 function privateRelay({ host }, relay, all) {
   const seen = isAddress(host) ? "" : seenFrom(host, isV6(relay), all);
   if (!seen && !isGlobal(host)) return null;
   const server = seen ? `the server sees this network as ${seen}, and` : `the server at ${host}`;
-  return doubt(
-    "private-relay", relay,
-    `${server} gives relays at ${relay}, not a public address`,
-    `Write external-ip into turnserver.conf, the public address for ${relay}.`,
-  );
+  return doubt("private-relay", server, relay);
 }
 
 /**
@@ -88,9 +83,5 @@ function seenFrom(host, wantsV6, all) {
 function otherRelay({ host }, relay) {
   const isOther = isV6(host) === isV6(relay) && canonical(host) !== canonical(relay);
   if (!isGlobal(host) || !isOther) return null;
-  return doubt(
-    "other-relay", relay,
-    `the server at ${host} gives relays at ${relay}`,
-    "Is that an address of the same server? If not, correct external-ip in turnserver.conf.",
-  );
+  return doubt("other-relay", `the server at ${host}`, relay);
 }

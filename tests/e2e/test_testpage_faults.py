@@ -107,7 +107,7 @@ def test_a_network_that_is_too_slow_for_the_call_is_no_fault_of_the_relay(
 ) -> None:
     tab.add_init_script(NEVER_CONNECTED)
     (card,) = outcome(tab, running.serve(8016, **only(coturn_entry()))).values()
-    assert "Data passes through the relay, but the call does not connect in 20 seconds." in card
+    assert "Data passes through the relay, but the call does not connect in 20 s." in card
 
 
 # servers that don't
@@ -135,14 +135,14 @@ def test_each_fault_is_told_from_the_others(tab: Tab, running: Stage, browser: B
     cards = outcome(tab, page)
     expected = {
         "stun:nowhere.invalid:3478": "The name nowhere.invalid does not resolve.",
-        f"turn:{SERVER}:{PORT}": "It refuses the credential (401).",
-        f"turn:{SERVER}:3999": f"No answer from {SERVER}, UDP port 3999; the same host answers on ",
-        f"turn:{NAME}:3999": f"No answer from {NAME}, UDP port 3999.",
-        f"turn:{SERVER}:3998?transport=tcp": f"TCP to {SERVER} port 3998 is refused or closed; the",
-        f"turns:{SERVER}:3997": f"Nothing listens on {SERVER} port 3997, TCP.",
+        f"turn:{SERVER}:{PORT}": "401: the server refuses the credential, which has not ended",
+        f"turn:{SERVER}:3999": f"No answer from {SERVER}, UDP port 3999 within 10 s, asked ",
+        f"turn:{NAME}:3999": f"No answer from {NAME}, UDP port 3999 within 10 s, asked ",
+        f"turn:{SERVER}:3998?transport=tcp": f"The connection to {SERVER}, TCP port 3998 is ",
+        f"turns:{SERVER}:3997": f"Refused: nothing listens on {SERVER}, TCP port 3997; the same",
         f"turns:{SERVER}:{UNTRUSTED_TLS}": "The certificate of turn.domain.local is not trusted",
-        f"turn:{SERVER}:{DENYING}": "It gives a relay, but data sent to it does not arrive.",
-        f"turn:{SERVER}:{FEW}": "It gives a relay, but no second one to call it from (486).",
+        f"turn:{SERVER}:{DENYING}": "data sent to it from another relay of the server does not",
+        f"turn:{SERVER}:{FEW}": "486 for a second allocation of the same user, after it",
         f"turn:nowhere.invalid:{PORT}": "The name nowhere.invalid does not resolve.",
     }
     assert list(cards) == list(expected)
@@ -272,6 +272,6 @@ def test_what_serve_sees_of_tls_tells_a_firewall_from_a_server(
         **only(coturn_entry(8443, protocol="turns"), coturn_entry(5430, protocol="turns")),
     )
     web, silent = outcome(tab, page).values()
-    assert f"{SERVER} port 8443 speaks TLS, but neither STUN nor TURN." in web
-    where = f"No answer from {SERVER}, TCP port 5430"
+    assert f"A web server answers on {SERVER}, TLS port 8443." in web
+    where = f"No answer from {SERVER}, TLS port 5430, asked from this browser"
     assert f"{where}, though abcwebrtc serve reaches it there. Look for a firewall" in silent

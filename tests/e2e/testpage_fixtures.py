@@ -74,7 +74,8 @@ def report(scripts: Tab) -> Any:
         const {judge} = await import("./testpage/verdict.js");
         const {listServers} = await import("./testpage/servers.js");
         const {reportText} = await import("./testpage/report.js");
-        const servers = listServers({iceServers: results.map(one => ({urls: one.url}))});
+        const entry = ({url, login}) => ({urls: url, ...login});
+        const servers = listServers({iceServers: results.map(entry)});
         const all = results.map((one, index) => ({...one, server: servers[index]}));
         const verdict = judge(all, policy);
         return [verdict, reportText(verdict, all, [])];
@@ -86,6 +87,20 @@ def report(scripts: Tab) -> Any:
 def judge(report: Any) -> Any:
     """Return a function that returns the verdict on results."""
     return lambda *results, policy="all": report(*results, policy=policy)[0]
+
+
+@pytest.fixture(scope="module")
+def diagnose(scripts: Tab) -> Any:
+    """Return a function that returns the diagnosis of the first of some results."""
+    code = """async results => {
+        const {diagnose} = await import("./testpage/diagnosis.js");
+        const {listServers} = await import("./testpage/servers.js");
+        const entry = ({url, login}) => ({urls: url, ...login});
+        const servers = listServers({iceServers: results.map(entry)});
+        const all = results.map((one, index) => ({...one, server: servers[index]}));
+        return diagnose(all[0], all);
+    }"""
+    return lambda *results: scripts.evaluate(code, results)
 
 
 @pytest.fixture

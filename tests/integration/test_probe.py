@@ -298,7 +298,7 @@ def test_a_denied_peer(start_turnserver: Start, probe: Probe) -> None:
 @pytest.mark.parametrize(
     ("option", "word"),
     [
-        ("stun-only", "stun-only"),
+        ("stun-only", "no-allocate"),
         ("alternate-server=192.0.2.1:3478", "redirect"),
         ("no-udp-relay", "no-udp-relay"),
     ],

@@ -1,0 +1,44 @@
+"""Why a STUN or TURN server does not work, and what to do: the words of `probe` and the test page.
+
+They stand in ``causes.json``. Both choose a cause by rules of their own, since a browser sees
+other things than a socket does, and say it in the words of that file.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Dict, NamedTuple
+
+FILE = Path(__file__).with_name("causes.json")
+"""What the page reads, too."""
+_ALL: Dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+CAUSES: Dict[str, Dict[str, str]] = _ALL["causes"]
+"""By ``word`` or ``word/variant``: ``message`` and ``cure`` with named placeholders, ``level``
+where it is no error, ``by`` whom it is said: ``probe``, ``page`` or ``both``."""
+CLAUSES: Dict[str, str] = _ALL["clauses"]
+"""Parts of sentences, with named placeholders."""
+
+
+class Cause(NamedTuple):
+    """A cause with its placeholders filled; `word` is what programs may compare."""
+
+    level: str
+    word: str
+    message: str
+    cure: str
+
+
+def cause(key: str, **facts: object) -> Cause:
+    """Return a cause by its key, with `facts` in its placeholders.
+
+    Raises `KeyError` for a key that is not in the file, and for a fact that is missing.
+    """
+    found = CAUSES[key]
+    message, cure = (found[part].format_map(facts) for part in ("message", "cure"))
+    return Cause(found.get("level", "error"), key.partition("/")[0], message, cure)
+
+
+def clause(key: str, **facts: object) -> str:
+    """Return a part of a sentence by its key, with `facts` in its placeholders."""
+    return CLAUSES[key].format_map(facts)

@@ -1,0 +1,144 @@
+"""What results say together: where else the same server answers, and what does no harm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Callable, Iterable, List, Sequence
+
+from abcwebrtc.causes import clause
+from abcwebrtc.probe.model import ERROR, UDP, WARNING, Diagnosis, Observation, Result
+from abcwebrtc.probe.saying import said, where_of
+
+ABOUT_THE_NAME = ("no-name", "redirect")
+"""Causes that are not of one port or address."""
+
+
+def compared(results: Sequence[Result]) -> List[Result]:
+    """Return the results with what the others tell of them.
+
+    That one family of addresses can't be reached is only a warning where the
+    same url works over the other one; so is a fault over one of the transports
+    that a client tries, where another one works. Any other fault says where else the
+    same host works or answers.
+    """
+    working = [one.observation for one in results if one.level != ERROR]
+    answering = [one.observation for one in results if _answers(one.observation)]
+    told = [_bound(one, answering) for one in results]
+    return [_softened(one, working) or _elsewhere(one, working, answering) for one in told]
+
+
+def _answers(seen: Observation) -> bool:
+    return bool(seen.reflexive or seen.relayed) or any(one.kind == "stun" for one in seen.failures)
+
+
+def _bound(result: Result, answering: Sequence[Observation]) -> Result:
+    """Say of a silent STUN server that it answers TURN, where it does at this very port."""
+    seen = result.observation
+    turns = (one for one in answering if one.target.is_turn and _is_same_place(one, seen))
+    if seen.target.is_turn or not any(turns):
+        return result
+    changed = [
+        said("no-binding", where=where_of(seen)) if one.word == "no-answer" else one
+        for one in result.diagnoses
+    ]
+    return replace(result, diagnoses=tuple(changed))
+
+
+def _is_same_place(one: Observation, other: Observation) -> bool:
+    return where_of(one) == where_of(other)
+
+
+# what does no harm
+
+
+def _softened(result: Result, working: Sequence[Observation]) -> "Result | None":
+    """Make warnings of what does no harm, since the same url works another way; else None."""
+    seen = result.observation
+    over = _other_transport(seen, working)
+    if over:
+        text = clause("either", other=over)
+        return _as_warnings(result, lambda one: replace(one, message=one.message + text))
+    unreachable = any(one.word == "unreachable" for one in result.diagnoses)
+    if unreachable and any(_is_other_family(one, seen) for one in working):
+        family, other = ("IPv6", "IPv4") if seen.is_ipv6 else ("IPv4", "IPv6")
+        text, advice = clause("family", other=other), clause("family-cure", family=family)
+        return _as_warnings(
+            result,
+            lambda one: replace(one, message=one.message + text, advice=advice),
+            "unreachable",
+        )
+    return None
+
+
+def _is_other_family(one: Observation, seen: Observation) -> bool:
+    return one.target == seen.target and one.is_ipv6 != seen.is_ipv6
+
+
+def _other_transport(seen: Observation, working: Sequence[Observation]) -> str:
+    """Return the protocol over which a client that tries several has its way, or nothing."""
+    target = seen.target
+    if target.either:
+        for one in working:
+            if one.target.either and one.target.uri == target.uri and one.target != target:
+                return "UDP" if one.target.transport == UDP else "TCP"
+    return ""
+
+
+def _as_warnings(
+    result: Result, change: Callable[[Diagnosis], Diagnosis], word: str = ""
+) -> Result:
+    """Change the errors of a result, or those of one word, and make them warnings."""
+    diagnoses = [
+        replace(change(one), level=WARNING)
+        if one.level == ERROR and word in ("", one.word)
+        else one
+        for one in result.diagnoses
+    ]
+    return replace(result, diagnoses=tuple(diagnoses))
+
+
+# where else
+
+
+def _elsewhere(
+    result: Result, working: Sequence[Observation], answering: Sequence[Observation]
+) -> Result:
+    """Say of what fails where the same host works, or at least answers."""
+    seen = result.observation
+    if result.level != ERROR or not seen.address:
+        return result
+    works = _places(seen, (one for one in working if one.target.is_turn == seen.target.is_turn))
+    answers = _places(seen, answering)
+    if not (works or answers):
+        return result
+    text = clause("works" if works else "answers", places=_in_words(works or answers))
+    changed = [
+        replace(one, message=one.message + text)
+        if one.level == ERROR and one.word not in ABOUT_THE_NAME
+        else one
+        for one in result.diagnoses
+    ]
+    return replace(result, diagnoses=tuple(changed))
+
+
+def _places(seen: Observation, others: Iterable[Observation]) -> List[str]:
+    same_host = (one for one in others if one.target.host == seen.target.host)
+    found = [_place(seen, one) for one in same_host if not _is_same_place(one, seen)]
+    return list(dict.fromkeys(found))
+
+
+def _place(seen: Observation, other: Observation) -> str:
+    """Return how the other one is reached, as far as that is different."""
+    target = other.target
+    port = f"on {target.transport.upper()} port {target.port}"
+    if other.address == seen.address:
+        return port
+    is_same_port = (target.transport, target.port) == (seen.target.transport, seen.target.port)
+    where = f"over {'IPv6' if other.is_ipv6 else 'IPv4'}"
+    if other.is_ipv6 == seen.is_ipv6:
+        where = f"at {other.address}"
+    return where if is_same_port else f"{port} {where}"
+
+
+def _in_words(places: Sequence[str]) -> str:
+    return places[0] if len(places) == 1 else f"{', '.join(places[:-1])} and {places[-1]}"

@@ -1,0 +1,40 @@
+// A finding in the words of the table of causes, which abcwebrtc probe has too. Pure.
+
+import table from "./causes.js"; // abcwebrtc/causes.json, as serve gives it to browsers
+import { inWords } from "./servers.js";
+
+const filled = (text, facts) =>
+  text.replace(/\{(\w+)\}/g, (_, name) => {
+    if (!(name in facts)) throw new Error(`no ${name} was given`);
+    return String(facts[name]);
+  });
+
+/** Return a cause by its key: level, word, message, advice. */
+export function cause(key, facts = {}) {
+  const { level = "error", message, cure } = table.causes[key];
+  const [word] = key.split("/");
+  return { level, word, message: filled(message, facts), advice: asSentence(filled(cure, facts)) };
+}
+
+/** Return a part of a sentence by its key. */
+export const clause = (key, facts = {}) => filled(table.clauses[key], facts);
+
+/** Return a text with a capital and a full stop, as the page has its sentences. */
+export function asSentence(text) {
+  if (!text) return "";
+  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.?!]$/.test(capital) ? capital : `${capital}.`;
+}
+
+/** Return how a server is reached: "TLS port 5349". */
+export const portOf = ({ secure, transport, port }) =>
+  `${secure && transport === "tcp" ? "TLS" : transport.toUpperCase()} port ${port}`;
+
+/** Return where a server is: "a.example, UDP port 3478". */
+export const whereOf = (server) => `${server.host}, ${portOf(server)}`;
+
+/** Return the end of a sentence on where else a host works or answers. */
+export const elsewhere = (key, servers) =>
+  clause(key, { places: inWords([...new Set(servers.map((one) => `on ${portOf(one)}`))]) });
+
+export const HERE = "this browser";
