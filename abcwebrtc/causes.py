@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Dict, NamedTuple
+from typing import Any, Dict, FrozenSet, NamedTuple
 
 FILE = Path(__file__).with_name("causes.json")
 """What the page reads, too."""
@@ -18,6 +18,11 @@ CAUSES: Dict[str, Dict[str, str]] = _ALL["causes"]
 where it is no error, ``by`` whom it is said: ``probe``, ``page`` or ``both``."""
 CLAUSES: Dict[str, str] = _ALL["clauses"]
 """Parts of sentences, with named placeholders."""
+
+UNANSWERED: FrozenSet[str] = frozenset(_ALL["unanswered"])
+"""Words of what had no answer of a STUN server, so that it says much where the host has one."""
+ELSEWHERE_TOO: FrozenSet[str] = frozenset(_ALL["elsewhere-too"])
+"""Words of what is of no one port or address, or was seen later than what others answered."""
 
 
 class Cause(NamedTuple):

@@ -58,6 +58,11 @@ TOGETHER = {"no-binding"}
 """What is only said of results side by side; tests/e2e/test_agreement.py has them."""
 
 
+def test_the_lists_name_words_that_are_there() -> None:
+    words = {key.partition("/")[0] for key in causes.CAUSES}
+    assert words >= causes.UNANSWERED | causes.ELSEWHERE_TOO
+
+
 def test_a_fact_is_put_in_as_it_is() -> None:
     made = causes.cause("no-name", host="{host}.example", detail="")
     assert made.message == "the name {host}.example does not resolve"

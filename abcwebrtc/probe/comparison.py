@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Callable, Iterable, List, Sequence
 
-from abcwebrtc.causes import clause
+from abcwebrtc.causes import ELSEWHERE_TOO, UNANSWERED, clause
 from abcwebrtc.probe.model import ERROR, UDP, WARNING, Diagnosis, Observation, Result
 from abcwebrtc.probe.saying import said, where_of
-
-ABOUT_THE_NAME = ("no-name", "redirect")
-"""Causes that are not of one port or address."""
 
 
 def compared(results: Sequence[Result]) -> List[Result]:
@@ -109,16 +106,15 @@ def _elsewhere(
         return result
     works = _places(seen, (one for one in working if one.target.is_turn == seen.target.is_turn))
     answers = _places(seen, answering)
-    if not (works or answers):
-        return result
-    text = clause("works" if works else "answers", places=_in_words(works or answers))
-    changed = [
-        replace(one, message=one.message + text)
-        if one.level == ERROR and one.word not in ABOUT_THE_NAME
-        else one
-        for one in result.diagnoses
-    ]
-    return replace(result, diagnoses=tuple(changed))
+
+    def told(one: Diagnosis) -> Diagnosis:
+        places = works or (answers if one.word in UNANSWERED else [])
+        if one.level != ERROR or one.word in ELSEWHERE_TOO or not places:
+            return one
+        text = clause("works" if works else "answers", places=_in_words(places))
+        return replace(one, message=one.message + text)
+
+    return replace(result, diagnoses=tuple(map(told, result.diagnoses)))
 
 
 def _places(seen: Observation, others: Iterable[Observation]) -> List[str]:

@@ -10,13 +10,10 @@
 import { diagnoseCall } from "./calls.js";
 import { refusal } from "./refusals.js";
 import { doubtOf } from "./relays.js";
-import { cause, elsewhere, HERE, whereOf } from "./saying.js";
+import { asSentence, cause, ELSEWHERE_TOO, elsewhere, HERE, UNANSWERED, whereOf } from "./saying.js";
 import { isAddress } from "./servers.js";
 
 const finding = (level, word, message) => ({ level, word, message, advice: "" });
-
-/** Faults that are none of one port of a server. */
-const ABOUT_MORE = ["no-name", "redirect", "bad-url", "no-udp", "stopped"];
 
 /**
  * Return what one result means: level ("ok", "warning", "error"), word, message, advice.
@@ -25,8 +22,8 @@ const ABOUT_MORE = ["no-name", "redirect", "bad-url", "no-udp", "stopped"];
  */
 export function diagnose(result, all = [result]) {
   const found = diagnoseAlone(result, all);
-  const isFault = found.level === "error" && !ABOUT_MORE.includes(found.word);
-  return isFault ? { ...found, message: found.message + answersElsewhere(result, all) } : found;
+  if (found.level !== "error" || ELSEWHERE_TOO.includes(found.word)) return found;
+  return { ...found, message: found.message + answersElsewhere(found.word, result, all) };
 }
 
 function diagnoseAlone(result, all) {
@@ -121,7 +118,8 @@ const SURE = ["certificate-expired", "certificate-name", "certificate-not-yet"];
 
 const isReached = ({ word }) => word === "trusted" || word.startsWith("certificate-");
 
-const asLooked = ({ word, message, advice }) => ({ level: "error", word, message, advice });
+const asLooked = ({ word, message, advice = "" }) =>
+  ({ level: "error", word, message, advice: asSentence(advice) });
 
 /** Silence is no certificate; but beside it, another address of the name may have shown one. */
 function tlsSilent(result, all) {
@@ -163,11 +161,12 @@ const isSamePort = ({ server: one }, { server: other }) =>
   ["host", "port", "transport", "secure"].every((key) => one[key] === other[key]);
 
 /** Return on which other ports the same host works, or at least answers. */
-function answersElsewhere(result, all) {
+function answersElsewhere(word, result, all) {
   const isOther = (one) => one.server.host === result.server.host && !isSamePort(one, result);
   const others = all.filter(isOther);
   const works = others.filter((one) => one.server.kind === result.server.kind && isWorking(one));
-  const [key, found] = works.length ? ["works", works] : ["answers", others.filter(answered)];
+  const answers = UNANSWERED.includes(word) ? others.filter(answered) : [];
+  const [key, found] = works.length ? ["works", works] : ["answers", answers];
   return found.length ? elsewhere(key, found.map((one) => one.server)) : "";
 }
 

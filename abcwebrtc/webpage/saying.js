@@ -19,6 +19,12 @@ export function cause(key, facts = {}) {
 /** Return a part of a sentence by its key. */
 export const clause = (key, facts = {}) => filled(table.clauses[key], facts);
 
+/** Words of what had no answer of a STUN server. */
+export const UNANSWERED = table.unanswered;
+
+/** Words of what is of no one port, or was seen later than what others answered. */
+export const ELSEWHERE_TOO = table["elsewhere-too"];
+
 /** Return a text with a capital and a full stop, as the page has its sentences. */
 export function asSentence(text) {
   if (!text) return "";
