@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Dict, Mapping, Optional
 
@@ -10,6 +12,13 @@ from abcwebrtc.errors import KubeError
 from abcwebrtc.kube import Cluster
 
 CONFIG_MAPS = "configmaps"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+"""The annotation in which ``kubectl apply`` keeps a copy of all that it was given.
+
+It would go on keeping the od.config that is replaced, with its secret, so it is
+never written. kubectl makes a new one, and says so; until then it does not know
+which keys it had made, and so takes none away.
+"""
 ATTEMPTS = 5
 """Times that a ConfigMap is written which somebody else keeps changing."""
 
@@ -33,6 +42,20 @@ def text_of(manifest: Optional[Mapping[str, Any]], key: str) -> Optional[str]:
     return text if isinstance(text, str) else None
 
 
+def keeps_another(manifest: Optional[Mapping[str, Any]], key: str) -> bool:
+    """Say whether `LAST_APPLIED` of a ConfigMap has another text under a key than the ConfigMap."""
+    annotations = ((manifest or {}).get("metadata") or {}).get("annotations") or {}
+    if LAST_APPLIED not in annotations:
+        return False
+    copy: Any = None
+    with suppress(TypeError, ValueError, RecursionError):
+        copy = json.loads(annotations[LAST_APPLIED])
+    data = copy.get("data", {}) if isinstance(copy, dict) else None
+    if not isinstance(data, dict):
+        return True  # nobody knows what is in it
+    return key in data and data[key] != text_of(manifest, key)
+
+
 def replace_text(
     cluster: Cluster,
     before: Optional[Mapping[str, Any]],
@@ -41,7 +64,7 @@ def replace_text(
     text: str,
     dry_run: bool = False,
 ) -> Change:
-    """Write a text under a key of a ConfigMap, and keep all else in it.
+    """Write a text under a key of a ConfigMap, and keep all else in it but for `LAST_APPLIED`.
 
     `before` is the ConfigMap as it was read, None to create it. When somebody
     else has changed it since, it is read and written again, unless the change
@@ -67,6 +90,8 @@ def replace_text(
 def put_back(cluster: Cluster, change: Change) -> str:
     """Undo a change, and return what was done: ``deleted`` or ``put back``.
 
+    `LAST_APPLIED` does not come back: it may keep a still older secret.
+
     Raises `KubeError`, with the status 409 when somebody else has changed the
     ConfigMap since.
     """
@@ -76,8 +101,17 @@ def put_back(cluster: Cluster, change: Change) -> str:
         return "deleted"
     version = {"resourceVersion": metadata["resourceVersion"]}
     manifest = {**change.before, "metadata": {**change.before["metadata"], **version}}
-    cluster.replace(CONFIG_MAPS, manifest, dry_run=False)
+    cluster.replace(CONFIG_MAPS, _without_copy(manifest), dry_run=False)
     return "put back"
+
+
+def _without_copy(manifest: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return a ConfigMap without `LAST_APPLIED`."""
+    metadata = dict(manifest["metadata"])
+    annotations = dict(metadata.pop("annotations", None) or {})
+    annotations.pop(LAST_APPLIED, None)
+    kept = {"annotations": annotations} if annotations else {}
+    return {**manifest, "metadata": {**metadata, **kept}}
 
 
 def _write(
@@ -102,4 +136,4 @@ def _write(
             "save it, remove it there, and apply again",
             status=422,
         )
-    return cluster.replace(CONFIG_MAPS, with_text(before, key, text), dry_run)
+    return cluster.replace(CONFIG_MAPS, _without_copy(with_text(before, key, text)), dry_run)

@@ -5,22 +5,30 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import re
 import shlex
 import signal
 import sys
 from contextlib import contextmanager, suppress
-from typing import Any, Iterator, List, Mapping, NoReturn, Optional, Tuple, Union
+from typing import Any, Iterator, List, Mapping, NoReturn, Optional, Union
 
 from abcwebrtc.commands import FAILED, OK, given
+from abcwebrtc.commands.backup import back_up
 from abcwebrtc.commands.configmap import add_name_arguments, namespace, print_findings
 from abcwebrtc.configmap import CheckedFile, read_od_config
 from abcwebrtc.errors import KubeError
 from abcwebrtc.kube import Cluster, connect
 from abcwebrtc.odmasking import Masker, masked_diff
-from abcwebrtc.printing import coloured, discard_output, print_error, printable
-from abcwebrtc.replace import CONFIG_MAPS, Change, put_back, replace_text, text_of
+from abcwebrtc.ownership import ownership
+from abcwebrtc.printing import coloured, discard_output, print_error, printable, warn
+from abcwebrtc.replace import (
+    CONFIG_MAPS,
+    LAST_APPLIED,
+    Change,
+    keeps_another,
+    put_back,
+    replace_text,
+    text_of,
+)
 from abcwebrtc.restart import (
     DELETE,
     DEPLOYMENT,
@@ -116,17 +124,15 @@ class _Application:
 
     def run(self) -> int:
         """Do everything, and return the exit status."""
-        options = self._options
-        before = self._cluster.get(CONFIG_MAPS, options.name)
-        changes = text_of(before, options.key) != self._text
-        self._show_difference(before)
-        if not changes and options.restart in (None, NONE):
+        before = self._cluster.get(CONFIG_MAPS, self._options.name)
+        writes = self._plan(before)
+        if not writes and self._mode == NONE:
             return OK
         self._restart.prepare()
-        if options.dry_run:
-            return self._dry_run(before, changes)
+        if self._options.dry_run:
+            return self._dry_run(before, writes)
         try:
-            if changes:
+            if writes:
                 self._replace(before)
             self._restart_pyos()
         except KubeError as error:
@@ -140,6 +146,19 @@ class _Application:
             return OK
         self._fail(failure)
         return FAILED
+
+    def _plan(self, before: Optional[Mapping[str, Any]]) -> bool:
+        """Show what changes, and what else is to be known; return whether anything is written."""
+        key = self._options.key
+        changes = text_of(before, key) != self._text
+        self._show_difference(before)
+        if not changes and self._options.restart is None:
+            self._mode = NONE
+            self._restart = Restart(self._cluster, NONE, self._progress)
+        writes = changes or keeps_another(before, key)
+        if writes and before is not None:
+            self._say_what_is_lost(before)
+        return writes
 
     def _show_difference(self, before: Optional[Mapping[str, Any]]) -> None:
         options = self._options
@@ -157,8 +176,19 @@ class _Application:
             colour = {"+": "32", "-": "31"}.get(line[:1], "0")
             print(coloured(printable(line), colour, sys.stdout))
 
-    def _dry_run(self, before: Optional[Mapping[str, Any]], changes: bool) -> int:
-        if changes:
+    def _say_what_is_lost(self, before: Mapping[str, Any]) -> None:
+        """Warn of who puts another text back, and say what is not kept."""
+        owner = ownership(before, self._options.key)
+        if owner:
+            warn(printable(owner))
+        if LAST_APPLIED in (before["metadata"].get("annotations") or {}):
+            _say_error(
+                f"note: the annotation {LAST_APPLIED} has a copy of {self._options.key}, with the "
+                "secrets in it, and is taken away; kubectl apply makes a new one"
+            )
+
+    def _dry_run(self, before: Optional[Mapping[str, Any]], writes: bool) -> int:
+        if writes:
             options = self._options
             key, name = options.key, options.name
             change = replace_text(self._cluster, before, name, key, self._text, dry_run=True)
@@ -271,51 +301,14 @@ class _Application:
             line = ["kubectl", "patch", "configmap", options.name, "--type=json", "-p", change]
             line += kubectl
         else:
-            file = self._back_up(old, self._before["metadata"].get("resourceVersion", ""))
+            version = self._before["metadata"].get("resourceVersion", "")
+            file, message = back_up(options.od_config, options.key, old, version)
             if not file:
+                _say_error(message)
                 return
             line = ["abcwebrtc", "apply", file, "--restart", self._mode]
             line += _given(options, ("kubeconfig", "context", "namespace", "name", "key"))
         _say_error(f"to go back: {shlex.join(line)}")
-
-    def _back_up(self, text: str, version: str) -> str:
-        """Write the old text into a new file that only its owner reads; return its name.
-
-        Nothing else holds the old text, so where the folder of od.config is full or
-        read-only, it goes to that of temporary files.
-        """
-        od_config = self._options.od_config
-        start = od_config if os.path.isfile(od_config) else self._options.key  # it may be a pipe
-        name = f"{start}.{re.sub('[^0-9A-Za-z]', '', version)}"
-        data = text.encode("utf-8", "surrogatepass")
-        file, reason = _write_new(name, data)
-        if not file:
-            folder = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108, O_EXCL makes a new file
-            file, _ = _write_new(os.path.join(folder, os.path.basename(name)), data)
-        if not file:
-            _say_error(f"the old od.config can't be saved as {name}.bak: {reason}")
-        return file
-
-
-def _write_new(name: str, data: bytes) -> Tuple[str, str]:
-    """Write a file that was not there; return its name, or an empty one and why."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    for file in (f"{name}.bak", *(f"{name}.{number}.bak" for number in range(2, 100))):
-        try:
-            descriptor = os.open(file, flags, 0o600)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            return "", error.strerror or "it failed"
-        try:
-            with open(descriptor, "wb") as stream:
-                stream.write(data)
-            return file, ""
-        except OSError as error:
-            with suppress(OSError):
-                os.unlink(file)
-            return "", error.strerror or "it failed"
-    return "", "there are many of them already"
 
 
 @contextmanager

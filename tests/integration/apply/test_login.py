@@ -16,6 +16,7 @@ import jwt
 import pytest
 import trustme
 import yaml
+from kubernetes.config import kube_config
 
 from abcwebrtc.cli import main
 from abcwebrtc.kubelogin import CERTIFICATE, Login, login_of
@@ -27,6 +28,10 @@ from support import SECRET, rsa_key
 ANONYMOUS = 'configmaps "x" is forbidden: User "system:anonymous" cannot get resource "configmaps"'
 NOT_ALLOWED = 'configmaps "x" is forbidden: User "alice" cannot get resource "configmaps"'
 NOTHING_SENT = "no credentials were sent, since there are none for this user; log in again"
+
+
+KNOWS_PROXIES = "proxy-url" in Path(kube_config.__file__).read_text(encoding="utf-8")
+by_proxy = pytest.mark.skipif(not KNOWS_PROXIES, reason="this kubernetes client has no proxies")
 
 
 @pytest.fixture(autouse=True)
@@ -203,6 +208,7 @@ REFUSALS = {
 }
 
 
+@by_proxy
 @pytest.mark.parametrize("status", REFUSALS)
 def test_a_proxy_that_refuses_is_named_without_its_password(apply: Any, status: str) -> None:
     with proxy(refusal_of(status)) as (address, seen):
@@ -221,6 +227,7 @@ def test_a_proxy_that_refuses_is_named_without_its_password(apply: Any, status: 
     assert b"proxy-authorization: basic " + login.lower() in seen[0].lower()
 
 
+@by_proxy
 @pytest.mark.parametrize("status", ["403 No", "407 Login"])
 def test_a_proxy_that_refuses_plain_http_is_named_too(
     apply: Any, monkeypatch: pytest.MonkeyPatch, status: str
@@ -232,6 +239,7 @@ def test_a_proxy_that_refuses_plain_http_is_named_too(
     assert error.startswith(f"the proxy http://{address} {REFUSALS[status]}")
 
 
+@by_proxy
 def test_a_proxy_that_is_not_there_is_named(apply: Any) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -244,6 +252,7 @@ def test_a_proxy_that_is_not_there_is_named(apply: Any) -> None:
     )
 
 
+@by_proxy
 def test_a_proxy_that_says_nothing_is_in_the_message(apply: Any) -> None:
     with proxy(b"") as (address, _):
         options = {"server": "https://cluster.invalid", "proxy-url": f"http://{address}"}
@@ -251,6 +260,7 @@ def test_a_proxy_that_says_nothing_is_in_the_message(apply: Any) -> None:
     assert f"cluster at https://cluster.invalid through the proxy http://{address}: " in error
 
 
+@by_proxy
 def test_a_proxy_that_lets_through_is_no_obstacle(
     cluster: Any, od_config: Path, server: Server, tmp_path: Path
 ) -> None:
