@@ -11,6 +11,7 @@ import abcwebrtc
 from abcwebrtc.commands import (
     FAILED,
     INTERRUPTED,
+    CommandParser,
     add_od_config,
     apply,
     check,
@@ -68,7 +69,7 @@ def _run(arguments: Optional[Sequence[str]]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="abcwebrtc",
         description="WebRTC configuration and TURN credentials for abcdesktop.",
         epilog=_EPILOG,
@@ -82,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", command: ModuleType
+    commands: "argparse._SubParsersAction[CommandParser]", command: ModuleType
 ) -> None:
     parser = commands.add_parser(
         command.NAME,

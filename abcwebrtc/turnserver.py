@@ -1,20 +1,22 @@
 """A turnserver.conf for one coturn server of od.config, hardened for a public network.
 
-Pure: text in, text out. Each line of it has a reason in a comment above, and
-was tried with coturn 4.6.1.
+Pure: text in, text out. Each line of it has a reason in a comment above.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from abcwebrtc.coturn import CoturnServer
 from abcwebrtc.coturnversion import USUAL, CoturnVersion
-from abcwebrtc.peerranges import LOOPBACK, Network, Range, denied_ranges, host_address, range_of
+from abcwebrtc.peerranges import Address, Network, host_address
+from abcwebrtc.relayaddresses import External, plain
 from abcwebrtc.secrets import Secret, SecretsElsewhere
 from abcwebrtc.turnserverfile import quoted
+from abcwebrtc.turnserverhardening import Block, encryption, hardening, peers
 from abcwebrtc.uris import IceURI
 
 PLAIN_PORT, TLS_PORT = 3478, 5349
@@ -24,9 +26,8 @@ RELAY_PORTS = (49152, 65535)
 USER_QUOTA, TOTAL_QUOTA = 32, 1200
 STALE_NONCE = 600
 LOCALHOST = "localhost"
-
-Block = Tuple[str, List[str]]
-"""A reason, and the lines that it is for."""
+LOCAL = (ip_address("127.0.0.1"), ip_address("::1"))
+EVERYWHERE = "0.0.0.0"  # noqa: S104, a server listens
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class RelayOptions:
     `cert` and `key` are names of PEM files, None for the document's place.
     `relay_ports` are the first and the last UDP port of relays. `allow_peers`
     are networks to which it relays though they are denied by default.
-    `listening_ip` and `external_ip` are coturn's options of these names;
+    `listening_ips` are the addresses on which it listens, none for every one;
+    `external_ips` those that NAT makes of them, each with its private half.
     `realm` is the host of the first url by default; `user_quota` and
     `total_quota` count allocations. `coturn` is the version that reads the file.
     """
@@ -44,9 +46,9 @@ class RelayOptions:
     cert: Optional[str] = None
     key: Optional[str] = None
     relay_ports: Tuple[int, int] = RELAY_PORTS
-    allow_peers: Tuple[Network, ...] = field(default=())
-    listening_ip: Optional[str] = None
-    external_ip: Optional[str] = None
+    allow_peers: Tuple[Network, ...] = ()
+    listening_ips: Tuple[Address, ...] = ()
+    external_ips: Tuple[External, ...] = ()
     realm: Optional[str] = None
     user_quota: int = USER_QUOTA
     total_quota: int = TOTAL_QUOTA
@@ -147,10 +149,14 @@ def turnserver_conf(
         *_login(relay, origin, options, show),
         *_tls(relay, options),
         *_relay(relay, options),
-        *_peers(relay, options),
+        *hardening(options.coturn),
+        *peers(_own_addresses(relay, options), options.allow_peers),
     ]
     parts = ["\n".join((f"# {reason}", *lines)) for reason, lines in blocks]
-    return "\n".join(("# Made by abcwebrtc turnserver-conf.", *parts)) + "\n"
+    return (
+        "\n".join((f"# Made by abcwebrtc turnserver-conf, for coturn {options.coturn}.", *parts))
+        + "\n"
+    )
 
 
 def default_port(uri: IceURI) -> int:
@@ -182,19 +188,18 @@ def _listeners(relay: Relay, options: RelayOptions) -> Iterator[Block]:
     if _has_tls(relay, options):
         reason = "The port of turns: urls, where it is another one."
         yield reason, [f"tls-listening-port={ports.tls}"]
-    if options.listening_ip:
-        address = options.listening_ip
-        yield "The address to listen on.", [f"listening-ip={address}"]
-        yield "The address of relays.", [f"relay-ip={address}"]
-    if options.external_ip:
-        reason = "The address that the Internet sees, where NAT is in between."
-        yield reason, [f"external-ip={options.external_ip}"]
+    own = options.listening_ips
+    if own:
+        yield "Where to listen.", [f"listening-ip={address}" for address in own]
+        yield "The addresses of relays.", [f"relay-ip={address}" for address in own]
+    if options.external_ips:
+        reason = "What the Internet sees, and what the machine has: NAT is in between."
+        yield reason, [f"external-ip={pair}" for pair in options.external_ips]
     if ports.others:
-        address = options.listening_ip or "0.0.0.0"  # noqa: S104, a server listens
-        address = f"[{address}]" if ":" in address else address
+        hosts = [f"[{ip}]" if ip.version == 6 else str(ip) for ip in own] or [EVERYWHERE]
         yield (
             "coturn has two ports; these are the others of the urls.",
-            [f"aux-server={address}:{port}" for port in ports.others],
+            [f"aux-server={host}:{port}" for host in hosts for port in ports.others],
         )
 
 
@@ -230,7 +235,8 @@ def _has_tls(relay: Relay, options: RelayOptions) -> bool:
 def _tls(relay: Relay, options: RelayOptions) -> Iterator[Block]:
     if not _has_tls(relay, options):
         reason = "od.config has no turns: url, so neither a certificate nor a TLS port is needed."
-        yield reason, ["no-tls", "no-dtls"]
+        yield reason, ["no-tls"]
+        yield from encryption(options.coturn, tls=False, dtls=False)
         return
     cert = options.cert or f"/usr/local/etc/{relay.name}.pem"
     yield (
@@ -239,9 +245,8 @@ def _tls(relay: Relay, options: RelayOptions) -> Iterator[Block]:
     )
     reason = "The key of the certificate, PEM; it may be in the same file."
     yield reason, [f"pkey={_text(options.key or cert)}"]
-    yield "TLS 1.0 and 1.1 are deprecated (RFC 8996).", ["no-tlsv1", "no-tlsv1_1"]
-    if not any(uri.scheme == "turns" and uri.transport == "udp" for uri in relay.uris):
-        yield "Browsers speak no DTLS to a TURN server.", ["no-dtls"]
+    dtls = any(uri.scheme == "turns" and uri.transport == "udp" for uri in relay.uris)
+    yield from encryption(options.coturn, tls=True, dtls=dtls)
 
 
 def _text(value: str) -> str:
@@ -272,58 +277,16 @@ def _relay(relay: Relay, options: RelayOptions) -> Iterator[Block]:
             "stay for 10 minutes.",
             [f"user-quota={options.user_quota}"],
         )
-    yield from _HARDENING
 
 
-_HARDENING: Tuple[Block, ...] = (
-    ("Lets clients tell STUN from other traffic (RFC 8489, 14.7).", ["fingerprint"]),
-    ("No console by telnet.", ["no-cli"]),
-    ("Sound is UDP; no TCP connections from here into a network (RFC 6062).", ["no-tcp-relay"]),
-    ("Short answers to STUN, which are of less use for amplifying an attack.", ["no-rfc5780"]),
-    ("The same: none in the form of RFC 3489.", ["no-stun-backward-compatibility"]),
-    ("The same: no address of this server in them.", ["response-origin-only-with-rfc5780"]),
-    ("Does not tell everybody the version of coturn.", ["no-software-attribute"]),
-    ("No relaying to multicast, 224.0.0.0 and above, and ff00::/8.", ["no-multicast-peers"]),
-)
-
-
-def _peers(relay: Relay, options: RelayOptions) -> Iterator[Block]:
-    for denied, reason in denied_ranges():
-        yield f"No relaying to {reason}.", [f"denied-peer-ip={denied}"]
-    allowed = _allowed(relay, options)
-    for exception, reason in allowed.items():
-        yield reason, [f"allowed-peer-ip={exception}"]
-    if any(exception.meets(local) for exception in allowed for local in LOOPBACK):
-        yield "For a trial on one machine; take this out on a server.", ["allow-loopback-peers"]
-    if not options.allow_peers:
-        yield (
-            "If desktops, or this server, have a private address, let the relay reach them: "
-            "--allow-peer, or a line like this.",
-            ["#allowed-peer-ip=10.0.0.0-10.0.255.255"],
-        )
-
-
-def _allowed(relay: Relay, options: RelayOptions) -> Dict[Range, str]:
-    """Return the exceptions from the denied ranges, with their reasons."""
-    denied = [item for item, _ in denied_ranges()]
-    allowed: Dict[Range, str] = {}
-    for address in _own_addresses(relay, options):
-        own = range_of(address)
-        if any(item.holds(own) for item in denied):
-            allowed[own] = "This server itself: the relays of a browser and a desktop are peers."
-    for network in options.allow_peers:
-        allowed.setdefault(range_of(network), "Allowed by --allow-peer; this wins over the above.")
-    return allowed
-
-
-def _own_addresses(relay: Relay, options: RelayOptions) -> Iterator[str]:
+def _own_addresses(relay: Relay, options: RelayOptions) -> Iterator[Address]:
     """Yield the addresses that relays of this server may have, as far as they are known."""
     for host in relay.hosts:
-        if host_address(host):
-            yield host
+        address = host_address(host)
+        if address is not None:
+            yield plain(address)
         elif host == LOCALHOST:
-            yield from ("127.0.0.1", "::1")
-    if options.listening_ip:
-        yield options.listening_ip
-    if options.external_ip:
-        yield from options.external_ip.split("/")
+            yield from LOCAL
+    yield from options.listening_ips
+    for pair in options.external_ips:
+        yield from (address for address in pair if address is not None)

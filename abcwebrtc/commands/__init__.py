@@ -11,11 +11,38 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import re
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 from abcwebrtc.errors import AbcWebRTCError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that drops no value: an option that is given twice is an error, or a list.
+
+    argparse by itself keeps the last value, without a word. A flag may be repeated.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in (None, "store"):
+            self.register("action", name, _Once)
+
+
+class _Once(argparse.Action):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: Optional[str] = None,
+    ) -> None:
+        given_before = namespace.__dict__.setdefault("options_given", set())
+        if option_string and self.dest in given_before:
+            raise argparse.ArgumentError(self, "is given twice; give it once")
+        given_before.add(self.dest)
+        setattr(namespace, self.dest, values)
 
 
 def add_od_config(parser: argparse.ArgumentParser, nargs: Optional[str] = None) -> None:

@@ -6,13 +6,14 @@ import argparse
 import sys
 from typing import Any, Dict
 
-from abcwebrtc.commands import OK, given
+from abcwebrtc.commands import OK, USAGE, given
+from abcwebrtc.commands.turnserver_addresses import Addresses, told_addresses
 from abcwebrtc.commands.turnserver_check import check
 from abcwebrtc.commands.turnserver_servers import choose, load, origin
 from abcwebrtc.commands.turnserver_values import (
-    address,
     external,
     file_name,
+    listening_address,
     network,
     output_name,
     quota,
@@ -81,12 +82,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="relay to this network, such as that of the desktops; may be given several times",
     )
-    add("--listening-ip", metavar="IP", type=address, help="listen here only (everywhere)")
+    add(
+        "--listening-ip",
+        metavar="IP",
+        type=listening_address,
+        action="append",
+        help="listen here only (everywhere); may be given several times",
+    )
     add(
         "--external-ip",
-        metavar="IP[/IP]",
+        metavar="PUBLIC/PRIVATE",
         type=external,
-        help="what NAT makes of the address",
+        action="append",
+        help="behind NAT, what clients see, and coturn's own; may be given several times",
     )
     add("--user-quota", metavar="N", type=quota, help=f"allocations of one user ({USER_QUOTA})")
     add("--total-quota", metavar="N", type=quota, help=f"allocations of all ({TOTAL_QUOTA})")
@@ -103,6 +111,7 @@ def run(options: argparse.Namespace) -> int:
     _check_usage(options)
     if options.check is not None:
         return check(options)
+    addresses = _addresses(options)
     mapping, config = load(options)
     relay = choose(config, options)
     print_warnings((*config.warnings, *config.notes))
@@ -110,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
         i for i, server in enumerate(config.coturn) if any(server is s for s in relay.servers)
     ]
     where = " and ".join(dict.fromkeys(origin(mapping, place) for place in places))
-    _print(relay, where[:_MAX_ORIGIN], options)
+    _print(relay, where[:_MAX_ORIGIN], _relay_options(options, addresses), options)
     return OK
 
 
@@ -126,9 +135,18 @@ def _check_usage(options: argparse.Namespace) -> None:
         options.usage_error("--key goes with --cert")
 
 
-def _print(relay: Relay, where: str, options: argparse.Namespace) -> None:
+def _addresses(options: argparse.Namespace) -> Addresses:
+    try:
+        return told_addresses(options)
+    except argparse.ArgumentTypeError as error:
+        wrong = str(error)
+    options.usage_error(wrong)
+    raise SystemExit(USAGE)
+
+
+def _print(relay: Relay, where: str, told: RelayOptions, options: argparse.Namespace) -> None:
     shows = bool(options.output or options.show_secret)
-    text = turnserver_conf(relay, where, _relay_options(options), shows)
+    text = turnserver_conf(relay, where, told, shows)
     data = text.encode("utf-8", "surrogateescape")
     if options.output:
         write_conf(options.output, data, options.force)
@@ -143,10 +161,10 @@ def _print(relay: Relay, where: str, options: argparse.Namespace) -> None:
         warn("the secret is left out; --output FILE writes it, --show-secret prints it")
 
 
-def _relay_options(options: argparse.Namespace) -> RelayOptions:
-    names = ("cert", "key", "relay_ports", "listening_ip", "external_ip", "realm")
+def _relay_options(options: argparse.Namespace, addresses: Addresses) -> RelayOptions:
+    names = ("cert", "key", "relay_ports", "realm", "user_quota", "total_quota")
     given: Dict[str, Any] = {name: getattr(options, name) for name in names}
     given["coturn"] = chosen_version(options.coturn)
     given["allow_peers"] = tuple(options.allow_peer or ())
-    given["user_quota"], given["total_quota"] = options.user_quota, options.total_quota
+    given["listening_ips"], given["external_ips"] = addresses
     return RelayOptions(**{name: value for name, value in given.items() if value})

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import re
-from typing import List, Optional, Tuple
+from typing import Optional, Tuple
 
 from abcwebrtc.commands import port_range
-from abcwebrtc.peerranges import Network, Range, denied_ranges, range_of
+from abcwebrtc.peerranges import Address, Network, Range, denied_ranges, range_of
+from abcwebrtc.relayaddresses import External, is_private, is_server, parse_address, plain
 
 
 def file_name(text: str) -> str:
@@ -48,6 +49,8 @@ def network(text: str) -> Network:
         found = None
     if found is None:
         hint = "write a network such as 10.1.0.0/16, or an address"
+    elif plain(found.network_address).is_unspecified:
+        hint = f"{found.network_address} is every address to coturn; name the network that is meant"
     elif "/" in text and found.network_address != ipaddress.ip_address(text.partition("/")[0]):
         hint = f"has bits beside the network; write {found}"
     elif _undoes_denials(range_of(found)):
@@ -61,21 +64,35 @@ def _undoes_denials(allowed: Range) -> bool:
     return allowed.unbounded or sum(allowed.holds(denied) for denied, _ in denied_ranges()) > 1
 
 
-def address(text: str) -> str:
-    """Return an IP address in its usual form."""
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError("write an IP address")
+def listening_address(text: str) -> Address:
+    """Return an address to listen on, which may be ``0.0.0.0`` or ``::``."""
+    address = parse_address(text)
+    if address is None:
+        raise argparse.ArgumentTypeError("write an IP address, without a port or a network")
+    if address.is_unspecified or is_server(address):
+        return address
+    raise argparse.ArgumentTypeError(f"{address} is no address that a server can have")
 
 
-def external(text: str) -> str:
-    """Return ``PUBLIC`` or ``PUBLIC/PRIVATE``."""
-    parts: List[str] = text.split("/")
-    if len(parts) > 2:
-        raise argparse.ArgumentTypeError("write PUBLIC, or PUBLIC/PRIVATE, two IP addresses")
-    return "/".join(map(address, parts))
+def external(text: str) -> External:
+    """Return ``PUBLIC/PRIVATE``, or ``PUBLIC`` alone."""
+    halves = [parse_address(half) for half in text.split("/")]
+    public, private = halves[0], halves[-1] if len(halves) == 2 else None
+    if None in halves or public is None or len(halves) > 2:
+        hint = "write PUBLIC/PRIVATE, two IP addresses, such as 203.0.113.20/10.0.0.5"
+    elif not all(half and is_server(half) for half in halves):
+        hint = "has an address that no server has; write PUBLIC/PRIVATE, the second coturn's own"
+    elif any(half and half.is_loopback for half in halves):
+        hint = "has a loopback address, which no NAT makes or takes; write PUBLIC/PRIVATE"
+    elif private and private.version != public.version:
+        hint = "has an address of IPv4 and one of IPv6; write two of one kind"
+    elif public == private:
+        hint = "has the same address twice, so nothing translates it; leave the option out"
+    elif private and is_private(public) and not is_private(private):
+        hint = f"is the wrong way round; write {private}/{public}"
+    else:
+        return External(public, private)
+    raise argparse.ArgumentTypeError(hint)
 
 
 def quota(text: str) -> int:

@@ -1,0 +1,66 @@
+"""The turnserver.conf that is printed for each version of coturn: only what that version takes."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List
+
+import pytest
+
+from abcwebrtc.coturnoptions import deprecation, knows
+from abcwebrtc.coturnversion import NEWEST, OLDEST, USUAL, CoturnVersion
+from abcwebrtc.turnserver import RelayOptions, turnserver_conf
+from abcwebrtc.turnserverfile import parse_turnserver_conf
+from turnserver_entry import relay
+
+VERSIONS = [CoturnVersion(4, minor) for minor in range(OLDEST.minor, NEWEST.minor + 1)]
+ENTRIES: List[Dict[str, Any]] = [
+    {},
+    {"protocol": "turns"},
+    {"protocol": "turns", "transport": ["udp", "tcp"]},
+    {"url": ["localhost:3478", "localhost:80", "localhost:81"], "username": "userid"},
+]
+CLASSIC_STUN = "rfc3489-compatibility"
+
+
+def options_of(version: CoturnVersion, **changes: Any) -> List[str]:
+    text = turnserver_conf(relay(**changes), "od.config", RelayOptions(coturn=version), True)
+    return [setting.name for setting in parse_turnserver_conf(text.encode(), "").settings]
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+@pytest.mark.parametrize("changes", ENTRIES)
+def test_every_option_is_one_that_the_version_takes(
+    version: CoturnVersion, changes: Dict[str, Any]
+) -> None:
+    names = options_of(version, **changes)
+    assert [name for name in names if not knows(version, name)] == []
+    deprecated = {name for name in names if deprecation(version, name)}
+    assert deprecated == ({CLASSIC_STUN} if version >= (4, 16) else set())
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+def test_stun_in_its_old_form_is_answered_as_far_as_an_option_can(version: CoturnVersion) -> None:
+    names = options_of(version)
+    assert "no-stun-backward-compatibility" not in names
+    assert (CLASSIC_STUN in names) == (version >= (4, 16))
+    assert ("stun-backward-compatibility" in names) == ((4, 7) <= version < (4, 16))
+
+
+def test_what_a_newer_coturn_leaves_off_by_itself_is_not_turned_off() -> None:
+    only_before = ["no-dtls", "no-tlsv1", "no-tlsv1_1", "no-cli", "no-rfc5780"]
+    only_before += ["response-origin-only-with-rfc5780", "no-software-attribute"]
+    for version, there in ((USUAL, True), (CoturnVersion(4, 7), False), (NEWEST, False)):
+        names = options_of(version, protocol="turns")
+        assert [name in names for name in only_before] == [there] * len(only_before)
+
+
+def test_dtls_is_turned_on_where_a_url_needs_it() -> None:
+    secure = {"protocol": "turns", "transport": ["udp", "tcp"]}
+    assert "dtls" in options_of(NEWEST, **secure)
+    assert "dtls" not in options_of(NEWEST, protocol="turns")
+    assert not {"dtls", "no-dtls"} & set(options_of(USUAL, **secure))
+
+
+def test_the_first_line_says_for_which_version() -> None:
+    text = turnserver_conf(relay(), "od.config", RelayOptions(coturn=NEWEST))
+    assert text.startswith(f"# Made by abcwebrtc turnserver-conf, for coturn {NEWEST}.\n")
