@@ -54,8 +54,8 @@ def test_the_probe_says_each_of_its_causes_and_fills_it() -> None:
     assert missing == set()
 
 
-TOGETHER = {"no-binding"}
-"""What is only said of results side by side; tests/e2e/test_agreement.py has them."""
+TOGETHER = {"no-binding", "desktop-turn", "desktop-stun"}
+"""What is only said of results side by side: e2e/test_agreement.py, test_probe_desktop.py."""
 
 
 def test_the_lists_name_words_that_are_there() -> None:

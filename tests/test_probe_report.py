@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abcwebrtc import cli
+from abcwebrtc.probe.desktopview import desktop_json
 from abcwebrtc.probe.diagnosis import judge
 from abcwebrtc.probe.model import TLS, Result
 from abcwebrtc.probe.refusals import span
@@ -90,7 +91,16 @@ def test_json_has_what_was_seen_and_no_login() -> None:
 def test_the_page_lists_the_members_of_the_json() -> None:
     report = as_json(results(), HERE, NOW, failed=False)
     bad = report["results"][1]
-    members = {*report, *bad, *bad["certificate"], *bad["diagnoses"][0], *report["from"]}
+    desktop = desktop_json(results())
+    members = {
+        *report,
+        "desktop",
+        *desktop,
+        *bad,
+        *bad["certificate"],
+        *bad["diagnoses"][0],
+        *report["from"],
+    }
     assert set(table_keys("probe.md", "## JSON")) == members
 
 

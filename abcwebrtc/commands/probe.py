@@ -17,6 +17,12 @@ from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.errors import ConfigError, ProbeError, Problem
 from abcwebrtc.manifests import desktop_environment
 from abcwebrtc.printing import coloured, warn
+from abcwebrtc.probe.desktopview import (
+    desktop_json,
+    desktop_summary,
+    judged_for_desktops,
+    with_desktops,
+)
 from abcwebrtc.probe.diagnosis import judge
 from abcwebrtc.probe.model import ERROR, NOTE, WARNING, Circumstances, Place, Result, Target
 from abcwebrtc.probe.model import OK as WELL
@@ -95,11 +101,11 @@ def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Names
     with _Progress() as progress:
         seen = run_probes(targets, options.timeout, trust, progress)
     now, place = time.time(), _place()
-    results = judge(seen, Circumstances(place, now, options.timeout))
+    results = judged_for_desktops(judge(seen, Circumstances(place, now, options.timeout)))
     levels = {result.level for result in results}
     failed = ERROR in levels or (options.strict and WARNING in levels)
     if options.json:
-        report = as_json(results, place, now, failed)
+        report = {**as_json(results, place, now, failed), "desktop": desktop_json(results)}
         print(json.dumps(report, indent=2 if options.watch is None else None), flush=True)
     else:
         _print_table(results, place, now, options)
@@ -113,7 +119,8 @@ def _print_table(
         return coloured(text, _COLOURS[level], sys.stdout)
 
     at = f"{time.strftime('%H:%M:%S', time.localtime(now))}  " if options.watch else ""
-    for line in (*table(results, now, paint), at + summary(results, place)):
+    last = at + summary(results, place) + desktop_summary(results)
+    for line in (*table(results, now, paint), last):
         print(line)
     print(end="\n" if options.watch else "", flush=True)
 
@@ -143,14 +150,20 @@ class _Progress:
 
 def _targets(config: Optional[WebRTCConfig], options: argparse.Namespace) -> List[Target]:
     if config is None:
-        return environment_targets(os.environ)
+        return with_desktops([], environment_targets(os.environ))
     if options.desktop:
-        return environment_targets(desktop_environment(config, options.user))
-    targets = config_targets(config, options.user)
+        environment = desktop_environment(config, options.user)
+        return with_desktops([], environment_targets(environment))
+    targets = with_desktops(config_targets(config, options.user), _desktop_targets(config, options))
     if not targets:
         message = "there is no STUN or TURN server to probe; write one here, or into webrtc.coturn"
         raise ConfigError(Problem(message, "webrtc.rtc_configuration", options.od_config))
     return targets
+
+
+def _desktop_targets(config: WebRTCConfig, options: argparse.Namespace) -> List[Target]:
+    environment = desktop_environment(config, options.user)
+    return environment_targets(environment) if environment else []
 
 
 def _place() -> Place:

@@ -6,7 +6,15 @@ from dataclasses import replace
 from typing import Callable, Iterable, List, Sequence
 
 from abcwebrtc.causes import ELSEWHERE_TOO, UNANSWERED, clause
-from abcwebrtc.probe.model import ERROR, UDP, WARNING, Diagnosis, Observation, Result
+from abcwebrtc.probe.model import (
+    ERROR,
+    UDP,
+    WARNING,
+    Diagnosis,
+    Observation,
+    Result,
+    Target,
+)
 from abcwebrtc.probe.saying import said, where_of
 
 
@@ -76,9 +84,14 @@ def _other_transport(seen: Observation, working: Sequence[Observation]) -> str:
     target = seen.target
     if target.either:
         for one in working:
-            if one.target.either and one.target.uri == target.uri and one.target != target:
+            if _is_tried_instead(one.target, target):
                 return "UDP" if one.target.transport == UDP else "TCP"
     return ""
+
+
+def _is_tried_instead(one: Target, target: Target) -> bool:
+    is_other = one.uri == target.uri and one.transport != target.transport
+    return is_other and (one.either or one.desktop)
 
 
 def _as_warnings(

@@ -51,7 +51,8 @@ class Target:
 
     `either` says that the client tries the url over several transports, and one
     that works is enough. `note` is something to be said of it in any case. `libnice`
-    says that it is a desktop's STUN_SERVER, which libnice asks.
+    says that it is a desktop's STUN_SERVER, which libnice asks, `desktop` that it is
+    a server that desktops have, too.
     """
 
     uri: IceURI
@@ -60,6 +61,7 @@ class Target:
     note: str = ""
     either: bool = False
     libnice: bool = False
+    desktop: bool = False
 
     @property
     def url(self) -> str:
