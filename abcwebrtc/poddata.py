@@ -78,8 +78,10 @@ def _check_names(path: KeyPath, data: Data, name: str) -> None:
 
 def _check_container(path: KeyPath, container: Data) -> None:
     _check_names(path, container, "volume_mounts")
-    for key in ("env", "imagePullSecrets"):
-        _check_named((*path, key), expect(container, (key,), list, "a list", path))
+    _check_named((*path, "env"), expect(container, ("env",), list, "a list", path))
+    if not isinstance(container.get("imagePullSecrets"), dict):  # pyos puts one there
+        secrets = expect(container, ("imagePullSecrets",), list, "a list", path)
+        _check_named((*path, "imagePullSecrets"), secrets)
     mounts = expect(container, ("volumeMounts",), list, "a list", path)
     _check_named((*path, "volumeMounts"), [mount for mount in mounts if mount is not None])
     _check_mappings((*path, "ports"), expect(container, ("ports",), list, "a list", path))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass, field
-from typing import Any, Collection, Dict, Generic, List, Optional, Tuple, TypeVar
+from typing import Any, Collection, Dict, Generic, Iterable, List, Optional, Tuple, TypeVar
 
 from abcwebrtc import poddata
 from abcwebrtc.config import WebRTCConfig, check_config
@@ -63,9 +63,14 @@ def inject_webrtc(
         pulseaudio_cookie=pulseaudio_cookie,
         turn_secret=False,
     )
-    for note in prepared.notes:
-        _log.warning("%s", note)
+    log_notes(_log, prepared.notes)
     return prepared.pod
+
+
+def log_notes(log: logging.Logger, notes: Iterable[Problem]) -> None:
+    """Log what `PreparedPod` has to say: as INFO what is only good to know."""
+    for note in notes:
+        log.log(logging.INFO if note.level == "note" else logging.WARNING, "%s", note)
 
 
 def prepare_pod(
@@ -155,7 +160,7 @@ class _Injection:
         """Put the sound container, where od.config has one for this user."""
         settings = self._config.sound
         if settings and settings.is_for(labels):
-            put_sound(self._pod, settings, labels, self._user)
+            self.notes += put_sound(self._pod, settings, labels, self._user)
         images = tuple(settings.images.values()) if settings else ()
         index = find_sound(self._pod, images, self._user)
         if settings and not settings.is_for(labels):

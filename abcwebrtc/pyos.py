@@ -160,8 +160,7 @@ def prepare_desktop(manifest: Data, userid: str, labels: Collection[str]) -> Pre
     prepared = _even_without_turn(
         lambda config: pods.prepare_pod(manifest, config, userid, labels=labels)
     )
-    for note in prepared.notes:
-        _log.warning("%s", note)
+    pods.log_notes(_log, prepared.notes)
     return prepared
 
 

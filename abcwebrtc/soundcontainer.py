@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Collection, Dict, Iterator, List, Optional
+from typing import Any, Collection, Dict, Iterator, List, Optional, Sequence
 
-from abcwebrtc.errors import ManifestError
+from abcwebrtc.errors import ManifestError, Problem
 from abcwebrtc.plain import thaw
 from abcwebrtc.poddata import (
     Data,
@@ -16,23 +15,33 @@ from abcwebrtc.poddata import (
     set_variable,
 )
 from abcwebrtc.podfields import PLACEHOLDER
-from abcwebrtc.podnames import desktop_container, find_sound, sound_name, sound_position
+from abcwebrtc.podnames import (
+    desktop_container,
+    find_owner,
+    find_sound,
+    sound_name,
+    sound_position,
+)
 from abcwebrtc.sound import SoundSettings
 
 LABEL = "service_sound"
 SERVICE = {"name": "ABCDESKTOP_SERVICE_sound", "value": "enabled"}
 POD_IP = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
 
-_VOLUMES = tuple(
-    map(re.compile, (r"auth-localaccount(-.*)?|localaccount(-.*)?", "tmp", "home(-.*)?", "log"))
-)
+VOLUMES = ("localaccount", "tmp", "home", "log")
+"""What pyos mounts where the ``sound`` entry names no volumes."""
+_OF_A_USER = ("localaccount", "home")
+"""Volumes whose names end in the user's, whatever that is."""
 _IDS = {"uidNumber": "runAsUser", "gidNumber": "runAsGroup"}
 
 
 def put_sound(
     pod: Data, settings: SoundSettings, labels: Collection[str], user: Optional[str]
-) -> None:
-    """Give a pod the sound container, or bring the one that it has up to date."""
+) -> List[Problem]:
+    """Give a pod the sound container, or bring the one that it has up to date.
+
+    Returns notes on volumes that the ``sound`` entry names and that can't be mounted.
+    """
     index = find_sound(pod, tuple(settings.images.values()), user)
     if index is None:
         index = sound_position(pod)
@@ -41,18 +50,17 @@ def put_sound(
         containers(pod).insert(index, new)
     sound = all_containers(pod)[index][1]
     _update(pod, sound, settings, labels)
+    notes = _put_mounts(pod, sound, settings)
     _put_label(pod, settings)
     _put_pull_secrets(pod, sound, settings)
     for path, container in all_containers(pod):
         set_variable(path, container, SERVICE)
+    return notes
 
 
 def _update(pod: Data, container: Data, settings: SoundSettings, labels: Collection[str]) -> None:
     container["imagePullPolicy"] = settings.pull_policy
     container["image"] = settings.image(labels)
-    mounts = [mount for mount in container.get("volumeMounts") or () if mount is not None]
-    container["volumeMounts"] = mounts
-    append_missing(container, "volumeMounts", _mounts(pod), "name", "mountPath")
     if settings.resources is not None:
         container["resources"] = thaw(settings.resources)
     if settings.security_context is not None:
@@ -74,24 +82,52 @@ def _put_label(pod: Data, settings: SoundSettings) -> None:
 
 def _put_pull_secrets(pod: Data, container: Data, settings: SoundSettings) -> None:
     """Put the pull secrets on the pod: upstream has them on the container, where none are read."""
-    misplaced = container.pop("imagePullSecrets", None) or ()
-    secrets = [{"name": name} for name in settings.pull_secrets] + list(misplaced)
+    misplaced = container.pop("imagePullSecrets", None) or []
+    secrets = [{"name": name} for name in settings.pull_secrets]
+    if isinstance(misplaced, dict):  # the form that pyos takes
+        misplaced = [misplaced] if isinstance(misplaced.get("name"), str) else []
+    secrets += misplaced
     if secrets:
         append_missing(pod["spec"], "imagePullSecrets", secrets, "name")
 
 
-def _mounts(pod: Data) -> List[Data]:
-    """Return a mount of each volume that sound needs, as another container has it."""
+def _put_mounts(pod: Data, container: Data, settings: SoundSettings) -> List[Problem]:
+    """Mount what sound needs as other containers do, and return notes on what can't be."""
+    own = [mount for mount in container.get("volumeMounts") or () if mount is not None]
+    container["volumeMounts"] = own
     volumes = [volume["name"] for volume in pod["spec"].get("volumes") or ()]
     mounts: Dict[str, Data] = {}
     for mount in _all_mounts(pod):
         mounts.setdefault(mount["name"], mount)
-    return [
-        copy_data(mounts[name])
-        for pattern in _VOLUMES
-        for name in [name for name in volumes if pattern.fullmatch(name)][:1]
-        if name in mounts
-    ]
+    notes = []
+    for name in VOLUMES if settings.volumes is None else settings.volumes:
+        volume = _volume_for(name, volumes, find_owner(pod) or "")
+        if volume in mounts:
+            made = [copy_data(mounts[volume])]
+            append_missing(container, "volumeMounts", made, "name", "mountPath")
+        elif settings.volumes is not None:
+            notes.append(_not_mounted(name, volume))
+    return notes
+
+
+def _volume_for(name: str, volumes: Sequence[str], owner: str) -> str:
+    """Return the volume of a pod that od.config calls by a name, empty where there is none.
+
+    pyos puts ``auth-`` before some, and the userid, with which `owner` ends, behind some.
+    """
+    wanted = (name, f"auth-{name}")
+    exact = [volume for volume in volumes if volume in wanted]
+    ends = [(v, start) for v in volumes for start in wanted if v.startswith(f"{start}-")]
+    for_user = [v for v, start in ends if f"-{owner}".endswith(v[len(start) :])]
+    whatever = [v for v, _ in ends if name in _OF_A_USER]
+    return next(iter(exact + sorted(for_user, key=len, reverse=True) + whatever), "")
+
+
+def _not_mounted(name: str, volume: str) -> Problem:
+    message = f"has no {name}, which the sound entry of od.config names; sound goes without it"
+    if volume:
+        message = f"has {volume}, which no container mounts, so nothing tells where sound is to"
+    return Problem(message, "spec.volumes", level="note")
 
 
 def _all_mounts(pod: Data) -> Iterator[Data]:

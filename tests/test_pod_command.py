@@ -24,7 +24,7 @@ from pod_runs import (
     pod_runner,
     variables,
 )
-from support import WAIT, command, environment, run_command, write_od_config
+from support import SECRET, WAIT, command, environment, run_command, write_od_config
 
 
 @pytest.fixture
@@ -194,6 +194,29 @@ def test_a_note_goes_to_stderr_with_its_place(run: Any) -> None:
         "stdin: warning: document 2.spec.containers[0].env[0]: STUN_SERVER is left as it is"
     )
     assert len(result.err.splitlines()) == 2  # and the sound container's copy
+
+
+SEVERAL = [
+    {"coturn_static_auth_secret": SECRET, "url": f"{name}.example.org", "protocol": protocol}
+    for name, protocol in (("a", "turns"), ("b", "turn"), ("c", "turn"))
+]
+
+
+def test_the_one_server_that_desktops_depend_on_is_said(run: Any) -> None:
+    result = run(f"{POD}---\n{POD}", webrtc__coturn=SEVERAL)
+    assert "turn://" in result.out
+    (line,) = result.err.splitlines()
+    assert line.endswith(
+        "od.config: note: webrtc.coturn: TURN_SERVER is turn:b.example.org:3478 alone, since "
+        "webrtcbin takes one: without it, desktops have no TURN server, whichever of 3 urls "
+        "browsers use"
+    )
+
+
+@pytest.mark.parametrize("changes", [{"webrtc__desktop": ...}, {"webrtc__enable": False}])
+def test_nobody_depends_on_a_server_that_is_not_given(run: Any, changes: Any) -> None:
+    result = run(POD, webrtc__coturn=SEVERAL, **changes)
+    assert (result.status, result.err) == (0, "")
 
 
 # the terminal, and what it can show

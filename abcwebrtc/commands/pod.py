@@ -9,8 +9,11 @@ from typing import Any, Dict, List, Optional
 
 from abcwebrtc.commands import OK, given
 from abcwebrtc.config import WebRTCConfig
+from abcwebrtc.desktop import TURN_SERVER
 from abcwebrtc.errors import KeyPath, ManifestError, Problem, format_path
 from abcwebrtc.findings import kind
+from abcwebrtc.manifests import desktop_turn_uri
+from abcwebrtc.poddata import all_containers
 from abcwebrtc.podnames import USERID_LABEL
 from abcwebrtc.pods import prepare_pod
 from abcwebrtc.printing import coloured, finding_line, print_utf8, print_warnings
@@ -75,6 +78,7 @@ def run(options: argparse.Namespace) -> int:
     manifests = parse_manifests(_read(options.pod, file), file)
     injector = _Injector(config, options, file)
     after = injector.inject_all(manifests.documents)
+    injector.say_server()
     if not options.diff:
         print_utf8()
         print(manifests.text(after), end="")
@@ -93,6 +97,7 @@ class _Injector:
         self._options = options
         self._file = file
         self._pods = 0
+        self._has_turn = False
 
     def inject_all(self, documents: List[Any]) -> List[Any]:
         """Return the documents, new where they are pods, with the Secrets before their pods."""
@@ -104,6 +109,18 @@ class _Injector:
             message = "has no document of kind Pod; give the manifest of a desktop pod"
             raise ManifestError(Problem(message, "", self._file))
         return result
+
+    def say_server(self) -> None:
+        """Say which server the desktops depend on, where browsers have more to choose from."""
+        chosen = desktop_turn_uri(self._config)
+        number = sum(len(server.uris) for server in self._config.coturn)
+        if self._has_turn and chosen and number > 1:
+            message = (
+                f"TURN_SERVER is {chosen[1]} alone, since webrtcbin takes one: without it, "
+                f"desktops have no TURN server, whichever of {number} urls browsers use"
+            )
+            problem = Problem(message, "webrtc.coturn", self._options.od_config, level="note")
+            print(finding_line(problem, sys.stderr), file=sys.stderr)
 
     def _inject(self, document: Any, path: KeyPath) -> List[Any]:
         if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
@@ -141,6 +158,7 @@ class _Injector:
         else:
             for note in prepared.notes:
                 print(finding_line(self._placed(note, path), sys.stderr), file=sys.stderr)
+            self._has_turn = self._has_turn or _has_turn(prepared.pod)
             return [*([prepared.secret] if prepared.secret else []), prepared.pod]
         raise failure
 
@@ -150,6 +168,11 @@ class _Injector:
     def _placed(self, problem: Problem, path: KeyPath) -> Problem:
         where = ".".join(part for part in (format_path(path), problem.path) if part)
         return replace(problem, path=where, file=self._file)
+
+
+def _has_turn(pod: Dict[str, Any]) -> bool:
+    every = [item for _, container in all_containers(pod) for item in container.get("env") or ()]
+    return any(item["name"] == TURN_SERVER for item in every)
 
 
 def _access_userid(pod: Dict[str, Any]) -> Optional[str]:
