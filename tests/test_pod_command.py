@@ -207,7 +207,7 @@ def test_the_one_server_that_desktops_depend_on_is_said(run: Any) -> None:
     assert "turn://" in result.out
     (line,) = result.err.splitlines()
     assert line.endswith(
-        "od.config: note: webrtc.coturn: TURN_SERVER is turn:b.example.org:3478 alone, since "
+        "od.config: note: webrtc.coturn: TURN_SERVER is turn:b.example.org alone, since "
         "webrtcbin takes one: without it, desktops have no TURN server, whichever of 3 urls "
         "browsers use"
     )
