@@ -184,11 +184,12 @@ def _prepared(pod: Any, config: WebRTCConfig, **options: Any) -> Any:
 def _check_shape(pod: Dict[str, Any], config: WebRTCConfig) -> None:
     containers = pod["spec"].get("containers") or []
     assert all(isinstance(container["name"], str) for container in containers)
-    sound = [c for c in containers if c["name"].startswith("s-") or c["name"] == "sound"]
     if config.sound:
+        image = config.sound.image(["staff"])
+        both = [*containers, *(pod["spec"].get("initContainers") or [])]
+        sound = [one for one in both if one.get("image") == image and "volumeMounts" in one]
         assert sound, "there is no sound container"
-        assert sound[0]["image"] == config.sound.image(["staff"])
-        names = [mount["name"] for mount in sound[0]["volumeMounts"]]
+        names = [mount["name"] for mount in sound[0]["volumeMounts"] if mount is not None]
         assert all(isinstance(name, str) for name in names)
     for container in containers:
         stun = [item for item in container.get("env") or () if item["name"] == "STUN_SERVER"]
