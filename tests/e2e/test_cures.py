@@ -1,0 +1,113 @@
+"""Set-ups in which a server runs and there is no sound: the cure that the tool prints brings it.
+
+Each is made for real. First nothing is heard, and the command line says why; then what it says
+is done as it says it, and the tone is heard.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List
+
+import pytest
+
+from conftest import newest_turnserver
+from e2e.cures import (
+    STUN_SERVER,
+    Filter,
+    check_silence,
+    check_tone,
+    found,
+    generated_conf,
+    running_coturn,
+    said,
+)
+from e2e.lab import COTURN, TURN_PORT, Lab
+from integration.netns import PUBLIC, SERVER
+
+ON_STUN = {"webrtc__desktop": {"turn": False}, "desktop__envlocal": {"STUN_SERVER": STUN_SERVER}}
+"""A desktop that has STUN alone: the browser's relay is its only way to the browser."""
+
+NOBODY = "10.111.0.9"
+"""An address of nobody, on the network between browsers and desktops."""
+TO_DESKTOPS = ["--allow-peer", f"{PUBLIC}/32"]
+"""An address for documentation, which relays are denied, stands for a public one."""
+
+
+def test_a_firewall_shuts_the_relay_ports(lab: Lab) -> None:
+    od_config = lab.od_config(**ON_STUN)
+    conf = generated_conf(lab, od_config, *TO_DESKTOPS)
+    desktop = lab.start_desktop("user1", od_config, relay_only=False)
+    site = lab.start_site(od_config)
+    others = ["iifname != eth0 accept", "meta l4proto != udp accept"]
+    opened = [f"udp dport {TURN_PORT} accept"]
+    with running_coturn(lab, conf), Filter(lab.network.outside).lifted() as firewall:
+        firewall.set([*others, *opened, "drop"])
+        check_silence(site, desktop)
+        assert any(candidate.startswith("candidate srflx ") for candidate in desktop.candidates())
+        opened.append("udp dport 49152-65535 accept")
+        firewall.set([*others, *opened, "drop"])
+        check_tone(site, desktop)
+
+
+def test_large_packets_are_dropped(lab: Lab) -> None:
+    od_config = lab.od_config()
+    conf = generated_conf(lab, od_config)
+    desktop = lab.start_desktop("user1", od_config)
+    site = lab.start_site(od_config)
+    with running_coturn(lab, conf), Filter(lab.network.outside).lifted() as path:
+        path.set(["iifname eth0 meta length > 700 drop"], ["oifname eth0 meta length > 700 drop"])
+        check_silence(site, desktop)
+        path.set()
+        check_tone(site, desktop)
+
+
+def test_the_first_of_several_servers_is_dead(lab: Lab) -> None:
+    dead = {**COTURN, "url": f"{NOBODY}:{TURN_PORT}"}
+    od_config = lab.od_config("several", [dead, COTURN])
+    conf = generated_conf(lab, od_config, "--server", SERVER)
+    site = lab.start_site(od_config)
+    with running_coturn(lab, conf):
+        check_silence(site, lab.start_desktop("user1", od_config))
+        cured = lab.od_config("cured", [COTURN, dead])
+        check_tone(lab.start_site(cured), lab.start_desktop("user2", cured))
+
+
+def test_answers_to_allocate_are_lost(lab: Lab) -> None:
+    od_config = lab.od_config(coturn={"transport": "udp"})
+    conf = generated_conf(lab, od_config)
+    site = lab.start_site(od_config)
+    with running_coturn(lab, conf), Filter(lab.network.desktop).lifted() as path:
+        path.set([f"iifname eth0 udp sport {TURN_PORT} @th,64,16 {{ 0x0103, 0x0113 }} drop"])
+        check_silence(site, lab.start_desktop("user1", od_config))
+        cured = lab.od_config("cured", {"transport": ["tcp"]})
+        check_tone(lab.start_site(cured), lab.start_desktop("user2", cured))
+
+
+@pytest.mark.parametrize("newest", [False, True], ids=["installed", "newest"])
+def test_libnice_gets_no_answer_to_its_binding(lab: Lab, newest: bool) -> None:
+    """A line of turnserver.conf does that before coturn 4.7, and the lack of one after it."""
+    program = newest_turnserver() if newest else ""
+    od_config = lab.od_config(**ON_STUN)
+    conf = generated_conf(lab, od_config, *TO_DESKTOPS)
+    lines = conf.read_text().splitlines()
+    if not newest:
+        lines.append("no-stun-backward-compatibility")
+    write(conf, lines)
+    site = lab.start_site(od_config)
+    with running_coturn(lab, conf, program):
+        text = said(lab.network.desktop, "probe", od_config, status=1)
+        assert "no-rfc3489" in text
+        check_silence(site, lab.start_desktop("user1", od_config, relay_only=False))
+    if newest:
+        lines.append(found(r"from coturn 4.7 on write (\S+?);", text))
+    else:
+        lines.remove(found(r"Take (\S+) out of turnserver.conf", text))
+    write(conf, lines)
+    with running_coturn(lab, conf, program):
+        said(lab.network.desktop, "probe", od_config, status=0)
+        check_tone(site, lab.start_desktop("user2", od_config, relay_only=False))
+
+
+def write(conf: Path, lines: List[str]) -> None:
+    conf.write_text("\n".join(lines) + "\n")

@@ -1,0 +1,67 @@
+"""coturn behind a NAT, as clouds have it: no sound, and the cure that the tool prints brings it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from conftest import require_program
+from e2e.cures import check_silence, check_tone, generated_conf, running_coturn
+from e2e.lab import TURN_PORT, Lab
+from integration import netns
+from integration.netns import INTERFACE, SERVER
+
+PUBLIC, PRIVATE = "198.51.100.7", "10.50.0.5"
+"""The address of the cloud's NAT, and the one that the server has."""
+TABLE = f"""table ip cloud {{
+  chain come {{ type nat hook prerouting priority dstnat; ip daddr {PUBLIC} dnat to {PRIVATE}; }}
+  chain here {{ type nat hook output priority -100; ip daddr {PUBLIC} dnat to {PRIVATE}; }}
+  chain go {{
+    type nat hook postrouting priority srcnat
+    ip saddr {PRIVATE} ip daddr != {PRIVATE} snat to {PUBLIC}
+  }}
+}}
+"""
+
+
+@pytest.fixture
+def cloud(lab: Lab) -> Iterator[None]:
+    """Give the outside a private address too, and a NAT in front of it, one to one."""
+    ip, nft = netns.ip_program(), require_program("nft", "nftables")
+    outside, desktop = lab.network.outside, lab.network.desktop
+    outside.run(ip, "addr", "add", f"{PRIVATE}/32", "dev", "lo")
+    outside.run(ip, "route", "add", PUBLIC, "dev", INTERFACE, "src", SERVER)
+    desktop.run(ip, "route", "add", PUBLIC, "via", SERVER)
+    outside.run(nft, "--file", "-", input=TABLE)
+    yield
+    outside.run(nft, "delete", "table", "ip", "cloud")
+    desktop.run(ip, "route", "del", PUBLIC)
+    outside.run(ip, "route", "del", PUBLIC)
+    outside.run(ip, "addr", "del", f"{PRIVATE}/32", "dev", "lo")
+
+
+def behind_nat(lab: Lab, od_config: Path, *lines: str) -> Path:
+    """Return an operator's turnserver.conf: a generated one, with these lines for its NAT."""
+    options = ["--external-ip", f"{PUBLIC}/{PRIVATE}", "--listening-ip", PRIVATE]
+    conf = generated_conf(lab, od_config, *options)
+    text = re.sub(r"(?m)^(external-ip=.*|allowed-peer-ip=.*)\n", "", conf.read_text())
+    conf.write_text(text + "".join(f"{line}\n" for line in lines))
+    return conf
+
+
+@pytest.mark.usefixtures("cloud")
+def test_the_public_address_alone_is_cured_by_what_the_check_prints(lab: Lab) -> None:
+    od_config = lab.od_config(coturn={"url": f"{PUBLIC}:{TURN_PORT}"})
+    conf = behind_nat(lab, od_config, f"external-ip={PUBLIC}")
+    desktop, site = lab.start_desktop("user1", od_config), lab.start_site(od_config)
+    with running_coturn(lab, conf):
+        check_silence(site, desktop)
+    behind_nat(lab, od_config, f"external-ip={PUBLIC}/{PRIVATE}")
+    with running_coturn(lab, conf):
+        check_tone(site, desktop)
+    behind_nat(lab, od_config, f"external-ip={PUBLIC}", f"allowed-peer-ip={PRIVATE}")
+    with running_coturn(lab, conf):
+        check_tone(site, desktop)
