@@ -6,12 +6,13 @@ is done as it says it, and the tone is heard.
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import List
 
 import pytest
 
-from conftest import newest_turnserver
+from conftest import newest_turnserver, require_program
 from e2e.cures import (
     STUN_SERVER,
     Filter,
@@ -87,11 +88,14 @@ def test_answers_to_allocate_are_lost(lab: Lab) -> None:
 @pytest.mark.parametrize("newest", [False, True], ids=["installed", "newest"])
 def test_libnice_gets_no_answer_to_its_binding(lab: Lab, newest: bool) -> None:
     """A line of turnserver.conf does that before coturn 4.7, and the lack of one after it."""
-    program = newest_turnserver() if newest else ""
+    program = newest_turnserver() if newest else require_program("turnserver", "coturn")
+    version = subprocess.check_output([program, "--version"], text=True).strip()
     od_config = lab.od_config(**ON_STUN)
-    conf = generated_conf(lab, od_config, *TO_DESKTOPS)
+    conf = generated_conf(lab, od_config, *TO_DESKTOPS, "--coturn", version)
     lines = conf.read_text().splitlines()
-    if not newest:
+    if newest:
+        lines.remove("rfc3489-compatibility")
+    else:
         lines.append("no-stun-backward-compatibility")
     write(conf, lines)
     site = lab.start_site(od_config)

@@ -9,7 +9,7 @@ from typing import Iterator
 import pytest
 
 from conftest import require_program
-from e2e.cures import check_silence, check_tone, generated_conf, running_coturn
+from e2e.cures import check_silence, check_tone, found, generated_conf, running_coturn, said
 from e2e.lab import TURN_PORT, Lab
 from integration import netns
 from integration.netns import INTERFACE, SERVER
@@ -53,15 +53,18 @@ def behind_nat(lab: Lab, od_config: Path, *lines: str) -> Path:
 
 
 @pytest.mark.usefixtures("cloud")
-def test_the_public_address_alone_is_cured_by_what_the_check_prints(lab: Lab) -> None:
+def test_the_public_address_alone_forbids_every_call(lab: Lab) -> None:
     od_config = lab.od_config(coturn={"url": f"{PUBLIC}:{TURN_PORT}"})
-    conf = behind_nat(lab, od_config, f"external-ip={PUBLIC}")
+    wrong = f"external-ip={PUBLIC}"
+    conf = behind_nat(lab, od_config, wrong)
     desktop, site = lab.start_desktop("user1", od_config), lab.start_site(od_config)
     with running_coturn(lab, conf):
+        text = said(lab.network.desktop, "probe", od_config, status=1)
         check_silence(site, desktop)
-    behind_nat(lab, od_config, f"external-ip={PUBLIC}/{PRIVATE}")
-    with running_coturn(lab, conf):
-        check_tone(site, desktop)
-    behind_nat(lab, od_config, f"external-ip={PUBLIC}", f"allowed-peer-ip={PRIVATE}")
-    with running_coturn(lab, conf):
-        check_tone(site, desktop)
+    instead = found(r"write (\S+) into turnserver.conf in place of its external-ip", text)
+    beside = found(r"or (allowed-peer-ip=PRIVATE)", text)
+    for cure in ([instead], [wrong, beside]):
+        behind_nat(lab, od_config, *(line.replace("PRIVATE", PRIVATE) for line in cure))
+        with running_coturn(lab, conf):
+            said(lab.network.desktop, "probe", od_config, status=0)
+            check_tone(site, desktop)
