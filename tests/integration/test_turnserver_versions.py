@@ -1,0 +1,139 @@
+"""A generated turnserver.conf on each coturn that is here: it starts, relays, and answers STUN."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, Callable, List, NamedTuple
+
+import pytest
+
+from abcwebrtc.commands.turnserver_version import installed_version
+from abcwebrtc.coturnversion import CoturnVersion
+from conftest import newest_turnserver, require_program
+from integration.generated import (
+    SECRET,
+    answers_classic_stun,
+    entry,
+    generate,
+    permissions,
+    running,
+)
+from integration.turn import LOOPBACK, Certificate, free_ports, relayed_address, turn_urls
+from support import run_command
+
+CLASSIC = {"rfc3489-compatibility", "stun-backward-compatibility"}
+
+
+class Coturn(NamedTuple):
+    """A program, and the version that it says it is."""
+
+    program: str
+    version: CoturnVersion
+
+    @property
+    def options(self) -> List[str]:
+        """The version, and few relay ports, which a newer coturn gets ready one by one."""
+        return [f"--coturn={self.version}", "--relay-ports=50000-50499"]
+
+
+@pytest.fixture(params=["installed", "newest"])
+def coturn(request: pytest.FixtureRequest) -> Coturn:
+    newest = request.param == "newest"
+    program = newest_turnserver() if newest else require_program("turnserver", "coturn")
+    version = installed_version(program)
+    assert version
+    return Coturn(program, version)
+
+
+def plain(certificate: Certificate) -> List[str]:
+    return []
+
+
+def with_tls(certificate: Certificate) -> List[str]:
+    return ["--cert", str(certificate.cert_file), "--key", str(certificate.key_file)]
+
+
+def on_one_address(certificate: Certificate) -> List[str]:
+    return ["--listening-ip", LOOPBACK]
+
+
+def everywhere(certificate: Certificate) -> List[str]:
+    return ["--listening-ip", "0.0.0.0", "--listening-ip", "::"]
+
+
+def with_peers(certificate: Certificate) -> List[str]:
+    return ["--allow-peer", "10.244.0.0/16", "--allow-peer", "fd00:7::/64"]
+
+
+def on_several(certificate: Certificate) -> List[str]:
+    return ["--listening-ip", LOOPBACK, "--listening-ip", "127.0.0.2", "--listening-ip", "::1"]
+
+
+ARGUMENTS = [plain, with_tls, on_one_address, everywhere, with_peers, on_several]
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS)
+@pytest.mark.usefixtures("ipv6_loopback")
+def test_it_starts_without_a_complaint_and_relays(
+    coturn: Coturn, tmp_path: Path, certificate: Certificate, arguments: Callable[..., List[str]]
+) -> None:
+    port, tls_port = free_ports(2)
+    servers = [entry(port, username="userid")]
+    servers += [entry(tls_port, protocol="turns")] if arguments is with_tls else []
+    conf = generate(tmp_path, servers, *coturn.options, *arguments(certificate))
+    minted = run_command("mint", tmp_path / "od.config", "--user", "alice").stdout
+    with running(conf, port=port, program=coturn.program) as started:
+        for url in turn_urls(json.loads(minted)):
+            assert relayed_address(url, certificate.trust)[0] in ("127.0.0.1", "127.0.0.2")
+        assert started.complaints() == []
+        assert answers_classic_stun(port)
+
+
+def test_without_its_line_or_with_the_one_against_it_stun_is_gone(
+    coturn: Coturn, tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    conf = generate(tmp_path, entry(port), *coturn.options)
+    lines = [line for line in conf.read_text().splitlines() if line not in CLASSIC]
+    lines += ["no-stun-backward-compatibility"] if coturn.version < (4, 7) else []
+    conf.write_text("\n".join(lines) + "\n")
+    with running(conf, port=port, program=coturn.program):
+        assert not answers_classic_stun(port)
+
+
+DENIED = ["10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "169.254.169.254", "127.0.0.2"]
+DENIED += ["0.0.0.0", "168.63.129.16", "224.0.0.1", "255.255.255.255"]
+OPENING: Any = [
+    ([], {}),
+    (["--listening-ip", "0.0.0.0"], {}),
+    (["--listening-ip", "::", "--listening-ip", "0.0.0.0"], {}),
+    (["--external-ip", "203.0.113.20/10.0.0.5"], {"10.0.0.5": None, "203.0.113.20": None}),
+    (["--allow-peer", "10.244.0.0/16"], {"10.244.1.2": None}),
+    ([], {"url": "0.0.0.0"}),
+    ([], {"url": "[::]"}),
+]
+
+
+@pytest.mark.parametrize(("arguments", "also"), OPENING)
+def test_it_opens_no_denied_range(
+    coturn: Coturn, tmp_path: Path, arguments: List[str], also: Any
+) -> None:
+    (port,) = free_ports(1)
+    reached = dict(also)
+    host = reached.pop("url", None)
+    urls = [f"{LOOPBACK}:{port}", *([f"{host}:{port}"] if host else [])]
+    conf = generate(tmp_path, entry(port, url=urls), *coturn.options, *arguments)
+    with running(conf, port=port, program=coturn.program) as started:
+        assert started.complaints() == []
+        answers = permissions(port, SECRET, LOOPBACK, "8.8.8.8", *reached, *DENIED)
+    assert answers == {LOOPBACK: None, "8.8.8.8": None, **reached, **dict.fromkeys(DENIED, 403)}
+
+
+def test_both_coturns_say_their_version() -> None:
+    for program in (require_program("turnserver", "coturn"), newest_turnserver()):
+        said = subprocess.run([program, "--version"], stdout=subprocess.PIPE, text=True).stdout
+        version = installed_version(program)
+        assert version
+        assert said.startswith(f"{version}.")
