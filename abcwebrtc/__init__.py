@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     )
     from abcwebrtc.manifests import desktop_environment
     from abcwebrtc.odconfig import load_od_config
-    from abcwebrtc.pods import PreparedPod, inject_webrtc, owned_secret, prepare_pod
+    from abcwebrtc.pods import (
+        PreparedPod,
+        inject_webrtc,
+        owned_secret,
+        prepare_pod,
+        without_secret,
+    )
     from abcwebrtc.rtc import build_rtc_configuration
 
 __version__ = "0.1.0"
@@ -55,6 +61,7 @@ __all__ = [
     "owned_secret",
     "prepare_pod",
     "verify_turn_credentials",
+    "without_secret",
 ]
 
 _NAMES = {
@@ -74,7 +81,7 @@ _NAMES = {
     ),
     "manifests": ("desktop_environment",),
     "odconfig": ("load_od_config",),
-    "pods": ("PreparedPod", "inject_webrtc", "owned_secret", "prepare_pod"),
+    "pods": ("PreparedPod", "inject_webrtc", "owned_secret", "prepare_pod", "without_secret"),
     "rtc": ("build_rtc_configuration",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}

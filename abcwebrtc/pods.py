@@ -101,6 +101,7 @@ def prepare_pod(
 
     Create the Secret first: a pod whose Secret is missing waits, with a warning
     event that pyos takes for a failure. `owned_secret` lets it go with the pod.
+    If it can't be created, create the pod of `without_secret`.
 
     Raises `ManifestError` where `pod` is not a pod, and `CredentialError` as
     `desktop_environment` does.
@@ -137,6 +138,29 @@ def owned_secret(secret: Any, pod: Any) -> Any:
         raise ManifestError.at(("metadata",), "is missing; give the secret of prepare_pod")
     data["metadata"]["ownerReferences"] = [owner]
     return build(data, "Secret")
+
+
+def without_secret(prepared: PreparedPod[Pod]) -> PreparedPod[Pod]:
+    """Return the same desktop without its Secret, and so without a TURN server.
+
+    It is for where the Secret can't be created: a container that refers to a
+    missing Secret never starts. TURN_SERVER is left out, and not empty.
+    """
+    if prepared.secret is None:
+        return prepared
+    data, build = open_object(prepared.pod)
+    name = open_object(prepared.secret, "Secret")[0]["metadata"]["name"]
+    for _, container in poddata.all_containers(data):
+        env = container.get("env") or []
+        kept = [item for item in env if _secret_of(item) != name]
+        if len(kept) < len(env):
+            container["env"] = kept
+    return PreparedPod(build(data, "Pod"), None, prepared.notes)
+
+
+def _secret_of(variable: Data) -> Any:
+    """Return the name of the Secret that a variable is read from, None for another variable."""
+    return ((variable.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name")
 
 
 def _are_names(value: Any) -> bool:

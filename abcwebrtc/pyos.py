@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Callable, Collection, Dict, Mapping, Optional, Tuple, TypeVar
 
@@ -116,7 +117,7 @@ class WebRTCEndpoint:
         """Return the userid of a request that od.config's ``controllers`` permits."""
         self.is_permit_request()
         allowed = self.requestsallowed
-        # pyos looks for the path as it was typed, and serves it in any case.
+        # pyos looks for the path as it was typed, and serves it with '-' for '_' too.
         if isinstance(allowed, dict) and allowed.get("coturn_rtcconfiguration") is False:
             raise cherrypy.HTTPError(403, "od.config does not allow this request")
         _, user = self.validate_env()
@@ -171,17 +172,20 @@ def create_desktop(
 
     `kubeapi` is pyos's ``CoreV1Api``. The Secret comes first, since pyos takes
     the warning event of a pod whose Secret is missing for a failure; then it is
-    made the pod's own, so that Kubernetes deletes the two together. If the pod
-    can't be created, the Secret is deleted. With `dry_run` there is no Secret.
+    made the pod's own, so that Kubernetes deletes the two together. If the Secret
+    can't be created, the desktop has no TURN server, and a line in the log says
+    why. If the pod can't be created, the Secret is deleted. With `dry_run` there
+    is no Secret.
 
-    Raises what `kubeapi` raises.
+    Raises what `kubeapi` raises when it creates the pod.
     """
     options = {} if dry_run is None else {"dry_run": dry_run}
     where = {"namespace": namespace}
+    if dry_run is None and desktop.secret is not None:
+        desktop = _with_its_secret(kubeapi, desktop, namespace)
     if desktop.secret is None or dry_run is not None:
         return kubeapi.create_namespaced_pod(body=desktop.pod, **where, **options)
     where_secret = {"name": desktop.secret["metadata"]["name"], **where}
-    _quietly(kubeapi.create_namespaced_secret, body=desktop.secret, **where)
     try:
         pod = kubeapi.create_namespaced_pod(body=desktop.pod, **where)
     except BaseException:
@@ -191,6 +195,22 @@ def create_desktop(
     change = {"metadata": {"ownerReferences": owners}}
     _attempt("given to its pod", kubeapi.patch_namespaced_secret, body=change, **where_secret)
     return pod
+
+
+def _with_its_secret(kubeapi: Any, desktop: PreparedPod[Data], namespace: str) -> PreparedPod[Data]:
+    """Create a desktop's Secret, and return the desktop; one without TURN where that fails."""
+    assert desktop.secret is not None  # noqa: S101, for the type checker
+    name = desktop.secret["metadata"]["name"]
+    try:
+        _quietly(kubeapi.create_namespaced_secret, body=desktop.secret, namespace=namespace)
+        return desktop
+    except Exception as error:  # of kubernetes, or of the network below it
+        reason, status = _reason(error), getattr(error, "status", None)
+    _log.error("no TURN server for this desktop: the Secret %s can't be created: %s", name, reason)
+    if not isinstance(status, int) or status >= 500:  # it may be there nevertheless
+        with suppress(Exception):
+            _quietly(kubeapi.delete_namespaced_secret, name=name, namespace=namespace)
+    return pods.without_secret(desktop)
 
 
 def _quietly(call: Callable[..., Any], **arguments: Any) -> None:
@@ -203,8 +223,13 @@ def _attempt(what: str, call: Callable[..., Any], **arguments: Any) -> None:
     try:
         _quietly(call, **arguments)
     except Exception as error:  # of kubernetes, or of the network below it
-        reason = getattr(error, "reason", None) or type(error).__name__
-        _log.error("the Secret %s can't be %s: %s", arguments["name"], what, reason)
+        _log.error("the Secret %s can't be %s: %s", arguments["name"], what, _reason(error))
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong, without what an API server says of a Secret's content."""
+    reason = getattr(error, "reason", None)
+    return reason if isinstance(reason, str) and reason else type(error).__name__
 
 
 def _even_without_turn(build: Callable[[WebRTCConfig], _T]) -> _T:

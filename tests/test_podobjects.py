@@ -16,7 +16,7 @@ from typing import Any, Dict, Iterator
 
 import pytest
 
-from abcwebrtc import ManifestError, inject_webrtc, owned_secret, prepare_pod
+from abcwebrtc import ManifestError, inject_webrtc, owned_secret, prepare_pod, without_secret
 from abcwebrtc.podobjects import open_object
 from desktop_pod import assert_valid, desktop_pod
 from injected_pods import NOW, configuration
@@ -139,9 +139,18 @@ def test_the_secret_of_an_object_is_one_too() -> None:
     created["metadata"]["uid"] = "6a1c"
     owned = owned_secret(prepared.secret, as_object(created))
     assert owned.metadata.owner_references[0].uid == "6a1c"
+
     assert_valid(open_object(owned, "Secret")[0])
     assert prepared.secret.metadata.owner_references is None
     assert owned_secret(expected, as_object(created)) == owned_secret(expected, created)
+
+
+def test_an_object_without_its_secret_is_one_too() -> None:
+    config = configuration(turn=True)
+    left = without_secret(prepare_pod(as_object(desktop_pod()), config, "ada", NOW)).pod
+    assert left == as_object(without_secret(prepare_pod(desktop_pod(), config, "ada", NOW)).pod)
+    assert type(left) is client.V1Pod
+    assert "TURN_SERVER" not in str(left)
 
 
 def test_what_the_client_does_not_take_is_an_error_that_shows_no_value(

@@ -18,6 +18,7 @@ from abcwebrtc import (
     inject_webrtc,
     owned_secret,
     prepare_pod,
+    without_secret,
 )
 from desktop_pod import USERID, assert_valid, desktop_pod
 from injected_pods import (
@@ -257,6 +258,27 @@ def test_a_secret_goes_with_its_pod() -> None:
     assert owned["metadata"]["ownerReferences"] == [
         {"apiVersion": "v1", "kind": "Pod", "name": "external-9f3a1", "uid": "6a1c"}
     ]
+
+
+def test_a_desktop_without_its_secret_has_no_turn_server_and_all_else() -> None:
+    prepared = prepare_pod(desktop_pod(), configuration(turn=True), "ada", NOW)
+    before = copy.deepcopy(prepared.pod)
+    left = without_secret(prepared)
+    assert prepared.pod == before
+    assert_valid(left.pod)
+    assert left.secret is None
+    assert variable(sound_of(left.pod), "TURN_SERVER") is None
+    sound_of(before)["env"] = [v for v in sound_of(before)["env"] if v["name"] != "TURN_SERVER"]
+    assert left.pod == before
+    assert without_secret(left) is left
+
+
+def test_variables_from_other_secrets_stay() -> None:
+    pod = desktop_pod()
+    pod["spec"]["containers"][0]["env"] = [from_secret("A"), {"name": "B", "valueFrom": None}]
+    left = without_secret(prepare_pod(pod, configuration(turn=True), "ada", NOW)).pod
+    assert variable(left["spec"]["containers"][0], "A") == from_secret("A")
+    assert variable(left["spec"]["containers"][0], "B")
 
 
 def test_a_pod_that_is_not_created_yet_owns_nothing() -> None:

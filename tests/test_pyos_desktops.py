@@ -84,6 +84,17 @@ def test_in_the_manifest_there_is_one_call_and_a_plain_turn_server(
     assert "TURN_SERVER" not in found["x"]
 
 
+@pytest.mark.parametrize("way", [SECRET_WAY, MANIFEST_WAY])
+@pytest.mark.parametrize("secrets", [{"name": "registry"}, [{"name": "registry"}]], ids=str)
+def test_pull_secrets_go_to_the_pod(tmp_path: Path, api: ApiServer, way: str, secrets: Any) -> None:
+    """The mock holds manifests against the API's schema, which has no such field elsewhere."""
+    sound = {**DESKTOP["desktop__pod"]["sound"], "imagePullSecrets": secrets}
+    with desktop_host(way, tmp_path, api, desktop__pod={"sound": sound}) as running:
+        assert launch(running).status == 200
+    (pod,) = [call.body for call in api.calls if call.what == ("POST", "pods")]
+    assert pod["spec"]["imagePullSecrets"] == [{"name": "registry"}]
+
+
 def test_in_the_environment_it_goes_to_every_container(tmp_path: Path, api: ApiServer) -> None:
     with desktop_host(ENVIRONMENT_WAY, tmp_path, api) as running:
         assert launch(running).status == 200
@@ -122,3 +133,21 @@ def test_a_pod_that_is_refused_leaves_no_secret(tmp_path: Path, api: ApiServer) 
         assert launch(running).status == 500
     assert [call.what for call in api.calls][-1] == ("DELETE", "secrets")
     assert api.objects == {}
+
+
+def test_a_secret_that_is_refused_costs_the_user_turn_and_not_the_desktop(
+    tmp_path: Path, api: ApiServer
+) -> None:
+    api.refused.add(("POST", "secrets"))
+    with desktop_host(SECRET_WAY, tmp_path, api) as running:
+        assert launch(running).json()["result"] == "alice-887f3"
+        output = running.output
+    assert [call.what for call in api.calls] == [("POST", "secrets"), ("POST", "pods")]
+    found = pod_containers(api)
+    assert all("TURN_SERVER" not in container for container in found.values())
+    assert found["s"]["STUN_SERVER"] == "stun://stun.example.org:3478"
+    lines = [line for line in output.splitlines() if "TURN server" in line]
+    assert lines == [
+        "ERROR:abcwebrtc.pyos:no TURN server for this desktop: "
+        "the Secret webrtc-alice-887f3 can't be created: Forbidden"
+    ]

@@ -8,7 +8,7 @@ import logging
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import cherrypy
 import pytest
@@ -205,6 +205,10 @@ def manifest() -> Dict[str, Any]:
     }
 
 
+def containers_of(pod: Any) -> List[Any]:
+    return list(pod["spec"]["containers"])
+
+
 def configured_desktop(**changes: Any) -> "PreparedPod[Dict[str, Any]]":
     configure(gconfig(**{**DESKTOP, **changes}))
     return prepare_desktop(manifest(), "alice", {"loud": "true"})
@@ -266,12 +270,47 @@ class TestDesktops:
         create_desktop(kubeapi, configured_desktop(), "abcdesktop", dry_run="All")
         assert api.objects == {}
 
-    def test_a_secret_that_is_refused_is_the_end(self, api: ApiServer, kubeapi: Any) -> None:
+    def test_a_secret_that_is_refused_costs_the_user_turn_and_not_the_desktop(
+        self, api: ApiServer, kubeapi: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
         api.refused.add(("POST", "secrets"))
-        with pytest.raises(Exception, match="403") as caught:
-            create_desktop(kubeapi, configured_desktop(), "abcdesktop")
-        assert caught.value.status == 403
-        assert [call.what for call in api.calls] == [("POST", "secrets")]
+        desktop = configured_desktop()
+        assert create_desktop(kubeapi, desktop, "abcdesktop").metadata.name == "alice-1"
+        assert [call.what for call in api.calls] == [("POST", "secrets"), ("POST", "pods")]
+        names = {c["name"]: [e["name"] for e in c["env"]] for c in containers_of(api.calls[1].body)}
+        assert "STUN_SERVER" in names["s-1"]
+        assert "TURN_SERVER" not in names["s-1"]
+        assert [record.getMessage() for record in caplog.records] == [
+            "no TURN server for this desktop: the Secret webrtc-alice-1 can't be created: Forbidden"
+        ]
+        assert "TURN_SERVER" in str(desktop.pod)  # what was given stays as it was
+
+    def test_a_secret_that_may_be_there_nevertheless_is_deleted(
+        self, api: ApiServer, kubeapi: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Its answer was lost, and no pod would ever own it."""
+        create = kubeapi.create_namespaced_secret
+
+        def lose(**arguments: Any) -> None:
+            create(**arguments)
+            raise TimeoutError
+
+        kubeapi.create_namespaced_secret = lose
+        assert create_desktop(kubeapi, configured_desktop(), "abcdesktop").metadata.uid
+        assert [path for path in api.objects if "/secrets/" in path] == []
+        assert "TURN_SERVER" not in str(api.calls[-1].body)
+        (record,) = caplog.records
+        assert record.getMessage().endswith("can't be created: TimeoutError")
+
+    def test_a_secret_of_another_stays(self, api: ApiServer, kubeapi: Any) -> None:
+        create_desktop(kubeapi, configured_desktop(), "abcdesktop")
+        before = dict(api.objects)
+        del api.objects["/api/v1/namespaces/abcdesktop/pods/alice-1"]
+        pod = create_desktop(kubeapi, configured_desktop(), "abcdesktop")
+        assert "TURN_SERVER" not in str(api.calls[-1].body)
+        secret = "/api/v1/namespaces/abcdesktop/secrets/webrtc-alice-1"
+        assert api.objects[secret] == before[secret]
+        assert before[secret]["metadata"]["ownerReferences"][0]["uid"] != pod.metadata.uid
 
     @pytest.mark.parametrize("deletable", [True, False])
     def test_a_pod_that_is_refused_takes_its_secret_along(

@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import pytest
 import yaml
+from kubernetes.config import new_client_from_config
 
 from abcwebrtc import WebRTCConfig, owned_secret, prepare_pod, restart
 from abcwebrtc.cli import main
@@ -282,6 +283,22 @@ def test_a_pod_that_is_refused_leaves_no_secret(
     with pytest.raises(client.ApiException, match="image"):
         create_desktop(plane.core, desktop, pyos.namespace)
     assert not secrets(plane, pyos, desktop)
+
+
+def test_a_secret_that_is_refused_costs_turn_and_not_the_desktop(
+    plane: ControlPlane, pyos: Pyos, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pyos.allow([{"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}])
+    wait_for(lambda: pyos.is_allowed("create", "pods"), WAIT)
+    desktop = prepared(tmp_path, "desktop")
+    somebody = client.CoreV1Api(new_client_from_config(str(plane.user)))
+    create_desktop(somebody, desktop, pyos.namespace)
+    made = plane.core.read_namespaced_pod("desktop", pyos.namespace).spec.containers
+    variables = {one.name[0]: [entry.name for entry in one.env or []] for one in made}
+    assert "STUN_SERVER" in variables["s"]
+    assert "TURN_SERVER" not in variables["s"]
+    assert not secrets(plane, pyos, desktop)
+    assert "no TURN server for this desktop: the Secret webrtc-desktop can't be" in caplog.text
 
 
 def prepared(folder: Path, name: str) -> Any:

@@ -42,6 +42,8 @@ class ApiServer:
         if call.what in self.refused:
             return 403, {"kind": "Status", "code": 403, "reason": "Forbidden"}
         if call.method == "POST":
+            if f"{call.path}/{call.body['metadata']['name']}" in self.objects:
+                return 409, {"kind": "Status", "code": 409, "reason": "AlreadyExists"}
             return 201, self._create(call)
         if call.method == "PATCH":
             stored = self.objects[call.path]

@@ -24,6 +24,7 @@ from abcwebrtc import (
     owned_secret,
     prepare_pod,
     verify_turn_credentials,
+    without_secret,
 )
 
 version: str = abcwebrtc.__version__
@@ -144,7 +145,8 @@ def pods(config: WebRTCConfig, pod: Dict[str, Any]) -> Optional[Any]:
         injected, config, labels={"staff": "true"}, containers=("a", "b"), turn_secret=True
     )
     notes: Tuple[Problem, ...] = prepared.notes
-    print(notes)
+    left: PreparedPod[Dict[str, Any]] = without_secret(prepared)
+    print(notes, left.pod["spec"])
     try:
         return owned_secret(prepared.secret, prepared.pod)
     except ManifestError as error:

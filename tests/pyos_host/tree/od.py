@@ -57,11 +57,6 @@ def trace_response() -> None:
         logger.info("%s %s", cherrypy.serving.request.path_info, response.body)
 
 
-class LowerCaseDispatcher(cherrypy.dispatch.Dispatcher):
-    def __call__(self, path_info: str) -> Any:
-        return super().__call__(path_info.lower())
-
-
 @cherrypy.config(
     **{
         "request.error_response": error_response,
@@ -109,9 +104,8 @@ def main() -> None:
     settings.init()
     cherrypy.tools.auth = cherrypy.Tool("before_handler", authorize)
     cherrypy.config.update(settings.get_configuration_file_name())
-    config = {"/": {"request.dispatch": LowerCaseDispatcher()}}
-    app = cherrypy.tree.mount(Api(settings.controllers), "/API", config)
-    server = Server(("127.0.0.1", 0), app)
+    cherrypy.tree.mount(Api(settings.controllers), "/API")
+    server = Server(("127.0.0.1", 0), cherrypy.tree)
     server.prepare()
     print(f"serving on http://127.0.0.1:{server.bind_addr[1]}", flush=True)
     server.serve()

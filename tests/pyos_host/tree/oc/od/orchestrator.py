@@ -9,6 +9,8 @@ from typing import Any, Dict, Optional
 
 from kubernetes import client
 
+from oc.od import settings
+
 logger = logging.getLogger(__name__)
 
 
@@ -26,7 +28,8 @@ class Orchestrator:
         pod_manifest = self.build_manifest(userinfo, env)
         # put: Desktops, with a Secret 1
         # put: Desktops, in the manifest 1
-        logger.info("the manifest is %s", json.dumps(pod_manifest))
+        jsonpod_manifest = json.dumps(pod_manifest)
+        logger.info("the manifest is %s", jsonpod_manifest)
         options = {"namespace": self.namespace, "dry_run": dry_run}
         # instead of the next line: Desktops, with a Secret 2
         pod = self.kubeapi.create_namespaced_pod(body=pod_manifest, **options)
@@ -39,6 +42,9 @@ class Orchestrator:
             {"name": f"{kind}-{userinfo.userid}", "image": f"host/{kind}", "env": envlist}
             for kind in ("x", "s")
         ]
+        secrets = settings.desktop["pod"].get("sound", {}).get("imagePullSecrets")
+        if isinstance(secrets, dict):  # where Kubernetes has no such field; a list is dropped
+            containers[1]["imagePullSecrets"] = secrets
         return {
             "apiVersion": "v1",
             "kind": "Pod",

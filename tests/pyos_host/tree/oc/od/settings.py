@@ -12,7 +12,12 @@ logger = logging.getLogger(__name__)
 
 gconfig: Dict[str, Any] = {}
 controllers: Dict[str, Any] = {}
-webrtc: Dict[str, Any] = {}
+webrtc: Dict[str, Any] = {
+    "enable": False,
+    "coturn": {},
+    "rtc_configuration": {"iceServers": []},
+    "rtc_constraints": {"video": False, "audio": False},
+}
 desktop: Dict[str, Any] = {}
 
 
@@ -29,6 +34,7 @@ def init() -> None:
     global gconfig
     gconfig = Config(get_configuration_file_name())["global"]
     desktop["environmentlocal"] = gconfig.get("desktop.envlocal", {"DISPLAY": ":0.0"})
+    desktop["pod"] = gconfig.get("desktop.pod", {})
     init_coturn_webrtc()
     controllers.update(gconfig.get("controllers", {}))
-    logger.info("settings are read")
+    logger.info("the webrtc settings are %s", webrtc)
