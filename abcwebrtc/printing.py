@@ -27,17 +27,11 @@ def finding_line(problem: Problem, stream: TextIO) -> str:
 
 
 def findings_count(problems: Iterable[Problem]) -> str:
-    """Return how many findings there are of each level: ``1 error, no warnings``.
-
-    Notes are counted only where there are some.
-    """
+    """Return how many findings there are of each level, the worst first: ``1 error, 2 notes``."""
     levels = [problem.level for problem in problems]
-    counted = [level for level in _COLOURS if level != "note" or level in levels]
-    return ", ".join(_count(levels.count(level), level) for level in counted)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+    numbers = ((levels.count(level), level) for level in _COLOURS)
+    found = [f"{number} {level}{'' if number == 1 else 's'}" for number, level in numbers if number]
+    return ", ".join(found) or "found nothing wrong"
 
 
 def print_error(error: AbcWebRTCError) -> None:

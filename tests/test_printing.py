@@ -59,8 +59,8 @@ def test_colour_is_for_terminals_that_want_it(
 @pytest.mark.parametrize(
     ("levels", "said"),
     [
-        ([], "no errors, no warnings"),
-        (["note"], "no errors, no warnings, 1 note"),
+        ([], "found nothing wrong"),
+        (["note"], "1 note"),
         (["warning", "error", "warning"], "1 error, 2 warnings"),
         (["note", "warning", "note", "error", "error"], "2 errors, 1 warning, 2 notes"),
     ],

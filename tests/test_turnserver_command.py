@@ -278,7 +278,7 @@ def test_check_says_what_is_wrong_with_lines(run: Any, od_config: Path, conf: Pa
     assert result.status == 1
     assert f"{conf}:9: error: static-auth-secret: is none of those" in lines[0]
     assert f"{conf}:{last}: error: no-auth: turns every login off" in lines[-2]
-    assert lines[-1] == "3 errors, no warnings"  # with the certificate, which has expired
+    assert lines[-1] == "3 errors"  # with the certificate, which has expired
     assert SECRET not in result.out + result.err
 
 
@@ -296,7 +296,7 @@ def test_check_is_strict_where_it_is_asked_to(run: Any, tmp_path: Path) -> None:
     path = write_od_config(tmp_path, webrtc__coturn=ENTRY)
     conf = tmp_path / "turnserver.conf"
     assert run(path, "--output", conf).status == 0
-    assert run(path, "--check", conf, "--strict") == Result(0, "no errors, no warnings\n", "")
+    assert run(path, "--check", conf, "--strict") == Result(0, "found nothing wrong\n", "")
     conf.write_text(conf.read_text() + "lt-cred-mech\n")
     assert run(path, "--check", conf).status == 0
     assert run(path, "--check", conf, "--strict").status == 1
@@ -332,8 +332,7 @@ def test_check_of_what_is_no_text_is_one_message(run: Any, od_config: Path, tmp_
     conf.write_text("use-auth-secret\nrealm=x\n", encoding="utf-16")
     result = run(od_config, "--check", conf)
     assert result.out == (
-        f"{conf}: error: can't be read: not a plain text file; save it as UTF-8\n"
-        "1 error, no warnings\n"
+        f"{conf}: error: can't be read: not a plain text file; save it as UTF-8\n1 error\n"
     )
 
 
