@@ -83,6 +83,9 @@ class Range(NamedTuple):
         return int(self.first) <= int(other.last) and int(other.first) <= int(self.last)
 
 
+NEVER: Tuple[str, ...] = ("169.254.0.0/16", "fc00::/7", "fe80::/10", "fec0::/10")
+"""What coturn denies by itself from 4.13.1 on, also where it is allowed (measured with 4.18.0)."""
+
 LOOPBACK = (
     Range(ipaddress.ip_address("127.0.0.0"), ipaddress.ip_address("127.255.255.255")),
     Range(ipaddress.ip_address("::1"), ipaddress.ip_address("::1")),
@@ -108,11 +111,12 @@ def parse_range(text: str) -> Optional[Range]:
     """Return a range as coturn writes it, ``first-last`` or one address, None for neither.
 
     ``last`` may be less than ``first``: coturn takes that, and it holds nothing.
+    Blanks may stand around the dash, but no tabs.
     """
     first, dash, last = text.partition("-")
     try:
-        start = ipaddress.ip_address(first.strip())
-        end = ipaddress.ip_address(last.strip()) if dash else start
+        start = ipaddress.ip_address(first.strip(" "))
+        end = ipaddress.ip_address(last.strip(" ")) if dash else start
     except ValueError:
         return None
     return Range(start, end) if start.version == end.version else None

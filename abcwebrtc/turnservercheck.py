@@ -1,35 +1,52 @@
 """Compares a turnserver.conf with a coturn server of od.config: secret, ports, realm, certificate.
 
-Pure; the files that it names are read by the caller. What coturn does with its
-listeners was tried with coturn 4.6.1.
+Pure; the files that it names are read by the caller.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Iterable, List, Mapping, Optional, Sequence, Set, Tuple, Union
+from typing import Collection, Iterable, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from abcwebrtc.certificates import CERT, KEY, check_certificate
+from abcwebrtc.coturnoptions import DTLS_ON_DEMAND
 from abcwebrtc.coturnversion import USUAL, CoturnVersion
 from abcwebrtc.errors import Problem
-from abcwebrtc.peerranges import host_address, range_of
+from abcwebrtc.peerranges import host_address
 from abcwebrtc.secrets import Secret
-from abcwebrtc.turnserver import PLAIN_PORT, TLS_PORT, Relay, default_port
+from abcwebrtc.turnserver import Relay, default_port
+from abcwebrtc.turnserveraddresses import check_addresses
+from abcwebrtc.turnserverclients import check_clients
 from abcwebrtc.turnserverfile import Setting, TurnserverFile
+from abcwebrtc.turnserverlogin import wrong_realm
+from abcwebrtc.turnservernotes import Notes
 from abcwebrtc.turnserveroptions import DATABASES
-from abcwebrtc.turnserverrules import Notes, check_rules, ranges, wrong_realm
+from abcwebrtc.turnserverrules import check_rules
+from abcwebrtc.turnserverstun import DesktopStun, check_stun
+from abcwebrtc.turnserverurls import Content, check_url, has_tls_files
 from abcwebrtc.uris import IceURI
 
 Given = Sequence[Tuple[Setting, Secret]]
-Content = Union[bytes, str]
-"""What is in a file, or, as text, why it can't be read."""
-
 FOLDERS = (
     *("", "turnserver", "coturn", "etc", "etc/turnserver", "etc/coturn"),
     *("/etc", "/etc/turnserver", "/etc/coturn"),
     *("/usr/local/etc", "/usr/local/etc/turnserver", "/usr/local/etc/coturn"),
 )
 """Where coturn looks for a file whose name is not absolute."""
+
+
+class Around(NamedTuple):
+    """What is around a coturn, beside its turnserver.conf and the urls of od.config.
+
+    `desktop` is the STUN_SERVER of desktops, `proxied` the ports of ``turns``
+    urls at which a proxy speaks TLS in coturn's place, `unreadable` the files
+    of ``cert`` and ``pkey`` that coturn's user can't read, by their options:
+    what keeps it from it, in words.
+    """
+
+    desktop: Optional[DesktopStun] = None
+    proxied: Collection[int] = ()
+    unreadable: Mapping[str, str] = {}
 
 
 def check_turnserver_conf(
@@ -39,26 +56,37 @@ def check_turnserver_conf(
     files: Mapping[str, Content],
     now: float,
     version: CoturnVersion = USUAL,
+    around: Optional[Around] = None,
 ) -> Tuple[Problem, ...]:
     """Return what is wrong, or unwise, in a turnserver.conf for a coturn of od.config.
 
     `stun` are the STUN servers of od.config, `files` the contents of the
     certificate and the key by the names of their options (``cert``, ``pkey``),
-    as far as `conf` names them. `now` is in unix seconds, `version`
-    coturn's. Errors and warnings
-    are in the order of the lines; none shows a value that may be secret.
+    as far as `conf` names them. `now` is in unix seconds, `version` coturn's.
+    The findings are in the order of the lines, those about options of the
+    command line at the end; none shows a value that may be secret.
     """
-    notes = Notes(conf)
+    around = around or Around()
+    notes = Notes(conf, version)
+    uris = [uri for uri in relay.uris if not _is_proxied(uri, around)]
+    has_tls = any(uri.scheme == "turns" for uri in uris)
+    check_rules(notes)
     _secrets(notes, relay)
     _style(notes, relay)
     _realm(notes, relay)
-    for uri in relay.uris:
-        _url(notes, uri, _has_tls(conf, files))
-    _stun(notes, relay, stun)
-    _own_address(notes, relay)
-    _certificate(notes, relay, files, now)
-    found = (*conf.problems, *check_rules(conf), *notes.problems)
-    return tuple(sorted(dict.fromkeys(found), key=lambda problem: problem.line or 0))
+    for uri in uris:
+        check_url(notes, uri, has_tls_files(notes.conf, files))
+    check_stun(notes, relay, stun, around.desktop)
+    check_addresses(notes, relay)
+    check_clients(notes, has_tls)
+    _certificate(notes, uris, files, now)
+    _unreadable(notes, around)
+    found = dict.fromkeys((*conf.problems, *notes.problems))
+    return tuple(sorted(found, key=lambda item: (item.file != conf.file, item.line or 0)))
+
+
+def _is_proxied(uri: IceURI, around: Around) -> bool:
+    return uri.scheme == "turns" and default_port(uri) in around.proxied
 
 
 # secrets
@@ -70,6 +98,9 @@ def _secrets(notes: Notes, relay: Relay) -> None:
         if not setting.value:
             message = "is empty, and whoever knows that can sign a credential; write a secret"
             notes.error(setting.name, message, setting)
+        elif setting.file:
+            message = "is on coturn's command line, where every user of its machine sees it"
+            notes.warn(setting.name, f"{message}; write it into the file", setting)
     given = [(setting, Secret(setting.value)) for setting in settings if setting.value]
     if given and not relay.secrets_are_here:
         message = "is not compared: the secret of od.config is not on this machine"
@@ -164,93 +195,6 @@ def _realm(notes: Notes, relay: Relay) -> None:
         notes.warn("realm", message)
 
 
-def _has_tls(conf: TurnserverFile, files: Mapping[str, Content]) -> bool:
-    """Say whether coturn can read a certificate and a key; without, it runs without TLS."""
-    return all(conf.text(name) and not isinstance(files.get(name), str) for name in (CERT, KEY))
-
-
-def _url(notes: Notes, uri: IceURI, has_tls: bool) -> None:
-    """Note what keeps coturn from answering at a url."""
-    conf = notes.conf
-    tls = uri.scheme == "turns"
-    udp = uri.transport == "udp" if uri.transport else not tls
-    open_ports = _open_ports(conf, tls, udp, has_tls)
-    off = _switched_off(conf, tls, udp)
-    if default_port(uri) in open_ports:
-        return
-    if off:
-        notes.error(off, f"shuts {uri} out, which od.config has; remove it")
-    elif tls and not (conf.text(CERT) and conf.text(KEY)):
-        name = KEY if conf.text(CERT) else CERT
-        notes.error(name, f"is missing, so coturn runs without TLS, and {uri} needs it")
-    elif has_tls or not tls:  # else the file that can't be read is an error already
-        _wrong_port(notes, uri, open_ports)
-
-
-def _switched_off(conf: TurnserverFile, tls: bool, udp: bool) -> str:
-    """Return the option that turns the way to a url off on every port, or nothing."""
-    secure = "no-dtls" if udp else "no-tls"
-    plain = "no-udp" if udp else "no-tcp"
-    if tls:
-        return secure if conf.on(secure) else ""
-    if conf.on(plain) and (plain == "no-tcp" or conf.on(secure)):
-        return plain
-    return ""
-
-
-def _open_ports(conf: TurnserverFile, tls: bool, udp: bool, has_tls: bool) -> Set[int]:
-    """Return the ports where coturn takes what comes to a url.
-
-    Its TLS port is open only where TLS is, and takes plain traffic as well,
-    unless ``no-tcp`` is set.
-    """
-    secure, plain = ("no-dtls", "no-udp") if udp else ("no-tls", "no-tcp")
-    secured = has_tls and not conf.on(secure)
-    ports: Set[int] = set()
-    if not conf.on(plain) and (secured or not tls):
-        aux = [setting.text.rpartition(":")[2] for setting in conf.all("aux-server")]
-        ports.add(conf.number("listening-port", PLAIN_PORT))
-        ports.update(int(port) for port in aux if port.isdecimal())
-    if secured and (tls or udp or not conf.on("no-tcp")):
-        ports.add(conf.number("tls-listening-port", TLS_PORT))
-    return ports
-
-
-def _wrong_port(notes: Notes, uri: IceURI, open_ports: Set[int]) -> None:
-    """Note that coturn does not listen where a url leads."""
-    conf = notes.conf
-    ports = " and ".join(map(str, sorted(open_ports))) or "no port"
-    secure = uri.scheme == "turns" and bool(conf.all("tls-listening-port"))
-    name = "tls-listening-port" if secure else "listening-port"
-    for off in ("no-tcp", "no-udp"):
-        if conf.on(off) and default_port(uri) == conf.number("listening-port", PLAIN_PORT):
-            name = off
-    message = f"does not fit {uri} of od.config, for which coturn listens on {ports}"
-    notes.error(name, f"{message}; make them the same, unless something in front of it forwards")
-
-
-def _stun(notes: Notes, relay: Relay, stun: Sequence[IceURI]) -> None:
-    """Note what turns STUN off where od.config has this server for STUN as well."""
-    for name in ("no-stun", "secure-stun"):
-        for uri in stun:
-            if notes.conf.on(name) and uri.host.strip("[]").rstrip(".").lower() in relay.hosts:
-                notes.error(name, f"keeps {uri} of od.config from being answered; remove it")
-
-
-def _own_address(notes: Notes, relay: Relay) -> None:
-    """Note where two relays of this server can't reach each other."""
-    denied = ranges(notes.conf, "denied-peer-ip")
-    allowed = ranges(notes.conf, "allowed-peer-ip")
-    for host in relay.hosts:
-        address = host_address(host)
-        if not address:
-            continue
-        own = range_of(str(address))
-        if any(item.holds(own) for item in denied) and not any(r.holds(own) for r in allowed):
-            message = f"denies {host}, this server: a browser's relay can't reach a desktop's; "
-            notes.warn("denied-peer-ip", f"{message}write allowed-peer-ip={host}")
-
-
 # the certificate
 
 
@@ -269,11 +213,14 @@ def certificate_files(conf: TurnserverFile, folder: str) -> Mapping[str, Tuple[s
     }
 
 
-def _certificate(notes: Notes, relay: Relay, files: Mapping[str, Content], now: float) -> None:
+def _certificate(
+    notes: Notes, uris: Sequence[IceURI], files: Mapping[str, Content], now: float
+) -> None:
     conf = notes.conf
-    if conf.on("no-tls") and conf.on("no-dtls"):
+    if conf.on("no-tls") and (conf.on("no-dtls") or notes.version >= DTLS_ON_DEMAND):
         return
-    report = notes.error if relay.has_tls else notes.warn
+    secure = [uri for uri in uris if uri.scheme == "turns"]
+    report = notes.error if secure else notes.warn
     for name in (CERT, KEY):
         content = files.get(name)
         if isinstance(content, str):
@@ -283,12 +230,13 @@ def _certificate(notes: Notes, relay: Relay, files: Mapping[str, Content], now: 
     if not isinstance(cert, bytes):
         return
     password = conf.text("pkey-pwd").encode("utf-8", "surrogateescape")
-    hosts = _secure_hosts(relay)
+    hosts = list(dict.fromkeys(uri.host.strip("[]").rstrip(".").lower() for uri in secure))
     known_key: Optional[bytes] = key if isinstance(key, bytes) else None
     for finding in check_certificate(cert, known_key, password, hosts, now):
         (notes.error if finding.level == "error" else notes.warn)(finding.option, finding.message)
 
 
-def _secure_hosts(relay: Relay) -> List[str]:
-    uris = [uri for uri in relay.uris if uri.scheme == "turns"]
-    return list(dict.fromkeys(uri.host.strip("[]").rstrip(".").lower() for uri in uris))
+def _unreadable(notes: Notes, around: Around) -> None:
+    for name, reason in around.unreadable.items():
+        message = f"can't be read by turnserver, the user of Debian's unit: {reason}"
+        notes.warn(name, f"{message}; coturn then runs without TLS")

@@ -11,11 +11,13 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.turnserveroptions import DEFAULTED, FLAG, LIST, NUMBER, OPTIONS, PORT, SWITCH, TEXT
 
+OPTION = "--option"
+"""Where an option stands that coturn is given on its command line."""
 MAX_LINE_BYTES = 1023
 """Beyond this, coturn takes the rest of a line for a line of its own."""
 
@@ -35,12 +37,14 @@ class Setting:
     """One option in a turnserver.conf. Its repr hides the value, which may be secret.
 
     `name` is one of `OPTIONS`, `value` what coturn makes of it (empty where
-    there is none), `line` counts from 1.
+    there is none), `line` counts from 1. Where it stands elsewhere than in the
+    file, `file` says so, and `line` is 0.
     """
 
     name: str
     value: bytes = field(repr=False)
     line: int
+    file: str = ""
 
     @property
     def text(self) -> str:
@@ -74,6 +78,10 @@ class TurnserverFile:
     def __repr__(self) -> str:
         """Name the file only: the values hold secrets."""
         return f"<TurnserverFile {self.file}: {len(self.settings)} settings>"
+
+    def only(self, wanted: Callable[[Setting], bool]) -> TurnserverFile:
+        """Return the file with those of its settings that are wanted."""
+        return TurnserverFile(self.file, list(filter(wanted, self.settings)), list(self.problems))
 
     def all(self, *names: str) -> Tuple[Setting, ...]:
         """Return the settings of these names, in the order of the file."""
@@ -111,6 +119,31 @@ def parse_turnserver_conf(data: bytes, file: str) -> TurnserverFile:
         reader.read(line, number)
     reader.find_repetitions()
     return TurnserverFile(file, reader.settings, reader.problems)
+
+
+def with_options(conf: TurnserverFile, options: Sequence[str]) -> TurnserverFile:
+    """Return a file with options that coturn is given on its command line.
+
+    Each is ``name=value`` or ``name``. coturn reads the file first, so an
+    option wins over a line; of those that may be there several times all count.
+    """
+    settings, problems = list(conf.settings), list(conf.problems)
+    for option in options:
+        name, _, value = option.lstrip("-").partition("=")
+        if name not in OPTIONS:
+            near = difflib.get_close_matches(name, OPTIONS, 1, 0.75)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            message = f"is no option, and coturn does not start with it{hint}"
+            shown = name if re.fullmatch("[A-Za-z0-9_-]{1,40}", name) and near else ""
+            problems.append(Problem(message, shown, OPTION))
+            continue
+        setting = Setting(name, value.encode("utf-8", "surrogateescape"), 0, OPTION)
+        settings.append(setting)
+        problems += [
+            Problem(message, name, OPTION, None, level)
+            for level, message in _doubts(setting, setting.value)
+        ]
+    return TurnserverFile(conf.file, settings, problems)
 
 
 def quoted(value: bytes, path: str = "") -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from abcwebrtc.turnserver import turnserver_conf
 from abcwebrtc.turnservercheck import check_turnserver_conf
 from abcwebrtc.turnserverfile import parse_turnserver_conf
-from abcwebrtc.turnserverrules import login_of
+from abcwebrtc.turnserverlogin import login_of
 from test_certificates import HOST, NOW
 from turnserver_entry import ENTRY, FILES, GOOD, OLD, SECRET, compare, relay
 
@@ -22,9 +22,9 @@ def test_what_is_printed_has_no_findings() -> None:
     for changes in (
         {},
         {"username": "userid"},
-        {"url": "turn.domain.local:443"},
+        {"url": "turn.domain.local:4443"},
         {"coturn_static_auth_secret": [SECRET, OLD]},
-        {"url": [f"{HOST}:1", f"{HOST}:2", f"{HOST}:3", f"{HOST}:4"]},
+        {"url": [f"{HOST}:4001", f"{HOST}:4002", f"{HOST}:4003", f"{HOST}:4004"]},
         {"protocol": "turn", "transport": ["udp", "tcp"]},
         {"url": "10.0.0.5", "protocol": "turn"},
         {"transport": ["udp", "tcp"]},
@@ -168,7 +168,7 @@ RULES: Dict[str, Tuple[str, Any, str, str, str]] = {
     "max below the usual min": ("-min-port\nmax-port=9", {}, "error", "max-port", "49152 is above"),
     "a negative quota": ("-total-quota\ntotal-quota=-1", {}, "error", "total-quota", "486"),
     "a network": ("denied-peer-ip=10.0.0.0/8", {}, "error", "denied-peer-ip", "10.255.255.255"),
-    "a name": ("denied-peer-ip=name", {}, "error", "denied-peer-ip", "is not first-last"),
+    "a name": ("denied-peer-ip=na me", {}, "error", "denied-peer-ip", "is not first-last"),
     "backwards": ("denied-peer-ip=10.0.0.9-10.0.0.1", {}, "error", "denied-peer-ip", "no address"),
     "no bound": ("denied-peer-ip=::-::1", {}, "error", "denied-peer-ip", "every IPv4 address"),
     "undone": ("allowed-peer-ip=10.0.0.0-11.0.0.0", {}, "warning", "allowed-peer-ip", "is left"),
@@ -241,7 +241,7 @@ def test_what_is_wrong_is_found(text: str, changes: Any, level: str, path: str, 
         ("stale-nonce", {}),
         ("allowed-peer-ip=10.0.0.5", {"url": "10.0.0.5", "protocol": "turn"}),
         ("no-tls\nno-dtls\n-cert\n-pkey", {"protocol": "turn"}),
-        ("bps-capacity=9\nmax-bps=1", {}),
+        ("bps-capacity=6400000\nmax-bps=64000", {}),
         ("no-tlsv1\nno-tlsv1_2", {}),
         ("no-tlsv1_1\nno-tlsv1_2", {}),
     ],

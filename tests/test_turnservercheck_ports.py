@@ -51,9 +51,9 @@ def test_a_url_that_coturn_does_not_answer_is_found(
     [
         ("", {"url": f"{HOST}:5349"}),
         ("", {"protocol": "turn", "url": f"{HOST}:5349", "transport": ["udp", "tcp"]}),
-        ("listening-port=443", {"url": f"{HOST}:443"}),
-        ("aux-server=192.0.2.1:443", {"url": f"{HOST}:443"}),
-        ("aux-server=[::1]:443", {"url": f"{HOST}:443"}),
+        ("listening-port=4443", {"url": f"{HOST}:4443"}),
+        ("aux-server=192.0.2.1:4443", {"url": f"{HOST}:4443"}),
+        ("aux-server=[::1]:4443", {"url": f"{HOST}:4443"}),
         ("no-udp", {}),
         ("no-tls\nno-dtls\n-cert\n-pkey", {"protocol": "turn"}),
         ("no-tcp", {"protocol": "turn"}),

@@ -9,15 +9,21 @@ import sys
 import time
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
+from abcwebrtc.certificates import CERT, KEY
 from abcwebrtc.commands import FAILED, OK
 from abcwebrtc.commands.turnserver_servers import choose, load
 from abcwebrtc.commands.turnserver_version import chosen_version
+from abcwebrtc.config import WebRTCConfig
+from abcwebrtc.coturnuser import blocked
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.iceservers import static_uris
+from abcwebrtc.manifests import stun_server
 from abcwebrtc.printing import finding_line, findings_count
-from abcwebrtc.turnservercheck import Content, certificate_files, check_turnserver_conf
-from abcwebrtc.turnserverfile import TurnserverFile, parse_turnserver_conf
-from abcwebrtc.uris import STUN_SCHEMES
+from abcwebrtc.turnservercheck import Around, certificate_files, check_turnserver_conf
+from abcwebrtc.turnserverfile import TurnserverFile, parse_turnserver_conf, with_options
+from abcwebrtc.turnserverstun import DesktopStun
+from abcwebrtc.turnserverurls import Content
+from abcwebrtc.uris import STUN_SCHEMES, parse_server
 
 MAX_BYTES = 1024 * 1024
 
@@ -45,10 +51,36 @@ def _findings(options: argparse.Namespace) -> Tuple[Problem, ...]:
     _, config = load(options)
     relay = choose(config, options)
     conf = parse_turnserver_conf(_read_conf(options.check), options.check)
+    conf = with_options(conf, options.option or ())
     stun = [uri for uri in static_uris(config.rtc_configuration) if uri.scheme in STUN_SCHEMES]
     files = _read_certificate(conf, options)
     version = chosen_version(options.coturn)
-    return check_turnserver_conf(conf, relay, stun, files, time.time(), version)
+    around = Around(
+        _desktop_stun(config), frozenset(options.behind_proxy or ()), _unreadable(conf, options)
+    )
+    return check_turnserver_conf(conf, relay, stun, files, time.time(), version, around)
+
+
+def _desktop_stun(config: WebRTCConfig) -> Optional[DesktopStun]:
+    """Return the STUN_SERVER that desktops get."""
+    text = stun_server(config)
+    if not text:
+        return None
+    return DesktopStun(parse_server("stun", text[len("stun://") :]), config.desktop.turn)
+
+
+def _unreadable(conf: TurnserverFile, options: argparse.Namespace) -> Dict[str, str]:
+    """Return what keeps Debian's coturn from the files that are read here in its place."""
+    if conf.text("proc-user"):
+        return {}  # coturn is started as root then, and reads them before it is that user
+    own = {CERT: options.cert, KEY: options.key or options.cert}
+    found: Dict[str, str] = {}
+    for name, paths in certificate_files(conf, os.getcwd()).items():
+        path = None if own[name] else next(filter(os.path.exists, paths), None)
+        reason = blocked(path) if path else None
+        if reason and reason not in found.values():
+            found[name] = reason
+    return found
 
 
 def _report(

@@ -16,6 +16,7 @@ from abcwebrtc.commands.turnserver_values import (
     listening_address,
     network,
     output_name,
+    port,
     quota,
     realm,
     relay_ports,
@@ -48,7 +49,7 @@ _PRINTING = (
     *("output", "force", "show_secret", "realm", "relay_ports", "allow_peer"),
     *("listening_ip", "external_ip", "user_quota", "total_quota"),
 )
-_CHECKING = ("strict", "json")
+_CHECKING = ("strict", "json", "option", "behind_proxy")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,6 +102,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("to check one")
     add = group.add_argument
     add("--check", metavar="FILE", type=given, help="compare this turnserver.conf with od.config")
+    add(
+        "--option",
+        metavar="NAME=VALUE",
+        type=given,
+        action="append",
+        help="what coturn is given on its command line; may be given several times",
+    )
+    add(
+        "--behind-proxy",
+        metavar="PORT",
+        type=port,
+        action="append",
+        help="a port of turns urls at which a proxy speaks TLS; may be given several times",
+    )
     add("--strict", action="store_true", help="take warnings for errors")
     add("--json", action="store_true", help="print JSON, for programs")
     parser.set_defaults(usage_error=parser.error)

@@ -41,6 +41,13 @@ def relay_ports(text: str) -> Tuple[int, int]:
     raise argparse.ArgumentTypeError("write two ports from 1024 up, such as 49152-65535")
 
 
+def port(text: str) -> int:
+    """Return a port."""
+    if re.fullmatch("[0-9]{1,5}", text, re.ASCII) and 0 < int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError("write a port, such as 443")
+
+
 def network(text: str) -> Network:
     """Return a network that does not undo what is denied."""
     try:

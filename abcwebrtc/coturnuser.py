@@ -1,0 +1,87 @@
+"""Whether the user of Debian's coturn can read a file, by the modes and the ACLs on the way to it.
+
+Nothing is opened, so it needs no rights but to look at the folders.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import pwd
+import stat
+import struct
+from typing import Iterator, List, Optional, Set, Tuple
+
+USER = "turnserver"
+"""As whom Debian's unit runs coturn."""
+
+_ACL = "system.posix_acl_access"
+_USER_OBJ, _USER_TAG, _GROUP_OBJ, _GROUP_TAG, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
+_READ, _SEARCH = 4, 1
+
+
+def blocked(path: str, user: str = USER) -> Optional[str]:
+    """Return what keeps a user from reading a file, in words with the cure, or None.
+
+    None also where there is no such user or no such file on this machine.
+    """
+    try:
+        account = pwd.getpwnam(user)
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None
+        groups = {account.pw_gid, *(g.gr_gid for g in grp.getgrall() if user in g.gr_mem)}
+        for place, needed in _way(path):
+            if not _may(place, needed, account.pw_uid, groups):
+                return _cure(place, needed, user)
+    except (KeyError, OSError, ValueError):
+        pass
+    return None
+
+
+def _way(path: str) -> Iterator[Tuple[str, int]]:
+    """Yield the folders down to a file and the file, each with the right that it takes."""
+    whole = os.path.realpath(path)
+    folder, folders = os.path.dirname(whole), []
+    while folder not in folders:
+        folders.append(folder)
+        folder = os.path.dirname(folder)
+    for place in reversed(folders):
+        yield place, _SEARCH
+    yield whole, _READ
+
+
+def _cure(place: str, needed: int, user: str) -> str:
+    if needed == _SEARCH:
+        return f"the folder {place} is shut to it; chmod o+x {place}, or keep the file elsewhere"
+    return f"chgrp {user} {place} and chmod 640 {place}"
+
+
+def _may(place: str, needed: int, uid: int, groups: Set[int]) -> bool:
+    """Say whether a user has a right, as acl(5) decides."""
+    about = os.stat(place)
+    if uid == 0 or uid == about.st_uid:
+        return uid == 0 or bool(about.st_mode >> 6 & needed)
+    entries = _acl(place)
+    if not entries:
+        shift = 3 if about.st_gid in groups else 0
+        return bool(about.st_mode >> shift & needed)
+    mask = next((right for tag, right, _ in entries if tag == _MASK), 7)
+    for tag, right, owner in entries:
+        if tag == _USER_TAG and owner == uid:
+            return bool(right & mask & needed)
+    mine = [
+        right
+        for tag, right, owner in entries
+        if (tag == _GROUP_OBJ and about.st_gid in groups) or (tag == _GROUP_TAG and owner in groups)
+    ]
+    if mine:
+        return any(right & mask & needed for right in mine)
+    return any(right & needed for tag, right, _ in entries if tag == _OTHER)
+
+
+def _acl(place: str) -> List[Tuple[int, int, int]]:
+    """Return the entries of an ACL: tag, rights and whose; none where there is no ACL."""
+    with contextlib.suppress(OSError, AttributeError, struct.error):
+        return list(struct.iter_unpack("<HHI", os.getxattr(place, _ACL)[4:]))
+    return []

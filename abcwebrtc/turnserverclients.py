@@ -1,0 +1,89 @@
+"""Lines of a turnserver.conf that send clients away: redirects, addresses, certificates of theirs.
+
+Pure; which ciphers there are is asked of this machine's OpenSSL. Tried with coturn 4.6.1 and
+4.18.0.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+from abcwebrtc.turnserver import PLAIN_PORT, TLS_PORT
+from abcwebrtc.turnserveraddresses import own_addresses
+from abcwebrtc.turnserverfile import Setting
+from abcwebrtc.turnservernotes import Notes
+
+_ALTERNATES = (
+    *("alternate-server", "tls-alternate-server"),
+    *("udp-alternate-server", "tcp-alternate-server"),
+)
+_FAMILY = "allocation-default-address-family"
+
+
+def check_clients(notes: Notes, has_tls: bool) -> None:
+    """Note what keeps clients from an allocation; `has_tls` says whether a url is ``turns``."""
+    for setting in notes.conf.all(*_ALTERNATES):
+        _alternate(notes, setting)
+    _family(notes)
+    _client_certificates(notes, has_tls)
+    _ciphers(notes, has_tls)
+
+
+def _alternate(notes: Notes, setting: Setting) -> None:
+    host, port = setting.text, ""
+    if setting.text.count(":") == 1 or setting.text.startswith("["):
+        host, _, port = setting.text.rpartition(":")
+    own_ports = {
+        notes.conf.number("listening-port", PLAIN_PORT),
+        notes.conf.number("tls-listening-port", TLS_PORT),
+    }
+    same = not port or (port.isdecimal() and int(port) in own_ports)
+    if not setting.value or (host.strip("[]") in own_addresses(notes.conf) and same):
+        message = "sends every client back to here, so nobody gets an allocation; remove it"
+        notes.error(setting.name, message, setting)
+    else:
+        message = (
+            "sends every client to that server (300): there is sound only if it takes the same "
+            "credentials and relays; if not, remove it"
+        )
+        notes.warn(setting.name, message, setting)
+
+
+def _family(notes: Notes) -> None:
+    value = notes.conf.text(_FAMILY)
+    if value == "ipv6":
+        message = "gives relays with IPv6 to clients that ask for none, and browsers don't: where "
+        notes.error(_FAMILY, f"{message}it has no such address they get 440; write ipv4")
+    elif value and value not in ("ipv4", "keep"):
+        notes.warn(_FAMILY, "is neither ipv4, ipv6 nor keep, and coturn passes over it; remove it")
+
+
+def _client_certificates(notes: Notes, has_tls: bool) -> None:
+    if not notes.conf.text("CA-file") or (notes.conf.on("no-tls") and notes.conf.on("no-dtls")):
+        return
+    message = (
+        "makes coturn demand a certificate of each client, and browsers have none: every turns url "
+        "fails; remove it, and put the chain into the file of cert"
+    )
+    (notes.error if has_tls else notes.warn)("CA-file", message)
+
+
+def _ciphers(notes: Notes, has_tls: bool) -> None:
+    wanted = notes.conf.text("cipher-list")
+    if not wanted or _has_ciphers(wanted):
+        return
+    message = (
+        "has no cipher that OpenSSL knows, so that no client can speak TLS; remove it, or write a "
+        "list such as HIGH:!aNULL"
+    )
+    (notes.error if has_tls else notes.warn)("cipher-list", message)
+
+
+def _has_ciphers(wanted: str) -> bool:
+    """Say whether OpenSSL finds ciphers in its own format (ciphers(1))."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.set_ciphers(wanted)
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
