@@ -65,9 +65,14 @@ def said(namespace: Namespace, *arguments: object, status: Optional[int] = None)
     return done.stdout
 
 
+def one_line(text: str) -> str:
+    """Return a text whose messages are not wrapped."""
+    return re.sub(r"\n {4}", " ", text)
+
+
 def found(pattern: str, text: str) -> str:
     """Return the first part of a text that fits a pattern: its group, if it has one."""
-    match = re.search(pattern, re.sub(r"\n +", " ", text))  # messages are wrapped
+    match = re.search(pattern, one_line(text))
     assert match, f"no {pattern} in:\n{text}"
     return match.group(match.lastindex or 0)
 

@@ -20,6 +20,7 @@ from e2e.cures import (
     check_tone,
     found,
     generated_conf,
+    one_line,
     running_coturn,
     said,
 )
@@ -64,25 +65,38 @@ def test_large_packets_are_dropped(lab: Lab) -> None:
 
 
 def test_the_first_of_several_servers_is_dead(lab: Lab) -> None:
-    dead = {**COTURN, "url": f"{NOBODY}:{TURN_PORT}"}
-    od_config = lab.od_config("several", [dead, COTURN])
+    """The browser has the other one too; the desktop has the first alone."""
+    servers = [{**COTURN, "url": f"{host}:{TURN_PORT}"} for host in (NOBODY, SERVER)]
+    od_config = lab.od_config("several", servers)
     conf = generated_conf(lab, od_config, "--server", SERVER)
-    site = lab.start_site(od_config)
     with running_coturn(lab, conf):
-        check_silence(site, lab.start_desktop("user1", od_config))
-        cured = lab.od_config("cured", [COTURN, dead])
-        check_tone(lab.start_site(cured), lab.start_desktop("user2", cured))
+        text = said(lab.network.desktop, "probe", od_config, status=1)
+        assert f"no sound through a relay: turn:{NOBODY}:{TURN_PORT}, which" in one_line(text)
+        check_silence(lab.start_site(od_config), lab.start_desktop("user1", od_config))
+        host = found(r"while turn:(\S+):\d+ works for browsers.* put one that works first", text)
+        servers.sort(key=lambda server: host not in server["url"])
+        check_cured(lab, lab.od_config("cured", servers))
 
 
 def test_answers_to_allocate_are_lost(lab: Lab) -> None:
-    od_config = lab.od_config(coturn={"transport": "udp"})
+    od_config = lab.od_config(coturn={"transport": ["udp", "tcp"]})
     conf = generated_conf(lab, od_config)
-    site = lab.start_site(od_config)
     with running_coturn(lab, conf), Filter(lab.network.desktop).lifted() as path:
         path.set([f"iifname eth0 udp sport {TURN_PORT} @th,64,16 {{ 0x0103, 0x0113 }} drop"])
-        check_silence(site, lab.start_desktop("user1", od_config))
-        cured = lab.od_config("cured", {"transport": ["tcp"]})
-        check_tone(lab.start_site(cured), lab.start_desktop("user2", cured))
+        text = one_line(said(lab.network.desktop, "probe", od_config, status=1))
+        where = f"{SERVER}, UDP port {TURN_PORT}, although it answers STUN"
+        assert f"no answer to Allocate from {where}; the same host works on TCP port" in text
+        check_silence(lab.start_site(od_config), lab.start_desktop("user1", od_config))
+        first = found(r"transport=(\S+) works for browsers.* put one that works first", text)
+        check_cured(lab, lab.od_config("cured", {"transport": [first, "udp"]}))
+        path.set()
+        said(lab.network.desktop, "probe", od_config, status=0)
+
+
+def check_cured(lab: Lab, od_config: Path) -> None:
+    """Fail unless a new desktop is heard, and ``probe`` sees nothing that it depends on fail."""
+    assert "desktops" not in said(lab.network.desktop, "probe", od_config, status=1)
+    check_tone(lab.start_site(od_config), lab.start_desktop("user2", od_config))
 
 
 @pytest.mark.parametrize("newest", [False, True], ids=["installed", "newest"])
