@@ -10,10 +10,11 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from abcwebrtc.coturn import CoturnServer, SecretReader, parse_coturn
 from abcwebrtc.desktop import DESKTOP, DesktopSettings, parse_desktop
 from abcwebrtc.errors import ConfigError, KeyPath, Problem
-from abcwebrtc.findings import Findings, kind, suggestion
+from abcwebrtc.findings import Findings, kind, letters, suggestion
 from abcwebrtc.iceservers import parse_rtc_configuration, static_uris
 from abcwebrtc.odconfig import PathLike, load_od_config
 from abcwebrtc.plain import Frozen, Template, freeze
+from abcwebrtc.release import Release, find_release, warn_of_mpeg
 from abcwebrtc.sound import PATH as SOUND_PATH
 from abcwebrtc.sound import SoundSettings, parse_sound
 from abcwebrtc.uris import TURN_SCHEMES, IceURI
@@ -25,6 +26,15 @@ ENABLE, COTURN = "webrtc.enable", "webrtc.coturn"
 RTC_CONFIGURATION, RTC_CONSTRAINTS = "webrtc.rtc_configuration", "webrtc.rtc_constraints"
 USER_TOKEN = "jwt_token_user"  # noqa: S105, the name of an entry
 KEYS = (ENABLE, RTC_CONFIGURATION, COTURN, RTC_CONSTRAINTS, DESKTOP)
+_MEANT = {
+    **dict.fromkeys(("server", "servers", "turn", "turnserver", "turnservers", "turns"), COTURN),
+    **dict.fromkeys(("coturnserver", "coturnservers", "secret", "staticauthsecret"), COTURN),
+    **dict.fromkeys(("stun", "stunserver", "stunservers", "ice"), RTC_CONFIGURATION),
+    **dict.fromkeys(("iceserver", "iceservers", "rtc", "configuration"), RTC_CONFIGURATION),
+    **dict.fromkeys(("constraints", "audio", "microphone"), RTC_CONSTRAINTS),
+    **dict.fromkeys(("enabled", "on", "active"), ENABLE),
+}
+"""What others call an entry, by the letters behind ``webrtc``."""
 PUBLIC_KEY_FILE = "jwtuserpublickeyfile"
 _NO_SERVER = (
     "is True, but there is no STUN and no TURN server, so there is sound only where browsers "
@@ -42,6 +52,7 @@ class WebRTCConfig:
     and `rtc_constraints` are read-only; see `abcwebrtc.build_rtc_configuration` for
     an answer to send. `sound` is the ``sound`` entry of ``desktop.pod``, None where
     od.config has none.
+    `release` is that of abcdesktop, None where the file does not tell it.
     `user_token_key_file` is the file of the public key of pyos's user tokens.
     """
 
@@ -54,6 +65,7 @@ class WebRTCConfig:
     user_token_key_file: Optional[str] = None
     warnings: Tuple[Problem, ...] = ()
     notes: Tuple[Problem, ...] = ()
+    release: Optional[Release] = None
     template: Template = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -106,6 +118,8 @@ class WebRTCConfig:
         fields = _parse(findings, mapping, reader, moment)
         if not findings.errors:
             _check_together(findings, cls(**fields))
+        if fields["enable"]:
+            warn_of_mpeg(findings, mapping)
         if findings.errors:
             raise ConfigError(
                 *findings.errors, warnings=tuple(findings.warnings), notes=tuple(findings.notes)
@@ -142,21 +156,21 @@ def _parse(
         "rtc_constraints": _constraints(findings, mapping.get(RTC_CONSTRAINTS)),
         "desktop": parse_desktop(findings, mapping, now),
         "sound": parse_sound(findings, mapping),
+        "release": find_release(mapping),
         "user_token_key_file": _user_token_key_file(findings, mapping.get(USER_TOKEN)),
     }
 
 
 def _warn_unknown(findings: Findings, mapping: Mapping[str, Any]) -> None:
-    known = set(map(_letters, KEYS))
+    known = set(map(letters, KEYS))
     for key in mapping:
         if not isinstance(key, str) or key in KEYS:
             continue
-        if key.startswith("webrtc.") or _letters(key) in known:
-            findings.warn((key,), "no such entry; " + suggestion(key, KEYS))
-
-
-def _letters(key: str) -> str:
-    return "".join(filter(str.isalpha, key)).lower()
+        if key.startswith("webrtc.") or letters(key) in known:
+            word = letters(key)[len("webrtc") :]
+            right = _MEANT.get(word)
+            hint = f"did you mean '{right}'?" if right else suggestion(key, KEYS)
+            findings.warn((key,), f"no such entry; {hint}")
 
 
 def _bool(findings: Findings, path: KeyPath, value: Any) -> bool:
@@ -176,7 +190,15 @@ def _constraints(findings: Findings, value: Any) -> Frozen:
     for key in ("audio", "video"):
         if not isinstance(value.get(key, False), (bool, Mapping)):
             findings.error((*path, key), "must be True, False, or a dict of constraints")
+        _check_constraint_lists(findings, (*path, key), value.get(key))
     return freeze(findings, path, value)
+
+
+def _check_constraint_lists(findings: Findings, path: KeyPath, constraints: Any) -> None:
+    for key in ("advanced", "optional") if isinstance(constraints, Mapping) else ():
+        if not isinstance(constraints.get(key, []), (list, tuple)):
+            message = "must be a list of dicts, or left out; getUserMedia throws on anything else"
+            findings.error((*path, key), message)
 
 
 def _user_token_key_file(findings: Findings, value: Any) -> Optional[str]:

@@ -20,11 +20,22 @@ from abcwebrtc.secrets import (
     secrets_here,
     split_secrets,
 )
-from abcwebrtc.uris import NO_DTLS, TRANSPORTS, TURN_SCHEMES, IceURI, parse_server, why_unwise
+from abcwebrtc.unexpanded import is_unexpanded
+from abcwebrtc.uris import (
+    NO_DTLS,
+    TRANSPORTS,
+    TURN_SCHEMES,
+    IceURI,
+    parse_server,
+    why_refused,
+    why_unwise,
+)
 
 DEFAULT_TTL = 3600
 """Seconds, as in abcdesktop's documentation."""
 DAY = 86400
+_ROUND = 300
+"""Seconds that a ttl is a multiple of; one of whole days is none in milliseconds before day 125."""
 MIN_SECRET_BYTES = 16
 USERNAME_STYLES = ("timestamp", "userid", "pseudonym")
 
@@ -44,8 +55,29 @@ _PLACEHOLDER = re.compile(
     rb"change.?me|super.?secret|your.?(secret|coturn)|placeholder|example|^<.*>$", re.IGNORECASE
 )
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|(stuns?|turns?):(?![0-9]+(\?|$))", re.IGNORECASE)
+_SEVERAL = re.compile(r"\S[,;\s]+\S")
 _KNOWN_SCHEME = re.compile(r"(stuns?|turns?|https?|wss?)(:|://)", re.IGNORECASE)
 _QUOTED = re.compile(rb"([\s=].*|.*\s|'.*'|\".*\")", re.DOTALL)
+_ADDRESS = "write it into the url: 'url': 'host:port'"
+_NO_LOGIN = (
+    "abcwebrtc mints a login for each user; "
+    "write coturn's static-auth-secret as 'coturn_static_auth_secret'"
+)
+HINTS: Mapping[str, str] = {
+    **dict.fromkeys(("port", "host", "hostname", "server", "address", "ip", "domain"), _ADDRESS),
+    **dict.fromkeys(("user", "password", "credential", "credentials", "login"), _NO_LOGIN),
+    **dict.fromkeys(("realm", "externalip"), "coturn's own setting; write it in turnserver.conf"),
+    **dict.fromkeys(("secret", "staticauthsecret", "authsecret"), f"did you mean '{SECRET_KEY}'?"),
+    **dict.fromkeys(("expiry", "expires", "lifetime"), "did you mean 'ttl', in seconds?"),
+    **dict.fromkeys(("scheme", "tls", "secure"), "write 'protocol': 'turns' for TLS"),
+    "uris": "did you mean 'url'?",
+    "stun": "write it into webrtc.rtc_configuration",
+}
+"""What is written for a key that others have, by its letters."""
+_UNEXPANDED = (
+    "is a variable or a placeholder that nobody fills in: od.config is read as it is; write the "
+    "secret itself, or name its file or variable with _file or _env behind the key"
+)
 _TWICE = "is given twice; keep one of them"
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _BARE_PLACEHOLDERS = (b"secret", b"password", b"static-auth-secret", b"north")
@@ -145,14 +177,26 @@ def check_ttl(findings: Findings, path: KeyPath, ttl: Any, now: float) -> Option
     elif ttl < 1:
         findings.error(path, "must be 1 second or more, such as 3600")
     elif unix_seconds(now) + ttl > MAX_EXPIRY:
+        right = f"not in milliseconds: {ttl // 1000}" if is_milliseconds(ttl) else "such as 3600"
         findings.error(
             path,
             "leads past 2038-01-19, and coturn refuses a credential that expires later; "
-            "the ttl is in seconds, such as 3600",
+            f"the ttl is in seconds, {right}",
         )
     else:
+        if is_milliseconds(ttl):
+            message = f"looks like milliseconds, and it is in seconds: write {ttl // 1000}"
+            findings.warn(path, message)
         return ttl
     return None
+
+
+def is_milliseconds(ttl: int) -> bool:
+    """Say whether a ttl is plainly meant in milliseconds: round as such, and days as seconds.
+
+    ``3600000`` is an hour, or 41 days and 16 hours; nobody writes the latter.
+    """
+    return ttl > DAY and ttl % (1000 * _ROUND) == 0
 
 
 class _Parser:
@@ -175,7 +219,7 @@ class _Parser:
     def parse(self) -> Optional[CoturnServer]:
         """Return the server, or None when there are errors."""
         before = len(self._findings.errors)
-        self._findings.unknown_keys(self._path, self._server, KEYS)
+        self._findings.unknown_keys(self._path, self._server, KEYS, HINTS)
         uris = self._uris()
         ttl = self._ttl()
         username = self._choice("username", USERNAME_STYLES, "timestamp")
@@ -197,13 +241,14 @@ class _Parser:
         value = self._server.get(key, default)
         if value in choices:
             return str(value)
-        self._error(key, "must be " + " or ".join(map(repr, choices)))
+        what = ", the way in which usernames are made" if key == "username" else ""
+        self._error(key, "must be " + " or ".join(map(repr, choices)) + what)
         return default
 
     def _ttl(self) -> Optional[int]:
         path = (*self._path, "ttl")
         ttl = check_ttl(self._findings, path, self._server.get("ttl", DEFAULT_TTL), self._now)
-        if ttl and ttl > DAY:
+        if ttl and ttl > DAY and not is_milliseconds(ttl):
             self._warn("ttl", f"is {ttl} seconds, more than a day: a leaked credential lasts long")
         return ttl
 
@@ -231,7 +276,7 @@ class _Parser:
         if not isinstance(text, str):
             self._findings.error(path, f"must be text such as 'host:3478', not {kind(text)}")
             return None
-        scheme = _SCHEME.match(text)
+        scheme = None if _SEVERAL.search(text) else _SCHEME.match(text)
         if scheme:
             # What stands before the slashes may be anything, a secret too.
             known = _KNOWN_SCHEME.fullmatch(scheme.group())
@@ -240,6 +285,8 @@ class _Parser:
             self._findings.error(path, message)
             return None
         uri: Optional[IceURI] = self._findings.attempt(path, lambda: parse_server(protocol, text))
+        for message in why_refused(uri) if uri else ():
+            self._findings.error(path, message)
         for message in why_unwise(uri) if uri else ():
             self._findings.warn(path, message)
         return uri
@@ -314,7 +361,9 @@ class _Parser:
 
     def _judge(self, path: KeyPath, value: bytes) -> None:
         warn = self._findings.warn
-        if _PLACEHOLDER.search(value) or value.lower() in _BARE_PLACEHOLDERS:
+        if is_unexpanded(value.decode("utf-8", "replace")):
+            warn(path, _UNEXPANDED)
+        elif _PLACEHOLDER.search(value) or value.lower() in _BARE_PLACEHOLDERS:
             warn(path, "is a placeholder that anybody can guess; make a random one")
         elif len(value) < MIN_SECRET_BYTES:
             warn(path, f"is shorter than {MIN_SECRET_BYTES} characters; make a random one")

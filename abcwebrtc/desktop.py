@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional
 
 from abcwebrtc.coturn import DAY, check_ttl
 from abcwebrtc.errors import KeyPath
 from abcwebrtc.findings import Findings, kind
+from abcwebrtc.hosts import is_this_machine
 from abcwebrtc.uris import IceURI, parse_server
 
 DESKTOP, ENVLOCAL = "webrtc.desktop", "desktop.envlocal"
 KEYS = ("turn", "ttl", "stun_server")
 STUN_SERVER, TURN_SERVER = "STUN_SERVER", "TURN_SERVER"
 _GSTREAMER = "stun://"
+_GSTREAMER_TURN = re.compile(
+    r"turns?://((?P<user>[^@/\s]*?)(:(?P<password>[^@\s]*))?@)?[^@/?\s]+(\?\S*)?", re.DOTALL
+)
+_TEMPLATE = re.compile(r"\{\{.*\}\}", re.DOTALL)
+"""What pyos renders in the values of ``desktop.envlocal``."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,9 @@ def parse_desktop(findings: Findings, mapping: Mapping[str, Any], now: float) ->
         message = "is less than a day; a desktop that lives longer can't reconnect by TURN"
         findings.warn((DESKTOP, "ttl"), message)
     stun = _stun_server(findings, (DESKTOP, "stun_server"), settings.get("stun_server"))
-    local = _dict_or_none(findings, ENVLOCAL, mapping.get(ENVLOCAL)).get(STUN_SERVER)
-    stun = _stun_server(findings, (ENVLOCAL, STUN_SERVER), local) or stun
+    local = _environment(findings, mapping.get(ENVLOCAL))
+    _check_turn_server(findings, local.get(TURN_SERVER))
+    stun = _local_stun_server(findings, local.get(STUN_SERVER)) or stun
     return DesktopSettings(turn is True, ttl, stun)
 
 
@@ -73,7 +81,47 @@ def _stun_server(findings: Findings, path: KeyPath, value: Any) -> Optional[str]
         return None
     address = value[len(_GSTREAMER) :]
     uri: Optional[IceURI] = findings.attempt(path, lambda: parse_server("stun", address))
+    if uri and is_this_machine(uri.host):
+        findings.warn(path, "names the desktop itself, where no STUN server is")
     return gstreamer_stun(uri) if uri else None
+
+
+def _environment(findings: Findings, value: Any) -> Mapping[Any, Any]:
+    """Return ``desktop.envlocal``, which is pyos's own."""
+    if value is None or isinstance(value, Mapping):
+        return value or {}
+    findings.warn((ENVLOCAL,), f"must be a dict, not {kind(value)}: pyos makes no variables of it")
+    return {}
+
+
+def _local_stun_server(findings: Findings, value: Any) -> Optional[str]:
+    path = (ENVLOCAL, STUN_SERVER)
+    if isinstance(value, str) and _TEMPLATE.search(value):
+        findings.note(path, "is a template, which pyos fills in for each desktop; left unchecked")
+        return None
+    return _stun_server(findings, path, value)
+
+
+def _check_turn_server(findings: Findings, value: Any) -> None:
+    """Warn of a TURN_SERVER that each container of each desktop gets, and never quote it."""
+    if value is None:
+        return
+    path = (ENVLOCAL, TURN_SERVER)
+    better = "take it out, and write webrtc.coturn and webrtc.desktop: { 'turn': True }"
+    match = _GSTREAMER_TURN.fullmatch(value) if isinstance(value, str) else None
+    if value == "":
+        findings.warn(path, f"is empty, which breaks webrtcbin's pipeline; {better}")
+    elif match is None:
+        right = "turn://user:password@host:port"
+        findings.warn(path, f"is not in GStreamer's form, {right}, so it does nothing; {better}")
+    elif match.group("password"):
+        message = (
+            "has a password that never expires, which every container of every desktop gets and "
+            f"its user can read; {better}, for a login that ends"
+        )
+        findings.warn(path, message)
+    else:
+        findings.warn(path, f"has no user and password, so it gives no relay; {better}")
 
 
 def _wrong_form(value: Any) -> str:

@@ -47,11 +47,22 @@ class Findings:
                 self.error(path, problem.message)
         return None
 
-    def unknown_keys(self, path: KeyPath, given: Iterable[Any], known: Tuple[str, ...]) -> None:
-        """Note each key that is not known as an error, with the nearest known one."""
+    def unknown_keys(
+        self,
+        path: KeyPath,
+        given: Iterable[Any],
+        known: Tuple[str, ...],
+        hints: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Note each key that is not known as an error, with its hint or the nearest known one.
+
+        `hints` are by the letters of a key in lower case.
+        """
         for key in given:
             if key not in known:
-                self.error((*path, _shown(key)), "no such key; " + suggestion(key, known))
+                hint = hints.get(letters(key)) if isinstance(key, str) else None
+                message = "no such key; " + (hint or suggestion(key, known))
+                self.error((*path, _shown(key)), message)
 
     def misspelt_keys(self, path: KeyPath, given: Iterable[Any], known: Tuple[str, ...]) -> None:
         """Warn of each key that looks like a known one misspelt; others are somebody else's."""
@@ -85,12 +96,13 @@ def misspelling(key: Any, known: Tuple[str, ...]) -> Optional[str]:
         return None
     import difflib
 
-    letters = {_letters(name): name for name in known}
-    near = difflib.get_close_matches(_letters(key), letters, 1, _NEAR)
-    return letters[near[0]] if near else None
+    names = {letters(name): name for name in known}
+    near = difflib.get_close_matches(letters(key), names, 1, _NEAR)
+    return names[near[0]] if near else None
 
 
-def _letters(key: str) -> str:
+def letters(key: str) -> str:
+    """Return the letters and digits of a key in lower case."""
     return "".join(filter(str.isalnum, key)).lower()
 
 

@@ -7,9 +7,16 @@ from typing import Any, Dict, List, Mapping, Optional
 from abcwebrtc.errors import KeyPath
 from abcwebrtc.findings import Findings, kind
 from abcwebrtc.plain import freeze
-from abcwebrtc.uris import STUN_SCHEMES, TURN_SCHEMES, IceURI, parse_ice_uri, why_unwise
+from abcwebrtc.rtcmembers import check_members
+from abcwebrtc.unexpanded import is_unexpanded
+from abcwebrtc.uris import TURN_SCHEMES, IceURI, parse_ice_uri, why_refused, why_unwise
 
-POLICIES = ("all", "relay")
+MAX_USERNAME_BYTES = 509
+"""Measured: Chromium and Firefox throw on more, and Chromium gathers nothing with just as many."""
+UNEXPANDED = (
+    "is a variable or a placeholder that nobody fills in: od.config is read as it is; "
+    "write the value itself"
+)
 
 
 def parse_rtc_configuration(findings: Findings, value: Any, path: KeyPath) -> Mapping[str, Any]:
@@ -29,19 +36,18 @@ def parse_rtc_configuration(findings: Findings, value: Any, path: KeyPath) -> Ma
         for index, server in enumerate(servers):
             _check_server(findings, (*path, "iceServers", index), server)
     else:
-        findings.error((*path, "iceServers"), f"must be a list of dicts, not {kind(servers)}")
-    policy = frozen.get("iceTransportPolicy", "all")
-    if policy not in POLICIES:
-        findings.error((*path, "iceTransportPolicy"), "must be 'all' or 'relay'")
+        message = f"must be a list of dicts, not {kind(servers)}; browsers throw on anything else"
+        findings.error((*path, "iceServers"), message)
+    check_members(findings, path, frozen)
     return frozen  # type: ignore[no-any-return]
 
 
 def static_uris(configuration: Mapping[str, Any]) -> List[IceURI]:
     """Return the URIs of a parsed static rtc_configuration, in their order."""
     return [
-        parse_ice_uri(_without_stun_query(text))
+        parse_ice_uri(text.strip())
         for server in configuration["iceServers"]
-        for text in _texts(server["urls"])
+        for text in _texts(server["urls"] if "urls" in server else server["url"])
     ]
 
 
@@ -64,56 +70,86 @@ def _check_server(findings: Findings, path: KeyPath, server: Any) -> None:
     if not isinstance(server, Mapping):
         findings.error(path, f"must be a dict with 'urls', not {_kind(server)}")
         return
-    urls = server.get("urls")
-    if "urls" not in server:
-        hint = "; 'url' is the old name, write 'urls'" if "url" in server else ""
-        findings.error(path, f"has no 'urls'{hint}")
-    elif not urls or not isinstance(urls, (str, tuple)):
-        findings.error((*path, "urls"), "must be a URI such as 'stun:host:3478', or a list of URIs")
-    else:
-        here = (*path, "urls")
-        many = isinstance(urls, tuple)
-        schemes = [
-            _check_url(findings, (*here, index) if many else here, text)
-            for index, text in enumerate(_texts(urls))
-        ]
-        if any(scheme in TURN_SCHEMES for scheme in schemes):
-            _check_login(findings, path, server)
+    schemes = _check_urls(findings, path, server)
+    if server.get("credentialType", "password") != "password":
+        message = "must be 'password', or left out; Firefox throws on anything else"
+        findings.error((*path, "credentialType"), message)
+    if any(scheme in TURN_SCHEMES for scheme in schemes):
+        _check_login(findings, path, server)
+
+
+def _check_urls(findings: Findings, path: KeyPath, server: Mapping[str, Any]) -> List[Any]:
+    """Check the urls of a server, and return their schemes."""
+    key = "urls" if "urls" in server or "url" not in server else "url"
+    here, urls = (*path, key), server.get(key)
+    if key not in server:
+        findings.error(path, "has no 'urls', on which browsers throw")
+        return []
+    if key == "url":
+        findings.warn(here, "is the old name of 'urls', which browsers may give up; write 'urls'")
+    if not urls or not isinstance(urls, (str, tuple)):
+        message = "must be a URI such as 'stun:host:3478', or a list of URIs; browsers throw"
+        findings.error(here, message)
+        return []
+    many = isinstance(urls, tuple)
+    return [
+        _check_url(findings, (*here, index) if many else here, text)
+        for index, text in enumerate(_texts(urls))
+    ]
 
 
 def _check_url(findings: Findings, path: KeyPath, text: Any) -> Optional[str]:
     if not isinstance(text, str):
         findings.error(path, f"must be text such as 'stun:host:3478', not {_kind(text)}")
         return None
-    uri: Optional[IceURI] = findings.attempt(path, lambda: parse_ice_uri(_without_stun_query(text)))
+    if text != text.strip():
+        findings.warn(path, "has a blank at an end, which browsers pass over; take it out")
+    uri: Optional[IceURI] = findings.attempt(path, lambda: parse_ice_uri(text.strip()))
     if uri is None:
         return None
-    if uri.scheme == "stuns":
-        findings.warn(path, "is a stuns URI, on which some browsers throw; use stun")
-    if uri.scheme in STUN_SCHEMES and "?" in text:
-        findings.warn(path, "has a '?' after a stun URI, on which browsers throw; leave it out")
+    for message in why_refused(uri):
+        findings.error(path, message)
     for message in why_unwise(uri):
         findings.warn(path, message)
     return uri.scheme
 
 
-def _without_stun_query(text: str) -> str:
-    """Drop what follows ``?`` in a stun URI: unwise, but passed on as it is."""
-    scheme = text.partition(":")[0].lower()
-    return text.partition("?")[0] if scheme in STUN_SCHEMES else text
-
-
 def _check_login(findings: Findings, path: KeyPath, server: Mapping[str, Any]) -> None:
     for key in ("username", "credential"):
-        if not isinstance(server.get(key), str) or not server[key]:
-            message = (
-                f"has a turn URI without '{key}', on which browsers throw; "
-                "write your coturn server into webrtc.coturn, and leave it out here"
-            )
-            findings.error(path, message)
+        message = _wrong_login(key, server)
+        if message:
+            findings.error(path if key not in server else (*path, key), message)
             return
+    for key in ("username", "credential"):
+        _warn_of_login(findings, (*path, key), server[key])
     findings.warn(
         path,
         "has a TURN password that never expires, and that every user gets; "
         "write the server into webrtc.coturn with its static-auth-secret",
     )
+
+
+def _wrong_login(key: str, server: Mapping[str, Any]) -> str:
+    """Return what is wrong with the username or the credential of a TURN server, or nothing."""
+    value = server.get(key)
+    right = "write your coturn server into webrtc.coturn, and leave it out here"
+    if key not in server:
+        return f"has a turn URI without '{key}', on which browsers throw; {right}"
+    if value == "":
+        return f"is empty, on which browsers throw; {right}"
+    if value is None or isinstance(value, (tuple, Mapping)):
+        return f"is {_kind(value)}, of which browsers make a text that no server has; {right}"
+    if key == "username" and len(str(value).encode("utf-8", "replace")) > MAX_USERNAME_BYTES:
+        return f"is longer than {MAX_USERNAME_BYTES} bytes, on which browsers throw; shorten it"
+    return ""
+
+
+def _warn_of_login(findings: Findings, path: KeyPath, value: Any) -> None:
+    if not isinstance(value, str):
+        made = f"is {kind(value)}, of which browsers make a text; write it in quotes"
+        findings.warn(path, made)
+    elif is_unexpanded(value):
+        findings.warn(path, UNEXPANDED)
+    elif path[-1] == "username" and len(value.encode("utf-8", "replace")) == MAX_USERNAME_BYTES:
+        message = f"has {MAX_USERNAME_BYTES} bytes, with which Chromium gathers nothing; shorten it"
+        findings.warn(path, message)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import List, Optional, Tuple
 
 from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.hosts import why_unreachable
+from abcwebrtc.unexpanded import has_unexpanded
 
 STUN_SCHEMES = ("stun", "stuns")
 TURN_SCHEMES = ("turn", "turns")
@@ -62,10 +64,23 @@ class IceURI:
         return f"{self.scheme}:{self.host}{port}{query}"
 
 
+def why_refused(uri: IceURI) -> List[str]:
+    """Return why a browser throws on a URI that is valid, in the words of errors."""
+    found = []
+    if uri.scheme == "stuns":
+        found.append("is a stuns URI, on which Firefox throws; write stun")
+    if uri.port in _FIREFOX_BLOCKS:
+        port = "uses a port that Firefox blocks, and then it throws for the whole rtc_configuration"
+        found.append(f"{port}; the usual one is {uri.default_port}")
+    return found
+
+
 def why_unwise(uri: IceURI) -> List[str]:
     """Return what browsers do not do with a URI that is valid, in the words of warnings."""
     port = _why_port_is_unwise(uri)
     found = [f"uses {port}; the usual one is {uri.default_port}"] if port else []
+    unreachable = why_unreachable(uri.host)
+    found += [unreachable] if unreachable else []
     if uri.scheme == "turns" and uri.transport == "udp":
         found.append(NO_DTLS)
     if uri.scheme == "turns" and uri.is_address:
@@ -77,7 +92,7 @@ def why_unwise(uri: IceURI) -> List[str]:
 
 def _why_port_is_unwise(uri: IceURI) -> str:
     if uri.port in _FIREFOX_BLOCKS:
-        return "a port that Firefox blocks, and then it throws for the whole rtc_configuration"
+        return ""
     if uri.port == 53:
         return "port 53, at which Chromium reaches no server"
     is_low = uri.port is not None and uri.port < 1024
@@ -110,6 +125,12 @@ def parse_server(scheme: str, text: str) -> IceURI:
 
     Raises `ConfigError` that says what is wrong and what to write instead.
     """
+    if has_unexpanded(text):
+        raise _error(
+            "has a variable or a placeholder in it that nobody fills in: od.config is read as it "
+            "is; write host:port itself, as in 'turn.domain.local:3478'"
+        )
+    _refuse_many(text)
     address, mark, query = text.partition("?")
     transport = None
     if mark:
@@ -118,13 +139,24 @@ def parse_server(scheme: str, text: str) -> IceURI:
     return IceURI(scheme, _check_host(host), port, transport)
 
 
+def _refuse_many(text: str) -> None:
+    """Raise `ConfigError` where several servers stand in one text."""
+    if len(re.split(r"[,;\s]+", text.strip())) > 1:
+        raise _error(
+            "has a comma or a blank in it; several urls are a list of texts: [ '...', '...' ]"
+        )
+
+
 def _error(message: str) -> ConfigError:
     return ConfigError(Problem(message))
 
 
 def _parse_query(scheme: str, query: str) -> str:
     if scheme in STUN_SCHEMES:
-        raise _error("has a '?', which a stun or stuns URI can't have (RFC 7064); leave it out")
+        raise _error(
+            "has a '?', which a stun or stuns URI can't have (RFC 7064), and on which browsers "
+            "throw; leave '?transport=' out"
+        )
     match = _QUERY.fullmatch(query)
     if match is None:
         raise _error("has something else after '?' than transport=udp or transport=tcp")

@@ -30,9 +30,11 @@ def test_a_clean_file_is_exit_0_and_its_summary_shows_what_browsers_get(
     assert result.status == 0
     assert result.err == ""
     assert result.out == (
-        "  sound  on\n"
-        "  stun   stun:stun.example.org:3478\n"
-        "  turn   turn:turn.example.org:3478  (ttl 600 s, username userid)\n"
+        "  release  unknown; WebRTC sound exists in abcdesktop 3.2 and 3.3\n"
+        "  sound    on\n"
+        "  stun     stun:stun.example.org:3478\n"
+        "  turn     turn:turn.example.org:3478  (ttl 600 s, username userid)\n"
+        "  desktop  STUN_SERVER stun://stun.example.org:3478\n"
         "found nothing wrong\n"
     )
 
@@ -41,7 +43,8 @@ def test_the_summary_says_when_sound_is_off(tmp_path: Path, run: Any) -> None:
     changes = {"webrtc__enable": False, "webrtc__coturn": ..., "webrtc__rtc_configuration": ...}
     result = run("check", write_od_config(tmp_path, **changes))
     assert result.status == 0
-    assert result.out == "  sound  off: webrtc.enable is False\nfound nothing wrong\n"
+    assert "  sound    off: webrtc.enable is False\n" in result.out
+    assert result.out.endswith("found nothing wrong\n")
 
 
 def test_errors_are_exit_1_each_with_its_line(tmp_path: Path, run: Any) -> None:
@@ -64,7 +67,7 @@ def test_warnings_are_exit_0_and_shown_with_the_summary(tmp_path: Path, run: Any
     assert result.status == 0
     assert first.startswith(f"{od_config}:6: warning: webrtc.enabled: no such entry")
     assert last == "1 warning"
-    assert "  sound  on\n" in result.out
+    assert "  sound    on\n" in result.out
 
 
 def test_errors_come_before_warnings(tmp_path: Path, run: Any) -> None:
@@ -105,7 +108,7 @@ def test_json_has_every_finding_in_one_shape(tmp_path: Path, run: Any) -> None:
     od_config = str(write_od_config(tmp_path, webrtc__enable=1, webrtc__enabled=True))
     result = run("check", "--json", od_config)
     report = json.loads(result.out)
-    assert list(report) == ["file", "ok", "errors", "warnings", "notes"]
+    assert list(report) == [*("file", "ok", "errors", "warnings", "notes", "release", "desktop")]
     assert report["file"] == od_config
     assert report["ok"] is False
     (error,), (warning,) = report["errors"], report["warnings"]
@@ -122,8 +125,43 @@ def test_json_of_a_clean_file(tmp_path: Path, run: Any) -> None:
     od_config = str(write_od_config(tmp_path))
     result = run("check", od_config, "--json")
     assert result.status == 0
-    expected = {"file": od_config, "ok": True, "errors": [], "warnings": [], "notes": []}
-    assert json.loads(result.out) == expected
+    assert json.loads(result.out) == {
+        "file": od_config,
+        "ok": True,
+        "errors": [],
+        "warnings": [],
+        "notes": [],
+        "release": None,
+        "desktop": {"stun_server": "stun://stun.example.org:3478", "turn_server": None},
+    }
+
+
+SOUND = {"image": "a.b/oc.pulseaudio:3.3", "enable": True, "acl": {"permit": ["all"]}}
+
+
+def test_the_summary_says_which_release_it_is(tmp_path: Path, run: Any) -> None:
+    od_config = write_od_config(tmp_path, desktop__pod={"sound": SOUND})
+    assert "  release  3.3, by the image oc.pulseaudio:3.3\n" in run("check", od_config).out
+    assert json.loads(run("check", "--json", od_config).out)["release"] == "3.3"
+
+
+def test_the_summary_says_which_server_desktops_depend_on(tmp_path: Path, run: Any) -> None:
+    coturn = [{**COTURN, "protocol": "turns"}, {**COTURN, "url": ["first", "second"]}]
+    od_config = write_od_config(tmp_path, webrtc__coturn=coturn, webrtc__desktop={"turn": True})
+    shown = "  desktop  TURN_SERVER turn:first  (of 3 urls the only one for desktops)\n"
+    assert shown in run("check", od_config).out
+    report = json.loads(run("check", "--json", od_config).out)
+    assert report["desktop"]["turn_server"] == "turn:first"
+
+
+@pytest.mark.parametrize("enable", [True, False])
+def test_where_there_is_one_url_desktops_have_no_other(
+    tmp_path: Path, run: Any, enable: bool
+) -> None:
+    changes = {"webrtc__desktop": {"turn": True}, "webrtc__enable": enable}
+    out = run("check", write_od_config(tmp_path, **changes)).out
+    assert ("  desktop  TURN_SERVER turn:turn.example.org:3478\n" in out) is enable
+    assert ("TURN_SERVER" in out) is enable
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ def test_enable_must_be_a_real_bool(value, words):
         {"audio": True},
         {"video": False, "audio": {"echoCancellation": True, "x": [1]}},
         {"audio": True, "peerIdentity": "x"},
+        {"audio": {"advanced": [{"echoCancellation": True}], "optional": []}},
     ],
 )
 def test_constraints_pass_through(value):
@@ -58,6 +59,9 @@ BAD_ENTRIES = [
     ("webrtc.rtc_constraints", {"audio": None}, ".audio: must be True, False, or a dict"),
     ("webrtc.rtc_constraints", {"audio": {"x": b""}}, ".audio.x: is bytes, which can't be sent"),
     ("webrtc.rtc_constraints", {1: True}, ": has a whole number as a key"),
+    ("webrtc.rtc_constraints", {"audio": {"advanced": 5}}, ".audio.advanced: must be a list of"),
+    ("webrtc.rtc_constraints", {"audio": {"advanced": None}}, ".audio.advanced: must be a list"),
+    ("webrtc.rtc_constraints", {"video": {"optional": {}}}, ".video.optional: must be a list of"),
     ("webrtc.desktop", True, ": must be a dict, not a bool"),
     ("webrtc.desktop", [], ": must be a dict, not a list"),
     ("webrtc.desktop", {"trun": True}, ".trun: no such key; did you mean 'turn'?"),
@@ -105,6 +109,74 @@ def test_the_desktop_gets_what_its_entry_says(value, settings):
     assert load({"webrtc.coturn": COTURN, "webrtc.desktop": value}).desktop == settings
 
 
+MEANT = {
+    "webrtc.coturn": "server servers turn turn_server turnServers secret static_auth_secret",
+    "webrtc.rtc_configuration": "stun ice iceServers ice_servers rtc configuration",
+    "webrtc.rtc_constraints": "constraints audio rtc_constraint",
+    "webrtc.enable": "enabled on active enabel",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "right"), [(name, right) for right, names in MEANT.items() for name in names.split()]
+)
+def test_an_entry_by_another_name_is_a_warning_that_says_the_right_one(name, right):
+    assert warnings_of({f"webrtc.{name}": 1}) == [
+        f"webrtc.{name}: no such entry; did you mean '{right}'?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("turn://desk:Wq7hardly@turn.example.org:3478", "has a password that never expires"),
+        ("turns://d:Wq7hardly@[2001:db8::1]:5349?transport=tcp", "has a password that never"),
+        ("turn://a%3Ab:Wq7hardly%2F@turn.example.org", "has a password that never expires"),
+        ("turn://a:Wq7:hardly@turn.example.org", "has a password that never expires"),
+        ("turn://turn.example.org:3478", "has no user and password, so it gives no relay"),
+        ("turn://Wq7hardly@turn.example.org", "has no user and password, so it gives no relay"),
+        ("turn://desk:@turn.example.org", "has no user and password, so it gives no relay"),
+        ("turn:turn.example.org:3478", "is not in GStreamer's form, turn://user:password@host:po"),
+        ("turn:desk:Wq7hardly@turn.example.org", "is not in GStreamer's form"),
+        ("Wq7hardly", "is not in GStreamer's form"),
+        ("turn://a:Wq7 hardly@turn.example.org", "is not in GStreamer's form"),
+        (7, "is not in GStreamer's form"),
+        (["turn://a:Wq7hardly@b"], "is not in GStreamer's form"),
+        ("", "is empty, which breaks webrtcbin's pipeline"),
+    ],
+)
+def test_a_turn_server_for_every_container_is_a_warning_that_does_not_show_it(value, words):
+    (warning,) = warnings_of({"desktop.envlocal": {"TURN_SERVER": value}})
+    assert warning.startswith(f"desktop.envlocal.TURN_SERVER: {words}")
+    assert "take it out, and write webrtc.coturn and webrtc.desktop: { 'turn': True }" in warning
+    assert "Wq7" not in warning
+
+
+def test_no_turn_server_is_no_warning():
+    assert warnings_of({"desktop.envlocal": {"TURN_SERVER": None, "LANG": "C"}}) == []
+
+
+@pytest.mark.parametrize("value", ["stun://{{ host }}:3478", "{{ stun }}"])
+def test_a_template_of_pyos_is_left_unchecked(value):
+    config = load({"desktop.envlocal": {"STUN_SERVER": value}})
+    (note,) = config.notes
+    assert note.path == "desktop.envlocal.STUN_SERVER"
+    assert config.desktop.stun_server is None
+    assert config.warnings == ()
+
+
+@pytest.mark.parametrize("value", ["x", [], 5, True])
+def test_variables_that_pyos_passes_over_are_a_warning(value):
+    (warning,) = warnings_of({"desktop.envlocal": value})
+    assert warning.startswith("desktop.envlocal: must be a dict, not ")
+
+
+def test_a_ttl_of_desktops_in_milliseconds_is_said():
+    (warning,) = warnings_of({"webrtc.desktop": {"ttl": 86400000}})
+    assert warning.startswith("webrtc.desktop.ttl: looks like milliseconds, and it is in seconds")
+    assert warning.endswith("write 86400")
+
+
 # Several problems.
 
 
@@ -113,7 +185,7 @@ def test_the_problems_of_all_entries_are_reported_together_with_the_warnings():
         "webrtc.enable": "True",
         "webrtc.enabled": True,
         "webrtc.coturn": [{**COTURN, "ttl": 0}, {**COTURN, "protocol": "http"}],
-        "webrtc.rtc_configuration": {"iceServers": [{"urls": "stuns:a"}, {}]},
+        "webrtc.rtc_configuration": {"iceServers": [{"urls": "stun:a:53"}, {}]},
         "webrtc.rtc_constraints": 7,
         "webrtc.desktop": {"turn": "yes", "ttl": -1},
         "jwt_token_user": [],

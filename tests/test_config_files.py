@@ -130,7 +130,7 @@ def test_a_warning_in_a_file_has_file_line_and_key_path(write):
           }
         webrtc.rtc_configuration: {
           'iceServers': [
-            {'urls': 'stuns:a'}]}
+            {'urls': 'stun:a:53'}]}
         """
     )
     config = WebRTCConfig.from_file(file, {}, NOW)

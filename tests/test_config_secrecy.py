@@ -114,7 +114,7 @@ def test_no_error_and_no_traceback_shows_a_secret(coturn):
     mapping = {
         "webrtc.coturn": {"url": "a", **coturn},
         "webrtc.rtc_configuration": {
-            "iceServers": [{"urls": "turn:a", "username": 7, "credential": MARK}]
+            "iceServers": [{"urls": "turn:a", "username": None, "credential": MARK}]
         },
     }
     with pytest.raises(ConfigError) as caught:

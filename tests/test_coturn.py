@@ -89,6 +89,20 @@ def test_an_empty_dict_in_a_list_is_a_server_without_all_that_it_needs():
         ("transports", "did you mean 'transport'?"),
         ("usename", "did you mean 'username'?"),
         ("protocoll", "did you mean 'protocol'?"),
+        ("port", "write it into the url: 'url': 'host:port'"),
+        ("host", "write it into the url: 'url': 'host:port'"),
+        ("Host-Name", "write it into the url: 'url': 'host:port'"),
+        ("realm", "coturn's own setting; write it in turnserver.conf"),
+        ("external-ip", "coturn's own setting; write it in turnserver.conf"),
+        ("password", "abcwebrtc mints a login for each user; write coturn's static-auth-secret"),
+        ("credential", "abcwebrtc mints a login for each user"),
+        ("user", "abcwebrtc mints a login for each user"),
+        ("secret", "did you mean 'coturn_static_auth_secret'?"),
+        ("static-auth-secret", "did you mean 'coturn_static_auth_secret'?"),
+        ("expiry", "did you mean 'ttl', in seconds?"),
+        ("tls", "write 'protocol': 'turns' for TLS"),
+        ("uris", "did you mean 'url'?"),
+        ("stun", "write it into webrtc.rtc_configuration"),
         ("zzz", "the keys are coturn_static_auth_secret, "),
     ],
 )
@@ -144,6 +158,27 @@ def test_a_ttl_up_to_a_day_is_kept(ttl):
     servers, errors, warnings = parse_one({"ttl": ttl})
     assert errors == warnings == []
     assert servers[0].ttl == ttl
+
+
+@pytest.mark.parametrize("ttl", [300000, 600000, 900000, 3600000, 7200000, 86400000, 28800000])
+def test_a_ttl_that_is_plainly_milliseconds_is_said(ttl):
+    servers, errors, warnings = parse_one({"ttl": ttl})
+    assert errors == []
+    assert warnings == [
+        f"coturn.ttl: looks like milliseconds, and it is in seconds: write {ttl // 1000}"
+    ]
+    assert servers[0].ttl == ttl
+
+
+def test_milliseconds_past_2038_are_said():
+    (error,) = parse_one({"ttl": 3600 * 10**6})[1]
+    assert error.endswith("the ttl is in seconds, not in milliseconds: 3600000")
+
+
+@pytest.mark.parametrize("days", [2, 3, 5, 7, 10, 14, 28, 30, 31, 60, 90, 100, 365])
+def test_days_in_seconds_are_no_milliseconds(days):
+    (warning,) = parse_one({"ttl": days * DAY})[2]
+    assert "more than a day" in warning
 
 
 @pytest.mark.parametrize("ttl", [86401, 10**6])

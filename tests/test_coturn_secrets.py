@@ -177,13 +177,23 @@ def test_two_files_have_two_readers(folder):
 PLACEHOLDER = "is a placeholder that anybody can guess; make a random one"
 SHORT = "is shorter than 16 characters; make a random one"
 TRIMMED = "begins or ends with what turnserver.conf drops unless it is quoted"
+UNEXPANDED = (
+    "is a variable or a placeholder that nobody fills in: od.config is read as it is; write the "
+    "secret itself, or name its file or variable with _file or _env behind the key"
+)
 UNWISE = [
     ("CHANGEME", [PLACEHOLDER]),
     ("change-me", [PLACEHOLDER]),
     ("please_change_me_before_use", [PLACEHOLDER]),
     ("your-secret-goes-here", [PLACEHOLDER]),
     ("mysupersecretsecret", [PLACEHOLDER]),
-    ("<static-auth-secret>", [PLACEHOLDER]),
+    ("<static-auth-secret>", [UNEXPANDED]),
+    ("$TURN_SECRET", [UNEXPANDED]),
+    ("${TURN_SECRET:-none}", [UNEXPANDED]),
+    ("$(cat /run/secret)", [UNEXPANDED]),
+    ("{{ .Values.turn.secret }}", [UNEXPANDED]),
+    ("%TURN_SECRET%", [UNEXPANDED]),
+    ("a-long-$ecret-of-{}-and-<>-and-$HOME", []),
     ("placeholder-placeholder", [PLACEHOLDER]),
     ("the-static-auth-secret-of-your-coturn", [PLACEHOLDER]),
     ("an-example-of-a-secret", [PLACEHOLDER]),

@@ -131,6 +131,27 @@ def test_a_transport_expands_each_url_that_names_none(transport, url, urls):
     assert found == tuple(f"turn:{item}" for item in urls)
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("a:3478,b:3478", "has a comma or a blank in it; several urls are a list of texts"),
+        ("a:3478, b:3478", "has a comma or a blank in it"),
+        ("turn:a:3478,turn:b:3478", "has a comma or a blank in it"),
+        ("turn:a:3478?transport=udp, turn:b", "has a comma or a blank in it"),
+        ("a b", "has a comma or a blank in it"),
+        ("a;b", "has a comma or a blank in it"),
+        ("$TURN_HOST:3478", "has a variable or a placeholder in it that nobody fills in"),
+        ("${TURN_HOST}", "has a variable or a placeholder in it"),
+        ("{{ .Values.turn.host }}:3478", "has a variable or a placeholder in it"),
+        ("<turn.your-domain>:3478", "has a variable or a placeholder in it"),
+        ("turn.example.org:%PORT%", "has a variable or a placeholder in it"),
+    ],
+)
+def test_what_is_no_one_url_has_a_sentence_that_fits(url, words):
+    (error,) = parse_one({"url": url})[1]
+    assert error.startswith(f"coturn.url: {words}")
+
+
 @pytest.mark.parametrize("transport", ["tls", "UDP", "", "udptcp", [], ["udp", "tls"], [["udp"]]])
 def test_another_transport_is_an_error(transport):
     _, errors, _ = parse_one({"transport": transport})
@@ -176,13 +197,20 @@ LOW = "uses a port under 1024, where Chromium takes TURN at 80 and 443 only, and
     ("port", "message"),
     [
         *((53, IN_CHROMIUM), (54, LOW), (81, LOW), (442, LOW), (700, LOW), (1023, LOW)),
-        *((1, IN_FIREFOX), (636, IN_FIREFOX), (990, IN_FIREFOX), (5061, IN_FIREFOX)),
     ],
 )
 def test_a_port_that_a_browser_does_not_use_is_a_warning(protocol, usual, port, message):
     servers, errors, warnings = parse_one({"url": ["b", f"a:{port}"], "protocol": protocol})
     assert (len(servers), errors) == (1, [])
     assert warnings == [f"coturn.url[1]: {message}; the usual one is {usual}"]
+
+
+@pytest.mark.parametrize(("protocol", "usual"), [("turn", 3478), ("turns", 5349)])
+@pytest.mark.parametrize("port", [1, 636, 990, 5061, 10080])
+def test_a_port_on_which_a_browser_throws_is_an_error(protocol, usual, port):
+    servers, errors, warnings = parse_one({"url": ["b", f"a:{port}"], "protocol": protocol})
+    assert (servers, warnings) == ((), [])
+    assert errors == [f"coturn.url[1]: {IN_FIREFOX}; the usual one is {usual}"]
 
 
 @pytest.mark.parametrize("port", [80, 443, 1024, 3478, 5349, 65535])

@@ -39,7 +39,6 @@ def test_what_it_is_called_and_whom_it_selects() -> None:
     ("stun", "turn", "expected"),
     [
         ([f"stun:{V4}:19302"], [], port("UDP", 19302)),
-        ([f"stuns:{V4}"], [], port("TCP", 5349)),
         ([], [V4], port("UDP", 3478)),
         ([], [f"{V4}?transport=udp"], port("UDP", 3478)),
         ([], [f"{V4}:80?transport=tcp"], port("TCP", 80)),
@@ -125,11 +124,11 @@ def test_the_zone_of_an_address_is_left_out() -> None:
 def test_relay_ports_are_those_of_turn_servers_only() -> None:
     turn = [V4, "192.0.2.2:50000", "192.0.2.2:50000?transport=tcp", "turn.example.org"]
     relay = port("UDP", 49152, 65535)
-    assert egress([f"stun:{V6}", "stun:stun.example.org:1"], turn, RELAY) == [
+    assert egress([f"stun:{V6}", "stun:stun.example.org:2"], turn, RELAY) == [
         rule("192.0.2.1/32", port("UDP", 3478), relay),
         rule("192.0.2.2/32", port("TCP", 50000), relay),
         rule("2001:db8::1/128", port("UDP", 3478)),
-        {"ports": [port("UDP", 1), port("UDP", 3478), relay]},
+        {"ports": [port("UDP", 2), port("UDP", 3478), relay]},
     ]
 
 

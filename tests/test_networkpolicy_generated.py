@@ -27,7 +27,7 @@ HOSTS = {
 PORTS = st.sampled_from([None, 53, 80, 443, 3478, 5349, 49152, 60000, 65535])
 SERVERS = st.lists(
     st.tuples(
-        st.sampled_from(["stun", "stuns", "turn", "turns"]),
+        st.sampled_from(["stun", "turn", "turns"]),
         st.sampled_from(sorted(HOSTS)),
         PORTS,
         st.sampled_from([None, "udp", "tcp"]),

@@ -189,7 +189,7 @@ def test_a_name_that_does_not_resolve() -> None:
 def test_only_configured_servers_with_tls_are_looked_at() -> None:
     config = make_config(
         webrtc__rtc_configuration={
-            "iceServers": [{"urls": ["stun:a.example", "stuns:B.example:5350"]}]
+            "iceServers": [{"urls": ["stun:a.example", "stun:B.example:5350"]}]
         },
         webrtc__coturn=[
             {**COTURN, "protocol": "turns", "url": "turn.example.org"},
@@ -199,7 +199,6 @@ def test_only_configured_servers_with_tls_are_looked_at() -> None:
         ],
     )
     assert tls_targets(config) == [
-        ("b.example", 5350),
         ("turn.example.org", 5349),
         ("2001:db8::1", 443),
     ]

@@ -95,7 +95,7 @@ BAD = [
     ("turn:[fe80::1%eth0]", "brackets around something that is not an IPv6 address"),
     ("turn:user:pass@host", "user or password before '@', which no browser takes; leave it out"),
     ("turn:user@host:3478", "user or password before '@'"),
-    ("turn:ho st", NO_NAME),
+    ("turn:ho st", "has a comma or a blank in it"),
     ("turn: host", NO_NAME),
     ("turn:host\n", NO_NAME),
     ("turn:host/path", NO_NAME),

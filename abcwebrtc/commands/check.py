@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Optional, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from abcwebrtc.commands import FAILED, OK
 from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.manifests import desktop_turn_uri, stun_server
 from abcwebrtc.printing import finding_line, findings_count
 
 NAME, SUMMARY = "check", "say what is wrong in an od.config"
+LEVELS = ("error", "warning", "note")
+_UNKNOWN = "unknown; WebRTC sound exists in abcdesktop 3.2 and 3.3"
 DESCRIPTION = """\
 Says what is wrong in the webrtc entries of an od.config, with line numbers,
 and what browsers will get if nothing is. Nothing is executed or contacted.
@@ -30,19 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the findings; fail when there is an error."""
     config, found = _findings(options.od_config)
-    errors, warnings, notes = (_of_level(found, level) for level in ("error", "warning", "note"))
-    failed = bool(errors or (options.strict and warnings))
+    levels = [problem.level for problem in found]
+    failed = "error" in levels or (options.strict and "warning" in levels)
     if options.json:
-        report = {
-            "file": options.od_config,
-            "ok": not failed,
-            "errors": [problem.as_dict() for problem in errors],
-            "warnings": [problem.as_dict() for problem in warnings],
-            "notes": [problem.as_dict() for problem in notes],
-        }
-        print(json.dumps(report, indent=2))
+        print(json.dumps(_report(options.od_config, config, found, failed), indent=2))
         return FAILED if failed else OK
-    for problem in sorted((*errors, *warnings, *notes), key=lambda problem: problem.line or 0):
+    for problem in sorted(sorted(found, key=_rank), key=lambda problem: problem.line or 0):
         print(finding_line(problem, sys.stdout))
     if config:
         print(_summary(config))
@@ -58,15 +54,53 @@ def _findings(path: str) -> Tuple[Optional[WebRTCConfig], Tuple[Problem, ...]]:
     return config, (*config.warnings, *config.notes)
 
 
+def _rank(problem: Problem) -> int:
+    return LEVELS.index(problem.level)
+
+
 def _of_level(found: Tuple[Problem, ...], level: str) -> Tuple[Problem, ...]:
     return tuple(problem for problem in found if problem.level == level)
 
 
 def _summary(config: WebRTCConfig) -> str:
-    rows = [("sound", "on" if config.enable else "off: webrtc.enable is False")]
+    rows = [("release", str(config.release) if config.release else _UNKNOWN)]
+    rows.append(("sound", "on" if config.enable else "off: webrtc.enable is False"))
     turn = {url: server for server in config.coturn for url in server.urls}
     for url in map(str, config.uris):
         server = turn.get(url)
         detail = f"  (ttl {server.ttl} s, username {server.username})" if server else ""
         rows.append((url.partition(":")[0], url + detail))
-    return "\n".join(f"  {name:<7}{value}" for name, value in rows)
+    rows += [("desktop", row) for row in _desktop_rows(config)]
+    return "\n".join(f"  {name:<9}{value}" for name, value in rows)
+
+
+def _desktop_rows(config: WebRTCConfig) -> Iterator[str]:
+    """Yield what desktops depend on: webrtcbin takes one server of each kind."""
+    desktop = _desktop(config)
+    if desktop["stun_server"]:
+        yield f"STUN_SERVER {desktop['stun_server']}"
+    if desktop["turn_server"]:
+        number = sum(len(server.uris) for server in config.coturn)
+        alone = f"  (of {number} urls the only one for desktops)" if number > 1 else ""
+        yield f"TURN_SERVER {desktop['turn_server']}{alone}"
+
+
+def _desktop(config: WebRTCConfig) -> Dict[str, Optional[str]]:
+    chosen = desktop_turn_uri(config) if config.desktop.turn and config.enable else None
+    return {
+        "stun_server": stun_server(config),
+        "turn_server": str(chosen[1]) if chosen else None,
+    }
+
+
+def _report(
+    file: str, config: Optional[WebRTCConfig], found: Tuple[Problem, ...], failed: bool
+) -> Dict[str, Any]:
+    release = config.release if config else None
+    return {
+        "file": file,
+        "ok": not failed,
+        **{f"{level}s": [one.as_dict() for one in _of_level(found, level)] for level in LEVELS},
+        "release": release.name if release else None,
+        "desktop": _desktop(config) if config else None,
+    }
