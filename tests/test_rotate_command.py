@@ -205,7 +205,7 @@ def test_a_configuration_that_is_wrong_is_exit_1(tmp_path: Path, run: Any, name:
 
 def test_check_without_aioice_says_how_to_install_it(tmp_path: Path) -> None:
     before = "import sys; sys.modules['aioice'] = None"
-    od_config = write_od_config(tmp_path, webrtc__coturn={**COTURN, "url": "127.0.0.1:3478"})
+    od_config = write_od_config(tmp_path, webrtc__coturn={**COTURN, "url": "192.0.2.1:3478"})
     result = subprocess.run(
         command("rotate", "check", od_config, before=before),
         capture_output=True,

@@ -270,7 +270,7 @@ MEMBERS = st.recursive(
     max_leaves=6,
 )
 STATIC_SERVERS = st.fixed_dictionaries(
-    {"urls": st.sampled_from(["stun:a", ["stun:a"], ["stun:a", "stun:b:1"]])},
+    {"urls": st.sampled_from(["stun:a", ["stun:a"], ["stun:a", "stun:b:2"]])},
     optional={"vendor": MEMBERS},
 )
 STATICS = st.fixed_dictionaries(
