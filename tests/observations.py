@@ -21,12 +21,14 @@ from abcwebrtc.probe.model import (
     UDP,
     WARNING,
     Account,
+    Burst,
     Certificate,
     Circumstances,
     Failure,
     Login,
     LoginFindings,
     Observation,
+    PathResult,
     Place,
     Target,
 )
@@ -81,6 +83,16 @@ def stun(code: int, step: str = ALLOCATE, signed: bool = True) -> Failure:
 
 
 DISTRUST = Failure(HANDSHAKE, "certificate", 20)
+PEER = "203.0.113.7"
+
+
+def way(burst: Optional[Burst] = None, too_large: int = 1201) -> PathResult:
+    """Return a path that works for packets of less than some bytes."""
+    sizes = {size: size < too_large for size in (16, 182, 400, 600, 800, 1000, 1200)}
+    return PathResult(there=True, back=True, sizes=sizes, burst=burst, peer=PEER)
+
+
+WAY = way()
 NEXT = "192.0.2.9:3478"
 RELAYED = {"relayed": "127.0.0.1:50000"}
 # What was seen, the level and the word of the diagnosis, and a part of its message and advice.
@@ -187,6 +199,47 @@ CASES: List[Case] = [
     (seen(address="2600::1", relayed="9.9.9.10:5"), OK, "", ""),
     (seen(address="10.0.0.1", relayed="9.9.9.10:5"), OK, "", ""),
     (seen(address="10.0.0.1", relayed="10.0.0.2:5"), OK, "", ""),
+    (seen(address="9.9.9.9", relayed="9.9.9.10:5", outside=WAY), OK, "", ""),
+    (seen(outside=PathResult(peer=PEER), **RELAYED), ERROR, "relay-ports", f"({PEER}) to the"),
+    (
+        seen(outside=PathResult(there=True, back=True, punched=True), **RELAYED),
+        WARNING,
+        "relay-ports",
+        "only arrives once",
+    ),
+    (seen(outside=PathResult(there=True), **RELAYED), ERROR, "relay-back", "sends back does not"),
+    (
+        seen(Failure(RELAY, "timeout"), outside=WAY, **RELAYED),
+        ERROR,
+        "no-data",
+        "data from host here arrives at it",
+    ),
+    (seen(outside=WAY, between=WAY, **RELAYED), OK, "", ""),
+    (
+        seen(between=way(too_large=800), outside=way(too_large=800), **RELAYED),
+        ERROR,
+        "packet-size",
+        "the server packets of 600 bytes come through, and from 800 bytes on none",
+    ),
+    (seen(between=WAY, outside=way(too_large=1200), **RELAYED), ERROR, "packet-size", "one out"),
+    (seen(between=way(too_large=16), **RELAYED), ERROR, "packet-size", "no more once one of 1200"),
+    (seen(between=PathResult(sizes={400: False, 1200: True}), **RELAYED), OK, "", ""),
+    (seen(between=way(Burst(200, 9, 3)), **RELAYED), OK, "", ""),
+    (seen(between=way(Burst(200, 10, 3)), **RELAYED), WARNING, "packet-loss", "5 %"),
+    (seen(between=way(Burst(200, 24, 6)), **RELAYED), WARNING, "packet-loss", "max-bps"),
+    (seen(between=way(Burst(200, 60, 5)), **RELAYED), ERROR, "packet-loss", "here and there"),
+    (seen(between=way(Burst(200, 90, 24), 1200), **RELAYED), ERROR, "packet-loss", "24 of them"),
+    (seen(between=way(Burst(200, 200, 100), 182), **RELAYED), ERROR, "packet-size", "182 bytes"),
+    *(
+        (seen(outside=PathResult(untried=word, peer=PEER), **RELAYED), NOTE, "outside-untried", why)
+        for word, why in (
+            ("forbidden", f"forbids data to {PEER}"),
+            ("no-udp", "UDP from here"),
+            ("no-address", "the other family"),
+            ("unreachable", "no way from here"),
+            ("closed", "failed"),
+        )
+    ),
     (seen(note="a note"), WARNING, "other-protocol", "a note"),
     (seen(DISTRUST, transport=TLS), ERROR, "certificate-untrusted", "is not trusted"),
 ]

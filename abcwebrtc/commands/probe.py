@@ -66,6 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ca", metavar="FILE", type=given, help="PEM file of a certificate authority to trust"
     )
+    parser.add_argument(
+        "--quick", action="store_true", help="leave out the bursts, of two seconds each"
+    )
     parser.add_argument("--strict", action="store_true", help="take warnings for errors")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser.add_argument(
@@ -99,7 +102,7 @@ def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Names
     from abcwebrtc.probe.runner import run_probes
 
     with _Progress() as progress:
-        seen = run_probes(targets, options.timeout, trust, progress)
+        seen = run_probes(targets, options.timeout, trust, progress, options.quick)
     now, place = time.time(), _place()
     results = judged_for_desktops(judge(seen, Circumstances(place, now, options.timeout)))
     levels = {result.level for result in results}

@@ -1,5 +1,5 @@
 """A real STUN Binding, TURN allocation and relay round trip, and a diagnosis of each.
 
 `model`, the diagnoses, `targets`, `report` and `messages` are pure; `wire`, `plainsocket`,
-`session`, `login` and `runner` reach the servers.
+`session`, `login`, `packets`, `outside` and `runner` reach the servers.
 """

@@ -18,6 +18,7 @@ from abcwebrtc.probe.model import (
     ALLOCATE,
     BINDING,
     HANDSHAKE,
+    LOSS,
     RELAY,
     RFC3489,
     TCP,
@@ -28,10 +29,13 @@ from abcwebrtc.probe.model import (
     Login,
     LoginFindings,
     Observation,
+    PathResult,
     Target,
 )
+from abcwebrtc.probe.outside import from_outside
+from abcwebrtc.probe.packets import End, burst, by_size, relay_end, round_trip
 from abcwebrtc.probe.plainsocket import PlainSocket
-from abcwebrtc.probe.session import UNAUTHORIZED, RedirectError, Session, round_trip
+from abcwebrtc.probe.session import UNAUTHORIZED, RedirectError, Session
 from abcwebrtc.probe.wire import Settings, StepError, StoppedError, Wire, timed
 
 SHORT_TTL = 60
@@ -213,7 +217,7 @@ class _Attempt:
                 self._try_allocate(session, seen.times, timeout)
                 seen.anonymous = session.anonymous
                 seen.relayed = address_text(session.relayed)
-                self._relay(session, login)
+                self._use_paths(session, login)
         except RedirectError as error:
             alternate, failure = error.alternate, error.failure
         except StepError as error:
@@ -257,7 +261,20 @@ class _Attempt:
         with timed(times, ALLOCATE):
             session.allocate()
 
-    def _relay(self, first: Session, login: Login) -> None:
+    def _use_paths(self, first: Session, login: Login) -> None:
+        """Send data from relay to relay, and from outside to a relay, both ways."""
+        failure: Optional[Failure] = None
+        try:
+            self._between_relays(first, login)
+        except StepError as error:
+            if error.failure.step != RELAY:
+                raise
+            failure = error.failure  # whether data from elsewhere arrives tells more
+        self._seen.outside = from_outside(first, self._seen, self._settings)
+        if failure:
+            raise StepError(failure)
+
+    def _between_relays(self, first: Session, login: Login) -> None:
         """Send data through two relays; where there may be no second one, back to the first."""
         with contextlib.ExitStack() as stack:
             second = stack.enter_context(Session(stack.enter_context(self._open()), login))
@@ -267,7 +284,26 @@ class _Attempt:
                 if error.failure.error != QUOTA:
                     raise
                 self._seen.alone, second = True, first
-            self._seen.times[RELAY] = round_trip(first, second, self._settings.timeout)
+            first.bind(second.relayed)
+            if second is not first:
+                second.bind(first.relayed)
+            self._seen.between = PathResult()
+            here = relay_end(first)
+            self._measure(self._seen.between, here, here if second is first else relay_end(second))
+
+    def _measure(self, path: PathResult, here: End, there: End) -> None:
+        took = round_trip(here, there, self._settings.timeout)
+        if took is None:
+            raise StepError(Failure(RELAY, "timeout"))
+        self._seen.times[RELAY] = took
+        path.there = path.back = True
+        key = (self._seen.server, self._seen.target.transport == UDP)
+        if not self._settings.quick and key not in self._settings.bursts:
+            self._settings.bursts.add(key)
+            path.burst = burst(here, there, took)
+            if path.burst.percent >= LOSS:  # it may have been a moment
+                path.burst = min(path.burst, burst(here, there, took), key=lambda one: one.lost)
+        path.sizes = by_size(here, there, took)
 
     # logins
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import replace
 from typing import Callable, Dict, Iterator, List, Sequence, Tuple
 
@@ -20,7 +19,6 @@ from abcwebrtc.probe.model import (
     Failure,
     Observation,
     Result,
-    host_of,
 )
 from abcwebrtc.probe.path_diagnosis import after_redirect, path_diagnoses, silent_to_libnice
 from abcwebrtc.probe.refusals import early_end, stun_diagnoses
@@ -37,13 +35,13 @@ def diagnose(seen: Observation, around: Circumstances) -> Tuple[Diagnosis, ...]:
     found = [one for failure in seen.failures for one in _failure(seen, failure, around)]
     found += tls.certificate_diagnoses(seen.certificate, seen.target.host, around.now)
     found += _warnings(seen)
-    found += path_diagnoses(seen)
+    found += path_diagnoses(seen, around)
     return tuple(sorted(found, key=lambda one: LEVELS.index(one.level)))
 
 
 def _failure(seen: Observation, failure: Failure, around: Circumstances) -> List[Diagnosis]:
     if failure.step == RFC3489:
-        return silent_to_libnice(failure)
+        return silent_to_libnice()
     if failure.at:
         return after_redirect(failure, _failure(seen, replace(failure, at=""), around))
     if failure.kind == "certificate":
@@ -70,6 +68,8 @@ def _no_name(seen: Observation, failure: Failure) -> List[Diagnosis]:
 def _no_answer(seen: Observation, failure: Failure, around: Circumstances) -> List[Diagnosis]:
     where = where_of(seen, failure.step)
     if failure.step == RELAY:
+        if seen.outside and seen.outside.works:
+            return fault("no-data/between", relay=seen.relayed, place=around.place)
         return fault("no-data", relay=seen.relayed)
     if failure.step == ALLOCATE:
         return fault("no-allocate", where=where)
@@ -131,24 +131,9 @@ _KINDS: Dict[str, _Rule] = {
 def _warnings(seen: Observation) -> Iterator[Diagnosis]:
     if seen.anonymous:
         yield said("open-relay")
-    if seen.relayed:
-        yield from _relay_elsewhere(seen.server.partition("%")[0], host_of(seen.relayed))
     if seen.alone:
         yield said("quota/second")
     if seen.relayed and seen.login:
         yield from early_end(seen.login)
     if seen.target.note:
         yield said("other-protocol", note=seen.target.note)
-
-
-def _relay_elsewhere(server: str, relay: str) -> Iterator[Diagnosis]:
-    """Say where a public server gives relays that others may not reach.
-
-    Data between two of its relays arrives all the same: coturn takes its external-ip,
-    also a wrong one, for itself.
-    """
-    here, there = ipaddress.ip_address(server), ipaddress.ip_address(relay)
-    if here.is_global and not there.is_global:
-        yield said("private-relay", server=server, relay=relay)
-    elif here.is_global and here.version == there.version and here != there:
-        yield said("other-relay", server=server, relay=relay)

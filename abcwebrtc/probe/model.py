@@ -139,6 +139,63 @@ class LoginFindings:
     clock_ahead: Optional[int] = None
 
 
+LOSS = 5.0
+"""Percent: a burst that loses less is none to speak of."""
+
+
+@dataclass(frozen=True)
+class Burst:
+    """Packets at the rate of an Opus stream: how many were `sent`, and `lost`.
+
+    `in_a_row` is the most of them that were lost one after another in one direction.
+    """
+
+    sent: int
+    lost: int
+    in_a_row: int = 0
+
+    @property
+    def percent(self) -> float:
+        """How many of a hundred were lost."""
+        return 100 * self.lost / self.sent if self.sent else 0.0
+
+
+@dataclass
+class PathResult:
+    """What came through between two ends: two relays, or a relay and a plain socket outside.
+
+    `untried` is a word for why it was not tried, empty where it was. `there` and `back`
+    say whether a small packet arrived: at the relay and, from there, at the other end.
+    `punched` says that it only did once the relay had sent something to the outside.
+    `sizes` has the bytes of the payloads that were sent there and back, and whether they came
+    through. `peer` is this machine's address as the server sees it.
+    """
+
+    untried: str = ""
+    there: bool = False
+    back: bool = False
+    punched: bool = False
+    sizes: Dict[int, bool] = field(default_factory=dict)
+    burst: Optional[Burst] = None
+    peer: str = ""
+
+    @property
+    def works(self) -> bool:
+        """Say whether data went both ways."""
+        return self.there and self.back
+
+    @property
+    def largest(self) -> int:
+        """The bytes of the largest payload that came through, 0 where none did."""
+        return max((size for size, passed in self.sizes.items() if passed), default=0)
+
+    @property
+    def too_large(self) -> int:
+        """The bytes of the smallest payload that was lost, as all larger ones were; 0 for none."""
+        lost = [size for size, passed in self.sizes.items() if not passed and size > self.largest]
+        return min(lost, default=0)
+
+
 @dataclass
 class Observation:
     """What was seen of one target at one address; filled while it is probed.
@@ -148,7 +205,8 @@ class Observation:
     that is what answers, and was not expected. `anonymous` says that a relay was given
     without a login, `alone` that there could be no second one. `redirects` are the servers
     that a 300 led to, one after another. `rfc3489` says whether a Binding without the magic
-    cookie is answered, None where that was not tried.
+    cookie is answered, `between` and `outside` what came through between two relays and
+    between a relay and this machine; these are None where that was not tried.
     """
 
     target: Target
@@ -165,6 +223,8 @@ class Observation:
     alone: bool = False
     redirects: List[str] = field(default_factory=list)
     rfc3489: Optional[bool] = None
+    between: Optional[PathResult] = None
+    outside: Optional[PathResult] = None
 
     @property
     def server(self) -> str:

@@ -5,28 +5,38 @@ Nothing is contacted.
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List
+import ipaddress
+from typing import Iterator, List, Optional
 
-from abcwebrtc.probe.model import NOTE, Diagnosis, Failure, Observation
-from abcwebrtc.probe.refusals import one_error
+from abcwebrtc.causes import CLAUSES, clause
+from abcwebrtc.probe.model import (
+    ALLOCATE,
+    CONNECT,
+    HANDSHAKE,
+    LOSS,
+    RELAY,
+    Burst,
+    Circumstances,
+    Diagnosis,
+    Failure,
+    Observation,
+    PathResult,
+    host_of,
+)
+from abcwebrtc.probe.saying import fault, said
 
-_SILENCE: Dict[str, str] = {
-    "timeout": "which gives no answer",
-    "refused": "where nothing listens",
-    "unreachable": "to which there is no way from here",
-    "closed": "which closes the connection without an answer",
-}
+HEAVY_LOSS = 20.0
+"""Percent: with so much no sound is heard that can be understood."""
+IN_A_ROW, RUNS = 4, 6
+"""Who limits a rate drops all packets until a second ends, so in two seconds and two directions few
+runs of many; a busy network drops one here and there."""
+OPUS = 182
+"""Bytes of the packets of a burst."""
 
 
-def silent_to_libnice(failure: Failure) -> List[Diagnosis]:
+def silent_to_libnice() -> List[Diagnosis]:
     """Return what it means that a Binding without the magic cookie has no answer."""
-    return one_error(
-        "no-rfc3489",
-        "the server answers a Binding, but not one as libnice up to 0.1.22 sends it (RFC 3489, "
-        "without the magic cookie): desktops learn no public address from this STUN_SERVER",
-        "take no-stun-backward-compatibility out of turnserver.conf, and from coturn 4.7 on write "
-        "rfc3489-compatibility; if it is not your server, give desktops another STUN_SERVER",
-    )
+    return fault("no-rfc3489")
 
 
 def after_redirect(failure: Failure, own: List[Diagnosis]) -> List[Diagnosis]:
@@ -34,34 +44,100 @@ def after_redirect(failure: Failure, own: List[Diagnosis]) -> List[Diagnosis]:
 
     `own` is what the same failure means at the url's own server.
     """
-    what = f"300: the server redirects to {failure.at} (alternate-server)"
     if failure.error == 300:
-        return one_error(
-            "redirect",
-            f"{what}, which redirects on, in a circle",
-            "take alternate-server out of turnserver.conf of the last one",
-        )
-    silence = _SILENCE.get(failure.kind)
-    if failure.kind == "timeout" and failure.step not in ("allocate", "connect", "tls"):
-        silence = None
-    if failure.kind == "certificate":
-        silence = f"whose certificate is not trusted ({failure.detail})"
-    if silence:
-        return one_error(
-            "redirect",
-            f"{what}, {silence}",
-            "start that server and open its port, or correct alternate-server in turnserver.conf, "
-            "or take it out",
-        )
-    return [Diagnosis(one.level, one.word, f"{what}; {one.message}", one.advice) for one in own]
+        return fault("redirect/circle", next=failure.at)
+    why = f"redirect-{failure.kind}"
+    is_late = failure.step not in (ALLOCATE, CONNECT, HANDSHAKE)
+    if why not in CLAUSES or (failure.kind == "timeout" and is_late):
+        what = clause("redirected", next=failure.at)
+        return [Diagnosis(one.level, one.word, what + one.message, one.advice) for one in own]
+    return fault("redirect/dead", next=failure.at, why=CLAUSES[why])
 
 
-def path_diagnoses(seen: Observation) -> Iterator[Diagnosis]:
+def path_diagnoses(seen: Observation, around: Circumstances) -> Iterator[Diagnosis]:
     """Yield what is to be known of the ways to a server and its relays."""
     if seen.redirects and not any(one.at for one in seen.failures):
-        yield Diagnosis(
-            NOTE,
-            "redirect",
-            f"300: the server redirects to {seen.redirects[-1]} (alternate-server), which works",
-            "firewalls and a NetworkPolicy have to let that address through too",
-        )
+        yield said("redirect/works", next=seen.redirects[-1])
+    elsewhere = list(_relay_elsewhere(seen)) if seen.relayed else []
+    yield from elsewhere
+    lost = not (seen.outside and seen.outside.there)
+    is_said = any(one.step == RELAY for one in seen.failures) or (elsewhere and lost)
+    if seen.outside and not is_said:
+        yield from _outside(seen, seen.outside, around)
+    yield from _packets(seen)
+
+
+# where the relay is
+
+
+def _relay_elsewhere(seen: Observation) -> Iterator[Diagnosis]:
+    """Say where a public server gives relays that others may not reach.
+
+    Data between two of its relays arrives all the same: coturn takes its external-ip,
+    also a wrong one, for itself.
+    """
+    server, relay = seen.server.partition("%")[0], host_of(seen.relayed)
+    here, there = ipaddress.ip_address(server), ipaddress.ip_address(relay)
+    if here.is_global and not there.is_global:
+        yield said("private-relay", server=server, relay=relay)
+    elif here.is_global and here.version == there.version and here != there:
+        was_tried = seen.outside and not seen.outside.untried
+        if not was_tried:
+            yield said("other-relay", server=server, relay=relay)
+
+
+# from outside
+
+
+def _outside(seen: Observation, path: PathResult, around: Circumstances) -> Iterator[Diagnosis]:
+    relay = seen.relayed
+    if path.untried:
+        key = f"untried-{path.untried}"
+        why = clause(key if key in CLAUSES else "untried", peer=path.peer)
+        yield said("outside-untried", relay=relay, why=why)
+        return
+    cause = _outside_cause(path, around.place.pod)
+    if cause:
+        yield said(cause, relay=relay, place=around.place, peer=path.peer)
+
+
+def _outside_cause(path: PathResult, pod: bool) -> Optional[str]:
+    if not path.there:
+        return "outside-untried/pod" if pod else "relay-ports"
+    if not path.back:
+        return "relay-back"
+    return "relay-ports/punched" if path.punched else None
+
+
+# sizes and loss
+
+
+def _packets(seen: Observation) -> Iterator[Diagnosis]:
+    between, outside = seen.between or PathResult(), seen.outside or PathResult()
+    burst = between.burst
+    if burst and burst.percent >= LOSS and between.sizes.get(OPUS, False):
+        yield _loss(burst)
+        if burst.percent >= HEAVY_LOSS:
+            return  # large packets are lost of that too
+    if between.too_large:
+        yield _too_large(between, clause("ends-server"))
+    elif outside.too_large:
+        yield _too_large(outside, clause("ends-outside", relay=seen.relayed))
+
+
+def _loss(burst: Burst) -> Diagnosis:
+    percent = f"{burst.percent:.0f}"
+    loss = clause("loss", lost=burst.lost, sent=burst.sent, percent=percent)
+    is_limit = burst.in_a_row >= max(IN_A_ROW, burst.lost / RUNS)
+    variant = {
+        (True, True): "/rate",
+        (True, False): "",
+        (False, True): "/little-rate",
+        (False, False): "/little",
+    }[burst.percent >= HEAVY_LOSS, is_limit]
+    return said(f"packet-loss{variant}", loss=loss, row=burst.in_a_row)
+
+
+def _too_large(path: PathResult, ends: str) -> Diagnosis:
+    key = "packet-size" if path.largest else "packet-size/all"
+    return said(key, ends=ends, largest=path.largest, lost=path.too_large)

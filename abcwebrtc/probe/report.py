@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from abcwebrtc.probe.model import (
     ALLOCATE,
     BINDING,
     ERROR,
     NOTE,
+    OUTSIDE,
     RELAY,
     WARNING,
+    Burst,
     Certificate,
     Diagnosis,
+    Observation,
+    PathResult,
     Place,
     Result,
     host_of,
 )
 
 WIDTH = 100
-_HEADINGS = ("URL", "ADDRESS", "BY", "BINDING", "ALLOCATE", "RELAY", "CERTIFICATE", "RESULT")
+_HEADINGS = ("URL", "BY", "BINDING", "ALLOCATE", "RELAY", "OUTSIDE", "SIZE", "LOSS", "RESULT")
 
 Paint = Callable[[str, str], str]
 """Gives a text the colour of a level."""
@@ -32,11 +36,11 @@ def plain(text: str, level: str) -> str:
 
 
 def table(results: Sequence[Result], now: float, paint: Paint = plain) -> List[str]:
-    """Return the lines of the table, each row with its diagnoses beneath.
+    """Return the lines of the table, each row with its addresses and diagnoses beneath.
 
     `now` is in unix seconds. A column that is empty everywhere is left out.
     """
-    rows = [_row(result, now) for result in results]
+    rows = [_row(result) for result in results]
     used = [
         index
         for index, heading in enumerate(_HEADINGS)
@@ -48,6 +52,7 @@ def table(results: Sequence[Result], now: float, paint: Paint = plain) -> List[s
         line = _line(row, widths)
         start = len(line) - len(row[-1])
         lines.append(line[:start] + paint(line[start:], result.level))
+        lines += _wrapped(", ".join(_details(result.observation, now)))
         for diagnosis in result.diagnoses:
             lines += _explained(diagnosis, paint)
     return lines
@@ -57,48 +62,92 @@ def _line(cells: Sequence[str], widths: Mapping[int, int]) -> str:
     return "  ".join(cells[index].ljust(width) for index, width in widths.items()).rstrip()
 
 
-def _row(result: Result, now: float) -> "tuple[str, ...]":
+def _row(result: Result) -> "tuple[str, ...]":
     seen = result.observation
     words = dict.fromkeys(one.word for one in result.diagnoses if one.level != NOTE)
     return (
         seen.target.url,
-        seen.address,
         seen.target.transport if seen.address else "",
-        _cell(host_of(seen.reflexive), seen.times.get(BINDING)),
-        _cell(seen.relayed, seen.times.get(ALLOCATE)),
-        _cell("", seen.times.get(RELAY)),
-        _certificate_cell(seen.certificate, seen.target.host, now),
+        _milliseconds(seen.times.get(BINDING)),
+        _milliseconds(seen.times.get(ALLOCATE)),
+        _milliseconds(seen.times.get(RELAY)),
+        _outside_cell(seen),
+        _size_cell(seen),
+        _loss_cell(seen),
         ", ".join(words) or "ok",
     )
 
 
-def _cell(text: str, milliseconds: Optional[float]) -> str:
-    time = "" if milliseconds is None else f"{milliseconds:.1f} ms"
-    return f"{text} {time}".strip()
+def _milliseconds(time: Optional[float]) -> str:
+    return "" if time is None else f"{time:.1f} ms"
 
 
-def _certificate_cell(certificate: Optional[Certificate], host: str, now: float) -> str:
-    """Return the name that the url has too, or else the first one, and the days left."""
-    if certificate is None:
+def _outside_cell(seen: Observation) -> str:
+    """Return the time of the round trip, or what there was instead of one."""
+    path, took = seen.outside, seen.times.get(OUTSIDE)
+    if path is None:
         return ""
+    if path.untried:
+        return "not tried"
+    if path.works:
+        return _milliseconds(took) or "lost"
+    return "no answer" if path.there else "lost"
+
+
+def _size_cell(seen: Observation) -> str:
+    """Return the largest payload that came through on all paths that were tried."""
+    tried = [path for path in (seen.between, seen.outside) if path and path.sizes]
+    if not tried:
+        return ""
+    worst = min(tried, key=lambda path: path.largest)
+    lost = f"of {max(worst.sizes)}" if worst.too_large else ""
+    return f"{worst.largest} {lost}".strip()
+
+
+def _loss_cell(seen: Observation) -> str:
+    """Return the loss of the burst; a relay that had none has a dash."""
+    if seen.between is None:
+        return ""
+    burst = seen.between.burst
+    return f"{burst.percent:.0f} %" if burst else "-"
+
+
+def _details(seen: Observation, now: float) -> Iterator[str]:
+    if seen.address:
+        yield f"at {seen.address}"
+    if seen.reflexive:
+        yield f"which sees {host_of(seen.reflexive)}"
+    if seen.rfc3489:
+        yield "answers libnice"
+    if seen.relayed:
+        yield f"relay {seen.relayed}"
+    if seen.certificate:
+        yield _certificate(seen.certificate, seen.target.host, now)
+
+
+def _certificate(certificate: Certificate, host: str, now: float) -> str:
+    """Return the name that the url has too, or else the first one, and the days left."""
     names = certificate.names or (certificate.subject,)
     name = host if host in names else names[0]
-    return f"{name} {certificate.days_left(now)} days"
+    return f"certificate for {name}, {certificate.days_left(now)} days left"
 
 
 def _explained(diagnosis: Diagnosis, paint: Paint) -> List[str]:
     text = diagnosis.message + (f". {_sentence(diagnosis.advice)}" if diagnosis.advice else "")
     mark = diagnosis.level
-    lines = textwrap.wrap(
-        f"{mark}: {text}",
+    first, *others = _wrapped(f"{mark}: {text}")
+    return [first.replace(mark, paint(mark, diagnosis.level), 1), *others]
+
+
+def _wrapped(text: str) -> List[str]:
+    return textwrap.wrap(
+        text,
         WIDTH,
         initial_indent="  ",
         subsequent_indent="    ",
         break_long_words=False,
         break_on_hyphens=False,
     )
-    first = lines[0].replace(mark, paint(mark, diagnosis.level), 1)
-    return [first, *lines[1:]]
 
 
 def _sentence(text: str) -> str:
@@ -136,10 +185,39 @@ def _result_json(result: Result, now: float) -> Dict[str, Any]:
         "relayed": seen.relayed or None,
         "redirects": list(seen.redirects),
         "rfc3489": seen.rfc3489,
+        "between": _path_json(seen.between),
+        "outside": _path_json(seen.outside),
         "times": {step: round(time, 3) for step, time in seen.times.items()},
         "certificate": _certificate_json(seen.certificate, now),
         "clock_ahead": seen.login.clock_ahead if seen.login else None,
         "diagnoses": [diagnosis.as_dict() for diagnosis in result.diagnoses],
+    }
+
+
+def _path_json(path: Optional[PathResult]) -> Optional[Dict[str, Any]]:
+    if path is None:
+        return None
+    return {
+        "untried": path.untried or None,
+        "peer": path.peer or None,
+        "there": path.there,
+        "back": path.back,
+        "punched": path.punched,
+        "sizes": {str(size): passed for size, passed in path.sizes.items()},
+        "largest": path.largest or None,
+        "too_large": path.too_large or None,
+        "burst": _burst_json(path.burst),
+    }
+
+
+def _burst_json(burst: Optional[Burst]) -> Optional[Dict[str, Any]]:
+    if burst is None:
+        return None
+    return {
+        "sent": burst.sent,
+        "lost": burst.lost,
+        "percent": round(burst.percent, 1),
+        "in_a_row": burst.in_a_row,
     }
 
 

@@ -20,16 +20,21 @@ _GRACE = 2.0
 
 
 def run_probes(
-    targets: Sequence[Target], timeout: float, trust: ssl.SSLContext, progress: Progress
+    targets: Sequence[Target],
+    timeout: float,
+    trust: ssl.SSLContext,
+    progress: Progress,
+    quick: bool = False,
 ) -> List[Observation]:
     """Probe every address of every target; each has a thread of its own.
 
-    `timeout` is that of a step in seconds. A ``KeyboardInterrupt`` frees what is
-    allocated before it goes on.
+    `timeout` is that of a step in seconds, `quick` leaves out the bursts. A
+    ``KeyboardInterrupt`` frees what is allocated before it goes on.
     """
     found = resolve_all(targets, timeout)
     observations = [one for target in targets for one in _observations(target, found)]
-    run = _Run([one for one in observations if one.address], timeout, trust)
+    settings = Settings(timeout, trust, threading.Event(), quick)
+    run = _Run([one for one in observations if one.address], settings)
     try:
         run.start()
         run.wait(progress)
@@ -43,11 +48,9 @@ def run_probes(
 class _Run:
     """A thread for each observation; `faults` is what they raised, and should not have."""
 
-    def __init__(
-        self, observations: Sequence[Observation], timeout: float, trust: ssl.SSLContext
-    ) -> None:
+    def __init__(self, observations: Sequence[Observation], settings: Settings) -> None:
         self.faults: List[BaseException] = []
-        self._settings = Settings(timeout, trust, threading.Event())
+        self._settings = settings
         # Allocations on one server are made one after another, or they would count
         # together against its quota.
         self._locks = {one.target.host: threading.Lock() for one in observations}

@@ -1,10 +1,8 @@
-"""A TURN session on one connection, and data through two of them."""
+"""A TURN session on one connection."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import time
 from typing import Any, Dict
 
 from aioice import stun, turn
@@ -18,11 +16,11 @@ from abcwebrtc.probe.messages import (
     request_message,
 )
 from abcwebrtc.probe.model import ALLOCATE, PERMISSION, RELAY, Failure, Login
-from abcwebrtc.probe.wire import RETRANSMIT, StepError, StoppedError, Wire
+from abcwebrtc.probe.wire import StepError, StoppedError, Wire
 
 LIFETIME = 60
 """Seconds that an allocation is asked for; coturn gives 600 at least."""
-REDIRECT, UNAUTHORIZED, NO_ALLOCATION, STALE_NONCE = 300, 401, 437, 438
+REDIRECT, UNAUTHORIZED, FORBIDDEN, NO_ALLOCATION, STALE_NONCE = 300, 401, 403, 437, 438
 FREE_TIMEOUT = 1.0
 """Seconds that freeing an allocation may take."""
 
@@ -38,13 +36,15 @@ class RedirectError(StepError):
 class Session:
     """TURN on one connection, with a long-term credential (RFC 8489, section 9.2).
 
-    Leaving it as a context frees its allocation. `anonymous` says that the
+    Leaving it as a context frees its allocation. `mapped` is the address at which the
+    server sees the connection, empty where it does not say it. `anonymous` says that the
     server gave it without a login.
     """
 
     def __init__(self, wire: Wire, login: Login) -> None:
         self.wire = wire
         self.relayed: Address = ("", 0)
+        self.mapped: Address = ("", 0)
         self.anonymous = False
         self._login = login
         self._attributes: Dict[str, Any] = {}
@@ -68,6 +68,7 @@ class Session:
         if not relayed:
             raise StepError(Failure(ALLOCATE, "not-stun"))
         self.relayed = relayed
+        self.mapped = answer.attributes.get("XOR-MAPPED-ADDRESS", self.mapped)
         self.anonymous = not self._key
 
     def is_accepted(self) -> bool:
@@ -87,14 +88,18 @@ class Session:
             raise
         return True
 
-    def bind(self, peer: Address) -> None:
-        """Bind the channel to a peer, which also permits that peer to send."""
-        attributes = {"CHANNEL-NUMBER": CHANNEL, "XOR-PEER-ADDRESS": peer}
+    def permit(self, peer: Address) -> None:
+        """Permit a peer to send, from any port."""
+        self._ask(stun.Method.CREATE_PERMISSION, {"XOR-PEER-ADDRESS": peer}, PERMISSION)
+
+    def bind(self, peer: Address, channel: int = CHANNEL) -> None:
+        """Bind a channel to a peer, which also permits that peer to send."""
+        attributes = {"CHANNEL-NUMBER": channel, "XOR-PEER-ADDRESS": peer}
         self._ask(stun.Method.CHANNEL_BIND, attributes, PERMISSION)
 
-    def send(self, payload: bytes) -> None:
-        """Send data to the peer of the channel."""
-        self.wire.send(channel_data(payload), RELAY)
+    def send(self, payload: bytes, channel: int = CHANNEL) -> None:
+        """Send data to the peer of a channel."""
+        self.wire.send(channel_data(payload, channel), RELAY)
 
     def _ask(
         self, method: stun.Method, attributes: Dict[str, Any], step: str, timeout: float = 0
@@ -137,37 +142,3 @@ class Session:
         if self._key:
             message.add_message_integrity(self._key)
         return message
-
-
-def round_trip(here: Session, there: Session, timeout: float) -> float:
-    """Send data from one relay to the other and back, and return the milliseconds.
-
-    Raises `StepError` when nothing comes back in time.
-    """
-    here.bind(there.relayed)
-    if there is not here:
-        there.bind(here.relayed)
-    deadline, wait = time.monotonic() + timeout, RETRANSMIT
-    while time.monotonic() < deadline:
-        start, payload = time.monotonic(), os.urandom(16)
-        until = min(deadline, start + wait)
-        here.send(payload)
-        if _arrives(there, payload, until) and (
-            there is here or _comes_back(there, here, payload, until)
-        ):
-            return (time.monotonic() - start) * 1000
-        wait *= 2
-    raise StepError(Failure(RELAY, "timeout"))
-
-
-def _comes_back(there: Session, here: Session, payload: bytes, until: float) -> bool:
-    there.send(payload)
-    return _arrives(here, payload, until)
-
-
-def _arrives(session: Session, payload: bytes, until: float) -> bool:
-    """Wait for a payload, until a moment of the monotonic clock."""
-    while time.monotonic() < until:
-        if session.wire.receive(until, RELAY) == (CHANNEL, payload):
-            return True
-    return False

@@ -13,8 +13,8 @@ import ssl
 import struct
 import threading
 import time
-from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple, Union
 
 from aioice import stun
 
@@ -52,11 +52,17 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """How to reach servers: `timeout` is that of a step in seconds; `stop` ends it all."""
+    """How to reach servers: `timeout` is that of a step in seconds; `stop` ends it all.
+
+    `quick` leaves out the bursts. `bursts` are the servers that had theirs: the address, and
+    whether by UDP.
+    """
 
     timeout: float
     trust: ssl.SSLContext
     stop: threading.Event
+    quick: bool = False
+    bursts: Set[Tuple[str, bool]] = field(default_factory=set)
 
     @property
     def second_look(self) -> float:

@@ -67,7 +67,7 @@ def test_everything_works_over_every_transport(
         assert bool(one["relayed"]) is is_turn
         steps = {"resolve", "connect", "binding"}
         steps |= {"tls"} if one["transport"] == "tls" else set()
-        steps |= {"allocate", "relay"} if is_turn else set()
+        steps |= {"allocate", "relay", "outside"} if is_turn else set()
         steps |= {"rfc3489"} if one["url"].startswith("stun:") else set()
         assert set(one["times"]) == steps
         assert all(time >= 0 for time in one["times"].values())

@@ -20,19 +20,19 @@ from abcwebrtc import WebRTCConfig, desktop_environment, mint_turn_credentials
 from abcwebrtc.credentials import TurnCredentials
 from abcwebrtc.manifests import gstreamer_turn
 from abcwebrtc.uris import IceURI
-from conftest import missing, require_program
+from conftest import missing
 from integration import netns
 from integration.conftest import SECRET
+from integration.labs import PORT, RELAY_PORTS, coturn_outside, filtered
 from integration.netns import DESKTOP, PUBLIC, PUBLIC_V6, SERVER, SERVER_V6
 from integration.probing import OTHER, Probe, Report, coturn, ice, probe_environment, prober
 from integration.turn import LOOPBACK, Certificate, Turnserver
 from support import WAIT, command, environment, run_command, wait_for, write_od_config
 
-PORT, TLS_PORT = 3478, 5349
+TLS_PORT = 5349
 GLOBAL = "9.9.9.9"
 """An address that is public, of the server outside; its relays are at private ones."""
 ELSEWHERE = "9.9.9.10"
-RELAY_PORTS = "49152-65535"
 
 
 @pytest.fixture
@@ -56,30 +56,10 @@ def log(
     lines = [
         f"listening-ip={GLOBAL}",
         *(f"{key}={address}" for key in ("listening-ip", "relay-ip") for address in addresses),
-        f"cert={certificate.cert_file}",
-        f"pkey={certificate.key_file}",
-        f"pidfile={folder}/pid",
-        f"userdb={folder}/db",
-        *("no-cli", "log-file=stdout", "verbose", "realm=turn.domain.local", "total-quota=2"),
-        *("use-auth-secret", f"static-auth-secret={SECRET}"),
+        *(f"cert={certificate.cert_file}", f"pkey={certificate.key_file}", "total-quota=2"),
     ]
-    (folder / "conf").write_text("\n".join(lines) + "\n")
-    program = require_program("turnserver", "coturn")
-    path = folder / "log"
-    with open(path, "wb") as stream:
-        process = subprocess.Popen(
-            network.outside.command(program, "-c", folder / "conf"),
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        for protocol in ("udp", "tcp"):
-            wait_for(functools.partial(network.outside.listens, protocol, PORT))
+    with coturn_outside(network, folder, lines) as path:
         yield path
-    finally:
-        process.terminate()
-        process.wait(WAIT)
 
 
 @pytest.fixture
@@ -92,18 +72,6 @@ def inside(network: netns.Network, log: Path, probe: Probe) -> Probe:
         )
 
     return functools.partial(probe, runner=run)
-
-
-@contextlib.contextmanager
-def filtered(network: netns.Network, *rules: str) -> Iterator[None]:
-    """Filter what comes in outside, by nftables."""
-    nft = require_program("nft", "nftables")
-    chain = f"chain come {{ type filter hook input priority 0; {'; '.join(rules)}; }}"
-    network.outside.run(nft, "--file", "-", input=f"table inet test {{\n{chain}\n}}\n")
-    try:
-        yield
-    finally:
-        network.outside.run(nft, "delete", "table", "inet", "test")
 
 
 def test_the_reflexive_address_is_the_one_outside(inside: Probe) -> None:
@@ -134,27 +102,17 @@ def test_relays_at_an_address_of_somebody_else(
 ) -> None:
     """It works between relays of one coturn, which takes a wrong external-ip for its own."""
     lines = [
-        *(f"listening-ip={GLOBAL}", "listening-port=3500", f"relay-ip={SERVER}"),
-        *(f"external-ip={ELSEWHERE}/{SERVER}", "no-cli", "no-tls", "no-dtls", "log-file=stdout"),
-        *(f"pidfile={tmp_path}/pid", f"userdb={tmp_path}/db", "realm=turn.domain.local"),
-        *("use-auth-secret", f"static-auth-secret={SECRET}"),
+        *(f"listening-ip={GLOBAL}", f"relay-ip={SERVER}", f"external-ip={ELSEWHERE}/{SERVER}"),
+        *("no-tls", "no-dtls"),
     ]
-    (tmp_path / "conf").write_text("\n".join(lines) + "\n")
-    program = require_program("turnserver", "coturn")
-    line = network.outside.command(program, "-c", tmp_path / "conf")
-    process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    try:
-        wait_for(functools.partial(network.outside.listens, "udp", 3500))
+    with coturn_outside(network, tmp_path, lines, port=3500):
         message = inside(coturn(f"{GLOBAL}:3500")).only("other-relay", "warning")["message"]
-    finally:
-        process.terminate()
-        process.wait(WAIT)
     assert f"{GLOBAL} gives relays at {ELSEWHERE}" in message
 
 
 def test_dropped_datagrams(network: netns.Network, inside: Probe) -> None:
     server = coturn(SERVER, transport=["udp", "tcp"])
-    with filtered(network, f"udp dport {PORT} drop"):
+    with filtered(network.outside, f"udp dport {PORT} drop"):
         report = inside(server, rtc=ice(f"stun:{SERVER}"), options=["--timeout", "1"])
     assert (report.status, report.words) == (1, [["no-answer"], ["no-answer"], []]), report.text
     for one in report.results[:2]:
@@ -166,7 +124,7 @@ def test_dropped_datagrams(network: netns.Network, inside: Probe) -> None:
 
 
 def test_dropped_segments(network: netns.Network, inside: Probe) -> None:
-    with filtered(network, f"tcp dport {{ {PORT}, {TLS_PORT} }} drop"):
+    with filtered(network.outside, f"tcp dport {{ {PORT}, {TLS_PORT} }} drop"):
         report = inside(
             coturn(SERVER, transport="tcp"),
             coturn(SERVER, protocol="turns"),
@@ -180,7 +138,7 @@ def test_no_answer_in_a_pod_may_be_a_network_policy(network: netns.Network, insi
     def in_pod(*arguments: object) -> Any:
         return inside.keywords["runner"](*arguments, KUBERNETES_SERVICE_HOST="10.96.0.1")
 
-    with filtered(network, f"udp dport {PORT} drop"):
+    with filtered(network.outside, f"udp dport {PORT} drop"):
         report = inside(coturn(SERVER), options=["--timeout", "0.5"], runner=in_pod)
     found = report.only("no-answer")
     assert "asked from pod " in found["message"]
@@ -189,7 +147,7 @@ def test_no_answer_in_a_pod_may_be_a_network_policy(network: netns.Network, insi
 
 
 def test_relays_that_are_shut(network: netns.Network, inside: Probe) -> None:
-    with filtered(network, f"udp dport {RELAY_PORTS} drop"):
+    with filtered(network.outside, f"udp dport {RELAY_PORTS} drop"):
         report = inside(coturn(SERVER), options=["--timeout", "2"])
     assert "min-port" in report.only("no-data")["advice"]
     assert "relay" not in report.results[0]["times"]
@@ -205,7 +163,7 @@ def test_no_route(inside: Probe, url: str, transport: str) -> None:
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_a_firewall_that_says_no(network: netns.Network, inside: Probe, transport: str) -> None:
     rule = f"{transport} dport {PORT} reject with icmp type admin-prohibited"
-    with filtered(network, rule):
+    with filtered(network.outside, rule):
         inside(coturn(SERVER, transport=transport)).only("unreachable")
 
 
@@ -214,7 +172,7 @@ def test_ctrl_c_frees_what_is_allocated(network: netns.Network, log: Path, tmp_p
     od_config = write_od_config(tmp_path, **entries)
     before = len(lines_with(log, "delete: realm="))
     started = len(lines_with(log, "new, realm="))
-    with filtered(network, f"udp dport {RELAY_PORTS} drop"):
+    with filtered(network.outside, f"udp dport {RELAY_PORTS} drop"):
         process = subprocess.Popen(
             network.desktop.command(*command("probe", od_config, "--timeout", "60")),
             env=environment(),
@@ -278,7 +236,7 @@ def test_one_transport_is_enough_for_a_desktop(network: netns.Network, log: Path
     made = mint_turn_credentials(SECRET, 600)
     variables = {"TURN_SERVER": gstreamer_turn(IceURI("turn", SERVER), made)}
     line = command("probe", "--desktop", "--json", "--timeout", "0.5")
-    with filtered(network, f"udp dport {PORT} drop"):
+    with filtered(network.outside, f"udp dport {PORT} drop"):
         done = network.desktop.run(*line, check=False, env=environment(**variables))
     report = Report(done)
     assert (report.status, report.words) == (0, [["no-answer"], []]), report.text
@@ -356,13 +314,16 @@ def test_the_table(turnserver: Turnserver, tmp_path: Path) -> None:
         webrtc__coturn=[coturn(here), coturn(here, OTHER)],
     )
     done = run_command("probe", od_config)
-    heading, stun, good, bad, *explained, summary = done.stdout.splitlines()
-    assert heading.split() == ["URL", "ADDRESS", "BY", "BINDING", "ALLOCATE", "RELAY", "RESULT"]
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("  at ")]
+    heading, stun, good, bad, *explained, summary = lines
+    columns = ["URL", "BY", "BINDING", "ALLOCATE", "RELAY", "OUTSIDE", "SIZE", "LOSS", "RESULT"]
+    assert heading.split() == columns
     number = r"[0-9.]+ ms"
-    binding = rf"{re.escape(here)} +127\.0\.0\.1 +udp +127\.0\.0\.1 {number}"
+    binding = rf"{re.escape(here)} +udp +{number}"
     assert re.fullmatch(rf"stun:{binding} +ok", stun)
-    assert re.fullmatch(rf"turn:{binding} +127\.0\.0\.1:[0-9]+ {number} +{number} +ok", good)
+    assert re.fullmatch(rf"turn:{binding}( +{number}){{3}} +1200 +[0-9]+ % +ok", good)
     assert re.fullmatch(rf"turn:{binding} +wrong-secret", bad)
+    assert re.search(r"at 127\.0\.0\.1, which sees 127\.0\.0\.1, relay 127\.", done.stdout)
     assert explained[0].startswith("  error: 401: ")
     assert summary.startswith("2 of 3 work; probed from host ")
     assert (done.returncode, done.stderr) == (1, "")

@@ -1,0 +1,59 @@
+"""What tests put into the network of `netns`: a coturn outside, and filters of packets."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from pathlib import Path
+from typing import Iterator, Sequence
+
+from conftest import require_program
+from integration import netns
+from integration.conftest import SECRET
+from support import WAIT, wait_for
+
+PORT = 3478
+RELAY_PORTS = "49152-65535"
+
+
+@contextlib.contextmanager
+def coturn_outside(
+    network: netns.Network, folder: Path, lines: Sequence[str], port: int = PORT
+) -> Iterator[Path]:
+    """Run a coturn outside with these lines of turnserver.conf more, and yield its log."""
+    conf, log = folder / f"{port}.conf", folder / f"{port}.log"
+    own = [
+        *(f"listening-port={port}", f"pidfile={folder}/{port}.pid", f"userdb={folder}/{port}.db"),
+        *("no-cli", "log-file=stdout", "verbose", "realm=turn.domain.local"),
+        *("use-auth-secret", f"static-auth-secret={SECRET}"),
+    ]
+    conf.write_text("\n".join([*own, *lines]) + "\n", encoding="utf-8")
+    program = require_program("turnserver", "coturn")
+    with open(log, "wb") as stream:
+        process = subprocess.Popen(
+            network.outside.command(program, "-c", conf),
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(lambda: all(network.outside.listens(one, port) for one in ("udp", "tcp")))
+        yield log
+    finally:
+        process.terminate()
+        process.wait(WAIT)
+
+
+@contextlib.contextmanager
+def filtered(where: netns.Namespace, *rules: str) -> Iterator[None]:
+    """Filter by nftables what comes into a namespace.
+
+    What is dropped on its way out would be an error to the program that sends it.
+    """
+    nft = require_program("nft", "nftables")
+    chain = f"chain filter {{ type filter hook input priority 0; {'; '.join(rules)}; }}"
+    where.run(nft, "--file", "-", input=f"table inet test {{\n{chain}\n}}\n")
+    try:
+        yield
+    finally:
+        where.run(nft, "delete", "table", "inet", "test")

@@ -1,0 +1,226 @@
+"""`abcwebrtc probe` where a firewall shuts relay ports, large packets are lost, a rate is limited.
+
+The desktop is behind a NAT, and coturn outside; nftables makes the faults. Data from relay to
+relay stays within the server, so it crosses no firewall for the relay ports.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+
+from abcwebrtc.probe.packets import SIZES
+from conftest import missing
+from integration import netns
+from integration.labs import PORT, RELAY_PORTS, coturn_outside, filtered
+from integration.netns import INTERFACE, PUBLIC, SERVER, SERVER_V6
+from integration.probing import Probe, Report, coturn, prober
+from support import WAIT, command, environment
+
+HERE = [f"listening-ip={SERVER}", f"relay-ip={SERVER}"]
+IN = f'iifname "{INTERFACE}"'
+QUICK = ["--quick"]
+
+
+@pytest.fixture
+def inside(network: netns.Network, tmp_path: Path) -> Probe:
+    """Return a function that runs the probe where the desktop is."""
+
+    def run(*arguments: object, **changes: str) -> Any:
+        return network.desktop.run(
+            *command(*arguments), check=False, env=environment(**changes), timeout=WAIT
+        )
+
+    return functools.partial(prober(tmp_path), runner=run)
+
+
+@pytest.fixture(scope="module")
+def server(
+    network: netns.Network, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[netns.Network]:
+    """Run a coturn outside, and give its network."""
+    lines = [*HERE, *([f"listening-ip={SERVER_V6}"] if network.ipv6 else [])]
+    lines += [f"relay-ip={SERVER_V6}"] if network.ipv6 else []
+    with coturn_outside(network, tmp_path_factory.mktemp("coturn"), lines):
+        yield network
+
+
+def test_all_ways_are_tried_where_nothing_is_shut(server: netns.Network, inside: Probe) -> None:
+    report = inside(coturn(SERVER, transport=["udp", "tcp"]))
+    assert (report.status, report.words) == (0, [[], []]), report.text
+    for one in report.results:
+        assert one["outside"]["peer"] == PUBLIC
+        for path in (one["between"], one["outside"]):
+            assert [path[name] for name in ("there", "back", "punched")] == [True, True, False]
+            assert path["sizes"] == {str(size): True for size in SIZES}
+        assert one["between"]["burst"]["sent"] == 200
+        assert one["between"]["burst"]["percent"] < 5
+        assert {"relay", "outside"} <= set(one["times"])
+
+
+def test_over_ipv6_a_relay_of_ipv4_is_reached_by_that(server: netns.Network, inside: Probe) -> None:
+    if not server.ipv6:
+        missing("no IPv6 in network namespaces here")
+    report = inside(coturn(f"[{SERVER_V6}]"), options=QUICK)
+    assert (report.status, report.words) == (0, [[]]), report.text
+    found = report.results[0]["outside"]
+    assert (found["untried"], found["peer"]) == (None, PUBLIC), report.text
+    assert report.results[0]["relayed"].startswith(f"{SERVER}:")
+
+
+def test_one_burst_is_enough_for_a_server(server: netns.Network, inside: Probe) -> None:
+    two = [coturn(SERVER), coturn(SERVER, username="userid")]
+    report = inside(*two)
+    assert report.status == 0, report.text
+    assert len([one for one in report.results if one["between"]["burst"]]) == 1
+    (quick,) = inside(coturn(SERVER), options=QUICK).results
+    assert quick["between"]["burst"] is None
+    assert quick["between"]["largest"] == max(SIZES)
+
+
+# the firewall
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_relay_ports_that_are_shut(server: netns.Network, inside: Probe, transport: str) -> None:
+    with filtered(server.outside, f"{IN} udp dport {RELAY_PORTS} drop"):
+        report = inside(coturn(SERVER, transport=transport), options=QUICK)
+    found = report.only("relay-ports")
+    assert f"({PUBLIC}) to the relay {SERVER}:" in found["message"]
+    assert "open min-port to max-port" in found["advice"]
+    assert report.results[0]["outside"]["there"] is False
+    assert report.results[0]["between"]["back"] is True
+    assert "outside" not in report.results[0]["times"]
+
+
+def test_relay_ports_that_open_from_within(server: netns.Network, inside: Probe) -> None:
+    """ICE sends from both sides, so most calls get through."""
+    rules = [f"{IN} ct state established accept", f"{IN} udp dport {RELAY_PORTS} drop"]
+    with filtered(server.outside, *rules):
+        report = inside(coturn(SERVER), options=QUICK)
+    assert "once the relay has sent" in report.only("relay-ports", "warning")["message"]
+    assert report.results[0]["outside"]["punched"] is True
+
+
+def test_relays_that_get_nothing_out(server: netns.Network, inside: Probe) -> None:
+    with filtered(server.desktop, f"{IN} udp sport {RELAY_PORTS} drop"):
+        report = inside(coturn(SERVER), options=QUICK)
+    assert "sends back does not" in report.only("relay-back")["message"]
+    found = report.results[0]["outside"]
+    assert (found["there"], found["back"]) == (True, False)
+
+
+def test_from_a_pod_it_may_be_a_network_policy(server: netns.Network, inside: Probe) -> None:
+    def in_pod(*arguments: object) -> Any:
+        return inside.keywords["runner"](*arguments, KUBERNETES_SERVICE_HOST="10.96.0.1")
+
+    with filtered(server.outside, f"{IN} udp dport {RELAY_PORTS} drop"):
+        report = inside(coturn(SERVER), options=QUICK, runner=in_pod)
+    assert "NetworkPolicy" in report.only("outside-untried", "note")["message"]
+
+
+def test_no_udp_from_this_network_says_nothing_of_the_relay_ports(
+    server: netns.Network, inside: Probe
+) -> None:
+    with filtered(server.outside, f"{IN} meta l4proto udp drop"):
+        report = inside(coturn(SERVER, transport="tcp"), options=QUICK)
+    assert "UDP from here" in report.only("outside-untried", "note")["message"]
+    assert report.results[0]["outside"]["untried"] == "no-udp"
+
+
+def test_a_server_that_forbids_this_machine(
+    network: netns.Network, inside: Probe, tmp_path: Path
+) -> None:
+    denied = "denied-peer-ip=203.0.113.0-203.0.113.255"
+    with coturn_outside(network, tmp_path, [*HERE, denied], port=3501):
+        report = inside(coturn(f"{SERVER}:3501"), options=QUICK)
+    assert PUBLIC in report.only("outside-untried", "note")["message"]
+    assert report.results[0]["outside"]["untried"] == "forbidden"
+
+
+def test_one_allocation_is_enough(network: netns.Network, inside: Probe, tmp_path: Path) -> None:
+    with coturn_outside(network, tmp_path, [*HERE, "user-quota=1"], port=3502):
+        report = inside(coturn(f"{SERVER}:3502", username="userid"))
+        assert report.only("quota", "warning")
+        assert report.results[0]["outside"]["largest"] == max(SIZES)
+        assert report.results[0]["between"]["burst"]["lost"] == 0
+        with filtered(network.outside, f"{IN} udp dport {RELAY_PORTS} drop"):
+            shut = inside(coturn(f"{SERVER}:3502", username="userid"), options=QUICK)
+    assert shut.words == [["relay-ports", "quota"]]
+
+
+# sizes, and the rate
+
+
+@pytest.mark.parametrize(
+    ("end", "rule", "where", "largest", "too_large"),
+    [
+        ("outside", f"dport {PORT} meta length > 700", "the server", 600, 800),
+        ("desktop", f"sport {PORT} meta length > 1200", "the server", 1000, 1200),
+        ("outside", f"dport {RELAY_PORTS} meta length > 500", "outside", 400, 600),
+        ("desktop", f"sport {RELAY_PORTS} meta length > 900", "outside", 800, 1000),
+    ],
+)
+def test_packets_that_are_too_large(
+    server: netns.Network,
+    inside: Probe,
+    end: str,
+    rule: str,
+    where: str,
+    largest: int,
+    too_large: int,
+) -> None:
+    with filtered(getattr(server, end), f"{IN} udp {rule} drop"):
+        report = inside(coturn(SERVER), options=QUICK)
+    message = report.only("packet-size")["message"]
+    assert where in message
+    assert f"of {largest} bytes come through, and from {too_large} bytes on none" in message
+    path = report.results[0]["between" if where == "the server" else "outside"]
+    assert (path["largest"], path["too_large"]) == (largest, too_large)
+
+
+def test_over_tcp_the_size_of_packets_to_the_server_is_no_matter(
+    server: netns.Network, inside: Probe
+) -> None:
+    with filtered(server.outside, f"{IN} udp dport {PORT} meta length > 700 drop"):
+        report = inside(coturn(SERVER, transport="tcp"), options=QUICK)
+    assert (report.status, report.words) == (0, [[]]), report.text
+
+
+@pytest.mark.parametrize(
+    ("limit", "level"), [(2000, "error"), (5000, "error"), (8000, "warning"), (12000, "")]
+)
+def test_a_limit_of_the_rate(
+    network: netns.Network, inside: Probe, tmp_path: Path, limit: int, level: str
+) -> None:
+    with coturn_outside(network, tmp_path, [*HERE, f"max-bps={limit}"], port=3503):
+        report = inside(coturn(f"{SERVER}:3503"))
+    if level:
+        found = report.only("packet-loss", level)
+        assert "in a row" in found["message"]
+        assert "max-bps" in found["advice"]
+    else:
+        assert_nothing(report)
+
+
+def test_a_network_that_loses_packets(server: netns.Network, inside: Probe) -> None:
+    rule = f"{IN} udp dport {PORT} meta length > 200 numgen inc mod 4 0 drop"
+    with filtered(server.outside, rule):
+        report = inside(coturn(SERVER))
+    assert "here and there" in report.only("packet-loss", "error")["message"]
+
+
+def test_a_packet_that_is_lost_now_and_then_is_none_to_speak_of(
+    server: netns.Network, inside: Probe
+) -> None:
+    with filtered(server.outside, f"{IN} udp dport {PORT} numgen inc mod 40 7 drop"):
+        report = inside(coturn(SERVER))
+    assert_nothing(report)
+    assert report.results[0]["between"]["burst"]["lost"] > 0
+
+
+def assert_nothing(report: Report) -> None:
+    assert (report.status, report.words) == (0, [[]]), report.text
