@@ -235,9 +235,13 @@ def _unseen(notes: Notes, setting: Setting, public: Address) -> None:
 def _denied(notes: Notes, relay: Relay) -> None:
     """Note where two relays of this server can't reach each other by its own address."""
     conf = notes.conf
+    own = {str(address): address for address in _addresses(conf)}
     hosts = {host: host_address(host) for host in relay.hosts}
     if not conf.all("external-ip"):
-        hosts.update({str(address): address for address in _addresses(conf)})
+        hosts.update(own)
+    elif own:  # coturn looks at what its own address is behind the public one, see _behind_nat
+        external = {_address(setting) for setting in conf.all("external-ip")}
+        hosts = {host: one for host, one in hosts.items() if host in own or one not in external}
     for host, address in hosts.items():
         if address and not address.is_unspecified and not permits(conf, address):
             message = f"denies {host}, this server: a browser's relay can't reach a desktop's; "

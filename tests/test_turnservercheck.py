@@ -229,6 +229,10 @@ def test_what_is_wrong_is_found(text: str, changes: Any, level: str, path: str, 
     assert words in found.message
 
 
+BEHIND_NAT = "listening-ip=10.0.0.5\nexternal-ip=198.51.100.7"
+"""So coturn asks whether 10.0.0.5 is denied, and not the public address, which is."""
+
+
 @pytest.mark.parametrize(
     ("text", "changes"),
     [
@@ -240,6 +244,7 @@ def test_what_is_wrong_is_found(text: str, changes: Any, level: str, path: str, 
         ("no-stun", {"stun": ["stun:stun.another.org"]}),
         ("stale-nonce", {}),
         ("allowed-peer-ip=10.0.0.5", {"url": "10.0.0.5", "protocol": "turn"}),
+        (f"{BEHIND_NAT}\nallowed-peer-ip=10.0.0.5", {"url": "198.51.100.7", "protocol": "turn"}),
         ("no-tls\nno-dtls\n-cert\n-pkey", {"protocol": "turn"}),
         ("bps-capacity=6400000\nmax-bps=64000", {}),
         ("no-tlsv1\nno-tlsv1_2", {}),

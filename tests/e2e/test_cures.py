@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import List
 
 import pytest
 
@@ -99,33 +98,41 @@ def check_cured(lab: Lab, od_config: Path) -> None:
     check_tone(lab.start_site(od_config), lab.start_desktop("user2", od_config))
 
 
-@pytest.mark.parametrize("newest", [False, True], ids=["installed", "newest"])
-def test_libnice_gets_no_answer_to_its_binding(lab: Lab, newest: bool) -> None:
+STUN_LINES = {
+    "installed": ("no-stun-backward-compatibility", r"Take (\S+) out of turnserver.conf"),
+    "newest": ("rfc3489-compatibility", r"from coturn 4.7 on write (\S+?);"),
+}
+"""Of turnserver.conf, and what ``probe`` says of each."""
+
+
+@pytest.mark.parametrize("which", STUN_LINES)
+def test_libnice_gets_no_answer_to_its_binding(lab: Lab, which: str) -> None:
     """A line of turnserver.conf does that before coturn 4.7, and the lack of one after it."""
-    program = newest_turnserver() if newest else require_program("turnserver", "coturn")
-    version = subprocess.check_output([program, "--version"], text=True).strip()
+    installed = require_program("turnserver", "coturn")
+    program = installed if which == "installed" else newest_turnserver()
+    version = ["--coturn", subprocess.check_output([program, "--version"], text=True).strip()]
     od_config = lab.od_config(**ON_STUN)
-    conf = generated_conf(lab, od_config, *TO_DESKTOPS, "--coturn", version)
-    lines = conf.read_text().splitlines()
-    if newest:
-        lines.remove("rfc3489-compatibility")
-    else:
-        lines.append("no-stun-backward-compatibility")
-    write(conf, lines)
-    site = lab.start_site(od_config)
+    conf = generated_conf(lab, od_config, *TO_DESKTOPS, *version)
+    check = ["turnserver-conf", od_config, "--check", conf, *version]
+    line, cure = STUN_LINES[which]
+    toggle(conf, line)
+    assert f"error: {line}: " in said(lab.network.outside, *check, status=1)
     with running_coturn(lab, conf, program):
         text = said(lab.network.desktop, "probe", od_config, status=1)
-        assert "no-rfc3489" in text
-        check_silence(site, lab.start_desktop("user1", od_config, relay_only=False))
-    if newest:
-        lines.append(found(r"from coturn 4.7 on write (\S+?);", text))
-    else:
-        lines.remove(found(r"Take (\S+) out of turnserver.conf", text))
-    write(conf, lines)
+        check_silence(
+            lab.start_site(od_config), lab.start_desktop("user1", od_config, relay_only=False)
+        )
+    toggle(conf, found(cure, text))
+    said(lab.network.outside, *check, "--strict", status=0)
     with running_coturn(lab, conf, program):
         said(lab.network.desktop, "probe", od_config, status=0)
-        check_tone(site, lab.start_desktop("user2", od_config, relay_only=False))
+        check_tone(
+            lab.start_site(od_config), lab.start_desktop("user2", od_config, relay_only=False)
+        )
 
 
-def write(conf: Path, lines: List[str]) -> None:
-    conf.write_text("\n".join(lines) + "\n")
+def toggle(conf: Path, line: str) -> None:
+    """Take a line out of a turnserver.conf, or put it there."""
+    lines = conf.read_text().splitlines()
+    kept = [one for one in lines if one != line]
+    conf.write_text("\n".join(kept if len(kept) < len(lines) else [*lines, line]) + "\n")

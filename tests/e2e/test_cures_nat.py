@@ -57,14 +57,21 @@ def test_the_public_address_alone_forbids_every_call(lab: Lab) -> None:
     od_config = lab.od_config(coturn={"url": f"{PUBLIC}:{TURN_PORT}"})
     wrong = f"external-ip={PUBLIC}"
     conf = behind_nat(lab, od_config, wrong)
+    check = ["turnserver-conf", od_config, "--check", conf]
     desktop, site = lab.start_desktop("user1", od_config), lab.start_site(od_config)
+    checked = said(lab.network.outside, *check, status=1)
+    instead = found(r"403\); write (external-ip=\S+), or add", checked)
+    beside = found(r"or add (allowed-peer-ip=\S+)", checked)
     with running_coturn(lab, conf):
-        text = said(lab.network.desktop, "probe", od_config, status=1)
+        probed = said(lab.network.desktop, "probe", od_config, status=1)
         check_silence(site, desktop)
-    instead = found(r"write (\S+) into turnserver.conf in place of its external-ip", text)
-    beside = found(r"or (allowed-peer-ip=PRIVATE)", text)
+    assert "403: the server forbids data to its own relays" in probed
+    general = found(r"write (\S+) into turnserver.conf in place of its external-ip", probed)
+    assert general.replace("PRIVATE", PRIVATE) == instead
+    assert found(r"or (allowed-peer-ip=PRIVATE)", probed).replace("PRIVATE", PRIVATE) == beside
     for cure in ([instead], [wrong, beside]):
-        behind_nat(lab, od_config, *(line.replace("PRIVATE", PRIVATE) for line in cure))
+        behind_nat(lab, od_config, *cure)
+        said(lab.network.outside, *check, "--strict", status=0)
         with running_coturn(lab, conf):
             said(lab.network.desktop, "probe", od_config, status=0)
             check_tone(site, desktop)
