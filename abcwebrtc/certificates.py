@@ -164,7 +164,19 @@ def _chain(chain: Sequence["Certificate"]) -> List[Finding]:
         if below.issuer != above.subject:
             message = "the chain is out of order: each certificate comes before the one that signed"
             return [Finding(CERT, "warning", message)]
-    return []
+    return _lonely(chain)
+
+
+def _lonely(chain: Sequence["Certificate"]) -> List[Finding]:
+    """Note a certificate alone, which clients can't follow to a root unless a root signed it."""
+    if len(chain) > 1:
+        return []
+    message = (
+        "the certificate is alone, and the one that signed it is not below it in the file: unless "
+        "that is a root which browsers know, they refuse it; append the certificates between, as "
+        "in fullchain.pem"
+    )
+    return [Finding(CERT, "warning", message)]
 
 
 def _key(cert: "Certificate", pem: bytes, password: bytes) -> List[Finding]:

@@ -58,11 +58,11 @@ def _cure(place: str, needed: int, user: str) -> str:
 
 
 def _may(place: str, needed: int, uid: int, groups: Set[int]) -> bool:
-    """Say whether a user has a right, as acl(5) decides."""
+    """Say whether a user has a right, as Linux decides: an ACL whose mask is empty is none."""
     about = os.stat(place)
     if uid == 0 or uid == about.st_uid:
         return uid == 0 or bool(about.st_mode >> 6 & needed)
-    entries = _acl(place)
+    entries = _acl(place) if about.st_mode & stat.S_IRWXG else []
     if not entries:
         shift = 3 if about.st_gid in groups else 0
         return bool(about.st_mode >> shift & needed)

@@ -3,7 +3,7 @@
 Pure. Measured with coturn 4.6.1 and 4.18.0: what is neither an address nor a name that resolves is
 logged as an error, and the line dropped; of several ``external-ip`` without a private half the
 first counts. A peer with the public address counts as the private one behind it, before coturn
-looks at what is denied; with ``external-ip=PUBLIC/PRIVATE`` both are allowed.
+looks at what is denied; with ``external-ip=PUBLIC/PRIVATE`` that is allowed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """To which peers a coturn relays: what its turnserver.conf denies, and what lifts that again.
 
 Pure. Measured with coturn 4.6.1 and 4.18.0: ``allowed-peer-ip`` wins over ``denied-peer-ip``; a
-mapping of ``external-ip`` allows both of its halves; ``0.0.0.0`` and ``::`` allow everything, but
-for what 4.18 denies whatever the file says.
+mapping of ``external-ip`` allows its private half, for which the public one counts; ``0.0.0.0`` and
+``::`` allow everything, but for what 4.18 denies whatever the file says.
 """
 
 from __future__ import annotations
@@ -62,13 +62,16 @@ def lifts(conf: TurnserverFile) -> Iterator[Lift]:
             if found:
                 yield Lift(found, setting)
         else:
-            for address in mapping(setting) or ():
-                yield Lift(Range(address, address), setting)
+            halves = mapping(setting)
+            if halves:
+                yield Lift(Range(halves[1], halves[1]), setting)
 
 
 def permits(conf: TurnserverFile, address: Address) -> bool:
     """Say whether coturn relays to an address, as far as the lines of its file say."""
     own = Range(address, address)
+    if address in [pair[0] for pair in map(mapping, conf.all("external-ip")) if pair]:
+        return True  # it counts as the private half, which is allowed
     lifted = [lift.range for lift in lifts(conf)]
     if any(item.unbounded or item.holds(own) for item in lifted):
         return True

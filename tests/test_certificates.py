@@ -71,6 +71,8 @@ def encrypted(style: Any = serialization.PrivateFormat.PKCS8) -> bytes:
 
 KEY = private_pem()
 CERT = issue(HOST)
+ABOVE = issue("an authority", subject="an issuer", issuer="a root")
+"""What signed `CERT`, and belongs below it in the file."""
 
 
 def findings(
@@ -80,7 +82,14 @@ def findings(
     hosts: Tuple[str, ...] = (HOST,),
     now: float = NOW,
 ) -> List[Finding]:
-    return check_certificate(cert, key, password, hosts, now)
+    above = ABOVE if cert.count(b"CERTIFICATE-----") == 2 else b""  # one from BEGIN to END
+    return check_certificate(cert + above, key, password, hosts, now)
+
+
+def test_a_certificate_without_the_one_that_signed_it_is_a_warning() -> None:
+    (found,) = check_certificate(CERT, KEY, b"", [HOST], NOW)
+    assert (found.option, found.level) == ("cert", "warning")
+    assert "append the certificates between, as in fullchain.pem" in found.message
 
 
 def test_a_good_pair_has_no_findings() -> None:
@@ -124,8 +133,7 @@ def trusted(pem: bytes, trust: str) -> bytes:
 
 @pytest.mark.parametrize("trust", TRUST)
 def test_a_trusted_certificate_is_read_as_coturn_does(trust: str) -> None:
-    above = issue("an authority", subject="an issuer", issuer="a root")
-    assert findings(trusted(CERT, trust) + trusted(above, trust)) == []
+    assert findings(trusted(CERT, trust) + trusted(ABOVE, trust)) == []
     (finding,) = findings(trusted(issue("other.domain.local"), trust))
     assert finding.message.startswith(f"the certificate is not for {HOST}, but for other.domain")
 

@@ -15,7 +15,7 @@ from abcwebrtc.cli import main
 from abcwebrtc.commands import turnserver_check
 from abcwebrtc.turnserverfile import parse_turnserver_conf
 from support import run_command, write_od_config
-from test_certificates import CERT, HOST
+from test_certificates import ABOVE, CERT, HOST
 from test_certificates import KEY as PRIVATE_KEY
 from test_docs import table_keys
 from test_imports import loaded_by
@@ -267,7 +267,7 @@ def conf(run: Any, od_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     # whether this machine has Debian's user for coturn is another test's
     monkeypatch.setattr(turnserver_check, "blocked", lambda path: None)
     cert = tmp_path / "c.pem"
-    cert.write_bytes(CERT + PRIVATE_KEY)
+    cert.write_bytes(CERT + ABOVE + PRIVATE_KEY)
     path = tmp_path / "turnserver.conf"
     assert run(od_config, "--output", path, "--cert", cert).status == 0
     return path

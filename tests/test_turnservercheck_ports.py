@@ -8,9 +8,9 @@ import pytest
 
 from abcwebrtc.turnservercheck import certificate_files
 from abcwebrtc.turnserverfile import TurnserverFile, parse_turnserver_conf
-from test_certificates import CERT, HOST
+from test_certificates import HOST
 from test_certificates import KEY as PRIVATE_KEY
-from turnserver_entry import compare
+from turnserver_entry import FILES, compare
 
 URLS: Dict[str, Tuple[str, Any, str, str]] = {
     "another port": ("", {"url": f"{HOST}:443"}, "listening-port", "listens on 3478 and 5349"),
@@ -79,7 +79,7 @@ def test_a_tls_port_without_a_certificate_that_can_be_read_is_shut() -> None:
 def test_files_are_judged() -> None:
     (cert,) = compare("", {"cert": b"", "pkey": PRIVATE_KEY})
     assert (cert.line, cert.path, cert.message[:20]) == (7, "cert", "holds no certificate")
-    (key,) = compare("", {"cert": CERT, "pkey": b""})
+    (key,) = compare("", {**FILES, "pkey": b""})
     assert (key.line, key.path, key.message[:20]) == (8, "pkey", "holds no private key")
     (name,) = compare("-realm\nrealm=local", url="other.local")
     assert name.message == f"the certificate is not for other.local, but for {HOST}"

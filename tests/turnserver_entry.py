@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import Any, Dict, List, Sequence
 
 from abcwebrtc import WebRTCConfig
+from abcwebrtc.coturnversion import USUAL, parse_version
 from abcwebrtc.errors import Problem
 from abcwebrtc.peerranges import denied_ranges
 from abcwebrtc.turnserver import Relay, relays_of
-from abcwebrtc.turnservercheck import check_turnserver_conf
-from abcwebrtc.turnserverfile import parse_turnserver_conf
+from abcwebrtc.turnservercheck import Around, check_turnserver_conf
+from abcwebrtc.turnserverfile import parse_turnserver_conf, with_options
+from abcwebrtc.turnserverstun import DesktopStun
 from abcwebrtc.uris import parse_ice_uri
-from test_certificates import CERT, HOST, NOW
+from test_certificates import ABOVE, CERT, HOST, NOW
 from test_certificates import KEY as PRIVATE_KEY
 
 SECRET = "the-static-auth-secret-of-coturn"
 OLD = "an-older-static-auth-secret"
 ENTRY: Dict[str, Any] = {"coturn_static_auth_secret": SECRET, "url": f"{HOST}:3478"}
-FILES = {"cert": CERT, "pkey": PRIVATE_KEY}
+FILES = {"cert": CERT + ABOVE, "pkey": PRIVATE_KEY}
 
 
 def relays(coturn: Any) -> List[Relay]:
@@ -43,14 +45,32 @@ pkey=/k.pem
 
 
 def compare(
-    text: str, files: Any = None, stun: Sequence[str] = (), coturn: Any = None, **changes: Any
+    text: str,
+    files: Any = None,
+    stun: Sequence[str] = (),
+    coturn: Any = None,
+    version: str = "4.6",
+    options: Sequence[str] = (),
+    desktop: str = "",
+    has_turn: bool = False,
+    around: Any = None,
+    **changes: Any,
 ) -> List[Problem]:
     """Return the findings for `GOOD` and these lines; a line that begins with - takes one away."""
     lines = [line for line in GOOD.splitlines() if f"-{line.partition('=')[0]}" not in text.split()]
     lines += [line for line in text.splitlines() if not line.startswith("-")]
-    conf = parse_turnserver_conf("\n".join(lines).encode(), "t.conf")
+    conf = with_options(parse_turnserver_conf("\n".join(lines).encode(), "t.conf"), options)
     server = relays(coturn)[0] if coturn else relay(**{"protocol": "turns", **changes})
     uris = [parse_ice_uri(uri) for uri in stun]
-    found = check_turnserver_conf(conf, server, uris, FILES if files is None else files, NOW)
+    made = DesktopStun(parse_ice_uri(desktop), has_turn) if desktop else None
+    found = check_turnserver_conf(
+        conf,
+        server,
+        uris,
+        FILES if files is None else files,
+        NOW,
+        parse_version(version) or USUAL,
+        Around(desktop=made, **(around or {})),
+    )
     assert SECRET not in str(found)
     return list(found)
