@@ -16,7 +16,7 @@ from abcwebrtc.peerranges import Address, Network, host_address
 from abcwebrtc.relayaddresses import External, plain
 from abcwebrtc.secrets import Secret, SecretsElsewhere
 from abcwebrtc.turnserverfile import quoted
-from abcwebrtc.turnserverhardening import Block, encryption, hardening, peers
+from abcwebrtc.turnserverhardening import Block, address_family, encryption, hardening, peers
 from abcwebrtc.uris import IceURI
 
 PLAIN_PORT, TLS_PORT = 3478, 5349
@@ -192,6 +192,7 @@ def _listeners(relay: Relay, options: RelayOptions) -> Iterator[Block]:
     if own:
         yield "Where to listen.", [f"listening-ip={address}" for address in own]
         yield "The addresses of relays.", [f"relay-ip={address}" for address in own]
+        yield from address_family(options.coturn, own)
     if options.external_ips:
         reason = "What the Internet sees, and what the machine has: NAT is in between."
         yield reason, [f"external-ip={pair}" for pair in options.external_ips]

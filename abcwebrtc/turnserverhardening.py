@@ -34,6 +34,15 @@ def encryption(coturn: CoturnVersion, tls: bool, dtls: bool) -> Iterator[Block]:
 _OLD_TLS = ("no-tlsv1", "no-tlsv1_1")
 
 
+def address_family(coturn: CoturnVersion, listening: Sequence[Address]) -> Iterator[Block]:
+    """Yield what gives relays of IPv6 where there are no others; by itself coturn has none then."""
+    if listening and all(address.version == 6 for address in listening):
+        reason = "There are no relays of IPv4, which clients get unless they ask for others."
+        yield from _usual(coturn, reason, "keep-address-family")
+        if knows(coturn, "allocation-default-address-family"):
+            yield reason, ["allocation-default-address-family=keep"]
+
+
 def hardening(coturn: CoturnVersion) -> Iterator[Block]:
     """Yield the lines that every server gets, none of which takes STUN from a desktop."""
     for reason, name in _HARDENING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any, Dict, List
 
 import pytest
@@ -59,6 +60,26 @@ def test_dtls_is_turned_on_where_a_url_needs_it() -> None:
     assert "dtls" in options_of(NEWEST, **secure)
     assert "dtls" not in options_of(NEWEST, protocol="turns")
     assert not {"dtls", "no-dtls"} & set(options_of(USUAL, **secure))
+
+
+@pytest.mark.parametrize(
+    ("addresses", "version", "expected"),
+    [
+        (["fd00::5"], (4, 5), ["keep-address-family"]),
+        (["fd00::5", "fd00::6"], (4, 6), ["allocation-default-address-family"]),
+        (["fd00::5"], (4, 18), ["allocation-default-address-family"]),
+        (["fd00::5", "10.0.0.5"], (4, 18), []),
+        ([], (4, 18), []),
+    ],
+)
+def test_relays_are_of_ipv6_where_the_server_has_no_other(
+    addresses: List[str], version: Any, expected: List[str]
+) -> None:
+    listening = tuple(map(ipaddress.ip_address, addresses))
+    options = RelayOptions(coturn=CoturnVersion(*version), listening_ips=listening)
+    conf = parse_turnserver_conf(turnserver_conf(relay(), "od.config", options).encode(), "")
+    names = ("allocation-default-address-family", "keep-address-family")
+    assert [setting.name for setting in conf.all(*names)] == expected
 
 
 def test_the_first_line_says_for_which_version() -> None:

@@ -9,11 +9,13 @@ from typing import Any, Callable, Iterator, Optional
 
 import pytest
 
-from conftest import require_program
+from abcwebrtc.commands.turnserver_version import installed_version
+from conftest import newest_turnserver, require_program
 
 if sys.version_info >= (3, 10):
     from integration import netns
     from integration.endpoint import Endpoint
+    from integration.generated import Coturn
     from integration.turn import Certificate, Turnserver, make_certificate
 else:  # aioice and schemathesis are not made for it
     collect_ignore_glob = ["test_*.py"]
@@ -93,3 +95,13 @@ def network() -> Iterator[netns.Network]:
     """A desktop behind a NAT, and the outside."""
     with netns.required_network() as made:
         yield made
+
+
+@pytest.fixture(params=["installed", "newest"])
+def each_coturn(request: pytest.FixtureRequest) -> Coturn:
+    """The machine's own coturn, and the newest one."""
+    newest = request.param == "newest"
+    program = newest_turnserver() if newest else require_program("turnserver", "coturn")
+    version = installed_version(program)
+    assert version
+    return Coturn(program, version)

@@ -12,10 +12,11 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from aioice import stun, turn
 
+from abcwebrtc.coturnversion import CoturnVersion
 from conftest import require_program
 from integration.turn import LOOPBACK, RawClient, _allocate, error_code, raw_refusal
 from support import WAIT, run_command, wait_for, write_od_config
@@ -29,6 +30,18 @@ EXPECTED = (
 )
 """What every coturn of a trial says; what a newer one says of a line that desktops need, and
 whenever it listens everywhere, or has no certificate though no-tls is set."""
+
+
+class Coturn(NamedTuple):
+    """A program, and the version that it says it is."""
+
+    program: str
+    version: CoturnVersion
+
+    @property
+    def options(self) -> List[str]:
+        """The version, and few relay ports, which a newer coturn gets ready one by one."""
+        return [f"--coturn={self.version}", "--relay-ports=50000-50499"]
 
 
 class Running:
@@ -58,9 +71,9 @@ class Running:
     def output(self) -> str:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
-    def listens(self, port: int) -> bool:
+    def listens(self, port: int, host: str = LOOPBACK) -> bool:
         with contextlib.suppress(OSError):
-            socket.create_connection((LOOPBACK, port), timeout=1).close()
+            socket.create_connection((host, port), timeout=1).close()
             return True
         return False
 
@@ -75,12 +88,16 @@ class Running:
 
 @contextlib.contextmanager
 def running(
-    conf: Path, *arguments: str, port: Optional[int] = None, program: Optional[str] = None
+    conf: Path,
+    *arguments: str,
+    port: Optional[int] = None,
+    host: str = LOOPBACK,
+    program: Optional[str] = None,
 ) -> Iterator[Running]:
     """Run a turnserver until it listens on `port`, or, without one, ends."""
     server = Running(conf, *arguments, program=program)
     try:
-        wait_for(lambda: server.process.poll() is not None or (port and server.listens(port)))
+        wait_for(lambda: server.process.poll() is not None or (port and server.listens(port, host)))
         yield server
     finally:
         server.process.terminate()
@@ -145,11 +162,16 @@ def answers_classic_stun(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.connect((LOOPBACK, port))
         client.settimeout(1)
-        for _ in range(3):  # a datagram may be lost
-            client.send(b"\0\1\0\0" + transaction)
-            with contextlib.suppress(socket.timeout):
+        for _ in range(3):  # a datagram may be lost, and UDP be ready after TCP
+            try:
+                client.send(b"\0\1\0\0" + transaction)
                 answer = client.recv(1024)
-                return answer[:2] == b"\1\1" and answer[4:20] == transaction
+            except socket.timeout:
+                continue
+            except ConnectionRefusedError:
+                time.sleep(0.5)
+                continue
+            return answer[:2] == b"\1\1" and answer[4:20] == transaction
     return False
 
 

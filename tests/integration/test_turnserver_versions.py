@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from typing import Any, Callable, List, NamedTuple
+from typing import Any, Callable, List
 
 import pytest
 
 from abcwebrtc.commands.turnserver_version import installed_version
-from abcwebrtc.coturnversion import CoturnVersion
 from conftest import newest_turnserver, require_program
 from integration.generated import (
     SECRET,
+    Coturn,
     answers_classic_stun,
+    check,
     entry,
     generate,
     permissions,
@@ -24,27 +25,6 @@ from integration.turn import LOOPBACK, Certificate, free_ports, relayed_address,
 from support import run_command
 
 CLASSIC = {"rfc3489-compatibility", "stun-backward-compatibility"}
-
-
-class Coturn(NamedTuple):
-    """A program, and the version that it says it is."""
-
-    program: str
-    version: CoturnVersion
-
-    @property
-    def options(self) -> List[str]:
-        """The version, and few relay ports, which a newer coturn gets ready one by one."""
-        return [f"--coturn={self.version}", "--relay-ports=50000-50499"]
-
-
-@pytest.fixture(params=["installed", "newest"])
-def coturn(request: pytest.FixtureRequest) -> Coturn:
-    newest = request.param == "newest"
-    program = newest_turnserver() if newest else require_program("turnserver", "coturn")
-    version = installed_version(program)
-    assert version
-    return Coturn(program, version)
 
 
 def plain(certificate: Certificate) -> List[str]:
@@ -77,29 +57,47 @@ ARGUMENTS = [plain, with_tls, on_one_address, everywhere, with_peers, on_several
 @pytest.mark.parametrize("arguments", ARGUMENTS)
 @pytest.mark.usefixtures("ipv6_loopback")
 def test_it_starts_without_a_complaint_and_relays(
-    coturn: Coturn, tmp_path: Path, certificate: Certificate, arguments: Callable[..., List[str]]
+    each_coturn: Coturn,
+    tmp_path: Path,
+    certificate: Certificate,
+    arguments: Callable[..., List[str]],
 ) -> None:
     port, tls_port = free_ports(2)
     servers = [entry(port, username="userid")]
     servers += [entry(tls_port, protocol="turns")] if arguments is with_tls else []
-    conf = generate(tmp_path, servers, *coturn.options, *arguments(certificate))
+    conf = generate(tmp_path, servers, *each_coturn.options, *arguments(certificate))
     minted = run_command("mint", tmp_path / "od.config", "--user", "alice").stdout
-    with running(conf, port=port, program=coturn.program) as started:
+    with running(conf, port=port, program=each_coturn.program) as started:
         for url in turn_urls(json.loads(minted)):
             assert relayed_address(url, certificate.trust)[0] in ("127.0.0.1", "127.0.0.2")
         assert started.complaints() == []
         assert answers_classic_stun(port)
+    found = check(tmp_path, conf, *each_coturn.options[:1])[1]
+    of_a_trial = ("allow-loopback-peers", "cert")  # the loopback, and an authority of its own
+    assert [item for item in found if item["path"] not in of_a_trial] == []
+
+
+@pytest.mark.usefixtures("ipv6_loopback")
+def test_where_all_is_ipv6_there_are_relays(each_coturn: Coturn, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    server = entry(port, url=f"[::1]:{port}")
+    arguments = [*each_coturn.options, "--listening-ip", "::1"]
+    conf = generate(tmp_path, server, *arguments, webrtc__rtc_configuration=None)
+    with running(conf, port=port, host="::1", program=each_coturn.program) as started:
+        report = json.loads(run_command("probe", tmp_path / "od.config", "--json").stdout)
+        assert started.complaints() == []
+    assert [(item["level"], item["diagnoses"]) for item in report["results"]] == [("ok", [])]
 
 
 def test_without_its_line_or_with_the_one_against_it_stun_is_gone(
-    coturn: Coturn, tmp_path: Path
+    each_coturn: Coturn, tmp_path: Path
 ) -> None:
     (port,) = free_ports(1)
-    conf = generate(tmp_path, entry(port), *coturn.options)
+    conf = generate(tmp_path, entry(port), *each_coturn.options)
     lines = [line for line in conf.read_text().splitlines() if line not in CLASSIC]
-    lines += ["no-stun-backward-compatibility"] if coturn.version < (4, 7) else []
+    lines += ["no-stun-backward-compatibility"] if each_coturn.version < (4, 7) else []
     conf.write_text("\n".join(lines) + "\n")
-    with running(conf, port=port, program=coturn.program):
+    with running(conf, port=port, program=each_coturn.program):
         assert not answers_classic_stun(port)
 
 
@@ -118,14 +116,14 @@ OPENING: Any = [
 
 @pytest.mark.parametrize(("arguments", "also"), OPENING)
 def test_it_opens_no_denied_range(
-    coturn: Coturn, tmp_path: Path, arguments: List[str], also: Any
+    each_coturn: Coturn, tmp_path: Path, arguments: List[str], also: Any
 ) -> None:
     (port,) = free_ports(1)
     reached = dict(also)
     host = reached.pop("url", None)
     urls = [f"{LOOPBACK}:{port}", *([f"{host}:{port}"] if host else [])]
-    conf = generate(tmp_path, entry(port, url=urls), *coturn.options, *arguments)
-    with running(conf, port=port, program=coturn.program) as started:
+    conf = generate(tmp_path, entry(port, url=urls), *each_coturn.options, *arguments)
+    with running(conf, port=port, program=each_coturn.program) as started:
         assert started.complaints() == []
         answers = permissions(port, SECRET, LOOPBACK, "8.8.8.8", *reached, *DENIED)
     assert answers == {LOOPBACK: None, "8.8.8.8": None, **reached, **dict.fromkeys(DENIED, 403)}

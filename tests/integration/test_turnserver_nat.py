@@ -1,0 +1,155 @@
+"""A coturn behind NAT, for real: without the private half no call, with it calls, and all agree."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, Iterator, List
+
+import pytest
+
+from conftest import missing, require_program
+from integration.generated import SECRET, Coturn
+from integration.netns import INTERFACE, Namespace, NoNamespaceError, ip_program
+from support import WAIT, environment, wait_for, write_od_config
+
+PUBLIC, PRIVATE, CLIENT = "11.0.0.20", "10.0.0.5", "11.0.0.9"
+"""No public one is denied to relays, and nothing leaves the namespaces."""
+PORT = 3478
+LINK = f"type nat hook postrouting priority srcnat; oifname {INTERFACE}"
+NAT = f"""\
+table ip nat {{
+  chain in {{ type nat hook prerouting priority dstnat; ip daddr {PUBLIC} dnat to {PRIVATE}; }}
+  chain out {{ {LINK} ip saddr {PRIVATE} snat to {PUBLIC}; }}
+}}
+"""
+
+
+class Cloud:
+    """A machine with a private address, which has a public one outside; and a client there."""
+
+    def __init__(self, server: Namespace, client: Namespace, folder: Path) -> None:
+        self.server, self.client, self.folder = server, client, folder
+        _ip(server, f"link add {INTERFACE} type veth peer name {INTERFACE} netns {client.pid}")
+        _ip(server, f"addr add {PRIVATE}/24 dev {INTERFACE}")
+        _ip(client, f"addr add {CLIENT}/32 dev {INTERFACE}")
+        for namespace in (server, client):
+            _ip(namespace, "link set lo up", f"link set {INTERFACE} up")
+        _ip(server, f"route add default dev {INTERFACE}")
+        _ip(client, f"route add {PRIVATE} dev {INTERFACE}")
+        _ip(client, f"route add {PUBLIC} via {PRIVATE} dev {INTERFACE} onlink")
+        server.run(require_program("nft", "nftables"), "--file", "-", input=NAT)
+        self.od_config = write_od_config(
+            folder,
+            webrtc__coturn={
+                "coturn_static_auth_secret": SECRET,
+                "url": f"{PUBLIC}:{PORT}",
+                "username": "pseudonym",
+            },
+            webrtc__rtc_configuration={"iceServers": [{"urls": f"stun:{PUBLIC}:{PORT}"}]},
+        )
+
+    def run(self, where: Namespace, *words: object) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            where.command(sys.executable, "-m", "abcwebrtc", *words),
+            cwd=self.folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=4 * WAIT,
+        )
+
+    def probe(self) -> Dict[str, Any]:
+        """Return what a client outside finds."""
+        report: Dict[str, Any] = json.loads(
+            self.run(self.client, "probe", self.od_config, "--json").stdout
+        )
+        print(json.dumps(report, indent=1))
+        return report
+
+    def findings(self, conf: Path, *options: str) -> List[Dict[str, Any]]:
+        words = ("turnserver-conf", self.od_config, "--check", conf, "--json", *options)
+        report = json.loads(self.run(self.server, *words).stdout)
+        return [*report["errors"], *report["warnings"]]
+
+    @contextlib.contextmanager
+    def running(self, conf: Path, program: str) -> Iterator[None]:
+        files = (f"--{name}={self.folder / name}" for name in ("pidfile", "userdb"))
+        command = self.server.command(program, "-c", conf, "--log-file=stdout", *files)
+        with open(self.folder / "coturn.log", "wb") as log:
+            process = subprocess.Popen(
+                command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        with process:
+            try:
+                wait_for(lambda: self.server.listens("udp", PORT) or process.poll() is not None)
+                yield
+            finally:
+                process.terminate()
+                print((self.folder / "coturn.log").read_text(errors="replace")[-3000:])
+
+
+def _ip(namespace: Namespace, *commands: str) -> None:
+    namespace.run(ip_program(), "-batch", "-", input="\n".join(commands) + "\n")
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Cloud]:
+    with contextlib.ExitStack() as stack:
+        try:
+            server = Namespace.first()
+            stack.callback(server.close)
+            client = server.another()
+            stack.callback(client.close)
+        except NoNamespaceError as error:
+            missing(f"no network namespace can be made here: {error}")
+        yield Cloud(server, client, tmp_path)
+
+
+def made(cloud: Cloud, each_coturn: Coturn, *arguments: str) -> Path:
+    """Return the file that the command writes on coturn's machine."""
+    conf = cloud.folder / "turnserver.conf"
+    words = ("turnserver-conf", cloud.od_config, "--output", conf, "--force", *each_coturn.options)
+    done = cloud.run(cloud.server, *words, *arguments)
+    assert done.returncode == 0, done.stderr
+    if "/" not in "".join(arguments):
+        assert f"note: --external-ip {PUBLIC} is taken for {PUBLIC}/{PRIVATE}, with " in done.stderr
+    return conf
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--external-ip", PUBLIC],
+        ["--external-ip", PUBLIC, "--listening-ip", PRIVATE],
+        ["--external-ip", f"{PUBLIC}/{PRIVATE}"],
+    ],
+)
+def test_calls_work_behind_nat_and_the_check_agrees(
+    cloud: Cloud,
+    each_coturn: Coturn,
+    arguments: List[str],
+) -> None:
+    conf = made(cloud, each_coturn, *arguments)
+    assert f"\nexternal-ip={PUBLIC}/{PRIVATE}\n" in conf.read_text()
+    with cloud.running(conf, each_coturn.program):
+        report = cloud.probe()
+    assert [found["level"] for found in report["results"]] == ["ok", "ok"]
+    assert cloud.findings(conf, *each_coturn.options[:1]) == []
+
+
+def test_the_public_address_alone_forbids_every_call(
+    cloud: Cloud,
+    each_coturn: Coturn,
+) -> None:
+    conf = made(cloud, each_coturn, "--external-ip", PUBLIC)
+    lines = [line for line in conf.read_text().splitlines() if PRIVATE not in line]
+    conf.write_text("\n".join([*lines, f"external-ip={PUBLIC}", ""]))
+    with cloud.running(conf, each_coturn.program):
+        stun, turn = cloud.probe()["results"]
+    assert (stun["level"], turn["level"]) == ("ok", "error")
+    assert "403" in json.dumps(turn["diagnoses"])
