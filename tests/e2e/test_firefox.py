@@ -196,17 +196,13 @@ def test_without_errors_of_ice_the_page_asks_serve_about_tls(
 
 def test_one_stuns_url_spoils_the_whole_configuration(browser: Firefox, running: Stage) -> None:
     url = f"stuns:{NAME}:{TLS_PORT}"
-    page = running.serve(
-        8003, webrtc__rtc_configuration=stun_entry(url), webrtc__coturn=coturn_entry()
-    )
+    page = running.serve(8003, webrtc__rtc_configuration={}, webrtc__coturn=coturn_entry())
     tab = outcome(browser, page)
     attempt = "(settings) => { try { new RTCPeerConnection(settings) } catch { return 'refused' } }"
     result = None if is_old(tab) else "refused"
     for urls, expected in ([f"stun:{SERVER}"], None), ([f"stun:{SERVER}", url], result):
         settings = {"iceServers": [{"urls": urls}]}
         assert tab.evaluate(f"({attempt})({json.dumps(settings)})") == expected
-    said = f"Sound will not work in this browser: it refuses any configuration that has {url}."
-    assert headline(tab) == said or is_old(tab)
 
 
 def test_each_fault_is_told_without_an_audio_output(running: Stage) -> None:
