@@ -53,7 +53,7 @@ class WebRTCConfig:
     an answer to send. `sound` is the ``sound`` entry of ``desktop.pod``, None where
     od.config has none.
     `release` is that of abcdesktop, None where the file does not tell it.
-    `user_token_key_file` is the file of the public key of pyos's user tokens.
+    `user_token_key_files` are the files of the public keys of pyos's user tokens.
     """
 
     enable: bool
@@ -62,7 +62,7 @@ class WebRTCConfig:
     rtc_constraints: Mapping[str, Any]
     desktop: DesktopSettings
     sound: Optional[SoundSettings] = None
-    user_token_key_file: Optional[str] = None
+    user_token_key_files: Tuple[str, ...] = ()
     warnings: Tuple[Problem, ...] = ()
     notes: Tuple[Problem, ...] = ()
     release: Optional[Release] = None
@@ -124,9 +124,10 @@ class WebRTCConfig:
             raise ConfigError(
                 *findings.errors, warnings=tuple(findings.warnings), notes=tuple(findings.notes)
             )
-        key_file = fields["user_token_key_file"]
-        if key_file:
-            fields["user_token_key_file"] = os.path.abspath(os.path.join(folder, key_file))
+        key_files = fields["user_token_key_files"]
+        fields["user_token_key_files"] = tuple(
+            os.path.abspath(os.path.join(folder, name)) for name in key_files
+        )
         return cls(**fields, warnings=tuple(findings.warnings), notes=tuple(findings.notes))
 
     @property
@@ -157,7 +158,7 @@ def _parse(
         "desktop": parse_desktop(findings, mapping, now),
         "sound": parse_sound(findings, mapping),
         "release": find_release(mapping),
-        "user_token_key_file": _user_token_key_file(findings, mapping.get(USER_TOKEN)),
+        "user_token_key_files": _user_token_key_files(findings, mapping.get(USER_TOKEN)),
     }
 
 
@@ -201,17 +202,24 @@ def _check_constraint_lists(findings: Findings, path: KeyPath, constraints: Any)
             findings.error((*path, key), message)
 
 
-def _user_token_key_file(findings: Findings, value: Any) -> Optional[str]:
+def _user_token_key_files(findings: Findings, value: Any) -> Tuple[str, ...]:
     if value is None:
-        return None
+        return ()
     if not isinstance(value, Mapping):
         findings.error((USER_TOKEN,), f"must be a dict, not {kind(value)}")
-        return None
-    file = value.get(PUBLIC_KEY_FILE)
-    if file is not None and (not isinstance(file, str) or not file):
-        findings.error((USER_TOKEN, PUBLIC_KEY_FILE), "must be the name of a PEM file, as text")
-        return None
-    return file
+        return ()
+    files, path = value.get(PUBLIC_KEY_FILE), (USER_TOKEN, PUBLIC_KEY_FILE)
+    if files is None:
+        return ()
+    if isinstance(files, (list, tuple)):
+        message = "is a list, which pyos does not read; one file may have several keys"
+        findings.warn(path, f"{message}, the one that pyos signs with first")
+    else:
+        files = [files]
+    if not files or not all(isinstance(file, str) and file for file in files):
+        findings.error(path, "must be the name of a PEM file, as text")
+        return ()
+    return tuple(files)
 
 
 def _check_together(findings: Findings, config: WebRTCConfig) -> None:

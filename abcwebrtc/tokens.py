@@ -3,44 +3,56 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, List, Optional
+from typing import Any, Optional, Sequence, Tuple
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.api_jwt import decode_complete
 
-from abcwebrtc.errors import ConfigError, Problem, TokenError
+from abcwebrtc.errors import Problem, TokenError
+from abcwebrtc.publickeys import read_public_keys
 
 LEEWAY = 20
 """Seconds that a clock may be off, as in pyos."""
 REQUIRED_CLAIMS = ("exp", "nbf", "auth", "user", "roles")
 MIN_KEY_BITS = 2048
+_ANOTHER_KEY = jwt.InvalidSignatureError.__name__
 
 
 class UserTokenVerifier:
-    """Verifies user tokens with the public half of pyos's signing key."""
+    """Verifies user tokens with the public half of pyos's signing key.
 
-    def __init__(self, public_key: RSAPublicKey) -> None:
-        self._key = public_key
+    Of several keys, so that pyos's can be changed, any one may have signed. They
+    are tried in their order; the others cost time only where the first has not.
+    `notes` is what is to be known of their files.
+    """
+
+    def __init__(self, *public_keys: RSAPublicKey, notes: Sequence[Problem] = ()) -> None:
+        if not public_keys:
+            raise TypeError("UserTokenVerifier needs a public key")
+        self._keys = public_keys
+        self.notes = tuple(notes)
         if self.weakness and hasattr(jwt, "InsecureKeyLengthWarning"):
             # PyJWT warns at each call; `weakness` is there to say it once.
             warnings.filterwarnings("ignore", category=jwt.InsecureKeyLengthWarning)
 
     @classmethod
-    def from_file(cls, path: str, entry: str = "") -> UserTokenVerifier:
-        """Read the PEM file of a public key; raise `ConfigError` if it is none.
+    def from_file(cls, *paths: str, entry: str = "") -> UserTokenVerifier:
+        """Read PEM files of public keys or certificates; raise `ConfigError` if one is none.
 
-        `entry` is the key path in od.config that names the file, for that error.
+        `entry` is the key path in od.config that names the files, for that error.
         """
-        return cls(_load_public_key(path, entry))
+        keys, notes = read_public_keys(paths, entry)
+        return cls(*keys, notes=notes)
 
     @property
     def weakness(self) -> Optional[str]:
-        """What is unwise about the key, or None."""
-        if self._key.key_size >= MIN_KEY_BITS:
+        """What is unwise about the shortest key, or None."""
+        size = min(key.key_size for key in self._keys)
+        if size >= MIN_KEY_BITS:
             return None
-        return f"the key has {self._key.key_size} bits; use one of {MIN_KEY_BITS} or more"
+        name = "the key" if len(self._keys) == 1 else "a key"
+        return f"{name} has {size} bits; use one of {MIN_KEY_BITS} or more"
 
     def userid(self, token: str) -> str:
         """Return the userid in a valid token.
@@ -54,21 +66,30 @@ class UserTokenVerifier:
         return userid
 
     def _claims(self, token: str) -> Any:
-        required: List[str] = list(REQUIRED_CLAIMS)
-        try:
-            decoded = decode_complete(
-                token,
-                key=self._key,
-                algorithms=["RS256"],
-                leeway=LEEWAY,
-                options={"require": required},
-            )
-            if "kid" not in decoded["header"]:
-                return decoded["payload"]
-            reason = "it is for another key"  # pyos has one, without an id
-        except (jwt.PyJWTError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
-            reason = type(error).__name__
+        for key in self._keys:
+            claims, reason = _verified(token, key)
+            if reason is None:
+                return claims
+            if reason != _ANOTHER_KEY:
+                break  # it is not valid, whoever has signed it
         raise TokenError(f"the token is not valid: {reason}")
+
+
+def _verified(token: str, key: RSAPublicKey) -> Tuple[Any, Optional[str]]:
+    """Return the claims of a token that a key has signed, or why it is not valid."""
+    try:
+        decoded = decode_complete(
+            token,
+            key=key,
+            algorithms=["RS256"],
+            leeway=LEEWAY,
+            options={"require": list(REQUIRED_CLAIMS)},
+        )
+    except (jwt.PyJWTError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
+        return None, type(error).__name__
+    if "kid" in decoded["header"]:
+        return None, "it is for another key"  # pyos's keys have no id
+    return decoded["payload"], None
 
 
 def bearer_token(header: Optional[str]) -> str:
@@ -80,21 +101,3 @@ def bearer_token(header: Optional[str]) -> str:
     if scheme.lower() != "bearer" or not token.strip():
         raise TokenError("no bearer token")
     return token.strip()
-
-
-def _load_public_key(path: str, entry: str) -> RSAPublicKey:
-    data = b""
-    try:
-        with open(path, "rb") as stream:
-            data = stream.read(64 * 1024)
-        key = load_pem_public_key(data)
-        reason = "" if isinstance(key, RSAPublicKey) else "is not an RSA key, which RS256 needs"
-    except OSError as error:
-        reason = f"can't be read: {error.strerror}"
-    except ValueError:
-        private = b"PRIVATE KEY" in data
-        reason = "is not a PEM public key" + ("; it is the private one" if private else "")
-    if reason:
-        raise ConfigError(Problem(f"the key file {reason}", entry, path))
-    assert isinstance(key, RSAPublicKey)  # noqa: S101, for the type checker
-    return key

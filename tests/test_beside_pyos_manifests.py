@@ -235,7 +235,7 @@ def test_the_configuration_is_valid_and_not_unwise(tmp_path: Path) -> None:
     config = WebRTCConfig.from_mapping(parse_od_config(text))
     assert config.warnings == ()
     assert config.enable is True
-    assert config.user_token_key_file == str(file)
+    assert config.user_token_key_files == (str(file),)
     assert [str(uri) for uri in config.uris] == [
         "stun:turn.domain.local:3478",
         "turns:turn.domain.local:5349",

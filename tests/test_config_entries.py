@@ -83,6 +83,8 @@ BAD_ENTRIES = [
     ("jwt_token_user", "x", ": must be a dict, not text"),
     ("jwt_token_user", {"jwtuserpublickeyfile": ""}, ".jwtuserpublickeyfile: must be the name of"),
     ("jwt_token_user", {"jwtuserpublickeyfile": 7}, ".jwtuserpublickeyfile: must be the name of"),
+    ("jwt_token_user", {"jwtuserpublickeyfile": []}, ".jwtuserpublickeyfile: must be the name of"),
+    ("jwt_token_user", {"jwtuserpublickeyfile": ["a", 7]}, ".jwtuserpublickeyfile: must be the na"),
 ]
 
 

@@ -65,12 +65,20 @@ def test_a_name_of_bytes_is_shown_as_text():
 def test_a_key_file_starts_in_the_folder_unless_it_is_absolute(tmp_path, write):
     def key_file(name):
         mapping = {"jwt_token_user": {"jwtuserpublickeyfile": name}}
-        return load(mapping, folder=tmp_path).user_token_key_file
+        return load(mapping, folder=tmp_path).user_token_key_files[0]
 
     assert key_file("public.pem") == str(tmp_path / "public.pem")
     assert key_file("/keys/public.pem") == "/keys/public.pem"
     path = write("[global]\njwt_token_user: {'jwtuserpublickeyfile': 'public.pem'}\n")
-    assert WebRTCConfig.from_file(path).user_token_key_file == str(tmp_path / "public.pem")
+    assert WebRTCConfig.from_file(path).user_token_key_files[0] == str(tmp_path / "public.pem")
+
+
+def test_key_files_may_be_a_list_which_pyos_does_not_read(tmp_path):
+    mapping = {"jwt_token_user": {"jwtuserpublickeyfile": ["new.pem", "/keys/old.pem"]}}
+    config = load(mapping, folder=tmp_path)
+    assert config.user_token_key_files == (str(tmp_path / "new.pem"), "/keys/old.pem")
+    (warning,) = [one for one in config.warnings if one.path.startswith("jwt_token_user")]
+    assert "is a list, which pyos does not read; one file may have several keys" in str(warning)
 
 
 LINES = [
@@ -176,4 +184,4 @@ def test_a_relative_file_outlives_a_change_of_the_working_directory(tmp_path, mo
     config = load(mapping)
     monkeypatch.chdir("/")
     assert os.path.exists(config.coturn[0].secrets.path)
-    assert os.path.exists(config.user_token_key_file)
+    assert os.path.exists(config.user_token_key_files[0])

@@ -8,21 +8,20 @@ import hmac
 import json
 import time
 import warnings
-from pathlib import Path
 from typing import Any, Dict, Optional
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abcwebrtc.errors import ConfigError, TokenError
+from abcwebrtc import tokens
+from abcwebrtc.errors import TokenError
 from abcwebrtc.tokens import LEEWAY, REQUIRED_CLAIMS, UserTokenVerifier, bearer_token
 from badtokens import bad_tokens, with_header
-from support import claims, make_token, private_pem, public_pem, rsa_key
+from support import claims, make_token, public_pem, rsa_key
 
 VERIFIER = UserTokenVerifier(rsa_key().public_key())
 TOKEN = make_token(ttl=86400)  # the whole suite may take longer than a user's token lasts
@@ -248,78 +247,62 @@ def test_any_other_header_is_refused(header: Optional[str]) -> None:
         bearer_token(header)
 
 
-# the key
+# the keys
 
 
-def write(folder: Path, data: bytes) -> str:
-    path = folder / "key.pem"
-    path.write_bytes(data)
-    return str(path)
+def test_any_of_several_keys_may_have_signed() -> None:
+    other = rsa_key("other")
+    for keys in ([rsa_key(), other], [other, rsa_key()]):
+        verifier = UserTokenVerifier(*(key.public_key() for key in keys))
+        assert verifier.userid(TOKEN) == "alice"
+        assert verifier.userid(make_token("bob", key=other)) == "bob"
+        with pytest.raises(TokenError, match="InvalidSignature"):
+            verifier.userid(make_token(key=rsa_key("third")))
 
 
-def encrypted_pem() -> bytes:
-    return rsa_key().private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(b"pass phrase"),
-    )
+@pytest.mark.parametrize("first", [True, False])
+def test_what_a_key_has_signed_is_refused_for_its_own_reason(first: bool) -> None:
+    keys = [rsa_key().public_key(), rsa_key("other").public_key()]
+    verifier = UserTokenVerifier(*(keys if first else keys[::-1]))
+    for token, reason in (
+        (make_token(ttl=-60), "ExpiredSignature"),
+        (with_header(kid="x"), "another key"),
+        (make_token(user=None), "MissingRequiredClaim"),
+        ("a.b.c", "DecodeError"),
+    ):
+        with pytest.raises(TokenError, match=reason):
+            verifier.userid(token)
 
 
-def test_the_key_is_read_from_a_file(tmp_path: Path) -> None:
-    verifier = UserTokenVerifier.from_file(write(tmp_path, public_pem()))
-    assert verifier.userid(TOKEN) == "alice"
-    assert verifier.weakness is None
+@pytest.mark.parametrize("name", bad_tokens())
+def test_no_bad_token_names_a_user_of_several_keys(name: str) -> None:
+    verifier = UserTokenVerifier(rsa_key("third").public_key(), rsa_key().public_key())
+    with pytest.raises(TokenError):
+        verifier.userid(bad_tokens()[name])
 
 
-def test_the_key_may_be_in_the_older_pem_form(tmp_path: Path) -> None:
-    key = rsa_key().public_key()
-    pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.PKCS1)
-    assert UserTokenVerifier.from_file(write(tmp_path, pem)).userid(TOKEN) == "alice"
+def test_where_the_first_key_has_signed_no_other_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+    real = tokens.decode_complete
+
+    def decode(token: str, key: Any, **options: Any) -> Any:
+        tried.append(key)
+        return real(token, key=key, **options)
+
+    monkeypatch.setattr(tokens, "decode_complete", decode)
+    keys = [rsa_key().public_key(), rsa_key("other").public_key()]
+    assert UserTokenVerifier(*keys).userid(TOKEN) == "alice"
+    assert tried == keys[:1]
 
 
-EC_KEY = ec.generate_private_key(ec.SECP256R1())
-BAD_KEYS = [
-    pytest.param(private_pem(), "not a PEM public key; it is the private one", id="private"),
-    pytest.param(encrypted_pem(), "not a PEM public key; it is the private one", id="encrypted"),
-    pytest.param(public_pem(EC_KEY), "not an RSA key, which RS256 needs", id="EC"),
-    pytest.param(b"", "not a PEM public key", id="empty"),
-    pytest.param(b"\0\xff" * 100_000, "not a PEM public key", id="rubbish"),
-    pytest.param(public_pem()[:200], "not a PEM public key", id="cut"),
-    pytest.param(public_pem().replace(b"MII", b"AAA"), "not a PEM public key", id="broken"),
-]
+def test_a_verifier_without_a_key_would_know_nobody() -> None:
+    with pytest.raises(TypeError, match="needs a public key"):
+        UserTokenVerifier()
 
 
-@pytest.mark.parametrize(("data", "message"), BAD_KEYS)
-def test_another_file_is_refused_with_its_name(tmp_path: Path, data: bytes, message: str) -> None:
-    path = write(tmp_path, data)
-    with pytest.raises(ConfigError) as caught:
-        UserTokenVerifier.from_file(path)
-    (problem,) = caught.value.problems
-    assert problem.message.startswith("the key file is " + message)
-    assert ("private" in problem.message) == ("private" in message)
-    assert problem.file == path
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"), [("missing.pem", "No such file or directory"), ("", "Is a directory")]
-)
-def test_a_file_that_can_not_be_read_is_refused_with_the_reason(
-    tmp_path: Path, name: str, reason: str
-) -> None:
-    path = str(tmp_path / name)
-    with pytest.raises(ConfigError) as caught:
-        UserTokenVerifier.from_file(path)
-    assert str(caught.value) == f"{path}: the key file can't be read: {reason}"
-
-
-def test_a_short_key_works_and_its_weakness_is_said_once(tmp_path: Path) -> None:
-    key = rsa_key("short", 1024)
-    verifier = UserTokenVerifier.from_file(write(tmp_path, public_pem(key)))
-    assert verifier.weakness == "the key has 1024 bits; use one of 2048 or more"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        token = make_token(key=key)
-    assert verifier.userid(token) == "alice"
+def test_the_shortest_key_is_the_weakness() -> None:
+    keys = [rsa_key().public_key(), rsa_key("short", 1024).public_key()]
+    assert UserTokenVerifier(*keys).weakness == "a key has 1024 bits; use one of 2048 or more"
 
 
 def test_a_short_key_silences_no_other_warning() -> None:

@@ -8,14 +8,14 @@ import functools
 import ipaddress
 import logging
 import sys
-from typing import TYPE_CHECKING, Callable, List
+from typing import TYPE_CHECKING, Callable, List, Tuple
 from urllib.parse import urlsplit
 
 import abcwebrtc
 from abcwebrtc.commands import OK, given
 from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
-from abcwebrtc.printing import warn
+from abcwebrtc.printing import print_warnings, warn
 
 if TYPE_CHECKING:
     from abcwebrtc.operatorlogin import OperatorLogin
@@ -114,10 +114,11 @@ def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
 
     if options.insecure_no_auth:
         return anybody(options.host)
-    file = _key_file(config, options.od_config)
-    verifier = UserTokenVerifier.from_file(file, KEY_ENTRY)
+    files = _key_files(config, options.od_config)
+    verifier = UserTokenVerifier.from_file(*files, entry=KEY_ENTRY)
+    print_warnings(verifier.notes)
     if verifier.weakness:
-        warn(f"{file}: {verifier.weakness}")
+        warn(f"{', '.join(files)}: {verifier.weakness}")
     return token_identity(verifier)
 
 
@@ -189,9 +190,9 @@ def _serve_notes(config: WebRTCConfig, options: argparse.Namespace) -> List[str]
     return notes
 
 
-def _key_file(config: WebRTCConfig, file: str) -> str:
-    if config.user_token_key_file:
-        return config.user_token_key_file
+def _key_files(config: WebRTCConfig, file: str) -> Tuple[str, ...]:
+    if config.user_token_key_files:
+        return config.user_token_key_files
     message = (
         "no public key to verify user tokens with; write jwt_token_user: "
         "{ 'jwtuserpublickeyfile': '/path/key.pem' }, the same as for pyos"

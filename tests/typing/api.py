@@ -51,7 +51,7 @@ def attributes(config: WebRTCConfig) -> None:
     enable: bool = config.enable
     static: Mapping[str, Any] = config.rtc_configuration
     constraints: Mapping[str, Any] = config.rtc_constraints
-    key_file: Optional[str] = config.user_token_key_file
+    key_files: Tuple[str, ...] = config.user_token_key_files
     warnings: Tuple[Problem, ...] = config.warnings
     uris: List[str] = [str(uri) for uri in config.uris]
     ports: List[int] = [uri.port or uri.default_port for uri in config.uris]
@@ -65,7 +65,7 @@ def attributes(config: WebRTCConfig) -> None:
         style: Tuple[int, str] = (server.ttl, server.username)
         newest: bytes = server.secrets.current()[0].reveal()
         print(urls, style, newest)
-    print(enable, static, constraints, key_file, warnings, uris, ports, turn)
+    print(enable, static, constraints, key_files, warnings, uris, ports, turn)
 
 
 def frozen(config: WebRTCConfig) -> None:
