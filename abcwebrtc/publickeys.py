@@ -59,6 +59,8 @@ def _read(path: str) -> Tuple[bytes, str]:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         return b"", f"can't be read: {error.strerror}"
+    except ValueError:  # a name with a NUL
+        return b"", f"{_NO_KEY}, nor a file name"
     return (data, "") if len(data) <= MAX_BYTES else (b"", f"{_NO_KEY}; it is too large for one")
 
 

@@ -229,6 +229,11 @@ def test_one_that_is_no_public_key_refuses_all(tmp_path: Path, parts: Any, messa
     assert problem.path == "an.entry"
 
 
+def test_a_name_that_is_none_is_refused_too() -> None:
+    with pytest.raises(ConfigError, match="is not a PEM public key, nor a file name"):
+        read_public_keys(["a\0b"])
+
+
 def test_of_several_the_one_that_is_none_is_named_by_its_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, public_pem(), public_pem(EC_KEY))
