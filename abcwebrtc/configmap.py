@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Any, Dict, Mapping, Optional, Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
 
 from abcwebrtc.config import COTURN, WebRTCConfig
 from abcwebrtc.coturn import SECRET_KEY
-from abcwebrtc.errors import Problem
-from abcwebrtc.odconfig import PathLike, parse_od_config, read_od_config_text
+from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.odconfig import OdConfig, PathLike, parse_od_config, read_od_config_text
+from abcwebrtc.wholefile import pyos_problems
 
 CONFIG_MAP, KEY = "abcdesktop-config", "od.config"
 """Where abcdesktop's manifests have od.config: the ConfigMap, and the key in it."""
@@ -33,18 +34,31 @@ class CheckedFile:
         return f"<CheckedFile: {len(self.text)} characters>"
 
 
-def read_od_config(path: PathLike) -> CheckedFile:
+def read_od_config(path: PathLike, forgiving: bool = True) -> CheckedFile:
     """Read an od.config that is to be put into a ConfigMap.
 
     A secret in a file or a variable that is missing here is a note: it has to
-    be where pyos runs. Raises `ConfigError` with every error.
+    be where pyos runs. A closing bracket in the first column is a warning where
+    `forgiving`; else it is an error, as everything is that keeps pyos from
+    starting. Raises `ConfigError` with every error.
     """
     file = os.fspath(path)
     text = read_od_config_text(path)
-    mapping = parse_od_config(text, file)
-    folder = os.path.dirname(os.path.abspath(file))
-    config = WebRTCConfig.from_mapping(mapping, folder=folder, secrets_elsewhere=True)
-    return CheckedFile(text, config.warnings, config.notes, _has_inline_secret(mapping.get(COTURN)))
+    mapping = OdConfig(file)
+    found = list(pyos_problems(text, file))
+    try:
+        mapping = parse_od_config(text, file)
+        folder = os.path.dirname(os.path.abspath(file))
+        config = WebRTCConfig.from_mapping(mapping, folder=folder, secrets_elsewhere=True)
+        found += (*config.warnings, *config.notes)
+    except ConfigError as error:
+        found += (*error.problems, *error.warnings, *error.notes)
+    if not forgiving:
+        found = [_hardened(problem, mapping.closers) for problem in found]
+    errors, warnings, notes = (_of_level(found, level) for level in ("error", "warning", "note"))
+    if errors:
+        raise ConfigError(*errors, warnings=warnings, notes=notes)
+    return CheckedFile(text, warnings, notes, _has_inline_secret(mapping.get(COTURN)))
 
 
 def config_map(
@@ -60,6 +74,14 @@ def config_map(
 def with_text(existing: Mapping[str, Any], key: str, text: str) -> Dict[str, Any]:
     """Return a copy of a ConfigMap with another text under a key; all else is kept."""
     return {**existing, "data": {**(existing.get("data") or {}), key: text}}
+
+
+def _hardened(problem: Problem, closers: Tuple[Problem, ...]) -> Problem:
+    return replace(problem, level="error") if problem in closers else problem
+
+
+def _of_level(found: Iterable[Problem], level: str) -> Tuple[Problem, ...]:
+    return tuple(problem for problem in found if problem.level == level)
 
 
 def _has_inline_secret(coturn: Any) -> bool:

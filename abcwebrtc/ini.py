@@ -70,12 +70,16 @@ class Entry:
 
 
 class IniReader:
-    """Reads one text; afterwards `sections` and `warnings` hold what it found."""
+    """Reads one text; afterwards `sections` and `warnings` hold what it found.
+
+    `closers` are those of the warnings that make pyos refuse the file.
+    """
 
     def __init__(self, text: str, file: str) -> None:
         self.file = file
         self.sections: Sections = {}
         self.warnings: List[Problem] = []
+        self.closers: List[Problem] = []
         self._section_lines: Dict[str, int] = {}
         self._section: Optional[str] = None
         self._key: Optional[str] = None
@@ -122,7 +126,8 @@ class IniReader:
             f"this '{bracket}' stands in the first column, where pyos refuses the "
             "whole file; put a space before it"
         )
-        self.warnings.append(Problem(message, "", self.file, number, "warning"))
+        self.closers.append(Problem(message, "", self.file, number, "warning"))
+        self.warnings.append(self.closers[-1])
 
     def _warn_second_bracket(self, number: int) -> None:
         message = (

@@ -22,7 +22,8 @@ from abcwebrtc.ini import (
     Sections,
     shown,
 )
-from abcwebrtc.literals import LiteralError, Positions, parse_literal
+from abcwebrtc.literals import Positions, parse_literal
+from abcwebrtc.valuetokens import LiteralError
 
 MAX_BYTES = 1024 * 1024
 """od.config is a key of a ConfigMap, and Kubernetes holds those to 1 MiB."""
@@ -36,14 +37,21 @@ PathLike = Union[str, "os.PathLike[str]"]
 class OdConfig(Dict[str, Any]):
     """The entries of an od.config, with where they stand.
 
-    `file` is the name of the file as it was given, `warnings` are what pyos
-    would not forgive and abcwebrtc does.
+    `file` is the name of the file as it was given, `warnings` are what is allowed
+    and unwise. `closers` are those of them for which pyos refuses the whole file
+    and abcwebrtc does not: closing brackets in the first column.
     """
 
-    def __init__(self, file: str, warnings: Tuple[Problem, ...] = ()) -> None:
+    def __init__(
+        self,
+        file: str,
+        warnings: Tuple[Problem, ...] = (),
+        closers: Tuple[Problem, ...] = (),
+    ) -> None:
         super().__init__()
         self.file = file
         self.warnings = warnings
+        self.closers = closers
         self._positions: Positions = {}
 
     def __repr__(self) -> str:
@@ -96,12 +104,10 @@ def parse_od_config(text: str, file: str = "od.config") -> OdConfig:
 
     `file` is what messages call it. Raises `ConfigError` as `load_od_config`.
     """
-    reader = IniReader(text, file)
-    if "global" not in reader.sections:
-        raise ConfigError(Problem("no [global] section; pyos reads no other", "", file))
     budget = Budget()
-    _check_percent_signs(reader.sections, file, budget)
-    config = OdConfig(file, (*reader.warnings, *_unread_entries(reader.sections, file)))
+    reader = read_sections(text, file, budget)
+    warnings = (*reader.warnings, *_unread_entries(reader.sections, file))
+    config = OdConfig(file, warnings, tuple(reader.closers))
     interpolation = Interpolation(reader.sections, "global", file, budget)
     problems: List[Problem] = []
     for entry in interpolation.entries.values():
@@ -110,6 +116,23 @@ def parse_od_config(text: str, file: str = "od.config") -> OdConfig:
     if problems:
         raise ConfigError(*problems, warnings=config.warnings)
     return config
+
+
+def read_sections(text: str, file: str, budget: Budget) -> IniReader:
+    """Return the sections of an od.config, whose values nobody has looked at.
+
+    Raises `ConfigError` where pyos can't tell the entries apart, or for a ``%``.
+    """
+    reader = IniReader(text, file)
+    if "global" not in reader.sections:
+        raise ConfigError(Problem("no [global] section; pyos reads no other", "", file))
+    _check_percent_signs(reader.sections, file, budget)
+    return reader
+
+
+def is_used(key: str) -> bool:
+    """Say whether abcwebrtc uses an entry, if it stands in ``[global]``."""
+    return key.startswith("webrtc.") or key in _USED
 
 
 def _read_bytes(file: str) -> bytes:
@@ -149,7 +172,7 @@ def _unread_entries(sections: Sections, file: str) -> List[Problem]:
         for name, section in sections.items()
         if name not in ("global", DEFAULT_SECTION)
         for entry in section.values()
-        if _is_used(entry)
+        if is_used(entry.key)
     ]
 
 
@@ -165,7 +188,7 @@ def _check_percent_signs(sections: Sections, file: str, budget: Budget) -> None:
 
 def _add_entry(config: OdConfig, entry: Entry, lines: Lines, budget: Budget) -> List[Problem]:
     """Store an entry, or say what is wrong with one that abcwebrtc uses."""
-    used = _is_used(entry)
+    used = is_used(entry.key)
     repeated: List[int] = []
     try:
         value, positions = parse_literal(lines, (entry.key,), budget, repeated)
@@ -176,10 +199,6 @@ def _add_entry(config: OdConfig, entry: Entry, lines: Lines, budget: Budget) -> 
     if used:
         config.warnings += tuple(_twice(entry, config.file, line) for line in repeated)
     return []
-
-
-def _is_used(entry: Entry) -> bool:
-    return entry.key.startswith("webrtc.") or entry.key in _USED
 
 
 def _twice(entry: Entry, file: str, line: int) -> Problem:

@@ -317,8 +317,8 @@ def test_ctrl_c_is_exit_130_without_a_traceback(tmp_path: Path, name: str) -> No
 
 
 def test_ctrl_c_in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def interrupted(*_: Any, **options: Any) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(abcwebrtc.WebRTCConfig, "from_file", interrupted)
+    monkeypatch.setattr(abcwebrtc.WebRTCConfig, "from_mapping", interrupted)
     assert main(["check", str(write_od_config(tmp_path))]) == 130

@@ -17,7 +17,7 @@ from typing import Any, Callable, List
 import pytest
 
 import fuzz
-from abcwebrtc import literals, odconfig, pods, rest, turnserverfile, uris, yamlfiles
+from abcwebrtc import odconfig, pods, rest, turnserverfile, uris, valuetokens, yamlfiles
 from fuzz.common import MARK, STATIC, Forbidden, nothing_but
 
 HERE = Path(fuzz.__file__).parent
@@ -96,7 +96,7 @@ def call_what_is_named(lines: Any, *_: Any) -> Any:
 
 
 def show_the_value(lines: Any, *_: Any) -> Any:
-    raise literals.LiteralError(0, f"not a literal: {lines[0][1]}")
+    raise valuetokens.LiteralError(0, f"not a literal: {lines[0][1]}")
 
 
 def raise_anything(*_: Any, **__: Any) -> Any:
@@ -118,7 +118,7 @@ PLANTED = {
     ),
     "the loader drops the line": (
         "loader",
-        plant(literals.LiteralError, "__init__", lambda real: lambda *a: real(a[0], -9, a[2])),
+        plant(valuetokens.LiteralError, "__init__", lambda real: lambda *a: real(a[0], -9, a[2])),
     ),
     "a port is not checked": ("uris", plant(uris, "_parse_port", lambda _: int)),
     "a host is not checked": ("uris", plant(uris, "_check_host", lambda _: lambda host: host)),

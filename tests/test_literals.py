@@ -13,13 +13,8 @@ from hypothesis import strategies as st
 
 from abcwebrtc.errors import KeyPath
 from abcwebrtc.ini import MAX_GROWTH, Budget
-from abcwebrtc.literals import (
-    MAX_NESTING,
-    MAX_NUMBER_LENGTH,
-    MAX_OPERATORS,
-    LiteralError,
-    parse_literal,
-)
+from abcwebrtc.literals import parse_literal
+from abcwebrtc.valuetokens import MAX_NESTING, MAX_NUMBER_LENGTH, MAX_OPERATORS, LiteralError
 
 
 def parse(text: str, first_line: int = 1) -> Tuple[Any, Dict[KeyPath, int]]:

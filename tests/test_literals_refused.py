@@ -8,7 +8,7 @@ from typing import Any, List
 import pytest
 from cherrypy.lib.reprconf import unrepr
 
-from abcwebrtc.literals import LiteralError
+from abcwebrtc.valuetokens import LiteralError
 from test_literals import parse, refusal_of
 
 SECRET = "Zq7xW9vK"

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from abcwebrtc import literals
+from abcwebrtc import valuetokens
 from abcwebrtc.ini import MAX_GROWTH, Budget
-from abcwebrtc.literals import MAX_NESTING, MAX_OPERATORS, LiteralError, parse_literal
+from abcwebrtc.literals import parse_literal
+from abcwebrtc.valuetokens import MAX_NESTING, MAX_OPERATORS, LiteralError
 
 PIECES = st.sampled_from(
     [
@@ -73,7 +74,7 @@ def outcome(source: str, count: Callable[[str], int]) -> Tuple[Any, ...]:
     """Return the value and its lines, or the refusal, by one way of counting tokens."""
     lines = tuple(enumerate(source.split("\n"), 7))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(literals, "_count_simple", count)
+        patch.setattr(valuetokens, "_count_simple", count)
         try:
             value, positions = parse_literal(lines, ("key",), Budget())
         except LiteralError as error:
@@ -83,7 +84,7 @@ def outcome(source: str, count: Callable[[str], int]) -> Tuple[Any, ...]:
 
 def check_both_ways(source: str) -> None:
     the_long_way = outcome(source, lambda _: 0)
-    assert outcome(source, literals._count_simple) == the_long_way
+    assert outcome(source, valuetokens._count_simple) == the_long_way
 
 
 @given(st.lists(PIECES, max_size=12).map("".join) | SHAPED)
@@ -123,12 +124,12 @@ def test_both_ways_have_the_same_limits(source: str) -> None:
     ],
 )
 def test_usual_values_go_the_short_way(source: str) -> None:
-    assert literals._count_simple(source)
+    assert valuetokens._count_simple(source)
 
 
 @pytest.mark.parametrize("source", ["'a\\n'", "24 * 60", "os.getpid()", "'''a'''", "b'a'", "1 -1"])
 def test_others_go_the_long_way(source: str) -> None:
-    assert not literals._count_simple(source)
+    assert not valuetokens._count_simple(source)
 
 
 @pytest.mark.parametrize("source", ["[1, 2, 3]", "[1, 2, 1+2]"])

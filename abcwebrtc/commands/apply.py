@@ -98,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Apply."""
-    checked = read_od_config(options.od_config)
+    checked = read_od_config(options.od_config, forgiving=False)
     print_findings(checked)
     with _ended_as_by_ctrl_c():  # at the end the client removes its files with keys
         cluster = connect(options.kubeconfig, options.context, options.namespace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from typing import Any, Dict, Iterator, Optional, Tuple
 
@@ -11,7 +12,9 @@ from abcwebrtc.commands import FAILED, OK
 from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.manifests import desktop_turn_uri, stun_server
+from abcwebrtc.odconfig import parse_od_config, read_od_config_text
 from abcwebrtc.printing import finding_line, findings_count
+from abcwebrtc.wholefile import pyos_problems
 
 NAME, SUMMARY = "check", "say what is wrong in an od.config"
 LEVELS = ("error", "warning", "note")
@@ -47,11 +50,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _findings(path: str) -> Tuple[Optional[WebRTCConfig], Tuple[Problem, ...]]:
+    found: Tuple[Problem, ...] = ()
     try:
-        config = WebRTCConfig.from_file(path, secrets_elsewhere=True)
+        text = read_od_config_text(path)
+        found = pyos_problems(text, path)
+        mapping = parse_od_config(text, path)
+        folder = os.path.dirname(os.path.abspath(path))
+        config = WebRTCConfig.from_mapping(mapping, folder=folder, secrets_elsewhere=True)
     except ConfigError as error:
-        return None, (*error.problems, *error.warnings, *error.notes)
-    return config, (*config.warnings, *config.notes)
+        return None, (*found, *error.problems, *error.warnings, *error.notes)
+    is_refused = bool(_of_level(found, "error"))
+    return None if is_refused else config, (*found, *config.warnings, *config.notes)
 
 
 def _rank(problem: Problem) -> int:

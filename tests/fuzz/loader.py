@@ -20,9 +20,10 @@ from abcwebrtc.config import WebRTCConfig
 from abcwebrtc.errors import ConfigError, CredentialError
 from abcwebrtc.iceservers import public_rtc_configuration
 from abcwebrtc.ini import DEFAULT_SECTION, Budget, IniReader, Interpolation
-from abcwebrtc.literals import LiteralError, parse_literal
+from abcwebrtc.literals import parse_literal
 from abcwebrtc.odconfig import OdConfig, load_od_config
 from abcwebrtc.plain import thaw
+from abcwebrtc.valuetokens import LiteralError
 from fuzz.common import (
     MARK,
     NOW,

@@ -1,0 +1,107 @@
+"""Whether pyos takes an od.config as a whole.
+
+It does not start when CherryPy can't evaluate a single value, in whatever section
+and for whatever purpose, so these entries matter to who changes the file.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Iterator, List, Tuple
+
+from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.evaluable import check_evaluable
+from abcwebrtc.ini import DEFAULT_SECTION, Budget, Entry, Interpolation, Lines, Sections, shown
+from abcwebrtc.literals import parse_literal
+from abcwebrtc.odconfig import is_used, read_sections
+from abcwebrtc.valuetokens import BoundsError, LiteralError
+
+MAX_PROBLEMS = 50
+"""So many problems of one file are said at most."""
+
+_REFUSED = "pyos refuses the whole file: "
+_DOUBT = (
+    "pyos takes this for a module of Python, and refuses the whole file when it has none of this "
+    "name; text stands in quotes"
+)
+_ENVIRONMENT = "the section [environment] means something else to CherryPy; name it otherwise"
+_TOO_LARGE = "%(...)s expands to much text, so not every entry was looked at as pyos sees it"
+_MORE = "there is more for which pyos may refuse the whole file; mend these first"
+
+Finding = Tuple[int, str, str]
+"""The index of a line, a level, and a message."""
+
+
+def pyos_problems(text: str, file: str) -> Tuple[Problem, ...]:
+    """Return what is wrong, for pyos, in the entries that abcwebrtc does not use.
+
+    Of level "error" is what makes pyos refuse the file, of level "warning" what may
+    do so and can't be judged from here. Empty for a file that `parse_od_config`
+    refuses for its sections, lines or ``%``. Nothing is executed or imported.
+    """
+    budget = Budget()
+    try:
+        sections = read_sections(text, file, budget).sections
+    except ConfigError:
+        return ()
+    return tuple(_Reader(sections, file, budget).problems())
+
+
+class _Reader:
+    def __init__(self, sections: Sections, file: str, budget: Budget) -> None:
+        self._sections = sections
+        self._file = file
+        self._budget = budget
+        self._known: Dict[Tuple[str, ...], List[Finding]] = {}
+
+    def problems(self) -> List[Problem]:
+        """Return the problems of all sections."""
+        found: Dict[Problem, None] = {}  # a default is there for each section
+        try:
+            for name in self._sections:
+                for problem in self._of_section(name):
+                    found[problem] = None
+                    if len(found) == MAX_PROBLEMS:
+                        return [*found, Problem(_MORE, "", self._file, None, problem.level)]
+        except ConfigError:
+            found[Problem(_TOO_LARGE, "", self._file, None, "warning")] = None
+        return [*found]
+
+    def _of_section(self, name: str) -> Iterator[Problem]:
+        if name == DEFAULT_SECTION:
+            return
+        interpolation = Interpolation(self._sections, name, self._file, self._budget)
+        if name == "environment" and interpolation.entries:
+            yield Problem(_REFUSED + _ENVIRONMENT, "", self._file)
+        own = self._sections[name]
+        for entry in interpolation.entries.values():
+            if name == "global" and is_used(entry.key):
+                continue  # has problems of its own
+            if name != "global" and entry.key not in own and "%" not in entry.text:
+                continue  # a default that is the same everywhere
+            yield from self._of_entry(entry, interpolation)
+
+    def _of_entry(self, entry: Entry, interpolation: Interpolation) -> Iterator[Problem]:
+        lines = interpolation.expand(entry)
+        texts = tuple(text for _, text in lines)
+        if texts not in self._known:
+            self._known[texts] = list(self._findings(lines))
+        for index, level, message in self._known[texts]:
+            line = lines[min(index, len(lines) - 1)][0]
+            yield Problem(message, shown(entry.key), self._file, line, level)
+
+    def _findings(self, lines: Lines) -> Iterator[Finding]:
+        try:
+            parse_literal(lines, (), self._budget)
+            return
+        except LiteralError:
+            pass  # but perhaps it is something else that CherryPy takes
+        try:
+            doubts = check_evaluable(lines, self._budget)
+        except BoundsError as error:
+            message = f"not looked at: {error.reason}; pyos may refuse the whole file for it"
+            yield error.index, "warning", message
+        except LiteralError as error:
+            yield error.index, "error", _REFUSED + error.reason
+        else:
+            for index in dict.fromkeys(doubts):
+                yield index, "warning", _DOUBT
