@@ -9,6 +9,7 @@ from abcwebrtc.probe.model import (
     BINDING,
     CONNECT,
     HANDSHAKE,
+    PERMISSION,
     RELAY,
     RESOLVE,
     TCP,
@@ -58,6 +59,12 @@ def looked(key: str, **facts: Any) -> Dict[str, Any]:
 
 def of_certificate(**changes: Any) -> Observation:
     return seen(transport=TLS, certificate=certificate(**changes))
+
+
+def forbidden_at(address: str) -> Dict[str, Any]:
+    made = relayed(state="failed", heard=False, packetsReceived=0, isRefused=True)
+    made["candidates"][0]["address"] = address
+    return made
 
 
 PLACE = "a.example, TLS port 5349"
@@ -187,6 +194,23 @@ SCENARIOS: List[Scenario] = [
         seen(Failure(RELAY, "timeout"), **RELAYED),
         relayed(state="failed", heard=False, packetsReceived=0),
         "no-data",
+    ),
+    *(
+        Scenario(
+            f"403 between relays at {address}",
+            seen(stun(403, PERMISSION), relayed=f"{address}:5"),
+            forbidden_at(address),
+            f"forbidden/{kind}",
+        )
+        for address, kind in (
+            ("10.0.0.5", "private"),
+            ("172.31.0.9", "private"),
+            ("100.64.0.1", "private"),
+            ("11.0.0.2", "public"),
+            ("203.0.113.9", "public"),
+            ("172.32.0.1", "public"),
+            ("127.0.0.1", "loopback"),
+        )
     ),
     Scenario(
         "a quota of one",

@@ -95,9 +95,9 @@ def _forbidden(relay: str) -> Diagnosis:
     """Say what permits the server's own relays; behind a NAT, not the address that they show."""
     address = ipaddress.ip_address(relay)
     if address.is_loopback:
-        return said("forbidden/loopback", relay=relay)
+        return said("forbidden/loopback", seen=403, relay=relay)
     is_private = any(address in network for network in _PRIVATE)
-    return said("forbidden/private" if is_private else "forbidden/public", relay=relay)
+    return said("forbidden/private" if is_private else "forbidden/public", seen=403, relay=relay)
 
 
 def _unauthorized(seen: Observation, now: float) -> Iterator[Diagnosis]:

@@ -1,6 +1,8 @@
 // A call of this page with itself, over relays of one server only, with a tone in it.
 
 import { addError, configurationOf } from "./gather.js";
+import { handshakeOf } from "./handshake.js";
+import { isAtOnce } from "./outside.js";
 import { FFT_SIZE, isTone, level, peak, TONE_HZ } from "./tone.js";
 
 const CONNECT_MS = 20000; // a round trip of 800 ms makes it 7 seconds over TLS
@@ -33,7 +35,7 @@ export async function callThrough(server, audio, signal, { onLevel, isAudible })
   const call = {
     state: "failed", errors: [], heard: false, hz: 0, ms: null, packetsReceived: 0, packetsLost: 0,
     roundTripMs: null, relayProtocol: null, noOutput: false,
-    lacksRelay: false, isReached: false, brokeOff: false,
+    lacksRelay: false, isReached: false, brokeOff: false, isRefused: false, handshake: null,
   };
   const settings = configurationOf(server);
   const [near, far] = [new RTCPeerConnection(settings), new RTCPeerConnection(settings)];
@@ -49,6 +51,8 @@ export async function callThrough(server, audio, signal, { onLevel, isAudible })
     call.state = await connected(near, far, signal);
     call.lacksRelay = ![near, far].every(hasCandidates);
     call.isReached = ["connected", "completed"].includes(far.iceConnectionState);
+    call.isRefused = call.state === "failed" && isAtOnce(began);
+    call.handshake = await handshakeOf(far);
     if (call.state !== "connected") return call;
     call.ms = Math.round(performance.now() - began);
     ear = openEar(await arrived, audio);

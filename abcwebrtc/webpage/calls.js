@@ -1,7 +1,7 @@
 // What a call through the relays of one server means. Pure.
 
-import { secondRefusal } from "./refusals.js";
-import { cause } from "./saying.js";
+import { forbidden, secondRefusal } from "./refusals.js";
+import { cause, HERE } from "./saying.js";
 import { place } from "./servers.js";
 
 const LOSS = 0.05; // more lost packets than this are heard
@@ -22,7 +22,25 @@ export function diagnoseCall({ call, candidates }) {
 }
 
 function notConnected(call, candidates) {
-  if (call.isReached) return cause("no-handshake", { seconds: 20 });
+  if (call.isReached) return notSecured(call.handshake, "this browser and the relay", 20);
   const relay = candidates.find((one) => one.type === "relay");
-  return cause("no-data", { relay: place(relay) });
+  return call.isRefused ? forbidden(relay) : cause("no-data", { relay: place(relay) });
+}
+
+/** ICE connects, and DTLS does not. */
+function notSecured(handshake, ends, seconds) {
+  if (!handshake?.small) return cause("no-handshake", { seconds });
+  return cause("packet-size/dtls", { ends });
+}
+
+/** Return what it means that data from outside does not come to a relay; null where it does. */
+export function diagnoseOutside({ outside, candidates }) {
+  if (!outside || !["failed", "refused"].includes(outside.state)) return null;
+  const { ice, dtls } = outside.handshake ?? {};
+  if (["connected", "completed"].includes(ice) && dtls !== "connected") {
+    return notSecured(outside.handshake, "this browser, as one outside, and the relay", 10);
+  }
+  if (outside.state === "refused") return null; // its own address is denied; others may not be
+  const relay = candidates.find((one) => one.type === "relay");
+  return cause("relay-ports", { place: HERE, peer: outside.peer, relay: place(relay) });
 }

@@ -7,7 +7,7 @@
 // or what callThrough() returns, `look` is null or what the server of this page saw at the server's
 // TLS port.
 
-import { diagnoseCall } from "./calls.js";
+import { diagnoseCall, diagnoseOutside } from "./calls.js";
 import { refusal } from "./refusals.js";
 import { doubtOf } from "./relays.js";
 import { asSentence, cause, ELSEWHERE_TOO, elsewhere, HERE, UNANSWERED, whereOf } from "./saying.js";
@@ -56,7 +56,12 @@ function diagnoseTurn(result, all) {
     return finding("warning", "untried", "it gives a relay; the call was not tried");
   }
   const found = diagnoseCall(result);
-  const doubt = found.level === "error" ? null : doubtOf(result, all);
+  const doubtful = doubtOf(result, all);
+  if (found.level !== "error" && doubtful?.word !== "private-relay") {
+    const fault = diagnoseOutside(result);
+    if (fault) return { ...fault, heard: true };
+  }
+  const doubt = found.level === "error" ? null : doubtful;
   return doubt ? doubted(found, doubt) : found;
 }
 

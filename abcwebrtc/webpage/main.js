@@ -3,6 +3,7 @@
 import { callThrough, outputOf } from "./call.js";
 import { diagnose, hasRelay, isRefusal } from "./diagnosis.js";
 import { gather } from "./gather.js";
+import { fromOutside, stunOf } from "./outside.js";
 import { reportText } from "./report.js";
 import { inWords, listServers } from "./servers.js";
 import { judge } from "./verdict.js";
@@ -72,7 +73,7 @@ class Test {
     const { signal } = this.stopping;
     const configuration = await post("credential", signal);
     this.results = listServers(configuration).map((server) => ({
-      server, candidates: [], errors: [], ended: "", call: null, look: null,
+      server, candidates: [], errors: [], ended: "", call: null, look: null, outside: null,
     }));
     this.cards = this.results.map(({ server }) => new ServerCard(server));
     if (this.results.length) this.sayProgress();
@@ -118,8 +119,22 @@ class Test {
     if (isAtQuota(result.call.errors) && (await this.#relaysGivenBack(card))) {
       await this.#tryCall(result, card);
     }
-    card.showCall(result.call);
+    if (result.call.state === "connected") await this.#tryOutside(result, card);
+    card.showCall(result);
     this.calling = "";
+  }
+
+  /** Try the way from outside to a server's relays, once for each address of them. */
+  async #tryOutside(result, card) {
+    const key = ({ server, candidates }) =>
+      [server.host, candidates.find((one) => one.type === "relay")?.address].join();
+    const before = this.results.find((one) => one.outside && key(one) === key(result));
+    result.outside = before?.outside ?? null;
+    const stun = stunOf(result.server, this.results.map((one) => one.server));
+    if (before || !stun.length || !(await this.#relaysGivenBack(card))) return;
+    await this.#renewLogin(result);
+    card.showWaiting("Sending to the relay from outside…");
+    result.outside = await fromOutside(result.server, stun, this.stopping.signal);
   }
 
   async #tryCall(result, card) {

@@ -51,12 +51,14 @@ export function isGlobal(host) {
  * Where all addresses are private, nothing is: that is a site of its own. A page can't resolve a
  * name; all it knows of where such a server is reached is how the server sees this network.
  */
-export function doubtOf({ server, candidates }, all) {
+export function doubtOf({ server, candidates, outside }, all) {
   const relays = candidates.filter((one) => one.type === "relay").map((one) => one.address);
   const doubts = relays
     .filter(canonical)
     .map((one) => (isGlobal(one) ? otherRelay(server, one) : privateRelay(server, one, all)));
-  return doubts.find(Boolean) ?? null;
+  // that an address is another one says nothing where data was seen to come there
+  const isSeen = (one) => one?.word === "other-relay" && outside?.state === "works";
+  return doubts.find((one) => one && !isSeen(one)) ?? null;
 }
 
 const doubt = (word, server, relay) =>

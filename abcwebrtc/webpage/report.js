@@ -5,7 +5,7 @@ import { place } from "./servers.js";
 
 /** Return the report; `facts` are pairs of a name and a text, such as the browser's. */
 export function reportText(verdict, results, facts) {
-  const lines = [verdict.headline, ""];
+  const lines = [verdict.headline, ...(verdict.limits ? [verdict.limits] : []), ""];
   lines.push(...facts.map(([name, text]) => `${name}: ${text}`));
   for (const result of results) lines.push("", ...serverLines(result, results));
   return `${lines.join("\n")}\n`;
@@ -22,7 +22,7 @@ function serverLines(result, results) {
       (one) => `  candidate ${one.type} ${place(one)} ${one.protocol} ${one.ms} ms`,
     ),
     ...result.errors.map(errorLine),
-    ...(result.call ? [`  call: ${callText(result.call).join(", ")}`] : []),
+    ...(result.call ? [`  call: ${callText(result).join(", ")}`] : []),
     ...(result.call?.errors ?? []).map(errorLine),
   ];
 }
@@ -30,7 +30,7 @@ function serverLines(result, results) {
 const errorLine = ({ code, text }) => `  error ${code} ${text}`.trimEnd();
 
 /** Return what was measured in a call, as a list of a few words each. */
-export function callText(call) {
+export function callText({ call, outside }) {
   const all = call.packetsLost + call.packetsReceived;
   return [
     call.ms === null ? call.state : `${call.state} after ${call.ms} ms`,
@@ -38,5 +38,6 @@ export function callText(call) {
     all ? `${call.packetsLost} of ${all} packets lost` : "no packets",
     ...(call.roundTripMs === null ? [] : [`round trip ${call.roundTripMs} ms`]),
     ...(call.relayProtocol ? [`relay over ${call.relayProtocol.toUpperCase()}`] : []),
+    ...(call.state === "connected" ? [`from outside: ${outside?.state ?? "untried"}`] : []),
   ];
 }

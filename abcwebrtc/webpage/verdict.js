@@ -14,8 +14,14 @@ export function judge(results, policy = "all") {
   const notes = judged
     .filter((one) => one.level !== "ok")
     .map((one) => ({ level: one.level, advice: one.advice, text: sentence(one) }));
-  return { ...headline(judged, turn, works, policy), notes };
+  const said = headline(judged, turn, works, policy);
+  return { ...said, notes, limits: works.length ? LIMITS : "" };
 }
+
+/** No browser is where a desktop is. */
+const LIMITS =
+  "This is what a browser sees. The way of a desktop to these servers is another one: abcwebrtc " +
+  "probe --desktop tries it, in a desktop's pod.";
 
 function headline(judged, turn, works, policy) {
   if (!judged.length) {
@@ -29,6 +35,8 @@ function headline(judged, turn, works, policy) {
   const refused = judged.filter((one) => one.word === "bad-url");
   if (refused.length && (works.length || perhaps.length)) return headlineOfRefused(refused);
   if (!works.length && perhaps.length) return headlineOfPerhaps(perhaps);
+  const inside = turn.filter((one) => one.heard);
+  if (!works.length && inside.length) return headlineOfInside(inside);
   if (!works.length) {
     return bad("Sound will not work from this network: no TURN server works.");
   }
@@ -44,7 +52,7 @@ function headlineOfWorking(works) {
   const condition = conditionOf(works);
   if (!whole.length) return `Sound will have gaps ${here} ${labelsOf(torn)}${condition}.`;
   const rest = torn.length ? `, and have gaps over ${labelsOf(torn)}` : "";
-  return `Sound will work ${here} ${labelsOf(whole)}${rest}${condition}.`;
+  return `As far as a browser sees, sound will work ${here} ${labelsOf(whole)}${rest}${condition}.`;
 }
 
 /** A call within a server says nothing of a desktop elsewhere, so no headline is without this. */
@@ -54,6 +62,14 @@ function conditionOf(works) {
   const addresses = inWords([...new Set(doubtful.map((one) => one.doubtful))]);
   const only = doubtful.length < works.length ? `; over ${labelsOf(doubtful)} only` : ",";
   return `${only} if the desktop can send to ${addresses}`;
+}
+
+/** A call from relay to relay was heard, and from outside none came to a relay. */
+function headlineOfInside(inside) {
+  return bad(
+    `Sound will work from this network over ${labelsOf(inside)} only where the desktop has a relay ` +
+    "of the same server: data from outside does not get through it.",
+  );
 }
 
 const bad = (text) => ({ level: "error", headline: text });

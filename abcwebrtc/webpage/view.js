@@ -31,13 +31,14 @@ export function showRunning(running) {
 }
 
 /** Show a verdict, or what is being done (level "working"). */
-export function showVerdict({ level, headline, notes = [] }) {
+export function showVerdict({ level, headline, notes = [], limits = "" }) {
   const box = find("verdict");
   box.hidden = false;
   box.dataset.level = level;
   const items = notes.map((note) => element("li", {}, note.text, ...adviceOf(note)));
   const list = items.length ? [element("ul", {}, ...items)] : [];
-  box.replaceChildren(element("p", { className: "headline" }, headline), ...list);
+  const rest = limits ? [element("p", { className: "limits" }, limits)] : [];
+  box.replaceChildren(element("p", { className: "headline" }, headline), ...list, ...rest);
 }
 
 /** Take away the servers and the report of an earlier test. */
@@ -149,9 +150,9 @@ export class ServerCard {
     this.facts.replaceChildren(...texts.map((text) => element("li", {}, text)));
   }
 
-  showCall(call) {
+  showCall(result) {
     this.meter.hidden = true;
-    this.showFacts(...callText(call));
+    this.showFacts(...callText(result));
   }
 
   showDiagnosis({ level, message, advice }) {

@@ -16,6 +16,7 @@ import pytest
 from e2e.firefox import Firefox, Tab, firefox
 from e2e.lab import EXAMPLE, TOLERANCE, Lab, tones
 from e2e.spectrum import amplitude
+from e2e.testpage_results import WORKS
 from e2e.testpage_stage import (
     NAME,
     OTHER_SECRET,
@@ -135,7 +136,7 @@ def is_old(tab: Tab) -> bool:
 def test_sound_works_over_every_transport(browser: Firefox, running: Stage) -> None:
     page = running.serve(8001, before=RESOLVE, **servers_of_every_kind(NAME))
     tab = outcome(browser, page, METERS)
-    expected = "Sound will work from this network over TURN/UDP, TURN/TCP and TURN/TLS."
+    expected = f"{WORKS} TURN/UDP, TURN/TCP and TURN/TLS."
     assert headline(tab) == expected
     seen = cards(tab)
     check_each_works(seen, NAME, has_round_trip=not is_old(tab))
@@ -153,7 +154,7 @@ def test_sound_works_over_every_transport(browser: Firefox, running: Stage) -> N
 def test_a_call_waits_for_the_audio_device(browser: Firefox, running: Stage) -> None:
     page = running.serve(8005, webrtc__rtc_configuration={}, webrtc__coturn=coturn_entry())
     tab = outcome(browser, page, SLOW_DEVICE)
-    assert headline(tab) == "Sound will work from this network over TURN/UDP."
+    assert headline(tab) == f"{WORKS} TURN/UDP."
 
 
 def test_what_firefox_makes_of_tls_urls(browser: Firefox, running: Stage) -> None:
@@ -168,7 +169,7 @@ def test_what_firefox_makes_of_tls_urls(browser: Firefox, running: Stage) -> Non
         ],
     )
     tab = outcome(browser, page)
-    assert headline(tab) == "Sound will work from this network over TURN/UDP."
+    assert headline(tab) == f"{WORKS} TURN/UDP."
     seen = cards(tab)
     assert f"Nothing listens on {NAME} port 3997, TCP." in seen[f"turns:{NAME}:3997"]
     text = f"This browser tries TLS with a name only, not with {SERVER}."

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 
 from conftest import require_program
+from e2e.testpage_results import WORKS
 from e2e.testpage_stage import (
     NAME,
     OTHER_SECRET,
@@ -48,11 +49,11 @@ def test_relays_that_were_just_given_back_are_no_quota(
     """coturn counts them for a second more."""
     running.coturn(3510, 5410, certificate, "user-quota=2")
     outcome(tab, running.serve(8012, **only(coturn_entry(3510))))
-    assert headline(tab) == "Sound will work from this network over TURN/UDP."
+    assert headline(tab) == f"{WORKS} TURN/UDP."
     tab.get_by_role("button", name="Test again").click()
     expect(tab.get_by_role("button", name="Stop")).to_be_visible(timeout=MILLISECONDS)
     result(tab)
-    assert headline(tab) == "Sound will work from this network over TURN/UDP."
+    assert headline(tab) == f"{WORKS} TURN/UDP."
 
 
 def test_a_credential_of_seconds_lasts_for_every_call(
@@ -60,7 +61,7 @@ def test_a_credential_of_seconds_lasts_for_every_call(
 ) -> None:
     entry = coturn_entry(transport=["udp", "tcp"], ttl=2)
     outcome(tab, running.serve(8013, **only(entry)))
-    assert headline(tab) == "Sound will work from this network over TURN/UDP and TURN/TCP."
+    assert headline(tab) == f"{WORKS} TURN/UDP and TURN/TCP."
 
 
 RARE_TIMERS = """
@@ -82,7 +83,7 @@ def test_in_a_tab_that_is_hidden_the_tone_is_heard_too(
 ) -> None:
     tab.add_init_script(RARE_TIMERS)
     outcome(tab, running.serve(8014, **only(coturn_entry())))
-    assert headline(tab) == "Sound will work from this network over TURN/UDP."
+    assert headline(tab) == f"{WORKS} TURN/UDP."
 
 
 def test_a_server_that_goes_during_the_call_does_not_work(
@@ -165,7 +166,7 @@ def test_with_one_transport_that_works_the_verdict_names_it_and_what_fails(
         webrtc__coturn=[coturn_entry(), coturn_entry(5400, protocol="turns")],
     )
     outcome(tab, page)
-    assert headline(tab) == "Sound will work from this network over TURN/UDP."
+    assert headline(tab) == f"{WORKS} TURN/UDP."
     assert "TURN/TLS fails: the certificate of turn.domain.local ended 3 d" in verdict(tab)
     assert "Renew it" in verdict(tab)
 

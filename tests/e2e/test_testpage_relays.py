@@ -7,7 +7,7 @@ from typing import Any, Dict
 import pytest
 from playwright.sync_api import Page as Tab
 
-from e2e.testpage_results import SRFLX, relayed, seen
+from e2e.testpage_results import SRFLX, WORKS, relayed, seen
 from e2e.testpage_stage import (
     GLOBAL,
     GLOBAL_NAME,
@@ -78,9 +78,7 @@ def test_a_relay_that_may_work_within_its_server_only_is_doubted(
 ) -> None:
     found, text = report(given(url, relay), *([other] if other else []))
     assert found["level"] == "warning"
-    assert found["headline"] == (
-        f"Sound will work from this network over TURN/UDP, if the desktop can send to {relay}."
-    )
+    assert found["headline"] == (f"{WORKS} TURN/UDP, if the desktop can send to {relay}.")
     (note,) = found["notes"]
     assert note["text"].startswith(
         "TURN/UDP: the tone arrives through the relay. A desktop may still not reach it: the server"
@@ -98,7 +96,7 @@ def test_a_relay_is_not_doubted_without_a_reason(
 ) -> None:
     found, text = report(given(url, relay), *([other] if other else []))
     assert (found["level"], found["notes"]) == ("ok", [])
-    assert found["headline"] == "Sound will work from this network over TURN/UDP."
+    assert found["headline"] == f"{WORKS} TURN/UDP."
     assert "\n  works: the tone arrives through the relay\n" in text
 
 
@@ -112,9 +110,7 @@ def test_a_doubt_goes_with_what_else_was_found(judge: Any) -> None:
     assert "50 % of it was lost on the way. A desktop may still not reach it: " in note["text"]
     assert "overloaded network. Write external-ip" in note["advice"]
     found = judge(given(doubtful, "10.0.0.5"), relayed(TCP))
-    assert found["headline"] == (
-        f"Sound will work {where} TURN/UDP and TURN/TCP; over TURN/UDP only {if_so}."
-    )
+    assert found["headline"] == (f"{WORKS} TURN/UDP and TURN/TCP; over TURN/UDP only {if_so}.")
     found = judge(given(doubtful, "10.0.0.5", heard=False, noOutput=True))
     assert found["headline"] == (
         f"Sound may work {where} TURN/UDP: this browser has no audio output."
@@ -164,8 +160,8 @@ def test_a_call_within_the_server_is_no_proof_that_others_can_send_to_its_relay(
     for url, text in expected.items():
         assert text in cards[url], url
         assert (doubt in cards[url], "Look here" in cards[url]) == (doubt in text,) * 2, url
-    said, *notes = filter(None, verdict(tab).splitlines())
-    assert said.startswith(f"Sound will work from this network over TURN/UDP at {GLOBAL}:3540, ")
+    said, *notes, _ = filter(None, verdict(tab).splitlines())
+    assert said.startswith(f"{WORKS} TURN/UDP at {GLOBAL}:3540, ")
     assert said.endswith(
         f"; over TURN/UDP at {GLOBAL}:3540, TURN/UDP at {GLOBAL_NAME}:3540 and TURN/UDP at "
         f"{GLOBAL}:3550 only if the desktop can send to {SERVER} and 11.0.0.9."

@@ -7,7 +7,7 @@ from typing import Any, Dict
 import pytest
 from playwright.sync_api import Page as Tab
 
-from e2e.testpage_results import SRFLX, error, relayed, seen
+from e2e.testpage_results import SRFLX, WORKS, error, relayed, seen
 
 pytest_plugins = ["e2e.testpage_fixtures"]
 
@@ -20,6 +20,7 @@ def look(word: str) -> Dict[str, str]:
     return {"word": word, "message": f"what {word} means", "advice": "What to do."}
 
 
+SMALL = {"ice": "connected", "dtls": "connecting", "small": True}
 FAULTS = [
     (seen(errors=error(401)), "401: the server refuses this username and credential"),
     (seen(errors=error(486)), "486: the user, or the server, has all"),
@@ -96,6 +97,14 @@ FAULTS = [
     (relayed(heard=False), "the tone can't be made out in it"),
     (relayed(brokeOff=True), "the tone arrives, and then stops"),
     (
+        relayed(state="failed", heard=False, packetsReceived=0, isRefused=True),
+        "the browser gives up at once, as it does after a 403: the server forbids data to its own",
+    ),
+    (
+        relayed(state="failed", heard=False, packetsReceived=0, isReached=True, handshake=SMALL),
+        "between this browser and the relay the small packets of ICE come through, and not",
+    ),
+    (
         relayed(state="failed", heard=False, packetsReceived=0, isReached=True),
         "data passes through the relay, but the call does not connect in 20 s",
     ),
@@ -103,6 +112,19 @@ FAULTS = [
 
 
 HERE = {**SRFLX, "type": "host", "address": "x.local"}
+
+
+def relayed_at(address: str, **call: Any) -> Dict[str, Any]:
+    made = relayed(**call)
+    made["candidates"][0]["address"] = address
+    return made
+
+
+def shut(url: str = "turn:a.example", **outside: Any) -> Dict[str, Any]:
+    made = {"state": "failed", "peer": "192.0.2.9", "handshake": {"ice": "failed", "dtls": "new"}}
+    return {**relayed(url), "outside": {**made, **outside}}
+
+
 PRIVATE = {**relayed("turn:11.0.0.1")["candidates"][0], "address": "10.0.0.5"}
 OTHER = {**PRIVATE, "address": "11.0.0.2"}
 MORE = [
@@ -115,6 +137,11 @@ MORE = [
     [relayed(state="failed", lacksRelay=True)],
     [relayed(state="failed", errors=error(508))],
     [relayed(heard=False, noOutput=True)],
+    *(
+        [relayed_at(address, state="failed", heard=False, packetsReceived=0, isRefused=True)]
+        for address in ("127.0.0.1", "10.0.0.5", "11.0.0.2")
+    ),
+    [shut()],
     [relayed(packetsLost=50, packetsReceived=50)],
     [{**relayed("turn:11.0.0.1"), "candidates": [PRIVATE]}],
     [{**relayed("turn:11.0.0.1"), "candidates": [OTHER]}],
@@ -133,11 +160,18 @@ def test_the_words_of_a_fault(judge: Any, result: Dict[str, Any], said: str) -> 
     assert note["advice"].endswith((".", "?"))
 
 
+LIMITS = (
+    "This is what a browser sees. The way of a desktop to these servers is another one: abcwebrtc "
+    "probe --desktop tries it, in a desktop's pod."
+)
+
+
 def test_a_server_that_works_has_no_note(judge: Any) -> None:
     assert judge(relayed()) == {
         "level": "ok",
-        "headline": "Sound will work from this network over TURN/UDP.",
+        "headline": f"{WORKS} TURN/UDP.",
         "notes": [],
+        "limits": LIMITS,
     }
 
 
@@ -145,7 +179,7 @@ def test_the_sentence_of_the_issue(judge: Any) -> None:
     look = {"word": "certificate-self-signed", "message": "the certificate is self-signed"}
     found = judge(relayed(), seen(TLS, errors=error(701), look=look))
     assert found["level"] == "warning"
-    assert found["headline"] == "Sound will work from this network over TURN/UDP."
+    assert found["headline"] == f"{WORKS} TURN/UDP."
     assert found["notes"][0]["text"] == (
         "TURN/TLS fails: the certificate is self-signed; the same host works on UDP port 3478."
     )
@@ -170,6 +204,30 @@ def test_a_name_that_leads_to_a_server_over_tcp_does_resolve(judge: Any) -> None
     (note,) = judge(blocked, relayed(TCP))["notes"]
     assert "no answer from a.example, UDP port 3478, asked from this browser" in note["text"]
     assert "; the same host works on TCP port 3478" in note["text"]
+
+
+def test_a_relay_that_nobody_outside_reaches_is_no_sound_for_everybody(judge: Any) -> None:
+    found = judge(shut())
+    assert found["level"] == "error"
+    assert "over TURN/UDP only where the desktop has a relay" in found["headline"]
+    (note,) = found["notes"]
+    assert "data from this browser (192.0.2.9) to the relay 192.0.2.1:1 does not" in note["text"]
+    assert "Open min-port to max-port" in note["advice"]
+    assert judge(shut(state="works"))["level"] == "ok"
+    assert judge(shut(state="untried"))["level"] == "ok"
+    assert judge(shut(state="refused"))["level"] == "ok"
+    (note,) = judge(shut(handshake=SMALL))["notes"]
+    assert "as one outside, and the relay the small packets of ICE" in note["text"]
+    other = relayed("turn:b.example")
+    assert judge(shut(), other)["headline"].endswith("over TURN/UDP at b.example.")
+
+
+def test_an_address_that_data_comes_to_is_not_doubted(judge: Any) -> None:
+    made = {**shut("turn:11.0.0.1", state="works"), "candidates": [OTHER]}
+    assert judge(made)["notes"] == []
+    assert len(judge({**made, "outside": None})["notes"]) == 1
+    made["candidates"] = [PRIVATE]
+    assert "10.0.0.5, not a public address" in judge(made)["notes"][0]["text"]
 
 
 def test_without_a_second_relay_nothing_is_said_of_relay_ports(judge: Any) -> None:
@@ -202,16 +260,14 @@ def test_labels_are_told_apart_by_host_and_then_by_port(judge: Any) -> None:
 def test_loss_is_a_warning_from_5_percent_on(judge: Any, lost: int, level: str) -> None:
     found = judge(relayed(packetsLost=lost, packetsReceived=100 - lost))
     assert found["level"] == level
-    will = "work" if level == "ok" else "have gaps"
-    assert found["headline"] == f"Sound will {will} from this network over TURN/UDP."
+    will = "As far as a browser sees, sound will work" if level == "ok" else "Sound will have gaps"
+    assert found["headline"] == f"{will} from this network over TURN/UDP."
     assert [f"{lost} %" in note["text"] for note in found["notes"]] == [True] * (level != "ok")
 
 
 def test_a_transport_with_loss_is_not_said_to_work_as_the_others_do(judge: Any) -> None:
     found = judge(relayed(packetsLost=50, packetsReceived=50), relayed(TCP))
-    assert found["headline"] == (
-        "Sound will work from this network over TURN/TCP, and have gaps over TURN/UDP."
-    )
+    assert found["headline"] == (f"{WORKS} TURN/TCP, and have gaps over TURN/UDP.")
 
 
 def test_silence_of_stun_is_taken_for_no_nat_only_where_it_can_be_nothing_else(judge: Any) -> None:

@@ -217,3 +217,4 @@ def check_each_works(
         assert re.search(r"tone of 4(3\d|4\d) Hz", cards[url])
         assert re.search(r"\d+ of \d+ packets lost" + round_trip, cards[url])
         assert f"relay over {protocol}" in cards[url]
+        assert "from outside: works" in cards[url]

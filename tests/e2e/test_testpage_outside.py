@@ -1,0 +1,94 @@
+"""What the test page says of firewalls: relay ports that are shut, large packets that are lost."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Iterator
+
+import pytest
+from playwright.sync_api import Page as Tab
+
+from conftest import require_program
+from e2e.testpage_results import WORKS
+from e2e.testpage_stage import Certificate, Stage, coturn_entry
+from e2e.testpage_tab import headline, only, outcome, verdict
+from integration import netns
+from integration.netns import PUBLIC, SERVER
+
+pytest_plugins = ["e2e.testpage_fixtures"]
+
+
+@contextlib.contextmanager
+def filtered(network: netns.Network, *rules: str) -> Iterator[None]:
+    """Drop packets at the server that come from elsewhere."""
+    nft = require_program("nft", "nftables")
+    lines = "\n".join(f'iifname != "lo" {rule} drop' for rule in rules)
+    chain = f"chain in {{\ntype filter hook input priority 0;\n{lines}\n}}"
+    network.outside.run(nft, "--file", "-", input=f"table ip firewall {{\n{chain}\n}}\n")
+    try:
+        yield
+    finally:
+        network.outside.run(nft, "delete", "table", "ip", "firewall")
+
+
+def test_relay_ports_that_are_shut_are_found_though_the_call_within_the_server_is_heard(
+    tab: Tab, running: Stage, certificate: Certificate
+) -> None:
+    running.coturn(3610, 5510, certificate)
+    page = running.serve(8030, **only(coturn_entry(3610, transport=["udp", "tcp"])))
+    with filtered(running.network, "udp dport 51000-51099"):
+        for card in outcome(tab, page).values():
+            assert f"Data from this browser ({PUBLIC}) to the relay {SERVER}:510" in card
+            assert "tone of 440 Hz" in card
+            assert "Open min-port to max-port" in card
+        assert headline(tab) == (
+            "Sound will work from this network over TURN/UDP and TURN/TCP only where the desktop "
+            "has a relay of the same server: data from outside does not get through it."
+        )
+    cards = outcome(tab, page)
+    assert headline(tab) == f"{WORKS} TURN/UDP and TURN/TCP."
+    assert all("from outside: works" in card for card in cards.values())
+    assert "probe --desktop tries it, in a desktop's pod" in verdict(tab)
+
+
+@pytest.mark.parametrize(("length", "port", "site"), [(600, 3620, 8031), (1000, 3630, 8032)])
+def test_large_packets_that_are_dropped_are_told_from_a_slow_network(
+    tab: Tab, running: Stage, certificate: Certificate, length: int, port: int, site: int
+) -> None:
+    running.coturn(port, port + 1900, certificate)
+    page = running.serve(site, **only(coturn_entry(port)))
+    with filtered(running.network, f"udp dport {port} meta length > {length}"):
+        (card,) = outcome(tab, page).values()
+        assert "small packets of ICE come through, and not those of DTLS" in card
+        assert "Look for what drops large UDP packets" in card
+        assert headline(tab) == "Sound will not work from this network: no TURN server works."
+    outcome(tab, page)
+    assert headline(tab) == f"{WORKS} TURN/UDP."
+
+
+@pytest.mark.parametrize(
+    ("port", "site", "option", "cure"),
+    [
+        (3640, 8033, f"denied-peer-ip={SERVER}", f"allowed-peer-ip={SERVER}"),
+        (3650, 8034, "denied-peer-ip=10.0.0.0-10.255.255.255", f"allowed-peer-ip={SERVER}"),
+    ],
+)
+def test_a_server_that_denies_its_own_relays_is_told_and_the_cure_cures(
+    tab: Tab,
+    running: Stage,
+    certificate: Certificate,
+    port: int,
+    site: int,
+    option: str,
+    cure: str,
+) -> None:
+    coturn = running.coturn(port, port + 1900, certificate, option)
+    page = running.serve(site, **only(coturn_entry(port)))
+    (card,) = outcome(tab, page).values()
+    assert f"the server forbids data to its own relays ({SERVER})" in card
+    assert f"Write {cure} into turnserver.conf" in card
+    coturn.terminate()
+    coturn.wait()
+    running.coturn(port, port + 1900, certificate, option, cure)
+    outcome(tab, page)
+    assert headline(tab) == f"{WORKS} TURN/UDP."
