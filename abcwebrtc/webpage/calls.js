@@ -29,7 +29,7 @@ function notConnected(call, candidates) {
 
 /** ICE connects, and DTLS does not. */
 function notSecured(handshake, ends, seconds) {
-  if (!handshake?.small) return cause("no-handshake", { seconds });
+  if (!handshake?.small || handshake.dtls === "connected") return cause("no-handshake", { seconds });
   return cause("packet-size/dtls", { ends });
 }
 
@@ -38,7 +38,7 @@ export function diagnoseOutside({ outside, candidates }) {
   if (!outside || !["failed", "refused"].includes(outside.state)) return null;
   const { ice, dtls } = outside.handshake ?? {};
   if (["connected", "completed"].includes(ice) && dtls !== "connected") {
-    return notSecured(outside.handshake, "this browser, as one outside, and the relay", 10);
+    return notSecured(outside.handshake, "this browser, as one outside, and the relay", 8);
   }
   if (outside.state === "refused") return null; // its own address is denied; others may not be
   const relay = candidates.find((one) => one.type === "relay");

@@ -176,7 +176,7 @@ function answersElsewhere(word, result, all) {
 }
 
 const isWorking = (one) =>
-  one.server.kind === "turn" ? Boolean(one.call?.heard) : answered(one);
+  one.server.kind === "turn" ? one.call?.heard && !diagnoseOutside(one) : answered(one);
 
 const answered = (result) =>
   result.candidates.some((one) => one.type !== "host") ||

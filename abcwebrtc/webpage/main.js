@@ -4,6 +4,7 @@ import { callThrough, outputOf } from "./call.js";
 import { diagnose, hasRelay, isRefusal } from "./diagnosis.js";
 import { gather } from "./gather.js";
 import { fromOutside, stunOf } from "./outside.js";
+import { doubtOf } from "./relays.js";
 import { reportText } from "./report.js";
 import { inWords, listServers } from "./servers.js";
 import { judge } from "./verdict.js";
@@ -124,16 +125,23 @@ class Test {
     this.calling = "";
   }
 
-  /** Try the way from outside to a server's relays, once for each address of them. */
+  /** Try the way from outside to a server's relays, once for each port of the server. */
   async #tryOutside(result, card) {
-    const key = ({ server, candidates }) =>
-      [server.host, candidates.find((one) => one.type === "relay")?.address].join();
-    const before = this.results.find((one) => one.outside && key(one) === key(result));
-    result.outside = before?.outside ?? null;
+    const isSame = ({ server }) =>
+      server.host === result.server.host && server.port === result.server.port;
+    result.outside = this.results.find((one) => one.outside && isSame(one))?.outside ?? null;
     const stun = stunOf(result.server, this.results.map((one) => one.server));
-    if (before || !stun.length || !(await this.#relaysGivenBack(card))) return;
-    await this.#renewLogin(result);
+    const doubt = doubtOf(result, this.results); // of a private relay more is known already
+    if (result.outside || !stun.length || doubt?.word === "private-relay") return;
     card.showWaiting("Sending to the relay from outside…");
+    await this.#sendFromOutside(result, stun);
+    if (result.outside.isAtQuota && (await this.#relaysGivenBack(card))) {
+      await this.#sendFromOutside(result, stun);
+    }
+  }
+
+  async #sendFromOutside(result, stun) {
+    await this.#renewLogin(result);
     result.outside = await fromOutside(result.server, stun, this.stopping.signal);
   }
 

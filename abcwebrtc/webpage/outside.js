@@ -4,17 +4,20 @@
 import { configurationOf } from "./gather.js";
 import { handshakeOf } from "./handshake.js";
 
-const LIMIT_MS = 10000; // where it works, it takes a tenth of a second
+const LIMIT_MS = 8000; // where it works, it takes a tenth of a second
+
+const QUOTA = 486;
 
 /**
- * Connect this browser's own address with a relay, and return {state, peer, handshake}.
+ * Connect this browser's own address with a relay, and return {state, peer, handshake, isAtQuota}.
  *
  * `state` is "works", "failed", "refused" where the browser gave up at once, as it does after a 403,
  * or "untried" where there was no relay, or no address of this network as the server sees it: `stun`
- * are the urls of the same server that are asked for it. `peer` is that address.
+ * are the urls of the same server that are asked for it. `peer` is that address, `isAtQuota` says
+ * that there was no relay since the server counts those of an earlier call yet.
  */
 export async function fromOutside(server, stun, signal) {
-  const outside = { state: "untried", peer: "", handshake: null };
+  const outside = { state: "untried", peer: "", handshake: null, isAtQuota: false };
   const near = new RTCPeerConnection(configurationOf(server));
   const far = new RTCPeerConnection({ iceServers: [{ urls: stun }] });
   try {
@@ -27,12 +30,15 @@ export async function fromOutside(server, stun, signal) {
       if (candidate?.type === "srflx") outside.peer ||= candidate.address;
       near.addIceCandidate(candidate ?? undefined).catch(() => {});
     };
+    near.onicecandidateerror = ({ errorCode }) => {
+      outside.isAtQuota ||= errorCode === QUOTA;
+    };
     near.createDataChannel("test");
     const state = await connected(near, far, signal);
     outside.handshake = await handshakeOf(near);
     if (state === "works") return Object.assign(outside, { state });
     // without an address that the server may send to, nothing was tried
-    if (hasRelay && outside.peer && state !== "stopped") outside.state = state;
+    if (hasRelay && outside.peer && ["failed", "refused"].includes(state)) outside.state = state;
     return outside;
   } finally {
     near.close();
@@ -49,6 +55,10 @@ async function connected(near, far, signal) {
       resolve(state);
     };
     signal.addEventListener("abort", () => finish("stopped"), { once: true });
+    near.onicegatheringstatechange = () => {
+      const isBare = !near.localDescription.sdp.includes("a=candidate:");
+      if (near.iceGatheringState === "complete" && isBare) finish("untried");
+    };
     near.onconnectionstatechange = () => {
       if (near.connectionState === "connected") finish("works");
       if (near.connectionState === "failed") finish(isAtOnce(began) ? "refused" : "failed");

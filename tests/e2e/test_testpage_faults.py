@@ -142,7 +142,7 @@ def test_each_fault_is_told_from_the_others(tab: Tab, running: Stage, browser: B
         f"turn:{SERVER}:3998?transport=tcp": f"The connection to {SERVER}, TCP port 3998 is ",
         f"turns:{SERVER}:3997": f"Refused: nothing listens on {SERVER}, TCP port 3997; the same",
         f"turns:{SERVER}:{UNTRUSTED_TLS}": "The certificate of turn.domain.local is not trusted",
-        f"turn:{SERVER}:{DENYING}": "data sent to it from another relay of the server does not",
+        f"turn:{SERVER}:{DENYING}": "the server forbids data to its own relays",
         f"turn:{SERVER}:{FEW}": "486 for a second allocation of the same user, after it",
         f"turn:nowhere.invalid:{PORT}": "The name nowhere.invalid does not resolve.",
     }

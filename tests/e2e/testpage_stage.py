@@ -130,6 +130,10 @@ class Stage:
         chain = f"chain out {{ type nat hook postrouting priority srcnat - 1; {rule}; }}"
         nft = require_program("nft", "nftables")
         desktop.run(nft, "--file", "-", input=f"table ip global {{\n{chain}\n}}\n")
+        # the relays of a coturn that has it as external-ip, with the private half
+        rule = f"ip daddr {GLOBAL} udp dport 56000-56099 dnat to {SERVER}"
+        chain = f"chain in {{ type nat hook prerouting priority dstnat; {rule}; }}"
+        outside.run(nft, "--file", "-", input=f"table ip global {{\n{chain}\n}}\n")
 
     def serve(self, port: int, *options: str, before: str = "", **entries: Any) -> Page:
         """Run ``abcwebrtc serve`` on an od.config with these entries."""
