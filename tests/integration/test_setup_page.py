@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import os
 import re
 import secrets
 import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Tuple
 
 import pytest
 import trustme
 
 from conftest import missing, require_program
+from integration.cloud import PRIVATE, PUBLIC, put_behind_nat
 from integration.cluster import Server
 from integration.kubeconfig import write_kubeconfig
 from integration.netns import Namespace, NoNamespaceError, ip_program
@@ -24,24 +28,32 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "setup.md"
 NAME, ADDRESS = "turn.domain.local", "11.0.0.1"
 """An address that a relay need not be denied to reach; nothing leaves the namespace."""
 VARYING = [
+    (r"\s+", " "),
     (r"\d+\.\d+\.\d+\.\d+(:\d+)?", "ADDRESS"),
     (r"\d+-\d+-\d+ \d+:\d+:\d+", "TIME"),
     (r"[\d.]+ ms", "MS"),
     (r"\d+ days", "DAYS"),
     (r"host \S+", "HOST"),
-    (r"\s+", " "),
 ]
 """What differs from one machine and moment to another, and how lines are filled."""
 
 
-def blocks(kind: str) -> List[str]:
-    text = PAGE.read_text(encoding="utf-8")
+def blocks(kind: str, left_out: str = "") -> List[str]:
+    """Return the blocks of the page, without those of a step that is left out."""
+    parts = re.split(r"^## \d+\. ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    kept = [part for part in parts if not (left_out and part.startswith(left_out))]
+    assert len(kept) == len(parts) - bool(left_out)
+    text = "".join(kept)
     return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def steps() -> Iterator[Tuple[str, str]]:
-    """Yield each command of the page, with what it shows beneath."""
-    for block in blocks("text"):
+def steps(behind_nat: bool = False) -> Iterator[Tuple[str, str]]:
+    """Yield each command of the page, with what it shows beneath.
+
+    Behind a NAT, those of the step about it take the place of those above it.
+    """
+    left_out = "Set up coturn" if behind_nat else "Behind NAT"
+    for block in blocks("text", left_out):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, shown = part.partition("\n")
             yield command, shown
@@ -61,10 +73,13 @@ def is_shown(output: str, shown: str) -> bool:
 
 
 class Machine:
-    """A network namespace with coturn's address, and a file system in which it has its name."""
+    """A network namespace with coturn's address, and a file system in which it has its name.
+
+    `probing` is where probe runs, which is the same machine.
+    """
 
     def __init__(self, namespace: Namespace, folder: Path) -> None:
-        self.namespace, self.folder = namespace, folder
+        self.namespace, self.folder, self.probing = namespace, folder, namespace
         links = "link set lo up\nlink add eth0 type veth peer name eth1\nlink set eth0 up\n"
         links += f"link set eth1 up\naddr add {ADDRESS}/32 dev eth0\n"
         namespace.run(ip_program(), "-batch", "-", input=links)
@@ -73,7 +88,7 @@ class Machine:
     def command(self, *words: str) -> List[str]:
         mount = 'mount --bind hosts /etc/hosts && exec "$@"'
         inside = ("unshare", "--mount", "sh", "-c", mount, "sh", *words)
-        return self.namespace.command(*inside)
+        return (self.probing if "probe" in words else self.namespace).command(*inside)
 
     def abcwebrtc(self, line: str) -> Tuple[int, str, str]:
         """Run a command of the page; `apply` outside of the namespace, where the cluster is."""
@@ -106,22 +121,60 @@ class Machine:
                 process.terminate()
 
 
+class BehindNat(Machine):
+    """A machine with a private address; probe runs on another one."""
+
+    def __init__(self, namespace: Namespace, probing: Namespace, folder: Path) -> None:
+        self.namespace, self.folder, self.probing = namespace, folder, probing
+        put_behind_nat(namespace, probing)
+        (folder / "hosts").write_text(f"127.0.0.1 localhost\n{PUBLIC} {NAME}\n")
+
+
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def folder() -> Iterator[Path]:
+    """A folder with the page's od.config, a secret of its own in it, and a certificate.
+
+    coturn's user can read what is there, which it can't in pytest's.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o711)
+        prepare(Path(name))
+        yield Path(name)
+
+
+def prepare(folder: Path) -> None:
     authority = trustme.CA()
-    issued = authority.issue_cert(NAME)
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    issued.private_key_pem.write_to_path(str(tmp_path / "turn.key"))
+    issued = authority.create_child_ca().issue_cert(NAME)
+    authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+    issued.private_key_pem.write_to_path(str(folder / "turn.key"))
     for pem in issued.cert_chain_pems:
-        pem.write_to_path(str(tmp_path / "turn.pem"), append=True)
+        pem.write_to_path(str(folder / "turn.pem"), append=True)
+    for name in ("turn.key", "turn.pem"):
+        (folder / name).chmod(0o644)
     entries = blocks("ini")[0].replace("the-static-auth-secret-of-your-coturn", secrets.token_hex())
-    (tmp_path / "od.config").write_text(f"[global]\n{entries}", encoding="utf-8")
-    try:
-        namespace = Namespace.first()
-    except NoNamespaceError as error:
-        missing(f"no network namespace can be made here: {error}")
-    yield Machine(namespace, tmp_path)
-    namespace.close()
+    (folder / "od.config").write_text(f"[global]\n{entries}", encoding="utf-8")
+
+
+@pytest.fixture
+def namespaces() -> Iterator[Callable[[], Namespace]]:
+    """Return a function that makes a namespace, and further ones beside the first."""
+    made: List[Namespace] = []
+
+    def make() -> Namespace:
+        try:
+            made.append(made[0].another() if made else Namespace.first())
+        except NoNamespaceError as error:
+            missing(f"no network namespace can be made here: {error}")
+        return made[-1]
+
+    yield make
+    for namespace in reversed(made):
+        namespace.close()
+
+
+@pytest.fixture
+def machine(folder: Path, namespaces: Callable[[], Namespace]) -> Machine:
+    return Machine(namespaces(), folder)
 
 
 @pytest.fixture
@@ -135,11 +188,11 @@ def _cluster(machine: Machine) -> Iterator[None]:
     server.stop()
 
 
-@pytest.mark.usefixtures("_cluster")
-def test_the_page_leads_from_nothing_to_servers_that_work(machine: Machine) -> None:
+def follow(machine: Machine, commands: Iterable[Tuple[str, str]]) -> List[str]:
+    """Run the commands of the page, compare what they show, and return their names, each once."""
     with contextlib.ExitStack() as stack:
-        done: Dict[str, Any] = {}
-        for command, shown in steps():
+        done: Dict[str, str] = {}
+        for command, shown in commands:
             if " probe " in command:
                 stack.enter_context(machine.coturn())
             status, output, errors = machine.abcwebrtc(command)
@@ -149,4 +202,20 @@ def test_the_page_leads_from_nothing_to_servers_that_work(machine: Machine) -> N
             assert " apply " in command or errors.splitlines() == notes  # it says how far it is
             assert is_shown(output, shown)
             done[command.split()[1]] = output
-    assert list(done) == ["check", "turnserver-conf", "probe", "networkpolicy", "apply"]
+    return list(done)
+
+
+@pytest.mark.usefixtures("_cluster")
+def test_the_page_leads_from_nothing_to_servers_that_work(machine: Machine) -> None:
+    found = follow(machine, steps())
+    assert found == ["check", "turnserver-conf", "probe", "networkpolicy", "apply"]
+
+
+def test_behind_nat_the_page_leads_there_too(
+    folder: Path, namespaces: Callable[[], Namespace]
+) -> None:
+    machine = BehindNat(namespaces(), namespaces(), folder)
+    first = itertools.takewhile(lambda step: " networkpolicy " not in step[0], steps(True))
+    assert follow(machine, first) == ["check", "turnserver-conf", "probe"]
+    conf = (folder / "turnserver.conf").read_text()
+    assert f"\nexternal-ip={PUBLIC}/{PRIVATE}\n" in conf

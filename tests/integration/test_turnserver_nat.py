@@ -11,21 +11,13 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from conftest import missing, require_program
+from conftest import missing
+from integration.cloud import PRIVATE, PUBLIC, put_behind_nat
 from integration.generated import SECRET, Coturn
-from integration.netns import INTERFACE, Namespace, NoNamespaceError, ip_program
+from integration.netns import Namespace, NoNamespaceError
 from support import WAIT, environment, wait_for, write_od_config
 
-PUBLIC, PRIVATE, CLIENT = "11.0.0.20", "10.0.0.5", "11.0.0.9"
-"""No public one is denied to relays, and nothing leaves the namespaces."""
 PORT = 3478
-LINK = f"type nat hook postrouting priority srcnat; oifname {INTERFACE}"
-NAT = f"""\
-table ip nat {{
-  chain in {{ type nat hook prerouting priority dstnat; ip daddr {PUBLIC} dnat to {PRIVATE}; }}
-  chain out {{ {LINK} ip saddr {PRIVATE} snat to {PUBLIC}; }}
-}}
-"""
 
 
 class Cloud:
@@ -33,15 +25,7 @@ class Cloud:
 
     def __init__(self, server: Namespace, client: Namespace, folder: Path) -> None:
         self.server, self.client, self.folder = server, client, folder
-        _ip(server, f"link add {INTERFACE} type veth peer name {INTERFACE} netns {client.pid}")
-        _ip(server, f"addr add {PRIVATE}/24 dev {INTERFACE}")
-        _ip(client, f"addr add {CLIENT}/32 dev {INTERFACE}")
-        for namespace in (server, client):
-            _ip(namespace, "link set lo up", f"link set {INTERFACE} up")
-        _ip(server, f"route add default dev {INTERFACE}")
-        _ip(client, f"route add {PRIVATE} dev {INTERFACE}")
-        _ip(client, f"route add {PUBLIC} via {PRIVATE} dev {INTERFACE} onlink")
-        server.run(require_program("nft", "nftables"), "--file", "-", input=NAT)
+        put_behind_nat(server, client)
         self.od_config = write_od_config(
             folder,
             webrtc__coturn={
@@ -91,10 +75,6 @@ class Cloud:
             finally:
                 process.terminate()
                 print((self.folder / "coturn.log").read_text(errors="replace")[-3000:])
-
-
-def _ip(namespace: Namespace, *commands: str) -> None:
-    namespace.run(ip_program(), "-batch", "-", input="\n".join(commands) + "\n")
 
 
 @pytest.fixture
