@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Collection, List, Mapping, Optional, Tuple
 
@@ -92,7 +92,18 @@ def parse_sound(findings: Findings, mapping: Mapping[str, Any]) -> Optional[Soun
         message = f"is {kind(entry)}, so pyos gives desktops no sound; write a dict"
         findings.warn(PATH, message)
         return None
+    if entry.get("enable") is None or entry["enable"] is False:
+        return _parse_disabled(findings, entry)
     return _Parser(findings, entry).parse()
+
+
+def _parse_disabled(findings: Findings, entry: Mapping[Any, Any]) -> SoundSettings:
+    """Return the settings of an entry of which nothing goes into a pod: a fault is no error."""
+    errors = len(findings.errors)
+    settings = _Parser(findings, {**entry, "enable": False}).parse()
+    found, findings.errors[errors:] = findings.errors[errors:], []
+    findings.warnings += [replace(problem, level="warning") for problem in found]
+    return settings or SoundSettings()
 
 
 class _Parser:
@@ -183,7 +194,8 @@ class _Parser:
             self._findings.error(path, message)
 
     def _pull_policy(self) -> str:
-        given = [key for key in ("imagePullPolicy", "pullpolicy") if key in self._entry]
+        names = ("imagePullPolicy", "pullpolicy")
+        given = [key for key in names if self._entry.get(key) is not None]
         for key in given:
             if self._entry[key] not in PULL_POLICIES:
                 self._error(key, "must be " + " or ".join(map(repr, PULL_POLICIES)))
@@ -203,9 +215,9 @@ class _Parser:
 
     def _pull_secrets(self) -> Tuple[str, ...]:
         items, path = self._entry.get("imagePullSecrets"), (*PATH, "imagePullSecrets")
-        if items is None:
-            return ()
         right = "[ { 'name': 'name-of-a-secret' } ]"
+        if not items:
+            return ()
         if isinstance(items, Mapping):  # as pyos puts it on the container
             items = [items]
         if not isinstance(items, (list, tuple)):

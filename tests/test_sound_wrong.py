@@ -257,6 +257,40 @@ def test_an_entry_that_is_off_needs_neither_acl_nor_image(acl: Any) -> None:
     assert found is not None
 
 
+@pytest.mark.parametrize("enable", [False, None, ...])
+@pytest.mark.parametrize(("changes", "start"), WRONG, ids=[start[:40] for _, start in WRONG])
+def test_a_fault_in_an_entry_that_is_off_is_a_warning(
+    changes: Any, start: str, enable: Any
+) -> None:
+    if "enable" in changes or changes == {"image": ...}:
+        pytest.skip("is of an entry that is on")
+    found, errors, (warning,) = read(**changes, enable=enable)
+    assert found is not None
+    assert (found.enable, errors) == (False, [])
+    assert str(warning).startswith(AT + start)
+    assert warning.level == "warning"
+
+
+@pytest.mark.parametrize("enable", [0, "False", "", "no"])
+def test_what_looks_as_if_it_were_off_is_an_error(enable: Any) -> None:
+    _, (error,), _ = read(enable=enable)
+    assert error.startswith(f"{AT}enable: must be True or False without quotes, not ")
+
+
+@pytest.mark.parametrize("key", ["imagePullPolicy", "tcpport", "volumes", "imagePullSecrets"])
+def test_none_is_the_default(key: str) -> None:
+    found, errors, _ = read(**{key: None})
+    assert found is not None
+    assert errors == []
+
+
+@pytest.mark.parametrize("empty", [{}, [], (), ""])
+def test_no_pull_secret_may_be_written_in_any_way(empty: Any) -> None:
+    found, errors, _ = read(imagePullSecrets=empty)
+    assert found is not None
+    assert (found.pull_secrets, errors) == ((), [])
+
+
 STUN = {"webrtc.rtc_configuration": {"iceServers": [{"urls": "stun:a"}]}}
 
 

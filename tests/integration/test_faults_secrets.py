@@ -205,7 +205,7 @@ def test_without_a_last_good_secret_it_is_an_error(
     file.write_text(FIRST)
     spoil(file)
     od_config = write_od_config(tmp_path, **entries())
-    line = command("check", od_config, before=UNPRIVILEGED + SERVE_FIRST)
+    line = command("mint", od_config, before=UNPRIVILEGED + SERVE_FIRST)
     result = subprocess.run(line, env=environment(), capture_output=True, text=True, timeout=WAIT)
     said = result.stdout + result.stderr
     assert result.returncode == 1

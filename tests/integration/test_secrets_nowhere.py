@@ -207,8 +207,8 @@ WHOLE: Dict[str, str] = {
     "an entry twice": f"webrtc.coturn: '{INLINE}'\nwebrtc.coturn: '{INLINE}'",
     "text after the end": f"webrtc.coturn: None\n '{INLINE}'",
     "an unknown entry": f"webrtc.secret: '{INLINE}'\nwebrtc.enable: 1",
-    "a static password that is a number": "webrtc.rtc_configuration: {'iceServers': ["
-    f"{{'urls': 'turn:a', 'username': '{STATIC}', 'credential': 5}}]}}",
+    "a static password with a list": "webrtc.rtc_configuration: {'iceServers': ["
+    f"{{'urls': 'turn:a', 'username': ['{STATIC}'], 'credential': '{STATIC}'}}]}}",
     "a static password without a username": "webrtc.rtc_configuration: {'iceServers': ["
     f"{{'urls': 'turn:a', 'credential': '{STATIC}'}}]}}",
     "a static password in a url": "webrtc.rtc_configuration: {'iceServers': ["
