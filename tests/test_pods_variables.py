@@ -275,10 +275,12 @@ def test_a_desktop_without_its_secret_has_no_turn_server_and_all_else() -> None:
 
 def test_variables_from_other_secrets_stay() -> None:
     pod = desktop_pod()
-    pod["spec"]["containers"][0]["env"] = [from_secret("A"), {"name": "B", "valueFrom": None}]
+    own = {"name": "TURN_SERVER", "value": "turn://own"}
+    pod["spec"]["containers"][0]["env"] = [from_secret("A"), {"name": "B", "valueFrom": None}, own]
     left = without_secret(prepare_pod(pod, configuration(turn=True), "ada", NOW)).pod
     assert variable(left["spec"]["containers"][0], "A") == from_secret("A")
     assert variable(left["spec"]["containers"][0], "B")
+    assert variable(left["spec"]["containers"][0], "TURN_SERVER") == own
 
 
 def test_a_pod_that_is_not_created_yet_owns_nothing() -> None:

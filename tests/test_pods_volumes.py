@@ -54,6 +54,7 @@ def test_no_volumes_are_none_and_without_the_key_it_is_pyos_four() -> None:
         "/var/log/desktop",
     ]
     assert notes == []
+    assert mounted(pod_with("tmp"), ...) == ({"tmp": "/mnt/tmp"}, [])
 
 
 def test_a_volume_that_the_pod_has_not_is_passed_over_with_a_note() -> None:

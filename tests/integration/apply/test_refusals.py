@@ -10,7 +10,7 @@ import aiohttp.web
 import pytest
 
 from integration.apply.conftest import fail, only
-from integration.cluster import CONFIG_MAPS, Server, is_dry, refusal
+from integration.cluster import CONFIG_MAPS, PODS, Server, is_dry, refusal
 from integration.kubeconfig import KEY, NAME, NAMESPACE
 from support import SECRET
 
@@ -59,6 +59,22 @@ def test_a_configmap_that_appears_meanwhile_is_replaced(
     cluster.before = only("POST", "configmaps", act)
     assert run()[0] == 0
     assert cluster.config_map()["data"] == {KEY: text, "other": "kept"}
+
+
+def test_a_pod_that_another_has_made_anew_is_not_deleted(cluster: Any, run: Any) -> None:
+    """It has the name of the one that was seen, and is another."""
+    (pod,) = cluster.pods()
+    name = pod["metadata"]["name"]
+
+    def make_anew(request: Any) -> None:
+        metadata = {**pod["metadata"], "uid": "another"}
+        cluster.objects[PODS, NAMESPACE, name] = {**pod, "metadata": metadata}
+
+    cluster.before = only("DELETE", "pods", make_anew)
+    status, _, err = run("--restart", "delete")
+    assert status == 1
+    assert f"error: can't delete pod {name} in namespace {NAMESPACE} (409): it has changed" in err
+    assert [pod["metadata"]["uid"] for pod in cluster.pods()] == ["another"]
 
 
 # what a cluster refuses
