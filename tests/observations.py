@@ -234,6 +234,7 @@ CASES: List[Case] = [
         (seen(outside=PathResult(untried=word, peer=PEER), **RELAYED), NOTE, "outside-untried", why)
         for word, why in (
             ("forbidden", f"forbids data to {PEER}"),
+            ("same-machine", "is the server itself"),
             ("no-udp", "UDP from here"),
             ("no-address", "the other family"),
             ("unreachable", "no way from here"),

@@ -61,6 +61,12 @@ class PlainSocket:
                 continue
             return data, (peer[0], peer[1])
 
+    def local_towards(self, peer: Address) -> str:
+        """Return the address of this machine from which it sends to a peer; nothing is sent."""
+        with failing(OUTSIDE), socket.socket(self._socket.family, socket.SOCK_DGRAM) as other:
+            other.connect(peer)
+            return str(other.getsockname()[0])
+
     def ask(self, server: Address, timeout: float) -> Address:
         """Return the address that a STUN server sees this socket at."""
         message = request_message(stun.Method.BINDING)

@@ -39,15 +39,24 @@ class Report:
 
     @property
     def words(self) -> List[List[str]]:
-        return [[one["word"] for one in result["diagnoses"]] for result in self.results]
+        """What is said of each result, without notes."""
+        return [self._said(result, notes=False) for result in self.results]
+
+    @property
+    def notes(self) -> List[List[str]]:
+        return [self._said(result, notes=True) for result in self.results]
+
+    def _said(self, result: Dict[str, Any], notes: bool) -> List[str]:
+        said = result["diagnoses"]
+        return [one["word"] for one in said if (one["level"] == "note") is notes]
 
     def only(self, word: str, level: str = "error") -> Dict[str, str]:
         """Return the one diagnosis of the one result, after a look at word, level and status.
 
         A note changes neither the level of the result nor the status.
         """
-        assert self.words == [[word]], self.text
-        (found,) = self.results[0]["diagnoses"]
+        assert self.words == [[] if level == "note" else [word]], self.text
+        (found,) = (one for one in self.results[0]["diagnoses"] if one["word"] == word)
         whole = "ok" if level == "note" else level
         assert (found["level"], self.results[0]["level"]) == (level, whole)
         assert self.status == (level == "error")

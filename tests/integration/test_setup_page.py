@@ -32,6 +32,7 @@ VARYING = [
     (r"\d+\.\d+\.\d+\.\d+(:\d+)?", "ADDRESS"),
     (r"\d+-\d+-\d+ \d+:\d+:\d+", "TIME"),
     (r"[\d.]+ ms", "MS"),
+    (r"\d %", "LOSS"),
     (r"\d+ days", "DAYS"),
     (r"host \S+", "HOST"),
 ]
