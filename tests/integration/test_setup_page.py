@@ -33,7 +33,7 @@ VARYING = [
     (r"\d+-\d+-\d+ \d+:\d+:\d+", "TIME"),
     (r"[\d.]+ ms", "MS"),
     (r"\d %", "LOSS"),
-    (r"\d+ days", "DAYS"),
+    (r"\d+\s+days", "DAYS"),
     (r"host \S+", "HOST"),
 ]
 """What differs from one machine and moment to another, and how lines are filled."""
