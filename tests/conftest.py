@@ -45,6 +45,10 @@ REFERENCES = sorted(SHARED.glob("od.config.*"))
 REFERENCE_PODS = sorted(SHARED.glob("pyos-*-desktop-pod.json"))
 """Pods that pyos posted, with the sound container; also beside the project's own."""
 
+CASES = sorted(file.parent for file in SHARED.parent.glob("cases/*/case.json"))
+"""Small inputs that people reported, each in a folder with what must come out."""
+if not CASES:
+    collect_ignore = ["test_cases.py"]
 NEWEST_TURNSERVER = Path(__file__).resolve().parents[1] / "build" / "coturn" / "turnserver"
 """Of Debian unstable, beside the machine's own one."""
 

@@ -1,0 +1,30 @@
+"""Small inputs of kinds that people reported, each with what the command line has to say of it.
+
+They are somebody else's, so not in the checkout, where the tests of each kind have inputs of
+their own; where there are none, nothing of this is collected.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from conftest import CASES
+from support import run_command
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_case_is_answered_as_it_should_be(case: Path, tmp_path: Path) -> None:
+    folder = tmp_path / case.name
+    shutil.copytree(case, folder)
+    expected = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+    result = run_command(*expected["run"].split(), cwd=folder)
+    said = result.stdout + result.stderr
+    assert result.returncode in expected["exit"], said
+    assert [one for one in expected["says"] if not re.search(one, said)] == [], said
+    assert [one for one in expected["never"] if re.search(one, said)] == [], said
+    assert "Traceback" not in said
