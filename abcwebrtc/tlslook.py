@@ -62,6 +62,11 @@ def look(
         return _asked(f"{host}, TLS port {port}", _connected(host, port, timeout, trust, _ask))
     except ssl.SSLCertVerificationError as error:
         code, text = error.verify_code, error.verify_message
+    except ssl.SSLError as error:
+        if "HANDSHAKE_FAILURE" in (error.reason or "") and _shows_certificate(host, port, timeout):
+            where, detail = f"{host}, TLS port {port}", reason_text(error.reason or "")
+            return _look("client-certificate", where=where, detail=detail)
+        return _unreached(error, host, port)
     except OSError as error:
         return _unreached(error, host, port)
     with contextlib.suppress(OSError, ValueError, IndexError):
@@ -70,6 +75,17 @@ def look(
         errors = [one for one in certificate_diagnoses(seen, host, now) if one.level == ERROR]
         return Look(errors[0].word, errors[0].message, errors[0].advice)
     return _look("certificate-untrusted/unread", detail=in_brackets(text))
+
+
+def _shows_certificate(host: str, port: int, timeout: float) -> bool:
+    """Say whether the server comes to its certificate, so that it is content with the rest."""
+    try:  # with a context that trusts nobody
+        _connected(host, port, timeout, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), _certificate)
+    except ssl.SSLCertVerificationError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _look(key: str, **facts: object) -> Look:

@@ -58,6 +58,12 @@ def test_no_answer_in_a_pod_may_be_a_network_policy() -> None:
     assert "'abcwebrtc networkpolicy'" in found.advice
 
 
+@pytest.mark.parametrize("realm", ["turn.example.org", "example.org", "Example.org"])
+def test_a_realm_that_is_the_hosts_is_not_blamed(realm: str) -> None:
+    (found,) = diagnose(seen(stun(401), account=STATIC, realms=[realm]), around())
+    assert "realm" not in found.message + found.advice
+
+
 STEPS = (RESOLVE, CONNECT, HANDSHAKE, BINDING, ALLOCATE, PERMISSION, RELAY)
 KINDS = (
     "timeout refused unreachable closed http not-stun tls-answer tls certificate error no-name x"

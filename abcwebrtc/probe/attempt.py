@@ -98,10 +98,31 @@ class _Attempt:
         if failure.kind == "certificate":
             self._seen.failures.append(failure)
             self._context = unverified_context()
-            return self._open()
+            try:
+                return self._open()
+            except StepError as error:
+                failure = error.failure
         if failure.step == HANDSHAKE:
-            self._seen.spoken = self._answer_without_tls()
+            failure = self._looked_into(failure)
         raise StepError(failure)
+
+    def _looked_into(self, failure: Failure) -> Failure:
+        """Look why a handshake failed. Who sends an alert does speak TLS."""
+        if "ALERT" not in failure.detail:
+            self._seen.spoken = self._answer_without_tls()
+        elif "HANDSHAKE_FAILURE" in failure.detail and self._shows_certificate():
+            return replace(failure, kind="client-certificate")
+        return failure
+
+    def _shows_certificate(self) -> bool:
+        """Say whether the server came to its certificate, so that it was content with the rest."""
+        address, port = self._place
+        try:
+            with Wire(self._seen.target, address, self._settings, port) as wire:
+                wire.open(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))  # which trusts nobody
+        except StepError as error:
+            return error.failure.kind == "certificate"
+        return False
 
     def _keep_certificate(self, wire: Wire) -> None:
         if self._context is None:
@@ -212,6 +233,7 @@ class _Attempt:
     def _use_relay(self, wire: Wire, login: Login, timeout: float = 0) -> Optional[Failure]:
         """Return what went wrong, once the allocation is freed; `timeout` is for a first answer."""
         seen, session = self._seen, Session(wire, login)
+        seen.realms = session.realms
         try:
             with session:
                 self._try_allocate(session, seen.times, timeout)

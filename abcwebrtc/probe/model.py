@@ -203,7 +203,8 @@ class Observation:
     `times` is the milliseconds of each step that went well. `failures` are in
     the order in which they were met. `spoken` is ``stun``, ``http`` or ``tls`` where
     that is what answers, and was not expected. `anonymous` says that a relay was given
-    without a login, `alone` that there could be no second one. `redirects` are the servers
+    without a login, `alone` that there could be no second one. `realms` are those
+    that the server named, one where all is well. `redirects` are the servers
     that a 300 led to, one after another. `rfc3489` says whether a Binding without the magic
     cookie is answered, `between` and `outside` what came through between two relays and
     between a relay and this machine; these are None where that was not tried.
@@ -221,6 +222,7 @@ class Observation:
     spoken: str = ""
     anonymous: bool = False
     alone: bool = False
+    realms: List[str] = field(default_factory=list)
     redirects: List[str] = field(default_factory=list)
     rfc3489: Optional[bool] = None
     between: Optional[PathResult] = None

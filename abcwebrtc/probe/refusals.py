@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Dict, Iterator, List
 
@@ -102,15 +103,36 @@ def _forbidden(relay: str) -> Diagnosis:
 
 def _unauthorized(seen: Observation, now: float) -> Iterator[Diagnosis]:
     account, login = seen.target.account, seen.login
-    if account and account.static:
-        yield _static_refused(account, now)
+    if len(seen.realms) > 1:
+        realm, other = map(_shown, seen.realms[:2])
+        yield said("wrong-realm", realm=realm, other=other)
+    elif account and account.static:
+        yield _of_realm(_static_refused(account, now), seen)
     elif login is None:
-        yield said("wrong-login/minted")
+        yield _of_realm(said("wrong-login/minted"), seen)
     elif login.known is None:
         many = f"any of the {login.tried} configured secrets"
-        yield said("wrong-secret", which="the configured secret" if login.tried == 1 else many)
+        which = "the configured secret" if login.tried == 1 else many
+        yield _of_realm(said("wrong-secret", which=which), seen)
     else:
         yield from _known_secret(login.known, login, account.ttl if account else 0)
+
+
+def _of_realm(found: Diagnosis, seen: Observation) -> Diagnosis:
+    """Add the realm, where it is none that the url's host suggests.
+
+    coturn's database has users and secrets by realm.
+    """
+    host, realms = seen.target.host.lower(), seen.realms
+    if found.word == "login-ended" or not realms or f".{host}".endswith(f".{realms[0].lower()}"):
+        return found
+    message, advice = (clause(key, realm=_shown(realms[0])) for key in ("realm", "realm-cure"))
+    return replace(found, message=found.message + message, advice=found.advice + advice)
+
+
+def _shown(realm: str) -> str:
+    """Return what a server says of itself, made safe for a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in realm[:80])
 
 
 def _known_secret(position: int, login: LoginFindings, ttl: int) -> Iterator[Diagnosis]:

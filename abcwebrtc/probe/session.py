@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 from aioice import stun, turn
 
@@ -38,7 +38,7 @@ class Session:
 
     Leaving it as a context frees its allocation. `mapped` is the address at which the
     server sees the connection, empty where it does not say it. `anonymous` says that the
-    server gave it without a login.
+    server gave it without a login. `realms` are those that the server named.
     """
 
     def __init__(self, wire: Wire, login: Login) -> None:
@@ -46,6 +46,7 @@ class Session:
         self.relayed: Address = ("", 0)
         self.mapped: Address = ("", 0)
         self.anonymous = False
+        self.realms: List[str] = []
         self._login = login
         self._attributes: Dict[str, Any] = {}
         self._key = b""
@@ -105,19 +106,28 @@ class Session:
         self, method: stun.Method, attributes: Dict[str, Any], step: str, timeout: float = 0
     ) -> stun.Message:
         """Send a request; answer the server's challenge, and a nonce that became stale, once."""
-        answer = self.wire.request(self._message(method, attributes), step, timeout)
+        answer = self._request(method, attributes, step, timeout)
         was_signed = bool(self._key)
         if self._take_challenge(answer, was_signed):
-            answer = self.wire.request(self._message(method, attributes), step)
+            answer = self._request(method, attributes, step)
             if not was_signed and answer.attributes.get("ERROR-CODE", (0,))[0] == STALE_NONCE:
                 self._take_challenge(answer, True)
-                answer = self.wire.request(self._message(method, attributes), step)
+                answer = self._request(method, attributes, step)
         if answer.message_class == stun.Class.RESPONSE:
             return answer
         failure, alternate = error_failure(step, answer), answer.attributes.get(ALTERNATE_SERVER)
         if failure.error == REDIRECT and alternate:
             raise RedirectError(failure, alternate)
         raise StepError(failure)
+
+    def _request(
+        self, method: stun.Method, attributes: Dict[str, Any], step: str, timeout: float = 0
+    ) -> stun.Message:
+        answer = self.wire.request(self._message(method, attributes), step, timeout)
+        realm = answer.attributes.get("REALM")
+        if realm and realm not in self.realms:
+            self.realms.append(realm)
+        return answer
 
     def _take_challenge(self, answer: stun.Message, was_signed: bool) -> bool:
         """Keep realm and nonce of a 401 or 438, and say whether to ask again."""

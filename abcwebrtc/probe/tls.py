@@ -70,7 +70,7 @@ def _distrusted(certificate: Certificate, reason: str) -> Diagnosis:
 
 def protocol_diagnosis(seen: Observation, failure: Failure) -> Diagnosis:
     """Return what it means that another protocol is spoken, or TLS failed."""
-    detail = failure.detail if failure.kind == "tls" else ""
+    detail = failure.detail if failure.kind in ("tls", "client-certificate") else ""
     where = where_of(seen, failure.step)
     return said(_protocol(seen, failure), where=where, detail=reason_text(detail))
 
@@ -93,6 +93,8 @@ def tls_failure(failure: Failure) -> str:
         return "no-tls/silent"
     if failure.kind == "closed":
         return "no-tls/closed"
+    if failure.kind == "client-certificate":
+        return "client-certificate"
     return alert_cause(failure.detail)
 
 

@@ -10,6 +10,7 @@ import glob
 import re
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -26,7 +27,14 @@ from abcwebrtc.uris import IceURI
 from conftest import missing, require_program
 from integration.conftest import SECRET
 from integration.probing import OTHER, PASSWORD, Probe, coturn, ice, prober
-from integration.turn import LOOPBACK, Certificate, Turnserver, free_ports, raw_refusal
+from integration.turn import (
+    LOOPBACK,
+    REALM,
+    Certificate,
+    Turnserver,
+    free_ports,
+    raw_refusal,
+)
 from support import WAIT, wait_for
 
 Start = Callable[..., Turnserver]
@@ -148,6 +156,27 @@ def test_the_secret_that_the_server_knows_is_told(
     url = f"{LOOPBACK}:{turnserver.port}"
     server = coturn(url, OTHER, OTHER[::-1], SECRET, transport=transport, username="pseudonym")
     assert "secret 3 of 3" in probe(server).only("older-secret")["message"]
+
+
+def test_a_secret_of_another_realm_in_the_database(
+    start_turnserver: Start, probe: Probe, tmp_path: Path
+) -> None:
+    """coturn's database has secrets by realm; what the probe says of that is the cure."""
+    server = start_turnserver()
+    (database,) = tmp_path.glob(f"turnserver-{server.port}.db")
+    program = require_program("turnadmin", "coturn")
+
+    def add(realm: str) -> None:
+        line = [program, "-s", SECRET, "-r", realm, "-b", str(database)]
+        subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+
+    add("another.realm")
+    url = f"{LOOPBACK}:{server.port}"
+    found = probe(coturn(url)).only("wrong-secret")
+    assert found["message"].endswith(f"; the realm of the server is {REALM}")
+    assert f"are they there for {REALM}?" in found["advice"]
+    add(REALM)
+    wait_for(lambda: probe(coturn(url), options=["--quick"]).words == [[]])
 
 
 def test_one_url_with_two_secrets_is_probed_with_both(turnserver: Turnserver, probe: Probe) -> None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import datetime
 import http.server
+import socket
 import ssl
 import threading
+import warnings
 from pathlib import Path
-from typing import Any, Callable, Iterator, Sequence
+from typing import Any, Callable, Iterator, List, Sequence
 
 import pytest
 import trustme
 
+from abcwebrtc import tlslook
 from conftest import require_program
 from integration.conftest import SECRET
 from integration.probing import Probe, coturn, prober
 from integration.turn import LOOPBACK, REALM, Certificate, Turnserver, bind_udp
-from support import wait_for
+from support import WAIT, wait_for
 
 NAMES = (LOOPBACK, "localhost", REALM)
 DAY = datetime.timedelta(days=1)
@@ -66,7 +69,7 @@ def write_certificate(
     return Certificate(cert_file, key_file, cert_file, ssl.create_default_context())
 
 
-def turns(server: Turnserver, host: str = "localhost") -> Any:
+def turns(server: Any, host: str = "localhost") -> Any:
     return coturn(f"{host}:{server.tls_port}", protocol="turns")
 
 
@@ -186,6 +189,77 @@ def test_a_server_without_tls(certificate: Certificate, tmp_path: Path, probe: P
     finally:
         server.stop()
     report.only("plain")
+
+
+@pytest.mark.parametrize(
+    ("option", "word"),
+    [("CA-file={ca}", "client-certificate"), ("cipher-list=MODERN", "no-tls")],
+)
+def test_a_server_that_has_tls_with_nobody_is_not_taken_for_a_plain_one(
+    authority: trustme.CA, ca: Path, tmp_path: Path, probe: Probe, option: str, word: str
+) -> None:
+    """coturn answers without TLS on the same port, too, and ends the handshake with one alert."""
+    program = require_program("turnserver", "coturn")
+    leaf = authority.issue_cert(*NAMES)
+    made = write_certificate(tmp_path, leaf.cert_chain_pems, leaf.private_key_pem)
+    server = Turnserver(program, tmp_path, made, [SECRET], [option.format(ca=ca)])
+    try:
+        wait_for(lambda: answers(server.port))
+        report = probe(turns(server), options=["--ca", ca, "--timeout", "2"])
+        trust = ssl.create_default_context(cafile=str(ca))
+        look = tlslook.look("localhost", server.tls_port, trust=trust)
+    finally:
+        server.stop()
+    assert report.only(word)["message"].endswith(look.message.partition("port")[2])
+    assert look.word == word
+
+
+class Silent:
+    """A server with TLS on one port, which takes everything and says nothing."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context, self._listener = context, socket.create_server((LOOPBACK, 0))
+        self.tls_port = self._listener.getsockname()[1]
+        self._kept: List[ssl.SSLSocket] = []
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            connection.settimeout(WAIT)
+            with contextlib.suppress(OSError):
+                self._kept.append(self._context.wrap_socket(connection, server_side=True))
+
+    def stop(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+        for one in self._kept:
+            one.close()
+
+
+@pytest.mark.parametrize("word", ["tls-silent", "old-tls"])
+def test_tls_without_anything_behind_it_or_of_another_age(
+    authority: trustme.CA, ca: Path, probe: Probe, word: str
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*NAMES).configure_cert(context)
+    if word == "old-tls":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of versions that are out of date
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.maximum_version = ssl.TLSVersion.TLSv1
+        context.set_ciphers("ALL:@SECLEVEL=0")
+    server = Silent(context)
+    try:
+        report = probe(turns(server), options=["--ca", ca, "--timeout", "1"])
+    finally:
+        server.stop()
+    assert f"TLS port {server.tls_port}" in report.only(word)["message"]
 
 
 def answers(port: int) -> bool:
