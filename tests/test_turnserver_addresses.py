@@ -193,6 +193,10 @@ TWICE = ["--external-ip", "8.8.8.8/10.0.0.5", "--external-ip"]
             ["--external-ip=8.8.8.8", "--listening-ip=10.0.0.5", "--listening-ip=10.0.0.6"],
             "has no private half, and there are several --listening-ip; write both",
         ),
+        (
+            ["--external-ip", "8.8.8.8", "--listening-ip", "127.0.0.1"],
+            "has no private half, and no NAT leads to the loopback, --listening-ip 127.0.0.1",
+        ),
     ],
 )
 def test_what_contradicts_is_exit_2(run: Any, arguments: List[str], words: str) -> None:

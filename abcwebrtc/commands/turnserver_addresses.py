@@ -51,6 +51,8 @@ def _complete(pair: External, listening: Sequence[Address]) -> External:
     own = listens_for(pair.public, listening)
     if len(own) > 1:
         raise _no_half(pair, "and there are several --listening-ip")
+    if own and own[0].is_loopback:
+        raise _no_half(pair, f"and no NAT leads to the loopback, --listening-ip {own[0]}")
     private = own[0] if own else _found(pair)
     source = "--listening-ip" if own else "this machine's own address"
     print(

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Sequence, Tuple
+
 from conftest import require_program
 from integration.netns import INTERFACE, Namespace, ip_program
 
 PUBLIC, PRIVATE, CLIENT = "203.0.113.20", "10.0.0.5", "11.0.0.9"
-_LINK = f"type nat hook postrouting priority srcnat; oifname {INTERFACE}"
-_NAT = f"""\
-table ip nat {{
-  chain in {{ type nat hook prerouting priority dstnat; ip daddr {PUBLIC} dnat to {PRIVATE}; }}
-  chain out {{ {_LINK} ip saddr {PRIVATE} snat to {PUBLIC}; }}
-}}
-"""
+OTHER_PUBLIC, OTHER_PRIVATE = "203.0.113.21", "10.0.0.6"
+PAIR, OTHER_PAIR = (PUBLIC, PRIVATE), (OTHER_PUBLIC, OTHER_PRIVATE)
 
 
-def put_behind_nat(server: Namespace, client: Namespace) -> None:
-    """Give the server `PRIVATE`, which is `PUBLIC` for the client, and nothing else to reach."""
+def put_behind_nat(
+    server: Namespace, client: Namespace, pairs: Sequence[Tuple[str, str]] = (PAIR,)
+) -> None:
+    """Give the server private addresses, which are public ones for the client."""
     _ip(server, f"link add {INTERFACE} type veth peer name {INTERFACE} netns {client.pid}")
-    _ip(server, f"addr add {PRIVATE}/24 dev {INTERFACE}")
+    _ip(server, *(f"addr add {private}/24 dev {INTERFACE}" for _, private in pairs))
     _ip(client, f"addr add {CLIENT}/32 dev {INTERFACE}")
     for namespace in (server, client):
         _ip(namespace, "link set lo up", f"link set {INTERFACE} up")
     _ip(server, f"route add default dev {INTERFACE}")
-    _ip(client, f"route add {PRIVATE} dev {INTERFACE}")
-    _ip(client, f"route add {PUBLIC} via {PRIVATE} dev {INTERFACE} onlink")
-    server.run(require_program("nft", "nftables"), "--file", "-", input=_NAT)
+    for public, private in pairs:
+        _ip(client, f"route add {private} dev {INTERFACE}")
+        _ip(client, f"route add {public} via {private} dev {INTERFACE} onlink")
+    server.run(require_program("nft", "nftables"), "--file", "-", input=_nat(pairs))
+
+
+def _nat(pairs: Sequence[Tuple[str, str]]) -> str:
+    there = (f"ip daddr {public} dnat to {private};" for public, private in pairs)
+    back = (
+        f"oifname {INTERFACE} ip saddr {private} snat to {public};" for public, private in pairs
+    )
+    hooks = {"in": ("prerouting", "dstnat", there), "out": ("postrouting", "srcnat", back)}
+    chains = (
+        f"chain {name} {{ type nat hook {hook} priority {priority}; {' '.join(rules)} }}"
+        for name, (hook, priority, rules) in hooks.items()
+    )
+    return "table ip nat {{\n{}\n}}\n".format("\n".join(chains))
 
 
 def _ip(namespace: Namespace, *commands: str) -> None:

@@ -7,12 +7,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import pytest
 
 from conftest import missing
-from integration.cloud import PRIVATE, PUBLIC, put_behind_nat
+from integration.cloud import OTHER_PAIR, PAIR, PRIVATE, PUBLIC, put_behind_nat
 from integration.generated import SECRET, Coturn
 from integration.netns import Namespace, NoNamespaceError
 from support import WAIT, environment, wait_for, write_od_config
@@ -23,14 +23,16 @@ PORT = 3478
 class Cloud:
     """A machine with a private address, which has a public one outside; and a client there."""
 
-    def __init__(self, server: Namespace, client: Namespace, folder: Path) -> None:
+    def __init__(
+        self, server: Namespace, client: Namespace, folder: Path, pairs: Sequence[Tuple[str, str]]
+    ) -> None:
         self.server, self.client, self.folder = server, client, folder
-        put_behind_nat(server, client)
+        put_behind_nat(server, client, pairs)
         self.od_config = write_od_config(
             folder,
             webrtc__coturn={
                 "coturn_static_auth_secret": SECRET,
-                "url": f"{PUBLIC}:{PORT}",
+                "url": [f"{public}:{PORT}" for public, _ in pairs],
                 "username": "pseudonym",
             },
             webrtc__rtc_configuration={"iceServers": [{"urls": f"stun:{PUBLIC}:{PORT}"}]},
@@ -77,8 +79,8 @@ class Cloud:
                 print((self.folder / "coturn.log").read_text(errors="replace")[-3000:])
 
 
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
+@pytest.fixture(params=[[PAIR]])
+def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cloud]:
     with contextlib.ExitStack() as stack:
         try:
             server = Namespace.first()
@@ -87,7 +89,7 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
             stack.callback(client.close)
         except NoNamespaceError as error:
             missing(f"no network namespace can be made here: {error}")
-        yield Cloud(server, client, tmp_path)
+        yield Cloud(server, client, tmp_path, request.param)
 
 
 def made(cloud: Cloud, each_coturn: Coturn, *arguments: str) -> Path:
@@ -133,3 +135,17 @@ def test_the_public_address_alone_forbids_every_call(
         stun, turn = cloud.probe()["results"]
     assert (stun["level"], turn["level"]) == ("ok", "error")
     assert "403" in json.dumps(turn["diagnoses"])
+
+
+@pytest.mark.parametrize("cloud", [[PAIR, OTHER_PAIR]], indirect=True)
+def test_each_of_two_addresses_is_mapped_to_its_own(cloud: Cloud, each_coturn: Coturn) -> None:
+    arguments = [f"--external-ip={public}/{private}" for public, private in (PAIR, OTHER_PAIR)]
+    arguments += [f"--listening-ip={private}" for _, private in (PAIR, OTHER_PAIR)]
+    conf = made(cloud, each_coturn, *arguments)
+    with cloud.running(conf, each_coturn.program):
+        report = cloud.probe()
+    assert {found["level"] for found in report["results"]} == {"ok"}
+    relays = {found["relayed"].split(":")[0] for found in report["results"] if found["relayed"]}
+    assert relays <= {public for public, _ in (PAIR, OTHER_PAIR)}
+    assert len(report["results"]) == 3
+    assert cloud.findings(conf, *each_coturn.options[:1]) == []
