@@ -23,6 +23,7 @@ from abcwebrtc.ini import (
     shown,
 )
 from abcwebrtc.literals import Positions, parse_literal
+from abcwebrtc.otherfiles import other_format
 from abcwebrtc.valuetokens import LiteralError
 
 MAX_BYTES = 1024 * 1024
@@ -121,13 +122,19 @@ def parse_od_config(text: str, file: str = "od.config") -> OdConfig:
 def read_sections(text: str, file: str, budget: Budget) -> IniReader:
     """Return the sections of an od.config, whose values nobody has looked at.
 
-    Raises `ConfigError` where pyos can't tell the entries apart, or for a ``%``.
+    Raises `ConfigError` where pyos can't tell the entries apart, or for a ``%``,
+    and where the text is something else than an od.config.
     """
-    reader = IniReader(text, file)
-    if "global" not in reader.sections:
-        raise ConfigError(Problem("no [global] section; pyos reads no other", "", file))
-    _check_percent_signs(reader.sections, file, budget)
-    return reader
+    try:
+        reader = IniReader(text, file)
+        if "global" not in reader.sections:
+            raise ConfigError(Problem("no [global] section; pyos reads no other", "", file))
+        _check_percent_signs(reader.sections, file, budget)
+        return reader
+    except ConfigError as error:
+        problem = error.problems[0]
+    message = other_format(text, file)
+    raise ConfigError(Problem(message, "", file, problem.line or 1) if message else problem)
 
 
 def is_used(key: str) -> bool:

@@ -212,7 +212,7 @@ def test_a_file_without_permission_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("data", "words", "line"),
     [
-        (b"", "no [global]", None),
+        (b"", "no [global]", 1),
         (b"\xef\xbb\xbf[global]\n", "byte order mark", 1),
         (b"[global]\n# \xe9\n", "not UTF-8", 2),
         (b"[global]\r\n\r\n# \xe9", "not UTF-8", 3),
@@ -221,7 +221,7 @@ def test_a_file_without_permission_is_refused(tmp_path, monkeypatch):
         ("[global]\n\na: 1\n\n".encode("utf-16-le"), "is UTF-16", 1),
         ("[global]\n".encode("utf-16-be"), "is UTF-16", 1),
         (b"[global]\n\xed\xa0\x80", "not UTF-8", 2),
-        (b"\n\n\x00", "before the first section", 3),
+        (b"\n\n\x00", "NUL", 3),
     ],
 )
 def test_a_file_of_other_bytes_is_refused(data, words, line, tmp_path):
