@@ -78,3 +78,22 @@ def test_who_is_not_logged_in_is_told(
     line = ["apply", str(od_config), "--kubeconfig", str(tmp_path / "kubeconfig")]
     assert main([*line, "-n", pyos.namespace]) == 1
     assert words in capsys.readouterr().err
+
+
+def test_who_manages_the_key_is_warned_of_until_it_is_ours(
+    plane: ControlPlane,
+    apply: Any,
+    pyos: Pyos,
+    od_config: Path,
+) -> None:
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": NAME}}
+    text = json.dumps({**manifest, "data": {KEY: "[global]\n# of Git\n"}})
+    options = ["--server-side", "--force-conflicts", "--field-manager", "argocd-controller"]
+    kubectl(plane, "apply", "-n", pyos.namespace, *options, "-f", "-", text=text)
+    warning = f"warning: Argo CD owns the ConfigMap {NAME}: its next sync"
+    assert warning in apply("--restart", "none", "--dry-run")[2]
+    status, _, err = apply("--restart", "none")
+    assert (status, warning in err) == (0, True)
+    od_config.write_text(f"{od_config.read_text()}# more\n")
+    status, _, err = apply("--restart", "none")
+    assert (status, "Argo CD" in err) == (0, False)
