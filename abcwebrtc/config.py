@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from abcwebrtc.coturn import CoturnServer, SecretReader, parse_coturn
+from abcwebrtc.coturn import CoturnServer, parse_coturn
 from abcwebrtc.desktop import DESKTOP, DesktopSettings, parse_desktop
 from abcwebrtc.errors import ConfigError, KeyPath, Problem
 from abcwebrtc.findings import Findings, kind, letters, suggestion
@@ -15,6 +15,7 @@ from abcwebrtc.iceservers import parse_rtc_configuration, static_uris
 from abcwebrtc.odconfig import PathLike, load_od_config
 from abcwebrtc.plain import Frozen, Template, freeze
 from abcwebrtc.release import Release, find_release, warn_of_mpeg
+from abcwebrtc.secretreader import SecretReader
 from abcwebrtc.sound import PATH as SOUND_PATH
 from abcwebrtc.sound import SoundSettings, parse_sound
 from abcwebrtc.uris import TURN_SCHEMES, IceURI

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, List, Mapping, Optional, Set, Tuple
 
 from abcwebrtc.credentials import MAX_EXPIRY, unix_seconds
 from abcwebrtc.errors import KeyPath
 from abcwebrtc.findings import Findings, kind
+from abcwebrtc.secretreader import SecretReader
 from abcwebrtc.secrets import (
-    AbsentError,
-    FileSecrets,
     FixedSecrets,
     Secret,
     SecretsElsewhere,
     SecretSource,
     secrets_here,
-    split_secrets,
 )
-from abcwebrtc.unexpanded import is_unexpanded
+from abcwebrtc.unexpanded import has_unexpanded, is_unexpanded
 from abcwebrtc.uris import (
     NO_DTLS,
     TRANSPORTS,
@@ -79,7 +76,6 @@ _UNEXPANDED = (
     "secret itself, or name its file or variable with _file or _env behind the key"
 )
 _TWICE = "is given twice; keep one of them"
-_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _BARE_PLACEHOLDERS = (b"secret", b"password", b"static-auth-secret", b"north")
 
 
@@ -103,49 +99,6 @@ class CoturnServer:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "urls", tuple(map(str, self.uris)))
-
-
-class SecretReader:
-    """Where secrets are read from while a configuration is built.
-
-    A relative file name starts in `folder`. Two entries that name one file
-    share one reader, so that it is looked at once. Where secrets may be
-    `elsewhere`, a file or variable that is not here is `SecretsElsewhere`.
-    """
-
-    def __init__(self, environ: Mapping[str, str], folder: str, elsewhere: bool = False) -> None:
-        self._environ = environ
-        self._folder = folder
-        self._elsewhere = elsewhere
-        self._files: Dict[str, FileSecrets] = {}
-
-    def from_file(self, name: str) -> SecretSource:
-        """Return the secrets of a file; raise `ConfigError` if there are none."""
-        path = os.path.abspath(os.path.join(self._folder, name))
-        if path in self._files:
-            return self._files[path]
-        try:
-            self._files[path] = FileSecrets(path)
-        except AbsentError as error:
-            if not self._elsewhere:
-                raise
-            cause = error.problems[0].message.rpartition(": ")[2]
-            reason = f"the secret's file can't be read on this machine: {cause}"
-            return SecretsElsewhere(path, True, reason)  # the name may be a secret by mistake
-        return self._files[path]
-
-    def from_environment(self, name: str) -> Optional[SecretSource]:
-        """Return the secrets of a variable, None if it is unset or empty."""
-        try:
-            value = self._environ.get(name)
-        except UnicodeEncodeError:
-            return None  # no variable can have this name
-        if value is None:
-            if not (self._elsewhere and _VARIABLE.fullmatch(name)):
-                return None
-            return SecretsElsewhere(name, False, "the secret's variable is not set on this machine")
-        secrets = split_secrets(value.encode("utf-8", "surrogateescape"))
-        return FixedSecrets(secrets) if secrets else None
 
 
 def parse_coturn(
@@ -344,7 +297,11 @@ class _Parser:
     def _from_environment(self, key: str, variable: str) -> Optional[SecretSource]:
         source = self._reader.from_environment(variable)
         if source is None:
-            self._error(key, "the environment has no such variable, or it is empty; set it")
+            message = "the environment has no such variable, or it is empty; set it"
+            right = (
+                "must be the name of a variable alone, such as TURN_SECRET, without '$' or braces"
+            )
+            self._error(key, right if has_unexpanded(variable) else message)
         return source
 
     def _inline(self, key: str) -> Optional[SecretSource]:

@@ -113,7 +113,8 @@ def _check_turn_server(findings: Findings, value: Any) -> None:
         findings.warn(path, f"is empty, which breaks webrtcbin's pipeline; {better}")
     elif match is None:
         right = "turn://user:password@host:port"
-        findings.warn(path, f"is not in GStreamer's form, {right}, so it does nothing; {better}")
+        message = f"is not in GStreamer's form, {right}, so it gives no relay"
+        findings.warn(path, f"{message}, while every container of every desktop gets it; {better}")
     elif match.group("password"):
         message = (
             "has a password that never expires, which every container of every desktop gets and "

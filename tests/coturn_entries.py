@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from abcwebrtc.coturn import SecretReader, parse_coturn
+from abcwebrtc.coturn import parse_coturn
 from abcwebrtc.findings import Findings
+from abcwebrtc.secretreader import SecretReader
 
 NOW = 1_700_000_000
 SECRET = "0123456789abcdefghij"

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from abcwebrtc.coturn import SecretReader
 from abcwebrtc.errors import ConfigError
+from abcwebrtc.secretreader import SecretReader
 from coturn_entries import MINIMAL, SECRET, parse, parse_one, values
 
 # Secrets: inline, a list, a file, the environment.

@@ -219,7 +219,30 @@ def test_a_file_that_is_there_and_broken_stays_an_error(tmp_path: Path, name: st
         WebRTCConfig.from_mapping(mapping, folder=str(tmp_path), secrets_elsewhere=True)
 
 
-@pytest.mark.parametrize("name", ["EMPTY", "BLANK", "a=b", "\0", "a b", "$HOME"])
+@pytest.mark.parametrize("elsewhere", [True, False])
+@pytest.mark.parametrize("name", ["$DIR/secret", "/run/${NAME}", "~/secret", "{{ dir }}/secret"])
+def test_a_variable_in_the_name_of_a_file_is_an_error(name: str, elsewhere: bool) -> None:
+    mapping = {**ENTRIES, "webrtc.coturn": server(FILE, **{FILE: name})}
+    with pytest.raises(ConfigError, match="has a variable or a '~' in it, which nobody fills in"):
+        WebRTCConfig.from_mapping(mapping, secrets_elsewhere=elsewhere)
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+@pytest.mark.parametrize("name", ["$TURN_SECRET", "${TURN_SECRET}", "%TURN_SECRET%"])
+def test_a_variable_is_named_without_its_dollar(name: str, elsewhere: bool) -> None:
+    mapping = {**ENTRIES, "webrtc.coturn": server(ENV, **{ENV: name})}
+    with pytest.raises(ConfigError, match="must be the name of a variable alone") as caught:
+        WebRTCConfig.from_mapping(mapping, {}, secrets_elsewhere=elsewhere)
+    assert name not in str(caught.value)
+
+
+def test_a_file_may_have_any_name_that_is_there(tmp_path: Path) -> None:
+    (tmp_path / "~$A").write_text(SECRET)
+    mapping = {**ENTRIES, "webrtc.coturn": server(FILE, **{FILE: "~$A"})}
+    assert WebRTCConfig.from_mapping(mapping, folder=str(tmp_path)).notes == ()
+
+
+@pytest.mark.parametrize("name", ["EMPTY", "BLANK", "a=b", "\0", "a b"])
 def test_a_variable_that_is_empty_or_none_stays_an_error(name: str) -> None:
     mapping = {**ENTRIES, "webrtc.coturn": server(ENV, **{ENV: name})}
     environ = {"EMPTY": "", "BLANK": " "}
