@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterator
 
 import pytest
 
+from conftest import require_program
 from e2e.firefox import Firefox, Tab, firefox
 from e2e.lab import EXAMPLE, TOLERANCE, Lab, tones
 from e2e.spectrum import amplitude
@@ -171,8 +172,8 @@ def test_what_firefox_makes_of_tls_urls(browser: Firefox, running: Stage) -> Non
     tab = outcome(browser, page)
     assert headline(tab) == f"{WORKS} TURN/UDP."
     seen = cards(tab)
-    assert f"Nothing listens on {NAME} port 3997, TCP." in seen[f"turns:{NAME}:3997"]
-    text = f"This browser tries TLS with a name only, not with {SERVER}."
+    assert f"Refused: nothing listens on {NAME}, TCP port 3997" in seen[f"turns:{NAME}:3997"]
+    text = f"This browser tries TLS with a name only, not with {SERVER}; the same"
     assert text in seen[f"turns:{SERVER}:{TLS_PORT}"]
     assert tab.console == []
 
@@ -190,7 +191,7 @@ def test_without_errors_of_ice_the_page_asks_serve_about_tls(
     tab = outcome(browser, page, "delete RTCPeerConnection.prototype.onicecandidateerror;")
     assert is_old(tab)
     seen = cards(tab)
-    assert f"Nothing listens on {NAME} port 3997, TCP." in seen[f"turns:{NAME}:3997"]
+    assert f"Refused: nothing listens on {NAME}, TCP port 3997" in seen[f"turns:{NAME}:3997"]
     report = tab.evaluate("document.querySelector('#report-text').textContent")
     assert "error 701" not in report
 
@@ -226,10 +227,10 @@ def test_each_fault_is_told_without_an_audio_output(running: Stage) -> None:
         tab = outcome(browser, page)
         seen, said, console, old = cards(tab), headline(tab), tab.console, is_old(tab)
     expected = {
-        f"turn:{SERVER}:{PORT}": "It refuses the credential (401).",
-        f"turn:{SERVER}:3999": f"No answer from {SERVER}, UDP port 3999; the same host answers on ",
-        f"turn:{SERVER}:3998?transport=tcp": f"TCP to {SERVER} port 3998 is refused or closed; the",
-        f"turn:{SERVER}:3480": "It gives a relay, but data sent to it does not arrive.",
+        f"turn:{SERVER}:{PORT}": "401: the server refuses the credential, which has not ended.",
+        f"turn:{SERVER}:3999": f"No answer from {SERVER}, UDP port 3999 within 10 s, asked ",
+        f"turn:{SERVER}:3998?transport=tcp": f"The connection to {SERVER}, TCP port 3998 is ",
+        f"turn:{SERVER}:3480": "data sent to it from another relay of the server does not",
         f"turn:nowhere.invalid:{PORT}": "The name nowhere.invalid does not resolve, or to nothing",
         f"turn:{SERVER}:{PORT}?transport=tcp": "this browser has no audio output",
     }
@@ -241,6 +242,23 @@ def test_each_fault_is_told_without_an_audio_output(running: Stage) -> None:
         "this browser has no audio output."
     )
     assert set(console) <= {ICE_FAILED}
+
+
+def test_silence_between_relays_is_not_taken_for_a_refusal(
+    browser: Firefox, running: Stage
+) -> None:
+    """Firefox waits for data that is lost longer than would be taken for a 403."""
+    running.coturn(3470, 5370, Certificate(running.folder, "another"))
+    page = running.serve(8009, webrtc__rtc_configuration={}, webrtc__coturn=coturn_entry(3470))
+    nft, drop = require_program("nft", "nftables"), 'iifname "lo" udp dport 57000-57099 drop'
+    chain = f"chain in {{ type filter hook input priority 0; {drop}; }}"
+    network = running.network
+    network.outside.run(nft, "--file", "-", input=f"table ip lost {{\n{chain}\n}}\n")
+    try:
+        (card,) = cards(outcome(browser, page)).values()
+    finally:
+        network.outside.run(nft, "delete", "table", "ip", "lost")
+    assert "data sent to it from another relay of the server does not arrive" in card
 
 
 SHORT_LIMITS = """
@@ -259,7 +277,7 @@ def test_a_firefox_that_may_use_a_proxy_only_is_told_from_a_firewall(running: St
     settings = {"media.peerconnection.ice.proxy_only": True}
     with firefox(running.own_folder(), running.network.desktop, settings) as browser:
         stun, turn = cards(outcome(browser, page, SHORT_LIMITS)).values()
-    assert f"No answer from {SERVER}, UDP port {PORT}." in stun
+    assert f"No answer from {SERVER}, UDP port {PORT} within 10 s" in stun
     assert POLICY in stun
     assert POLICY not in turn
 
