@@ -80,9 +80,14 @@ def _is_other_family(one: Observation, seen: Observation) -> bool:
 
 
 def _other_transport(seen: Observation, working: Sequence[Observation]) -> str:
-    """Return the protocol over which a client that tries several has its way, or nothing."""
+    """Return the protocol over which a client that tries several has its way, or nothing.
+
+    Where a relay takes small packets, ICE connects by it, and tries no other one when the large
+    ones of the DTLS handshake are lost.
+    """
     target = seen.target
-    if target.either:
+    connects = seen.between is not None and seen.between.works
+    if target.either and not connects:
         for one in working:
             if _is_tried_instead(one.target, target):
                 return "UDP" if one.target.transport == UDP else "TCP"

@@ -12,9 +12,13 @@ from typing import Any, Iterator
 
 import pytest
 
+from abcwebrtc import mint_turn_credentials
+from abcwebrtc.manifests import gstreamer_turn
 from abcwebrtc.probe.packets import SIZES
+from abcwebrtc.uris import IceURI
 from conftest import missing
 from integration import netns
+from integration.conftest import SECRET
 from integration.labs import PORT, RELAY_PORTS, coturn_outside, filtered
 from integration.netns import INTERFACE, PUBLIC, SERVER, SERVER_V6
 from integration.probing import Probe, Report, coturn, prober
@@ -188,6 +192,26 @@ def test_over_tcp_the_size_of_packets_to_the_server_is_no_matter(
     with filtered(server.outside, f"{IN} udp dport {PORT} meta length > 700 drop"):
         report = inside(coturn(SERVER, transport="tcp"), options=QUICK)
     assert (report.status, report.words) == (0, [[]]), report.text
+
+
+def test_for_a_desktop_another_transport_makes_up_for_silence_and_not_for_lost_packets(
+    server: netns.Network,
+) -> None:
+    """ICE takes the first that small packets pass, which is UDP, and DTLS goes on over that."""
+    made = mint_turn_credentials(SECRET, 600)
+    variables = {"TURN_SERVER": gstreamer_turn(IceURI("turn", SERVER), made)}
+    line = command("probe", "--desktop", "--json", "--quick", "--timeout", "1")
+
+    def probe() -> Report:
+        return Report(server.desktop.run(*line, check=False, env=environment(**variables)))
+
+    with filtered(server.outside, f"{IN} udp dport {PORT} meta length > 700 drop"):
+        lost = probe()
+    assert (lost.status, lost.words) == (1, [["packet-size"], []]), lost.text
+    assert lost.results[0]["level"] == "error"
+    with filtered(server.outside, f"{IN} udp dport {PORT} drop"):
+        silent = probe()
+    assert (silent.status, silent.words) == (0, [["no-answer"], []]), silent.text
 
 
 @pytest.mark.parametrize(
