@@ -25,6 +25,11 @@ RELAY_PORTS = (49152, 65535)
 """coturn's own min-port and max-port."""
 USER_QUOTA, TOTAL_QUOTA = 32, 1200
 STALE_NONCE = 600
+FIRST_UNPRIVILEGED = 1024
+LISTEN_BELOW = (
+    "Debian's unit needs AmbientCapabilities=CAP_NET_BIND_SERVICE in [Service], by systemctl "
+    "edit coturn"
+)
 LOCALHOST = "localhost"
 LOCAL = (ip_address("127.0.0.1"), ip_address("::1"))
 EVERYWHERE = "0.0.0.0"  # noqa: S104, a server listens
@@ -181,6 +186,13 @@ def server_ports(uris: Sequence[IceURI]) -> Ports:
     return Ports(plain, tls, tuple(others))
 
 
+def privileged(relay: Relay, options: RelayOptions) -> Tuple[int, ...]:
+    """Return the ports on which Debian's coturn, which is not root, may not listen by itself."""
+    plain, tls, others = server_ports(relay.uris)
+    ports = (plain, *((tls,) if _has_tls(relay, options) else ()), *others)
+    return tuple(port for port in ports if port < FIRST_UNPRIVILEGED)
+
+
 def _listeners(relay: Relay, options: RelayOptions) -> Iterator[Block]:
     ports = server_ports(relay.uris)
     reason = "The port of turn: urls. coturn sees by itself whether TLS comes, so turns: works too."
@@ -188,6 +200,8 @@ def _listeners(relay: Relay, options: RelayOptions) -> Iterator[Block]:
     if _has_tls(relay, options):
         reason = "The port of turns: urls, where it is another one."
         yield reason, [f"tls-listening-port={ports.tls}"]
+    if privileged(relay, options):
+        yield f"To listen below {FIRST_UNPRIVILEGED}, {LISTEN_BELOW}.", []
     own = options.listening_ips
     if own:
         yield "Where to listen.", [f"listening-ip={address}" for address in own]

@@ -183,6 +183,23 @@ def test_output_that_can_not_be_written_is_one_message(
     assert words in result.err
 
 
+@pytest.mark.parametrize(
+    ("changes", "ports"),
+    [
+        ({"url": f"{HOST}:443", "protocol": "turns"}, "443"),
+        ({"url": [f"{HOST}:80", f"{HOST}:3478", f"{HOST}:53"]}, "80 and 53"),
+        ({"url": f"{HOST}:1024"}, ""),
+        ({"url": f"{HOST}:3478"}, ""),
+    ],
+)
+def test_ports_that_are_not_everybodys_are_said(
+    run: Any, tmp_path: Path, changes: Any, ports: str
+) -> None:
+    result = run(write_od_config(tmp_path, webrtc__coturn={**ENTRY, **changes}), "--show-secret")
+    said = f"warning: for port {ports}, Debian's unit needs AmbientCapabilities="
+    assert (said in result.err) == ("needs AmbientCapabilities=" in result.out) == bool(ports)
+
+
 SERVERS = [
     {**ENTRY, "coturn_static_auth_secret": SECRET},
     {**ENTRY, "url": "turn.other.local"},

@@ -25,11 +25,13 @@ from abcwebrtc.commands.turnserver_version import add_version, chosen_version
 from abcwebrtc.commands.turnserver_write import write_conf
 from abcwebrtc.printing import print_warnings, warn
 from abcwebrtc.turnserver import (
+    LISTEN_BELOW,
     RELAY_PORTS,
     TOTAL_QUOTA,
     USER_QUOTA,
     Relay,
     RelayOptions,
+    privileged,
     turnserver_conf,
 )
 
@@ -163,6 +165,9 @@ def _print(relay: Relay, where: str, told: RelayOptions, options: argparse.Names
     shows = bool(options.output or options.show_secret)
     text = turnserver_conf(relay, where, told, shows)
     data = text.encode("utf-8", "surrogateescape")
+    ports = " and ".join(map(str, privileged(relay, told)))
+    if ports:
+        warn(f"for port {ports}, {LISTEN_BELOW}")
     if options.output:
         write_conf(options.output, data, options.force)
         print(
