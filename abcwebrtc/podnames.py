@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import Counter
-from typing import Any, Collection, List, Optional
+from typing import Any, Callable, Collection, Dict, List, Optional
 
 from abcwebrtc.poddata import CONTAINERS, Data, all_containers, containers
 
@@ -19,7 +18,10 @@ MAX_NAME = 63
 USERID_LABEL = "access_userid"
 """The label of a pod with the userid, which pyos sets."""
 
-_PYOS_NAME = re.compile(r"[xchfori]-(?P<owner>.+)")
+_LETTERS = frozenset("xchfori")
+"""Of pyos's containers but for sound: desktop, printers, ssh, files, storage, rdp, init."""
+_DESKTOP = 1000
+"""What the desktop's name counts: more than those of all others."""
 _AFTER_SOUND = ("h-", "f-", "o-", "r-")
 """What comes after sound in pyos's order: ssh, the file server, the holder of storage, rdp."""
 _PULSEAUDIO = "oc.pulseaudio"
@@ -33,20 +35,24 @@ def find_owner(pod: Data) -> Optional[str]:
     That of the desktop, ``x-``, counts more than that of others, and what many
     share more than what one has.
     """
-    matches = [_PYOS_NAME.fullmatch(container["name"]) for _, container in all_containers(pod)]
-    found = [match for match in matches if match]
-    count = Counter(match.group("owner") for match in found)
-    desktops = {match.group("owner") for match in found if match.group().startswith("x-")}
-    return max(count, key=lambda owner: (owner in desktops, count[owner]), default=None)
+    count: Dict[str, int] = {}
+    for _, container in all_containers(pod):
+        name = container["name"]
+        if name[:1] in _LETTERS and name[1:2] == "-" and len(name) > 2:
+            weight = _DESKTOP if name[0] == "x" else 1
+            count[name[2:]] = count.get(name[2:], 0) + weight
+    return max(count, key=lambda owner: count[owner], default=None)
 
 
-def desktop_container(pod: Data) -> Data:
+def desktop_container(pod: Data, owner: Optional[str]) -> Data:
     """Return the desktop's own container: pyos's ``x-``, else the first one."""
-    found, name = containers(pod), f"x-{find_owner(pod)}"
+    found, name = containers(pod), f"x-{owner}"
     return next((each for each in found if each["name"] == name), found[0] if found else {})
 
 
-def find_sound(pod: Data, images: Collection[str], user: Optional[str]) -> Optional[int]:
+def find_sound(
+    pod: Data, images: Collection[str], user: Optional[str], owner: Optional[str]
+) -> Optional[int]:
     """Return the index of the sound container in `all_containers`, None where there is none.
 
     Its name is pyos's ``s-<provider>-<userid>``, that of `sound_name`, or
@@ -58,12 +64,11 @@ def find_sound(pod: Data, images: Collection[str], user: Optional[str]) -> Optio
         for index, (path, container) in enumerate(all_containers(pod))
         if path[:2] == CONTAINERS or container.get("restartPolicy") == "Always"
     ]
-    owner = find_owner(pod)
-    pattern = _sound_names(pod, user, owner)
-    named = [index for index, each in places if pattern.fullmatch(each["name"])]
-    if named:
-        return named[0]
-    others = {f"{letter}-{owner}" for letter in "xchfori"}
+    is_it = _named_as_sound(pod, user, owner)
+    for index, container in places:
+        if is_it(container["name"]):
+            return index
+    others = {f"{letter}-{owner}" for letter in _LETTERS}
     wanted = {_repository(image) for image in images}
     for index, container in places:
         repository = _repository(container.get("image"))
@@ -73,30 +78,37 @@ def find_sound(pod: Data, images: Collection[str], user: Optional[str]) -> Optio
     return None
 
 
-def sound_name(pod: Data, user: Optional[str]) -> str:
+def sound_name(pod: Data, user: Optional[str], owner: Optional[str]) -> str:
     """Return a name for a new sound container as pyos would: that of its others, with an s."""
-    name = _wanted_name(pod, user, find_owner(pod))
+    name = _wanted_name(pod, user, owner)
     taken = {container["name"] for _, container in all_containers(pod)}
     others = (f"{name[: MAX_NAME - 4]}-{number}" for number in itertools.count(2))
     return name if name not in taken else next(other for other in others if other not in taken)
 
 
-def sound_position(pod: Data) -> int:
+def sound_position(pod: Data, owner: Optional[str]) -> int:
     """Return where pyos would have the sound container among the regular ones."""
-    names, owner = [container["name"] for container in containers(pod)], find_owner(pod)
+    names = [container["name"] for container in containers(pod)]
     after = {f"{letter}{owner}" for letter in _AFTER_SOUND}
     return next((index for index, name in enumerate(names) if name in after), len(names))
 
 
-def _sound_names(pod: Data, user: Optional[str], owner: Optional[str]) -> "re.Pattern[str]":
+def _named_as_sound(pod: Data, user: Optional[str], owner: Optional[str]) -> Callable[[str], bool]:
+    """Return what says of a name whether it is that of the pod's sound container."""
     made = _wanted_name(pod, user, owner)
-    numbered = re.escape(made[: MAX_NAME - 4]) + r"-\d+"
-    names: List[str] = ["sound", re.escape(made), numbered]
-    if owner is not None:
-        names.append(re.escape(f"s-{owner}"))
-    else:  # what comes first is the provider, which nothing else tells
-        names += [rf"s-(.+-)?{re.escape(_label(each))}" for each in _userids(pod, user)]
-    return re.compile("|".join(names))
+    numbered = f"{made[: MAX_NAME - 4]}-"
+    ends: List[str] = []
+    if owner is None:  # what comes first is the provider, which nothing else tells
+        ends = [f"-{_label(each)}" for each in _userids(pod, user)]
+
+    def is_it(name: str) -> bool:
+        if name in ("sound", made) or (
+            name.startswith(numbered) and name[len(numbered) :].isdecimal()
+        ):
+            return True
+        return name.startswith("s-") and any(name.endswith(end) for end in ends)
+
+    return is_it
 
 
 def _userids(pod: Data, user: Optional[str]) -> List[str]:

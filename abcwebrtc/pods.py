@@ -16,7 +16,7 @@ from abcwebrtc.desktop import STUN_SERVER, TURN_SERVER
 from abcwebrtc.errors import KeyPath, ManifestError, Problem, format_path
 from abcwebrtc.manifests import stun_server, turn_server
 from abcwebrtc.poddata import Data
-from abcwebrtc.podnames import find_sound
+from abcwebrtc.podnames import find_owner, find_sound
 from abcwebrtc.podobjects import open_object
 from abcwebrtc.soundcontainer import put_sound
 
@@ -182,11 +182,11 @@ class _Injection:
 
     def put_sound(self, labels: Collection[str], cookie: Optional[str]) -> None:
         """Put the sound container, where od.config has one for this user."""
-        settings = self._config.sound
+        settings, owner = self._config.sound, find_owner(self._pod)
         if settings and settings.is_for(labels):
-            self.notes += put_sound(self._pod, settings, labels, self._user)
+            self.notes += put_sound(self._pod, settings, labels, self._user, owner)
         images = tuple(settings.images.values()) if settings else ()
-        index = find_sound(self._pod, images, self._user)
+        index = find_sound(self._pod, images, self._user, owner)
         if settings and not settings.is_for(labels):
             if index is not None:
                 message = "is left as it is, though od.config gives this user no sound"

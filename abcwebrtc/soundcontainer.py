@@ -17,7 +17,6 @@ from abcwebrtc.poddata import (
 from abcwebrtc.podfields import PLACEHOLDER
 from abcwebrtc.podnames import (
     desktop_container,
-    find_owner,
     find_sound,
     sound_name,
     sound_position,
@@ -36,21 +35,25 @@ _IDS = {"uidNumber": "runAsUser", "gidNumber": "runAsGroup"}
 
 
 def put_sound(
-    pod: Data, settings: SoundSettings, labels: Collection[str], user: Optional[str]
+    pod: Data,
+    settings: SoundSettings,
+    labels: Collection[str],
+    user: Optional[str],
+    owner: Optional[str],
 ) -> List[Problem]:
     """Give a pod the sound container, or bring the one that it has up to date.
 
     Returns notes on volumes that the ``sound`` entry names and that can't be mounted.
     """
-    index = find_sound(pod, tuple(settings.images.values()), user)
+    index = find_sound(pod, tuple(settings.images.values()), user, owner)
     if index is None:
-        index = sound_position(pod)
-        new: Data = {"name": sound_name(pod, user), "imagePullPolicy": "", "image": ""}
-        new["env"] = copy_data(desktop_container(pod).get("env") or [])
+        index = sound_position(pod, owner)
+        new: Data = {"name": sound_name(pod, user, owner), "imagePullPolicy": "", "image": ""}
+        new["env"] = copy_data(desktop_container(pod, owner).get("env") or [])
         containers(pod).insert(index, new)
     sound = all_containers(pod)[index][1]
     _update(pod, sound, settings, labels)
-    notes = _put_mounts(pod, sound, settings)
+    notes = _put_mounts(pod, sound, settings, owner)
     _put_label(pod, settings)
     _put_pull_secrets(pod, sound, settings)
     for path, container in all_containers(pod):
@@ -91,17 +94,19 @@ def _put_pull_secrets(pod: Data, container: Data, settings: SoundSettings) -> No
         append_missing(pod["spec"], "imagePullSecrets", secrets, "name")
 
 
-def _put_mounts(pod: Data, container: Data, settings: SoundSettings) -> List[Problem]:
+def _put_mounts(
+    pod: Data, container: Data, settings: SoundSettings, owner: Optional[str]
+) -> List[Problem]:
     """Mount what sound needs as other containers do, and return notes on what can't be."""
     own = [mount for mount in container.get("volumeMounts") or () if mount is not None]
     container["volumeMounts"] = own
     volumes = [volume["name"] for volume in pod["spec"].get("volumes") or ()]
     mounts: Dict[str, Data] = {}
-    for mount in _all_mounts(pod):
+    for mount in _all_mounts(pod, owner):
         mounts.setdefault(mount["name"], mount)
     notes = []
     for name in VOLUMES if settings.volumes is None else settings.volumes:
-        volume = _volume_for(name, volumes, find_owner(pod) or "")
+        volume = _volume_for(name, volumes, owner or "")
         if volume in mounts:
             made = [copy_data(mounts[volume])]
             append_missing(container, "volumeMounts", made, "name", "mountPath")
@@ -130,9 +135,12 @@ def _not_mounted(name: str, volume: str) -> Problem:
     return Problem(message, "spec.volumes", level="note")
 
 
-def _all_mounts(pod: Data) -> Iterator[Data]:
+def _all_mounts(pod: Data, owner: Optional[str]) -> Iterator[Data]:
     """Yield all mounts, those of the desktop's own container first."""
-    for container in [desktop_container(pod), *(container for _, container in all_containers(pod))]:
+    for container in [
+        desktop_container(pod, owner),
+        *(container for _, container in all_containers(pod)),
+    ]:
         yield from (mount for mount in container.get("volumeMounts") or () if mount is not None)
 
 

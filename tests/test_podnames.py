@@ -50,6 +50,9 @@ def sounding(pod: Dict[str, Any], config: Any = CONFIG, user: Optional[str] = "a
         (["x-desk", "c-metrics", "f-metrics", "s-metrics"], "s-desk"),
         (["x-ray", "x-desk", "f-desk", "s-ray"], "s-desk"),
         (["c-desk", "f-desk", "o-logs", "s-logs"], "s-desk"),
+        (["x-desk", "s-desk-exporter"], "s-desk"),
+        (["x-desk", "s-metrics-ada"], "s-desk"),
+        (["notebook", "monitor-ada"], "s-ada-desk"),
         (["x-desk", "sound"], "sound"),
         (["x-desk", "soundcheck"], "s-desk"),
         (["notebook", "s-exporter"], "s-ada-desk"),
@@ -136,6 +139,8 @@ def test_an_init_container_that_ends_is_none() -> None:
     pod = pod_of("x-desk")
     pod["spec"]["initContainers"] = [{"name": "s-desk", "image": "oc.pulseaudio:1"}]
     assert sounding(pod) == ["s-desk-2"]
+    injected = prepare_pod(pod, CONFIG, "ada", NOW).pod
+    assert sounding(injected, NO_ENTRY) == ["s-desk-2"]  # where no image tells it
 
 
 def test_a_pod_of_pyos_is_known_without_a_sound_entry_by_its_user_or_its_others() -> None:
