@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 
+from abcwebrtc.coturnoptions import INVERTED
 from abcwebrtc.turnserver import PLAIN_PORT, TLS_PORT
 from abcwebrtc.turnserveraddresses import own_addresses
 from abcwebrtc.turnserverfile import Setting
@@ -72,10 +73,12 @@ def _ciphers(notes: Notes, has_tls: bool) -> None:
     wanted = notes.conf.text("cipher-list")
     if not wanted or _has_ciphers(wanted):
         return
-    message = (
-        "has no cipher that OpenSSL knows, so that no client can speak TLS; remove it, or write a "
-        "list such as HIGH:!aNULL"
-    )
+    cure = "remove it, or write a list such as HIGH:!aNULL"
+    if notes.version >= INVERTED:
+        message = f"has no cipher that OpenSSL knows, so coturn passes over it; {cure}"
+        notes.warn("cipher-list", message)
+        return
+    message = f"has no cipher that OpenSSL knows, so that no client can speak TLS; {cure}"
     (notes.error if has_tls else notes.warn)("cipher-list", message)
 
 

@@ -136,10 +136,12 @@ def sign(secret: bytes) -> Tuple[str, str]:
     return username, base64.b64encode(digest).decode()
 
 
-def permissions(port: int, secret: str, *peers: str) -> Dict[str, Optional[int]]:
+def permissions(
+    port: int, secret: str, *peers: str, host: str = LOOPBACK
+) -> Dict[str, Optional[int]]:
     """Return what CreatePermission answers for each peer: a STUN error, or None."""
     username, credential = sign(secret.encode())
-    with RawClient(port) as client:
+    with RawClient(port, host) as client:
         challenge = client.request(_allocate({})).attributes
         login = {"USERNAME": username, **{name: challenge[name] for name in ("REALM", "NONCE")}}
         key = turn.make_integrity_key(username, login["REALM"], credential)

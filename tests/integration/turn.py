@@ -300,8 +300,8 @@ class RawClient:
     aioice drops a 400 that is not signed and goes on asking until its timeout.
     """
 
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection((LOOPBACK, port), timeout=WAIT)
+    def __init__(self, port: int, host: str = LOOPBACK) -> None:
+        self._socket = socket.create_connection((host, port), timeout=WAIT)
         self._stream = self._socket.makefile("rb")
 
     def __enter__(self) -> RawClient:
