@@ -139,7 +139,7 @@ def test_an_init_container_that_ends_is_none() -> None:
     pod = pod_of("x-desk")
     pod["spec"]["initContainers"] = [{"name": "s-desk", "image": "oc.pulseaudio:1"}]
     assert sounding(pod) == ["s-desk-2"]
-    injected = prepare_pod(pod, CONFIG, "ada", NOW).pod
+    injected = prepare_pod(pod, configuration(), "ada", NOW).pod
     assert sounding(injected, NO_ENTRY) == ["s-desk-2"]  # where no image tells it
 
 
