@@ -18,6 +18,7 @@ Block = Tuple[str, List[str]]
 
 _CLASSIC_STUN = "rfc3489-compatibility"
 _CLASSIC_STUN_BEFORE = "stun-backward-compatibility"
+_BROKEN_SINCE, _MENDED = CoturnVersion(4, 7), CoturnVersion(4, 10)
 _MADE_FOR = "Desktops ask for their address in the form of RFC 3489 (libnice up to 0.1.22). "
 
 
@@ -69,6 +70,11 @@ _HARDENING = (
     ("Does not tell everybody the version of coturn.", "no-software-attribute"),
     ("No relaying to multicast, 224.0.0.0 and above, and ff00::/8.", "no-multicast-peers"),
 )
+
+
+def answers_desktops(coturn: CoturnVersion) -> bool:
+    """Say whether some option has a version answer STUN in the form of RFC 3489."""
+    return not _BROKEN_SINCE <= coturn < _MENDED
 
 
 def _usual(coturn: CoturnVersion, reason: str, *names: str) -> Iterator[Block]:

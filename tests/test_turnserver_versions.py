@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
 
+from abcwebrtc.cli import main
 from abcwebrtc.coturnoptions import deprecation, knows
 from abcwebrtc.coturnversion import NEWEST, OLDEST, USUAL, CoturnVersion
 from abcwebrtc.turnserver import RelayOptions, turnserver_conf
 from abcwebrtc.turnserverfile import parse_turnserver_conf
-from turnserver_entry import relay
+from support import write_od_config
+from turnserver_entry import ENTRY, relay
 
 VERSIONS = [CoturnVersion(4, minor) for minor in range(OLDEST.minor, NEWEST.minor + 1)]
 ENTRIES: List[Dict[str, Any]] = [
@@ -45,6 +48,16 @@ def test_stun_in_its_old_form_is_answered_as_far_as_an_option_can(version: Cotur
     assert "no-stun-backward-compatibility" not in names
     assert (CLASSIC_STUN in names) == (version >= (4, 16))
     assert ("stun-backward-compatibility" in names) == ((4, 7) <= version < (4, 16))
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+def test_a_version_that_answers_no_desktop_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], version: CoturnVersion
+) -> None:
+    od_config = str(write_od_config(tmp_path, webrtc__coturn=ENTRY))
+    assert main(["turnserver-conf", od_config, "--coturn", str(version), "--show-secret"]) == 0
+    said = f"warning: coturn {version} answers no STUN in the form of RFC 3489"
+    assert (said in capsys.readouterr().err) == ((4, 7) <= version <= (4, 9))
 
 
 def test_what_a_newer_coturn_leaves_off_by_itself_is_not_turned_off() -> None:

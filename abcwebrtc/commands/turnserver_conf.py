@@ -34,6 +34,7 @@ from abcwebrtc.turnserver import (
     privileged,
     turnserver_conf,
 )
+from abcwebrtc.turnserverhardening import answers_desktops
 
 NAME, SUMMARY = "turnserver-conf", "print coturn's turnserver.conf, or check one"
 DESCRIPTION = """\
@@ -165,6 +166,11 @@ def _print(relay: Relay, where: str, told: RelayOptions, options: argparse.Names
     shows = bool(options.output or options.show_secret)
     text = turnserver_conf(relay, where, told, shows)
     data = text.encode("utf-8", "surrogateescape")
+    if not answers_desktops(told.coturn):
+        warn(
+            f"coturn {told.coturn} answers no STUN in the form of RFC 3489, in which desktops ask, "
+            "whatever this file says; take 4.10 or later, or 4.6"
+        )
     ports = " and ".join(map(str, privileged(relay, told)))
     if ports:
         warn(f"for port {ports}, {LISTEN_BELOW}")
