@@ -22,7 +22,7 @@ from abcwebrtc.errors import TokenError
 from abcwebrtc.iceservers import static_uris
 from abcwebrtc.operatorlogin import SESSION_SECONDS, OperatorLogin
 from abcwebrtc.rest import Identity, answer, get_file, post_json, rtc_answer
-from abcwebrtc.tlslook import Look, look
+from abcwebrtc.tlslook import Look, look, look_for_redirect
 from abcwebrtc.uris import IceURI, parse_ice_uri
 
 COOKIE = "abcwebrtc_operator"
@@ -149,16 +149,18 @@ class OperatorPage:
 
 
 class Certificates:
-    """Looks at the configured servers with TLS, and at no others."""
+    """Looks at the configured servers, and at no others: what TLS shows, and who redirects."""
 
     def __init__(self, config: WebRTCConfig) -> None:
-        self._targets = tls_targets(config)
+        self._targets, self._plain = tls_targets(config), plain_targets(config)
         self._lock = threading.Lock()
         self._kept: Dict[str, Any] = {}
         self._kept_until = 0.0
 
     def looks(self) -> Dict[str, Any]:
-        """Return the word and message of each ``host:port``; many who ask cause one look.
+        """Return what was seen at each ``host:port`` with TLS, and who redirects.
+
+        That is ``udp:host:port`` and ``tcp:host:port``. Many who ask cause one look.
 
         Who comes while a slow one is under way gets what was seen before it, so that
         no more than one thread of the server waits for a name or a connection.
@@ -173,23 +175,37 @@ class Certificates:
         return self._kept
 
     def _look(self) -> Dict[str, Any]:
-        if not self._targets:
+        if not (self._targets or self._plain):
             return {}
-        with ThreadPoolExecutor(len(self._targets)) as pool:
+        with ThreadPoolExecutor(len(self._targets) + len(self._plain)) as pool:
+            redirects = pool.map(lambda one: look_for_redirect(*one), self._plain)
             seen: List[Look] = list(pool.map(lambda one: look(*one), self._targets))
-        return {f"{host}:{port}": one._asdict() for (host, port), one in zip(self._targets, seen)}
+            found = {f"{host}:{port}": one for (host, port), one in zip(self._targets, seen)}
+            for (host, port, transport), redirect in zip(self._plain, redirects):
+                if redirect:
+                    found[f"{transport}:{host}:{port}"] = redirect
+        return {place: one._asdict() for place, one in found.items()}
 
 
 def tls_targets(config: WebRTCConfig) -> List[Tuple[str, int]]:
     """Return host and port of each server with TLS, once, without brackets."""
+    uris = [uri for uri in _uris(config) if uri.scheme in ("stuns", "turns")]
+    return list(dict.fromkeys(_place(uri) for uri in uris))
+
+
+def plain_targets(config: WebRTCConfig) -> List[Tuple[str, int, str]]:
+    """Return host, port and transport of each TURN server without TLS, once."""
+    uris = [uri for uri in _uris(config) if uri.scheme == "turn"]
+    return list(dict.fromkeys((*_place(uri), uri.transport or "udp") for uri in uris))
+
+
+def _uris(config: WebRTCConfig) -> List[IceURI]:
     uris: List[IceURI] = list(static_uris(config.rtc_configuration))
-    uris += [parse_ice_uri(url) for server in config.coturn for url in server.urls]
-    found = [
-        (uri.host.strip("[]").lower(), uri.port or uri.default_port)
-        for uri in uris
-        if uri.scheme in ("stuns", "turns")
-    ]
-    return list(dict.fromkeys(found))
+    return uris + [parse_ice_uri(url) for server in config.coturn for url in server.urls]
+
+
+def _place(uri: IceURI) -> Tuple[str, int]:
+    return uri.host.strip("[]").lower(), uri.port or uri.default_port
 
 
 def _set_cookie(session: str) -> None:

@@ -7,7 +7,6 @@ server on the port of coturn too.
 from __future__ import annotations
 
 import contextlib
-import secrets
 import socket
 import ssl
 import struct
@@ -19,17 +18,20 @@ from abcwebrtc.probe.certificates import read_certificate
 from abcwebrtc.probe.model import ERROR
 from abcwebrtc.probe.saying import in_brackets
 from abcwebrtc.probe.tls import alert_cause, certificate_diagnoses, reason_text
+from abcwebrtc.turnlook import ALLOCATE, BINDING, COOKIE, REQUESTED_TRANSPORT, redirect_of, request
 
 TRUSTED = "trusted"
 SECONDS = 5.0
-_COOKIE = 0x2112A442
-_BINDING, _ALLOCATE = 0x0001, 0x0003
-_REQUESTED_TRANSPORT = struct.pack("!HHI", 0x0019, 4, 17 << 24)
-"""UDP (RFC 8656, section 18.7)."""
 _HTTP = (b"HTTP/", b"<HTML", b"<!DOC")
 _HERE = "abcwebrtc serve"
 _BOTH = f"this browser, and from {_HERE}"
 """A browser has failed before anybody looks."""
+
+
+def look_for_redirect(host: str, port: int, transport: str) -> Optional[Look]:
+    """Return where a TURN server without TLS sends its clients, None where it does not."""
+    place = redirect_of(host, port, transport)
+    return _look("redirect/unanswered", next=place) if place else None
 
 
 class _SilentError(OSError):
@@ -99,7 +101,7 @@ def _asked(where: str, answer: bytes) -> Look:
         return _look("tls-silent", where=where, detail="")
     if answer[:5].upper() in _HTTP:
         return _look("http", where=where)
-    if answer[0] >= 0x40 or answer[4:8] != struct.pack("!I", _COOKIE):
+    if answer[0] >= 0x40 or answer[4:8] != struct.pack("!I", COOKIE):
         return _look("not-stun", where=where)
     return Look(TRUSTED, "TLS works, and the certificate is trusted")
 
@@ -134,22 +136,13 @@ def _ask(wrapped: ssl.SSLSocket) -> bytes:
     """
     answer = b""
     with contextlib.suppress(socket.timeout, ConnectionError, ssl.SSLEOFError):
-        wrapped.sendall(_request(_BINDING) + _request(_ALLOCATE, _REQUESTED_TRANSPORT))
+        wrapped.sendall(request(BINDING) + request(ALLOCATE, REQUESTED_TRANSPORT))
         while len(answer) < 8:
             part = wrapped.recv(8 - len(answer))
             if not part:
                 break
             answer += part
     return answer
-
-
-def _request(method: int, attributes: bytes = b"") -> bytes:
-    """Return a STUN request (RFC 8489, section 5).
-
-    `probe` has aioice for that, which is an extra; `serve` does without it.
-    """
-    header = struct.pack("!HHI", method, len(attributes), _COOKIE)
-    return header + secrets.token_bytes(12) + attributes
 
 
 def _unverified() -> ssl.SSLContext:

@@ -106,6 +106,12 @@ SCENARIOS: List[Scenario] = [
         "stun-login",
     ),
     Scenario(
+        "a redirect to a server that is dead",
+        seen(Failure(CONNECT, "timeout", at="192.0.2.9:3478")),
+        looked("redirect/unanswered", next="192.0.2.9:3478"),
+        "redirect",
+    ),
+    Scenario(
         "no such name",
         seen(Failure(RESOLVE, "no-name")),
         browsed(errors=LOOKUP),
@@ -228,6 +234,7 @@ LOOKS = [
     looked("no-tls", where=PLACE, detail=""),
     looked("no-tls/closed", where=PLACE),
     looked("not-stun", where=PLACE),
+    looked("redirect/unanswered", next="192.0.2.9:3478"),
     looked("unreachable/serve", where=PLACE, place="both", detail=""),
 ]
 """What else `serve` says of a TLS port (tests/test_tlslook.py), and the page repeats."""

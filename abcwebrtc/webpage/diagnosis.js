@@ -3,9 +3,9 @@
 //
 // A result is {server, candidates, errors, ended, isMute, call, look}: `server` is one of
 // listServers(), `errors` are {code, text} of icecandidateerror, `ended` is "complete", "limit",
-// "stopped" or "refused", `isMute` says that this browser has no icecandidateerror, `call` is null
-// or what callThrough() returns, `look` is null or what the server of this page saw at the server's
-// TLS port.
+// "stopped" or "refused", `isMute` says that this browser has no icecandidateerror, `call` and
+// `outside` are null or what callThrough() and fromOutside() return, `binding` says that a TURN
+// server which gave nothing answers STUN, `look` is null or what the server of this page saw there.
 
 import { diagnoseCall, diagnoseOutside } from "./calls.js";
 import { refusal } from "./refusals.js";
@@ -76,6 +76,7 @@ function diagnoseErrors(result, all) {
   const { server, ended, errors } = result;
   const refused = errors.find(isRefusal);
   if (refused) return refusal(refused, server);
+  if (result.look?.word === "redirect") return asLooked(result.look);
   const missing = nameMissing(result, all);
   if (missing) return cause(missing, { host: server.host, detail: "" });
   const where = whereOf(server);
@@ -151,6 +152,7 @@ function noAnswer(result, all) {
   const other = all.find((one) => one !== result && isSamePort(one, result) && answered(one));
   if (other?.server.kind === server.kind) return cause("no-answer/repeated", facts);
   if (other) return cause(server.kind === "stun" ? "no-binding" : "no-allocate", facts);
+  if (result.binding) return cause("no-allocate", facts);
   const within = ended === "limit" ? " within 10 s" : "";
   return cause(isBare(result, all) ? "no-answer/bare" : "no-answer", { ...facts, within });
 }

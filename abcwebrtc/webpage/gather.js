@@ -69,3 +69,26 @@ function ended(connection, result, signal, changed) {
     if (signal.aborted) finish("stopped");
   });
 }
+
+const BINDING_MS = 4000;
+
+/** Say whether a TURN server over UDP, which gave nothing, answers STUN with an address. */
+export function answersStun({ host, port }, signal) {
+  const urls = `stun:${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const connection = new RTCPeerConnection({ iceServers: [{ urls }] });
+  const answered = new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), BINDING_MS);
+    const finish = (found) => {
+      clearTimeout(timer);
+      resolve(found);
+    };
+    signal.addEventListener("abort", () => finish(false), { once: true });
+    connection.onicecandidate = ({ candidate }) => {
+      if (candidate?.type === "srflx") finish(true);
+    };
+    connection.createDataChannel("test");
+    connection.setLocalDescription().catch(() => finish(false));
+    if (signal.aborted) finish(false);
+  });
+  return answered.finally(() => connection.close());
+}

@@ -2,7 +2,7 @@
 
 import { callThrough, outputOf } from "./call.js";
 import { diagnose, hasRelay, isRefusal } from "./diagnosis.js";
-import { gather } from "./gather.js";
+import { answersStun, gather } from "./gather.js";
 import { fromOutside, stunOf } from "./outside.js";
 import { doubtOf } from "./relays.js";
 import { reportText } from "./report.js";
@@ -41,6 +41,10 @@ async function post(path, signal) {
 }
 
 const isAtQuota = (errors) => errors.some(({ code }) => code === QUOTA);
+
+const isSilent = ({ server, ended, candidates, errors }) =>
+  server.kind === "turn" && server.transport === "udp" && ended === "limit" &&
+  !candidates.length && !errors.length;
 
 function pause(milliseconds, signal) {
   return new Promise((resolve) => {
@@ -90,6 +94,7 @@ class Test {
     if (isAtQuota(result.errors) && !hasRelay(result)) {
       await this.#inTurn(() => this.#gatherAgain(result, card));
     }
+    if (isSilent(result)) result.binding = await answersStun(result.server, this.stopping.signal);
     this.sayProgress();
     if (result.server.kind === "turn" && hasRelay(result)) {
       card.showWaiting();
@@ -172,13 +177,14 @@ class Test {
   async #lookAtCertificates(signal) {
     const isUnreached = (one) => !hasRelay(one) && !one.errors.some(isRefusal);
     const fails = (one) => isUnreached(one) && diagnose(one, this.results).level === "error";
-    const failed = this.results.filter((one) => one.server.secure && fails(one));
+    const isLookedAt = ({ server }) => server.secure || server.kind === "turn";
+    const failed = this.results.filter((one) => isLookedAt(one) && fails(one));
     if (!failed.length) return;
-    showVerdict({ level: "working", headline: "Asking abcwebrtc serve what it sees of TLS…" });
+    showVerdict({ level: "working", headline: "Asking abcwebrtc serve what it sees…" });
     const looks = await post("certificates", signal).catch(() => ({}));
     for (const result of failed) {
-      const { host, port } = result.server;
-      result.look = looks?.[`${host}:${port}`] ?? null;
+      const { host, port, secure, transport } = result.server;
+      result.look = looks?.[secure ? `${host}:${port}` : `${transport}:${host}:${port}`] ?? null;
     }
   }
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page as Tab
 
 from conftest import require_program
 from e2e.testpage_results import WORKS
-from e2e.testpage_stage import Certificate, Stage, coturn_entry
+from e2e.testpage_stage import PORT, Certificate, Stage, coturn_entry
 from e2e.testpage_tab import headline, only, outcome, verdict
 from integration import netns
 from integration.netns import PUBLIC, SERVER
@@ -92,3 +92,29 @@ def test_a_server_that_denies_its_own_relays_is_told_and_the_cure_cures(
     running.coturn(port, port + 1900, certificate, option, cure)
     outcome(tab, page)
     assert headline(tab) == f"{WORKS} TURN/UDP."
+
+
+def test_a_redirect_is_followed_and_one_to_a_dead_server_is_the_fault(
+    tab: Tab, running: Stage, certificate: Certificate
+) -> None:
+    running.coturn(3660, 5560, certificate, f"alternate-server={SERVER}:3999")
+    running.coturn(3670, 5570, certificate, f"alternate-server={SERVER}:{PORT}")
+    running.coturn(3680, 5580, certificate, "stun-only")
+    servers = [coturn_entry(port, transport=["udp"]) for port in (3660, 3670, 3680)]
+    dead, works, stun = outcome(tab, running.serve(8035, **only(*servers))).values()
+    assert f"300: the server redirects to {SERVER}:3999 (alternate-server), and the" in dead
+    assert "correct alternate-server in turnserver.conf" in dead
+    assert "The tone arrives through the relay." in works
+    assert f"No answer to Allocate from {SERVER}, UDP port 3680, although it answers STUN" in stun
+    assert "stun-only" in stun
+    assert headline(tab) == f"{WORKS} TURN/UDP at {SERVER}:3670."
+
+
+def test_a_redirect_over_tcp_to_a_dead_server_is_found_too(
+    tab: Tab, running: Stage, certificate: Certificate
+) -> None:
+    running.coturn(3690, 5590, certificate, f"alternate-server={SERVER}:3999")
+    (dead,) = outcome(
+        tab, running.serve(8036, **only(coturn_entry(3690, transport="tcp")))
+    ).values()
+    assert f"300: the server redirects to {SERVER}:3999 (alternate-server), and the" in dead

@@ -30,6 +30,8 @@ FAULTS = [
     (seen(errors=error(701, LOOKUP)), "the name a.example does not resolve"),
     (seen(ended="limit", errors=error(701, LOOKUP)), "no answer from a.example, UDP port 3478"),
     (seen(ended="limit"), "no answer from a.example, UDP port 3478"),
+    (seen(ended="limit", binding=True), "no answer to Allocate from a.example, UDP port 3478"),
+    (seen(ended="limit", look=look("redirect")), "what redirect means"),
     (seen(errors=error(701, "timed out")), "no answer from a.example, UDP port 3478"),
     (seen(), "the browser gathers nothing, and does not say why"),
     (seen(ended="refused"), "this browser refuses the url"),
