@@ -106,7 +106,8 @@ def parse_od_config(text: str, file: str = "od.config") -> OdConfig:
     `file` is what messages call it. Raises `ConfigError` as `load_od_config`.
     """
     budget = Budget()
-    reader = read_sections(text, file, budget)
+    reader = read_sections(text, file)
+    _check_percent_signs(reader.sections, file, budget)
     warnings = (*reader.warnings, *_unread_entries(reader.sections, file))
     config = OdConfig(file, warnings, tuple(reader.closers))
     interpolation = Interpolation(reader.sections, "global", file, budget)
@@ -119,17 +120,16 @@ def parse_od_config(text: str, file: str = "od.config") -> OdConfig:
     return config
 
 
-def read_sections(text: str, file: str, budget: Budget) -> IniReader:
+def read_sections(text: str, file: str) -> IniReader:
     """Return the sections of an od.config, whose values nobody has looked at.
 
-    Raises `ConfigError` where pyos can't tell the entries apart, or for a ``%``,
-    and where the text is something else than an od.config.
+    Raises `ConfigError` where pyos can't tell the entries apart, and where the
+    text is something else than an od.config.
     """
     try:
         reader = IniReader(text, file)
         if "global" not in reader.sections:
             raise ConfigError(Problem("no [global] section; pyos reads no other", "", file))
-        _check_percent_signs(reader.sections, file, budget)
         return reader
     except ConfigError as error:
         problem = error.problems[0]

@@ -36,28 +36,31 @@ def pyos_problems(text: str, file: str) -> Tuple[Problem, ...]:
 
     Of level "error" is what makes pyos refuse the file, of level "warning" what may
     do so and can't be judged from here. Empty for a file that `parse_od_config`
-    refuses for its sections, lines or ``%``. Nothing is executed or imported.
+    refuses for its sections or lines. A bad ``%`` is left to `parse_od_config` too.
+    Nothing is executed or imported.
     """
-    budget = Budget()
     try:
-        sections = read_sections(text, file, budget).sections
+        sections = read_sections(text, file).sections
     except ConfigError:
         return ()
-    return tuple(_Reader(sections, file, budget).problems())
+    return tuple(_Reader(sections, file).problems())
 
 
 class _Reader:
-    def __init__(self, sections: Sections, file: str, budget: Budget) -> None:
+    def __init__(self, sections: Sections, file: str) -> None:
         self._sections = sections
         self._file = file
-        self._budget = budget
+        self._budget = Budget()
+        defaults = sections.get(DEFAULT_SECTION, {}).values()
+        self._differing = [entry for entry in defaults if "%" in entry.text]
+        self._same = [entry for entry in defaults if "%" not in entry.text]
         self._known: Dict[Tuple[str, ...], List[Finding]] = {}
 
     def problems(self) -> List[Problem]:
         """Return the problems of all sections."""
         found: Dict[Problem, None] = {}  # a default is there for each section
         try:
-            for name in self._sections:
+            for name in sorted(self._sections, key=lambda name: name != "global"):
                 for problem in self._of_section(name):
                     found[problem] = None
                     if len(found) == MAX_PROBLEMS:
@@ -73,14 +76,23 @@ class _Reader:
         if name == "environment" and interpolation.entries:
             yield Problem(_REFUSED + _ENVIRONMENT, "", self._file)
         own = self._sections[name]
-        for entry in interpolation.entries.values():
-            if name == "global" and is_used(entry.key):
-                continue  # has problems of its own
-            if name != "global" and entry.key not in own and "%" not in entry.text:
-                continue  # a default that is the same everywhere
-            yield from self._of_entry(entry, interpolation)
+        for entry in (*own.values(), *self._defaults_of(own)):
+            if not (name == "global" and is_used(entry.key)):  # those have problems of their own
+                yield from self._of_entry(entry, interpolation)
+
+    def _defaults_of(self, own: Dict[str, Entry]) -> List[Entry]:
+        """Return the defaults to look at in a section; those without a ``%`` once for all."""
+        found = [entry for entry in (*self._same, *self._differing) if entry.key not in own]
+        self._same = [entry for entry in self._same if entry.key in own]
+        return found
 
     def _of_entry(self, entry: Entry, interpolation: Interpolation) -> Iterator[Problem]:
+        try:
+            interpolation.check(entry)
+        except ConfigError:
+            if not self._budget.spend(len(entry.text)):
+                raise  # and so on for each entry of each section
+            return
         lines = interpolation.expand(entry)
         texts = tuple(text for _, text in lines)
         if texts not in self._known:

@@ -63,6 +63,8 @@ REFUSED = {
     "another section": ("[/]\ntools.staticdir.on: true", 5),
     "a webrtc entry in another section": ("[/]\nwebrtc.a: true", 5),
     "a default": ("[DEFAULT]\nport: high", 5),
+    "a default of another section": ("a: 1\n[/]\n[DEFAULT]\na: high", 7),
+    "a default of webrtc elsewhere": ("webrtc.a: 1\n[/]\n[DEFAULT]\nwebrtc.a: high", 7),
     "a reference": ("a: 'b\nc: [ %(a)s ]", 4),
     "a reference in another section": ("[DEFAULT]\nc: [\n  %(a)s ]\na: 1\n[/]\na: b", 6),
     "a section that CherryPy takes for a name": ("[environment]\na: 1", None),
@@ -108,9 +110,15 @@ def test_entries_that_abcwebrtc_uses_have_their_own_errors() -> None:
     assert found_in("[global]\nwebrtc.a: true\ndesktop.pod: {\njwt_token_user: x") == []
 
 
-@pytest.mark.parametrize("text", ["a: true", "[global]\na: 1\na: 2", "[global]\nb: true\na: '%'"])
+@pytest.mark.parametrize("text", ["a: true", "[global]\na: 1\na: 2", "[global]\nb: true\nc"])
 def test_a_file_that_the_parser_refuses_is_left_to_it(text: str) -> None:
     assert found_in(text) == []
+
+
+def test_a_percent_sign_is_left_to_the_parser_and_hides_nothing() -> None:
+    assert found_in("[global]\na: '100%'\nb: true\nc: %(a)s\nd: %(d)s\ne: %(none)s") == [
+        (3, "error")
+    ]
 
 
 def test_a_module_that_pyos_may_have_is_a_warning() -> None:

@@ -32,6 +32,18 @@ FILES: Dict[str, str] = {
     "entries": "[global]\n" + "".join(f"{n:x}: os.a{n}\n" for n in range(60000)),
     "large sums": "[global]\n"
     + "".join(f"{n:x}: [[0] * 1000] * 1000{' + []' * 90}\n" for n in range(1000)),
+    "percent signs in many sections": "[DEFAULT]\n"
+    + "".join(f"a{n:x}: '%%'\n" for n in range(20000))
+    + "[global]\n"
+    + "".join(f"[{n:x}]\n" for n in range(60000)),
+    "bad percent signs in many sections": "[DEFAULT]\n"
+    + "".join(f"a{n:x}: '%'\n" for n in range(20000))
+    + "[global]\n"
+    + "".join(f"[{n:x}]\n" for n in range(60000)),
+    "plain defaults in many sections": "[DEFAULT]\n"
+    + "".join(f"{n:x}:\n" for n in range(75000))
+    + "[global]\n"
+    + "".join(f"[{n:x}]\n" for n in range(75000)),
     "defaults in many sections": "[DEFAULT]\n"
     + "".join(f"a{n:x}: %(b)s\n" for n in range(20000))
     + "b: 1\n[global]\n"

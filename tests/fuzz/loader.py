@@ -24,6 +24,7 @@ from abcwebrtc.literals import parse_literal
 from abcwebrtc.odconfig import OdConfig, load_od_config
 from abcwebrtc.plain import thaw
 from abcwebrtc.valuetokens import LiteralError
+from abcwebrtc.wholefile import pyos_problems
 from fuzz.common import (
     MARK,
     NOW,
@@ -72,6 +73,19 @@ FRAGMENTS = (
     *("%(webrtc.coturn)s", "%(a)s", "a: ", "%", "24*3600", "'a'*9", "1+", "__import__('os')"),
     *("os.getpid()", "lambda: 1", "f'{1}'", "rb'", "\\N{DIGIT ONE}", "\\x41", "\\ud800", "\x0c"),
     *("\r", "\x85", "\u2028", "\x00", "\ufeff", "open('a')", "{**{}}", "[1 for a in 'b']"),
+    *(
+        "os.environ",
+        "['a']",
+        "(1)",
+        ".upper",
+        "{1}",
+        "true",
+        "x.y",
+        "-",
+        "not ",
+        "**",
+        "[environment]",
+    ),
 )
 DICTIONARY = FRAGMENTS
 
@@ -88,6 +102,7 @@ def _check(data: bytes) -> None:
     again, other_error = _load()
     assert (repr(dict(config or {})), str(error)) == (repr(dict(again or {})), str(other_error))
     lines = _count_lines(data)
+    _check_whole_file(data, lines)
     if config is None:
         _check_refusal(error, lines)
         return
@@ -96,6 +111,20 @@ def _check(data: bytes) -> None:
     _compare_with_cherrypy(data.decode("utf-8"), config)
     if not _names_a_device(config):
         _check_configuration(config, lines)
+
+
+def _check_whole_file(data: bytes, lines: int) -> None:
+    """Look at the entries that are pyos's own, which CherryPy would run."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return
+    with nothing_but(opens(FILE)):
+        problems = pyos_problems(text, FILE)
+    assert_placed(problems, FILE, lines)
+    assert_silent(repr(problems), MARK)
+    if any(problem.level == "error" for problem in problems):
+        assert not _all_literals(text) or "[environment]" in problems[0].message
 
 
 def _prepare(data: bytes) -> None:
