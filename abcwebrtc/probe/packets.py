@@ -19,6 +19,9 @@ SMALL = 16
 SIZES = (SMALL, 182, 400, 600, 800, 1000, 1200)
 """Bytes of UDP payload: 182 are an Opus packet of 64 kb/s with SRTP (RFC 3711) around it, and 1,200
 the most that browsers put into a record of the DTLS handshake."""
+WRAPPING = 40
+"""More bytes, which the largest gets: a handshake goes in Data indications, and these packets in
+ChannelData. Chromium's makes 1,272 bytes of IPv4."""
 OPUS, INTERVAL, PACKETS = 182, 0.02, 100
 """The bytes and seconds of a burst's packets, and how many there are in each direction: two
 seconds, so that a whole one is in it of those by which coturn counts max-bps."""
@@ -113,7 +116,7 @@ def by_size(here: End, there: End, rtt: float) -> Dict[int, bool]:
 
 def _volley(here: End, there: End, sizes: List[int], wait: float) -> List[int]:
     """Send a packet of each size, and return those that arrive."""
-    payloads = {size: os.urandom(size) for size in sizes}
+    payloads = {size: os.urandom(size + WRAPPING * (size == SIZES[-1])) for size in sizes}
     for payload in payloads.values():
         here.send(payload)
     missing = set(payloads.values())

@@ -163,7 +163,7 @@ def test_one_allocation_is_enough(network: netns.Network, inside: Probe, tmp_pat
     ("end", "rule", "where", "largest", "too_large"),
     [
         ("outside", f"dport {PORT} meta length > 700", "the server", 600, 800),
-        ("desktop", f"sport {PORT} meta length > 1200", "the server", 1000, 1200),
+        ("desktop", f"sport {PORT} meta length > 1271", "the server", 1000, 1200),
         ("outside", f"dport {RELAY_PORTS} meta length > 500", "outside", 400, 600),
         ("desktop", f"sport {RELAY_PORTS} meta length > 900", "outside", 800, 1000),
     ],
