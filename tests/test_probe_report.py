@@ -102,6 +102,14 @@ def test_what_was_not_tried_from_outside_is_not_called_well(outside: Any, cell: 
     assert row[heading.index("LOSS") :].startswith("-")
 
 
+def test_a_note_is_printed_once() -> None:
+    untried = PathResult(untried="forbidden", peer="198.51.100.7")
+    two = [seen(relayed=f"203.0.113.7:{port}", outside=untried) for port in (50000, 50001)]
+    judged = judge(two, around())
+    assert [len(one.diagnoses) for one in judged] == [1, 1]
+    assert sum("note: " in line for line in table(judged, NOW)) == 1
+
+
 def test_json_has_everything_that_the_table_has() -> None:
     """Every number and address in the table stands in the JSON, and every word of a result."""
     judged = results()

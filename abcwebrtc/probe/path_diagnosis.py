@@ -90,15 +90,14 @@ def _relay_elsewhere(seen: Observation) -> Iterator[Diagnosis]:
 
 
 def _outside(seen: Observation, path: PathResult, around: Circumstances) -> Iterator[Diagnosis]:
-    relay = seen.relayed
     if path.untried:
         key = f"untried-{path.untried}"
         why = clause(key if key in CLAUSES else "untried", peer=path.peer)
-        yield said("outside-untried", relay=relay, why=why)
+        yield said("outside-untried", why=why)
         return
     cause = _outside_cause(path, around.place.pod)
     if cause:
-        yield said(cause, relay=relay, place=around.place, peer=path.peer)
+        yield said(cause, relay=seen.relayed, place=around.place, peer=path.peer)
 
 
 def _outside_cause(path: PathResult, pod: bool) -> Optional[str]:

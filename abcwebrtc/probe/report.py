@@ -38,6 +38,8 @@ def plain(text: str, level: str) -> str:
 def table(results: Sequence[Result], now: float, paint: Paint = plain) -> List[str]:
     """Return the lines of the table, each row with its addresses and diagnoses beneath.
 
+    What is only to be known is said once, of the first row that it is true of.
+
     `now` is in unix seconds. A column that is empty everywhere is left out.
     """
     rows = [_row(result) for result in results]
@@ -48,12 +50,15 @@ def table(results: Sequence[Result], now: float, paint: Paint = plain) -> List[s
     ]
     widths = {index: max(len(row[index]) for row in (_HEADINGS, *rows)) for index in used}
     lines = [_line(_HEADINGS, widths)]
+    known: List[Diagnosis] = []
     for result, row in zip(results, rows):
         line = _line(row, widths)
         start = len(line) - len(row[-1])
         lines.append(line[:start] + paint(line[start:], result.level))
         lines += _wrapped(", ".join(_details(result.observation, now)))
-        for diagnosis in result.diagnoses:
+        new = [one for one in result.diagnoses if one not in known]
+        known += [one for one in new if one.level == NOTE]
+        for diagnosis in new:
             lines += _explained(diagnosis, paint)
     return lines
 
