@@ -144,7 +144,8 @@ def apply(
     monkeypatch.setattr(restart, "INTERVAL", 0.1)
 
     def call(*options: str) -> Tuple[int, str, str]:
-        fixed = ["--kubeconfig", plane.user, "-n", pyos.namespace, "--timeout", PATIENCE]
+        fixed = ["--kubeconfig", plane.user, "-n", pyos.namespace]
+        fixed += [] if "--timeout" in options else ["--timeout", PATIENCE]
         status = main(list(map(str, ["apply", od_config, *fixed, *options])))
         out, err = capsys.readouterr()
         for secret in (SECRET, OLD_SECRET, TOKEN):
