@@ -16,9 +16,30 @@ from typing import Iterator, List, Optional, Set, Tuple
 USER = "turnserver"
 """As whom Debian's unit runs coturn."""
 
+_HIDDEN = ("/home/", "/tmp/", "/var/tmp/")  # noqa: S108, nothing is put there
 _ACL = "system.posix_acl_access"
 _USER_OBJ, _USER_TAG, _GROUP_OBJ, _GROUP_TAG, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 _READ, _SEARCH = 4, 1
+
+
+def unreadable(path: str, user: str = USER) -> Optional[str]:
+    """Return what keeps coturn under Debian's unit from a file, in words with the cure, or None.
+
+    None also where the user or the file is not on this machine.
+    """
+    return blocked(path, user) or _hidden(path, user)
+
+
+def _hidden(path: str, user: str) -> Optional[str]:
+    """Say where the unit hides a file: InaccessibleDirectories=/home, PrivateTmp=yes."""
+    whole = os.path.realpath(path)
+    folder = next((name for name in _HIDDEN if whole.startswith(name)), None)
+    if not folder or not os.path.isfile(whole):
+        return None
+    with contextlib.suppress(KeyError):
+        pwd.getpwnam(user)
+        return f"the unit hides {folder} from it; keep the file in /etc or /usr/local/etc"
+    return None
 
 
 def blocked(path: str, user: str = USER) -> Optional[str]:
@@ -42,11 +63,13 @@ def blocked(path: str, user: str = USER) -> Optional[str]:
 def _way(path: str) -> Iterator[Tuple[str, int]]:
     """Yield the folders down to a file and the file, each with the right that it takes."""
     whole = os.path.realpath(path)
-    folder, folders = os.path.dirname(whole), []
-    while folder not in folders:
-        folders.append(folder)
-        folder = os.path.dirname(folder)
-    for place in reversed(folders):
+    folders: List[str] = []
+    for start in (whole, os.path.abspath(path)):  # the way to a link, and that to its file
+        folder = os.path.dirname(start)
+        while folder not in folders:
+            folders.append(folder)
+            folder = os.path.dirname(folder)
+    for place in sorted(folders, key=len):
         yield place, _SEARCH
     yield whole, _READ
 

@@ -13,7 +13,7 @@ from typing import Dict, List, Optional, Set, Tuple
 
 from abcwebrtc.peerranges import LOOPBACK, Address, Range, host_address, range_of
 from abcwebrtc.relayaddresses import PRIVATE
-from abcwebrtc.turnserver import Relay
+from abcwebrtc.turnserver import LOCALHOST, Relay
 from abcwebrtc.turnserverfile import Setting, TurnserverFile
 from abcwebrtc.turnservernotes import Notes
 from abcwebrtc.turnserverpeers import mapping, permits, ranges
@@ -34,6 +34,7 @@ def check_addresses(notes: Notes, relay: Relay) -> None:
             _own(notes, setting)
     for setting in notes.conf.all("external-ip"):
         _external(notes, setting)
+    _only_here(notes, relay)
     _repeated(notes)
     _unmapped(notes)
     _behind_nat(notes)
@@ -146,6 +147,24 @@ def _kind(text: str) -> Tuple[str, str]:
 
 
 # together
+
+
+def _only_here(notes: Notes, relay: Relay) -> None:
+    """Note that coturn listens where nobody from elsewhere comes."""
+    settings = notes.conf.all("listening-ip")
+    found = [_address(setting) for setting in settings]
+    elsewhere = [host for host in relay.hosts if host != LOCALHOST and not _is_loopback(host)]
+    if elsewhere and found and all(address and address.is_loopback for address in found):
+        message = (
+            f"is this machine alone, so nobody who comes to {elsewhere[0]} gets in, unless "
+            "something in front of it forwards; write the address of a network"
+        )
+        notes.warn("listening-ip", message, settings[0])
+
+
+def _is_loopback(host: str) -> bool:
+    address = host_address(host)
+    return bool(address and address.is_loopback)
 
 
 def _repeated(notes: Notes) -> None:

@@ -11,7 +11,7 @@ from typing import List, Tuple
 
 import pytest
 
-from abcwebrtc.coturnuser import blocked
+from abcwebrtc.coturnuser import blocked, unreadable
 from conftest import missing, require_program
 
 NOBODY = "nobody"
@@ -115,6 +115,27 @@ def test_a_link_is_followed(key: Path) -> None:
     link.symlink_to(key)
     key.chmod(0o600)
     assert str(key) in (blocked(str(link), NOBODY) or "")
+
+
+def test_the_way_to_a_link_counts_too(key: Path) -> None:
+    key.chmod(0o644)
+    live = key.parent / "live"
+    live.mkdir()
+    (live / "link.pem").symlink_to(key)
+    live.chmod(0o700)
+    assert f"the folder {live} is shut" in (blocked(str(live / "link.pem"), NOBODY) or "")
+    if os.geteuid() == 0:
+        assert not really_reads(live / "link.pem")
+
+
+def test_what_debians_unit_hides_is_told(key: Path) -> None:
+    key.chmod(0o644)
+    if not str(key).startswith("/tmp/"):
+        missing("the folder for tests is not in /tmp")
+    assert "the unit hides /tmp/ from it" in (unreadable(str(key), NOBODY) or "")
+    assert unreadable(str(key), "no-such-user") is None
+    assert unreadable("/tmp/no-such-file.pem", NOBODY) is None
+    assert unreadable("/etc/passwd", NOBODY) is None
 
 
 def test_its_owner_reads_what_it_may(key: Path) -> None:

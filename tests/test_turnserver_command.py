@@ -282,7 +282,7 @@ def test_a_name_that_coturn_would_change_is_quoted(run: Any, od_config: Path, na
 def conf(run: Any, od_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the command writes, with a certificate that is not for `HOST`."""
     # whether this machine has Debian's user for coturn is another test's
-    monkeypatch.setattr(turnserver_check, "blocked", lambda path: None)
+    monkeypatch.setattr(turnserver_check, "unreadable", lambda path: None)
     cert = tmp_path / "c.pem"
     cert.write_bytes(CERT + ABOVE + PRIVATE_KEY)
     path = tmp_path / "turnserver.conf"

@@ -110,6 +110,12 @@ WRONG: Dict[str, Tuple[str, str, str, str]] = {
         "denied-peer-ip",
         "write allowed-peer-ip=10.0.0.5",
     ),
+    "loopback": (
+        "listening-ip=127.0.0.1\nlistening-ip=::1\nallowed-peer-ip=127.0.0.1\nallowed-peer-ip=::1",
+        "warning",
+        "listening-ip",
+        "is this machine alone",
+    ),
     "a mapping of anything": (
         "external-ip=198.51.100.7/0.0.0.0",
         "error",

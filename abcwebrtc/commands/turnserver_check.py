@@ -14,7 +14,7 @@ from abcwebrtc.commands import FAILED, OK
 from abcwebrtc.commands.turnserver_servers import choose, load
 from abcwebrtc.commands.turnserver_version import chosen_version
 from abcwebrtc.config import WebRTCConfig
-from abcwebrtc.coturnuser import blocked
+from abcwebrtc.coturnuser import unreadable
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.iceservers import static_uris
 from abcwebrtc.manifests import stun_server
@@ -77,7 +77,7 @@ def _unreadable(conf: TurnserverFile, options: argparse.Namespace) -> Dict[str, 
     found: Dict[str, str] = {}
     for name, paths in certificate_files(conf, os.getcwd()).items():
         path = None if own[name] else next(filter(os.path.exists, paths), None)
-        reason = blocked(path) if path else None
+        reason = unreadable(path) if path else None
         if reason and reason not in found.values():
             found[name] = reason
     return found

@@ -9,12 +9,19 @@ from random import Random
 from typing import Any, Dict, List
 
 from abcwebrtc.config import WebRTCConfig
+from abcwebrtc.coturnversion import NEWEST, OLDEST
 from abcwebrtc.errors import ConfigError
 from abcwebrtc.iceservers import static_uris
 from abcwebrtc.turnserver import Relay, relays_of
-from abcwebrtc.turnservercheck import certificate_files, check_turnserver_conf
-from abcwebrtc.turnserverfile import TurnserverFile, parse_turnserver_conf, quoted
+from abcwebrtc.turnservercheck import Around, certificate_files, check_turnserver_conf
+from abcwebrtc.turnserverfile import (
+    TurnserverFile,
+    parse_turnserver_conf,
+    quoted,
+    with_options,
+)
 from abcwebrtc.turnserveroptions import DATABASES, OPTIONS
+from abcwebrtc.turnserverstun import DesktopStun
 from fuzz.common import MARK, NOW, STATIC, assert_placed, assert_silent, nothing_but, splice
 
 MAX_LENGTH = 4096
@@ -41,6 +48,15 @@ _VALUES = (
     *("", "=", " ", "0", "1", "no", "yes", "-1", "65536", "9" * 30, "on", "\u0661", ";", " #x"),
     *(MARK, f'"{MARK}"', f"'{MARK}'", f"{MARK};", f"={MARK}", '"', "turn.example.org", "a b", "::"),
     *("10.0.0.0-10.255.255.255", "10.0.0.0/8", "0.0.0.0-255.255.255.255", "192.0.2.7", "1-2-3"),
+    *(
+        "$(x)",
+        "${X}/10.0.0.5",
+        "eth0",
+        "198.51.100.7/0.0.0.0",
+        "/",
+        "1.2.3.4/24",
+        "10.0.0.5/8.8.8.8",
+    ),
     *("::1-::ffff:ffff", "fe80::-fe80::1%eth0", "9.9.9.9-1.1.1.1", "1.2.3.4:99999", "[::1]:3478"),
 )
 FRAGMENTS = (
@@ -61,6 +77,10 @@ def check(data: bytes) -> None:
         conf = parse_turnserver_conf(text, FILE)
     assert_silent(repr(conf) + repr(conf.settings), MARK)
     _check_settings(conf, text)
+    options = [line.decode("utf-8", "surrogateescape") for line in text.split(b"\n")[:20]]
+    with nothing_but(lambda *_: False):
+        told = with_options(conf, options)
+    assert_silent(repr(told.problems) + repr(told.settings), MARK)
     for relay, stun in RELAYS:
         _check_findings(conf, relay, stun, files)
     for paths in certificate_files(conf, "/folder").values():
@@ -104,6 +124,11 @@ def _check_round_trip(name: str, value: bytes) -> None:
 def _check_findings(conf: TurnserverFile, relay: Relay, stun: Any, files: Dict[str, Any]) -> None:
     lines = max([setting.line for setting in conf.settings], default=0)
     lines = max([lines, *(problem.line or 0 for problem in conf.problems)])
+    for version in (OLDEST, NEWEST):
+        around = Around(DesktopStun(stun[0]), {443}, {"pkey": "chmod 640"})
+        others = check_turnserver_conf(conf, relay, stun, files, NOW, version, around)
+        assert_placed(others, FILE, max(lines, 1))
+        assert_silent(repr(others), MARK, STATIC)
     found = check_turnserver_conf(conf, relay, stun, files, NOW)
     assert_placed(found, FILE, max(lines, 1))
     assert_silent(repr(found), MARK, STATIC)

@@ -91,8 +91,11 @@ class Stage:
         """Return what the check says of the lines of an option."""
         return [item for item in self.findings(lines) if item.path == path and item.line]
 
-    def running(self, lines: Sequence[str]) -> Any:
-        return running(self.conf(lines), port=self.port, program=self.program)
+    @contextlib.contextmanager
+    def running(self, lines: Sequence[str]) -> Iterator[Running]:
+        with running(self.conf(lines), port=self.port, program=self.program) as server:
+            yield server
+            server.process.kill()  # a newer coturn takes seconds to end by itself
 
 
 @pytest.fixture
@@ -182,7 +185,7 @@ def listening(conf: Path, program: str, network: Network, port: int) -> Iterator
         wait_for(lambda: network.outside.listens("tcp", port))
         yield
     finally:
-        server.process.terminate()
+        server.process.kill()
         server.process.wait(WAIT)
         wait_for(lambda: not network.outside.listens("tcp", port))
         print(server.output)
@@ -372,7 +375,8 @@ def test_a_line_that_shuts_clients_out_of_tls_is_found(
     write_od_config(tmp_path, webrtc__coturn=entry(port, protocol="turns"))
     _, items = check(tmp_path, conf, "--coturn", str(version))
     said = [item for item in items if item["path"] in ("CA-file", "cipher-list")]
-    with running(conf, port=port, program=program):
+    with running(conf, port=port, program=program) as server:
         works = handshakes(port, certificate)
+        server.process.kill()
     assert [item["level"] for item in said] == (["warning"] if works else ["error"]) * len(said)
     assert works or said
