@@ -27,6 +27,29 @@ _ENVIRONMENT = "the section [environment] means something else to CherryPy; name
 _TOO_LARGE = "%(...)s expands to much text, so not every entry was looked at as pyos sees it"
 _MORE = "there is more for which pyos may refuse the whole file; mend these first"
 
+_OF_PYOS = frozenset(
+    (
+        *(
+            "auth.logmein",
+            "auth.prelogin",
+            "authmanagers",
+            "controllers",
+            "default_host_url",
+            "dock",
+        ),
+        *("dock", "executeclasses", "fail2ban", "front.menuconfig", "language", "ldapconfig"),
+        *(
+            "logging",
+            "namespace",
+            "server.default.ipaddr",
+            "server.socket_host",
+            "server.socket_port",
+        ),
+        *("tipsinfo", "websocketrouting"),
+    )
+)
+"""Entries of pyos's own, which a message can show: a value that lost its indent is none of them."""
+
 Finding = Tuple[int, str, str]
 """The index of a line, a level, and a message."""
 
@@ -97,9 +120,10 @@ class _Reader:
         texts = tuple(text for _, text in lines)
         if texts not in self._known:
             self._known[texts] = list(self._findings(lines))
+        path = entry.key if entry.key in _OF_PYOS else shown(entry.key)
         for index, level, message in self._known[texts]:
             line = lines[min(index, len(lines) - 1)][0]
-            yield Problem(message, shown(entry.key), self._file, line, level)
+            yield Problem(message, path, self._file, line, level)
 
     def _findings(self, lines: Lines) -> Iterator[Finding]:
         try:
