@@ -141,8 +141,8 @@ def test_only_relays_were_used_and_nothing_is_left_open(success: Tab) -> None:
     assert policies == [
         "relay" if url[0].startswith("turn") else "all" for url in map(as_list, urls)
     ]
-    # each server alone, then two ends for each relay, then one from outside
-    assert len(made) == 4 + 3 * 2 + 2
+    # each server alone, then two ends for each relay, and two for each port from outside
+    assert len(made) == 4 + 3 * 2 + 2 * 2
     assert {state for _, state in made} == {"closed"}
 
 
