@@ -132,6 +132,11 @@ class WebRTCConfig:
         return cls(**fields, warnings=tuple(findings.warnings), notes=tuple(findings.notes))
 
     @property
+    def user_token_key_file(self) -> Optional[str]:
+        """The first of `user_token_key_files`, None where there is none."""
+        return next(iter(self.user_token_key_files), None)
+
+    @property
     def uris(self) -> List[IceURI]:
         """Every STUN and TURN URI that a browser gets, in its order."""
         return static_uris(self.rtc_configuration) + [u for s in self.coturn for u in s.uris]

@@ -31,6 +31,7 @@ def test_without_any_entry_webrtc_is_off():
     assert thaw(config.rtc_constraints) == {"video": False, "audio": False}
     assert config.desktop == DesktopSettings(turn=False, ttl=86400, stun_server=None)
     assert config.user_token_key_files == ()
+    assert config.user_token_key_file is None
 
 
 VALID = {
@@ -83,6 +84,7 @@ def test_the_mapping_of_pyos_works_and_stays_as_it_is(kind):
     config = load(kind(mapping))
     assert config.warnings == ()
     assert config.user_token_key_files == ("/config.usersigning/public.pem",)
+    assert config.user_token_key_file == "/config.usersigning/public.pem"
     assert thaw(config.rtc_constraints) == {"video": False, "audio": True}
     assert mapping == gconfig()
     assert list(mapping) == list(gconfig())
