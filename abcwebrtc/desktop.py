@@ -19,8 +19,10 @@ _GSTREAMER = "stun://"
 _GSTREAMER_TURN = re.compile(
     r"turns?://((?P<user>[^@/\s]*?)(:(?P<password>[^@\s]*))?@)?[^@/?\s]+(\?\S*)?", re.DOTALL
 )
-_TEMPLATE = re.compile(r"\{\{.*\}\}", re.DOTALL)
-"""What pyos renders in the values of ``desktop.envlocal``."""
+_TEMPLATE = ("{{", "}}")
+"""What pyos renders stands between these in the values of ``desktop.envlocal``."""
+_MAX_LENGTH = 2000
+"""Characters of a TURN_SERVER that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def _environment(findings: Findings, value: Any) -> Mapping[Any, Any]:
 
 def _local_stun_server(findings: Findings, value: Any) -> Optional[str]:
     path = (ENVLOCAL, STUN_SERVER)
-    if isinstance(value, str) and _TEMPLATE.search(value):
+    if isinstance(value, str) and all(mark in value for mark in _TEMPLATE):
         findings.note(path, "is a template, which pyos fills in for each desktop; left unchecked")
         return None
     return _stun_server(findings, path, value)
@@ -108,7 +110,7 @@ def _check_turn_server(findings: Findings, value: Any) -> None:
         return
     path = (ENVLOCAL, TURN_SERVER)
     better = "take it out, and write webrtc.coturn and webrtc.desktop: { 'turn': True }"
-    match = _GSTREAMER_TURN.fullmatch(value) if isinstance(value, str) else None
+    match = _GSTREAMER_TURN.fullmatch(value[:_MAX_LENGTH]) if isinstance(value, str) else None
     if value == "":
         findings.warn(path, f"is empty, which breaks webrtcbin's pipeline; {better}")
     elif match is None:

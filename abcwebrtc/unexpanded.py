@@ -16,6 +16,8 @@ _FORMS = (
     r"<[A-Za-z][^<>\n]*>",
     r"__[A-Z][A-Z0-9_]*__",
 )
+MAX_LENGTH = 1000
+"""Characters that are looked at; nothing that is meant has as many."""
 _WHOLE = re.compile("|".join(_FORMS), re.DOTALL)
 _INSIDE = re.compile("|".join((r"\$[A-Za-z_]\w*", *_FORMS)), re.DOTALL)
 
@@ -25,9 +27,9 @@ def is_unexpanded(text: str) -> bool:
 
     A password may well have a ``$`` in it, but is not ``$TURN_SECRET``.
     """
-    return _WHOLE.fullmatch(text.strip()) is not None
+    return _WHOLE.fullmatch(text[:MAX_LENGTH].strip()) is not None
 
 
 def has_unexpanded(text: str) -> bool:
     """Say whether there is a variable or a placeholder in the text of a host or a port."""
-    return _INSIDE.search(text) is not None
+    return _INSIDE.search(text[:MAX_LENGTH]) is not None

@@ -32,6 +32,29 @@ READERS = {
         1,
         "1",
     ),
+    "braces of a url that don't end": (
+        "from abcwebrtc.errors import ConfigError\n"
+        "from abcwebrtc.uris import parse_server\n"
+        "try: parse_server('turn', '{{{{' * {n})\n"
+        "except ConfigError as error: print(error)",
+        2,
+        "has a host of more than 253 characters",
+    ),
+    "braces of a STUN_SERVER that don't end": (
+        "from abcwebrtc import ConfigError, WebRTCConfig\n"
+        "values = {{'STUN_SERVER': '{{{{' * {n}}}\n"
+        "try: WebRTCConfig.from_mapping({{'desktop.envlocal': values}})\n"
+        "except ConfigError as error: print(error)",
+        2,
+        "must be in GStreamer's form",
+    ),
+    "a TURN_SERVER that does not end": (
+        "from abcwebrtc import WebRTCConfig\n"
+        "values = {{'TURN_SERVER': 'turn://' + ':' * {n}}}\n"
+        "print(*WebRTCConfig.from_mapping({{'desktop.envlocal': values}}).warnings)",
+        1,
+        "TURN_SERVER: ",
+    ),
     "usernames that don't end": (
         "from abcwebrtc.errors import AbcWebRTCError\n"
         "from abcwebrtc.whois import parse_username\n"
