@@ -186,7 +186,7 @@ CASES: List[Case] = [
     (seen(stun(403, PERMISSION), **RELAYED), ERROR, "forbidden", "relay-ip"),
     (seen(stun(437)), ERROR, "mismatch", "437: "),
     (seen(stun(438)), ERROR, "stale-nonce", "438: "),
-    (seen(stun(440)), ERROR, "address-family", "440: the server has no relay address of IPv4"),
+    (seen(stun(440)), ERROR, "address-family", "440: the server gives no relay address of IPv4"),
     (seen(stun(440)), ERROR, "address-family", "allocation-default-address-family=keep"),
     (seen(stun(442)), ERROR, "no-udp-relay", "442: "),
     (seen(stun(486)), ERROR, "quota", "486: "),

@@ -147,7 +147,7 @@ def test_a_closed_port() -> None:
     seen = tlslook.look("127.0.0.1", port)
     assert (seen.word, seen.message) == (
         "refused",
-        f"refused: nothing listens on 127.0.0.1, TCP port {port}",
+        f"refused: nothing listens on 127.0.0.1, TCP port {port}, or a firewall refuses it",
     )
     assert "start coturn" in seen.advice
 

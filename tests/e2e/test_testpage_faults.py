@@ -140,7 +140,7 @@ def test_each_fault_is_told_from_the_others(tab: Tab, running: Stage, browser: B
         f"turn:{SERVER}:3999": f"No answer from {SERVER}, UDP port 3999 within 10 s, asked ",
         f"turn:{NAME}:3999": f"No answer from {NAME}, UDP port 3999 within 10 s, asked ",
         f"turn:{SERVER}:3998?transport=tcp": f"The connection to {SERVER}, TCP port 3998 is ",
-        f"turns:{SERVER}:3997": f"Refused: nothing listens on {SERVER}, TCP port 3997; the same",
+        f"turns:{SERVER}:3997": f"Refused: nothing listens on {SERVER}, TCP port 3997, or a",
         f"turns:{SERVER}:{UNTRUSTED_TLS}": "The certificate of turn.domain.local is not trusted",
         f"turn:{SERVER}:{DENYING}": "the server forbids data to its own relays",
         f"turn:{SERVER}:{FEW}": "486 for a second allocation of the same user, after it",

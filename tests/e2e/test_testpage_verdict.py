@@ -47,7 +47,7 @@ FAULTS = [
         "401: the server refuses this username and credential",
     ),
     (seen("turn:a.example:443", ended="limit"), "no answer from a.example, UDP port 443"),
-    (seen(errors=error(440)), "440: the server has no relay address of IPv4"),
+    (seen(errors=error(440)), "440: the server gives no relay address of IPv4"),
     (seen(TCP, ended="limit"), "no answer from a.example, TCP port 3478"),
     (
         seen(TLS, errors=error(701)),
