@@ -32,7 +32,8 @@ from abcwebrtc.probe.targets import config_targets, environment_targets
 NAME, SUMMARY = "probe", "say whether the servers really work"
 DESCRIPTION = """\
 Asks every STUN and TURN server of an od.config for a Binding, an allocation,
-and sends data through the relay, from here. What fails is explained.
+and sends data through the relay, from here: from relay to relay and from outside,
+in small and large packets, and at the rate of a call. What fails is explained.
 
 exit status: 0 all servers work, perhaps with warnings, 1 one does not,
 2 the command line is wrong.
