@@ -86,6 +86,8 @@ def test_the_first_of_several_servers_is_dead(lab: Lab) -> None:
     """The browser has the other one too; the desktop has the first alone."""
     servers = [{**COTURN, "url": f"{host}:{TURN_PORT}"} for host in (NOBODY, SERVER)]
     od_config = lab.od_config("several", servers)
+    checked = said(lab.network.outside, "check", od_config, status=0)
+    assert f"TURN_SERVER turn:{NOBODY}:{TURN_PORT}  (of 2 urls the only one" in checked
     conf = generated_conf(lab, od_config, "--server", SERVER)
     with running_coturn(lab, conf):
         text = said(lab.network.desktop, "probe", od_config, status=1)
