@@ -44,6 +44,7 @@ class RelayOptions:
     are networks to which it relays though they are denied by default.
     `listening_ips` are the addresses on which it listens, none for every one;
     `external_ips` those that NAT makes of them, each with its private half.
+    `relay_ips` are those of relays, where neither says it and a port needs it.
     `realm` is the host of the first url by default; `user_quota` and
     `total_quota` count allocations. `coturn` is the version that reads the file.
     """
@@ -54,6 +55,7 @@ class RelayOptions:
     allow_peers: Tuple[Network, ...] = ()
     listening_ips: Tuple[Address, ...] = ()
     external_ips: Tuple[External, ...] = ()
+    relay_ips: Tuple[Address, ...] = ()
     realm: Optional[str] = None
     user_quota: int = USER_QUOTA
     total_quota: int = TOTAL_QUOTA
@@ -205,17 +207,38 @@ def _listeners(relay: Relay, options: RelayOptions) -> Iterator[Block]:
     own = options.listening_ips
     if own:
         yield "Where to listen.", [f"listening-ip={address}" for address in own]
-        yield "The addresses of relays.", [f"relay-ip={address}" for address in own]
-        yield from address_family(options.coturn, own)
+    relays = _relay_addresses(relay, options)
+    if relays:
+        yield "The addresses of relays.", [f"relay-ip={address}" for address in relays]
+        yield from address_family(options.coturn, relays)
     if options.external_ips:
         reason = "What the Internet sees, and what the machine has: NAT is in between."
         yield reason, [f"external-ip={pair}" for pair in options.external_ips]
     if ports.others:
         hosts = [f"[{ip}]" if ip.version == 6 else str(ip) for ip in own] or [EVERYWHERE]
-        yield (
-            "coturn has two ports; these are the others of the urls.",
-            [f"aux-server={host}:{port}" for host in hosts for port in ports.others],
-        )
+        lines = [f"aux-server={host}:{port}" for host in hosts for port in ports.others]
+        reason = "coturn has two ports; these are the others of the urls."
+        if not relays:
+            reason += " Without relay-ip=, its own address, the relays of these are 0.0.0.0."
+            lines = [f"#{line}" for line in lines]
+        yield reason, lines
+
+
+def lacks_relay_address(relay: Relay, options: RelayOptions) -> bool:
+    """Say whether a port beyond coturn's two needs the address of relays, which is not known."""
+    return bool(server_ports(relay.uris).others) and not _relay_addresses(relay, options)
+
+
+def _relay_addresses(relay: Relay, options: RelayOptions) -> Tuple[Address, ...]:
+    """Return the addresses of relays that coturn has to be told.
+
+    By itself it takes the one at which a client arrives; that is ``0.0.0.0`` on an
+    aux-server which has no address of its own (measured with 4.6.1 and 4.18.0).
+    """
+    if options.listening_ips or not server_ports(relay.uris).others:
+        return options.listening_ips
+    private = tuple(pair.private for pair in options.external_ips if pair.private)
+    return private or options.relay_ips
 
 
 def _login(relay: Relay, origin: str, options: RelayOptions, show: bool) -> Iterator[Block]:
@@ -302,6 +325,6 @@ def _own_addresses(relay: Relay, options: RelayOptions) -> Iterator[Address]:
             yield plain(address)
         elif host == LOCALHOST:
             yield from LOCAL
-    yield from options.listening_ips
+    yield from _relay_addresses(relay, options)
     for pair in options.external_ips:
         yield from (address for address in pair if address is not None)

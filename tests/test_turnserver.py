@@ -201,12 +201,27 @@ def test_which_port_is_which(urls: List[str], ports: Ports) -> None:
     assert server_ports([parse_ice_uri(url) for url in urls]) == ports
 
 
+def test_a_third_port_needs_the_address_of_relays() -> None:
+    urls = [f"{HOST}:3478", f"{HOST}:80", f"{HOST}:81"]
+    text = turnserver_conf(relay(url=urls), "od.config")
+    assert "\n#aux-server=0.0.0.0:80\n#aux-server=0.0.0.0:81\n" in text
+    pair = External(parse("203.0.113.20"), parse("10.0.0.5"))
+    for options in (
+        RelayOptions(external_ips=(pair,)),
+        RelayOptions(relay_ips=(parse("10.0.0.5"),)),
+    ):
+        lines = lines_of(options, url=urls)
+        assert [line for line in lines if "aux" in line or "relay-ip" in line] == [
+            "relay-ip=10.0.0.5",
+            "aux-server=0.0.0.0:80",
+            "aux-server=0.0.0.0:81",
+        ]
+        assert "allowed-peer-ip=10.0.0.5" in lines
+        assert not [line for line in lines_of(options) if "relay-ip" in line]
+
+
 def test_a_third_port_is_an_aux_server() -> None:
     urls = [f"{HOST}:3478", f"{HOST}:80", f"{HOST}:81"]
-    assert [line for line in lines_of(url=urls) if "aux" in line] == [
-        "aux-server=0.0.0.0:80",
-        "aux-server=0.0.0.0:81",
-    ]
     options = RelayOptions(listening_ips=(parse("2606:4700::1"), parse("8.8.8.8")))
     assert [line for line in lines_of(options, url=urls) if "aux" in line] == [
         "aux-server=[2606:4700::1]:80",

@@ -30,8 +30,9 @@ class Result(NamedTuple):
 def run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Any:
     """Run the command, and return the lines with addresses; `url` is that of the server."""
 
-    def command(*arguments: str, url: str = HOST) -> Result:
-        od_config = str(write_od_config(tmp_path, webrtc__coturn={**ENTRY, "url": url}))
+    def command(*arguments: str, url: Any = HOST) -> Result:
+        coturn = {**ENTRY, "url": url if isinstance(url, str) else list(url)}
+        od_config = str(write_od_config(tmp_path, webrtc__coturn=coturn))
         try:
             status = main(["turnserver-conf", od_config, "--coturn", "4.6", *arguments])
         except SystemExit as error:
@@ -210,6 +211,30 @@ def test_two_public_addresses_need_two_private_ones(run: Any, here: Any) -> None
     result = run("--external-ip", "8.8.8.8", "--external-ip", "8.8.4.4")
     assert (result.status, result.lines) == (2, [])
     assert "has the private address 10.0.0.5 twice; a pair has its own" in result.err
+
+
+THREE = f"{HOST}:3478", f"{HOST}:5000", f"{HOST}:5001"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--listening-ip", "0.0.0.0"]])
+def test_a_third_port_has_relays_of_this_machines_address(
+    run: Any, here: Any, arguments: List[str]
+) -> None:
+    here("10.0.0.5")
+    result = run(*arguments, url=THREE)
+    assert result.lines == ["relay-ip=10.0.0.5", "allowed-peer-ip=10.0.0.5"]
+    said = "note: the relays of port 5000 and 5001 have this machine's own address, 10.0.0.5; "
+    assert f"{said}for another one write --listening-ip\n" in result.err
+
+
+@pytest.mark.parametrize(("address", "coturn"), [("10.0.0.5", False), (None, True)])
+def test_a_third_port_is_shut_where_no_address_is_known(
+    run: Any, here: Any, address: Optional[str], coturn: bool
+) -> None:
+    here(address, coturn)
+    result = run(url=THREE)
+    assert (result.status, result.lines) == (0, [])
+    assert "warning: coturn has two ports, and port 5000 and 5001 needs its own" in result.err
 
 
 def test_the_machines_own_address_is_found_without_a_packet() -> None:

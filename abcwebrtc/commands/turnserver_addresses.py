@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import socket
 import sys
+from ipaddress import ip_address
 from typing import Optional, Sequence, Tuple
 
 from abcwebrtc.commands.turnserver_version import installed_version
 from abcwebrtc.peerranges import Address
+from abcwebrtc.printing import warn
 from abcwebrtc.relayaddresses import (
     External,
     contradiction,
@@ -17,6 +19,8 @@ from abcwebrtc.relayaddresses import (
     parse_address,
 )
 
+ANYWHERE = ip_address("192.0.2.1")
+"""Nothing is sent there; the way to it is that to the Internet."""
 Addresses = Tuple[Tuple[Address, ...], Tuple[External, ...]]
 """Those to listen on, and what NAT makes of them."""
 
@@ -74,6 +78,23 @@ def _found(pair: External) -> Address:
         raise _no_half(pair, "and is this machine's own; if coturn is here, leave the option out")
     if own.is_loopback or not is_exception(own):
         raise _no_half(pair, f"and this machine's own address, {own}, is a public one as well")
+    return own
+
+
+def relay_address(ports: str) -> Optional[Address]:
+    """Return the address of relays for further ports: this machine's own, if coturn is on it."""
+    own = own_address(ANYWHERE) if installed_version() else None
+    if own is None or own.is_loopback:
+        warn(
+            f"coturn has two ports, and port {ports} needs its own address: write --listening-ip; "
+            "until then the lines of that are comments"
+        )
+        return None
+    print(
+        f"note: the relays of port {ports} have this machine's own address, {own}; for another "
+        "one write --listening-ip",
+        file=sys.stderr,
+    )
     return own
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from typing import Any, Dict
 
 from abcwebrtc.commands import OK, USAGE, given
-from abcwebrtc.commands.turnserver_addresses import Addresses, told_addresses
+from abcwebrtc.commands.turnserver_addresses import Addresses, relay_address, told_addresses
 from abcwebrtc.commands.turnserver_check import check
 from abcwebrtc.commands.turnserver_servers import choose, load, origin
 from abcwebrtc.commands.turnserver_values import (
@@ -31,7 +32,9 @@ from abcwebrtc.turnserver import (
     USER_QUOTA,
     Relay,
     RelayOptions,
+    lacks_relay_address,
     privileged,
+    server_ports,
     turnserver_conf,
 )
 from abcwebrtc.turnserverhardening import answers_desktops
@@ -164,6 +167,9 @@ def _addresses(options: argparse.Namespace) -> Addresses:
 
 def _print(relay: Relay, where: str, told: RelayOptions, options: argparse.Namespace) -> None:
     shows = bool(options.output or options.show_secret)
+    if lacks_relay_address(relay, told):
+        own = relay_address(" and ".join(map(str, server_ports(relay.uris).others)))
+        told = replace(told, relay_ips=(own,) if own else ())
     text = turnserver_conf(relay, where, told, shows)
     data = text.encode("utf-8", "surrogateescape")
     if not answers_desktops(told.coturn):

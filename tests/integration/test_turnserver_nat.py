@@ -98,7 +98,7 @@ def made(cloud: Cloud, each_coturn: Coturn, *arguments: str) -> Path:
     words = ("turnserver-conf", cloud.od_config, "--output", conf, "--force", *each_coturn.options)
     done = cloud.run(cloud.server, *words, *arguments)
     assert done.returncode == 0, done.stderr
-    if "/" not in "".join(arguments):
+    if "--external-ip" in arguments and "/" not in "".join(arguments):
         assert f"note: --external-ip {PUBLIC} is taken for {PUBLIC}/{PRIVATE}, with " in done.stderr
     return conf
 
@@ -149,3 +149,20 @@ def test_each_of_two_addresses_is_mapped_to_its_own(cloud: Cloud, each_coturn: C
     assert relays <= {public for public, _ in (PAIR, OTHER_PAIR)}
     assert len(report["results"]) == 3
     assert cloud.findings(conf, *each_coturn.options[:1]) == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["--external-ip", PUBLIC]])
+def test_a_third_port_has_relays_too(
+    cloud: Cloud, each_coturn: Coturn, arguments: List[str]
+) -> None:
+    coturn = {
+        "coturn_static_auth_secret": SECRET,
+        "url": [f"{PUBLIC if arguments else PRIVATE}:{port}" for port in (PORT, 5000, 5001)],
+        "username": "pseudonym",
+    }
+    write_od_config(cloud.folder, webrtc__coturn=coturn, webrtc__rtc_configuration=None)
+    conf = made(cloud, each_coturn, *arguments)
+    assert conf.read_text().count("\naux-server=") == 2
+    with cloud.running(conf, each_coturn.program):
+        report = cloud.probe()
+    assert [found["level"] for found in report["results"]] == ["ok"] * 3
