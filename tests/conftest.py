@@ -7,7 +7,7 @@ import shutil
 import signal
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterator, NoReturn
+from typing import TYPE_CHECKING, Iterator, NoReturn, Optional
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -59,6 +59,11 @@ def require_program(name: str, package: str) -> str:
     if path is None:
         missing(f"{name} is not installed; apt-get install {package}")
     return path
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> Optional[str]:
+    """Name bytes by their place: ids of random ones would differ between parallel processes."""
+    return argname if isinstance(val, bytes) else None
 
 
 def newest_turnserver() -> str:

@@ -130,6 +130,7 @@ class Configuration:
         (1700000000, "the client certificate ended 2023-11-14 22:13 UTC; log in again"),
         (time.time() + 3600, "(401): log in again, or choose another --context"),
     ],
+    ids=["ended", "not ended"],
 )
 def test_a_client_certificate_that_has_ended_is_named(
     tmp_path: Path, end: float, words: str
