@@ -35,6 +35,7 @@ def check_addresses(notes: Notes, relay: Relay) -> None:
     for setting in notes.conf.all("external-ip"):
         _external(notes, setting)
     _only_here(notes, relay)
+    _third_ports(notes)
     _repeated(notes)
     _unmapped(notes)
     _behind_nat(notes)
@@ -160,6 +161,20 @@ def _only_here(notes: Notes, relay: Relay) -> None:
             "something in front of it forwards; write the address of a network"
         )
         notes.warn("listening-ip", message, settings[0])
+
+
+def _third_ports(notes: Notes) -> None:
+    """Note ports whose relays have no address: that of the listener, which is everywhere."""
+    if notes.conf.all("listening-ip", "relay-ip", "external-ip"):
+        return
+    for setting in notes.conf.all("aux-server"):
+        address = host_address(setting.text.rpartition(":")[0])
+        if address and address.is_unspecified:
+            message = (
+                f"gives clients of that port {address} for a relay, so they have no sound; write "
+                "relay-ip= with this machine's address beside it"
+            )
+            notes.error("aux-server", message, setting)
 
 
 def _is_loopback(host: str) -> bool:

@@ -110,6 +110,7 @@ WRONG: Dict[str, Tuple[str, str, str, str]] = {
         "denied-peer-ip",
         "write allowed-peer-ip=10.0.0.5",
     ),
+    "a third port": ("aux-server=0.0.0.0:4443", "error", "aux-server", "write relay-ip="),
     "loopback": (
         "listening-ip=127.0.0.1\nlistening-ip=::1\nallowed-peer-ip=127.0.0.1\nallowed-peer-ip=::1",
         "warning",
@@ -155,6 +156,8 @@ def test_an_address_that_does_not_work_is_found(
     "text",
     [
         "listening-ip=0.0.0.0",
+        "relay-ip=8.8.8.8\naux-server=0.0.0.0:4443",
+        "aux-server=8.8.8.8:4443",
         "listening-ip=::",
         "listening-ip=192.0.78.1\nlistening-ip=2606:2800::1",
         "external-ip=198.51.100.7/10.0.0.5",

@@ -286,6 +286,19 @@ def test_a_mapping_that_the_check_refuses_gives_clients_another_address(
         assert relayed(stage.port) == address
 
 
+def test_a_third_port_everywhere_gives_clients_no_address(stage: Stage) -> None:
+    (port,) = free_ports(1)
+    conf = stage.conf([f"aux-server=0.0.0.0:{port}"])
+    listening = f"listening-ip={LOOPBACK}"
+    conf.write_text("\n".join(line for line in conf.read_text().split("\n") if line != listening))
+    write_od_config(stage.folder, webrtc__coturn=entry(port, protocol="turn"))
+    _, items = check(stage.folder, conf, "--coturn", str(stage.version))
+    assert [item["level"] for item in items if item["path"] == "aux-server"] == ["error"]
+    with running(conf, port=port, program=stage.program) as server:
+        assert relayed(port) == "0.0.0.0"
+        server.process.kill()
+
+
 # STUN
 
 
