@@ -39,6 +39,7 @@ def check_addresses(notes: Notes, relay: Relay) -> None:
     _repeated(notes)
     _unmapped(notes)
     _behind_nat(notes)
+    _aux_everywhere(notes)
     _denied(notes, relay)
 
 
@@ -264,6 +265,19 @@ def _unseen(notes: Notes, setting: Setting, public: Address) -> None:
             f"external-ip={public}/PRIVATE with that address (hostname -I)"
         )
         notes.warn("external-ip", message, setting)
+
+
+def _aux_everywhere(notes: Notes) -> None:
+    """Note a further port on every address, where coturn takes that for the address of relays."""
+    if notes.conf.all("listening-ip", "relay-ip", "relay-device"):
+        return
+    for setting in notes.conf.all("aux-server"):
+        if setting.text.startswith("0.0.0.0:"):
+            message = (
+                "gives relays with the address 0.0.0.0, to which nothing can be sent; write a "
+                "relay-ip with coturn's own address"
+            )
+            notes.error(setting.name, message, setting)
 
 
 def _denied(notes: Notes, relay: Relay) -> None:

@@ -239,3 +239,18 @@ def test_what_a_newer_coturn_denies_by_itself_is_not_missed() -> None:
     assert "169.254.0.0/16" in old.message
     assert "169.254.0.0/16" not in new.message
     assert compare("allowed-peer-ip=169.254.169.254", version="4.18") == compare("", version="4.18")
+
+
+def test_a_further_port_everywhere_needs_the_address_of_relays() -> None:
+    urls = {"url": ["turn.domain.local:3478", "turn.domain.local:5000"], "protocol": "turn"}
+    line = "aux-server=0.0.0.0:5000"
+    (error,) = (item for item in compare(line, **urls) if item.path == "aux-server")
+    assert (error.level, "write a relay-ip with coturn's own address" in error.message) == (
+        "error",
+        True,
+    )
+    for more in ("relay-ip=192.0.2.7", "listening-ip=192.0.2.7"):
+        found = compare(f"{line}\n{more}", **urls)
+        assert [item for item in found if item.path == "aux-server"] == []
+    found = compare("aux-server=192.0.2.7:5000", **urls)
+    assert [item for item in found if item.path == "aux-server"] == []

@@ -166,3 +166,11 @@ def test_a_third_port_has_relays_too(
     with cloud.running(conf, each_coturn.program):
         report = cloud.probe()
     assert [found["level"] for found in report["results"]] == ["ok"] * 3
+    assert cloud.findings(conf, *each_coturn.options[:1]) == []
+    lines = [line for line in conf.read_text().splitlines() if not line.startswith("relay-ip=")]
+    conf.write_text("\n".join(lines) + "\n")
+    with cloud.running(conf, each_coturn.program):
+        report = cloud.probe()
+    assert [found["level"] for found in report["results"]] == ["ok", "error", "error"]
+    found = cloud.findings(conf, *each_coturn.options[:1])
+    assert {item["path"] for item in found if item["level"] == "error"} == {"aux-server"}
