@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any, Dict, Optional, Tuple
 
 import pytest
 
-from abcwebrtc.turnserver import turnserver_conf
+from abcwebrtc.turnserver import RelayOptions, turnserver_conf
 from abcwebrtc.turnservercheck import check_turnserver_conf
 from abcwebrtc.turnserverfile import parse_turnserver_conf
 from abcwebrtc.turnserverlogin import login_of
 from test_certificates import HOST, NOW
 from turnserver_entry import ENTRY, FILES, GOOD, OLD, SECRET, compare, relay
+
+THIRD_PORTS = RelayOptions(relay_ips=(ip_address("8.8.8.8"),))
+"""Ports beyond coturn's two need the address of relays."""
 
 
 def test_a_good_file_has_no_findings() -> None:
@@ -30,7 +34,7 @@ def test_what_is_printed_has_no_findings() -> None:
         {"transport": ["udp", "tcp"]},
     ):
         server = relay(**{"protocol": "turns", **changes})
-        conf = parse_turnserver_conf(turnserver_conf(server, "", None, True).encode(), "")
+        conf = parse_turnserver_conf(turnserver_conf(server, "", THIRD_PORTS, True).encode(), "")
         assert check_turnserver_conf(conf, server, (), FILES if conf.all("cert") else {}, NOW) == ()
 
 
