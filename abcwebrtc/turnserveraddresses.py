@@ -35,7 +35,6 @@ def check_addresses(notes: Notes, relay: Relay) -> None:
     for setting in notes.conf.all("external-ip"):
         _external(notes, setting)
     _only_here(notes, relay)
-    _third_ports(notes)
     _repeated(notes)
     _unmapped(notes)
     _behind_nat(notes)
@@ -164,20 +163,6 @@ def _only_here(notes: Notes, relay: Relay) -> None:
         notes.warn("listening-ip", message, settings[0])
 
 
-def _third_ports(notes: Notes) -> None:
-    """Note ports whose relays have no address: that of the listener, which is everywhere."""
-    if notes.conf.all("listening-ip", "relay-ip", "external-ip"):
-        return
-    for setting in notes.conf.all("aux-server"):
-        address = host_address(setting.text.rpartition(":")[0])
-        if address and address.is_unspecified:
-            message = (
-                f"gives clients of that port {address} for a relay, so they have no sound; write "
-                "relay-ip= with this machine's address beside it"
-            )
-            notes.error("aux-server", message, setting)
-
-
 def _is_loopback(host: str) -> bool:
     address = host_address(host)
     return bool(address and address.is_loopback)
@@ -272,9 +257,10 @@ def _aux_everywhere(notes: Notes) -> None:
     if notes.conf.all("listening-ip", "relay-ip", "relay-device"):
         return
     for setting in notes.conf.all("aux-server"):
-        if setting.text.startswith("0.0.0.0:"):
+        address = host_address(setting.text.rpartition(":")[0])
+        if address and address.is_unspecified:
             message = (
-                "gives relays with the address 0.0.0.0, to which nothing can be sent; write a "
+                f"gives relays with the address {address}, to which nothing can be sent; write a "
                 "relay-ip with coturn's own address"
             )
             notes.error(setting.name, message, setting)

@@ -110,7 +110,7 @@ WRONG: Dict[str, Tuple[str, str, str, str]] = {
         "denied-peer-ip",
         "write allowed-peer-ip=10.0.0.5",
     ),
-    "a third port": ("aux-server=0.0.0.0:4443", "error", "aux-server", "write relay-ip="),
+    "a third port": ("aux-server=[::]:4443", "error", "aux-server", "the address ::, to which"),
     "loopback": (
         "listening-ip=127.0.0.1\nlistening-ip=::1\nallowed-peer-ip=127.0.0.1\nallowed-peer-ip=::1",
         "warning",
