@@ -249,6 +249,8 @@ def test_a_further_port_everywhere_needs_the_address_of_relays() -> None:
         "error",
         True,
     )
+    found = compare(f"{line}\nexternal-ip=198.51.100.7/10.0.0.5", **urls)
+    assert [item.level for item in found if item.path == "aux-server"] == ["error"]
     for more in ("relay-ip=192.0.2.7", "listening-ip=192.0.2.7"):
         found = compare(f"{line}\n{more}", **urls)
         assert [item for item in found if item.path == "aux-server"] == []
