@@ -28,6 +28,7 @@ from abcwebrtc.valuetokens import (
     LiteralError,
     reason_for_name,
     scan_tokens,
+    syntax_reason,
 )
 
 _PREFIX = "_ = "  # CherryPy puts a name and "=" before a value, too
@@ -59,16 +60,17 @@ _KEYWORDS = frozenset(keyword.kwlist) - {"True", "False", "None"}
 _SYNTAX = "not a Python value; text stands in quotes, and a comma or a quote may be missing"
 _DEEP = "a value that is nested too deep"
 _NODES = {
-    "Set": "a set; write a list, [ ... ], or a dict with a ':' after each key",
-    "Compare": "a comparison",
-    "JoinedStr": "an f-string",
-    "Starred": "a '*' before a value",
-    "Slice": "a part of a list or text, [a:b]",
-    "ExtSlice": "a part of a list or text, [a:b]",
-    "IfExp": "an 'if'",
-    "BoolOp": "an 'and' or 'or'",
-    "Lambda": "a lambda",
+    "Set": "set; write a list, [ ... ], or a dict with a ':' after each key",
+    "Compare": "comparison",
+    "JoinedStr": "f-string",
+    "Starred": "'*' before a value",
+    "Slice": "part of a list or text, [a:b]",
+    "ExtSlice": "part of a list or text, [a:b]",
+    "IfExp": "'if'",
+    "BoolOp": "'and' or 'or'",
+    "Lambda": "lambda",
 }
+"""What CherryPy does not take, and for some what to write instead."""
 _OPERATIONS: Dict[type, Callable[[Any, Any], Any]] = {ast.Add: operator.add, ast.Mult: operator.mul}
 """What CherryPy knows to do with two values."""
 
@@ -163,7 +165,8 @@ def _parse(source: str) -> ast.expr:
         error: LiteralError = LiteralError(0, _SYNTAX)
     except (SyntaxError, ValueError) as failure:
         statement = ast.Pass()
-        error = LiteralError((getattr(failure, "lineno", None) or 1) - 1, _SYNTAX)
+        line = (getattr(failure, "lineno", None) or 1) - 1
+        error = LiteralError(line, syntax_reason(failure, _SYNTAX))
     except (MemoryError, RecursionError):
         statement = ast.Pass()
         error = BoundsError(0, _DEEP)
@@ -184,8 +187,9 @@ class _Builder:
         kind = type(node).__name__
         method = getattr(self, f"_build_{kind.lower()}", None)
         if method is None:
-            what = _NODES.get(kind, "this kind of expression")
-            self._fail(node, f"{what} is not among what CherryPy takes; write a plain value")
+            what = _NODES.get(kind, "expression of this kind")
+            right = "" if ";" in what else "; write a plain value"
+            self._fail(node, f"CherryPy takes no {what}{right}")
         return method(node)
 
     def _fail(self, node: Any, reason: str) -> NoReturn:
@@ -263,6 +267,8 @@ class _Builder:
 
     def _build_binop(self, node: ast.BinOp) -> Any:
         operation = _OPERATIONS.get(type(node.op))
+        if isinstance(node.op, ast.FloorDiv):
+            self._fail(node, "'//' begins no comment here; that is '#'")
         if operation is None:
             self._fail(node, "of the operators between values, CherryPy takes only '+' and '*'")
         left, right = self.build(node.left), self.build(node.right)

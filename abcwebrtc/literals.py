@@ -13,7 +13,13 @@ from typing import Any, Dict, List, NoReturn, Optional, Tuple
 
 from abcwebrtc.errors import KeyPath
 from abcwebrtc.ini import Budget, Lines
-from abcwebrtc.valuetokens import AFTER_THE_END, NOT_A_LITERAL, LiteralError, check_tokens
+from abcwebrtc.valuetokens import (
+    AFTER_THE_END,
+    NOT_A_LITERAL,
+    LiteralError,
+    check_tokens,
+    syntax_reason,
+)
 
 Positions = Dict[KeyPath, int]
 
@@ -54,12 +60,13 @@ def _parse(source: str) -> ast.expr:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # for one, of '\d' in a string
             body = ast.parse(source).body
-        failed = None
+        failed, reason = None, ""
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         failed = (getattr(error, "lineno", None) or 1) - 1
+        reason = syntax_reason(error, NOT_A_LITERAL)
         body = []
     if failed is not None:
-        raise LiteralError(failed, NOT_A_LITERAL)
+        raise LiteralError(failed, reason)
     statement = body[0]
     if len(body) > 1:
         raise LiteralError(body[1].lineno - 1, AFTER_THE_END)

@@ -42,6 +42,8 @@ _NOT_SIMPLE = {
     *((one, two) for one in ("plain", "close") for two in ("text", "plain", "open", "minus")),
     *(("text", two) for two in ("plain", "open", "minus")),
 }
+_PASSED_OVER = (" ", "\t", "\f", "\n")
+_OPERATOR_CHARACTERS = "()[]{},:;.+-*/%&|^~=<>@!"
 _TOKEN_COST = 8
 _UNCLOSED = (
     "the bracket or quote that opens here is not closed; "
@@ -49,7 +51,13 @@ _UNCLOSED = (
 )
 NOT_A_LITERAL = "not a Python literal; look for a missing comma or quote"
 AFTER_THE_END = "text after the end of the value; if it is an entry of its own, don't indent it"
-_BAD_CHARACTER = "a quote is not closed, or not a straight one (' or \")"
+_BAD_QUOTE = "a quote is not closed, or not a straight one (' or \")"
+_KEPT_OPEN = "a '\\' right before the closing quote keeps it open; write '\\\\' for a '\\'"
+_INVISIBLE = "an invisible character; write a plain space, or take it out"
+_BAD_CHARACTER = "a character that stands in quotes or not at all; put text in quotes: 'text'"
+_QUOTES = "'\"`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u2032\u2033\u00ab\u00bb\u00b4"
+_CODE_POINT = re.compile(r"\(U\+([0-9A-F]{4,6})\)|U\+([0-9A-F]{4,6})$")
+BAD_ESCAPE = "a '\\' in text begins what Python can't read; write '\\\\' for each '\\'"
 
 
 class LiteralError(Exception):
@@ -83,12 +91,52 @@ def scan_tokens(source: str, limits: Limits) -> None:
         return
     except tokenize.TokenError as error:
         message, (row, _) = error.args
-        reason = _UNCLOSED if "EOF" in message else _BAD_CHARACTER
         index = limits.opened if "statement" in message else row - 1
+        reason = _UNCLOSED if "EOF" in message else _wrong_character(source, row, message)
     except (SyntaxError, UnicodeError) as error:
         reason, index = NOT_A_LITERAL, (getattr(error, "lineno", None) or 1) - 1
     # Raised out here, since an exception's context would hold the source.
     raise LiteralError(index, reason)
+
+
+def _wrong_character(source: str, row: int, message: str) -> str:
+    """Return what is wrong where the tokenizer of Python 3.12 and later stops."""
+    lines = source.split("\n")
+    found = _CODE_POINT.search(message)
+    character = "'" if "unterminated" in message else "\\"
+    if found:
+        character = chr(int(found.group(1) or found.group(2), 16))
+    return reason_for_character(character, lines[min(row, len(lines)) - 1])
+
+
+def _foreign_character(token: tokenize.TokenInfo) -> str:
+    """Return the character of a token that begins none in Python, or nothing.
+
+    Up to Python 3.11 it is an error's token, and an operator's or a name's from 3.12 on.
+    """
+    text = token.string
+    if token.type == tokenize.ERRORTOKEN:
+        return "" if text in _PASSED_OVER else text[:1]
+    if token.type == tokenize.OP:
+        return "" if text[:1] in _OPERATOR_CHARACTERS and text != "!" else text[:1]
+    if token.type == tokenize.NAME and not text.isidentifier():
+        return next((one for one in text if not f"a{one}".isidentifier()), text[:1])
+    return ""
+
+
+def reason_for_character(character: str, line: str) -> str:
+    """Return what to write instead of a character that begins no token of Python."""
+    if character not in _QUOTES:
+        is_visible = character.isprintable() and not character.isspace()
+        return _BAD_CHARACTER if is_visible else _INVISIBLE
+    return _KEPT_OPEN if f"\\{character}" in line else _BAD_QUOTE
+
+
+def syntax_reason(failure: Exception, otherwise: str) -> str:
+    """Return what to write instead of what `ast` refuses, which is mostly said by `otherwise`."""
+    message = str(getattr(failure, "msg", ""))
+    is_escape = message.startswith(("(unicode error) 'unicodeescape'", "(value error)"))
+    return BAD_ESCAPE if is_escape else otherwise
 
 
 def _count_simple(source: str) -> int:
@@ -120,7 +168,10 @@ def reason_for_name(name: str) -> str:
     meant = _MEANT.get(name.lower())
     if meant:
         return f"Python writes this {meant}; text stands in quotes"
-    return "text without quotes; od.config is data, so put text in quotes: 'text'"
+    return (
+        "text without quotes, or a quote before it is not closed; "
+        "od.config is data, so put text in quotes: 'text'"
+    )
 
 
 class Limits:
@@ -147,8 +198,9 @@ class Limits:
         index = token.start[0] - 1
         if not self._budget.spend(_TOKEN_COST):
             raise BoundsError(index, "the values of this file have too many parts")
-        if token.type == tokenize.ERRORTOKEN and not token.string.isspace():
-            raise LiteralError(index, _BAD_CHARACTER)
+        foreign = _foreign_character(token)
+        if foreign:
+            raise LiteralError(index, reason_for_character(foreign, token.line))
         if token.type in _F_STRING_STARTS:
             self._refuse_f_string(index)
         if token.type == tokenize.OP:

@@ -97,7 +97,8 @@ class _Reader:
             return
         interpolation = Interpolation(self._sections, name, self._file, self._budget)
         if name == "environment" and interpolation.entries:
-            yield Problem(_REFUSED + _ENVIRONMENT, "", self._file)
+            first = next(iter(interpolation.entries.values()))
+            yield Problem(_REFUSED + _ENVIRONMENT, "", self._file, first.line)
         own = self._sections[name]
         for entry in (*own.values(), *self._defaults_of(own)):
             if not (name == "global" and is_used(entry.key)):  # those have problems of their own
