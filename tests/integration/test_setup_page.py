@@ -137,9 +137,9 @@ class BehindNat(Machine):
 def folder() -> Iterator[Path]:
     """A folder with the page's od.config, a secret of its own in it, and a certificate.
 
-    coturn's user can read what is there, which it can't in pytest's.
+    coturn's user can read what is there; Debian's unit hides /tmp from it.
     """
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
         os.chmod(name, 0o711)
         prepare(Path(name))
         yield Path(name)
