@@ -150,7 +150,7 @@ class Rotation(RuleBasedStateMachine):
         self.logger.setLevel(logging.DEBUG)
         self.logger.addHandler(self.messages)
         reader = functools.partial(FileSecrets, clock=self.clock)
-        self.patch = mock.patch("abcwebrtc.coturn.FileSecrets", reader)
+        self.patch = mock.patch("abcwebrtc.secretreader.FileSecrets", reader)
         self.patch.start()
         self.minted: List[Minted] = []
         self.made = 0
