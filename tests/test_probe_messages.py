@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import os
 import struct
-import sys
-from typing import Optional
+from typing import Optional, Tuple
 
 import pytest
+from aioice import stun
 from hypothesis import given
 from hypothesis import strategies as st
-
-if sys.version_info < (3, 10):
-    pytest.skip("aioice is not made for it", allow_module_level=True)
-
-from aioice import stun
 
 from abcwebrtc.probe.messages import (
     ALTERNATE_SERVER,
@@ -87,10 +82,22 @@ def test_where_a_300_leads_to(value: bytes, host: str) -> None:
     assert found.attributes["ERROR-CODE"][0] == 300
 
 
+def data_indication(peer: Optional[Tuple[str, int]], payload: Optional[bytes]) -> bytes:
+    """Return what a TURN server sends where no channel is bound; aioice 0.9 can't make it."""
+    attributes = {} if peer is None else {"XOR-PEER-ADDRESS": peer}
+    message = bytes(stun.Message(stun.Method.DATA, stun.Class.INDICATION, attributes=attributes))
+    if payload is None:
+        return message
+    attribute = struct.pack("!HH", 0x0013, len(payload)) + payload + bytes(-len(payload) % 4)
+    length = len(message) - 20 + len(attribute)
+    return message[:2] + struct.pack("!H", length) + message[4:] + attribute
+
+
 def test_data_through_a_relay() -> None:
     assert relayed_data(channel_data(b"abc")) == (0x4000, b"abc")
     assert relayed_data(channel_data(b"abc", 0x4001)) == (0x4001, b"abc")
-    attributes = {"XOR-PEER-ADDRESS": ("192.0.2.7", 5), "DATA": b"abc"}
-    message = stun.Message(stun.Method.DATA, stun.Class.INDICATION, attributes=attributes)
-    assert relayed_data(bytes(message)) == (("192.0.2.7", 5), b"abc")
+    assert relayed_data(data_indication(("192.0.2.7", 5), b"abc")) == (("192.0.2.7", 5), b"abc")
+    assert relayed_data(data_indication(("2001:db8::7", 5), b"")) == (("2001:db8::7", 5), b"")
+    assert relayed_data(data_indication(("192.0.2.7", 5), None)) is None
+    assert relayed_data(data_indication(None, b"abc")) is None
     assert relayed_data(classic_binding(TRANSACTION)) is None

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
+import itertools
 from typing import Callable, List, Optional, Tuple
 
 import pytest
-
-if sys.version_info < (3, 10):
-    pytest.skip("aioice is not made for it", allow_module_level=True)
 
 from abcwebrtc.probe import packets
 from abcwebrtc.probe.packets import PACKETS, SIZES, SMALL, End, burst, by_size, round_trip
@@ -23,7 +20,7 @@ def joined(there: Loses, back: Loses) -> Tuple[End, End]:
     to_here: List[bytes] = []
 
     def sender(queue: List[bytes], loses: Loses) -> Callable[[bytes], None]:
-        count = iter(range(100_000))
+        count = itertools.count()
 
         def send(payload: bytes) -> None:
             if not loses(next(count), payload):
