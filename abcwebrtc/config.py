@@ -10,14 +10,15 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from abcwebrtc.coturn import CoturnServer, parse_coturn
 from abcwebrtc.desktop import DESKTOP, DesktopSettings, parse_desktop
 from abcwebrtc.errors import ConfigError, KeyPath, Problem
-from abcwebrtc.findings import Findings, kind, letters, suggestion
+from abcwebrtc.findings import Findings, kind, nearest
 from abcwebrtc.iceservers import parse_rtc_configuration, static_uris
+from abcwebrtc.ini import letters
 from abcwebrtc.odconfig import PathLike, load_od_config
 from abcwebrtc.plain import Frozen, Template, freeze
 from abcwebrtc.release import Release, find_release, warn_of_mpeg
 from abcwebrtc.secretreader import SecretReader
 from abcwebrtc.sound import PATH as SOUND_PATH
-from abcwebrtc.sound import SoundSettings, parse_sound
+from abcwebrtc.sound import SoundSettings, parse_sound, warn_without_sound
 from abcwebrtc.uris import TURN_SCHEMES, IceURI
 
 MAX_URLS = 4
@@ -30,6 +31,7 @@ KEYS = (ENABLE, RTC_CONFIGURATION, COTURN, RTC_CONSTRAINTS, DESKTOP)
 _MEANT = {
     **dict.fromkeys(("server", "servers", "turn", "turnserver", "turnservers", "turns"), COTURN),
     **dict.fromkeys(("coturnserver", "coturnservers", "secret", "staticauthsecret"), COTURN),
+    **dict.fromkeys(("port", "host", "url", "urls", "ttl", "protocol", "transport"), COTURN),
     **dict.fromkeys(("stun", "stunserver", "stunservers", "ice"), RTC_CONFIGURATION),
     **dict.fromkeys(("iceserver", "iceservers", "rtc", "configuration"), RTC_CONFIGURATION),
     **dict.fromkeys(("constraints", "audio", "microphone"), RTC_CONSTRAINTS),
@@ -120,6 +122,7 @@ class WebRTCConfig:
         if not findings.errors:
             _check_together(findings, cls(**fields))
         if fields["enable"]:
+            warn_without_sound(findings, mapping)
             warn_of_mpeg(findings, mapping)
         if findings.errors:
             raise ConfigError(
@@ -169,14 +172,15 @@ def _parse(
 
 
 def _warn_unknown(findings: Findings, mapping: Mapping[str, Any]) -> None:
-    known = set(map(letters, KEYS))
+    known = {letters(key): key for key in KEYS}
+    words = {name[len("webrtc") :]: key for name, key in known.items()}
     for key in mapping:
         if not isinstance(key, str) or key in KEYS:
             continue
         if key.startswith("webrtc.") or letters(key) in known:
             word = letters(key)[len("webrtc") :]
-            right = _MEANT.get(word)
-            hint = f"did you mean '{right}'?" if right else suggestion(key, KEYS)
+            right = _MEANT.get(word) or nearest(word, words)
+            hint = f"did you mean '{right}'?" if right else "the keys are " + ", ".join(KEYS)
             findings.warn((key,), f"no such entry; {hint}")
 
 

@@ -31,6 +31,7 @@ from abcwebrtc.uris import (
 DEFAULT_TTL = 3600
 """Seconds, as in abcdesktop's documentation."""
 DAY = 86400
+_WHOLE = re.compile(r"\s*([0-9]{1,15})(?:\.0*)?\s*")
 _ROUND = 300
 """Seconds that a ttl is a multiple of; one of whole days is none in milliseconds before day 125."""
 MIN_SECRET_BYTES = 16
@@ -62,6 +63,7 @@ _NO_LOGIN = (
 )
 HINTS: Mapping[str, str] = {
     **dict.fromkeys(("port", "host", "hostname", "server", "address", "ip", "domain"), _ADDRESS),
+    **dict.fromkeys(("tlsport", "listeningport", "tlslisteningport", "turnport"), _ADDRESS),
     **dict.fromkeys(("user", "password", "credential", "credentials", "login"), _NO_LOGIN),
     **dict.fromkeys(("realm", "externalip"), "coturn's own setting; write it in turnserver.conf"),
     **dict.fromkeys(("secret", "staticauthsecret", "authsecret"), f"did you mean '{SECRET_KEY}'?"),
@@ -126,7 +128,9 @@ def parse_coturn(
 def check_ttl(findings: Findings, path: KeyPath, ttl: Any, now: float) -> Optional[int]:
     """Return a ttl in seconds, or note what is wrong with it and return None."""
     if type(ttl) is not int:
-        findings.error(path, f"must be a whole number of seconds, such as 3600, not {kind(ttl)}")
+        hint = _hint_of_milliseconds(ttl)
+        message = f"must be a whole number of seconds, such as 3600, not {kind(ttl)}{hint}"
+        findings.error(path, message)
     elif ttl < 1:
         findings.error(path, "must be 1 second or more, such as 3600")
     elif unix_seconds(now) + ttl > MAX_EXPIRY:
@@ -150,6 +154,16 @@ def is_milliseconds(ttl: int) -> bool:
     ``3600000`` is an hour, or 41 days and 16 hours; nobody writes the latter.
     """
     return ttl > DAY and ttl % (1000 * _ROUND) == 0
+
+
+def _hint_of_milliseconds(ttl: Any) -> str:
+    """Return what to write instead of milliseconds that are text or have a point, or nothing."""
+    text = repr(ttl) if isinstance(ttl, float) else ttl
+    match = _WHOLE.fullmatch(text) if isinstance(text, str) else None
+    number = int(match.group(1)) if match else 0
+    return (
+        f"; it looks like milliseconds: write {number // 1000}" if is_milliseconds(number) else ""
+    )
 
 
 class _Parser:
@@ -229,6 +243,9 @@ class _Parser:
         if not isinstance(text, str):
             self._findings.error(path, f"must be text such as 'host:3478', not {kind(text)}")
             return None
+        if text.strip() not in ("", text):
+            self._findings.warn(path, "has a blank at an end, which is left out; take it out")
+            text = text.strip()
         scheme = None if _SEVERAL.search(text) else _SCHEME.match(text)
         if scheme:
             # What stands before the slashes may be anything, a secret too.

@@ -9,7 +9,7 @@ from typing import Any, Mapping, Optional
 from abcwebrtc.coturn import DAY, check_ttl
 from abcwebrtc.errors import KeyPath
 from abcwebrtc.findings import Findings, kind
-from abcwebrtc.hosts import is_this_machine
+from abcwebrtc.hosts import INSIDE, THIS_MACHINE, why_unreachable
 from abcwebrtc.uris import IceURI, parse_server
 
 DESKTOP, ENVLOCAL = "webrtc.desktop", "desktop.envlocal"
@@ -19,10 +19,13 @@ _GSTREAMER = "stun://"
 _GSTREAMER_TURN = re.compile(
     r"turns?://((?P<user>[^@/\s]*?)(:(?P<password>[^@\s]*))?@)?[^@/?\s]+(\?\S*)?", re.DOTALL
 )
-_TEMPLATE = ("{{", "}}")
-"""What pyos renders stands between these in the values of ``desktop.envlocal``."""
+_TEMPLATE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+"""What pyos renders in the values of ``desktop.envlocal``."""
+_FILLED = "\0"
+"""Stands for what pyos renders: no od.config has it."""
+_LEFT = "is a template, which pyos fills in for each desktop; left unchecked"
 _MAX_LENGTH = 2000
-"""Characters of a TURN_SERVER that are looked at."""
+"""Characters of a server that are looked at for a template, a user and a password."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,11 @@ def _stun_server(findings: Findings, path: KeyPath, value: Any) -> Optional[str]
         return None
     address = value[len(_GSTREAMER) :]
     uri: Optional[IceURI] = findings.attempt(path, lambda: parse_server("stun", address))
-    if uri and is_this_machine(uri.host):
+    why = why_unreachable(uri.host) if uri else ""
+    if why == THIS_MACHINE:
         findings.warn(path, "names the desktop itself, where no STUN server is")
+    elif why and why != INSIDE:  # which is where desktops are
+        findings.warn(path, why)
     return gstreamer_stun(uri) if uri else None
 
 
@@ -98,8 +104,8 @@ def _environment(findings: Findings, value: Any) -> Mapping[Any, Any]:
 
 def _local_stun_server(findings: Findings, value: Any) -> Optional[str]:
     path = (ENVLOCAL, STUN_SERVER)
-    if isinstance(value, str) and all(mark in value for mark in _TEMPLATE):
-        findings.note(path, "is a template, which pyos fills in for each desktop; left unchecked")
+    if isinstance(value, str) and _TEMPLATE.search(value[:_MAX_LENGTH]):
+        findings.note(path, _LEFT)
         return None
     return _stun_server(findings, path, value)
 
@@ -110,14 +116,18 @@ def _check_turn_server(findings: Findings, value: Any) -> None:
         return
     path = (ENVLOCAL, TURN_SERVER)
     better = "take it out, and write webrtc.coturn and webrtc.desktop: { 'turn': True }"
-    match = _GSTREAMER_TURN.fullmatch(value[:_MAX_LENGTH]) if isinstance(value, str) else None
-    if value == "":
+    text = _TEMPLATE.sub(_FILLED, value[:_MAX_LENGTH]) if isinstance(value, str) else None
+    match = _GSTREAMER_TURN.fullmatch(text) if text is not None else None
+    password = match.group("password") if match else None
+    if text and _FILLED in text and (not password or _FILLED in password):
+        findings.note(path, _LEFT)
+    elif value == "":
         findings.warn(path, f"is empty, which breaks webrtcbin's pipeline; {better}")
     elif match is None:
         right = "turn://user:password@host:port"
         message = f"is not in GStreamer's form, {right}, so it gives no relay"
         findings.warn(path, f"{message}, while every container of every desktop gets it; {better}")
-    elif match.group("password"):
+    elif password:
         message = (
             "has a password that never expires, which every container of every desktop gets and "
             f"its user can read; {better}, for a login that ends"

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Tuple
 
 from abcwebrtc.errors import ConfigError, KeyPath, Problem, format_path
-from abcwebrtc.ini import shown
+from abcwebrtc.ini import letters, shown
 from abcwebrtc.odconfig import OdConfig
 
 _NEAR = 0.79
@@ -81,13 +81,18 @@ class Findings:
 
 def suggestion(key: Any, known: Tuple[str, ...]) -> str:
     """Return "did you mean 'ttl'?", or the known keys when none is near."""
+    near = nearest(str(key).lower(), {name.lower(): name for name in known})
+    if near:
+        return f"did you mean '{near}'?"
+    return "the keys are " + ", ".join(known)
+
+
+def nearest(word: str, names: Mapping[str, str]) -> Optional[str]:
+    """Return the value of the name that a word is like, None where it is like none."""
     import difflib  # hardly ever needed, and not loaded by anything else
 
-    lower = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(str(key).lower(), lower, 1)
-    if near:
-        return f"did you mean '{lower[near[0]]}'?"
-    return "the keys are " + ", ".join(known)
+    near = difflib.get_close_matches(word, names, 1)
+    return names[near[0]] if near else None
 
 
 def misspelling(key: Any, known: Tuple[str, ...]) -> Optional[str]:
@@ -99,11 +104,6 @@ def misspelling(key: Any, known: Tuple[str, ...]) -> Optional[str]:
     names = {letters(name): name for name in known}
     near = difflib.get_close_matches(letters(key), names, 1, _NEAR)
     return names[near[0]] if near else None
-
-
-def letters(key: str) -> str:
-    """Return the letters and digits of a key in lower case."""
-    return "".join(filter(str.isalnum, key)).lower()
 
 
 def kind(value: Any) -> str:

@@ -26,11 +26,6 @@ def why_unreachable(host: str) -> str:
     return _of_address(text) or _of_name(text)
 
 
-def is_this_machine(host: str) -> bool:
-    """Say whether a host is, for whoever uses it, the machine that he is on."""
-    return why_unreachable(host) == THIS_MACHINE
-
-
 def _of_name(name: str) -> str:
     if name in _HERE or name.endswith(".localhost"):
         return THIS_MACHINE

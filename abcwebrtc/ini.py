@@ -42,6 +42,11 @@ def shown(key: str) -> str:
     return key if _SHOWN.fullmatch(key) else ""
 
 
+def letters(key: str) -> str:
+    """Return the letters and digits of a key in lower case."""
+    return "".join(filter(str.isalnum, key)).lower()
+
+
 class Budget:
     """What is left of `MAX_GROWTH` for one file."""
 

@@ -20,6 +20,7 @@ from abcwebrtc.ini import (
     Interpolation,
     Lines,
     Sections,
+    letters,
     shown,
 )
 from abcwebrtc.literals import Positions, parse_literal
@@ -31,6 +32,15 @@ MAX_BYTES = 1024 * 1024
 
 _KEPT = ("webrtc.", "desktop.", "jwt_")
 _USED = ("desktop.envlocal", "desktop.pod", "jwt_token_user")
+_NAMES = {
+    letters(name): name
+    for name in (
+        *(f"webrtc.{word}" for word in ("enable", "coturn", "desktop")),
+        *("webrtc.rtc_configuration", "webrtc.rtc_constraints"),
+        *_USED,
+    )
+}
+"""The entries that count, by their letters."""
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -172,15 +182,18 @@ def _decode(data: bytes, file: str) -> str:
 
 
 def _unread_entries(sections: Sections, file: str) -> List[Problem]:
-    """Return a warning for each entry that would count in another section."""
-    message = "stands in a section that pyos does not read this from; move it below [global]"
-    return [
-        Problem(message, shown(entry.key), file, entry.line, "warning")
-        for name, section in sections.items()
-        if name not in ("global", DEFAULT_SECTION)
-        for entry in section.values()
-        if is_used(entry.key)
-    ]
+    """Return a warning for each entry that would count elsewhere, or if it were written well."""
+    elsewhere = "stands in a section that pyos does not read this from; move it below [global]"
+    found = []
+    for name, section in sections.items():
+        is_read = name in ("global", DEFAULT_SECTION)
+        for entry in section.values():
+            meant = None if is_used(entry.key) else _NAMES.get(letters(entry.key))
+            message = f"no such entry; did you mean '{meant}'?" if meant and is_read else ""
+            message = elsewhere if is_used(entry.key) and not is_read else message
+            if message:
+                found.append(Problem(message, shown(entry.key), file, entry.line, "warning"))
+    return found
 
 
 def _check_percent_signs(sections: Sections, file: str, budget: Budget) -> None:

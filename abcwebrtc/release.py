@@ -23,11 +23,14 @@ WHAT_TO_DO = (
     "set webrtc.enable: False, or use oc.pulseaudio:3.2 with the tcpport 4714"
 )
 _IMAGE = re.compile(
-    r"(?:\S*/)?(?P<name>oc\.[a-z0-9._-]+):v?(?P<major>[0-9]{1,3})\.(?P<minor>[0-9]{1,3})"
+    r"(?:\S*/)?(?P<name>oc\.[a-z0-9._-]+):v?(?P<major>[0-9]{1,3})(?:\.(?P<minor>[0-9]{1,3}))?"
     r"(?:[.-][A-Za-z0-9_.-]*)?(?:@\S+)?"
 )
 
-Version = Tuple[int, int]
+_SOUND_IMAGE = "oc.pulseaudio"
+
+Version = Tuple[int, ...]
+"""Such as (3, 2), or (4,) where nothing more is said."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def warn_of_mpeg(findings: Findings, mapping: Mapping[str, Any]) -> None:
     if not isinstance(sound, Mapping):
         return
     for name, version, path in _versions(sound):
-        if name == "oc.pulseaudio" and version not in WEBRTC_RELEASES:
+        if name.startswith(_SOUND_IMAGE) and version not in WEBRTC_RELEASES:
             sends = (
                 "sends sound as MPEG by websocket, and has no WebRTC sound"
                 if version >= MPEG_FROM
@@ -91,8 +94,9 @@ def _versions(entry: Any) -> Iterator[Tuple[str, Version, KeyPath]]:
     for label, text in images.items():
         match = _IMAGE.fullmatch(text.strip()) if isinstance(text, str) else None
         if match:
-            version = int(match.group("major")), int(match.group("minor"))
-            yield match.group("name"), version, (label,) if isinstance(label, str) else ()
+            version = tuple(map(int, filter(None, match.group("major", "minor"))))
+            if len(version) > 1 or (version > MPEG_FROM and match["name"].startswith(_SOUND_IMAGE)):
+                yield match.group("name"), version, (label,) if isinstance(label, str) else ()
 
 
 def _text(version: Version) -> str:

@@ -18,12 +18,14 @@ ENUMS: Mapping[str, Any] = {
     "iceTransportPolicy": ("all", "relay"),
     "rtcpMuxPolicy": ("require", "negotiate"),
 }
+MEMBERS = ("iceServers", "certificates", "iceCandidatePoolSize", *ENUMS)
 THROWS = "browsers throw on anything else, and there is no sound"
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{0,15})?")
 
 
 def check_members(findings: Findings, path: KeyPath, configuration: Mapping[str, Any]) -> None:
     """Note what is wrong with the members of a frozen RTCConfiguration."""
+    findings.misspelt_keys(path, configuration, MEMBERS)
     for name, values in ENUMS.items():
         if name in configuration and configuration[name] not in values:
             choice = " or ".join(map(repr, values))

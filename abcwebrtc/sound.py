@@ -97,6 +97,14 @@ def parse_sound(findings: Findings, mapping: Mapping[str, Any]) -> Optional[Soun
     return _Parser(findings, entry).parse()
 
 
+def warn_without_sound(findings: Findings, mapping: Mapping[str, Any]) -> None:
+    """Warn of a ``desktop.pod`` that has no sound in it; for where webrtc.enable is True."""
+    pod = mapping.get(DESKTOP_POD)
+    if isinstance(pod, Mapping) and pod and pod.get(SOUND) is None:
+        message = "is missing, so pyos gives desktops no sound; write the entry with 'enable': True"
+        findings.warn(PATH, message)
+
+
 def _parse_disabled(findings: Findings, entry: Mapping[Any, Any]) -> SoundSettings:
     """Return the settings of an entry of which nothing goes into a pod: a fault is no error."""
     errors = len(findings.errors)

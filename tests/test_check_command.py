@@ -47,6 +47,14 @@ def test_the_summary_says_when_sound_is_off(tmp_path: Path, run: Any) -> None:
     assert result.out.endswith("found nothing wrong\n")
 
 
+def test_the_summary_says_when_desktops_have_no_sound(tmp_path: Path, run: Any) -> None:
+    for enable in (False, None):
+        entry = {"image": "a/b:1", "enable": enable, "tcpport": 4714}
+        result = run("check", write_od_config(tmp_path, desktop__pod={"sound": entry}))
+        assert result.status == 0
+        assert "  sound    off: desktop.pod.sound is not enabled\n" in result.out
+
+
 def test_errors_are_exit_1_each_with_its_line(tmp_path: Path, run: Any) -> None:
     coturn = {**COTURN, "ttl": 0, "protocol": "http"}
     od_config = write_od_config(tmp_path, webrtc__enable="True", webrtc__coturn=coturn)

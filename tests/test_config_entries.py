@@ -167,6 +167,38 @@ def test_a_template_of_pyos_is_left_unchecked(value):
     assert config.warnings == ()
 
 
+@pytest.mark.parametrize(
+    "value", ["{{ turn }}", "turn://{{ userid }}:{{ turn_password }}@turn.example.org:3478"]
+)
+def test_a_turn_server_that_pyos_fills_in_is_left_unchecked(value):
+    config = load({"desktop.envlocal": {"TURN_SERVER": value}})
+    (note,) = config.notes
+    assert note.path == "desktop.envlocal.TURN_SERVER"
+    assert config.warnings == ()
+
+
+def test_a_fixed_password_beside_a_template_is_a_warning():
+    value = "turn://{{ userid }}:Wq7hardly@{{ host }}:3478"
+    (warning,) = warnings_of({"desktop.envlocal": {"TURN_SERVER": value}})
+    assert "has a password that never expires" in warning
+    assert "Wq7" not in warning
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "224.0.0.1", "255.255.255.255", "169.254.1.1"])
+@pytest.mark.parametrize("key", ["desktop.envlocal", "webrtc.desktop"])
+def test_a_stun_server_that_no_desktop_reaches_is_a_warning(key, host):
+    name = "STUN_SERVER" if key == "desktop.envlocal" else "stun_server"
+    (warning,) = warnings_of({key: {name: f"stun://{host}:3478"}})
+    assert warning.startswith(f"{key}.{name}: is ")
+
+
+@pytest.mark.parametrize(
+    "host", ["stun.ns.svc", "stun.ns.svc.cluster.local", "10.1.2.3", "a.local"]
+)
+def test_a_desktop_reaches_what_is_inside_the_cluster(host):
+    assert warnings_of({"desktop.envlocal": {"STUN_SERVER": f"stun://{host}:3478"}}) == []
+
+
 @pytest.mark.parametrize("value", ["x", [], 5, True])
 def test_variables_that_pyos_passes_over_are_a_warning(value):
     (warning,) = warnings_of({"desktop.envlocal": value})
@@ -261,6 +293,10 @@ TOGETHER = [
         "webrtc.rtc_configurations: no such entry; did you mean 'webrtc.rtc_configuration'?",
     ),
     ({"webrtc.": 1}, "webrtc.: no such entry; "),
+    ({"webrtc.user_name": 1}, "webrtc.user_name: no such entry; the keys are webrtc.enable, "),
+    ({"webrtc.timeout": 1}, "webrtc.timeout: no such entry; the keys are webrtc.enable, "),
+    ({"webrtc.enabel": 1}, "webrtc.enabel: no such entry; did you mean 'webrtc.enable'?"),
+    ({"webrtc.cotrun": 1}, "webrtc.cotrun: no such entry; did you mean 'webrtc.coturn'?"),
 ]
 
 

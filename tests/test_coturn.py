@@ -87,6 +87,9 @@ def test_an_empty_dict_in_a_list_is_a_server_without_all_that_it_needs():
         ("tll", "did you mean 'ttl'?"),
         ("urls", "did you mean 'url'?"),
         ("transports", "did you mean 'transport'?"),
+        ("tls-port", "write it into the url: 'url': 'host:port'"),
+        ("listening-port", "write it into the url: 'url': 'host:port'"),
+        ("tls_listening_port", "write it into the url: 'url': 'host:port'"),
         ("usename", "did you mean 'username'?"),
         ("protocoll", "did you mean 'protocol'?"),
         ("port", "write it into the url: 'url': 'host:port'"),
@@ -168,6 +171,21 @@ def test_a_ttl_that_is_plainly_milliseconds_is_said(ttl):
         f"coturn.ttl: looks like milliseconds, and it is in seconds: write {ttl // 1000}"
     ]
     assert servers[0].ttl == ttl
+
+
+@pytest.mark.parametrize("ttl", [3600000.0, "3600000", " 3600000 ", "3600000.0"])
+def test_milliseconds_in_another_form_are_said_too(ttl):
+    (error,) = parse_one({"ttl": ttl})[1]
+    assert error.startswith("coturn.ttl: must be a whole number of seconds, such as 3600, not ")
+    assert error.endswith("; it looks like milliseconds: write 3600")
+
+
+@pytest.mark.parametrize(
+    "ttl", [3600.0, "3600", "86400", "x", "", "1e999", float("inf"), "9" * 5000, [10**5000]]
+)
+def test_no_other_text_or_number_is_called_milliseconds(ttl):
+    (error,) = parse_one({"ttl": ttl})[1]
+    assert "millisecond" not in error
 
 
 def test_milliseconds_past_2038_are_said():

@@ -77,7 +77,6 @@ def test_a_host_may_be_named_like_a_scheme(name):
         ("2001:db8::1", "has an IPv6 address without brackets; write '[2001:db8::1]:3478'"),
         ("", "has no host; write host:port"),
         (":3478", "has no host; write host:port"),
-        (" host", "neither a DNS name nor an IP address"),
         ("host?transport=tls", "transport=udp or transport=tcp"),
         (3478, "must be text such as 'host:3478', not a whole number"),
         (None, "must be text such as 'host:3478', not None"),
@@ -89,6 +88,14 @@ def test_a_bad_url_is_an_error_at_its_place(wrap, url, words):
     assert len(errors) == 1
     assert errors[0].startswith(f"coturn.url{place}: ")
     assert words in errors[0]
+
+
+@pytest.mark.parametrize("url", [" host:3478", "host:3478 ", "host:3478\n", "\thost:3478"])
+def test_a_blank_at_an_end_is_a_warning(url):
+    servers, errors, warnings = parse_one({"url": url})
+    assert errors == []
+    assert warnings == ["coturn.url: has a blank at an end, which is left out; take it out"]
+    assert servers[0].urls == ("turn:host:3478",)
 
 
 @pytest.mark.parametrize("url", ["tcp://host:3478", "coturn://host", "ftp://host"])

@@ -119,6 +119,22 @@ def test_small_files_have_the_values_that_cherrypy_gives(text, entries):
 
 
 @pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("WebRTC.enable", "webrtc.enable"),
+        ("webrtc_coturn", "webrtc.coturn"),
+        ("desktop.envLocal", "desktop.envlocal"),
+        ("Desktop.Pod", "desktop.pod"),
+    ],
+)
+def test_an_entry_that_pyos_reads_under_another_name_is_a_warning(key, meant):
+    (warning,) = parse_od_config(f"[global]\na: 1\n{key}: 1", "od.config").warnings
+    assert (warning.level, warning.line) == ("warning", 3)
+    assert warning.message == f"no such entry; did you mean '{meant}'?"
+    assert parse_od_config(f"[global]\na: 1\n[x]\n{key}: 1").warnings == ()
+
+
+@pytest.mark.parametrize(
     ("key", "kept"),
     [
         ("webrtc.anything", True),

@@ -29,6 +29,8 @@ def release(pod: Any) -> Optional[str]:
         ("oc.pulseaudio:3.2.1", "3.2"),
         ("oc.pulseaudio:v3.2", "3.2"),
         ("oc.pulseaudio:10.12", "10.12"),
+        ("oc.pulseaudio:4", "4"),
+        ("oc.pulseaudio:v5-dev", "5"),
         ("oc.pulseaudio:3.2@sha256:" + "a" * 64, "3.2"),
     ],
 )
@@ -80,7 +82,11 @@ def mpeg(**changes: Any) -> List[str]:
 
 
 @pytest.mark.parametrize(
-    "image", ["x/oc.pulseaudio:3.4", "oc.pulseaudio:3.4-dev", "oc.pulseaudio:5.0"]
+    "image",
+    [
+        *("x/oc.pulseaudio:3.4", "oc.pulseaudio:3.4-dev", "oc.pulseaudio:5.0", "oc.pulseaudio:4"),
+        *("oc.pulseaudio.22.04:4.0", "r.test:5000/oc.pulseaudio.ubuntu:3.5", "oc.pulseaudio:v4"),
+    ],
 )
 def test_an_image_that_sends_mpeg_is_a_warning(image: str) -> None:
     (warning,) = mpeg(image=image)

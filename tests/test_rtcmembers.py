@@ -50,6 +50,20 @@ def test_an_enumeration_has_its_values_alone(name: str, start: str, value: Any) 
     assert "max_bundle" not in error
 
 
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("iceservers", "iceServers"),
+        ("iceServer", "iceServers"),
+        ("ice_servers", "iceServers"),
+        ("bundlepolicy", "bundlePolicy"),
+        ("iceTransportsPolicy", "iceTransportPolicy"),
+    ],
+)
+def test_a_misspelt_member_is_a_warning(name: str, right: str) -> None:
+    assert found({name: []}) == [[], [f"rtc.{name}: is passed over; did you mean '{right}'?"]]
+
+
 @pytest.mark.parametrize("value", [None, {}, 5, "x", [{}], [5], True], ids=str)
 def test_certificates_can_not_be_written(value: Any) -> None:
     (error,), _ = found({"certificates": value})

@@ -308,6 +308,15 @@ def test_webrtc_without_sound_to_send_is_a_warning(on: bool, enable: Any) -> Non
     assert [warning.path for warning in warnings] == expected
 
 
+@pytest.mark.parametrize("pod", [{"graphical": {}}, {"sound": None}, {"Sound": {}}])
+def test_a_desktop_pod_without_sound_is_a_warning(pod: Any) -> None:
+    _, errors, warnings = read_mapping({**STUN, "webrtc.enable": True, "desktop.pod": pod})
+    assert errors == []
+    (warning,) = warnings
+    assert str(warning).startswith("desktop.pod.sound: is missing, so pyos gives desktops no sound")
+    assert read_mapping({**STUN, "webrtc.enable": False, "desktop.pod": pod}) == (None, [], [])
+
+
 def test_webrtc_without_a_desktop_pod_is_no_warning() -> None:
     assert read_mapping({**STUN, "webrtc.enable": True}) == (None, [], [])
 

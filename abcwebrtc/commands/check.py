@@ -73,7 +73,7 @@ def _of_level(found: Tuple[Problem, ...], level: str) -> Tuple[Problem, ...]:
 
 def _summary(config: WebRTCConfig) -> str:
     rows = [("release", str(config.release) if config.release else _UNKNOWN)]
-    rows.append(("sound", "on" if config.enable else "off: webrtc.enable is False"))
+    rows.append(("sound", _sound(config)))
     turn = {url: server for server in config.coturn for url in server.urls}
     for url in map(str, config.uris):
         server = turn.get(url)
@@ -81,6 +81,13 @@ def _summary(config: WebRTCConfig) -> str:
         rows.append((url.partition(":")[0], url + detail))
     rows += [("desktop", row) for row in _desktop_rows(config)]
     return "\n".join(f"  {name:<9}{value}" for name, value in rows)
+
+
+def _sound(config: WebRTCConfig) -> str:
+    if not config.enable:
+        return "off: webrtc.enable is False"
+    is_off = config.sound is not None and not config.sound.enable
+    return "off: desktop.pod.sound is not enabled" if is_off else "on"
 
 
 def _desktop_rows(config: WebRTCConfig) -> Iterator[str]:
