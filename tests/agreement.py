@@ -105,6 +105,15 @@ SCENARIOS: List[Scenario] = [
         browsed("stun:a.example", errors=error(401)),
         "stun-login",
     ),
+    *(
+        Scenario(
+            f"{number} for STUN",
+            seen(stun(number, BINDING), scheme="stun", account=None),
+            browsed("stun:a.example", errors=error(number)),
+            key,
+        )
+        for number, key in ((400, "bad-request"), (500, "server-error"), (420, "stun-error"))
+    ),
     Scenario(
         "a redirect to a server that is dead",
         seen(Failure(CONNECT, "timeout", at="192.0.2.9:3478")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, List, Set
 
 import pytest
@@ -31,12 +32,26 @@ from abcwebrtc.probe.model import (
     Login,
     LoginFindings,
     Observation,
+    PathResult,
     Result,
     Target,
 )
 from abcwebrtc.probe.targets import environment_targets
 from abcwebrtc.uris import IceURI
-from observations import CASES, DAY, MINTED, NOW, POD, RELAYED, STATIC, around, seen, stun
+from observations import (
+    CASES,
+    DAY,
+    MINTED,
+    NOW,
+    PEER,
+    POD,
+    RELAYED,
+    STATIC,
+    WAY,
+    around,
+    seen,
+    stun,
+)
 
 
 @pytest.mark.parametrize(("observation", "level", "word", "part"), CASES)
@@ -128,6 +143,20 @@ def test_an_answer_at_another_port_is_not_taken_for_one_of_the_same_server() -> 
     target = Target(IceURI("turns", "turn.example.org", 5349), TLS, MINTED)
     first, _ = judge([silent, Observation(target, "192.0.2.1", reflexive="192.0.2.7:9")], around())
     assert first.diagnoses[0].message.endswith("; the same host works on TLS port 5349")
+
+
+def test_a_relay_that_is_reached_tells_that_only_a_part_of_the_ports_is_shut() -> None:
+    shut = seen(relayed="192.0.2.1:5", outside=PathResult(peer=PEER))
+    reached = seen(transport=TCP, relayed="192.0.2.1:6", outside=WAY)
+    part = "; data to its relay 192.0.2.1:6 does arrive, so a part of the ports is shut"
+    assert part in judge([shut, reached], around())[0].diagnoses[0].message
+    for other in (
+        replace(reached, relayed="192.0.2.2:6"),
+        replace(reached, outside=replace(WAY, punched=True)),
+        replace(reached, outside=PathResult(untried="no-udp")),
+    ):
+        said = judge([shut, other], around())
+        assert not any("a part of" in one.message for two in said for one in two.diagnoses)
 
 
 def test_one_of_the_transports_of_webrtcbin_is_enough() -> None:

@@ -152,8 +152,8 @@ class _Attempt:
         try:
             with Wire(target, self._seen.address, self._settings) as wire:
                 wire.open(unverified_context())
-        except StepError:
-            return ""
+        except StepError as error:
+            return "tls" if "ALERT" in error.failure.detail else ""
         return "tls"
 
     def _speaks(self, target: Target) -> str:

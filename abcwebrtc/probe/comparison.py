@@ -14,6 +14,7 @@ from abcwebrtc.probe.model import (
     Observation,
     Result,
     Target,
+    host_of,
 )
 from abcwebrtc.probe.saying import said, where_of
 
@@ -28,7 +29,7 @@ def compared(results: Sequence[Result]) -> List[Result]:
     """
     working = [one.observation for one in results if one.level != ERROR]
     answering = [one.observation for one in results if _answers(one.observation)]
-    told = [_bound(one, answering) for one in results]
+    told = [_partly_shut(_bound(one, answering), working) for one in results]
     return [_softened(one, working) or _elsewhere(one, working, answering) for one in told]
 
 
@@ -51,6 +52,23 @@ def _bound(result: Result, answering: Sequence[Observation]) -> Result:
 
 def _is_same_place(one: Observation, other: Observation) -> bool:
     return where_of(one) == where_of(other)
+
+
+def _partly_shut(result: Result, working: Sequence[Observation]) -> Result:
+    """Say of relay ports that are shut where another relay of the same address is reached."""
+    host = host_of(result.observation.relayed)
+    reached = (one.relayed for one in working if one.outside and one.outside.reached)
+    relay = next((one for one in reached if host_of(one) == host), "")
+    if not relay:
+        return result
+    text = clause("some-ports", relay=relay)
+    changed = [
+        replace(one, message=one.message + text)
+        if (one.level, one.word) == (ERROR, "relay-ports")
+        else one
+        for one in result.diagnoses
+    ]
+    return replace(result, diagnoses=tuple(changed))
 
 
 # what does no harm

@@ -185,6 +185,11 @@ class PathResult:
         return self.there and self.back
 
     @property
+    def reached(self) -> bool:
+        """Say whether data went both ways with nothing sent from within before."""
+        return self.works and not self.punched
+
+    @property
     def largest(self) -> int:
         """The bytes of the largest payload that came through, 0 where none did."""
         return max((size for size, passed in self.sizes.items() if passed), default=0)

@@ -55,7 +55,7 @@ class _Try:
         self._seen, self._settings = seen, settings
 
     def run(self) -> None:
-        path, session = self._path, self._session
+        path = self._path
         if self._is_same_machine():
             path.untried = "same-machine"
             return
@@ -64,12 +64,16 @@ class _Try:
         if path.untried:
             return
         peer = self._first_packet()
-        other = peer or mapped
-        if other is None:
-            if self._seen.target.transport != UDP:
-                path.untried = "no-udp"  # so it is this network, perhaps, and not the server's
-            return
         path.there = peer is not None
+        other = peer or mapped
+        if other:
+            self._both_ways(other)
+        if not (mapped or path.back) and self._seen.target.transport != UDP:
+            path.untried = "no-udp"  # so it is this network, perhaps, and not the server's
+
+    def _both_ways(self, other: Address) -> None:
+        """Send on both ways, where the relay sees this machine at that address."""
+        path, session = self._path, self._session
         session.bind(other, OUTSIDE_CHANNEL)
         here, there = plain_end(self._plain, session.relayed), relay_end(session, OUTSIDE_CHANNEL)
         if path.there:

@@ -42,9 +42,11 @@ def one_error(word: str, message: str, advice: str) -> List[Diagnosis]:
 
 def stun_diagnoses(seen: Observation, failure: Failure, now: float) -> List[Diagnosis]:
     """Return what an error response means (RFC 8489, RFC 8656); `now` is in unix seconds."""
-    if failure.step == BINDING:
-        # before a login, a TURN server's is no fault
-        return [] if seen.target.is_turn else fault("stun-login", code=failure.error)
+    is_binding = failure.step == BINDING
+    if is_binding and seen.target.is_turn:
+        return []  # before a login that is no fault
+    if is_binding and failure.error == UNAUTHORIZED:
+        return fault("stun-login", code=failure.error)
     if failure.error == UNAUTHORIZED:
         return list(_unauthorized(seen, now))
     if failure.error == 400:
@@ -68,7 +70,8 @@ _CODES: Dict[int, str] = {
 
 
 def _bad_request(seen: Observation, failure: Failure, now: float) -> Diagnosis:
-    unsigned = "" if failure.signed else clause("unsigned")
+    # without a login nothing is signed
+    unsigned = "" if failure.signed or failure.step == BINDING else clause("unsigned")
     account = seen.target.account
     reason = username_fault(_username(account, now)) if account else ""
     if reason:

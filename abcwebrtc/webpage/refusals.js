@@ -9,7 +9,7 @@ const CAUSES = {
 
 /** Return the cause of an error, of a server of listServers(). */
 export function refusal({ code }, { kind, entry = {} }) {
-  if (kind === "stun") return cause("stun-login", { code });
+  if (kind === "stun" && code === 401) return cause("stun-login", { code });
   if (code === 401) return cause(isMinted(entry) ? "wrong-login/minted" : "wrong-login");
   if (code === 400) return badRequest(entry.username ?? "");
   return cause(keyOf(code), { code });

@@ -126,10 +126,24 @@ def test_from_a_pod_it_may_be_a_network_policy(server: netns.Network, inside: Pr
     assert "NetworkPolicy" in report.only("outside-untried", "note")["message"]
 
 
-def test_no_udp_from_this_network_says_nothing_of_the_relay_ports(
-    server: netns.Network, inside: Probe
+def test_a_part_of_the_relay_ports_is_shut(
+    server: netns.Network, inside: Probe, tmp_path: Path
 ) -> None:
-    with filtered(server.outside, f"{IN} meta l4proto udp drop"):
+    lines = [*HERE, "min-port=40000", "max-port=40099"]
+    shut = filtered(server.outside, f"{IN} udp dport {RELAY_PORTS} drop")
+    with coturn_outside(server, tmp_path, lines, port=3504), shut:
+        report = inside(coturn(SERVER), coturn(f"{SERVER}:3504"), options=QUICK)
+    assert report.words == [["relay-ports"], []], report.text
+    relay = report.results[1]["relayed"]
+    message = report.results[0]["diagnoses"][0]["message"]
+    assert f"its relay {relay} does arrive, so a part of the ports is shut" in message
+
+
+@pytest.mark.parametrize("end", ["outside", "desktop"])
+def test_no_udp_from_this_network_says_nothing_of_the_relay_ports(
+    server: netns.Network, inside: Probe, end: str
+) -> None:
+    with filtered(getattr(server, end), f"{IN} meta l4proto udp drop"):
         report = inside(coturn(SERVER, transport="tcp"), options=QUICK)
     assert "UDP from here" in report.only("outside-untried", "note")["message"]
     assert report.results[0]["outside"]["untried"] == "no-udp"

@@ -242,19 +242,34 @@ class Silent:
             one.close()
 
 
-@pytest.mark.parametrize("word", ["tls-silent", "old-tls"])
-def test_tls_without_anything_behind_it_or_of_another_age(
-    authority: trustme.CA, ca: Path, probe: Probe, word: str
-) -> None:
+def tls_context(authority: trustme.CA, old: bool) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*NAMES).configure_cert(context)
-    if word == "old-tls":
+    if old:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of versions that are out of date
             context.minimum_version = ssl.TLSVersion.TLSv1
             context.maximum_version = ssl.TLSVersion.TLSv1
         context.set_ciphers("ALL:@SECLEVEL=0")
-    server = Silent(context)
+    return context
+
+
+def test_a_plain_url_of_a_port_with_tls_that_nobody_speaks(
+    authority: trustme.CA, probe: Probe
+) -> None:
+    server = Silent(tls_context(authority, old=True))
+    try:
+        report = probe(coturn(f"{LOOPBACK}:{server.tls_port}", transport="tcp"))
+    finally:
+        server.stop()
+    assert report.only("tls-port")
+
+
+@pytest.mark.parametrize("word", ["tls-silent", "old-tls"])
+def test_tls_without_anything_behind_it_or_of_another_age(
+    authority: trustme.CA, ca: Path, probe: Probe, word: str
+) -> None:
+    server = Silent(tls_context(authority, old=word == "old-tls"))
     try:
         report = probe(turns(server), options=["--ca", ca, "--timeout", "1"])
     finally:
