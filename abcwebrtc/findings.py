@@ -9,6 +9,8 @@ from abcwebrtc.errors import ConfigError, KeyPath, Problem, format_path
 from abcwebrtc.ini import letters, shown
 from abcwebrtc.odconfig import OdConfig
 
+_SLIP = 2
+"""How many characters more a misspelt key has at most, so that no secret stands in it."""
 _NEAR = 0.79
 """How alike a key and its misspelling are, from 0 to 1: enabel and enable are 0.83."""
 
@@ -61,20 +63,25 @@ class Findings:
         for key in given:
             if key not in known:
                 hint = hints.get(letters(key)) if isinstance(key, str) else None
-                message = "no such key; " + (hint or suggestion(key, known))
-                self.error((*path, _shown(key)), message)
+                right = hint or suggestion(key, known)
+                if hint or not isinstance(key, str) or _is_like(key, known):
+                    self.error((*path, _shown(key)), f"no such key; {right}")
+                else:  # which may be a secret, where a ':' was forgotten
+                    message = f"has a key that is not known; {right}"
+                    self.errors.append(self._problem(path, message, "error", (*path, key)))
 
     def misspelt_keys(self, path: KeyPath, given: Iterable[Any], known: Tuple[str, ...]) -> None:
         """Warn of each key that looks like a known one misspelt; others are somebody else's."""
         for key in given:
             right = misspelling(key, known)
-            if right:
+            if right and _is_like(key, (right,)):
                 self.warn((*path, key), f"is passed over; did you mean '{right}'?")
 
-    def _problem(self, path: KeyPath, message: str, level: str) -> Problem:
+    def _problem(self, path: KeyPath, message: str, level: str, place: KeyPath = ()) -> Problem:
+        """Return a finding at `path`, with the line of `place` where that is more exact."""
         if self._config is None:
             return Problem(message, format_path(path), level=level)
-        line = self._config.line_of(path)
+        line = self._config.line_of(place or path)
         text = format_path(path) if shown(str(path[0])) else ""
         return Problem(message, text, self._config.file, line, level)
 
@@ -93,6 +100,13 @@ def nearest(word: str, names: Mapping[str, str]) -> Optional[str]:
 
     near = difflib.get_close_matches(word, names, 1)
     return names[near[0]] if near else None
+
+
+def _is_like(key: str, known: Tuple[str, ...]) -> bool:
+    """Say whether a key is a known one but for a slip, so that a message can show it."""
+    names = {letters(name): name for name in known}
+    right = nearest(letters(key), names)
+    return right is not None and len(key) <= len(right) + _SLIP
 
 
 def misspelling(key: Any, known: Tuple[str, ...]) -> Optional[str]:

@@ -149,6 +149,8 @@ class IniReader:
         self._section = name
 
     def _start_entry(self, number: int, stripped: str) -> None:
+        if self._section is None and not stripped[0].isprintable():
+            self._fail(number, "an invisible character stands first in this line; take it out")
         if self._section is None:
             self._fail(number, "text before the first section; od.config starts with [global]")
         match = _OPTION.match(stripped)

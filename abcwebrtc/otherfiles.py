@@ -27,6 +27,7 @@ _BINARY = f"has NUL characters, as no text has; {_OURS}"
 _EMPTY = "is empty: there is no [global] section"
 
 _JSONC_NAME = re.compile(r"\.jsonc?$", re.IGNORECASE)
+_YAML_NAME = re.compile(r"\.ya?ml$", re.IGNORECASE)
 _JSON_START = re.compile(r'\{|\[\s*[{\["]')
 _JSON_COMMENT = re.compile(r"\s+|//[^\n]*|/\*(?s:.*?)\*/|/\*(?s:.*)")
 _SECTION = re.compile(r"\[[^]{\"]+\]")
@@ -58,7 +59,8 @@ def other_format(text: str, file: str) -> str:
     bare = _without_json_comments(start)
     if _JSON_START.match(bare) or _JSONC_NAME.search(file):
         return _of_kubernetes(bare) or _JSON
-    return _of_kubernetes(start) or _by_start(start)
+    found = _of_kubernetes(start) or _by_start(start)
+    return found or (_YAML if _YAML_NAME.search(file) else "")
 
 
 def _of_kubernetes(text: str) -> str:

@@ -65,7 +65,11 @@ BAD_ENTRIES = [
     ("webrtc.desktop", True, ": must be a dict, not a bool"),
     ("webrtc.desktop", [], ": must be a dict, not a list"),
     ("webrtc.desktop", {"trun": True}, ".trun: no such key; did you mean 'turn'?"),
-    ("webrtc.desktop", {"zzz": True}, ".zzz: no such key; the keys are turn, ttl, stun_server"),
+    (
+        "webrtc.desktop",
+        {"zzz": True},
+        ": has a key that is not known; the keys are turn, ttl, stun_server",
+    ),
     ("webrtc.desktop", {"turn": 1}, ".turn: must be True or False without quotes, not a whole"),
     ("webrtc.desktop", {"turn": None}, ".turn: must be True or False without quotes, not None"),
     ("webrtc.desktop", {"ttl": 0}, ".ttl: must be 1 second or more"),

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import pytest
 
-from abcwebrtc.coturn import DAY, KEYS, check_ttl
+from abcwebrtc.coturn import DAY, KEYS, SECRET_KEY, check_ttl
 from abcwebrtc.credentials import MAX_EXPIRY
 from abcwebrtc.findings import Findings
 from coturn_entries import MINIMAL, SECRET, parse, parse_one, values
@@ -106,13 +106,19 @@ def test_an_empty_dict_in_a_list_is_a_server_without_all_that_it_needs():
         ("tls", "write 'protocol': 'turns' for TLS"),
         ("uris", "did you mean 'url'?"),
         ("stun", "write it into webrtc.rtc_configuration"),
-        ("zzz", "the keys are coturn_static_auth_secret, "),
     ],
 )
 def test_a_misspelt_key_is_an_error_with_the_right_one(key, words):
     _, errors, _ = parse_one({key: "x"})
     assert len(errors) == 1
     assert errors[0].startswith(f"coturn.{key}: no such key; {words}")
+
+
+@pytest.mark.parametrize("key", ["Wq7hardly", SECRET_KEY + "Wq7hardly", SECRET_KEY + "=Wq7hardly"])
+def test_a_secret_that_stands_for_a_key_is_not_shown(key):
+    errors = parse_one({key: "x"})[1]
+    assert any("has a key that is not known" in error for error in errors)
+    assert "Wq7" not in "".join(errors)
 
 
 def test_a_key_that_is_no_text_is_an_error():

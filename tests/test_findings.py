@@ -104,6 +104,21 @@ def test_an_unknown_key_is_an_error_with_the_nearest_or_all(key, path, words):
     assert findings.errors[0].message == f"no such key; {words}"
 
 
+@pytest.mark.parametrize(
+    "key", ["gR7vQ2nLs9Tz", "ttlgR7vQ2nLs9Tz", "ttl=gR7vQ2nLs9Tz", "urlurlgR7vQ2nLs9Tz", "word"]
+)
+def test_a_key_that_may_be_a_secret_is_not_shown(key):
+    mapping = parse_od_config(f"[global]\nwebrtc.a: {{\n  {key!r}: 1 }}", "x.config")
+    findings = Findings(mapping)
+    findings.unknown_keys(("webrtc.a",), mapping["webrtc.a"], ("ttl", "url"))
+    findings.misspelt_keys(("webrtc.a",), mapping["webrtc.a"], ("ttl", "url"))
+    assert findings.warnings == []
+    (error,) = findings.errors
+    assert (error.path, error.line) == ("webrtc.a", 3)
+    assert error.message.startswith("has a key that is not known; ")
+    assert key not in str(error)
+
+
 def test_known_keys_are_no_error():
     findings = Findings({})
     findings.unknown_keys(("a",), {"url": 1, "ttl": 2}, ("ttl", "url"))

@@ -110,7 +110,8 @@ def test_sections_and_entries_are_those_of_cherrypy(text, sections):
 REFUSED = [
     ("k: 1", 1, "before the first section"),
     ("\n# c\n  k: 1\n[a]", 3, "before the first section"),
-    ("\ufeff[global]\nk: 1", 1, "before the first section"),
+    ("\ufeff[global]\nk: 1", 1, "an invisible character stands first in this line"),
+    ("# c\n\u200b[global]\nk: 1", 2, "an invisible character stands first in this line"),
     ("[]\nk: 1", 1, "before the first section"),
     ("[a]\nk: 1\n[b]\n[a]", 4, "first in line 1"),
     ("[a]\nk: 1\nl: 2\nk: 3", 4, "lines 2 and 4"),

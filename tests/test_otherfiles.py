@@ -78,6 +78,16 @@ def test_json_is_known_by_its_name(name: str, tmp_path: Path) -> None:
     assert load_od_config(path)["webrtc.enable"] is True
 
 
+@pytest.mark.parametrize("name", ["values.yaml", "CM.YML"])
+def test_yaml_is_known_by_its_name(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text("webrtc:\n  enable: true\n")
+    with pytest.raises(ConfigError, match=r"is YAML, not an od\.config"):
+        load_od_config(path)
+    path.write_text(OD_CONFIG)
+    assert load_od_config(path)["webrtc.enable"] is True
+
+
 @pytest.mark.parametrize(
     "text",
     [
