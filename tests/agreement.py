@@ -214,7 +214,7 @@ SCENARIOS: List[Scenario] = [
         Scenario(
             f"403 between relays at {address}",
             seen(stun(403, PERMISSION), relayed=f"{address}:5"),
-            forbidden_at(address),
+            forbidden_at(address.strip("[]")),
             f"forbidden/{kind}",
         )
         for address, kind in (
@@ -225,6 +225,10 @@ SCENARIOS: List[Scenario] = [
             ("203.0.113.9", "public"),
             ("172.32.0.1", "public"),
             ("127.0.0.1", "loopback"),
+            ("169.254.0.9", "local"),
+            ("[fd00:111::1]", "local"),
+            ("[fe80::1]", "local"),
+            ("[2001:db8::9]", "public"),
         )
     ),
     Scenario(

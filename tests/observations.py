@@ -190,6 +190,7 @@ CASES: List[Case] = [
     (seen(stun(403)), ERROR, "forbidden", "forbids this"),
     (seen(stun(403, PERMISSION), relayed="192.0.2.9:1"), ERROR, "forbidden", "-ip=192.0.2.9/PRIV"),
     (seen(stun(403, PERMISSION), relayed="10.0.0.9:1"), ERROR, "forbidden", "-ip=10.0.0.9 into"),
+    (seen(stun(403, PERMISSION), relayed="[fd00::9]:1"), ERROR, "forbidden", "from 4.13.1 on"),
     (seen(stun(403, PERMISSION), relayed="[2001:db8::9]:1"), ERROR, "forbidden", "2001:db8::9 "),
     (seen(stun(403, PERMISSION), **RELAYED), ERROR, "forbidden", "relay-ip"),
     (seen(stun(437)), ERROR, "mismatch", "437: "),

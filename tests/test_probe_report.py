@@ -84,6 +84,21 @@ def test_a_relay_has_a_column_for_each_way() -> None:
     assert cells[2:8] == ["2.5 ms", "3.5 ms", "4.5 ms", "5.5 ms", "1000 of 1200", "5 %"]
 
 
+def test_on_a_narrow_terminal_each_url_and_its_result_have_a_line_of_their_own() -> None:
+    lines = table(results(), NOW, lambda text, level: f"<{text}>", 80)
+    assert max(map(len, lines)) <= 82
+    assert (lines[0].split(), lines[1].split()[:2]) == (["URL", "RESULT"], ["BY", "BINDING"])
+    heads = [line for line in lines[2:] if not line.startswith(" ")]
+    urls = [one.observation.target.url for one in results()]
+    assert [line.split()[0] for line in heads] == urls
+    assert [line[lines[0].index("RESULT")] for line in heads] == ["<"] * 3
+    assert lines[1].index("BINDING") == lines[3].index("2.2 ms")
+
+
+def test_a_terminal_that_is_wide_enough_has_each_row_in_one_line() -> None:
+    assert table(results()[:2], NOW, width=80)[0].split() == ["URL", "BY", "BINDING", "RESULT"]
+
+
 @pytest.mark.parametrize(
     ("outside", "cell"),
     [

@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import os
+import shutil
 import socket
 import ssl
 import sys
@@ -26,7 +27,7 @@ from abcwebrtc.probe.desktopview import (
 from abcwebrtc.probe.diagnosis import judge
 from abcwebrtc.probe.model import ERROR, NOTE, WARNING, Circumstances, Place, Result, Target
 from abcwebrtc.probe.model import OK as WELL
-from abcwebrtc.probe.report import as_json, summary, table
+from abcwebrtc.probe.report import WIDTH, as_json, summary, table, wrapped
 from abcwebrtc.probe.targets import config_targets, environment_targets
 
 NAME, SUMMARY = "probe", "say whether the servers really work"
@@ -42,6 +43,8 @@ example: abcwebrtc probe od.config
 """
 OWN_POSITIONALS = True
 USER, TIMEOUT, WATCH = "probe", 5.0, 10.0
+NARROWEST = 60
+"""Columns that the table has at least."""
 _COLOURS = {ERROR: "31", WARNING: "33", NOTE: "36", WELL: "32"}
 
 
@@ -124,7 +127,9 @@ def _print_table(
 
     at = f"{time.strftime('%H:%M:%S', time.localtime(now))}  " if options.watch else ""
     last = at + summary(results, place) + desktop_summary(results)
-    for line in (*table(results, now, paint), last):
+    columns = shutil.get_terminal_size((WIDTH, 24)).columns or WIDTH
+    width = min(WIDTH, max(NARROWEST, columns))
+    for line in (*table(results, now, paint, width), *wrapped(last, width, "")):
         print(line)
     print(end="\n" if options.watch else "", flush=True)
 

@@ -6,9 +6,10 @@ import ipaddress
 import re
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Dict, Iterator, List
+from typing import Dict, Iterable, Iterator, List, Union
 
 from abcwebrtc.causes import clause
+from abcwebrtc.peerranges import NEVER
 from abcwebrtc.probe.model import (
     BINDING,
     ERROR,
@@ -25,14 +26,14 @@ from abcwebrtc.probe.saying import fault, said
 UNAUTHORIZED = 401
 MAX_USERNAME = 508
 """Bytes: browsers take no longer one."""
+_Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+_Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 _PRIVATE = tuple(
     ipaddress.ip_network(network)
-    for network in (
-        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"),
-        *("fc00::/7", "fe80::/10"),
-    )
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 )
 """The addresses of machines behind a NAT."""
+_LOCAL = tuple(map(ipaddress.ip_network, NEVER))
 
 
 def one_error(word: str, message: str, advice: str) -> List[Diagnosis]:
@@ -100,8 +101,13 @@ def _forbidden(relay: str) -> Diagnosis:
     address = ipaddress.ip_address(relay)
     if address.is_loopback:
         return said("forbidden/loopback", seen=403, relay=relay)
-    is_private = any(address in network for network in _PRIVATE)
-    return said("forbidden/private" if is_private else "forbidden/public", seen=403, relay=relay)
+    kind = "private" if _is_in(address, _PRIVATE) else "public"
+    kind = "local" if _is_in(address, _LOCAL) else kind
+    return said(f"forbidden/{kind}", seen=403, relay=relay)
+
+
+def _is_in(address: _Address, networks: Iterable[_Network]) -> bool:
+    return any(address in network for network in networks)
 
 
 def _unauthorized(seen: Observation, now: float) -> Iterator[Diagnosis]:

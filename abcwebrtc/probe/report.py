@@ -24,6 +24,7 @@ from abcwebrtc.probe.model import (
 )
 
 WIDTH = 100
+"""Columns, where the terminal has no fewer."""
 _HEADINGS = ("URL", "BY", "BINDING", "ALLOCATE", "RELAY", "OUTSIDE", "SIZE", "LOSS", "RESULT")
 
 Paint = Callable[[str, str], str]
@@ -35,12 +36,15 @@ def plain(text: str, level: str) -> str:
     return text
 
 
-def table(results: Sequence[Result], now: float, paint: Paint = plain) -> List[str]:
+def table(
+    results: Sequence[Result], now: float, paint: Paint = plain, width: int = WIDTH
+) -> List[str]:
     """Return the lines of the table, each row with its addresses and diagnoses beneath.
 
     What is only to be known is said once, of the first row that it is true of.
 
-    `now` is in unix seconds. A column that is empty everywhere is left out.
+    `now` is in unix seconds. A column that is empty everywhere is left out. Where a terminal is of
+    fewer columns than the rows, each url and its result have a line of their own.
     """
     rows = [_row(result) for result in results]
     used = [
@@ -49,18 +53,29 @@ def table(results: Sequence[Result], now: float, paint: Paint = plain) -> List[s
         if heading in ("URL", "RESULT") or any(row[index] for row in rows)
     ]
     widths = {index: max(len(row[index]) for row in (_HEADINGS, *rows)) for index in used}
-    lines = [_line(_HEADINGS, widths)]
+    widest = max(len(_line(row, widths)) for row in (_HEADINGS, *rows))
+    narrow = width < min(WIDTH, widest)
+    lines = _lines(_HEADINGS, widths, narrow)
     known: List[Diagnosis] = []
     for result, row in zip(results, rows):
-        line = _line(row, widths)
+        line, *more = _lines(row, widths, narrow)
         start = len(line) - len(row[-1])
-        lines.append(line[:start] + paint(line[start:], result.level))
-        lines += _wrapped(", ".join(_details(result.observation, now)))
+        lines += [line[:start] + paint(line[start:], result.level), *more]
+        lines += wrapped(", ".join(_details(result.observation, now)), width)
         new = [one for one in result.diagnoses if one not in known]
         known += [one for one in new if one.level == NOTE]
         for diagnosis in new:
-            lines += _explained(diagnosis, paint)
+            lines += _explained(diagnosis, paint, width)
     return lines
+
+
+def _lines(cells: Sequence[str], widths: Mapping[int, int], narrow: bool) -> List[str]:
+    """Return a row; a narrow one is in two lines, of which the first has the url and the result."""
+    if not narrow:
+        return [_line(cells, widths)]
+    url, *between, result = widths
+    parts = [{index: widths[index] for index in some} for some in ([url, result], between)]
+    return [_line(cells, parts[0]), "  " + _line(cells, parts[1])]
 
 
 def _line(cells: Sequence[str], widths: Mapping[int, int]) -> str:
@@ -137,18 +152,19 @@ def _certificate(certificate: Certificate, host: str, now: float) -> str:
     return f"certificate for {name}, {certificate.days_left(now)} days left"
 
 
-def _explained(diagnosis: Diagnosis, paint: Paint) -> List[str]:
+def _explained(diagnosis: Diagnosis, paint: Paint, width: int) -> List[str]:
     text = diagnosis.message + (f". {_sentence(diagnosis.advice)}" if diagnosis.advice else "")
     mark = diagnosis.level
-    first, *others = _wrapped(f"{mark}: {text}")
+    first, *others = wrapped(f"{mark}: {text}", width)
     return [first.replace(mark, paint(mark, diagnosis.level), 1), *others]
 
 
-def _wrapped(text: str) -> List[str]:
+def wrapped(text: str, width: int = WIDTH, indent: str = "  ") -> List[str]:
+    """Return the lines of a text, the first one indented by this and the others by 4 columns."""
     return textwrap.wrap(
         text,
-        WIDTH,
-        initial_indent="  ",
+        width,
+        initial_indent=indent,
         subsequent_indent="    ",
         break_long_words=False,
         break_on_hyphens=False,

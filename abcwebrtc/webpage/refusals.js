@@ -21,14 +21,18 @@ export function secondRefusal({ code }) {
   return { ...cause("no-second/refused", { code }), word: keyOf(code) };
 }
 
-// machines behind a NAT have such an address (RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291)
+// machines behind a NAT have such an address (RFC 1918, RFC 6598)
 const PRIVATE =
-  /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|169\.254\.|f[cd]|fe[89ab])/i;
+  /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)/;
+// coturn denies these by itself from 4.13.1 on (RFC 3927, RFC 4193, RFC 4291)
+const LOCAL = /^(169\.254\.|f[cd]..:|fe[89a-f].:)/i;
 
 /** Return what permits data to a server's own relays, of which one is a candidate. */
 export function forbidden({ address }) {
   const isLoopback = /^127\.|^::1$/.test(address);
-  const kind = isLoopback ? "loopback" : PRIVATE.test(address) ? "private" : "public";
+  const isLocal = LOCAL.test(address);
+  const isPrivate = PRIVATE.test(address);
+  const kind = isLoopback ? "loopback" : isLocal ? "local" : isPrivate ? "private" : "public";
   const seen = "the browser gives up at once, as it does after a 403";
   return cause(`forbidden/${kind}`, { seen, relay: address });
 }

@@ -306,6 +306,23 @@ def test_progress_is_shown_on_a_terminal_and_wiped(turnserver: Turnserver, tmp_p
     assert "\x1b[32mok\x1b[0m" in on_terminal(line, "stdout")["stdout"]
 
 
+def test_the_table_on_a_terminal_of_80_columns(turnserver: Turnserver, tmp_path: Path) -> None:
+    here = f"{LOOPBACK}:{turnserver.port}"
+    od_config = write_od_config(
+        tmp_path,
+        webrtc__rtc_configuration=ice("stun:192.0.2.1", f"stun:{here}"),
+        webrtc__coturn=[coturn(here, OTHER, transport="tcp"), coturn(here, transport="tcp")],
+        webrtc__desktop={"turn": True},
+    )
+    done = run_command(
+        "probe", od_config, "--quick", "--timeout", "0.5", env=environment(COLUMNS="80")
+    )
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["URL", "RESULT"]
+    assert max(map(len, lines)) <= 80, done.stdout
+    assert "desktops depend on what fails" in " ".join(done.stdout.split())
+
+
 def test_the_table(turnserver: Turnserver, tmp_path: Path) -> None:
     here = f"{LOOPBACK}:{turnserver.port}"
     od_config = write_od_config(
