@@ -13,7 +13,7 @@ from abcwebrtc.evaluable import check_evaluable
 from abcwebrtc.ini import DEFAULT_SECTION, Budget, Entry, Interpolation, Lines, Sections, shown
 from abcwebrtc.literals import parse_literal
 from abcwebrtc.odconfig import is_used, read_sections
-from abcwebrtc.valuetokens import BoundsError, LiteralError
+from abcwebrtc.valuetokens import AFTER_THE_END, BoundsError, LiteralError
 
 MAX_PROBLEMS = 50
 """So many problems of one file are said at most."""
@@ -25,6 +25,10 @@ _DOUBT = (
 )
 _ENVIRONMENT = "the section [environment] means something else to CherryPy; name it otherwise"
 _TOO_LARGE = "%(...)s expands to much text, so not every entry was looked at as pyos sees it"
+_SWALLOWED = (
+    "begins with a space, so it belongs to the entry above, and pyos passes over it; "
+    "begin the line with the name"
+)
 _MORE = "there is more for which pyos may refuse the whole file; mend these first"
 
 _OF_PYOS = frozenset(
@@ -130,8 +134,8 @@ class _Reader:
         try:
             parse_literal(lines, (), self._budget)
             return
-        except LiteralError:
-            pass  # but perhaps it is something else that CherryPy takes
+        except LiteralError as error:
+            failure = error  # but perhaps it is something else that CherryPy takes
         try:
             doubts = check_evaluable(lines, self._budget)
         except BoundsError as error:
@@ -140,5 +144,14 @@ class _Reader:
         except LiteralError as error:
             yield error.index, "error", _REFUSED + error.reason
         else:
+            if failure.reason == AFTER_THE_END:
+                yield from _swallowed(lines, failure.index)
             for index in dict.fromkeys(doubts):
                 yield index, "warning", _DOUBT
+
+
+def _swallowed(lines: Lines, start: int) -> Iterator[Finding]:
+    """Yield each line behind the end of a value that is an entry which abcwebrtc uses."""
+    for index, (_, text) in enumerate(lines[start:], start):
+        if is_used(text.partition("=")[0].partition(":")[0].strip()):
+            yield index, "warning", _SWALLOWED

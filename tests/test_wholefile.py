@@ -115,6 +115,16 @@ def test_a_file_that_the_parser_refuses_is_left_to_it(text: str) -> None:
     assert found_in(text) == []
 
 
+@pytest.mark.parametrize("entry", ["webrtc.enable: True", "webrtc.coturn = {}", "desktop.pod: {}"])
+@pytest.mark.parametrize("value", ["{}", "'a'", "[\n  1 ]\n  other: 2"])
+def test_an_entry_that_another_one_swallows_is_a_warning(entry: str, value: str) -> None:
+    text = f"[global]\na: {value}\n\n  {entry}\n"
+    assert pyos_takes(text)
+    (problem,) = pyos_problems(text, "od.config")
+    assert (problem.level, problem.line) == ("warning", text.count("\n"))
+    assert "begins with a space, so it belongs to the entry above" in problem.message
+
+
 def test_a_percent_sign_is_left_to_the_parser_and_hides_nothing() -> None:
     assert found_in("[global]\na: '100%'\nb: true\nc: %(a)s\nd: %(d)s\ne: %(none)s") == [
         (3, "error")
