@@ -18,9 +18,16 @@ RELAY_PORTS = "49152-65535"
 
 @contextlib.contextmanager
 def coturn_outside(
-    network: netns.Network, folder: Path, lines: Sequence[str], port: int = PORT
+    network: netns.Network,
+    folder: Path,
+    lines: Sequence[str],
+    port: int = PORT,
+    program: str = "",
 ) -> Iterator[Path]:
-    """Run a coturn outside with these lines of turnserver.conf more, and yield its log."""
+    """Run a coturn outside with these lines of turnserver.conf more, and yield its log.
+
+    It is the machine's own, where no other `program` is given, such as `newest_turnserver()`.
+    """
     conf, log = folder / f"{port}.conf", folder / f"{port}.log"
     own = [
         *(f"listening-port={port}", f"pidfile={folder}/{port}.pid", f"userdb={folder}/{port}.db"),
@@ -28,7 +35,7 @@ def coturn_outside(
         *("use-auth-secret", f"static-auth-secret={SECRET}"),
     ]
     conf.write_text("\n".join([*own, *lines]) + "\n", encoding="utf-8")
-    program = require_program("turnserver", "coturn")
+    program = program or require_program("turnserver", "coturn")
     with open(log, "wb") as stream:
         process = subprocess.Popen(
             network.outside.command(program, "-c", conf),

@@ -16,7 +16,7 @@ from abcwebrtc import mint_turn_credentials
 from abcwebrtc.manifests import gstreamer_turn
 from abcwebrtc.probe.packets import SIZES
 from abcwebrtc.uris import IceURI
-from conftest import missing
+from conftest import missing, newest_turnserver
 from integration import netns
 from integration.conftest import SECRET
 from integration.labs import PORT, RELAY_PORTS, coturn_outside, filtered
@@ -157,6 +157,23 @@ def test_a_server_that_forbids_this_machine(
         report = inside(coturn(f"{SERVER}:3501"), options=QUICK)
     assert PUBLIC in report.only("outside-untried", "note")["message"]
     assert report.results[0]["outside"]["untried"] == "forbidden"
+
+
+def test_newer_coturn_relays_to_no_local_address_and_the_cure_that_is_told_helps(
+    network: netns.Network, inside: Probe, tmp_path: Path
+) -> None:
+    if not network.ipv6:
+        missing("no IPv6 in network namespaces here")
+    program, both = newest_turnserver(), [f"listening-ip={one}" for one in (SERVER, SERVER_V6)]
+    url = coturn(f"[{SERVER_V6}]:3505")
+    local = [f"relay-ip={SERVER_V6}", "allocation-default-address-family=keep"]
+    lines = [*both, *local, f"allowed-peer-ip={SERVER_V6}"]
+    with coturn_outside(network, tmp_path, lines, port=3505, program=program):
+        advice = inside(url, options=QUICK).only("forbidden")["advice"]
+    assert "write relay-ip with another one, of IPv4 say" in advice
+    cured = [*both, f"relay-ip={SERVER}"]
+    with coturn_outside(network, tmp_path, cured, port=3505, program=program):
+        assert_nothing(inside(url, options=[*QUICK, "--strict"]))
 
 
 def test_one_allocation_is_enough(network: netns.Network, inside: Probe, tmp_path: Path) -> None:
