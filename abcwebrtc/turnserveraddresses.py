@@ -9,6 +9,7 @@ looks at what is denied; with ``external-ip=PUBLIC/PRIVATE`` that is allowed.
 from __future__ import annotations
 
 import re
+import socket
 from typing import Dict, List, Optional, Set, Tuple
 
 from abcwebrtc.peerranges import LOOPBACK, Address, Range, host_address, range_of
@@ -24,6 +25,7 @@ _DEVICE = re.compile(
     r"|en[opsx][0-9a-f][0-9a-z]*|wl[opsx][0-9a-z]+|br-[0-9a-f]{12}"
 )
 _INSIDE = (*PRIVATE, *LOOPBACK, range_of("169.254.0.0/16"), range_of("fe80::/10"))
+_COMMAND = "is a command or a variable, and coturn runs no shell"
 _DROPS = "coturn logs an error and drops this line"
 
 
@@ -48,6 +50,16 @@ def own_addresses(conf: TurnserverFile) -> Set[str]:
     texts += [half for setting in conf.all("external-ip") for half in setting.text.split("/")]
     found = [host_address(text) for text in texts]
     return {str(address) for address in found if address and not address.is_unspecified}
+
+
+def only_ipv6(conf: TurnserverFile, *names: str) -> bool:
+    """Say whether the first of these options that is there has addresses of IPv6 alone."""
+    settings = next(filter(None, map(conf.all, names)), ())
+    found = [address for address in map(_address, settings) if address]
+    relays_elsewhere = conf.all("relay-device") and "relay-ip" in names
+    if not found or relays_elsewhere:
+        return False
+    return all(one.version == 6 and not one.is_unspecified for one in found)
 
 
 def is_private(address: Address) -> bool:
@@ -116,7 +128,19 @@ def _halves(notes: Notes, setting: Setting, public: Address, private: Address) -
 def _no_address(notes: Notes, setting: Setting, text: str) -> None:
     """Note why a text is no address to coturn; the text is not shown, but for an address in it."""
     kind, advice = _kind(text)
-    if kind == "a name":
+    other = _read_as(text)
+    if other:
+        message = (
+            f"is not what it looks like: coturn reads it as {other}; write that, or four numbers"
+        )
+        notes.error(setting.name, f"{message} without leading zeros", setting)
+    elif kind == _COMMAND and setting.file:
+        message = (
+            "is a command or a variable, and what a shell, Compose or the entrypoint of an image "
+            "makes of it is not known here; give that with --option"
+        )
+        notes.warn(setting.name, message, setting)
+    elif kind == "a name":
         message = (
             f"is {kind}, which coturn asks for once, when it starts; without an answer it drops "
             f"this line; {advice}"
@@ -126,12 +150,22 @@ def _no_address(notes: Notes, setting: Setting, text: str) -> None:
         notes.error(setting.name, f"{kind}: {_DROPS}; {advice}", setting)
 
 
+def _read_as(text: str) -> str:
+    """Return the address that C makes of numbers such as 010, which is octal, or nothing."""
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+){1,3}", text, re.ASCII) or host_address(text):
+        return ""
+    try:
+        return socket.inet_ntoa(socket.inet_aton(text))
+    except OSError:
+        return ""
+
+
 def _kind(text: str) -> Tuple[str, str]:
     plain = "write the address itself"
     port = re.fullmatch(r"\[?([0-9A-Fa-f:.]+?)\]?:[0-9]{1,5}", text)
     bare = text.strip("[]'\" ")
     if re.search(r"[$`%]|\{\{|<.*>", text):
-        return "is a command or a variable, and coturn runs no shell", plain
+        return _COMMAND, plain
     if port and host_address(port.group(1)) and not host_address(bare):
         return "has a port", f"write {port.group(1)}, and the port as listening-port"
     if host_address(bare):
@@ -266,6 +300,22 @@ def _aux_everywhere(notes: Notes) -> None:
             notes.error(setting.name, message, setting)
 
 
+def _unchanged(conf: TurnserverFile, own: Dict[str, Address]) -> Dict[str, Address]:
+    """Return those of coturn's own addresses that no external-ip stands for: relays have them."""
+    pairs = filter(None, map(mapping, conf.all("external-ip")))
+    mapped = {private for _, private in pairs}
+    alone = [s for s in conf.all("external-ip") if "/" not in s.text and _address(s)]
+    public = _address(alone[0]) if alone else None
+    stray = {private.version for private in mapped if str(private) not in own}  # see _unmapped
+    return {
+        host: address
+        for host, address in own.items()
+        if address not in mapped
+        and address.version not in stray
+        and (public is None or address == public or address.version != public.version)
+    }
+
+
 def _denied(notes: Notes, relay: Relay) -> None:
     """Note where two relays of this server can't reach each other by its own address."""
     conf = notes.conf
@@ -276,6 +326,7 @@ def _denied(notes: Notes, relay: Relay) -> None:
     elif own:  # coturn looks at what its own address is behind the public one, see _behind_nat
         external = {_address(setting) for setting in conf.all("external-ip")}
         hosts = {host: one for host, one in hosts.items() if host in own or one not in external}
+        hosts.update(_unchanged(conf, own))
     for host, address in hosts.items():
         if address and not address.is_unspecified and not permits(conf, address):
             message = f"denies {host}, this server: a browser's relay can't reach a desktop's; "

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ssl
 
-from abcwebrtc.coturnoptions import INVERTED
+from abcwebrtc.coturnoptions import INVERTED, knows
 from abcwebrtc.turnserver import PLAIN_PORT, TLS_PORT
-from abcwebrtc.turnserveraddresses import own_addresses
+from abcwebrtc.turnserveraddresses import only_ipv6, own_addresses
 from abcwebrtc.turnserverfile import Setting
 from abcwebrtc.turnservernotes import Notes
 
@@ -52,11 +52,32 @@ def _alternate(notes: Notes, setting: Setting) -> None:
 
 def _family(notes: Notes) -> None:
     value = notes.conf.text(_FAMILY)
-    if value == "ipv6":
+    if only_ipv6(notes.conf, "relay-ip", "listening-ip"):
+        _only_ipv6(notes, value)
+    elif value == "ipv6":
         message = "gives relays with IPv6 to clients that ask for none, and browsers don't: where "
         notes.error(_FAMILY, f"{message}it has no such address they get 440; write ipv4")
     elif value and value not in ("ipv4", "keep"):
         notes.warn(_FAMILY, "is neither ipv4, ipv6 nor keep, and coturn passes over it; remove it")
+
+
+def _only_ipv6(notes: Notes, value: str) -> None:
+    """Note that there are no relays of IPv4, which clients get unless they ask for others."""
+    has_option = knows(notes.version, _FAMILY)
+    keeps = value == "keep" or (not value and notes.conf.on("keep-address-family"))
+    from_ipv6 = only_ipv6(notes.conf, "listening-ip")  # so is everybody who comes
+    if value == "ipv6" or (keeps and from_ipv6):
+        return
+    cure = "add a relay-ip of IPv4"
+    if has_option:
+        cure = f"write {_FAMILY}={'keep' if from_ipv6 else 'ipv6'}"
+    elif from_ipv6:
+        cure = "write keep-address-family"
+    message = (
+        f"{'is ' + value if value else 'is missing'}, and relays have IPv6 alone: clients that ask "
+        f"for no family, as browsers do, get 440; {cure}"
+    )
+    notes.error(_FAMILY if has_option else "keep-address-family", message)
 
 
 def _client_certificates(notes: Notes, has_tls: bool) -> None:

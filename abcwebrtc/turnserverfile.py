@@ -14,7 +14,17 @@ from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from abcwebrtc.errors import ConfigError, Problem
-from abcwebrtc.turnserveroptions import DEFAULTED, FLAG, LIST, NUMBER, OPTIONS, PORT, SWITCH, TEXT
+from abcwebrtc.turnserveroptions import (
+    DEFAULTED,
+    FLAG,
+    LIST,
+    NUMBER,
+    OPTIONS,
+    PORT,
+    SHORT,
+    SWITCH,
+    TEXT,
+)
 
 OPTION = "--option"
 """Where an option stands that coturn is given on its command line."""
@@ -128,8 +138,12 @@ def with_options(conf: TurnserverFile, options: Sequence[str]) -> TurnserverFile
     option wins over a line; of those that may be there several times all count.
     """
     settings, problems = list(conf.settings), list(conf.problems)
+    if "-n" in options:
+        settings, problems = [], []  # then coturn reads no file
     for option in options:
-        name, _, value = option.lstrip("-").partition("=")
+        if re.match(r"-[nc]\b", option):
+            continue
+        name, value = _of_command_line(option)
         if name not in OPTIONS:
             near = difflib.get_close_matches(name, OPTIONS, 1, 0.75)
             hint = f"; did you mean '{near[0]}'?" if near else ""
@@ -144,6 +158,16 @@ def with_options(conf: TurnserverFile, options: Sequence[str]) -> TurnserverFile
             for level, message in _doubts(setting, setting.value)
         ]
     return TurnserverFile(conf.file, settings, problems)
+
+
+def _of_command_line(option: str) -> Tuple[str, str]:
+    """Return the name and the value of an option as it stands on a command line."""
+    short = re.fullmatch(r"-([A-Za-z])[ \t]*(.*)", option, re.DOTALL)
+    if short and short.group(1) in SHORT:
+        return SHORT[short.group(1)], short.group(2)
+    name, value = re.sub(r"^-+", "", option), ""
+    parts = re.fullmatch(r"([^= \t]*)(?:=|[ \t]+)(.*)", name, re.DOTALL)
+    return (parts.group(1), parts.group(2)) if parts else (name, value)
 
 
 def quoted(value: bytes, path: str = "") -> bytes:
@@ -207,7 +231,7 @@ class _Reader:
         # What stands here may be a piece of a secret, so it is not shown.
         message = "no such option"
         stem = re.split("[:;,]", name.lstrip("-"))[0].replace("_", "-")
-        near = difflib.get_close_matches(stem, OPTIONS, 1, 0.75)
+        near = difflib.get_close_matches(stem.lower(), OPTIONS, 1, 0.75)
         if name in _HINTS:
             message = _HINTS[name]
         elif near:

@@ -71,3 +71,12 @@ DATABASES = (
     *("mysql-userdb", "mongo-userdb", "redis-userdb"),
 )
 """Options that name a database in which coturn looks for secrets as well."""
+
+_SHORT = """
+d listening-device p listening-port L listening-ip i relay-device E relay-ip X external-ip
+m relay-threads v verbose V Verbose o daemon f fingerprint a lt-cred-mech z no-auth u user r realm
+q user-quota Q total-quota s max-bps B bps-capacity b userdb e psql-userdb M mysql-userdb
+N redis-userdb O redis-statsdb l log-file S stun-only C rest-api-separator K keep-address-family
+"""
+SHORT: Dict[str, str] = dict(zip(_SHORT.split()[::2], _SHORT.split()[1::2]))
+"""Options by the letter that stands for them on coturn's command line (turnserver(1))."""

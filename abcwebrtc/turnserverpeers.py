@@ -84,6 +84,7 @@ def check_peers(notes: Notes) -> None:
         if setting.value:  # else that is an error already
             _range(notes, setting)
     denied = ranges(notes.conf, "denied-peer-ip")
+    _nobody(notes, denied)
     _lifted(notes, denied)
     _missing(notes, denied)
 
@@ -131,6 +132,18 @@ def _instead(text: str) -> str:
         return str(range_of(bare))
     except ValueError:
         return ""
+
+
+def _nobody(notes: Notes, denied: List[Range]) -> None:
+    """Note that no peer is left, not even another relay of this server."""
+    bounded = [item for item in denied if not item.unbounded]
+    if covered(range_of("0.0.0.0/0"), bounded) and not list(lifts(notes.conf)):
+        message = (
+            "denies every IPv4 address, this server too: every call is refused (403); add "
+            "allowed-peer-ip with this server's address, or take the ranges that abcwebrtc "
+            "turnserver-conf prints"
+        )
+        notes.error("denied-peer-ip", message)
 
 
 # what is lifted

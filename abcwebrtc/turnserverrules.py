@@ -42,7 +42,8 @@ def _openness(notes: Notes) -> None:
     if not conf.on("no-multicast-peers"):
         notes.warn("no-multicast-peers", "is missing: users can relay to multicast addresses")
     if not conf.number("total-quota", 0):
-        message = f"is missing, so one user can take every port; write total-quota={TOTAL_QUOTA}"
+        what = "is 0, which is no limit" if conf.all("total-quota") else "is missing"
+        message = f"{what}, so one user can take every port; write total-quota={TOTAL_QUOTA}"
         notes.warn("total-quota", message)
     nonce = conf.last("stale-nonce")
     if nonce and nonce.value and not nonce.number:

@@ -193,6 +193,7 @@ RULES: Dict[str, Tuple[str, Any, str, str, str]] = {
         "the metadata of clouds",
     ),
     "multicast": ("-no-multicast-peers", {}, "warning", "no-multicast-peers", "is missing"),
+    "a quota of 0": ("-total-quota\ntotal-quota=0", {}, "warning", "total-quota", "is 0, which is"),
     "no quota": ("-total-quota", {}, "warning", "total-quota", "write total-quota=1200"),
     "stale-nonce": ("stale-nonce=0", {}, "warning", "stale-nonce", "is off"),
     "loopback": ("allow-loopback-peers", {}, "warning", "allow-loopback-peers", "remove it"),

@@ -30,7 +30,13 @@ WRONG: Dict[str, Tuple[str, str, str, str]] = {
     "loopback's": ("relay-ip=lo", "error", "relay-ip", "is a network interface"),
     "two": ("relay-ip=192.0.2.1, 192.0.2.2", "error", "relay-ip", "each in a line of its own"),
     "any": ("relay-ip=0.0.0.0", "error", "relay-ip", "clients get 0.0.0.0"),
-    "a short form": ("relay-ip=192.0.2", "error", "relay-ip", "is not an address"),
+    "a short form": ("relay-ip=192.0.2", "error", "relay-ip", "coturn reads it as 192.0.0.2"),
+    "a leading zero": (
+        "external-ip=198.51.100.020/10.0.0.5",
+        "error",
+        "external-ip",
+        "coturn reads it as 198.51.100.16",
+    ),
     "a name": ("listening-ip=turn.domain.local", "warning", "listening-ip", "asks for once"),
     "external-ip of a name": (
         "external-ip=turn.domain.local",
@@ -92,7 +98,7 @@ WRONG: Dict[str, Tuple[str, str, str, str]] = {
         "which is denied",
     ),
     "IPv6": (
-        "listening-ip=fd00::5\nexternal-ip=2001:db8::7",
+        "listening-ip=fd00::5\nexternal-ip=2001:db8::7\nallocation-default-address-family=keep",
         "error",
         "external-ip",
         "write external-ip=2001:db8::7/fd00::5",

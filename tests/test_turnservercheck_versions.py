@@ -158,6 +158,31 @@ def test_options_alone_are_a_configuration() -> None:
     assert compare(take, options=options) == []
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-a", f"-r {HOST}", "-p 3478"],
+        [f"-r{HOST}", "-p3478", "-v", "-f"],
+        [f"--realm {HOST}", "--listening-port\t3478"],
+    ],
+)
+def test_options_are_read_as_on_a_command_line(options: List[str]) -> None:
+    found = compare("-realm\nlistening-port=5000", protocol="turn", options=options)
+    assert [item.path for item in found if item.path != "lt-cred-mech"] == []
+
+
+def test_a_file_that_coturn_is_told_not_to_read_does_not_count() -> None:
+    assert {item.path for item in compare("", options=["-n"])} >= {"use-auth-secret", "realm"}
+    assert compare("", options=["-c /etc/turnserver.conf"]) == []
+
+
+def test_a_command_on_the_command_line_may_be_run_by_a_shell() -> None:
+    for value in ("$(detect-external-ip)", "${PUBLIC_IP}", "$IP/10.0.0.5"):
+        (item,) = compare("", options=[f"--external-ip={value}"])
+        assert (item.level, item.path) == ("warning", "external-ip")
+        assert item.message.endswith("give that with --option")
+
+
 WRONG: Dict[str, Tuple[List[str], str, str]] = {
     "unknown": (["no-such-thing=1"], "", "coturn does not start with it"),
     "misspelled": (["lisening-ip=1.1.1.1"], "lisening-ip", "did you mean 'listening-ip'?"),

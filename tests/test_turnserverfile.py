@@ -55,6 +55,7 @@ def problems(text: str) -> List[Tuple[Optional[int], str, str, str]]:
         ("use_auth_secret", "warning", "", "did you mean 'use-auth-secret'?"),
         ("static-auth-secret: x", "warning", "", "did you mean 'static-auth-secret'?"),
         ("--realm=x", "warning", "", "did you mean 'realm'?"),
+        ("REALM=x", "warning", "", "did you mean 'realm'?"),
         ("zzzz-zzzz", "warning", "", "no such option; coturn passes over this line"),
         ("no-loopback-peers", "warning", "", "since coturn 4.5.2"),
         ("fingerprint=maybe", "error", "fingerprint", "is neither yes nor no"),
