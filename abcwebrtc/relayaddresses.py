@@ -100,12 +100,12 @@ def contradiction(listening: Sequence[Address], external: Sequence[External]) ->
         for address in halves:
             if halves.count(address) > 1:
                 return f"--external-ip has the {half} address {address} twice; a pair has its own"
-    return next(filter(None, (_against(pair, listening, own) for pair in external)), None)
+    return next(filter(None, (_against(pair, own) for pair in external)), None)
 
 
-def _against(pair: External, listening: Sequence[Address], own: Sequence[Address]) -> Optional[str]:
+def _against(pair: External, own: Sequence[Address]) -> Optional[str]:
     """Return what is wrong between a pair and the addresses to listen on."""
-    if listening and not _of_version(listening, pair.public):
+    if own and not _of_version(own, pair.public):
         return f"--external-ip {pair} is IPv{pair.public.version}, and no --listening-ip is"
     if pair.public in own:
         return f"--external-ip {pair.public} is this server's own --listening-ip; leave it out"

@@ -206,6 +206,15 @@ def test_what_contradicts_is_exit_2(run: Any, arguments: List[str], words: str) 
     assert words in result.err
 
 
+@pytest.mark.parametrize("every", ["0.0.0.0", "::"])
+@pytest.mark.parametrize("pair", ["8.8.8.8/10.0.0.5", "2606:4700::1/fd00::5"])
+def test_every_address_is_that_of_either_family(run: Any, every: str, pair: str) -> None:
+    result = run("--listening-ip", every, "--external-ip", pair)
+    assert result.status == 0, result.err
+    assert f"external-ip={pair}" in result.lines
+    assert not [line for line in result.lines if line.startswith("listening-ip=")]
+
+
 def test_two_public_addresses_need_two_private_ones(run: Any, here: Any) -> None:
     here("10.0.0.5")
     result = run("--external-ip", "8.8.8.8", "--external-ip", "8.8.4.4")
