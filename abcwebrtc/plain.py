@@ -16,6 +16,12 @@ from abcwebrtc.findings import Findings, kind
 
 Frozen = Union[None, bool, int, float, str, Tuple[Any, ...], Mapping[str, Any]]
 MAX_DEPTH = 50
+_MEMBERS = (
+    *("iceServers", "urls", "username", "credential", "credentialType", "iceTransportPolicy"),
+    *("bundlePolicy", "rtcpMuxPolicy", "iceCandidatePoolSize", "certificates"),
+    *("audio", "video", "advanced", "optional", "mandatory"),
+)
+"""Of an RTCConfiguration and of constraints (W3C), which a message can show."""
 MAX_INT_BITS = 1024
 """No number of JavaScript has more."""
 
@@ -23,10 +29,11 @@ MAX_INT_BITS = 1024
 def freeze(findings: Findings, path: KeyPath, value: Any, depth: int = 0) -> Frozen:
     """Return a read-only copy of JSON data; tuples count as lists.
 
-    What JSON can't say is noted as an error, with the key path.
+    What JSON can't say is noted as an error, with the key path as far as it is
+    known to be harmless.
     """
     if depth > MAX_DEPTH:
-        findings.error(path, f"is nested more than {MAX_DEPTH} deep")
+        findings.error(_harmless(path), f"is nested more than {MAX_DEPTH} deep")
         return None
     if isinstance(value, Mapping):
         return _freeze_mapping(findings, path, value, depth)
@@ -34,13 +41,13 @@ def freeze(findings: Findings, path: KeyPath, value: Any, depth: int = 0) -> Fro
         items = enumerate(value)
         return tuple(freeze(findings, (*path, index), item, depth + 1) for index, item in items)
     if type(value) is int and value.bit_length() > MAX_INT_BITS:
-        findings.error(path, f"is a number of more than {MAX_INT_BITS} bits")
+        findings.error(_harmless(path), f"is a number of more than {MAX_INT_BITS} bits")
         return None
     if value is None or type(value) in (bool, int, str):
         return value  # type: ignore[no-any-return]
     if type(value) is float and math.isfinite(value):
         return value
-    findings.error(path, f"is {kind(value)}, which can't be sent as JSON")
+    findings.error(_harmless(path), f"is {kind(value)}, which can't be sent as JSON")
     return None
 
 
@@ -52,8 +59,18 @@ def _freeze_mapping(
         if isinstance(key, str):
             result[key] = freeze(findings, (*path, key), item, depth + 1)
         else:
-            findings.error(path, f"has {kind(key)} as a key; JSON keys are text in quotes")
+            findings.error(
+                _harmless(path), f"has {kind(key)} as a key; JSON keys are text in quotes"
+            )
     return MappingProxyType(result)
+
+
+def _harmless(path: KeyPath) -> KeyPath:
+    """Return a key path up to the first key that no browser knows: it may be a secret."""
+    for place, key in enumerate(path[1:], start=1):
+        if isinstance(key, str) and key not in _MEMBERS:
+            return path[:place]
+    return path
 
 
 def thaw(value: Frozen) -> Any:

@@ -57,7 +57,7 @@ BAD_ENTRIES = [
     ("webrtc.rtc_constraints", {"audio": "True"}, ".audio: must be True, False, or a dict"),
     ("webrtc.rtc_constraints", {"video": 0}, ".video: must be True, False, or a dict"),
     ("webrtc.rtc_constraints", {"audio": None}, ".audio: must be True, False, or a dict"),
-    ("webrtc.rtc_constraints", {"audio": {"x": b""}}, ".audio.x: is bytes, which can't be sent"),
+    ("webrtc.rtc_constraints", {"audio": {"x": b""}}, ".audio: is bytes, which can't be sent"),
     ("webrtc.rtc_constraints", {1: True}, ": has a whole number as a key"),
     ("webrtc.rtc_constraints", {"audio": {"advanced": 5}}, ".audio.advanced: must be a list of"),
     ("webrtc.rtc_constraints", {"audio": {"advanced": None}}, ".audio.advanced: must be a list"),

@@ -91,7 +91,8 @@ def test_any_mapping_is_a_dict_and_a_tuple_is_a_list(value):
         (1j, "a: is complex, which can't be sent as JSON"),
         (float("nan"), "a: is a number with a point, which can't be sent as JSON"),
         (float("-inf"), "a: is a number with a point, which can't be sent as JSON"),
-        ({"b": [1, b""]}, "a.b[1]: is bytes, which can't be sent as JSON"),
+        ({"urls": [1, b""]}, "a.urls[1]: is bytes, which can't be sent as JSON"),
+        ({"urls": {"hush": b""}}, "a.urls: is bytes, which can't be sent as JSON"),
         ({1: 2}, "a: has a whole number as a key; JSON keys are text in quotes"),
         ([{None: 2}], "a[0]: has None as a key; JSON keys are text in quotes"),
     ],
@@ -103,8 +104,8 @@ def test_what_json_can_not_say_is_an_error_with_its_path(value, error):
 
 
 def test_several_faults_are_reported_together():
-    _, errors = freeze_alone({"x": b"", "y": [{1: 1}, 1j]})
-    assert [error.split(":")[0] for error in errors] == ["a.x", "a.y[0]", "a.y[1]"]
+    _, errors = freeze_alone({"audio": b"", "urls": [{1: 1}, 1j]})
+    assert [error.split(":")[0] for error in errors] == ["a.audio", "a.urls[0]", "a.urls[1]"]
 
 
 @pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {"a": value}])
