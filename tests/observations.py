@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Dict, List, Optional, Tuple
 
 from abcwebrtc.probe.model import (
@@ -93,6 +94,7 @@ def way(burst: Optional[Burst] = None, too_large: int = 1201) -> PathResult:
 
 
 WAY = way()
+SOME = replace(WAY, sizes={**WAY.sizes, 400: False, 600: False})
 NEXT = "192.0.2.9:3478"
 RELAYED = {"relayed": "127.0.0.1:50000"}
 # What was seen, the level and the word of the diagnosis, and a part of its message and advice.
@@ -234,6 +236,8 @@ CASES: List[Case] = [
         "the server packets of 600 bytes come through, and from 800 bytes on none",
     ),
     (seen(between=WAY, outside=way(too_large=1200), **RELAYED), ERROR, "packet-size", "one out"),
+    (seen(between=SOME, outside=WAY, **RELAYED), ERROR, "packet-size", "of 400 and 600 bytes are"),
+    (seen(between=WAY, outside=SOME, **RELAYED), ERROR, "packet-size", "as one outside, packets"),
     (seen(between=way(too_large=16), **RELAYED), ERROR, "packet-size", "no more once one of 1200"),
     (seen(between=PathResult(sizes={400: False, 1200: True}), **RELAYED), OK, "", ""),
     (seen(between=way(Burst(200, 9, 3)), **RELAYED), OK, "", ""),

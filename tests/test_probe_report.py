@@ -24,6 +24,7 @@ from observations import (
     HERE,
     NOW,
     POD,
+    SOME,
     STATIC,
     WAY,
     around,
@@ -115,6 +116,12 @@ def test_what_was_not_tried_from_outside_is_not_called_well(outside: Any, cell: 
     if cell:
         assert row[heading.index("OUTSIDE") :].startswith(cell)
     assert row[heading.index("LOSS") :].startswith("-")
+
+
+def test_the_size_that_is_lost_between_others_is_in_its_column() -> None:
+    one = seen(relayed="203.0.113.7:50000", between=SOME, outside=WAY, times={"relay": 1.0})
+    heading, row, *_ = table(judge([one], around()), NOW)
+    assert row[heading.index("SIZE") :].startswith("not 400 ")
 
 
 def test_a_note_is_printed_once() -> None:

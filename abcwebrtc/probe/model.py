@@ -200,6 +200,15 @@ class PathResult:
         lost = [size for size, passed in self.sizes.items() if not passed and size > self.largest]
         return min(lost, default=0)
 
+    @property
+    def gaps(self) -> Tuple[int, ...]:
+        """The bytes of payloads that were lost, although a larger one came through.
+
+        One alone is none, since a network that loses packets does that by chance.
+        """
+        lost = [size for size, passed in self.sizes.items() if not passed and size < self.largest]
+        return tuple(lost) if len(lost) > 1 else ()
+
 
 @dataclass
 class Observation:

@@ -118,10 +118,10 @@ def _packets(seen: Observation) -> Iterator[Diagnosis]:
         yield _loss(burst)
         if burst.percent >= HEAVY_LOSS:
             return  # large packets are lost of that too
-    if between.too_large:
-        yield _too_large(between, clause("ends-server"))
-    elif outside.too_large:
-        yield _too_large(outside, clause("ends-outside", relay=seen.relayed))
+    if between.too_large or between.gaps:
+        yield _by_size(between, clause("ends-server"))
+    elif outside.too_large or outside.gaps:
+        yield _by_size(outside, clause("ends-outside", relay=seen.relayed))
 
 
 def _loss(burst: Burst) -> Diagnosis:
@@ -137,6 +137,8 @@ def _loss(burst: Burst) -> Diagnosis:
     return said(f"packet-loss{variant}", loss=loss, row=burst.in_a_row)
 
 
-def _too_large(path: PathResult, ends: str) -> Diagnosis:
+def _by_size(path: PathResult, ends: str) -> Diagnosis:
+    if not path.too_large:
+        return said("packet-size/some", ends=ends, sizes=" and ".join(map(str, path.gaps)))
     key = "packet-size" if path.largest else "packet-size/all"
     return said(key, ends=ends, largest=path.largest, lost=path.too_large)

@@ -119,7 +119,9 @@ def _size_cell(seen: Observation) -> str:
     tried = [path for path in (seen.between, seen.outside) if path and path.sizes]
     if not tried:
         return ""
-    worst = min(tried, key=lambda path: path.largest)
+    worst = min(tried, key=lambda path: (path.largest, not path.gaps))
+    if worst.gaps and not worst.too_large:
+        return f"not {worst.gaps[0]}"
     lost = f"of {max(worst.sizes)}" if worst.too_large else ""
     return f"{worst.largest} {lost}".strip()
 

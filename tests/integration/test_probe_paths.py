@@ -217,6 +217,12 @@ def test_packets_that_are_too_large(
     assert (path["largest"], path["too_large"]) == (largest, too_large)
 
 
+def test_packets_of_some_sizes_are_lost(server: netns.Network, inside: Probe) -> None:
+    with filtered(server.outside, f"{IN} udp dport {PORT} meta length 300-700 drop"):
+        report = inside(coturn(SERVER), options=QUICK)
+    assert "packets of 400 and 600 bytes are lost" in report.only("packet-size")["message"]
+
+
 def test_over_tcp_the_size_of_packets_to_the_server_is_no_matter(
     server: netns.Network, inside: Probe
 ) -> None:
