@@ -257,8 +257,8 @@ def _behind_nat(notes: Notes) -> None:
         return
     mapped = {private for _, private in filter(None, map(mapping, conf.all("external-ip")))}
     here = [item for item in _addresses(conf) if item.version == public.version]
-    for private in here:
-        if private not in (public, *mapped) and not permits(conf, private):
+    for private in [item for item in here if item not in mapped][:1]:  # the first is the one
+        if private != public and not permits(conf, private):
             message = (
                 f"has no private half, so coturn takes {public} for {private}, which is denied: "
                 f"every call from relay to relay is refused (403); write "

@@ -6,6 +6,7 @@ Pure; the files that it names are read by the caller.
 from __future__ import annotations
 
 import os
+import re
 from typing import Collection, Iterable, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from abcwebrtc.certificates import CERT, KEY, check_certificate
@@ -101,7 +102,10 @@ def _secrets(notes: Notes, relay: Relay) -> None:
         elif setting.file:
             message = "is on coturn's command line, where every user of its machine sees it"
             notes.warn(setting.name, f"{message}; write it into the file", setting)
-    given = [(setting, Secret(setting.value)) for setting in settings if setting.value]
+            if _filled_in(setting):
+                message = "is not compared: it is a command or a variable, which a shell fills in"
+                notes.warn(setting.name, message, setting)
+    given = [(item, Secret(item.value)) for item in settings if item.value and not _filled_in(item)]
     if given and not relay.secrets_are_here:
         message = "is not compared: the secret of od.config is not on this machine"
         notes.note("static-auth-secret", message, given[0][0])
@@ -109,6 +113,11 @@ def _secrets(notes: Notes, relay: Relay) -> None:
         _compare(notes, given, relay)
     elif not settings:
         _no_secret(notes)
+
+
+def _filled_in(setting: Setting) -> bool:
+    """Say whether a value of the command line is one that a shell, or Compose, puts there."""
+    return bool(setting.file and re.fullmatch(r"\$(\w+|\{.*\}|\(.*\))", setting.text))
 
 
 def _compare(notes: Notes, given: Given, relay: Relay) -> None:

@@ -81,7 +81,7 @@ def _only_ipv6(notes: Notes, value: str) -> None:
 
 
 def _client_certificates(notes: Notes, has_tls: bool) -> None:
-    if not notes.conf.text("CA-file") or (notes.conf.on("no-tls") and notes.conf.on("no-dtls")):
+    if not notes.conf.text("CA-file") or not (notes.secures(udp=False) or notes.secures(udp=True)):
         return
     message = (
         "makes coturn demand a certificate of each client, and browsers have none: every turns url "

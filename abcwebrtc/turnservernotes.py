@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List, Optional
 
-from abcwebrtc.coturnoptions import knows
+from abcwebrtc.coturnoptions import DTLS_ON_DEMAND, knows
 from abcwebrtc.coturnversion import USUAL, CoturnVersion
 from abcwebrtc.errors import Problem
 from abcwebrtc.turnserverfile import Setting, TurnserverFile
@@ -22,6 +22,14 @@ class Notes:
         self.conf = conf.only(lambda setting: knows(version, setting.name))
         self.version = version
         self.problems: List[Problem] = []
+
+    def secures(self, udp: bool) -> bool:
+        """Say whether coturn speaks TLS, or DTLS over UDP, where it has a certificate."""
+        if not udp:
+            return not self.conf.on("no-tls")
+        if self.version >= DTLS_ON_DEMAND:
+            return self.conf.on("dtls")
+        return not self.conf.on("no-dtls")
 
     def error(self, name: str, message: str, at: Optional[Setting] = None) -> None:
         """Note an error at an option, by default where it was last set."""

@@ -43,18 +43,9 @@ def check_url(notes: Notes, uri: IceURI, has_tls: bool) -> None:
         _wrong_port(notes, uri, open_ports)
 
 
-def _secures(notes: Notes, udp: bool) -> bool:
-    """Say whether coturn speaks TLS, or DTLS over UDP, where it has a certificate."""
-    if not udp:
-        return not notes.conf.on("no-tls")
-    if notes.version >= DTLS_ON_DEMAND:
-        return notes.conf.on("dtls")
-    return not notes.conf.on("no-dtls")
-
-
 def _switched_off(notes: Notes, tls: bool, udp: bool) -> str:
     """Return the option that turns the way to a url off on every port, or nothing."""
-    secured, plain = _secures(notes, udp), "no-udp" if udp else "no-tcp"
+    secured, plain = notes.secures(udp), "no-udp" if udp else "no-tcp"
     if tls:
         dtls = "dtls" if notes.version >= DTLS_ON_DEMAND else "no-dtls"
         return "" if secured else dtls if udp else "no-tls"
@@ -70,7 +61,7 @@ def _open_ports(notes: Notes, tls: bool, udp: bool, has_tls: bool) -> Set[int]:
     unless ``no-tcp`` is set.
     """
     conf, plain = notes.conf, "no-udp" if udp else "no-tcp"
-    secured = has_tls and _secures(notes, udp)
+    secured = has_tls and notes.secures(udp)
     ports: Set[int] = set()
     if not conf.on(plain) and (secured or not tls):
         aux = [setting.text.rpartition(":")[2] for setting in conf.all("aux-server")]

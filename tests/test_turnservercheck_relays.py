@@ -83,3 +83,11 @@ def test_a_relay_that_denies_every_peer_carries_no_call(version: str) -> None:
     assert errors(f"{ALL}external-ip=198.51.100.7/10.0.0.5", version) == []
     in_halves = ALL.replace("255.255.255.255", "127.255.255.255")
     assert errors(f"{in_halves}denied-peer-ip=128.0.0.0-255.255.255.255", version)
+
+
+@pytest.mark.parametrize(("allowed", "paths"), [("10.0.0.5", []), ("10.0.0.6", ["external-ip"])])
+def test_a_public_address_alone_is_that_of_the_first_address_of_relays(
+    allowed: str, paths: List[str]
+) -> None:
+    text = "listening-ip=10.0.0.5\nlistening-ip=10.0.0.6\nexternal-ip=198.51.100.7"
+    assert [path for path, _ in errors(f"{text}\nallowed-peer-ip={allowed}")] == paths

@@ -183,6 +183,24 @@ def test_a_command_on_the_command_line_may_be_run_by_a_shell() -> None:
         assert item.message.endswith("give that with --option")
 
 
+def test_a_secret_that_a_shell_fills_in_is_not_compared() -> None:
+    for value in ("$TURN_SECRET", "${TURN_SECRET}", "$(cat /run/secrets/turn)"):
+        options = [f"static-auth-secret={value}"]
+        found = compare("-static-auth-secret", options=options)
+        assert {(item.level, item.path) for item in found} == {("warning", "static-auth-secret")}
+        assert any("is not compared" in item.message for item in found)
+    found = compare("-static-auth-secret\nstatic-auth-secret=$TURN_SECRET")
+    assert [(item.level, item.path) for item in found] == [("error", "static-auth-secret")]
+
+
+@pytest.mark.parametrize("version", ["4.17", "4.18"])
+def test_client_certificates_matter_where_coturn_speaks_tls(version: str) -> None:
+    off: Any = {"version": version, "protocol": "turn"}
+    assert "CA-file" not in [i.path for i in compare("CA-file=/c\nno-tls", **off)]
+    assert "CA-file" in [i.path for i in compare("CA-file=/c\nno-tls\ndtls", **off)]
+    assert "CA-file" in [i.path for i in compare("CA-file=/c", **off)]
+
+
 WRONG: Dict[str, Tuple[List[str], str, str]] = {
     "unknown": (["no-such-thing=1"], "", "coturn does not start with it"),
     "misspelled": (["lisening-ip=1.1.1.1"], "lisening-ip", "did you mean 'listening-ip'?"),
