@@ -190,9 +190,18 @@ def server_ports(uris: Sequence[IceURI]) -> Ports:
 
 def privileged(relay: Relay, options: RelayOptions) -> Tuple[int, ...]:
     """Return the ports on which Debian's coturn, which is not root, may not listen by itself."""
+    return tuple(port for port in _all_ports(relay, options) if port < FIRST_UNPRIVILEGED)
+
+
+def shared_ports(relay: Relay, options: RelayOptions) -> Tuple[int, ...]:
+    """Return the ports on which coturn listens, and which it gives to relays as well."""
+    first, last = options.relay_ports
+    return tuple(port for port in _all_ports(relay, options) if first <= port <= last)
+
+
+def _all_ports(relay: Relay, options: RelayOptions) -> Tuple[int, ...]:
     plain, tls, others = server_ports(relay.uris)
-    ports = (plain, *((tls,) if _has_tls(relay, options) else ()), *others)
-    return tuple(port for port in ports if port < FIRST_UNPRIVILEGED)
+    return (plain, *((tls,) if _has_tls(relay, options) else ()), *others)
 
 
 def _listeners(relay: Relay, options: RelayOptions) -> Iterator[Block]:

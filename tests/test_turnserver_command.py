@@ -256,6 +256,10 @@ def test_without_a_server_there_is_nothing_to_print(run: Any, tmp_path: Path) ->
         (["--allow-peer", "::/96"], "is every address to coturn"),
         (["--allow-peer", "8000::/1"], "would undo most of what is denied"),
         (["--relay-ports", "5"], "write two ports"),
+        (["--relay-ports", "50000-50000"], "a call takes two allocations"),
+        (["--total-quota", "1"], "a call takes two allocations"),
+        (["--allow-peer", "169.254.169.254"], "the metadata of clouds"),
+        (["--allow-peer", "169.254.0.0/16"], "the metadata of clouds"),
         (["--relay-ports", "60000-50000"], "write two ports"),
         (["--relay-ports", "80-70000"], "write two ports"),
         (["--realm", "a realm"], "write a realm such as"),
@@ -270,6 +274,12 @@ def test_a_wrong_line_is_exit_2(
     result = run(od_config, *arguments)
     assert (result.status, result.out) == (2, "")
     assert words in result.err
+
+
+def test_ports_of_relays_where_coturn_listens_are_said(run: Any, od_config: Path) -> None:
+    result = run(od_config, "--relay-ports", "3000-4000")
+    assert "warning: coturn listens on 3478, which --relay-ports gives to relays" in result.err
+    assert "gives to relays" not in run(od_config, "--relay-ports", "3479-4000").err
 
 
 @pytest.mark.parametrize("name", [" x.pem", '"x".pem', "=x.pem", "x.pem ", "x;"])

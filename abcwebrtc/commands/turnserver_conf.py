@@ -21,6 +21,7 @@ from abcwebrtc.commands.turnserver_values import (
     quota,
     realm,
     relay_ports,
+    total,
 )
 from abcwebrtc.commands.turnserver_version import add_version, chosen_version
 from abcwebrtc.commands.turnserver_write import write_conf
@@ -35,6 +36,7 @@ from abcwebrtc.turnserver import (
     lacks_relay_address,
     privileged,
     server_ports,
+    shared_ports,
     turnserver_conf,
 )
 from abcwebrtc.turnserverhardening import answers_desktops
@@ -104,7 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="behind NAT, what clients see, and coturn's own; may be given several times",
     )
     add("--user-quota", metavar="N", type=quota, help=f"allocations of one user ({USER_QUOTA})")
-    add("--total-quota", metavar="N", type=quota, help=f"allocations of all ({TOTAL_QUOTA})")
+    add("--total-quota", metavar="N", type=total, help=f"allocations of all ({TOTAL_QUOTA})")
     group = parser.add_argument_group("to check one")
     add = group.add_argument
     add("--check", metavar="FILE", type=given, help="compare this turnserver.conf with od.config")
@@ -113,7 +115,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         type=given,
         action="append",
-        help="what coturn is given on its command line; may be given several times",
+        help="what coturn is given on its command line, such as --option=--no-cli; may be given "
+        "several times",
     )
     add(
         "--behind-proxy",
@@ -180,6 +183,9 @@ def _print(relay: Relay, where: str, told: RelayOptions, options: argparse.Names
     ports = " and ".join(map(str, privileged(relay, told)))
     if ports:
         warn(f"for port {ports}, {LISTEN_BELOW}")
+    shared = " and ".join(map(str, shared_ports(relay, told)))
+    if shared:
+        warn(f"coturn listens on {shared}, which --relay-ports gives to relays; take it out there")
     if options.output:
         write_conf(options.output, data, options.force)
         print(

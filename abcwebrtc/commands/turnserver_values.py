@@ -19,6 +19,10 @@ def file_name(text: str) -> str:
     raise argparse.ArgumentTypeError("write the name of a file")
 
 
+METADATA = "169.254.169.254"
+TWO = "a call takes two allocations, the browser's and the desktop's"
+
+
 def output_name(text: str) -> str:
     """Return the name of a file to write, which ``-`` is not."""
     if text != "-":
@@ -36,6 +40,8 @@ def realm(text: str) -> str:
 def relay_ports(text: str) -> Tuple[int, int]:
     """Return the first and the last port of relays."""
     ports = port_range(text, 1024)
+    if ports and ports[0] == ports[1]:
+        raise argparse.ArgumentTypeError(f"is one port, and {TWO}")
     if ports:
         return ports
     raise argparse.ArgumentTypeError("write two ports from 1024 up, such as 49152-65535")
@@ -60,6 +66,8 @@ def network(text: str) -> Network:
         hint = f"{found.network_address} is every address to coturn; name the network that is meant"
     elif "/" in text and found.network_address != ipaddress.ip_address(text.partition("/")[0]):
         hint = f"has bits beside the network; write {found}"
+    elif range_of(found).holds(range_of(METADATA)):
+        hint = f"holds {METADATA}, the metadata of clouds, which is no desktop's"
     elif _undoes_denials(range_of(found)):
         hint = "would undo most of what is denied; name the smallest network that does"
     else:
@@ -100,6 +108,14 @@ def external(text: str) -> External:
     else:
         return External(public, private)
     raise argparse.ArgumentTypeError(hint)
+
+
+def total(text: str) -> int:
+    """Return a number of allocations in which there is room for a call."""
+    found = quota(text)
+    if found > 1:
+        return found
+    raise argparse.ArgumentTypeError(f"is 1, and {TWO}")
 
 
 def quota(text: str) -> int:
