@@ -249,3 +249,9 @@ def test_a_third_port_is_shut_where_no_address_is_known(
 def test_the_machines_own_address_is_found_without_a_packet() -> None:
     assert own_address(ipaddress.ip_address("127.0.0.9")) == ipaddress.ip_address("127.0.0.1")
     assert own_address(ipaddress.ip_address("::1")) == ipaddress.ip_address("::1")
+
+
+def test_ports_of_relays_where_coturn_listens_are_said(run: Any) -> None:
+    result = run("--relay-ports", "3000-4000")
+    assert "warning: coturn listens on 3478, which --relay-ports gives to relays" in result.err
+    assert "gives to relays" not in run("--relay-ports", "3479-4000").err

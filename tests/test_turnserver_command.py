@@ -276,12 +276,6 @@ def test_a_wrong_line_is_exit_2(
     assert words in result.err
 
 
-def test_ports_of_relays_where_coturn_listens_are_said(run: Any, od_config: Path) -> None:
-    result = run(od_config, "--relay-ports", "3000-4000")
-    assert "warning: coturn listens on 3478, which --relay-ports gives to relays" in result.err
-    assert "gives to relays" not in run(od_config, "--relay-ports", "3479-4000").err
-
-
 @pytest.mark.parametrize("name", [" x.pem", '"x".pem', "=x.pem", "x.pem ", "x;"])
 def test_a_name_that_coturn_would_change_is_quoted(run: Any, od_config: Path, name: str) -> None:
     text = run(od_config, "--cert", name).out

@@ -115,8 +115,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         type=given,
         action="append",
-        help="what coturn is given on its command line, such as --option=--no-cli; may be given "
-        "several times",
+        help="what coturn is given on its command line; write --option=-n for what begins with a "
+        "dash; may be given several times",
     )
     add(
         "--behind-proxy",
