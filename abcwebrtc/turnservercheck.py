@@ -15,7 +15,7 @@ from abcwebrtc.coturnversion import USUAL, CoturnVersion
 from abcwebrtc.errors import Problem
 from abcwebrtc.peerranges import host_address
 from abcwebrtc.secrets import Secret
-from abcwebrtc.turnserver import Relay, default_port
+from abcwebrtc.turnserver import USER_QUOTA, Relay, default_port
 from abcwebrtc.turnserveraddresses import check_addresses
 from abcwebrtc.turnserverclients import check_clients
 from abcwebrtc.turnserverfile import Setting, TurnserverFile
@@ -186,6 +186,9 @@ def _style(notes: Notes, relay: Relay) -> None:
     if notes.conf.number("user-quota", 0) and not relay.names_users:
         message = "does nothing while 'username' in od.config is 'timestamp'; write 'userid' there"
         notes.warn("user-quota", message)
+    elif notes.conf.number("user-quota", 0) == 1:
+        message = "leaves a user one allocation at once: a second page, or the desktop, gets 486"
+        notes.warn("user-quota", f"{message}; write user-quota={USER_QUOTA}")
 
 
 # names and ports

@@ -280,11 +280,20 @@ def _doubts(setting: Setting, line: bytes) -> List[Tuple[str, str]]:
         return [("error", "is neither yes nor no, and coturn does not start; write it alone")]
     if kind == SWITCH and _flag(text) is False:
         return [("warning", "is on whatever its value; take the line out to turn it off")]
-    if kind in (NUMBER, PORT) and not (_WHOLE.fullmatch(text) or _defaulted(setting)):
+    if kind in (NUMBER, PORT) and not (_WHOLE.match(text) or _defaulted(setting)):
         return [("error", "is not a whole number")]
-    if kind == PORT and not 0 <= int(text) <= 65535:
+    if kind == PORT and not 0 <= setting.number <= 65535:
         return [("error", "is not a port, a number from 1 to 65535")]
+    if kind in (NUMBER, PORT) and goes_on(text):
+        return [
+            ("warning", "goes on behind the number, which has to stand alone; take out the rest")
+        ]
     return _text_doubts(setting, line) if kind in (TEXT, LIST) else []
+
+
+def goes_on(text: str) -> bool:
+    """Say whether something stands behind a number, such as what was meant for a comment."""
+    return bool(text) and not _WHOLE.fullmatch(text)
 
 
 def _defaulted(setting: Setting) -> bool:

@@ -13,8 +13,10 @@ from abcwebrtc.coturnoptions import (
     deprecation,
     knows,
 )
-from abcwebrtc.turnserverfile import Setting
+from abcwebrtc.coturnversion import NEWEST
+from abcwebrtc.turnserverfile import Setting, goes_on
 from abcwebrtc.turnservernotes import Notes
+from abcwebrtc.turnserveroptions import OPTIONS, PORT
 
 _GONE = {
     "no-tlsv1": "TLS 1.0 is off anyway",
@@ -36,6 +38,7 @@ def check_versions(notes: Notes) -> None:
             _unknown(notes, setting)
         else:
             _deprecated(notes, setting)
+            _port(notes, setting)
 
 
 def _unknown(notes: Notes, setting: Setting) -> None:
@@ -63,3 +66,11 @@ def _deprecated(notes: Notes, setting: Setting) -> None:
         logs = ", which logs an error" if found.is_error else ""
         message = f"is deprecated in coturn {notes.version}{logs}: {found.message}; remove it"
         notes.warn(setting.name, message, setting)
+
+
+def _port(notes: Notes, setting: Setting) -> None:
+    """Note a port that 4.6.1 reads up to its last digit, and with which 4.18.0 does not start."""
+    is_read = OPTIONS[setting.name] == PORT and setting.text[:1].isdecimal()
+    if is_read and goes_on(setting.text) and notes.version >= NEWEST:
+        message = f"is no port to coturn {notes.version}, which does not start with it; write "
+        notes.error(setting.name, f"{message}{setting.number}", setting)

@@ -208,6 +208,13 @@ RULES: Dict[str, Tuple[str, Any, str, str, str]] = {
         "rest-api-separator",
         "is not ':'",
     ),
+    "one allocation": (
+        "user-quota=1",
+        {"username": "userid"},
+        "warning",
+        "user-quota",
+        "leaves a user one allocation",
+    ),
     "user-quota": ("user-quota=9", {}, "warning", "user-quota", "does nothing"),
     "no-stun": ("no-stun", {"stun": [f"stun:{HOST}"]}, "error", "no-stun", "from being answered"),
     "secure-stun": (

@@ -136,6 +136,16 @@ def test_stun_that_is_off_is_said_once() -> None:
     assert "STUN_SERVER of desktops" in item.message
 
 
+def test_a_port_with_more_behind_it_ends_the_newest_coturn() -> None:
+    text = "-listening-port\nlistening-port=3478 # udp"
+    assert [item.level for item in compare(text)] == ["warning"]
+    found = [item for item in compare(text, version="4.18") if item.path == "listening-port"]
+    assert [item.level for item in found] == ["warning", "error"]
+    assert found[1].message.endswith("does not start with it; write 3478")
+    found = compare("-total-quota\ntotal-quota=100 # all", version="4.18")
+    assert "error" not in [item.level for item in found]
+
+
 # coturn's command line
 
 
