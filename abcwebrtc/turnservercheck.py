@@ -34,6 +34,8 @@ FOLDERS = (
     *("/usr/local/etc", "/usr/local/etc/turnserver", "/usr/local/etc/coturn"),
 )
 """Where coturn looks for a file whose name is not absolute."""
+_IN_DATABASE = "unless coturn's database has it (turnadmin -S shows it)"
+"""coturn opens a database also where turnserver.conf names none."""
 
 
 class Around(NamedTuple):
@@ -147,7 +149,10 @@ def _no_secret(notes: Notes) -> None:
         message = "may hold the secrets, which this can't see; there is no static-auth-secret"
         notes.warn(databases[-1].name, message)
     else:
-        message = "is missing; write that of od.config, as abcwebrtc turnserver-conf --output does"
+        message = (
+            "is missing; write that of od.config, as abcwebrtc turnserver-conf --output does, "
+            f"{_IN_DATABASE}"
+        )
         notes.error("static-auth-secret", message)
 
 
@@ -170,7 +175,8 @@ def _first_missing(notes: Notes, given: Given, wanted: Sequence[Secret]) -> None
         notes.error(name, message, given[0][0])
     else:
         for setting, _ in given:
-            notes.error(name, "is none of those in od.config: all logins are refused", setting)
+            message = f"is none of those in od.config: all logins are refused, {_IN_DATABASE}"
+            notes.error(name, message, setting)
 
 
 def _ends(secret: Secret) -> Secret:

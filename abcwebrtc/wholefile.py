@@ -31,26 +31,11 @@ _SWALLOWED = (
 )
 _MORE = "there is more for which pyos may refuse the whole file; mend these first"
 
-_OF_PYOS = frozenset(
-    (
-        *(
-            "auth.logmein",
-            "auth.prelogin",
-            "authmanagers",
-            "controllers",
-            "default_host_url",
-            "dock",
-        ),
-        *("dock", "executeclasses", "fail2ban", "front.menuconfig", "language", "ldapconfig"),
-        *(
-            "logging",
-            "namespace",
-            "server.default.ipaddr",
-            "server.socket_host",
-            "server.socket_port",
-        ),
-        *("tipsinfo", "websocketrouting"),
-    )
+_OF_PYOS = (
+    *("auth.logmein", "auth.prelogin", "authmanagers", "controllers", "default_host_url", "dock"),
+    *("executeclasses", "fail2ban", "front.menuconfig", "language", "ldapconfig", "logging"),
+    *("namespace", "server.default.ipaddr", "server.socket_host", "server.socket_port"),
+    *("tipsinfo", "websocketrouting"),
 )
 """Entries of pyos's own, which a message can show: a value that lost its indent is none of them."""
 
