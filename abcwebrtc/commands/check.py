@@ -21,7 +21,8 @@ LEVELS = ("error", "warning", "note")
 _UNKNOWN = "unknown; WebRTC sound exists in abcdesktop 3.2 and 3.3"
 DESCRIPTION = """\
 Says what is wrong in the webrtc entries of an od.config, with line numbers,
-and what browsers will get if nothing is. Nothing is executed or contacted.
+and in others for which pyos would refuse the file. If nothing is, it says what
+browsers and desktops will get. Nothing is executed or contacted.
 
 example: abcwebrtc check --strict od.config
 """
