@@ -10,6 +10,7 @@ from typing import Any, Callable, Iterator, Optional
 import pytest
 
 from abcwebrtc.commands.turnserver_version import installed_version
+from abcwebrtc.coturnversion import CoturnVersion
 from conftest import newest_turnserver, require_program
 
 if sys.version_info >= (3, 10):
@@ -97,7 +98,7 @@ def network() -> Iterator[netns.Network]:
         yield made
 
 
-@pytest.fixture(params=["installed", "newest"])
+@pytest.fixture(scope="module", params=["installed", "newest"])
 def each_coturn(request: pytest.FixtureRequest) -> Coturn:
     """The machine's own coturn, and the newest one."""
     newest = request.param == "newest"
@@ -105,3 +106,13 @@ def each_coturn(request: pytest.FixtureRequest) -> Coturn:
     version = installed_version(program)
     assert version
     return Coturn(program, version)
+
+
+@pytest.fixture(scope="module")
+def program(each_coturn: Coturn) -> str:
+    return each_coturn.program
+
+
+@pytest.fixture(scope="module")
+def version(each_coturn: Coturn) -> CoturnVersion:
+    return each_coturn.version

@@ -5,39 +5,18 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
-from typing import Callable, Dict, List, Set
-
-import pytest
+from typing import List, Set
 
 from abcwebrtc.coturnoptions import BUILT_IN, DEPRECATED, deprecation, knows
-from abcwebrtc.coturnversion import CoturnVersion, parse_version
+from abcwebrtc.coturnversion import CoturnVersion
 from abcwebrtc.turnserveroptions import OPTIONS
-from conftest import newest_turnserver, require_program
 from integration.turn import LOOPBACK, free_ports
 from support import WAIT, wait_for
 
-PROGRAMS: Dict[str, Callable[[], str]] = {
-    "installed": lambda: require_program("turnserver", "coturn"),
-    "newest": newest_turnserver,
-}
 LOGGING = ("log-file", "syslog", "simple-log", "no-stdout-log")
 """Options after which the log is elsewhere."""
 STARTED = "Total (General servers|auth threads)"
 UNKNOWN = re.compile(r"Bad configuration format: (\S+)")
-
-
-@pytest.fixture(scope="module", params=PROGRAMS)
-def program(request: pytest.FixtureRequest) -> str:
-    return PROGRAMS[request.param]()
-
-
-@pytest.fixture(scope="module")
-def version(program: str) -> CoturnVersion:
-    # 4.6.1 ends with a status that says something went wrong, and prints its version all the same
-    asked = subprocess.run((program, "--version"), stdout=subprocess.PIPE, text=True, check=False)
-    found = parse_version(asked.stdout.strip())
-    assert found, asked.stdout
-    return found
 
 
 def log_of(program: str, folder: Path, lines: List[str], last: str) -> str:

@@ -10,23 +10,21 @@ import json
 import shlex
 import socket
 import ssl
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import pytest
 from aioice import turn
 
 from abcwebrtc import WebRTCConfig
-from abcwebrtc.coturnversion import CoturnVersion, parse_version
+from abcwebrtc.coturnversion import CoturnVersion
 from abcwebrtc.errors import Problem
 from abcwebrtc.turnserver import relays_of
 from abcwebrtc.turnservercheck import Around, check_turnserver_conf
 from abcwebrtc.turnserverfile import parse_turnserver_conf
 from abcwebrtc.turnserverstun import DesktopStun
 from abcwebrtc.uris import parse_ice_uri
-from conftest import newest_turnserver, require_program
 from integration.generated import (
     SECRET,
     Running,
@@ -42,29 +40,12 @@ from integration.netns import SERVER, Network, required_network
 from integration.turn import LOOPBACK, Certificate, RawClient, _allocate, error_code, free_ports
 from support import WAIT, wait_for, write_od_config
 
-PROGRAMS: Dict[str, Callable[[], str]] = {
-    "installed": lambda: require_program("turnserver", "coturn"),
-    "newest": newest_turnserver,
-}
 PUBLIC = "198.51.100.7"
 LOGIN = ["use-auth-secret", f"static-auth-secret={SECRET}"]
 PRIVATE = [
     *("10.0.0.0-10.255.255.255", "127.0.0.0-127.255.255.255", "192.168.0.0-192.168.255.255"),
 ]
 DENIED = [f"denied-peer-ip={item}" for item in PRIVATE]
-
-
-@pytest.fixture(scope="module", params=PROGRAMS)
-def program(request: pytest.FixtureRequest) -> str:
-    return PROGRAMS[request.param]()
-
-
-@pytest.fixture(scope="module")
-def version(program: str) -> CoturnVersion:
-    asked = subprocess.run((program, "--version"), stdout=subprocess.PIPE, text=True, check=False)
-    found = parse_version(asked.stdout.strip())
-    assert found
-    return found
 
 
 class Stage:
