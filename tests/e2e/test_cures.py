@@ -121,7 +121,7 @@ def check_cured(lab: Lab, od_config: Path) -> None:
 
 STUN_LINES = {
     "installed": ("no-stun-backward-compatibility", r"Take (\S+) out of turnserver.conf"),
-    "newest": ("rfc3489-compatibility", r"from coturn 4.7 on write (\S+?);"),
+    "newest": ("rfc3489-compatibility", r"from coturn 4.16 on write (\S+?),"),
 }
 """Of turnserver.conf, and what ``probe`` says of each."""
 
