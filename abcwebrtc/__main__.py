@@ -2,6 +2,6 @@
 
 import sys
 
-from abcwebrtc.cli import main
+from abcwebrtc.cli.main import main
 
 sys.exit(main())

@@ -15,14 +15,15 @@ from typing import Any, Callable, Collection, Dict, Mapping, Optional, Tuple, Ty
 
 import cherrypy
 
-from abcwebrtc import manifests, pods
-from abcwebrtc.config import WebRTCConfig
+from abcwebrtc.config.webrtc import WebRTCConfig
+from abcwebrtc.desktop import environment as manifests
+from abcwebrtc.desktop import pod as pods
+from abcwebrtc.desktop.pod import PreparedPod
+from abcwebrtc.desktop.pod_data import Data
 from abcwebrtc.errors import ConfigError, CredentialError, Problem, TokenError
-from abcwebrtc.odconfig import PathLike
-from abcwebrtc.poddata import Data
-from abcwebrtc.pods import PreparedPod
-from abcwebrtc.rest import answer, post_json, public_entries
-from abcwebrtc.rtc import build_rtc_configuration
+from abcwebrtc.odconfig.reader import PathLike
+from abcwebrtc.turn.rtc_configuration import build_rtc_configuration
+from abcwebrtc.web.rest import answer, post_json, public_entries
 
 _T = TypeVar("_T")
 

@@ -1,4 +1,4 @@
-"""Moments and durations as people write and read them: UTC, and words."""
+"""Moments and durations: unix time, the end of TURN's, and as people write and read them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,25 @@ import math
 import re
 from datetime import datetime, timezone
 
+from abcwebrtc.errors import CredentialError
+
+MAX_EXPIRY = 2**31 - 1
+"""coturn refuses an expiry after 2038-01-19T03:14:07Z, in unix seconds."""
 MAX_MOMENT = 4102444799
 """2099-12-31T23:59:59Z, the last one that is read, in unix seconds."""
 
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+
+
+def unix_seconds(now: float) -> int:
+    """Return a moment in whole unix seconds; raise `CredentialError` where it is none."""
+    try:
+        moment = math.floor(now)
+    except (TypeError, ValueError, OverflowError):  # the latter two for NaN and infinity
+        moment = -1
+    if moment < 0:
+        raise CredentialError("now must be a number of unix seconds, 0 or more")
+    return moment
 
 
 def utc_text(moment: float) -> str:

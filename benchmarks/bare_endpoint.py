@@ -16,8 +16,8 @@ from typing import Any
 
 import cherrypy
 
-from abcwebrtc.serve import Listen, run_server
-from abcwebrtc.tokens import UserTokenVerifier, bearer_token
+from abcwebrtc.web.serve import Listen, run_server
+from abcwebrtc.web.tokens import UserTokenVerifier, bearer_token
 
 
 class Bare:

@@ -29,8 +29,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import trustme  # noqa: E402
 
-from attackers import ATTACKS, Attack, attacking  # noqa: E402
 from support import RTC_PATH, make_token, running_server, write_od_config  # noqa: E402
+from support.attackers import ATTACKS, Attack, attacking  # noqa: E402
 
 TIMEOUT = 5.0
 WARM_UP = 20

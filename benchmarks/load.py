@@ -26,7 +26,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 import measure
 
 from abcwebrtc import WebRTCConfig, build_rtc_configuration, verify_turn_credentials
-from abcwebrtc.coturn import USERNAME_STYLES
+from abcwebrtc.config.coturn import USERNAME_STYLES
 
 sys.path.append(str(measure.TESTS))
 

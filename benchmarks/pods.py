@@ -27,7 +27,7 @@ def tables(quick: bool) -> Iterator[measure.Table]:
 
 
 def _pods() -> Dict[str, Any]:
-    from desktop_pod import desktop_pod
+    from support.desktop_pod import desktop_pod
 
     made = desktop_pod(sound=True)
     plain = json.loads(json.dumps(made))
@@ -42,7 +42,7 @@ def _pods() -> Dict[str, Any]:
 def _v1_pod(pod: Dict[str, Any]) -> Any:
     from kubernetes import client
 
-    from abcwebrtc.podobjects import _build_generated, _build_model
+    from abcwebrtc.desktop.pod_objects import _build_generated, _build_model
 
     build = _build_model if hasattr(client.V1Pod, "from_dict") else _build_generated
     return build(pod, "Pod")

@@ -103,7 +103,7 @@ def _measure(quick: bool) -> Measured:
     config = WebRTCConfig.from_mapping(measure.coturn_mapping(1, "userid"))
     pods = WebRTCConfig.from_file(measure.TESTS / "data" / "od.config")
     sys.path.append(str(measure.TESTS))
-    from desktop_pod import desktop_pod
+    from support.desktop_pod import desktop_pod
 
     pod = desktop_pod()
     calls = 100 if quick else 2_000

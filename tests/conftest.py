@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from pyos_host.apiserver import ApiServer
-    from serving import Certificates
+    from support.serving import Certificates
 
 NO_CLOCK = [HealthCheck.too_slow]
 """Hypothesis's own tests of time: no test here fails because a machine is slow."""
@@ -38,7 +38,8 @@ def missing(what: str) -> NoReturn:
     pytest.skip(what, allow_module_level=True)
 
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
 """Where real files of abcdesktop may be; they are somebody else's, so not in the checkout."""
 REFERENCES = sorted(SHARED.glob("od.config.*"))
 """Real od.config files: tests take them beside the project's own, where there are any."""
@@ -48,8 +49,8 @@ REFERENCE_PODS = sorted(SHARED.glob("pyos-*-desktop-pod.json"))
 CASES = sorted(file.parent for file in SHARED.parent.glob("cases/*/case.json"))
 """Small inputs that people reported, each in a folder with what must come out."""
 if not CASES:
-    collect_ignore = ["test_cases.py"]
-NEWEST_TURNSERVER = Path(__file__).resolve().parents[1] / "build" / "coturn" / "turnserver"
+    collect_ignore = ["unit/project/test_cases.py"]
+NEWEST_TURNSERVER = ROOT / "build" / "coturn" / "turnserver"
 """Of Debian unstable, beside the machine's own one."""
 
 
@@ -84,7 +85,7 @@ def ipv6_loopback() -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> "Certificates":
-    from serving import Certificates
+    from support.serving import Certificates
 
     return Certificates(tmp_path_factory.mktemp("certificates"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Callable, Iterable, List, Sequence
 
-from abcwebrtc.causes import ELSEWHERE_TOO, UNANSWERED, clause
+from abcwebrtc.probe.causes import ELSEWHERE_TOO, UNANSWERED, clause
 from abcwebrtc.probe.model import (
     ERROR,
     UDP,

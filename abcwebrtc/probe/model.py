@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Optional, Tuple
 
-from abcwebrtc.uris import TURN_SCHEMES, IceURI
+from abcwebrtc.config.uris import TURN_SCHEMES, IceURI
 
 UDP, TCP, TLS = "udp", "tcp", "tls"
 OK, NOTE, WARNING, ERROR = "ok", "note", "warning", "error"

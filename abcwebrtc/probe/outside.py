@@ -21,9 +21,9 @@ from abcwebrtc.probe.packets import (
     relay_end,
     round_trip,
 )
-from abcwebrtc.probe.plainsocket import PlainSocket
-from abcwebrtc.probe.session import FORBIDDEN, Session
-from abcwebrtc.probe.wire import Settings, StepError
+from abcwebrtc.probe.plain_socket import PlainSocket
+from abcwebrtc.probe.stun_client import Settings, StepError
+from abcwebrtc.probe.turn_session import FORBIDDEN, Session
 
 STUN_PORT = 3478
 """Where the server is asked too, if it is silent at the port of the url."""

@@ -12,8 +12,8 @@ from typing import Callable, Dict, List, Optional, Set
 
 from abcwebrtc.probe.messages import CHANNEL, Address
 from abcwebrtc.probe.model import RELAY, Burst
-from abcwebrtc.probe.plainsocket import PlainSocket
-from abcwebrtc.probe.session import Session
+from abcwebrtc.probe.plain_socket import PlainSocket
+from abcwebrtc.probe.turn_session import Session
 
 SMALL = 16
 SIZES = (SMALL, 182, 400, 600, 800, 1000, 1200)

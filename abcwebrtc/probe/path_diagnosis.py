@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Iterator, List, Optional
 
-from abcwebrtc.causes import CLAUSES, clause
+from abcwebrtc.probe.causes import CLAUSES, clause
 from abcwebrtc.probe.model import (
     ALLOCATE,
     CONNECT,

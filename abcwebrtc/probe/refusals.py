@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Dict, Iterable, Iterator, List, Union
 
-from abcwebrtc.causes import clause
-from abcwebrtc.peerranges import NEVER
+from abcwebrtc.coturn.peer_ranges import NEVER
+from abcwebrtc.probe.causes import clause
 from abcwebrtc.probe.model import (
     BINDING,
     ERROR,

@@ -9,9 +9,9 @@ import threading
 import time
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
-from abcwebrtc.probe.attempt import probe_address
 from abcwebrtc.probe.model import RESOLVE, Failure, Observation, Target
-from abcwebrtc.probe.wire import Settings, timed
+from abcwebrtc.probe.steps import probe_address
+from abcwebrtc.probe.stun_client import Settings, timed
 
 Progress = Callable[[int, int, str], None]
 """Takes how many probes are done, of how many, and the url of the last one."""

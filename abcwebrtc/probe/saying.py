@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import List, Optional
 
-from abcwebrtc.causes import cause
+from abcwebrtc.probe.causes import cause
 from abcwebrtc.probe.model import CONNECT, TLS, Diagnosis, Observation
 
 
 def said(key: str, **facts: object) -> Diagnosis:
-    """Return the diagnosis of a cause; see `abcwebrtc.causes.cause`."""
+    """Return the diagnosis of a cause; see `abcwebrtc.probe.causes.cause`."""
     return Diagnosis(*cause(key, **facts))
 
 

@@ -7,16 +7,16 @@ from dataclasses import replace
 from typing import Any, List, Mapping, Optional
 from urllib.parse import unquote
 
-from abcwebrtc.config import WebRTCConfig
-from abcwebrtc.coturn import CoturnServer
-from abcwebrtc.desktop import STUN_SERVER, TURN_SERVER
+from abcwebrtc.config.coturn import CoturnServer
+from abcwebrtc.config.desktop import STUN_SERVER, TURN_SERVER
+from abcwebrtc.config.ice_servers import static_uris
+from abcwebrtc.config.secret_sources import FixedSecrets
+from abcwebrtc.config.uris import TURN_SCHEMES, IceURI, parse_server
+from abcwebrtc.config.webrtc import WebRTCConfig
+from abcwebrtc.desktop.environment import stun_server
 from abcwebrtc.errors import ConfigError, ProbeError
-from abcwebrtc.iceservers import static_uris
-from abcwebrtc.manifests import stun_server
 from abcwebrtc.probe.model import TCP, TLS, UDP, Account, Login, Target
-from abcwebrtc.rtc import server_credentials
-from abcwebrtc.secrets import FixedSecrets
-from abcwebrtc.uris import TURN_SCHEMES, IceURI, parse_server
+from abcwebrtc.turn.rtc_configuration import server_credentials
 
 _DTLS_NOTE = "turns over udp is DTLS, which browsers do not speak; this was done over TCP"
 _PLAIN_NOTE = "webrtcbin up to 1.22 speaks no TLS to turns, so this was done without"

@@ -9,10 +9,10 @@ import pytest
 
 from abcwebrtc.probe.diagnosis import judge as probe_judge
 from abcwebrtc.probe.model import Observation
-from agreement import LOOKS, PAIRS, SCENARIOS, Pair
 from causes_page import keys_of, said_by
 from e2e.test_testpage_verdict import FAULTS, MORE
-from observations import around
+from support.agreement import LOOKS, PAIRS, SCENARIOS, Pair
+from support.observations import around
 
 pytest_plugins = ["e2e.testpage_fixtures"]
 

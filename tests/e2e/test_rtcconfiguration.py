@@ -7,8 +7,8 @@ from typing import Any, Dict, List, NamedTuple
 
 import pytest
 
-from abcwebrtc.findings import Findings
-from abcwebrtc.iceservers import parse_rtc_configuration
+from abcwebrtc.config.ice_servers import parse_rtc_configuration
+from abcwebrtc.config.problems import Findings
 from e2e.browser import chromium
 from e2e.firefox import firefox
 from integration import netns

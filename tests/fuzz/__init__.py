@@ -1,7 +1,7 @@
 """Fuzzing: targets with their invariants, a runner, and a corpus that grows.
 
 Each target is a module with ``check(data)``, which fails on bytes that break a promise.
-The modules need no fuzzer: tests/test_fuzz_corpus.py runs them on every Python.
+The modules need no fuzzer: tests/unit/project/test_fuzz_corpus.py runs them on every Python.
 """
 
 from __future__ import annotations

@@ -21,10 +21,10 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 import cherrypy
 import jwt
 
-from abcwebrtc.config import WebRTCConfig
-from abcwebrtc.credentials import verify_turn_credentials
-from abcwebrtc.rest import create_app, token_identity
-from abcwebrtc.tokens import LEEWAY, REQUIRED_CLAIMS, UserTokenVerifier
+from abcwebrtc.config.webrtc import WebRTCConfig
+from abcwebrtc.turn.credentials import verify_turn_credentials
+from abcwebrtc.web.rest import create_app, token_identity
+from abcwebrtc.web.tokens import LEEWAY, REQUIRED_CLAIMS, UserTokenVerifier
 from fuzz.common import MARK, STATIC, assert_silent, splice
 from support import claims, public_pem, rsa_key, wsgi_environ
 

@@ -15,16 +15,17 @@ from unittest import mock
 
 from cherrypy.lib.reprconf import Parser
 
-from abcwebrtc import build_rtc_configuration, desktop_environment, ini, verify_turn_credentials
-from abcwebrtc.config import WebRTCConfig
+from abcwebrtc import build_rtc_configuration, desktop_environment, verify_turn_credentials
+from abcwebrtc.config.frozen import thaw
+from abcwebrtc.config.ice_servers import public_rtc_configuration
+from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import ConfigError, CredentialError
-from abcwebrtc.iceservers import public_rtc_configuration
-from abcwebrtc.ini import DEFAULT_SECTION, Budget, IniReader, Interpolation
-from abcwebrtc.literals import parse_literal
-from abcwebrtc.odconfig import OdConfig, load_od_config
-from abcwebrtc.plain import thaw
-from abcwebrtc.valuetokens import LiteralError
-from abcwebrtc.wholefile import pyos_problems
+from abcwebrtc.odconfig import ini
+from abcwebrtc.odconfig.ini import DEFAULT_SECTION, Budget, IniReader, Interpolation
+from abcwebrtc.odconfig.literals import parse_literal
+from abcwebrtc.odconfig.reader import OdConfig, load_od_config
+from abcwebrtc.odconfig.value_tokens import LiteralError
+from abcwebrtc.odconfig.whole_file import pyos_problems
 from fuzz.common import (
     MARK,
     NOW,

@@ -13,13 +13,13 @@ from typing import Any, Dict, List, Optional
 from unittest import mock
 from urllib.parse import quote
 
-from abcwebrtc import yamlfiles
-from abcwebrtc.commands.pod import _Injector
-from abcwebrtc.config import WebRTCConfig
+from abcwebrtc.cli.pod import _Injector
+from abcwebrtc.cluster import yaml as yamlfiles
+from abcwebrtc.cluster.manifests import Manifests, parse_manifests
+from abcwebrtc.cluster.masking import masked_diff
+from abcwebrtc.config.webrtc import WebRTCConfig
+from abcwebrtc.desktop.pod import prepare_pod
 from abcwebrtc.errors import CredentialError, ManifestError
-from abcwebrtc.manifestfiles import Manifests, parse_manifests
-from abcwebrtc.masking import masked_diff
-from abcwebrtc.pods import prepare_pod
 from fuzz.common import (
     MARK,
     NOW,

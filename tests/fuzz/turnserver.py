@@ -8,20 +8,20 @@ from __future__ import annotations
 from random import Random
 from typing import Any, Dict, List
 
-from abcwebrtc.config import WebRTCConfig
-from abcwebrtc.coturnversion import NEWEST, OLDEST
-from abcwebrtc.errors import ConfigError
-from abcwebrtc.iceservers import static_uris
-from abcwebrtc.turnserver import Relay, relays_of
-from abcwebrtc.turnservercheck import Around, certificate_files, check_turnserver_conf
-from abcwebrtc.turnserverfile import (
+from abcwebrtc.config.ice_servers import static_uris
+from abcwebrtc.config.webrtc import WebRTCConfig
+from abcwebrtc.coturn.check.compare import Around, certificate_files, check_turnserver_conf
+from abcwebrtc.coturn.check.stun import DesktopStun
+from abcwebrtc.coturn.conf import Relay, relays_of
+from abcwebrtc.coturn.conf_file import (
     TurnserverFile,
     parse_turnserver_conf,
     quoted,
     with_options,
 )
-from abcwebrtc.turnserveroptions import DATABASES, OPTIONS
-from abcwebrtc.turnserverstun import DesktopStun
+from abcwebrtc.coturn.conf_options import DATABASES, OPTIONS
+from abcwebrtc.coturn.version import NEWEST, OLDEST
+from abcwebrtc.errors import ConfigError
 from fuzz.common import MARK, NOW, STATIC, assert_placed, assert_silent, nothing_but, splice
 
 MAX_LENGTH = 4096

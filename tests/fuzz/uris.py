@@ -11,13 +11,13 @@ from random import Random
 from typing import Optional
 from urllib.parse import unquote, urlsplit
 
-from abcwebrtc.config import WebRTCConfig
-from abcwebrtc.credentials import mint_turn_credentials
-from abcwebrtc.desktop import gstreamer_stun
+from abcwebrtc.config.desktop import gstreamer_stun
+from abcwebrtc.config.ice_servers import static_uris
+from abcwebrtc.config.uris import STUN_SCHEMES, TURN_SCHEMES, IceURI, parse_ice_uri, parse_server
+from abcwebrtc.config.webrtc import WebRTCConfig
+from abcwebrtc.desktop.environment import gstreamer_turn
 from abcwebrtc.errors import ConfigError, CredentialError
-from abcwebrtc.iceservers import static_uris
-from abcwebrtc.manifests import gstreamer_turn
-from abcwebrtc.uris import STUN_SCHEMES, TURN_SCHEMES, IceURI, parse_ice_uri, parse_server
+from abcwebrtc.turn.credentials import mint_turn_credentials
 from fuzz.common import MARK, NOW, STATIC, assert_silent, everything_about, splice
 
 MAX_LENGTH = 600

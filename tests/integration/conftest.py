@@ -9,8 +9,8 @@ from typing import Any, Callable, Iterator, Optional
 
 import pytest
 
-from abcwebrtc.commands.turnserver_version import installed_version
-from abcwebrtc.coturnversion import CoturnVersion
+from abcwebrtc.cli.turnserver_version import installed_version
+from abcwebrtc.coturn.version import CoturnVersion
 from conftest import newest_turnserver, require_program
 
 if sys.version_info >= (3, 10):

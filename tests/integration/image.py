@@ -15,9 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional
 
-import beside
 from conftest import missing
-from support import WAIT, ServerProcess, public_pem
+from support import WAIT, ServerProcess, beside, public_pem
 
 _READ_ONLY = """
 for place in $(awk '{print $2}' /proc/mounts); do

@@ -7,8 +7,8 @@ import re
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from abcwebrtc import WebRTCConfig, prepare_pod
-from desktop_pod import assert_valid
 from integration.netns import DESKTOP
+from support.desktop_pod import assert_valid
 
 SOUND = "s-alice-1"
 POD: Dict[str, Any] = {

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Sequence
 
-from abcwebrtc.cli import main
+from abcwebrtc.cli.main import main
 from integration.conftest import SECRET
 from support import environment, run_command, write_od_config
 

@@ -12,7 +12,6 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 import pytest
 
-import beside
 from abcwebrtc import verify_turn_credentials
 from conftest import require_program
 from integration.image import Image, Pod, read_only, settings
@@ -23,6 +22,7 @@ from support import (
     Answer,
     ServerProcess,
     bearer,
+    beside,
     make_token,
     public_pem,
     request,

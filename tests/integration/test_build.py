@@ -21,7 +21,7 @@ import abcwebrtc
 from abcwebrtc import verify_turn_credentials
 from conftest import missing, require_program
 from support import RTC_PATH, WAIT, bearer, public_pem, request, wait_for
-from test_docs import full_example
+from unit.project.test_docs import full_example
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = f"abcwebrtc-{abcwebrtc.__version__}"

@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 from typing import List, Set
 
-from abcwebrtc.coturnoptions import BUILT_IN, DEPRECATED, deprecation, knows
-from abcwebrtc.coturnversion import CoturnVersion
-from abcwebrtc.turnserveroptions import OPTIONS
+from abcwebrtc.coturn.conf_options import OPTIONS
+from abcwebrtc.coturn.options import BUILT_IN, DEPRECATED, deprecation, knows
+from abcwebrtc.coturn.version import CoturnVersion
 from integration.turn import LOOPBACK, free_ports
 from support import WAIT, wait_for
 

@@ -15,10 +15,10 @@ import yaml
 
 from abcwebrtc import WebRTCConfig
 from conftest import require_program
-from desktop_pod import assert_valid
 from e2e.gstreamer import require_gstreamer
 from pyos_host.apiserver import running_api_server
 from support import environment
+from support.desktop_pod import assert_valid
 
 NEEDS = {
     "01-first-call": [("turnserver", "coturn")],

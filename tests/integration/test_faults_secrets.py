@@ -12,7 +12,7 @@ from typing import Callable, Dict, Iterator, List, Tuple
 
 import pytest
 
-from abcwebrtc.credentials import mint_turn_credentials
+from abcwebrtc.turn.credentials import mint_turn_credentials
 from integration.faulty import credential, fetch, serving
 from support import (
     ENTRIES,
@@ -32,12 +32,12 @@ version_3 = (ctypes.c_uint32 * 2)(0x20080522, 0)
 assert ctypes.CDLL(None).capset(version_3, (ctypes.c_uint32 * 6)()) == 0
 """
 FASTER = """
-import abcwebrtc.secrets
-abcwebrtc.secrets.STAT_INTERVAL = abcwebrtc.secrets.SETTLE_SECONDS = 0.1
+import abcwebrtc.config.secret_sources
+abcwebrtc.config.secret_sources.STAT_INTERVAL = abcwebrtc.config.secret_sources.SETTLE_SECONDS = 0.1
 """
 SERVE_FIRST = """
 import sys
-from abcwebrtc.cli import main
+from abcwebrtc.cli.main import main
 assert main(["serve", sys.argv[2], "--port", "0"]) == 1
 """
 

@@ -17,19 +17,6 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
 
-from attackers import (
-    ATTACKS,
-    BOMB,
-    CHUNK,
-    CHUNKED,
-    GIB,
-    LARGE,
-    PIECE,
-    SWARM,
-    attacking,
-    send_without_end,
-)
-from badtokens import bad_tokens
 from integration.faulty import (
     GET,
     HOST,
@@ -44,6 +31,19 @@ from integration.faulty import (
 )
 from integration.turn import Certificate
 from support import WAIT, environment, make_token, request
+from support.attackers import (
+    ATTACKS,
+    BOMB,
+    CHUNK,
+    CHUNKED,
+    GIB,
+    LARGE,
+    PIECE,
+    SWARM,
+    attacking,
+    send_without_end,
+)
+from support.badtokens import bad_tokens
 
 PATIENCE = 20
 """Requests of the good client during each attack."""
@@ -176,7 +176,7 @@ def test_bytes_that_come_one_by_one_make_a_request(port: int) -> None:
 
 # times and numbers, made small
 
-IMPATIENT = "import abcwebrtc.serve; abcwebrtc.serve.Server.timeout = 0.5"
+IMPATIENT = "import abcwebrtc.web.serve; abcwebrtc.web.serve.Server.timeout = 0.5"
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +247,7 @@ def test_the_connection_that_waits_longest_makes_room(tmp_path: Path) -> None:
 
 
 def test_it_goes_on_without_a_descriptor(tmp_path: Path) -> None:
-    none_to_spare = "import abcwebrtc.serve; abcwebrtc.serve._SPARE_DESCRIPTORS = -100"
+    none_to_spare = "import abcwebrtc.web.serve; abcwebrtc.web.serve._SPARE_DESCRIPTORS = -100"
     before = f"{FEW.format(hard=96)}\n{none_to_spare}"
     with serving(tmp_path, before=before) as (server, port):
         with idle_clients(port, 150):

@@ -158,8 +158,8 @@ def test_what_follows_a_bad_request_is_dropped(server: Tuple[ServerProcess, int]
 # more clients than there is room for
 
 FEW = {
-    "limit": "import abcwebrtc.serve; abcwebrtc.serve._connection_limit = lambda most: 3",
-    "descriptors": "import abcwebrtc.serve; abcwebrtc.serve._connection_limit = lambda most: 999",
+    "limit": "from abcwebrtc.web import serve; serve._connection_limit = lambda most: 3",
+    "descriptors": "from abcwebrtc.web import serve; serve._connection_limit = lambda most: 999",
 }
 
 
@@ -198,7 +198,7 @@ class TLSServer(NamedTuple):
 def tls(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[TLSServer]:
     folder = tmp_path_factory.mktemp("tls")
     files = ("--cert", certificate.cert_file, "--key", certificate.key_file)
-    impatient = "import abcwebrtc.serve; abcwebrtc.serve.Server.timeout = 0.5"
+    impatient = "import abcwebrtc.web.serve; abcwebrtc.web.serve.Server.timeout = 0.5"
     with serving(folder, *files, before=impatient) as (server, port):
         yield TLSServer(server, port, certificate.trust)
         assert server.stop() == 0

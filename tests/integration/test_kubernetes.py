@@ -15,16 +15,17 @@ import pytest
 import yaml
 from kubernetes.config import new_client_from_config
 
-from abcwebrtc import WebRTCConfig, owned_secret, prepare_pod, restart
-from abcwebrtc.cli import main
+from abcwebrtc import WebRTCConfig, owned_secret, prepare_pod
+from abcwebrtc.cli.main import main
+from abcwebrtc.cluster import restart
 from abcwebrtc.pyos import create_desktop
 from conftest import REFERENCE_PODS, require_program
-from desktop_pod import desktop_pod
 from integration.controlplane import ControlPlane, client, ready_condition, running
 from integration.kubeconfig import BROKEN, KEY, NAME, TOKEN
 from support import ENTRIES, SECRET, WAIT, wait_for, write_od_config
-from test_apply import role
-from test_docs import ROOT
+from support.desktop_pod import desktop_pod
+from unit.cli.test_apply import role
+from unit.project.test_docs import ROOT
 
 OLD_SECRET, LABELS = "the-old-secret-of-coturn", {"run": "pyos-od"}
 REPLICAS = 2

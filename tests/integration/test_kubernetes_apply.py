@@ -11,8 +11,8 @@ from typing import Any, Dict
 import pytest
 import yaml
 
-from abcwebrtc.cli import main
-from abcwebrtc.replace import LAST_APPLIED
+from abcwebrtc.cli.main import main
+from abcwebrtc.cluster.replace import LAST_APPLIED
 from integration.controlplane import ControlPlane
 from integration.kubeconfig import KEY, NAME
 from integration.test_kubernetes import (  # noqa: F401

@@ -19,11 +19,11 @@ from typing import Any, Callable, Iterator
 import pytest
 
 from abcwebrtc import mint_turn_credentials
+from abcwebrtc.config.uris import IceURI
 from abcwebrtc.probe.diagnosis import diagnose
 from abcwebrtc.probe.model import UDP, Circumstances, Login, Observation, Place, Target
-from abcwebrtc.probe.session import Session
-from abcwebrtc.probe.wire import Settings, StepError, Wire
-from abcwebrtc.uris import IceURI
+from abcwebrtc.probe.stun_client import Settings, StepError, Wire
+from abcwebrtc.probe.turn_session import Session
 from conftest import missing, require_program
 from integration.conftest import SECRET
 from integration.probing import OTHER, PASSWORD, Probe, coturn, ice, prober

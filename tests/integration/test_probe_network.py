@@ -17,9 +17,9 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from abcwebrtc import WebRTCConfig, desktop_environment, mint_turn_credentials
-from abcwebrtc.credentials import TurnCredentials
-from abcwebrtc.manifests import gstreamer_turn
-from abcwebrtc.uris import IceURI
+from abcwebrtc.config.uris import IceURI
+from abcwebrtc.desktop.environment import gstreamer_turn
+from abcwebrtc.turn.credentials import TurnCredentials
 from conftest import missing
 from integration import netns
 from integration.conftest import SECRET

@@ -13,9 +13,9 @@ from typing import Any, Iterator
 import pytest
 
 from abcwebrtc import mint_turn_credentials
-from abcwebrtc.manifests import gstreamer_turn
+from abcwebrtc.config.uris import IceURI
+from abcwebrtc.desktop.environment import gstreamer_turn
 from abcwebrtc.probe.packets import SIZES
-from abcwebrtc.uris import IceURI
 from conftest import missing, newest_turnserver
 from integration import netns
 from integration.conftest import SECRET

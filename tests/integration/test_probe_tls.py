@@ -15,7 +15,7 @@ from typing import Any, Callable, Iterator, List, Sequence
 import pytest
 import trustme
 
-from abcwebrtc import tlslook
+from abcwebrtc.web import tls_look as tlslook
 from conftest import require_program
 from integration.conftest import SECRET
 from integration.probing import Probe, coturn, prober

@@ -14,11 +14,11 @@ from aioice import stun
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abcwebrtc.probe.attempt import probe_address
+from abcwebrtc.config.uris import IceURI
 from abcwebrtc.probe.messages import channel_data, request_message
 from abcwebrtc.probe.model import BINDING, TCP, UDP, Failure, Observation, Target
-from abcwebrtc.probe.wire import Settings, StepError, StoppedError, Wire
-from abcwebrtc.uris import IceURI
+from abcwebrtc.probe.steps import probe_address
+from abcwebrtc.probe.stun_client import Settings, StepError, StoppedError, Wire
 from integration.turn import LOOPBACK
 
 Answer = Callable[[bytes], List[bytes]]

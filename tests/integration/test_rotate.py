@@ -16,8 +16,8 @@ from typing import Callable, Iterator, List, Optional
 
 import pytest
 
-from abcwebrtc.secrets import split_secrets
-from abcwebrtc.whois import parse_username
+from abcwebrtc.config.secret_sources import split_secrets
+from abcwebrtc.turn.usernames import parse_username
 from conftest import require_program
 from integration.rotating import (
     NEW,

@@ -12,10 +12,10 @@ from typing import Any, List
 
 import pytest
 
-from abcwebrtc.rotation import Answer
-from abcwebrtc.rotation_io import CHECK_USER, addresses_of, ask_all, question
-from abcwebrtc.secrets import Secret
-from abcwebrtc.uris import IceURI
+from abcwebrtc.config.secret_sources import Secret
+from abcwebrtc.config.uris import IceURI
+from abcwebrtc.coturn.rotation import Answer
+from abcwebrtc.probe.rotation_ask import CHECK_USER, addresses_of, ask_all, question
 from integration.rotating import NEW, OLD, Rotation, Start, minted, started_rotation
 from integration.turn import LOOPBACK, allocated, free_ports
 from support import wait_for

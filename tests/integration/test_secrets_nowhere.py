@@ -16,10 +16,10 @@ import pytest
 
 import abcwebrtc
 from abcwebrtc import WebRTCConfig, build_rtc_configuration, load_od_config
-from abcwebrtc.cli import main
-from abcwebrtc.rtc import server_credentials
-from abcwebrtc.secrets import Secret
-from abcwebrtc.tokens import UserTokenVerifier, bearer_token
+from abcwebrtc.cli.main import main
+from abcwebrtc.config.secret_sources import Secret
+from abcwebrtc.turn.rtc_configuration import server_credentials
+from abcwebrtc.web.tokens import UserTokenVerifier, bearer_token
 from integration.hidden import (
     DEBUG_EVERYTHING,
     FILE,

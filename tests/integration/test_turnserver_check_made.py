@@ -18,13 +18,13 @@ import pytest
 from aioice import turn
 
 from abcwebrtc import WebRTCConfig
-from abcwebrtc.coturnversion import CoturnVersion
+from abcwebrtc.config.uris import parse_ice_uri
+from abcwebrtc.coturn.check.compare import Around, check_turnserver_conf
+from abcwebrtc.coturn.check.stun import DesktopStun
+from abcwebrtc.coturn.conf import relays_of
+from abcwebrtc.coturn.conf_file import parse_turnserver_conf
+from abcwebrtc.coturn.version import CoturnVersion
 from abcwebrtc.errors import Problem
-from abcwebrtc.turnserver import relays_of
-from abcwebrtc.turnservercheck import Around, check_turnserver_conf
-from abcwebrtc.turnserverfile import parse_turnserver_conf
-from abcwebrtc.turnserverstun import DesktopStun
-from abcwebrtc.uris import parse_ice_uri
 from integration.generated import (
     SECRET,
     Running,

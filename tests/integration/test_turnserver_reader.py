@@ -8,7 +8,7 @@ from typing import List
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abcwebrtc.turnserverfile import parse_turnserver_conf, quoted
+from abcwebrtc.coturn.conf_file import parse_turnserver_conf, quoted
 from conftest import ONE_FIXTURE
 from integration.generated import accepted, bare_conf, running
 from integration.turn import free_ports

@@ -14,7 +14,7 @@ from typing import Any, Dict
 import pytest
 
 from abcwebrtc import CredentialError, mint_turn_credentials
-from abcwebrtc.credentials import check_userid, pseudonym
+from abcwebrtc.turn.credentials import check_userid, pseudonym
 from integration.conftest import SECRET
 from integration.turn import Turnserver, raw_refusal
 

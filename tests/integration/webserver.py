@@ -15,9 +15,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-import beside
 from integration.turn import LOOPBACK, Certificate, free_ports
-from support import RTC_PATH, Answer, bearer, make_token, request, wait_for
+from support import RTC_PATH, Answer, bearer, beside, make_token, request, wait_for
 
 SERVICE = "abcwebrtc.abcdesktop.svc.cluster.local"
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Dict, Iterator, List, NamedTuple, Set, Tuple
 from urllib.parse import parse_qs, urlsplit
 
-from desktop_pod import assert_valid
+from support.desktop_pod import assert_valid
 
 
 class Call(NamedTuple):

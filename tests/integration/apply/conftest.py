@@ -13,8 +13,8 @@ from typing import Any, Callable, Iterator, List, Tuple
 import pytest
 import trustme
 
-from abcwebrtc import restart
-from abcwebrtc.cli import main
+from abcwebrtc.cli.main import main
+from abcwebrtc.cluster import restart
 from conftest import require_program
 from integration.kubeconfig import BROKEN, TOKEN, write_kubeconfig
 from support import SECRET, WAIT, write_od_config

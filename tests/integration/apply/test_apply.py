@@ -13,15 +13,15 @@ from typing import Any, Callable, List
 import kmock
 import pytest
 
-from abcwebrtc import kube
-from abcwebrtc.cli import main
+from abcwebrtc.cli.main import main
+from abcwebrtc.cluster import api as kube
 from integration.apply.conftest import OLD_SECRET, TOKEN, break_pyos, kubectl, old_text
 from integration.cluster import CONFIG_MAPS, Server, is_dry, refusal
 from integration.hidden import DEBUG_EVERYTHING
 from integration.kubeconfig import KEY, NAME, NAMESPACE, write_kubeconfig
 from support import ENTRIES, SECRET, WAIT, command, environment, write_od_config
-from test_apply import PAGE, role
-from test_docs import full_example
+from unit.cli.test_apply import PAGE, role
+from unit.project.test_docs import full_example
 
 # what it does
 

@@ -15,8 +15,8 @@ import pytest
 import trustme
 import yaml
 
-from abcwebrtc import kube
-from abcwebrtc.cli import main
+from abcwebrtc.cli.main import main
+from abcwebrtc.cluster import api as kube
 from integration.apply.conftest import NO_ANSWER, TOKEN, header, only
 from integration.cluster import Server
 from integration.kubeconfig import write_kubeconfig

@@ -12,8 +12,8 @@ from typing import Any, List
 
 import pytest
 
-from abcwebrtc.cli import main
-from abcwebrtc.restart import Restart
+from abcwebrtc.cli.main import main
+from abcwebrtc.cluster.restart import Restart
 from integration.apply.conftest import (
     after_restart,
     backup_of,
@@ -285,7 +285,7 @@ def test_ctrl_c_in_a_rollback_says_how_to_go_on(
         real(*arguments)
 
     real = Restart.start
-    monkeypatch.setattr(f"abcwebrtc.commands.apply.{name}", interrupt)
+    monkeypatch.setattr(f"abcwebrtc.cli.apply.{name}", interrupt)
     status, _, err = run("--timeout", "0.1", "--rollback-on-failure")
     assert status == 130
     if restarts:

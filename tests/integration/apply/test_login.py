@@ -18,8 +18,8 @@ import trustme
 import yaml
 from kubernetes.config import kube_config
 
-from abcwebrtc.cli import main
-from abcwebrtc.kubelogin import CERTIFICATE, Login, login_of
+from abcwebrtc.cli.main import main
+from abcwebrtc.cluster.login import CERTIFICATE, Login, login_of
 from integration.apply.conftest import TOKEN, fail, header, only
 from integration.cluster import Server
 from integration.kubeconfig import write_kubeconfig

@@ -1,0 +1,1 @@
+"""The ``abcwebrtc`` command: a module for each command. It parses, delegates and prints."""

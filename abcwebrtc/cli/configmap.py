@@ -1,0 +1,83 @@
+"""``abcwebrtc configmap``: prints the ConfigMap that od.config goes into."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+
+from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP
+from abcwebrtc.cli.options import OK
+from abcwebrtc.cli.output import print_utf8, print_warnings
+from abcwebrtc.cluster.configmap import CheckedFile, config_map, read_od_config
+from abcwebrtc.cluster.kubectl_yaml import kubectl_text
+
+NAME, SUMMARY = "configmap", "print the ConfigMap that od.config goes into"
+DESCRIPTION = """\
+Prints what 'kubectl create configmap abcdesktop-config --from-file=od.config
+-o yaml --dry-run=client' prints, if there is no error in the od.config.
+Nothing is contacted. 'abcwebrtc apply' puts it into the cluster.
+
+example: abcwebrtc configmap od.config | kubectl replace -n abcdesktop -f -
+"""
+NOTE = (
+    "note: whoever may read the ConfigMap can read the static auth secret in it; "
+    "coturn_static_auth_secret_file keeps it in a Secret"
+)
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_name_arguments(parser)
+    parser.add_argument("-n", "--namespace", type=namespace, help="namespace to print in it (none)")
+
+
+def add_name_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that name the ConfigMap and the key in it."""
+    parser.add_argument(
+        "--name", type=_name, default=CONFIG_MAP, help="name of the ConfigMap (%(default)s)"
+    )
+    parser.add_argument(
+        "--key", type=_key, default=CONFIG_KEY, help="key in the ConfigMap (%(default)s)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the ConfigMap."""
+    checked = read_od_config(options.od_config)
+    print_findings(checked)
+    manifest = config_map(checked.text, options.name, options.key, options.namespace)
+    manifest["metadata"]["creationTimestamp"] = None  # as kubectl has it
+    print_utf8()
+    print(kubectl_text(manifest), end="")
+    return OK
+
+
+def print_findings(checked: CheckedFile) -> None:
+    """Print the warnings and notes of a check on stderr, and a note on a secret in the text."""
+    print_warnings((*checked.warnings, *checked.notes))
+    if checked.has_inline_secret:
+        print(NOTE, file=sys.stderr)
+
+
+def namespace(text: str) -> str:
+    """Return the name of a namespace, or refuse it."""
+    return _matching(_LABEL, text, 63, "a namespace such as abcdesktop")
+
+
+def _name(text: str) -> str:
+    return _matching(rf"{_LABEL}(\.{_LABEL})*", text, 253, f"a name such as {CONFIG_MAP}")
+
+
+def _key(text: str) -> str:
+    pattern = r"(?!\.\.?$|\.\.)[A-Za-z0-9_.-]+"
+    return _matching(
+        pattern, text, 253, f"a key of letters, digits, '-', '_' and '.', as {CONFIG_KEY}"
+    )
+
+
+def _matching(pattern: str, text: str, length: int, what: str) -> str:
+    if re.fullmatch(pattern, text) and len(text) <= length:
+        return text
+    raise argparse.ArgumentTypeError(f"write {what}")

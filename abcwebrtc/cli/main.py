@@ -1,0 +1,94 @@
+"""The ``abcwebrtc`` command: parses its line, delegates, prints."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from types import ModuleType
+from typing import Optional, Sequence
+
+import abcwebrtc
+from abcwebrtc.cli import (
+    apply,
+    check,
+    configmap,
+    mint,
+    network_policy,
+    pod,
+    probe,
+    rotate,
+    serve,
+    turnserver_conf,
+    whois,
+)
+from abcwebrtc.cli.options import FAILED, INTERRUPTED, CommandParser, add_od_config
+from abcwebrtc.cli.output import discard_output, prepare_output, print_error
+from abcwebrtc.errors import AbcWebRTCError
+
+COMMANDS = (
+    *(check, mint, serve, probe),
+    *(turnserver_conf, configmap, apply, pod, network_policy),
+    *(rotate, whois),
+)
+"""As an operator comes by them."""
+
+_EPILOG = """\
+exit status: 0 all is well, 1 it is not, 2 the command line is wrong.
+
+Begin with 'abcwebrtc check od.config'.
+"""
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Run the command line and return the exit status."""
+    prepare_output()
+    try:
+        return _run(arguments)
+    except AbcWebRTCError as error:
+        print_error(error)
+    except BrokenPipeError:
+        discard_output()  # whoever read us has gone
+    except OSError as error:
+        discard_output()
+        print(f"error: {error.strerror or error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return FAILED
+
+
+def _run(arguments: Optional[Sequence[str]]) -> int:
+    try:
+        options = _parser().parse_args(arguments)
+        status: int = options.run(options)
+        return status
+    finally:
+        sys.stdout.flush()  # here, and not at exit, it can still be dealt with
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = CommandParser(
+        prog="abcwebrtc",
+        description="WebRTC configuration and TURN credentials for abcdesktop.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"abcwebrtc {abcwebrtc.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        _add_command(commands, command)
+    return parser
+
+
+def _add_command(
+    commands: "argparse._SubParsersAction[CommandParser]", command: ModuleType
+) -> None:
+    parser = commands.add_parser(
+        command.NAME,
+        help=command.SUMMARY,
+        description=command.DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if not getattr(command, "OWN_POSITIONALS", False):
+        add_od_config(parser)
+    command.add_arguments(parser)
+    parser.set_defaults(run=command.run)

@@ -1,0 +1,41 @@
+"""``abcwebrtc mint``: prints the rtc_configuration that a browser would get."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import datetime, timezone
+
+from abcwebrtc.cli.options import OK, given
+from abcwebrtc.config.webrtc import WebRTCConfig
+from abcwebrtc.turn.rtc_configuration import build_rtc_configuration
+
+NAME, SUMMARY = "mint", "print a fresh rtc_configuration"
+DESCRIPTION = """\
+Prints the rtc_configuration that a user's browser would get now: the static
+one with a fresh TURN credential for each coturn server.
+
+The output holds a working TURN password. It is JSON; --json puts it in one line.
+
+example: abcwebrtc mint od.config --user alice
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--user", metavar="NAME", type=given, help="the userid to mint for")
+    parser.add_argument("--json", action="store_true", help="print one line, for programs")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a fresh rtc_configuration."""
+    config = WebRTCConfig.from_file(options.od_config)
+    now = datetime.now(timezone.utc)
+    result = build_rtc_configuration(config, options.user, now.timestamp())
+    print(json.dumps(result, indent=None if options.json else 2))
+    if config.coturn and not options.json:
+        ttl = min(server.ttl for server in config.coturn)
+        end = datetime.fromtimestamp(int(now.timestamp()) + ttl, timezone.utc)
+        print(f"valid for {ttl} s, until {end:%Y-%m-%d %H:%M:%S} UTC", file=sys.stderr)
+    return OK

@@ -1,0 +1,220 @@
+"""``abcwebrtc pod``: injects WebRTC into the manifests of desktop pods."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from typing import Any, Dict, List, Optional
+
+from abcwebrtc.abcdesktop import USERID_LABEL
+from abcwebrtc.cli.options import OK, given
+from abcwebrtc.cli.output import coloured, finding_line, print_utf8, print_warnings
+from abcwebrtc.config.desktop import TURN_SERVER
+from abcwebrtc.config.problems import kind
+from abcwebrtc.config.webrtc import WebRTCConfig, desktop_turn_uri
+from abcwebrtc.desktop.pod import prepare_pod
+from abcwebrtc.desktop.pod_data import all_containers
+from abcwebrtc.errors import KeyPath, ManifestError, Problem, format_path
+
+NAME, SUMMARY = "pod", "inject WebRTC into a pod's manifest"
+DESCRIPTION = """\
+Reads the manifest of a desktop pod, YAML or JSON, one document or several, and
+prints it with STUN_SERVER, TURN_SERVER and the sound container that od.config
+gives this user. Other documents stay as they are. Nothing is contacted.
+
+TURN_SERVER holds a working password. With --secret it is in a Secret, printed
+before the pod, and the pod refers to it.
+
+example: abcwebrtc pod od.config desktop.yaml --user alice --secret
+"""
+MAX_BYTES = 4 * 1024 * 1024
+STDIN = "-"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "pod",
+        metavar="POD",
+        nargs="?",
+        type=given,
+        default=STDIN,
+        help="the manifest's file; stdin by default",
+    )
+    parser.add_argument(
+        "--user",
+        metavar="NAME",
+        type=given,
+        help="the userid; by default the pod's label access_userid",
+    )
+    parser.add_argument(
+        "--labels", metavar="A,B", type=_names, default=[], help="the user's labels, for the acl"
+    )
+    parser.add_argument(
+        "--containers",
+        metavar="A,B",
+        type=_names,
+        help="the containers that get STUN_SERVER, beside sound; all by default",
+    )
+    parser.add_argument(
+        "--secret", action="store_true", help="keep TURN_SERVER in a Secret, and print that too"
+    )
+    parser.add_argument(
+        "--diff", action="store_true", help="print what changes, with secrets masked"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the injected manifests, or the differences."""
+    # PyYAML takes a while to import, and most commands have no use for it.
+    from abcwebrtc.cluster.manifests import parse_manifests
+    from abcwebrtc.cluster.masking import masked_diff
+
+    config = WebRTCConfig.from_file(options.od_config, secrets_elsewhere=True)
+    print_warnings(config.notes)
+    file = "stdin" if options.pod == STDIN else options.pod
+    manifests = parse_manifests(_read(options.pod, file), file)
+    injector = _Injector(config, options, file)
+    after = injector.inject_all(manifests.documents)
+    injector.say_server()
+    if not options.diff:
+        print_utf8()
+        print(manifests.text(after), end="")
+        return OK
+    for line in masked_diff(manifests.documents, after, manifests.text):
+        colour = {"+": "32", "-": "31"}.get(line[:1], "0")
+        print(coloured(line, colour, sys.stdout))
+    return OK
+
+
+class _Injector:
+    """Injects into the pods among some documents, and prints what to know of them."""
+
+    def __init__(self, config: WebRTCConfig, options: argparse.Namespace, file: str) -> None:
+        self._config = config
+        self._options = options
+        self._file = file
+        self._pods = 0
+        self._has_turn = False
+
+    def inject_all(self, documents: List[Any]) -> List[Any]:
+        """Return the documents, new where they are pods, with the Secrets before their pods."""
+        many = len(documents) > 1
+        result: List[Any] = []
+        for number, document in enumerate(documents, 1):
+            result += self._inject(document, (f"document {number}",) if many else ())
+        if not self._pods:
+            message = "has no document of kind Pod; give the manifest of a desktop pod"
+            raise ManifestError(Problem(message, "", self._file))
+        return result
+
+    def say_server(self) -> None:
+        """Say which server the desktops depend on, where browsers have more to choose from."""
+        chosen = desktop_turn_uri(self._config)
+        number = sum(len(server.uris) for server in self._config.coturn)
+        if self._has_turn and chosen and number > 1:
+            message = (
+                f"TURN_SERVER is {chosen[1]} alone, since webrtcbin takes one: without it, "
+                f"desktops have no TURN server, whichever of {number} urls browsers use"
+            )
+            problem = Problem(message, "webrtc.coturn", self._options.od_config, level="note")
+            print(finding_line(problem, sys.stderr), file=sys.stderr)
+
+    def _inject(self, document: Any, path: KeyPath) -> List[Any]:
+        if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
+            words = "has no 'kind'" if isinstance(document, dict) else f"is {kind(document)}"
+            raise self._error(ManifestError.at((), f"{words}; write a manifest: kind: Pod"), path)
+        if document["kind"] == "List":
+            return [self._inject_list(document, path)]
+        return self._inject_pod(document, path) if document["kind"] == "Pod" else [document]
+
+    def _inject_list(self, document: Dict[str, Any], path: KeyPath) -> Dict[str, Any]:
+        items = document.get("items")
+        if items is None:
+            return document
+        where = (*path, "items")
+        if not isinstance(items, list):
+            message = f"must be a list, not {kind(items)}"
+            raise self._error(ManifestError.at((), message), where)
+        new = [part for i, item in enumerate(items) for part in self._inject(item, (*where, i))]
+        return {**document, "items": new}
+
+    def _inject_pod(self, pod: Dict[str, Any], path: KeyPath) -> List[Any]:
+        self._pods += 1
+        options = self._options
+        try:
+            prepared = prepare_pod(
+                pod,
+                self._config,
+                _access_userid(pod) if options.user is None else options.user,
+                labels=options.labels,
+                containers=options.containers,
+                turn_secret=options.secret,
+            )
+        except ManifestError as error:
+            failure = self._error(error, path)
+        else:
+            for note in prepared.notes:
+                print(finding_line(self._placed(note, path), sys.stderr), file=sys.stderr)
+            self._has_turn = self._has_turn or _has_turn(prepared.pod)
+            return [*([prepared.secret] if prepared.secret else []), prepared.pod]
+        raise failure
+
+    def _error(self, error: ManifestError, path: KeyPath) -> ManifestError:
+        return ManifestError(*(self._placed(problem, path) for problem in error.problems))
+
+    def _placed(self, problem: Problem, path: KeyPath) -> Problem:
+        where = ".".join(part for part in (format_path(path), problem.path) if part)
+        return replace(problem, path=where, file=self._file)
+
+
+def _has_turn(pod: Dict[str, Any]) -> bool:
+    every = [item for _, container in all_containers(pod) for item in container.get("env") or ()]
+    return any(item["name"] == TURN_SERVER for item in every)
+
+
+def _access_userid(pod: Dict[str, Any]) -> Optional[str]:
+    """Return the userid that pyos has put on a pod."""
+    labels: Any = pod
+    for key in ("metadata", "labels"):
+        labels = labels.get(key)
+        if not isinstance(labels, dict):
+            return None  # what is wrong with the pod is said elsewhere
+    user = labels.get(USERID_LABEL)
+    if user is not None and not isinstance(user, str):
+        message = f"must be text, not {kind(user)}; write it in quotes"
+        raise ManifestError.at(("metadata", "labels", USERID_LABEL), message)
+    return user
+
+
+def _read(name: str, file: str) -> str:
+    reason = "" if name != STDIN or sys.stdin else "it is closed"
+    try:
+        if not reason:
+            data = _read_bytes(name)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+    if reason:
+        raise ManifestError(Problem(f"can't be read: {reason}", "", file))
+    if len(data) > MAX_BYTES:
+        raise ManifestError(Problem("is larger than 4 MiB: this is no manifest", "", file))
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+    raise ManifestError(Problem("not UTF-8 text; save the file as UTF-8", "", file, line))
+
+
+def _read_bytes(name: str) -> bytes:
+    if name == STDIN:
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    with open(name, "rb") as stream:
+        return stream.read(MAX_BYTES + 1)
+
+
+def _names(text: str) -> List[str]:
+    names = [name.strip() for name in text.split(",")]
+    if all(names):
+        return names
+    raise argparse.ArgumentTypeError("write names with commas between them, such as a,b")

@@ -1,0 +1,213 @@
+"""``abcwebrtc probe``: says whether the STUN and TURN servers really work."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shutil
+import socket
+import ssl
+import sys
+import time
+from typing import Callable, List, Optional
+
+from abcwebrtc.cli.options import FAILED, OK, add_od_config, given, require_aioice
+from abcwebrtc.cli.output import coloured, warn
+from abcwebrtc.config.webrtc import WebRTCConfig
+from abcwebrtc.desktop.environment import desktop_environment
+from abcwebrtc.errors import ConfigError, ProbeError, Problem
+from abcwebrtc.probe.desktop_view import (
+    desktop_json,
+    desktop_summary,
+    judged_for_desktops,
+    with_desktops,
+)
+from abcwebrtc.probe.diagnosis import judge
+from abcwebrtc.probe.model import ERROR, NOTE, WARNING, Circumstances, Place, Result, Target
+from abcwebrtc.probe.model import OK as WELL
+from abcwebrtc.probe.report import WIDTH, as_json, summary, table, wrapped
+from abcwebrtc.probe.targets import config_targets, environment_targets
+
+NAME, SUMMARY = "probe", "say whether the servers really work"
+DESCRIPTION = """\
+Asks every STUN and TURN server of an od.config for a Binding, an allocation,
+and sends data through the relay, from here: from relay to relay and from outside,
+in small and large packets, and at the rate of a call. What fails is explained.
+
+exit status: 0 all servers work, perhaps with warnings, 1 one does not,
+2 the command line is wrong.
+
+example: abcwebrtc probe od.config
+"""
+OWN_POSITIONALS = True
+USER, TIMEOUT, WATCH = "probe", 5.0, 10.0
+NARROWEST = 60
+"""Columns that the table has at least."""
+_COLOURS = {ERROR: "31", WARNING: "33", NOTE: "36", WELL: "32"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_od_config(parser, nargs="?")
+    parser.add_argument(
+        "--desktop",
+        action="store_true",
+        help="probe what a desktop uses: STUN_SERVER and TURN_SERVER, those of the environment "
+        "when no OD_CONFIG is given",
+    )
+    parser.add_argument(
+        "--user", metavar="NAME", type=given, default=USER, help="the userid (%(default)s)"
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=TIMEOUT,
+        help="seconds for a step (%(default)g)",
+    )
+    parser.add_argument(
+        "--ca", metavar="FILE", type=given, help="PEM file of a certificate authority to trust"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="leave out the bursts, of two seconds each"
+    )
+    parser.add_argument("--strict", action="store_true", help="take warnings for errors")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument(
+        "--watch",
+        metavar="SECONDS",
+        type=_pause,
+        nargs="?",
+        const=WATCH,
+        help=f"probe again and again, with this pause ({WATCH:g}), until Ctrl-C",
+    )
+    parser.set_defaults(usage_error=parser.error)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Probe, print what was seen, and fail where a server does."""
+    if options.od_config is None and not options.desktop:
+        options.usage_error("give an OD_CONFIG, or --desktop for the servers of the environment")
+    trust = _trust(options.ca)
+    config = None if options.od_config is None else WebRTCConfig.from_file(options.od_config)
+    if config and not config.enable:
+        warn("webrtc.enable is False, so browsers get none of these servers")
+    while True:
+        status = _round(_targets(config, options), trust, options)
+        if options.watch is None:
+            return status
+        time.sleep(options.watch)
+
+
+def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Namespace) -> int:
+    require_aioice("probe")
+    from abcwebrtc.probe.runner import run_probes
+
+    with _Progress() as progress:
+        seen = run_probes(targets, options.timeout, trust, progress, options.quick)
+    now, place = time.time(), _place()
+    results = judged_for_desktops(judge(seen, Circumstances(place, now, options.timeout)))
+    levels = {result.level for result in results}
+    failed = ERROR in levels or (options.strict and WARNING in levels)
+    if options.json:
+        report = {**as_json(results, place, now, failed), "desktop": desktop_json(results)}
+        print(json.dumps(report, indent=2 if options.watch is None else None), flush=True)
+    else:
+        _print_table(results, place, now, options)
+    return FAILED if failed else OK
+
+
+def _print_table(
+    results: List[Result], place: Place, now: float, options: argparse.Namespace
+) -> None:
+    def paint(text: str, level: str) -> str:
+        return coloured(text, _COLOURS[level], sys.stdout)
+
+    at = f"{time.strftime('%H:%M:%S', time.localtime(now))}  " if options.watch else ""
+    last = at + summary(results, place) + desktop_summary(results)
+    columns = shutil.get_terminal_size((WIDTH, 24)).columns or WIDTH
+    width = min(WIDTH, max(NARROWEST, columns))
+    for line in (*table(results, now, paint, width), *wrapped(last, width, "")):
+        print(line)
+    print(end="\n" if options.watch else "", flush=True)
+
+
+class _Progress:
+    """A line on stderr that is written over and over, where that is a terminal."""
+
+    def __init__(self) -> None:
+        self._shows = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def __enter__(self) -> "Callable[[int, int, str], None]":
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        self._write("")
+
+    def _show(self, done: int, of: int, url: str) -> None:
+        self._write(f"probing: {done} of {of} done" + (f", {url}" if url else ""))
+
+    def _write(self, text: str) -> None:
+        if self._shows:
+            print(f"\r\033[K{text[:79]}", end="", file=sys.stderr, flush=True)
+
+
+# what is probed
+
+
+def _targets(config: Optional[WebRTCConfig], options: argparse.Namespace) -> List[Target]:
+    if config is None:
+        return with_desktops([], environment_targets(os.environ))
+    if options.desktop:
+        environment = desktop_environment(config, options.user)
+        return with_desktops([], environment_targets(environment))
+    targets = with_desktops(config_targets(config, options.user), _desktop_targets(config, options))
+    if not targets:
+        message = "there is no STUN or TURN server to probe; write one here, or into webrtc.coturn"
+        raise ConfigError(Problem(message, "webrtc.rtc_configuration", options.od_config))
+    return targets
+
+
+def _desktop_targets(config: WebRTCConfig, options: argparse.Namespace) -> List[Target]:
+    environment = desktop_environment(config, options.user)
+    return environment_targets(environment) if environment else []
+
+
+def _place() -> Place:
+    return Place(socket.gethostname(), bool(os.environ.get("KUBERNETES_SERVICE_HOST")))
+
+
+def _trust(file: Optional[str]) -> ssl.SSLContext:
+    """Return what verifies certificates: the system's authorities, and those of a file."""
+    context = ssl.create_default_context()
+    if file is None:
+        return context
+    reason = "it holds no PEM certificate"
+    try:
+        context.load_verify_locations(file)
+        return context
+    except ssl.SSLError:
+        pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+    raise ProbeError(f"{file}: the certificate authority can't be read: {reason}")
+
+
+def _pause(text: str) -> float:
+    try:
+        return _seconds(text)
+    except argparse.ArgumentTypeError as error:
+        reason = f"{error}; OD_CONFIG stands before --watch"
+    raise argparse.ArgumentTypeError(reason)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if math.isfinite(value) and 0.1 <= value <= 86400:
+        return value
+    raise argparse.ArgumentTypeError("write seconds, from 0.1 to 86400")

@@ -1,0 +1,212 @@
+"""``abcwebrtc serve``: answers browsers, beside pyos."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import ipaddress
+import logging
+import sys
+from typing import TYPE_CHECKING, Callable, List, Tuple
+from urllib.parse import urlsplit
+
+import abcwebrtc
+from abcwebrtc.cli.options import OK, given
+from abcwebrtc.cli.output import print_warnings, warn
+from abcwebrtc.config.webrtc import WebRTCConfig
+from abcwebrtc.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from abcwebrtc.web.operator_login import OperatorLogin
+    from abcwebrtc.web.rest import Identity
+
+NAME, SUMMARY = "serve", "answer browsers, beside pyos"
+KEY_ENTRY = "jwt_token_user.jwtuserpublickeyfile"
+DESCRIPTION = """\
+Answers POST /API/webrtc/coturn_rtcconfiguration as pyos does, so that it can
+stand beside an unmodified pyos. Who asks is known by pyos's own user token;
+its public key is read from the file that jwt_token_user names in od.config.
+
+On a terminal it prints a link to a page that tries sound from your browser. The
+link works once, within 10 minutes; SIGUSR1 prints a new one.
+
+SIGTERM and Ctrl-C stop it after the requests in flight.
+
+example: abcwebrtc serve od.config --host 0.0.0.0 --port 8080
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--host", type=_host, default="127.0.0.1", help="address to listen on (%(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=_port, default=8080, help="TCP port, 0 for a free one (%(default)s)"
+    )
+    parser.add_argument(
+        "--cert", metavar="FILE", type=given, help="PEM certificate chain, for https"
+    )
+    parser.add_argument(
+        "--key", metavar="FILE", type=given, help="PEM private key of the certificate"
+    )
+    parser.add_argument(
+        "--insecure-no-auth",
+        action="store_true",
+        help="give credentials to anybody; on a loopback address only",
+    )
+    parser.add_argument(
+        "--print-link",
+        action="store_true",
+        help="print the test page's link also where stdout is no terminal, but a log",
+    )
+    parser.add_argument(
+        "--page-url",
+        type=_page_url,
+        metavar="URL",
+        help="where browsers find the test page, for that link, when a proxy is in front",
+    )
+    parser.set_defaults(usage_error=parser.error)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until a signal comes."""
+    from abcwebrtc.web.lossy import lossy_output
+
+    with lossy_output():  # a full disk must not end it
+        return _serve(options)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    # CherryPy takes a while to import, and only this command needs it.
+    from abcwebrtc.web.operator_login import OperatorLogin
+    from abcwebrtc.web.rest import create_app
+    from abcwebrtc.web.serve import Listen, run_server
+    from abcwebrtc.web.test_page import OperatorPage
+
+    _check_serve_options(options)
+    _log_to_stderr()
+    config = WebRTCConfig.from_file(options.od_config)
+    for note in (*map(str, config.warnings), *_serve_notes(config, options)):
+        warn(note)
+    identity, login = _identity(config, options), OperatorLogin()
+    app = create_app(config, identity, OperatorPage(config, identity, login))
+    listen = Listen(options.host, options.port, options.cert, options.key)
+    page = functools.partial(_print_link, options, login)
+    run_server(app, listen, functools.partial(_ready, options, page), page)
+    _say("abcwebrtc: stopped")
+    return OK
+
+
+def _check_serve_options(options: argparse.Namespace) -> None:
+    from abcwebrtc.web.serve import is_loopback
+
+    if bool(options.cert) != bool(options.key):
+        options.usage_error("--cert and --key go together: give both, or neither")
+    if options.insecure_no_auth and not is_loopback(options.host):
+        options.usage_error("--insecure-no-auth listens on loopback only; leave --host out")
+
+
+def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
+    from abcwebrtc.web.rest import anybody, token_identity
+    from abcwebrtc.web.tokens import UserTokenVerifier
+
+    if options.insecure_no_auth:
+        return anybody(options.host)
+    files = _key_files(config, options.od_config)
+    verifier = UserTokenVerifier.from_file(*files, entry=KEY_ENTRY)
+    print_warnings(verifier.notes)
+    if verifier.weakness:
+        warn(f"{', '.join(files)}: {verifier.weakness}")
+    return token_identity(verifier)
+
+
+def _log_to_stderr() -> None:
+    import cherrypy
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s: %(message)s", level=logging.INFO)
+    cherrypy.log.screen = False  # or it would say everything once more
+
+
+def _announce(base_url: str) -> None:
+    print(f"abcwebrtc {abcwebrtc.__version__}: serving on {base_url}", flush=True)
+
+
+def _ready(options: argparse.Namespace, page: Callable[[str], None], base_url: str) -> None:
+    """Say where it serves, and print the page's link where that is wanted."""
+    _announce(base_url)
+    if options.print_link or sys.stdout.isatty():
+        page(base_url)
+
+
+def _print_link(options: argparse.Namespace, login: "OperatorLogin", base_url: str) -> None:
+    page = options.page_url or page_url(base_url)
+    if options.insecure_no_auth:
+        _say(f"abcwebrtc: test page: {page}")
+    else:
+        _say(f"abcwebrtc: test page, once within 10 minutes: {page}#{login.new_key()}")
+
+
+def _say(text: str) -> None:
+    """Print a line, unless whoever read them has gone."""
+    with contextlib.suppress(BrokenPipeError):
+        print(text, flush=True)
+
+
+def page_url(base_url: str) -> str:
+    """Return where a browser on this machine finds the test page.
+
+    An address that stands for all of the machine's, as 0.0.0.0, becomes loopback.
+    """
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        if address.is_unspecified:
+            host = "127.0.0.1" if address.version == 4 else "::1"
+    name = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{name}:{parts.port}/"
+
+
+def _page_url(text: str) -> str:
+    """Return a URL with a slash at its end, which the links in the page need."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(text)
+        fine = parts.scheme in ("http", "https") and parts.hostname and parts.username is None
+        if fine and not (parts.query or parts.fragment) and text.isprintable():
+            return text if text.endswith("/") else text + "/"
+    raise argparse.ArgumentTypeError("write a URL such as https://desktop.domain.local/webrtc/")
+
+
+def _serve_notes(config: WebRTCConfig, options: argparse.Namespace) -> List[str]:
+    notes = []
+    if not config.enable:
+        notes.append("webrtc.enable is False: requests for credentials get 403")
+    if options.insecure_no_auth:
+        notes.append("--insecure-no-auth: anybody on this machine gets credentials")
+    elif not options.cert:
+        notes.append("without --cert credentials travel in clear; put a TLS proxy in front")
+    return notes
+
+
+def _key_files(config: WebRTCConfig, file: str) -> Tuple[str, ...]:
+    if config.user_token_key_files:
+        return config.user_token_key_files
+    message = (
+        "no public key to verify user tokens with; write jwt_token_user: "
+        "{ 'jwtuserpublickeyfile': '/path/key.pem' }, the same as for pyos"
+    )
+    raise ConfigError(Problem(message, KEY_ENTRY, file))
+
+
+def _host(text: str) -> str:
+    """Return a host without the brackets that an IPv6 address has in urls."""
+    in_brackets = text.startswith("[") and text.endswith("]")
+    return given(text[1:-1] if in_brackets else text)
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError("write a port from 0 to 65535")

@@ -1,0 +1,132 @@
+"""``abcwebrtc turnserver-conf --check``: compares a turnserver.conf with od.config."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+
+from abcwebrtc.cli.options import FAILED, OK
+from abcwebrtc.cli.output import finding_line, findings_count
+from abcwebrtc.cli.turnserver_servers import choose, load
+from abcwebrtc.cli.turnserver_version import chosen_version
+from abcwebrtc.config.ice_servers import static_uris
+from abcwebrtc.config.uris import STUN_SCHEMES, parse_server
+from abcwebrtc.config.webrtc import WebRTCConfig
+from abcwebrtc.coturn.certificate import CERT, KEY
+from abcwebrtc.coturn.check.compare import Around, certificate_files, check_turnserver_conf
+from abcwebrtc.coturn.check.stun import DesktopStun
+from abcwebrtc.coturn.check.urls import Content
+from abcwebrtc.coturn.conf_file import TurnserverFile, parse_turnserver_conf, with_options
+from abcwebrtc.coturn.file_access import unreadable
+from abcwebrtc.desktop.environment import stun_server
+from abcwebrtc.errors import ConfigError, Problem
+
+MAX_BYTES = 1024 * 1024
+
+
+def check(options: argparse.Namespace) -> int:
+    """Print the findings, and return the exit status."""
+    try:
+        found = _findings(options)
+    except ConfigError as error:
+        found = error.problems + error.warnings + error.notes
+    errors = [problem for problem in found if problem.level == "error"]
+    warnings = [problem for problem in found if problem.level == "warning"]
+    notes = [problem for problem in found if problem.level == "note"]
+    failed = bool(errors or (options.strict and warnings))
+    if options.json:
+        print(json.dumps(_report(options.check, not failed, errors, warnings, notes), indent=2))
+    else:
+        for problem in found:
+            print(finding_line(problem, sys.stdout))
+        print(findings_count(found))
+    return FAILED if failed else OK
+
+
+def _findings(options: argparse.Namespace) -> Tuple[Problem, ...]:
+    _, config = load(options)
+    relay = choose(config, options)
+    conf = parse_turnserver_conf(_read_conf(options.check), options.check)
+    conf = with_options(conf, options.option or ())
+    stun = [uri for uri in static_uris(config.rtc_configuration) if uri.scheme in STUN_SCHEMES]
+    files = _read_certificate(conf, options)
+    version = chosen_version(options.coturn)
+    around = Around(
+        _desktop_stun(config), frozenset(options.behind_proxy or ()), _unreadable(conf, options)
+    )
+    return check_turnserver_conf(conf, relay, stun, files, time.time(), version, around)
+
+
+def _desktop_stun(config: WebRTCConfig) -> Optional[DesktopStun]:
+    """Return the STUN_SERVER that desktops get."""
+    text = stun_server(config)
+    if not text:
+        return None
+    return DesktopStun(parse_server("stun", text[len("stun://") :]), config.desktop.turn)
+
+
+def _unreadable(conf: TurnserverFile, options: argparse.Namespace) -> Dict[str, str]:
+    """Return what keeps Debian's coturn from the files that are read here in its place."""
+    if conf.text("proc-user"):
+        return {}  # coturn is started as root then, and reads them before it is that user
+    own = {CERT: options.cert, KEY: options.key or options.cert}
+    found: Dict[str, str] = {}
+    for name, paths in certificate_files(conf, os.getcwd()).items():
+        path = None if own[name] else next(filter(os.path.exists, paths), None)
+        reason = unreadable(path) if path else None
+        if reason and reason not in found.values():
+            found[name] = reason
+    return found
+
+
+def _report(
+    file: str,
+    ok: bool,
+    errors: Sequence[Problem],
+    warnings: Sequence[Problem],
+    notes: Sequence[Problem],
+) -> Dict[str, Any]:
+    return {
+        "file": file,
+        "ok": ok,
+        "errors": [problem.as_dict() for problem in errors],
+        "warnings": [problem.as_dict() for problem in warnings],
+        "notes": [problem.as_dict() for problem in notes],
+    }
+
+
+def _read_conf(path: str) -> bytes:
+    content = _read((path,))
+    if isinstance(content, bytes) and content.count(b"\0") > 3:
+        content = "not a plain text file; save it as UTF-8"
+    if isinstance(content, str):
+        raise ConfigError(Problem(f"can't be read: {content}", "", path))
+    return content
+
+
+def _read_certificate(conf: TurnserverFile, options: argparse.Namespace) -> Mapping[str, Content]:
+    places: Dict[str, Tuple[str, ...]] = dict(certificate_files(conf, os.getcwd()))
+    for name, copy in (("cert", options.cert), ("pkey", options.key or options.cert)):
+        if copy and name in places:
+            places[name] = (copy,)
+    return {name: _read(paths) for name, paths in places.items()}
+
+
+def _read(paths: Sequence[str]) -> Content:
+    """Return the content of the first file that is there, or, as text, why there is none."""
+    reason: Optional[str] = None
+    for path in paths:
+        try:
+            with open(path, "rb") as stream:
+                data = stream.read(MAX_BYTES + 1)
+        except FileNotFoundError as error:
+            reason = reason or error.strerror
+            continue
+        except (OSError, ValueError) as error:
+            return getattr(error, "strerror", None) or "not a file name"
+        return data if len(data) <= MAX_BYTES else "larger than 1 MiB"
+    return reason or "not a file name"

@@ -1,0 +1,139 @@
+"""``abcwebrtc whois``: says what is known of a username in coturn's log."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import Any, BinaryIO, ContextManager, Dict, Iterator, Optional
+
+from abcwebrtc.cli.options import FAILED, OK, add_od_config, given
+from abcwebrtc.cli.output import print_warnings, printable, warn
+from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
+from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.times import duration_text, iso_text, relative_text, utc_text
+from abcwebrtc.turn.usernames import (
+    PSEUDONYM,
+    USERID,
+    Identity,
+    UseridReader,
+    find_user,
+    mintings,
+    parse_username,
+    pseudonym_keys,
+    style_of,
+)
+
+NAME, SUMMARY = "whois", "say what is known of a username in coturn's log"
+OWN_POSITIONALS = True
+DESCRIPTION = """\
+Says when a TURN username was minted, when it expires, and who it is. Of a
+pseudonym it says which of the userids in --users it stands for. Nothing is
+contacted.
+
+USERNAME is expiry or expiry:name, or the whole line of coturn's log.
+
+exit status: 0 known, 1 it is no username, or none of the userids.
+
+example: abcwebrtc whois 1703086872:alice od.config
+"""
+STDIN = "-"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "username", metavar="USERNAME", type=given, help="the username, or a line of the log"
+    )
+    add_od_config(parser)
+    parser.add_argument(
+        "--users",
+        metavar="FILE",
+        type=given,
+        help="userids to try for a pseudonym, one a line; - for stdin",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what is known; fail when none of the userids fits."""
+    username = parse_username(options.username)
+    config = WebRTCConfig.from_file(options.od_config, secrets_elsewhere=True)
+    print_warnings(config.notes)
+    if not config.coturn:
+        message = "there is no coturn server, so no username comes from here"
+        raise ConfigError(Problem(message, COTURN, options.od_config))
+    now = time.time()
+    style = style_of(username, config)
+    user = username.name if style == USERID else None
+    if style == PSEUDONYM and options.users:
+        user = _find(username.name or "", config, options.users)
+    found = Identity(username, style, user, mintings(username, style, config, now))
+    if options.json:
+        print(json.dumps(_as_dict(found, now), indent=2))
+    else:
+        print("\n".join(_lines(found, bool(options.users), now)))
+    return FAILED if style == PSEUDONYM and options.users and user is None else OK
+
+
+def _find(name: str, config: WebRTCConfig, file: str) -> Optional[str]:
+    with _open(file) as stream:
+        users = UseridReader(stream)
+        user = find_user(name, pseudonym_keys(config), users)
+    if users.skipped:
+        number = "1 line" if users.skipped == 1 else f"{users.skipped} lines"
+        warn(f"{file}: passed over {number} that are not UTF-8, or longer than 64 KiB")
+    return user
+
+
+def _open(file: str) -> ContextManager[BinaryIO]:
+    if file == STDIN:
+        if sys.stdin is None:
+            raise ConfigError(Problem("can't be read: it is closed", "", "stdin"))
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    try:
+        return open(file, "rb")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+    raise ConfigError(Problem(f"can't be read: {reason}", "", file))
+
+
+def _as_dict(found: Identity, now: float) -> Dict[str, Any]:
+    return {
+        "username": str(found.username),
+        "style": found.style,
+        "user": found.user,
+        "pseudonym": found.username.name if found.style == PSEUDONYM else None,
+        "expires_at": iso_text(found.username.expires_at),
+        "expired": found.username.expires_at < int(now),
+        "minted": [minting.as_dict() for minting in found.mintings],
+    }
+
+
+def _lines(found: Identity, tried: bool, now: float) -> Iterator[str]:
+    expiry = found.username.expires_at
+    yield f"user     {_user_text(found, tried)}"
+    yield from _minted_lines(found, now)
+    word = "expired" if expiry < int(now) else "expires"
+    yield f"{word}  {utc_text(expiry)}, {relative_text(expiry, now)}"
+
+
+def _user_text(found: Identity, tried: bool) -> str:
+    if found.user is not None:
+        return printable(found.user)
+    if found.style != PSEUDONYM:
+        return "not known: the username is a bare expiry, as 'username': 'timestamp' makes it"
+    if tried:
+        return "none of these userids, with none of the configured keys"
+    return "a pseudonym; give userids with --users FILE"
+
+
+def _minted_lines(found: Identity, now: float) -> Iterator[str]:
+    if not found.mintings:
+        yield "minted   not by this od.config as it is now: its username style or ttl is another"
+    word = "minted"
+    for minting in found.mintings:
+        moment = f"{utc_text(minting.minted_at)}, {relative_text(minting.minted_at, now)}"
+        yield f"{word:<9}{moment}, for {minting.made_for} (ttl {duration_text(minting.ttl)})"
+        word = "or"

@@ -1,0 +1,1 @@
+"""Kubernetes: its API, the ConfigMap, restarts, NetworkPolicies, and manifests in files."""

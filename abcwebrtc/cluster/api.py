@@ -1,0 +1,311 @@
+"""Requests to the Kubernetes API, as plain data.
+
+The official client finds the cluster and its credentials (kubeconfig, plugins,
+the service account of a pod) and makes the connections. Its models are left
+out: the newest refuse what a newer cluster adds. So are its exceptions and its
+log, which hold whole objects, and with them the secrets of an od.config.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shlex
+import warnings
+from contextlib import contextmanager, suppress
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from urllib.parse import quote, unquote, urlencode
+
+from abcwebrtc.abcdesktop import NAMESPACE
+from abcwebrtc.cluster.answers import GROUPS, Tried, status_object, unreachable, without_login
+from abcwebrtc.cluster.login import login_of
+from abcwebrtc.errors import KubeError
+
+REQUEST_TIMEOUT = 30.0
+"""Seconds that one request may take."""
+FIELD_MANAGER = "abcwebrtc"
+MERGE_PATCH = "application/merge-patch+json"
+_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+class Cluster:
+    """A Kubernetes API server, and a namespace there. Made by `connect`."""
+
+    def __init__(self, configuration: Any, namespace: str) -> None:
+        from kubernetes.client import ApiClient
+
+        configuration.retries = False  # its own would be on stderr; and an answer is an answer
+        _log_in_at_proxy(configuration)
+        self._configuration = configuration
+        self._pool = ApiClient(configuration).rest_client.pool_manager
+        # NO_PROXY may leave it out; the other name is that of SOCKS
+        is_used = getattr(self._pool, "proxy", None) or getattr(self._pool, "proxy_url", None)
+        self._proxy = without_login(configuration.proxy) if is_used else ""
+        self._url_root: str = configuration.host.rstrip("/")
+        self.host = re.sub(r"//[^/]*@", "//", self._url_root)  # this is shown
+        self.namespace = namespace
+
+    def get(self, kind: str, name: str) -> Optional[Dict[str, Any]]:
+        """Return an object, None where there is no such one."""
+        try:
+            return self._object("GET", kind, name)
+        except KubeError as error:
+            if error.status != 404:
+                raise
+        return None
+
+    def list(self, kind: str, selector: str) -> List[Dict[str, Any]]:
+        """Return the objects with some labels."""
+        found = self._object("GET", kind, "", {"labelSelector": selector}, verb="list")
+        items = found.get("items") or []
+        if not isinstance(items, list) or not all(map(_is_object, items)):
+            raise self._stranger()
+        return items
+
+    def create(self, kind: str, manifest: Mapping[str, Any], dry_run: bool) -> Dict[str, Any]:
+        """Create an object, and return it as it is then."""
+        return self._object("POST", kind, "", _write(dry_run), manifest)
+
+    def replace(self, kind: str, manifest: Mapping[str, Any], dry_run: bool) -> Dict[str, Any]:
+        """Replace an object, and return it as it is then.
+
+        Where the manifest has a resourceVersion that is no longer the object's,
+        the error has the status 409.
+        """
+        return self._object("PUT", kind, manifest["metadata"]["name"], _write(dry_run), manifest)
+
+    def patch(self, kind: str, name: str, change: Any, dry_run: bool) -> Dict[str, Any]:
+        """Merge a change into an object, and return it as it is then."""
+        return self._object("PATCH", kind, name, _write(dry_run), change)
+
+    def delete(
+        self, kind: str, name: str, metadata: Mapping[str, Any], dry_run: bool = False
+    ) -> None:
+        """Delete an object if it is still the one of this metadata; one that has gone is fine."""
+        kept = ("uid", "resourceVersion") if kind == "configmaps" else ("uid",)
+        conditions = {key: metadata[key] for key in kept if metadata.get(key)}
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": conditions}
+        if dry_run:  # not in the query, which a server passes over where there is a body
+            options["dryRun"] = ["All"]
+        try:
+            self._send("DELETE", kind, name, {}, options, "delete")
+        except KubeError as error:
+            if error.status != 404:
+                raise
+
+    def log(self, pod: str, container: str, previous: bool) -> str:
+        """Return the last lines that a container has logged, nothing where there are none."""
+        query = {"container": container, "tailLines": "20"}
+        query.update({"previous": "true"} if previous else {})
+        with suppress(KubeError):
+            data = self._send("GET", "pods/log", pod, query, None, "get")
+            return data.decode("utf-8", "replace")
+        return ""
+
+    def _object(
+        self,
+        method: str,
+        kind: str,
+        name: str,
+        query: Optional[Mapping[str, str]] = None,
+        body: Any = None,
+        verb: str = "",
+    ) -> Dict[str, Any]:
+        data = self._send(method, kind, name, query or {}, body, verb or _VERBS[method])
+        with suppress(ValueError, RecursionError):  # these exceptions hold the text
+            answer = json.loads(data.decode("utf-8"))
+            if _is_object(answer) or (verb == "list" and isinstance(answer, dict)):
+                return dict(answer)
+        raise self._stranger()
+
+    def _stranger(self) -> KubeError:
+        return KubeError(f"{self.host} does not answer as a Kubernetes API server does")
+
+    def _send(
+        self, method: str, kind: str, name: str, query: Mapping[str, str], body: Any, verb: str
+    ) -> bytes:
+        credentials = self._credentials()
+        headers = {"Accept": "application/json", **credentials}
+        if kind == "pods/log":
+            headers["Accept"] = "*/*"
+        data = None
+        if body is not None:
+            headers["Content-Type"] = MERGE_PATCH if method == "PATCH" else "application/json"
+            data = json.dumps(body).encode("utf-8")
+        status, answer = self._exchange(method, self._url(kind, name, query), headers, data)
+        if status == 404 and status_object(answer).get("kind") != "Status":
+            raise self._stranger()
+        if status >= 300:
+            login = login_of(self._configuration, credentials)
+            tried = Tried(self.host, self.namespace, verb, kind, name, login, self._proxy)
+            raise KubeError(tried.refusal(status, answer), status=status)
+        return answer
+
+    def _url(self, kind: str, name: str, query: Mapping[str, str]) -> str:
+        group = GROUPS[kind]
+        root = f"/apis/{group}/v1" if group else "/api/v1"
+        resource, _, subresource = kind.partition("/")
+        parts = ["namespaces", self.namespace, resource, name, subresource]
+        path = "/".join([root, *(quote(part, safe="") for part in parts if part)])
+        return self._url_root + path + ("?" + urlencode(query) if query else "")
+
+    def _credentials(self) -> Dict[str, str]:
+        try:
+            with _heard_client() as complaints:
+                settings = self._configuration.auth_settings().values()
+        except Exception as error:  # whatever a plugin for credentials raises
+            reason = type(error).__name__
+        else:
+            if complaints:
+                raise KubeError(
+                    f"the credentials for {self.host} can't be renewed: {_complaint(complaints[0])}"
+                )
+            return {setting["key"]: setting["value"] for setting in settings if setting["value"]}
+        raise KubeError(f"the credentials for {self.host} can't be renewed: {reason}")
+
+    def _exchange(
+        self, method: str, url: str, headers: Dict[str, str], data: Optional[bytes]
+    ) -> Tuple[int, bytes]:
+        import urllib3
+
+        timeout = urllib3.Timeout(total=REQUEST_TIMEOUT)
+        try:
+            with warnings.catch_warnings():  # of insecure-skip-tls-verify; kubectl doesn't either
+                warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
+                answer = self._pool.request(
+                    method,
+                    url,
+                    body=data,
+                    headers=headers,
+                    timeout=timeout,
+                    retries=False,
+                    redirect=False,
+                )
+            return int(answer.status), bytes(answer.data)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            reason = unreachable(error, self.host, self._proxy, REQUEST_TIMEOUT)
+        raise KubeError(reason)
+
+
+def connect(
+    kubeconfig: Optional[str] = None, context: Optional[str] = None, namespace: str = NAMESPACE
+) -> Cluster:
+    """Return the cluster of a kubeconfig, or the one that this pod is in.
+
+    `kubeconfig` is by default the environment's KUBECONFIG, several files with
+    colons between them, or ``~/.kube/config``. Nothing is contacted yet, but
+    for a plugin that gets credentials. Raises `KubeError`.
+    """
+    paths = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    present = [path for path in paths.split(os.pathsep) if os.path.exists(os.path.expanduser(path))]
+    if not present and not (_in_pod() and not kubeconfig and not context):
+        raise KubeError(
+            f"there is no kubeconfig {paths}; name one with --kubeconfig or KUBECONFIG, "
+            "or run this in a pod with a service account"
+        )
+    files = os.pathsep.join(present)
+    try:
+        with _heard_client() as complaints:
+            cluster = Cluster(_configuration(files, context), namespace)
+        if not complaints:
+            return cluster
+        reason = _plugin_failure(complaints[0], kubeconfig, context)
+    except Exception as error:  # the client raises what it stumbles over
+        reason = _unusable(error)
+    where = f"kubeconfig {files}" if files else "service account of this pod"
+    raise KubeError(f"can't use the {where}: {reason}")
+
+
+@contextmanager
+def _heard_client() -> Iterator[List[str]]:
+    """Give what the client logs, not on stderr, while it reads a kubeconfig.
+
+    Of a plugin for credentials that fails it only logs that, with what the
+    plugin says, and goes on without credentials.
+    """
+    heard: List[str] = []
+
+    def hear(record: logging.LogRecord) -> bool:
+        if record.module == "kube_config" and record.levelno >= logging.ERROR:
+            heard.append(record.getMessage())
+            return False
+        return True
+
+    root, nowhere = logging.getLogger(), logging.NullHandler()
+    listener = logging.Filter()
+    listener.filter = hear  # type: ignore[method-assign] # before Python 3.12 no plain function
+    root.addHandler(nowhere)  # or logging would make one for stderr
+    root.addFilter(listener)
+    try:
+        yield heard
+    finally:
+        root.removeFilter(listener)
+        root.removeHandler(nowhere)
+
+
+def _plugin_failure(message: str, kubeconfig: Optional[str], context: Optional[str]) -> str:
+    """Return what is wrong with a plugin, without its own words: they may hold a secret."""
+    given = {"--kubeconfig": kubeconfig, "--context": context}
+    options = [word for name, value in given.items() if value for word in (name, value)]
+    line = shlex.join(["kubectl", *options, "get", "pods"])
+    return f"its plugin for credentials failed: {_complaint(message)}; {line} says more"
+
+
+def _complaint(message: str) -> str:
+    match = re.match(r"exec: process returned -?\d+|\[Errno \d+\] (?P<reason>[A-Za-z ]+)", message)
+    return (match.group("reason") or match.group()) if match else "it gives no credentials"
+
+
+def _in_pod() -> bool:
+    return bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+
+
+def _configuration(files: str, context: Optional[str]) -> Any:
+    from kubernetes import client, config
+
+    configuration = client.Configuration()
+    if files:
+        config.load_kube_config(files, context, configuration)  # type: ignore[no-untyped-call]
+    else:
+        config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+    return configuration
+
+
+def _log_in_at_proxy(configuration: Any) -> None:
+    """Have the login in a proxy's url sent, as kubectl does; the client does not."""
+    from urllib3.exceptions import HTTPError
+    from urllib3.util import make_headers, parse_url
+
+    with suppress(ValueError, HTTPError):
+        login = parse_url(configuration.proxy or "").auth
+        if login and not configuration.proxy_headers:
+            configuration.proxy_headers = make_headers(proxy_basic_auth=unquote(login))
+
+
+def _unusable(error: Exception) -> str:
+    """Return what is wrong with a kubeconfig. Only the client's own words name no value."""
+    from kubernetes.config import ConfigException
+
+    if isinstance(error, ConfigException):
+        missing = re.search(r"object with name (.*) in .*contexts list", str(error))
+        if missing:
+            return f"it has no context {missing.group(1)}"
+        return str(error).partition("\n")[0]
+    mark = getattr(error, "problem_mark", None)  # of a YAML error
+    line = f", line {mark.line + 1}" if mark else ""
+    return getattr(error, "strerror", None) or f"it is not valid ({type(error).__name__}{line})"
+
+
+def _is_object(answer: Any) -> bool:
+    """Return whether an answer is an object of Kubernetes, as far as this is relied on."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("metadata"), dict):
+        return False
+    parts = [answer.get(key) for key in ("spec", "status", "data", "binaryData")]
+    named = isinstance(answer["metadata"].get("name"), str)
+    return named and all(part is None or isinstance(part, dict) for part in parts)
+
+
+def _write(dry_run: bool) -> Dict[str, str]:
+    return {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}

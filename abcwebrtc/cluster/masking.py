@@ -1,0 +1,116 @@
+"""Differences between manifests, with what is secret in them masked."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Any, Callable, Dict, Iterator, List, Set, Tuple
+
+from abcwebrtc.config.desktop import TURN_SERVER
+
+_SECRET_NAME = re.compile(
+    rf"cookie|pass|pwd|secret|token|cred|key|auth|salt|last-applied|{TURN_SERVER}", re.IGNORECASE
+)
+_SECRET_KINDS = {"Secret": ("data", "stringData"), "ConfigMap": ("data", "binaryData")}
+"""ConfigMaps too: an od.config has the static secret in it."""
+_LOGIN = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+_WORD = r"(?:pass|pwd|cookie|credential|token|secret|(?:api|access|account|private|auth)[_-]?key)"
+_NAMES_A_PLACE = r"(?:name|namespace|ref|file|path)s?$"
+_FIELD = re.compile(rf"(?=.*{_WORD})(?!.*{_NAMES_A_PLACE})", re.IGNORECASE)
+"""The name of a field with a password, as in the options of a volume."""
+_FLAG = re.compile(rf"--?[\w-]{{0,40}}{_WORD}[\w-]{{0,40}}", re.IGNORECASE)
+_ASSIGNED = re.compile(
+    rf"{_WORD}\w{{0,20}}=[^\s,]|(?<!\S)--?[\w-]{{0,40}}{_WORD}[\w-]{{0,40}}[ =]", re.IGNORECASE
+)
+MASK = "***"
+
+Secret = Tuple[str, str]
+"""Its name, and its value as `repr` has it."""
+Replace = Callable[[Secret], str]
+
+
+def masked_diff(before: Any, after: Any, text: Callable[[Any], str]) -> Iterator[str]:
+    """Yield the lines of a unified diff of two manifests, as `text` prints them.
+
+    Masked are the contents of Secrets and ConfigMaps, variables, labels and
+    annotations whose names speak of a secret, texts in other fields that do,
+    arguments such as ``--password=x``, and URLs with a password. That such a
+    value changed can be seen.
+    """
+    common = _secrets(before) & _secrets(after)
+
+    def masked(value: Any, when: str) -> List[str]:
+        changed = f"{MASK} ({when})"
+        return text(_masked(value, lambda found: MASK if found in common else changed)).splitlines()
+
+    return difflib.unified_diff(
+        masked(before, "before"), masked(after, "after"), "before", "after", lineterm=""
+    )
+
+
+def _secrets(value: Any) -> Set[Secret]:
+    found: Set[Secret] = set()
+
+    def note(secret: Secret) -> str:
+        found.add(secret)
+        return MASK
+
+    _masked(value, note)
+    return found
+
+
+def _masked(value: Any, replace: Replace) -> Any:
+    """Return a copy with every secret replaced."""
+    if isinstance(value, list):
+        return [
+            _hidden("", item, replace) if _follows_flag(value, i) else _masked(item, replace)
+            for i, item in enumerate(value)
+        ]
+    if isinstance(value, str) and (_LOGIN.search(value) or _ASSIGNED.search(value)):
+        return _hidden("", value, replace)
+    if not isinstance(value, dict):
+        return value
+    return {key: _masked_item(value, key, replace) for key in value}
+
+
+def _masked_item(mapping: Dict[Any, Any], key: Any, replace: Replace) -> Any:
+    item, name = mapping[key], mapping.get("name")
+    kind = mapping.get("kind")
+    if isinstance(kind, str) and key in _SECRET_KINDS.get(kind, ()):
+        return _masked_values(item, replace)
+    if key == "value" and _is_secret(name):
+        return _hidden(name, item, replace)
+    if key in ("labels", "annotations") and isinstance(item, dict):
+        return {
+            name: (_hidden if _is_secret(name) else _kept)(name, value, replace)
+            for name, value in item.items()
+        }
+    if isinstance(item, str) and isinstance(key, str) and item and _FIELD.match(key):
+        return _hidden(key, item, replace)
+    return _masked(item, replace)
+
+
+def _follows_flag(items: List[Any], index: int) -> bool:
+    """Say whether an item is the value of the argument before it, as in ``--password x``."""
+    before = items[index - 1] if index else None
+    return (
+        isinstance(items[index], str) and isinstance(before, str) and bool(_FLAG.fullmatch(before))
+    )
+
+
+def _masked_values(item: Any, replace: Replace) -> Any:
+    if isinstance(item, dict):
+        return {name: _hidden(name, value, replace) for name, value in item.items()}
+    return _hidden("", item, replace)
+
+
+def _hidden(name: Any, value: Any, replace: Replace) -> Any:
+    return None if value is None else replace((str(name), repr(value)))
+
+
+def _kept(_: Any, value: Any, replace: Replace) -> Any:
+    return _masked(value, replace)
+
+
+def _is_secret(name: Any) -> bool:
+    return isinstance(name, str) and bool(_SECRET_NAME.search(name))

@@ -1,0 +1,139 @@
+"""Replaces od.config in the ConfigMap of a cluster, and puts the old one back."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Dict, Mapping, Optional
+
+from abcwebrtc.cluster.api import Cluster
+from abcwebrtc.cluster.configmap import config_map, with_text
+from abcwebrtc.errors import KubeError
+
+CONFIG_MAPS = "configmaps"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+"""The annotation in which ``kubectl apply`` keeps a copy of all that it was given.
+
+It would go on keeping the od.config that is replaced, with its secret, so it is
+never written. kubectl makes a new one, and says so; until then it does not know
+which keys it had made, and so takes none away.
+"""
+ATTEMPTS = 5
+"""Times that a ConfigMap is written which somebody else keeps changing."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A ConfigMap before and after it was written; `before` is None where it is new."""
+
+    before: Optional[Mapping[str, Any]] = field(repr=False)
+    after: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def verb(self) -> str:
+        """What was done: ``created`` or ``replaced``."""
+        return "replaced" if self.before else "created"
+
+
+def text_of(manifest: Optional[Mapping[str, Any]], key: str) -> Optional[str]:
+    """Return the text under a key of a ConfigMap, None where there is none."""
+    text = ((manifest or {}).get("data") or {}).get(key)
+    return text if isinstance(text, str) else None
+
+
+def keeps_another(manifest: Optional[Mapping[str, Any]], key: str) -> bool:
+    """Say whether `LAST_APPLIED` of a ConfigMap has another text under a key than the ConfigMap."""
+    annotations = ((manifest or {}).get("metadata") or {}).get("annotations") or {}
+    if LAST_APPLIED not in annotations:
+        return False
+    copy: Any = None
+    with suppress(TypeError, ValueError, RecursionError):
+        copy = json.loads(annotations[LAST_APPLIED])
+    data = copy.get("data", {}) if isinstance(copy, dict) else None
+    if not isinstance(data, dict):
+        return True  # nobody knows what is in it
+    return key in data and data[key] != text_of(manifest, key)
+
+
+def replace_text(
+    cluster: Cluster,
+    before: Optional[Mapping[str, Any]],
+    name: str,
+    key: str,
+    text: str,
+    dry_run: bool = False,
+) -> Change:
+    """Write a text under a key of a ConfigMap, and keep all else in it but for `LAST_APPLIED`.
+
+    `before` is the ConfigMap as it was read, None to create it. When somebody
+    else has changed it since, it is read and written again, unless the change
+    was to this very text. Raises `KubeError`.
+    """
+    seen = text_of(before, key)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return Change(before, _write(cluster, before, name, key, text, dry_run))
+        except KubeError as error:
+            if error.status != 409 or attempt == ATTEMPTS:
+                raise
+        before = cluster.get(CONFIG_MAPS, name)
+        if text_of(before, key) not in (seen, text):
+            raise KubeError(
+                f"somebody else has changed {key} in the ConfigMap {name} just now; "
+                "look at what it is, and apply again",
+                status=409,
+            )
+    raise AssertionError("the last attempt returns or raises")
+
+
+def put_back(cluster: Cluster, change: Change) -> str:
+    """Undo a change, and return what was done: ``deleted`` or ``put back``.
+
+    `LAST_APPLIED` does not come back: it may keep a still older secret.
+
+    Raises `KubeError`, with the status 409 when somebody else has changed the
+    ConfigMap since.
+    """
+    metadata = change.after["metadata"]
+    if change.before is None:
+        cluster.delete(CONFIG_MAPS, metadata["name"], metadata)
+        return "deleted"
+    version = {"resourceVersion": metadata["resourceVersion"]}
+    manifest = {**change.before, "metadata": {**change.before["metadata"], **version}}
+    cluster.replace(CONFIG_MAPS, _without_copy(manifest), dry_run=False)
+    return "put back"
+
+
+def _without_copy(manifest: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return a ConfigMap without `LAST_APPLIED`."""
+    metadata = dict(manifest["metadata"])
+    annotations = dict(metadata.pop("annotations", None) or {})
+    annotations.pop(LAST_APPLIED, None)
+    kept = {"annotations": annotations} if annotations else {}
+    return {**manifest, "metadata": {**metadata, **kept}}
+
+
+def _write(
+    cluster: Cluster,
+    before: Optional[Mapping[str, Any]],
+    name: str,
+    key: str,
+    text: str,
+    dry_run: bool,
+) -> Dict[str, Any]:
+    if before is None:
+        manifest = config_map(text, name, key, cluster.namespace)
+        return cluster.create(CONFIG_MAPS, manifest, dry_run)
+    if before.get("immutable"):
+        raise KubeError(
+            f"the ConfigMap {name} is immutable; delete it, and apply again to create a new one",
+            status=422,  # what the API server would answer
+        )
+    if key in (before.get("binaryData") or {}):  # it may not be in both, and would be lost
+        raise KubeError(
+            f"the ConfigMap {name} has {key} in its binaryData, where pyos finds no text; "
+            "save it, remove it there, and apply again",
+            status=422,
+        )
+    return cluster.replace(CONFIG_MAPS, _without_copy(with_text(before, key, text)), dry_run)

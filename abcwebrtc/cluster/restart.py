@@ -1,0 +1,254 @@
+"""Restarts pyos, which reads od.config only when it starts, and waits for it.
+
+Two ways: a rollout of its Deployment, as ``kubectl rollout restart`` and
+``kubectl rollout status`` do it, under which pyos goes on answering; or its
+pods deleted, as abcdesktop's documentation has it.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from datetime import datetime, timezone
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
+
+from abcwebrtc.abcdesktop import PYOS_DEPLOYMENT, PYOS_SELECTOR
+from abcwebrtc.cluster.api import Cluster
+from abcwebrtc.errors import KubeError
+
+"""The Deployment of pyos, and the label of its pods, in abcdesktop's manifests."""
+ROLLOUT, DELETE, NONE = "rollout", "delete", "none"
+MODES = (ROLLOUT, DELETE, NONE)
+INTERVAL = 1.0
+"""Seconds between two looks at the cluster."""
+
+Progress = Callable[[str], None]
+State = Tuple[bool, str]
+"""Whether it is done, and what is waited for."""
+
+
+class NotReadyError(KubeError):
+    """pyos was restarted, and does not get ready.
+
+    `log_line` is the last line that one of its new pods has logged. It is not
+    in the text of the exception, for it can quote a secret.
+    """
+
+    def __init__(self, message: str, log_line: str = "") -> None:
+        super().__init__(message)
+        self.log_line = log_line
+
+
+class Restart:
+    """One restart of pyos: `prepare`, `start`, `wait`.
+
+    `progress` is told what is waited for whenever that changes. `begun` tells
+    whether pods end, or may end, because of it.
+    """
+
+    def __init__(self, cluster: Cluster, mode: str, progress: Progress) -> None:
+        self._cluster = cluster
+        self._mode = mode
+        self._progress = progress
+        self._old: List[Dict[str, Any]] = []
+        self.begun = False
+
+    def prepare(self) -> None:
+        """See that there is something to restart, and that it is allowed.
+
+        Nothing is written: the server is asked to try. Raises `KubeError`.
+        """
+        if self._mode == ROLLOUT:
+            self._check_deployment()
+        elif self._mode == DELETE:
+            self._find_pods()
+            if not self._old:
+                raise KubeError(
+                    f"there is no pod {PYOS_SELECTOR} in namespace {self._cluster.namespace} to "
+                    "restart; choose another --namespace, or --restart none"
+                )
+        try:
+            self._write(dry_run=True)
+        except KubeError as error:
+            if error.status != 400:  # some admission webhooks can't try, and do no harm
+                raise
+
+    def start(self) -> None:
+        """Restart."""
+        if self._mode == ROLLOUT:
+            with suppress(KubeError):  # they only say more of a failure
+                self._find_pods()
+        elif self._mode == DELETE:
+            self._find_pods()
+        try:
+            self._write(dry_run=False)
+        except KubeError as error:
+            self.begun = self.begun or error.is_transient
+            raise
+
+    def wait(self, timeout: float) -> None:
+        """Wait until the new pods are ready; raise `NotReadyError` after some seconds."""
+        if self._mode == NONE:
+            return
+        look = self._deployment_state if self._mode == ROLLOUT else self._pods_state
+        end, said = time.monotonic() + timeout, ""
+        while True:
+            done, text = self._look(look)
+            if text != said:
+                self._progress(text)
+                said = text
+            if done:
+                return
+            if time.monotonic() >= end:
+                break
+            time.sleep(min(INTERVAL, max(0.0, end - time.monotonic())))
+        raise self._not_ready(f"pyos is not ready after {timeout:g} s: {said}")
+
+    def _check_deployment(self) -> None:
+        namespace = self._cluster.namespace
+        deployment = self._cluster.get("deployments", PYOS_DEPLOYMENT)
+        if deployment is None:
+            raise KubeError(
+                f"there is no Deployment {PYOS_DEPLOYMENT} in namespace {namespace} (404); choose "
+                "another --namespace, or --restart none, and restart pyos yourself",
+                status=404,
+            )
+        if (deployment.get("spec") or {}).get("replicas", 1) == 0:
+            raise KubeError(
+                f"the Deployment {PYOS_DEPLOYMENT} has 0 replicas, so nothing would start; "
+                f"kubectl -n {namespace} scale deployment {PYOS_DEPLOYMENT} --replicas=1 changes "
+                "that, or choose --restart none"
+            )
+
+    def _look(self, look: Callable[[], State]) -> State:
+        try:
+            return look()
+        except NotReadyError:
+            raise
+        except KubeError as error:
+            if not error.is_transient:
+                raise
+            return False, str(error)
+
+    def _find_pods(self) -> None:
+        self._old = [pod for pod in self._pods() if not pod["metadata"].get("deletionTimestamp")]
+
+    def _pods(self) -> List[Dict[str, Any]]:
+        return self._cluster.list("pods", PYOS_SELECTOR)
+
+    def _write(self, dry_run: bool) -> None:
+        if self._mode == ROLLOUT:
+            self._patch_deployment(dry_run)
+            self.begun = not dry_run
+        elif self._mode == DELETE:
+            for pod in self._old:
+                self._cluster.delete("pods", pod["metadata"]["name"], pod["metadata"], dry_run)
+                self.begun = not dry_run
+
+    def _patch_deployment(self, dry_run: bool) -> None:
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        annotations = {"kubectl.kubernetes.io/restartedAt": now}
+        change = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
+        deployment = self._cluster.patch("deployments", PYOS_DEPLOYMENT, change, dry_run)
+        if (deployment.get("spec") or {}).get("paused"):
+            raise KubeError(
+                f"the Deployment {PYOS_DEPLOYMENT} is paused; "
+                f"kubectl rollout resume deployment {PYOS_DEPLOYMENT} ends that"
+            )
+
+    def _deployment_state(self) -> State:
+        deployment = self._cluster.get("deployments", PYOS_DEPLOYMENT)
+        if deployment is None:
+            raise NotReadyError(f"the Deployment {PYOS_DEPLOYMENT} was deleted meanwhile")
+        for condition in (deployment.get("status") or {}).get("conditions") or []:
+            if condition.get("reason") == "ProgressDeadlineExceeded" and _is_observed(deployment):
+                raise self._not_ready("pyos did not get ready within its progressDeadlineSeconds")
+        return rollout_state(deployment)
+
+    def _pods_state(self) -> State:
+        gone = {pod["metadata"].get("uid") for pod in self._old}
+        ready = sum(is_ready(pod) for pod in self._pods() if not _is_among(pod, gone))
+        wanted = len(self._old)
+        return ready >= wanted, f"{ready} of {wanted} new pods are ready"
+
+    def _not_ready(self, message: str) -> NotReadyError:
+        """Return the exception, with what the new pods say of it."""
+        old = {pod["metadata"].get("uid") for pod in self._old}
+        pods: List[Dict[str, Any]] = []
+        with suppress(KubeError):
+            pods = self._pods()
+        for pod in pods:
+            reason = "" if _is_among(pod, old) or is_ready(pod) else trouble(pod)
+            if reason:
+                name = pod["metadata"]["name"]
+                return NotReadyError(f"{message}; pod {name}: {reason}", self._last_line(pod))
+        return NotReadyError(message)
+
+    def _last_line(self, pod: Mapping[str, Any]) -> str:
+        for status in _container_statuses(pod):
+            if status.get("ready"):
+                continue
+            for previous in (False, True):
+                log = self._cluster.log(pod["metadata"]["name"], status["name"], previous)
+                lines = [line for line in log.splitlines() if line.strip()]
+                if lines:
+                    return lines[-1].strip()
+        return ""
+
+
+def rollout_state(deployment: Mapping[str, Any]) -> State:
+    """Return how far a rollout is, as ``kubectl rollout status`` decides it."""
+    status = deployment.get("status") or {}
+    wanted = (deployment.get("spec") or {}).get("replicas", 1)
+    updated = status.get("updatedReplicas") or 0
+    available = status.get("availableReplicas") or 0
+    old = (status.get("replicas") or 0) - updated
+    if not _is_observed(deployment):
+        return False, "waiting for the rollout to begin"
+    if updated < wanted:
+        return False, f"{updated} of {wanted} new pods are made"
+    if old > 0:
+        return False, f"{available} of {wanted} new pods are ready, {old} old to end"
+    return available >= updated, f"{available} of {wanted} new pods are ready"
+
+
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Return whether a pod has the condition Ready."""
+    if pod["metadata"].get("deletionTimestamp"):
+        return False
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(item.get("type") == "Ready" and item.get("status") == "True" for item in conditions)
+
+
+def _is_observed(deployment: Mapping[str, Any]) -> bool:
+    seen = (deployment.get("status") or {}).get("observedGeneration") or 0
+    return bool(seen >= deployment["metadata"].get("generation", 0))
+
+
+def _is_among(pod: Mapping[str, Any], uids: Set[Optional[str]]) -> bool:
+    return pod["metadata"].get("uid") in uids
+
+
+def _container_statuses(pod: Mapping[str, Any]) -> List[Dict[str, Any]]:
+    status = pod.get("status") or {}
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
+def trouble(pod: Mapping[str, Any]) -> str:
+    """Return why a pod is not ready, in Kubernetes's own words such as CrashLoopBackOff."""
+    status = pod.get("status") or {}
+    for container in _container_statuses(pod):
+        if container.get("ready"):
+            continue
+        state = container.get("state") or {}
+        ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated")
+        waiting = (state.get("waiting") or {}).get("reason")
+        words = [waiting] if waiting else []
+        if ended:
+            words.append(f"its container {container['name']} ended with {ended.get('exitCode')}")
+        if words:
+            return ", ".join(words)
+    for condition in status.get("conditions") or []:
+        if condition.get("status") == "False" and condition.get("reason"):
+            return str(condition["reason"])
+    return str(status.get("phase") or "")

@@ -1,0 +1,219 @@
+"""STUN and TURN URIs as browsers take them (RFC 7064 and RFC 7065)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import List, Optional, Tuple
+
+from abcwebrtc.config.hosts import why_unreachable
+from abcwebrtc.config.unexpanded import has_unexpanded
+from abcwebrtc.errors import ConfigError, Problem
+
+STUN_SCHEMES = ("stun", "stuns")
+TURN_SCHEMES = ("turn", "turns")
+TRANSPORTS = ("udp", "tcp")
+NO_DTLS = "is turns over udp, that is DTLS, which browsers do not speak; use tcp"
+
+# Measured with Firefox 153: the bad ports of https://fetch.spec.whatwg.org/#port-blocking but 53.
+# fmt: off
+_FIREFOX_BLOCKS = frozenset((
+    1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 69, 77, 79, 87, 95, 101, 102,
+    103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465,
+    512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993,
+    995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668,
+    6669, 6679, 6697, 10080,
+))
+# fmt: on
+_CHROMIUM_TAKES = (80, 443)  # of TURN's ports under 1024; webrtc also has 53, which Chromium blocks
+
+_URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
+_HOST_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>.*))?", re.DOTALL)
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_QUERY = re.compile(r"transport=(?P<transport>udp|tcp)")
+
+
+@dataclass(frozen=True)
+class IceURI:
+    """A parsed ``stun:``, ``stuns:``, ``turn:`` or ``turns:`` URI.
+
+    `host` is a name, an IPv4 address, or an IPv6 address in brackets. `port`
+    and `transport` are None where the URI does not give them. ``str()`` gives
+    the URI back.
+    """
+
+    scheme: str
+    host: str
+    port: Optional[int] = None
+    transport: Optional[str] = None
+
+    @property
+    def is_address(self) -> bool:
+        """Whether `host` is an IP address; no name ends in a label of digits."""
+        return self.host.startswith("[") or self.host.rpartition(".")[2].isdigit()
+
+    @property
+    def default_port(self) -> int:
+        """5349 for stuns and turns, 3478 for stun and turn."""
+        return 5349 if self.scheme in ("stuns", "turns") else 3478
+
+    def __str__(self) -> str:
+        """Return the URI, with a port or transport only where one was given."""
+        port = f":{self.port}" if self.port is not None else ""
+        query = f"?transport={self.transport}" if self.transport else ""
+        return f"{self.scheme}:{self.host}{port}{query}"
+
+
+def why_refused(uri: IceURI) -> List[str]:
+    """Return why a browser throws on a URI that is valid, in the words of errors."""
+    found = []
+    if uri.scheme == "stuns":
+        found.append("is a stuns URI, on which Firefox throws; write stun")
+    if uri.port in _FIREFOX_BLOCKS:
+        port = "uses a port that Firefox blocks, and then it throws for the whole rtc_configuration"
+        found.append(f"{port}; the usual one is {uri.default_port}")
+    return found
+
+
+def why_unwise(uri: IceURI) -> List[str]:
+    """Return what browsers do not do with a URI that is valid, in the words of warnings."""
+    port = _why_port_is_unwise(uri)
+    found = [f"uses {port}; the usual one is {uri.default_port}"] if port else []
+    unreachable = why_unreachable(uri.host)
+    found += [unreachable] if unreachable else []
+    if uri.scheme == "turns" and uri.transport == "udp":
+        found.append(NO_DTLS)
+    if uri.scheme == "turns" and uri.is_address:
+        found.append(
+            "is turns with an address, which Firefox passes over; write a name of its certificate"
+        )
+    return found
+
+
+def _why_port_is_unwise(uri: IceURI) -> str:
+    if uri.port in _FIREFOX_BLOCKS:
+        return ""
+    if uri.port == 53:
+        return "port 53, at which Chromium reaches no server"
+    is_low = uri.port is not None and uri.port < 1024
+    if uri.scheme in TURN_SCHEMES and is_low and uri.port not in _CHROMIUM_TAKES:
+        return (
+            "a port under 1024, where Chromium takes TURN at 80 and 443 only, and reports no error"
+        )
+    return ""
+
+
+def parse_ice_uri(text: str) -> IceURI:
+    """Parse a URI such as ``turns:turn.domain.local:5349?transport=tcp``.
+
+    Raises `ConfigError` that says what is wrong and what to write instead.
+    """
+    match = _URI.fullmatch(text)
+    scheme = match.group("scheme").lower() if match else ""
+    if match is None or scheme not in STUN_SCHEMES + TURN_SCHEMES:
+        raise _error(
+            "must begin with stun:, stuns:, turn: or turns:, as in 'stun:stun.domain.local:3478'"
+        )
+    rest = match.group("rest")
+    if rest.startswith("//"):
+        raise _error(f"has '//' after '{scheme}:', which browsers refuse; leave it out")
+    return parse_server(scheme, rest)
+
+
+def parse_server(scheme: str, text: str) -> IceURI:
+    """Parse ``host[:port][?transport=udp|tcp]``, and give it a scheme.
+
+    Raises `ConfigError` that says what is wrong and what to write instead.
+    """
+    if has_unexpanded(text):
+        raise _error(
+            "has a variable or a placeholder in it that nobody fills in: od.config is read as it "
+            "is; write host:port itself, as in 'turn.domain.local:3478'"
+        )
+    _refuse_many(text)
+    address, mark, query = text.partition("?")
+    transport = None
+    if mark:
+        transport = _parse_query(scheme, query)
+    host, port = _split_host_port(address)
+    return IceURI(scheme, _check_host(host), port, transport)
+
+
+def _refuse_many(text: str) -> None:
+    """Raise `ConfigError` where several servers stand in one text."""
+    if len(re.split(r"[,;\s]+", text.strip())) > 1:
+        raise _error(
+            "has a comma or a blank in it; several urls are a list of texts: [ '...', '...' ]"
+        )
+
+
+def _error(message: str) -> ConfigError:
+    return ConfigError(Problem(message))
+
+
+def _parse_query(scheme: str, query: str) -> str:
+    if scheme in STUN_SCHEMES:
+        raise _error(
+            "has a '?', which a stun or stuns URI can't have (RFC 7064), and on which browsers "
+            "throw; leave '?transport=' out"
+        )
+    match = _QUERY.fullmatch(query)
+    if match is None:
+        raise _error("has something else after '?' than transport=udp or transport=tcp")
+    return match.group("transport")
+
+
+def _split_host_port(address: str) -> Tuple[str, Optional[int]]:
+    if "@" in address:
+        raise _error("has a user or password before '@', which no browser takes; leave it out")
+    match = _HOST_PORT.fullmatch(address)
+    if match is None or ":" in (match.group("port") or ""):
+        raise _error(_ipv6_hint(address))
+    port = match.group("port")
+    return match.group("host"), None if port is None else _parse_port(port)
+
+
+def _ipv6_hint(address: str) -> str:
+    if _is_address(6, address):
+        return f"has an IPv6 address without brackets; write '[{address}]:3478'"
+    return "must be host:port; an IPv6 address stands in brackets, as in '[2001:db8::1]:3478'"
+
+
+def _parse_port(text: str) -> int:
+    if re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= 65535:
+        return int(text)
+    raise _error("has a port that is not a number from 1 to 65535")
+
+
+def _check_host(host: str) -> str:
+    if host.startswith("["):
+        return _check_ipv6(host)
+    labels = host[:-1].split(".") if host.endswith(".") else host.split(".")
+    if not host:
+        raise _error("has no host; write host:port, as in 'turn.domain.local:3478'")
+    if len(host) > 253:
+        raise _error("has a host of more than 253 characters, which no DNS name has")
+    if not host.isascii():
+        raise _error("has a host that is not ASCII; write its punycode form (xn--...)")
+    if not all(_LABEL.fullmatch(label) for label in labels):
+        raise _error("has a host that is neither a DNS name nor an IP address")
+    if labels[-1].isdigit() and not _is_address(4, host):
+        raise _error("has a host that looks like an IPv4 address and is none")
+    return host
+
+
+def _is_address(version: int, text: str) -> bool:
+    import ipaddress  # most servers are names
+
+    if "%" in text:  # a zone, which may be any text, and which no browser takes
+        return False
+    try:
+        return ipaddress.ip_address(text).version == version
+    except ValueError:
+        return False
+
+
+def _check_ipv6(host: str) -> str:
+    if _is_address(6, host[1:-1]):
+        return host
+    raise _error("has brackets around something that is not an IPv6 address")

@@ -1,0 +1,1 @@
+"""turnserver.conf: written, read and compared; certificates; rotation of the secret."""

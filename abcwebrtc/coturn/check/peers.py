@@ -1,0 +1,218 @@
+"""To which peers a coturn relays: what its turnserver.conf denies, and what lifts that again.
+
+Pure. Measured with coturn 4.6.1 and 4.18.0: ``allowed-peer-ip`` wins over ``denied-peer-ip``; a
+mapping of ``external-ip`` allows its private half, for which the public one counts; ``0.0.0.0`` and
+``::`` allow everything, but for what 4.18 denies whatever the file says.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Iterator, List, NamedTuple, Optional, Tuple
+
+from abcwebrtc.coturn.check.notes import Notes
+from abcwebrtc.coturn.conf_file import Setting, TurnserverFile
+from abcwebrtc.coturn.options import STRICT_RANGES
+from abcwebrtc.coturn.peer_ranges import (
+    NEVER,
+    VITAL,
+    Address,
+    Range,
+    covered,
+    host_address,
+    parse_range,
+    range_of,
+)
+from abcwebrtc.coturn.version import CoturnVersion
+
+DENIES_BY_ITSELF = CoturnVersion(4, 14)
+"""From here on, or 4.13.1, coturn denies `NEVER` without being told."""
+_NAME = re.compile(r"(?=[^-]*[A-Za-z])[A-Za-z0-9_.]{1,253}")
+
+
+class Lift(NamedTuple):
+    """A range to which coturn relays though it is denied, and the line that says so."""
+
+    range: Range
+    setting: Setting
+
+
+def ranges(conf: TurnserverFile, name: str) -> List[Range]:
+    """Return the ranges of an option that coturn can read."""
+    found = [parse_range(setting.text) for setting in conf.all(name)]
+    return [item for item in found if item]
+
+
+def mapping(setting: Setting) -> Optional[Tuple[Address, Address]]:
+    """Return the public and the private address of an ``external-ip`` that has both, or None.
+
+    coturn takes an empty half for ``0.0.0.0``.
+    """
+    first, slash, second = setting.text.partition("/")
+    halves = [host_address(half or "0.0.0.0") for half in (first, second)]  # noqa: S104
+    public, private = halves
+    return (public, private) if slash and public and private else None
+
+
+def lifts(conf: TurnserverFile) -> Iterator[Lift]:
+    """Yield what lifts denials, in the order of the lines."""
+    for setting in conf.all("allowed-peer-ip", "external-ip"):
+        if setting.name == "allowed-peer-ip":
+            found = parse_range(setting.text)
+            if found:
+                yield Lift(found, setting)
+        else:
+            halves = mapping(setting)
+            if halves:
+                yield Lift(Range(halves[1], halves[1]), setting)
+
+
+def permits(conf: TurnserverFile, address: Address) -> bool:
+    """Say whether coturn relays to an address, as far as the lines of its file say."""
+    own = Range(address, address)
+    if address in [pair[0] for pair in map(mapping, conf.all("external-ip")) if pair]:
+        return True  # it counts as the private half, which is allowed
+    lifted = [lift.range for lift in lifts(conf)]
+    if any(item.unbounded or item.holds(own) for item in lifted):
+        return True
+    return not any(item.unbounded or item.holds(own) for item in ranges(conf, "denied-peer-ip"))
+
+
+def check_peers(notes: Notes) -> None:
+    """Note ranges that coturn can't read, denials that are lifted, and those that are missing."""
+    for setting in notes.conf.all("denied-peer-ip", "allowed-peer-ip"):
+        if setting.value:  # else that is an error already
+            _range(notes, setting)
+    denied = ranges(notes.conf, "denied-peer-ip")
+    _nobody(notes, denied)
+    _lifted(notes, denied)
+    _missing(notes, denied)
+
+
+# ranges by themselves
+
+
+def _range(notes: Notes, setting: Setting) -> None:
+    found = parse_range(setting.text)
+    if found is None:
+        _unreadable(notes, setting)
+    elif found.unbounded and setting.name == "denied-peer-ip":
+        message = "holds every IPv4 address, since coturn takes :: and a last 0.0.0.0 for no bound"
+        notes.error(setting.name, message, setting)
+    elif not found.unbounded and int(found.first) > int(found.last):
+        notes.error(setting.name, "ends before it begins, so it holds no address", setting)
+
+
+def _unreadable(notes: Notes, setting: Setting) -> None:
+    text, version = setting.text, notes.version
+    without = "the range is not denied" if setting.name[0] == "d" else "the range is not allowed"
+    effect = f"coturn {version} passes over it: {without}"
+    if version >= STRICT_RANGES:
+        effect = f"coturn {version} does not start with it"
+    if re.fullmatch("[0-9.-]+", text):
+        effect = f"coturn reads it as other addresses: {without}"
+    elif _NAME.fullmatch(text):
+        message = (
+            f"is a name, which coturn asks for once, when it starts; without an answer {effect}"
+        )
+        notes.warn(setting.name, f"{message}; write the address", setting)
+        return
+    message = f"is not first-last, such as 10.0.0.0-10.255.255.255, and {effect}"
+    instead = _instead(text)
+    notes.error(setting.name, f"{message}; write {instead}" if instead else message, setting)
+
+
+def _instead(text: str) -> str:
+    """Return what was meant, empty where that is not clear."""
+    bare = re.sub(r"\s", "", text)
+    meant = parse_range(bare)
+    if meant:
+        return str(meant)
+    try:
+        return str(range_of(bare))
+    except ValueError:
+        return ""
+
+
+def _nobody(notes: Notes, denied: List[Range]) -> None:
+    """Note that no peer is left, not even another relay of this server."""
+    bounded = [item for item in denied if not item.unbounded]
+    if covered(range_of("0.0.0.0/0"), bounded) and not list(lifts(notes.conf)):
+        message = (
+            "denies every IPv4 address, this server too: every call is refused (403); add "
+            "allowed-peer-ip with this server's address, or take the ranges that abcwebrtc "
+            "turnserver-conf prints"
+        )
+        notes.error("denied-peer-ip", message)
+
+
+# what is lifted
+
+
+def _lifted(notes: Notes, denied: List[Range]) -> None:
+    single: List[Range] = []
+    for lift in lifts(notes.conf):
+        single.append(lift.range)
+        if lift.range.unbounded:
+            _everything(notes, lift)
+            continue
+        undone = [item for item in denied if lift.range.holds(item)]
+        # One network may be that of the desktops, and one address is the server itself.
+        if undone and lift.range.first != lift.range.last:
+            message = f"wins over denied-peer-ip={undone[0]}, of which nothing is left"
+            report = notes.error if len(undone) > 1 else notes.warn
+            advice = f"{message}; name the smallest network that does"
+            report(lift.setting.name, advice, lift.setting)
+        _metadata(notes, lift)
+    _together(notes, denied, single)
+
+
+def _everything(notes: Notes, lift: Lift) -> None:
+    setting = lift.setting
+    means = "means every address"
+    if setting.name == "external-ip":
+        message = (
+            f"maps 0.0.0.0 or ::, which {means} and lifts every denied-peer-ip; write "
+            "external-ip=PUBLIC/PRIVATE with this machine's own private address"
+        )
+    else:
+        message = (
+            "holds every address, since coturn takes :: and 0.0.0.0 for no bound, and lifts every "
+            "denied-peer-ip; write the one address, or the smallest network, that is needed"
+        )
+    notes.error(setting.name, message, setting)
+
+
+def _metadata(notes: Notes, lift: Lift) -> None:
+    if lift.range.holds(range_of("169.254.169.254")) and notes.version < DENIES_BY_ITSELF:
+        message = "lets users reach 169.254.169.254, the metadata of clouds"
+        notes.warn(lift.setting.name, message, lift.setting)
+
+
+def _together(notes: Notes, denied: List[Range], lifted: List[Range]) -> None:
+    """Note denials that several lines lift together."""
+    bounded = [item for item in lifted if not item.unbounded]
+    for item in denied:
+        alone = any(other.holds(item) for other in bounded)
+        if int(item.first) < int(item.last) and not alone and covered(item, bounded):
+            message = f"lines lift denied-peer-ip={item} together; take out those that nobody needs"
+            notes.warn("allowed-peer-ip", message)
+
+
+# what is missing
+
+
+def _missing(notes: Notes, denied: List[Range]) -> None:
+    by_itself = list(NEVER) if notes.version >= DENIES_BY_ITSELF else []
+    if not notes.conf.on("allow-loopback-peers"):
+        by_itself.append("127.0.0.0/8")
+    if any(item.unbounded for item in denied):
+        by_itself += [net for net in VITAL if ":" not in net]
+    open_nets = [net for net in VITAL if net not in by_itself]
+    open_nets = [net for net in open_nets if not covered(range_of(net), denied)]
+    if not open_nets:
+        return
+    message = "does not deny " + ", ".join(open_nets)
+    if not denied:
+        message = "is missing, so that whoever has a credential reaches the networks around"
+    notes.warn("denied-peer-ip", f"{message}; see what abcwebrtc turnserver-conf prints")

@@ -1,0 +1,263 @@
+"""What ``abcwebrtc rotate check`` asks, and what it makes of the answers. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import (
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
+
+from abcwebrtc.config.coturn import CoturnServer
+from abcwebrtc.config.secret_sources import Secret
+from abcwebrtc.config.uris import IceURI
+from abcwebrtc.coturn.rotation import (
+    MIXED,
+    OVERLAP,
+    READY,
+    RETIRED,
+    SETTLED,
+    Answer,
+    Group,
+    Step,
+    find_step,
+    least_advanced,
+)
+from abcwebrtc.times import duration_text, iso_text, relative_text, utc_text
+
+MINTING, OLDER, NEW = "minting", "older", "new"
+UNRESOLVED = Answer(None, "the name does not resolve")
+
+
+class Candidate(NamedTuple):
+    """A secret that coturn is asked about.
+
+    `role` is `MINTING`, `OLDER` or `NEW`; `position` counts those of od.config
+    from 1, and is None for one that is not there.
+    """
+
+    role: str
+    position: Optional[int]
+    secret: Secret
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        if self.role == NEW:
+            return "new secret"
+        return "1st secret, which mints" if self.position == 1 else f"secret {self.position}"
+
+
+class Switch(NamedTuple):
+    """When the last process began to mint with the new secret, and how that is known."""
+
+    moment: float
+    known_by: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """The answers of one server at one address."""
+
+    path: str
+    url: str
+    address: str
+    answers: Tuple[Tuple[Candidate, Answer], ...]
+
+    @property
+    def step(self) -> Step:
+        """The step that this server is at."""
+        by_role: Dict[str, List[Optional[bool]]] = {MINTING: [], OLDER: [], NEW: []}
+        for candidate, answer in self.answers:
+            by_role[candidate.role].append(answer.accepted)
+        return find_step(by_role[MINTING][0], by_role[OLDER], by_role[NEW])
+
+    def as_dict(self) -> Dict[str, Any]:
+        """Return it as plain JSON data."""
+        answers = [
+            {
+                "role": candidate.role,
+                "position": candidate.position,
+                "accepted": answer.accepted,
+                "reason": answer.reason,
+            }
+            for candidate, answer in self.answers
+        ]
+        return {
+            "path": self.path,
+            "url": self.url,
+            "address": self.address,
+            "step": self.step.name,
+            "answers": answers,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is known of one group, and whether the next step may be done.
+
+    `now` and `margin` are in seconds. `switch` is None where its time is not known.
+    """
+
+    group: Group
+    rows: Tuple[Row, ...]
+    switch: Optional[Switch]
+    margin: int
+    now: float
+
+    @property
+    def step(self) -> Step:
+        """The step of the server that is least advanced."""
+        step = least_advanced([row.step for row in self.rows])
+        mixed = self.group.is_mixed and step in (OVERLAP, RETIRED, SETTLED)
+        return MIXED if mixed else step
+
+    @property
+    def removal(self) -> Optional[float]:
+        """When the old secret may go from coturn, as far as that is known."""
+        return self.group.removal(self.switch.moment, self.margin) if self.switch else None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the next step may be done now, or nothing is left to do."""
+        if self.step is OVERLAP:
+            return self.removal is not None and self.now >= self.removal
+        return self.step in (READY, RETIRED, SETTLED)
+
+    def as_dict(self) -> Dict[str, Any]:
+        """Return it as plain JSON data."""
+        overlaps = self.step is OVERLAP
+        switch = self.switch if overlaps else None
+        removal = self.removal if overlaps else None
+        return {
+            "paths": list(self.group.paths),
+            "step": self.step.name,
+            "works": self.step.works,
+            "go_on": self.goes_on,
+            "meaning": self.step.meaning,
+            "advice": self.step.advice,
+            "longest_ttl": self.group.longest_ttl,
+            "margin": self.margin,
+            "switched_at": None if switch is None else iso_text(switch.moment),
+            "switched_by": None if switch is None else switch.known_by,
+            "remove_at": None if removal is None else iso_text(removal),
+            "servers": [row.as_dict() for row in self.rows],
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Yield it as text."""
+        yield f"{', '.join(self.group.paths)}"
+        for row in self.rows:
+            shown = f"{row.url} at {row.address}" if row.address else row.url
+            answers = "; ".join(f"{asked.label}: {answer}" for asked, answer in row.answers)
+            yield f"  {shown}"
+            yield f"    {answers}"
+        yield f"  step: {self.step.name}: {self.step.meaning}"
+        yield from self._overlap_lines() if self.step is OVERLAP else self._advice_lines()
+
+    def _advice_lines(self) -> Iterator[str]:
+        yield f"  next: {self.step.advice}"
+
+    def _overlap_lines(self) -> Iterator[str]:
+        length = (
+            f"{duration_text(self.group.longest_ttl)}, the longest ttl, and "
+            f"{duration_text(self.margin)} of margin"
+        )
+        if self.switch is None or self.removal is None:
+            earliest = utc_text(self.group.removal(self.now, self.margin))
+            yield f"  next: take the older one from coturn after {length} from the switch"
+            yield f"  When that was is not known here: give --since TIME. If it was now: {earliest}"
+            return
+        moment = f"{utc_text(self.removal)}, {relative_text(self.removal, self.now)}"
+        switched = f"{utc_text(self.switch.moment)} ({self.switch.known_by})"
+        if self.goes_on:
+            yield f"  next: the older one may go from coturn: since {moment}"
+        else:
+            yield f"  next: wait; the older one may go from coturn at {moment}"
+        yield f"  That is {length} after the switch at {switched}"
+
+
+def candidates(server: CoturnServer, new: Optional[Secret]) -> List[Candidate]:
+    """Return the secrets that one server is asked about."""
+    secrets = server.secrets.current()
+    found = [
+        Candidate(MINTING if position == 1 else OLDER, position, secret)
+        for position, secret in enumerate(secrets, 1)
+        if position == 1 or secret != new
+    ]
+    if new is not None and new != secrets[0]:
+        found.append(Candidate(NEW, None, new))
+    return found
+
+
+class Asked(NamedTuple):
+    """One thing to ask: whether the server at `address` accepts the candidate.
+
+    `group` is the index of its group. `address` is None for a name that does not
+    resolve; `shown` is the address where the name has several.
+    """
+
+    group: int
+    path: str
+    uri: IceURI
+    address: Optional[str]
+    shown: str
+    candidate: Candidate
+    with_user: bool
+
+
+def what_to_ask(
+    groups: Sequence[Group],
+    addresses: Mapping[IceURI, Sequence[str]],
+    new: Optional[Secret],
+) -> List[Asked]:
+    """Return what to ask of every server, at each of its addresses."""
+    found = []
+    for index, group in enumerate(groups):
+        for path, server in zip(group.paths, group.servers):
+            with_user = server.username != "timestamp"
+            for uri, address in _reachable(server, addresses):
+                shown = address if address and len(addresses[uri]) > 1 else ""
+                found += [
+                    Asked(index, path, uri, address, shown, candidate, with_user)
+                    for candidate in candidates(server, new)
+                ]
+    return found
+
+
+def _reachable(
+    server: CoturnServer, addresses: Mapping[IceURI, Sequence[str]]
+) -> Iterator[Tuple[IceURI, Optional[str]]]:
+    for uri in server.uris:
+        if not addresses[uri]:
+            yield uri, None
+        for address in addresses[uri]:
+            yield uri, address
+
+
+def rows_of(number: int, answered: Iterable[Tuple[Asked, Answer]]) -> List[Tuple[Row, ...]]:
+    """Return the rows of each of a number of groups."""
+    found: List[Dict[Tuple[str, str, str], List[Tuple[Candidate, Answer]]]]
+    found = [{} for _ in range(number)]
+    for asked, answer in answered:
+        key = (asked.path, str(asked.uri), asked.shown)
+        found[asked.group].setdefault(key, []).append((asked.candidate, answer))
+    return [
+        tuple(Row(*key, answers=tuple(pairs)) for key, pairs in by_server.items())
+        for by_server in found
+    ]
+
+
+def worst_status(reports: Sequence[Report], going_on: int, waiting: int, failed: int) -> int:
+    """Return the exit status of several reports."""
+    if any(not report.step.works for report in reports):
+        return failed
+    return going_on if all(report.goes_on for report in reports) else waiting

@@ -1,0 +1,66 @@
+"""What abcwebrtc gives to desktop pods: plain data in, new plain data out."""
+
+from __future__ import annotations
+
+from typing import Dict, Optional
+from urllib.parse import quote
+
+from abcwebrtc.config.desktop import STUN_SERVER, TURN_SERVER, gstreamer_stun
+from abcwebrtc.config.ice_servers import static_uris
+from abcwebrtc.config.uris import IceURI
+from abcwebrtc.config.webrtc import WebRTCConfig, check_config, desktop_turn_uri
+from abcwebrtc.turn.credentials import TurnCredentials
+from abcwebrtc.turn.rtc_configuration import server_credentials
+
+
+def desktop_environment(
+    config: WebRTCConfig, user: Optional[str] = None, now: Optional[float] = None
+) -> Dict[str, str]:
+    """Return the environment variables that a desktop's webrtcbin reads.
+
+    STUN_SERVER is in GStreamer's form: that of ``desktop.envlocal``, else of
+    ``webrtc.desktop``, else the first stun URI that browsers get. It is left
+    out, and never empty, where there is none.
+
+    TURN_SERVER is there only where ``webrtc.desktop`` asks for it and
+    ``webrtc.enable`` is True: one server, with a credential for `user` that
+    holds from `now` (unix seconds, the clock by default) for the ttl of
+    ``webrtc.desktop``. Whoever can read the container's environment knows it.
+
+    Raises `CredentialError` when no credential can be minted for `user`.
+    """
+    check_config(config)
+    values = {STUN_SERVER: stun_server(config), TURN_SERVER: turn_server(config, user, now)}
+    return {name: value for name, value in values.items() if value}
+
+
+def stun_server(config: WebRTCConfig) -> Optional[str]:
+    """Return the desktop's STUN_SERVER, or None; see `desktop_environment`."""
+    if config.desktop.stun_server:
+        return config.desktop.stun_server
+    for uri in static_uris(config.rtc_configuration):
+        if uri.scheme == "stun":
+            return gstreamer_stun(uri)
+    return None
+
+
+def turn_server(
+    config: WebRTCConfig, user: Optional[str] = None, now: Optional[float] = None
+) -> Optional[str]:
+    """Return the desktop's TURN_SERVER, or None; see `desktop_environment`."""
+    chosen = desktop_turn_uri(config) if config.desktop.turn and config.enable else None
+    if not chosen:
+        return None
+    server, uri = chosen
+    return gstreamer_turn(uri, server_credentials(server, user, now, config.desktop.ttl))
+
+
+def gstreamer_turn(uri: IceURI, credentials: TurnCredentials) -> str:
+    """Return a TURN URI in GStreamer's form, with user and password in it.
+
+    Everything outside RFC 3986's unreserved set is percent-encoded: webrtcbin
+    takes it unquoted into the text of a pipeline.
+    """
+    login = f"{quote(credentials.username, safe='')}:{quote(credentials.password, safe='')}"
+    query = f"?transport={uri.transport}" if uri.transport else ""
+    return f"{uri.scheme}://{login}@{uri.host}:{uri.port or uri.default_port}{query}"

@@ -1,0 +1,229 @@
+"""An od.config file in, its entries as plain Python values out.
+
+Only literals are read and nothing is executed; CherryPy, which pyos reads the
+same file with, imports modules and calls functions that a value names.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from itertools import chain
+from typing import Any, Dict, List, Optional, Tuple, Union
+
+from abcwebrtc.errors import ConfigError, KeyPath, Problem
+from abcwebrtc.odconfig.ini import (
+    DEFAULT_SECTION,
+    Budget,
+    Entry,
+    IniReader,
+    Interpolation,
+    Lines,
+    Sections,
+    letters,
+    shown,
+)
+from abcwebrtc.odconfig.literals import Positions, parse_literal
+from abcwebrtc.odconfig.other_files import other_format
+from abcwebrtc.odconfig.value_tokens import LiteralError
+
+MAX_BYTES = 1024 * 1024
+"""od.config is a key of a ConfigMap, and Kubernetes holds those to 1 MiB."""
+
+_KEPT = ("webrtc.", "desktop.", "jwt_")
+_USED = ("desktop.envlocal", "desktop.pod", "jwt_token_user")
+_NAMES = {
+    letters(name): name
+    for name in (
+        *(f"webrtc.{word}" for word in ("enable", "coturn", "desktop")),
+        *("webrtc.rtc_configuration", "webrtc.rtc_constraints"),
+        *_USED,
+    )
+}
+"""The entries that count, by their letters."""
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+class OdConfig(Dict[str, Any]):
+    """The entries of an od.config, with where they stand.
+
+    `file` is the name of the file as it was given, `warnings` are what is allowed
+    and unwise. `closers` are those of them for which pyos refuses the whole file
+    and abcwebrtc does not: closing brackets in the first column.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        warnings: Tuple[Problem, ...] = (),
+        closers: Tuple[Problem, ...] = (),
+    ) -> None:
+        super().__init__()
+        self.file = file
+        self.warnings = warnings
+        self.closers = closers
+        self._positions: Positions = {}
+
+    def __repr__(self) -> str:
+        """Name the file only: the values hold secrets."""
+        return f"<OdConfig {self.file}: {len(self)} entries>"
+
+    def add(self, entry: Entry, value: Any, positions: Positions) -> None:
+        """Store an entry with the lines of what is inside its value."""
+        self[entry.key] = value
+        self._positions[(entry.key,)] = entry.line
+        self._positions.update(positions)
+
+    def line_of(self, path: KeyPath) -> Optional[int]:
+        """Return the line of a key path, or of the nearest thing around it."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self._positions:
+                return self._positions[path[:length]]
+        return None
+
+
+def load_od_config(path: PathLike) -> OdConfig:
+    """Return the ``webrtc.*``, ``desktop.*`` and ``jwt_*`` entries of a file.
+
+    The values equal those that CherryPy's parser gives for the same literals,
+    ``%`` interpolation done. Of the entries that abcwebrtc has no use for, one
+    that is not a literal is left out. The result is a dict that also knows the
+    line of every entry.
+
+    Raises `ConfigError` with file, line and key when the file can't be read,
+    is larger than 1 MiB, is not UTF-8, has no ``[global]``, has an entry twice,
+    or has something else than a literal in an entry that abcwebrtc uses. No
+    message quotes a value.
+    """
+    try:
+        return parse_od_config(read_od_config_text(path), os.fsdecode(path))
+    except ConfigError as error:
+        problems, warnings = error.problems, error.warnings
+    # Anew: its traceback has frames with the file's text, and some tools show what frames hold.
+    raise ConfigError(*problems, warnings=warnings)
+
+
+def read_od_config_text(path: PathLike) -> str:
+    """Return the text of a file; raise `ConfigError` as `load_od_config`."""
+    file = os.fsdecode(path)
+    return _decode(_read_bytes(file), file)
+
+
+def parse_od_config(text: str, file: str = "od.config") -> OdConfig:
+    """Return the entries of an od.config that is at hand as text.
+
+    `file` is what messages call it. Raises `ConfigError` as `load_od_config`.
+    """
+    budget = Budget()
+    reader = read_sections(text, file)
+    _check_percent_signs(reader.sections, file, budget)
+    warnings = (*reader.warnings, *_unread_entries(reader.sections, file))
+    config = OdConfig(file, warnings, tuple(reader.closers))
+    interpolation = Interpolation(reader.sections, "global", file, budget)
+    problems: List[Problem] = []
+    for entry in interpolation.entries.values():
+        if entry.key.startswith(_KEPT):
+            problems += _add_entry(config, entry, interpolation.expand(entry), budget)
+    if problems:
+        raise ConfigError(*problems, warnings=config.warnings)
+    return config
+
+
+def read_sections(text: str, file: str) -> IniReader:
+    """Return the sections of an od.config, whose values nobody has looked at.
+
+    Raises `ConfigError` where pyos can't tell the entries apart, and where the
+    text is something else than an od.config.
+    """
+    try:
+        reader = IniReader(text, file)
+        if "global" not in reader.sections:
+            raise ConfigError(Problem("no [global] section; pyos reads no other", "", file))
+        return reader
+    except ConfigError as error:
+        problem = error.problems[0]
+    message = other_format(text, file)
+    raise ConfigError(Problem(message, "", file, problem.line or 1) if message else problem)
+
+
+def is_used(key: str) -> bool:
+    """Say whether abcwebrtc uses an entry, if it stands in ``[global]``."""
+    return key.startswith("webrtc.") or key in _USED
+
+
+def _read_bytes(file: str) -> bytes:
+    reason = ""
+    try:
+        with open(file, "rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+    if reason:
+        raise ConfigError(Problem(f"can't be read: {reason}", "", file))
+    if len(data) > MAX_BYTES:
+        message = "larger than 1 MiB, which no ConfigMap can hold: this is not an od.config"
+        raise ConfigError(Problem(message, "", file))
+    return data
+
+
+def _decode(data: bytes, file: str) -> str:
+    if data.startswith(b"\xef\xbb\xbf"):
+        message = "begins with a byte order mark, which pyos refuses; save it without"
+        raise ConfigError(Problem(message, "", file, 1))
+    if b"\0" in data[:2]:  # what Windows saves as Unicode, without its mark
+        message = "is UTF-16; save the file as UTF-8"
+        raise ConfigError(Problem(message, "", file, 1))
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = len(re.findall(rb"\r\n?|\n", data[: error.start])) + 1
+    raise ConfigError(Problem("not UTF-8 text; save the file as UTF-8", "", file, line))
+
+
+def _unread_entries(sections: Sections, file: str) -> List[Problem]:
+    """Return a warning for each entry that would count elsewhere, or if it were written well."""
+    elsewhere = "stands in a section that pyos does not read this from; move it below [global]"
+    found = []
+    for name, section in sections.items():
+        is_read = name in ("global", DEFAULT_SECTION)
+        for entry in section.values():
+            meant = None if is_used(entry.key) else _NAMES.get(letters(entry.key))
+            message = f"no such entry; did you mean '{meant}'?" if meant and is_read else ""
+            message = elsewhere if is_used(entry.key) and not is_read else message
+            if message:
+                found.append(Problem(message, shown(entry.key), file, entry.line, "warning"))
+    return found
+
+
+def _check_percent_signs(sections: Sections, file: str, budget: Budget) -> None:
+    defaults = [entry for entry in sections.get(DEFAULT_SECTION, {}).values() if "%" in entry.text]
+    for name, section in sections.items():
+        if name == DEFAULT_SECTION:
+            continue
+        interpolation = Interpolation(sections, name, file, budget)
+        for entry in chain(section.values(), defaults):
+            interpolation.check(interpolation.entries[entry.key])
+
+
+def _add_entry(config: OdConfig, entry: Entry, lines: Lines, budget: Budget) -> List[Problem]:
+    """Store an entry, or say what is wrong with one that abcwebrtc uses."""
+    used = is_used(entry.key)
+    repeated: List[int] = []
+    try:
+        value, positions = parse_literal(lines, (entry.key,), budget, repeated)
+    except LiteralError as error:
+        line = lines[min(error.index, len(lines) - 1)][0]
+        return [Problem(error.reason, shown(entry.key), config.file, line)] if used else []
+    config.add(entry, value, positions)
+    if used:
+        config.warnings += tuple(_twice(entry, config.file, line) for line in repeated)
+    return []
+
+
+def _twice(entry: Entry, file: str, line: int) -> Problem:
+    message = (
+        "a key stands twice in one dict, and Python takes the last; keep one of them "
+        "(for two servers, write a list of two dicts)"
+    )
+    return Problem(message, shown(entry.key), file, line, "warning")

@@ -1,0 +1,150 @@
+"""Whether pyos takes an od.config as a whole.
+
+It does not start when CherryPy can't evaluate a single value, in whatever section
+and for whatever purpose, so these entries matter to who changes the file.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Iterator, List, Tuple
+
+from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.odconfig.evaluable import check_evaluable
+from abcwebrtc.odconfig.ini import (
+    DEFAULT_SECTION,
+    Budget,
+    Entry,
+    Interpolation,
+    Lines,
+    Sections,
+    shown,
+)
+from abcwebrtc.odconfig.literals import parse_literal
+from abcwebrtc.odconfig.reader import is_used, read_sections
+from abcwebrtc.odconfig.value_tokens import AFTER_THE_END, BoundsError, LiteralError
+
+MAX_PROBLEMS = 50
+"""So many problems of one file are said at most."""
+
+_REFUSED = "pyos refuses the whole file: "
+_DOUBT = (
+    "pyos takes this for a module of Python, and refuses the whole file when it has none of this "
+    "name; text stands in quotes"
+)
+_ENVIRONMENT = "the section [environment] means something else to CherryPy; name it otherwise"
+_TOO_LARGE = "%(...)s expands to much text, so not every entry was looked at as pyos sees it"
+_SWALLOWED = (
+    "begins with a space, so it belongs to the entry above, and pyos passes over it; "
+    "begin the line with the name"
+)
+_MORE = "there is more for which pyos may refuse the whole file; mend these first"
+
+_OF_PYOS = (
+    *("auth.logmein", "auth.prelogin", "authmanagers", "controllers", "default_host_url", "dock"),
+    *("executeclasses", "fail2ban", "front.menuconfig", "language", "ldapconfig", "logging"),
+    *("namespace", "server.default.ipaddr", "server.socket_host", "server.socket_port"),
+    *("tipsinfo", "websocketrouting"),
+)
+"""Entries of pyos's own, which a message can show: a value that lost its indent is none of them."""
+
+Finding = Tuple[int, str, str]
+"""The index of a line, a level, and a message."""
+
+
+def pyos_problems(text: str, file: str) -> Tuple[Problem, ...]:
+    """Return what is wrong, for pyos, in the entries that abcwebrtc does not use.
+
+    Of level "error" is what makes pyos refuse the file, of level "warning" what may
+    do so and can't be judged from here. Empty for a file that `parse_od_config`
+    refuses for its sections or lines. A bad ``%`` is left to `parse_od_config` too.
+    Nothing is executed or imported.
+    """
+    try:
+        sections = read_sections(text, file).sections
+    except ConfigError:
+        return ()
+    return tuple(_Reader(sections, file).problems())
+
+
+class _Reader:
+    def __init__(self, sections: Sections, file: str) -> None:
+        self._sections = sections
+        self._file = file
+        self._budget = Budget()
+        defaults = sections.get(DEFAULT_SECTION, {}).values()
+        self._differing = [entry for entry in defaults if "%" in entry.text]
+        self._same = [entry for entry in defaults if "%" not in entry.text]
+        self._known: Dict[Tuple[str, ...], List[Finding]] = {}
+
+    def problems(self) -> List[Problem]:
+        """Return the problems of all sections."""
+        found: Dict[Problem, None] = {}  # a default is there for each section
+        try:
+            for name in sorted(self._sections, key=lambda name: name != "global"):
+                for problem in self._of_section(name):
+                    found[problem] = None
+                    if len(found) == MAX_PROBLEMS:
+                        return [*found, Problem(_MORE, "", self._file, None, problem.level)]
+        except ConfigError:
+            found[Problem(_TOO_LARGE, "", self._file, None, "warning")] = None
+        return [*found]
+
+    def _of_section(self, name: str) -> Iterator[Problem]:
+        if name == DEFAULT_SECTION:
+            return
+        interpolation = Interpolation(self._sections, name, self._file, self._budget)
+        if name == "environment" and interpolation.entries:
+            first = next(iter(interpolation.entries.values()))
+            yield Problem(_REFUSED + _ENVIRONMENT, "", self._file, first.line)
+        own = self._sections[name]
+        for entry in (*own.values(), *self._defaults_of(own)):
+            if not (name == "global" and is_used(entry.key)):  # those have problems of their own
+                yield from self._of_entry(entry, interpolation)
+
+    def _defaults_of(self, own: Dict[str, Entry]) -> List[Entry]:
+        """Return the defaults to look at in a section; those without a ``%`` once for all."""
+        found = [entry for entry in (*self._same, *self._differing) if entry.key not in own]
+        self._same = [entry for entry in self._same if entry.key in own]
+        return found
+
+    def _of_entry(self, entry: Entry, interpolation: Interpolation) -> Iterator[Problem]:
+        try:
+            interpolation.check(entry)
+        except ConfigError:
+            if not self._budget.spend(len(entry.text)):
+                raise  # and so on for each entry of each section
+            return
+        lines = interpolation.expand(entry)
+        texts = tuple(text for _, text in lines)
+        if texts not in self._known:
+            self._known[texts] = list(self._findings(lines))
+        path = entry.key if entry.key in _OF_PYOS else shown(entry.key)
+        for index, level, message in self._known[texts]:
+            line = lines[min(index, len(lines) - 1)][0]
+            yield Problem(message, path, self._file, line, level)
+
+    def _findings(self, lines: Lines) -> Iterator[Finding]:
+        try:
+            parse_literal(lines, (), self._budget)
+            return
+        except LiteralError as error:
+            failure = error  # but perhaps it is something else that CherryPy takes
+        try:
+            doubts = check_evaluable(lines, self._budget)
+        except BoundsError as error:
+            message = f"not looked at: {error.reason}; pyos may refuse the whole file for it"
+            yield error.index, "warning", message
+        except LiteralError as error:
+            yield error.index, "error", _REFUSED + error.reason
+        else:
+            if failure.reason == AFTER_THE_END:
+                yield from _swallowed(lines, failure.index)
+            for index in dict.fromkeys(doubts):
+                yield index, "warning", _DOUBT
+
+
+def _swallowed(lines: Lines, start: int) -> Iterator[Finding]:
+    """Yield each line behind the end of a value that is an entry which abcwebrtc uses."""
+    for index, (_, text) in enumerate(lines[start:], start):
+        if is_used(text.partition("=")[0].partition(":")[0].strip()):
+            yield index, "warning", _SWALLOWED

@@ -1,0 +1,100 @@
+"""Asks a coturn which secrets it accepts, with the TURN client of the probe. It needs aioice.
+
+A question is a Refresh: coturn checks its login first, and then has no
+allocation to refresh. So no port is taken, and no quota.
+"""
+
+from __future__ import annotations
+
+import functools
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Dict, List, Sequence
+
+from abcwebrtc.config.coturn import DAY
+from abcwebrtc.config.secret_sources import Secret
+from abcwebrtc.config.uris import IceURI
+from abcwebrtc.coturn.rotation import Answer
+from abcwebrtc.probe.model import TLS, Failure, Login
+from abcwebrtc.probe.runner import resolve_all
+from abcwebrtc.probe.steps import unverified_context
+from abcwebrtc.probe.stun_client import Settings, StepError, Wire
+from abcwebrtc.probe.targets import browser_target
+from abcwebrtc.probe.turn_session import NO_ALLOCATION, Session
+from abcwebrtc.turn.credentials import mint_turn_credentials
+
+CHECK_TTL = DAY
+"""Seconds. The question is whether coturn knows the secret, not whether clocks agree."""
+CHECK_USER = "abcwebrtc-rotate-check"
+_PARALLEL = 8
+_REASONS = {
+    "tls": "no TLS on this port",
+    "tls-answer": "TLS on this port",
+    "refused": "connection refused",
+    "closed": "connection closed",
+    "http": "a web server on this port",
+    "not-stun": "no TURN on this port",
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """A login for one address of one server; its repr hides the login."""
+
+    uri: IceURI
+    address: str
+    login: Login
+
+
+def question(uri: IceURI, address: str, secret: Secret, with_user: bool, now: float) -> Question:
+    """Return the question whether the server at `address` knows a secret."""
+    user = CHECK_USER if with_user else None
+    made = mint_turn_credentials(secret, CHECK_TTL, user, now)
+    return Question(uri, address, Login(made.username, made.password))
+
+
+def addresses_of(uris: Sequence[IceURI], timeout: float) -> Dict[IceURI, List[str]]:
+    """Return the addresses of each server, none for a name that does not resolve.
+
+    A name with several addresses may be several coturns, and each has secrets of
+    its own. IPv6 counts where this machine has an IPv6 address.
+    """
+    targets = [browser_target(uri) for uri in uris]
+    found = resolve_all(targets, timeout, socket.AI_ADDRCONFIG)
+    return {target.uri: found[target.host][0] for target in targets}
+
+
+def ask_all(questions: Sequence[Question], timeout: float) -> List[Answer]:
+    """Return the answer to each question; `timeout` is in seconds, for a step of one."""
+    settings = Settings(timeout, unverified_context(), threading.Event())
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        try:
+            return list(pool.map(functools.partial(_ask, settings), questions))
+        finally:
+            settings.stop.set()  # after Ctrl-C some still wait for an answer
+
+
+def _ask(settings: Settings, asked: Question) -> Answer:
+    """Say whether coturn takes a login.
+
+    Any certificate will do: nothing secret is sent, since a password never travels
+    in TURN, and whether the certificate is good is another question.
+    """
+    target = browser_target(asked.uri)
+    try:
+        with Wire(target, asked.address, settings) as wire:
+            wire.open(settings.trust if target.transport == TLS else None)
+            return Answer(Session(wire, asked.login).is_accepted())
+    except StepError as error:
+        return Answer(None, _reason(error.failure, settings.timeout))
+
+
+def _reason(failure: Failure, timeout: float) -> str:
+    if failure.kind == "timeout":
+        return f"no answer in {timeout:g} s"
+    if failure.kind == "stun":
+        no_login = failure.error == NO_ALLOCATION  # and not signed, or it would be accepted
+        return "it asks for no login" if no_login else f"STUN error {failure.error}"
+    return _REASONS.get(failure.kind) or failure.detail or "no connection"

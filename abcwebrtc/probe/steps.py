@@ -1,0 +1,361 @@
+"""One target at one address, step by step."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import threading
+import time
+from dataclasses import replace
+from typing import Dict, Optional
+
+from aioice import stun
+
+from abcwebrtc.probe.certificates import read_certificate
+from abcwebrtc.probe.messages import Address, address_text, error_failure, request_message
+from abcwebrtc.probe.model import (
+    ALLOCATE,
+    BINDING,
+    HANDSHAKE,
+    LOSS,
+    RELAY,
+    RFC3489,
+    TCP,
+    TLS,
+    UDP,
+    Account,
+    Failure,
+    Login,
+    LoginFindings,
+    Observation,
+    PathResult,
+    Target,
+)
+from abcwebrtc.probe.outside import from_outside
+from abcwebrtc.probe.packets import End, burst, by_size, relay_end, round_trip
+from abcwebrtc.probe.plain_socket import PlainSocket
+from abcwebrtc.probe.secret_search import investigate
+from abcwebrtc.probe.stun_client import Settings, StepError, StoppedError, Wire, timed
+from abcwebrtc.probe.turn_session import UNAUTHORIZED, RedirectError, Session
+
+SHORT_TTL = 60
+"""Seconds: a login that ends so soon is refused where the server's clock is ahead."""
+QUOTA = 486
+MAX_REDIRECTS = 4
+FREED = 1.2
+"""Seconds after which coturn has freed what was given up: it looks once a second."""
+
+
+def probe_address(seen: Observation, settings: Settings, server_lock: threading.Lock) -> None:
+    """Do every step, and put what is seen into the observation."""
+    with contextlib.suppress(StoppedError):
+        try:
+            _Attempt(seen, settings, server_lock).run()
+        except StepError as error:
+            seen.failures.append(error.failure)
+
+
+class _Attempt:
+    """The steps of one observation. What ends them is raised as `StepError`."""
+
+    def __init__(self, seen: Observation, settings: Settings, server_lock: threading.Lock) -> None:
+        self._seen, self._settings, self._lock = seen, settings, server_lock
+        self._context = settings.trust if seen.target.transport == TLS else None
+        self._place = (seen.address, seen.target.port)
+
+    def run(self) -> None:
+        with self._first_connection() as wire:
+            self._seen.local = wire.local
+            self._seen.times.update(wire.times)
+            self._keep_certificate(wire)
+            answered = self._bind(wire)
+            if answered and self._seen.target.libnice:
+                self._ask_as_libnice()
+            account = self._seen.target.account
+            if account:
+                # Two probes of one server would count together against its quota.
+                with self._lock:
+                    self._allocate(account, wire, answered)
+
+    # the connection
+
+    def _open(self) -> Wire:
+        address, port = self._place
+        wire = Wire(self._seen.target, address, self._settings, port)
+        try:
+            wire.open(self._context)
+        except BaseException:
+            wire.close()
+            raise
+        return wire
+
+    def _first_connection(self) -> Wire:
+        """Connect. A certificate that is not to be trusted is noted, and the rest done anyway."""
+        try:
+            return self._open()
+        except StepError as error:
+            failure = error.failure
+        if failure.kind == "certificate":
+            self._seen.failures.append(failure)
+            self._context = unverified_context()
+            try:
+                return self._open()
+            except StepError as error:
+                failure = error.failure
+        if failure.step == HANDSHAKE:
+            failure = self._looked_into(failure)
+        raise StepError(failure)
+
+    def _looked_into(self, failure: Failure) -> Failure:
+        """Look why a handshake failed. Who sends an alert does speak TLS."""
+        if "ALERT" not in failure.detail:
+            self._seen.spoken = self._answer_without_tls()
+        elif "HANDSHAKE_FAILURE" in failure.detail and self._shows_certificate():
+            return replace(failure, kind="client-certificate")
+        return failure
+
+    def _shows_certificate(self) -> bool:
+        """Say whether the server came to its certificate, so that it was content with the rest."""
+        address, port = self._place
+        try:
+            with Wire(self._seen.target, address, self._settings, port) as wire:
+                wire.open(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))  # which trusts nobody
+        except StepError as error:
+            return error.failure.kind == "certificate"
+        return False
+
+    def _keep_certificate(self, wire: Wire) -> None:
+        if self._context is None:
+            return
+        distrust = next((one for one in self._seen.failures if one.kind == "certificate"), None)
+        code, text = (distrust.error, distrust.detail) if distrust else (0, "")
+        with contextlib.suppress(ValueError):
+            self._seen.certificate = read_certificate(wire.certificates(), code, text)
+
+    def _answer_without_tls(self) -> str:
+        """Return ``stun`` or ``http`` where that is what answers on a TLS port, else nothing."""
+        target, timeout = replace(self._seen.target, transport=TCP), self._settings.second_look
+        try:
+            with Wire(target, self._seen.address, self._settings) as wire:
+                wire.connect()
+                wire.request(request_message(stun.Method.BINDING), BINDING, timeout)
+        except StepError as error:
+            return error.failure.kind if error.failure.kind == "http" else self._speaks(target)
+        return "stun"
+
+    def _speaks_instead(self) -> str:
+        """Return ``http`` or ``tls`` where that is what answers on a stream, else nothing."""
+        target = self._seen.target
+        found = self._speaks(target)
+        if found or target.transport == TLS:
+            return found
+        try:
+            with Wire(target, self._seen.address, self._settings) as wire:
+                wire.open(unverified_context())
+        except StepError as error:
+            return "tls" if "ALERT" in error.failure.detail else ""
+        return "tls"
+
+    def _speaks(self, target: Target) -> str:
+        """Return ``http`` where that is what is spoken on a stream, else nothing."""
+        context = self._context if target.transport == TLS else None
+        try:
+            with Wire(target, self._seen.address, self._settings) as wire:
+                wire.open(context)
+                wire.send(b"GET / HTTP/1.0\r\n\r\n", BINDING)
+                wire.receive(time.monotonic() + self._settings.second_look, BINDING)
+        except StepError as error:
+            return "http" if error.failure.kind == "http" else ""
+        return ""
+
+    # STUN
+
+    def _bind(self, wire: Wire) -> bool:
+        """Ask for the reflexive address, and say whether there was an answer.
+
+        A TURN server may have its Binding off, so for one no answer is not the end.
+        """
+        seen = self._seen
+        try:
+            with timed(seen.times, BINDING):
+                answer = wire.request(request_message(stun.Method.BINDING), BINDING)
+        except StepError as error:
+            is_stream = seen.target.transport != UDP
+            if is_stream and error.failure.kind in ("timeout", "closed"):
+                seen.spoken = self._speaks_instead()
+            if error.failure.kind != "timeout" or seen.spoken or not seen.target.is_turn:
+                raise
+            return False
+        self._keep_reflexive(answer)
+        return True
+
+    def _keep_reflexive(self, answer: stun.Message) -> None:
+        """Keep the address of an answer, or note that there is none."""
+        seen, found = self._seen, answer.attributes
+        mapped = found.get("XOR-MAPPED-ADDRESS") or found.get("MAPPED-ADDRESS")
+        if answer.message_class == stun.Class.RESPONSE and mapped:
+            seen.reflexive = address_text(mapped)
+            return
+        seen.times.pop(BINDING)
+        failure = error_failure(BINDING, answer)
+        if not seen.target.is_turn:
+            raise StepError(failure)
+        seen.failures.append(failure)
+
+    def _ask_as_libnice(self) -> None:
+        """Look whether a Binding is answered that has no magic cookie."""
+        seen = self._seen
+        with PlainSocket(seen.is_ipv6, self._settings.stop) as plain:
+            try:
+                with timed(seen.times, RFC3489):
+                    plain.ask_classic(self._place, self._settings.timeout)
+            except StepError as error:
+                seen.failures.append(error.failure)
+                seen.rfc3489 = False
+            else:
+                seen.rfc3489 = True
+
+    # TURN
+
+    def _allocate(self, account: Account, wire: Wire, answered: bool) -> None:
+        """Open a relay and send data through it; where that fails, look why."""
+        login = account.static or self._minted(account, account.ttl)
+        failure = self._use_relay(wire, login, 0 if answered else self._settings.second_look)
+        if failure is None:
+            self._check_clock(account)
+            return
+        if not (answered or failure.at) and (failure.step, failure.kind) == (ALLOCATE, "timeout"):
+            failure = Failure(BINDING, "timeout")
+        if failure.error == UNAUTHORIZED and account.mint:
+            self._seen.login = self._investigate(account)
+        raise StepError(failure)
+
+    def _use_relay(self, wire: Wire, login: Login, timeout: float = 0) -> Optional[Failure]:
+        """Return what went wrong, once the allocation is freed; `timeout` is for a first answer."""
+        seen, session = self._seen, Session(wire, login)
+        seen.realms = session.realms
+        try:
+            with session:
+                self._try_allocate(session, seen.times, timeout)
+                seen.anonymous = session.anonymous
+                seen.relayed = address_text(session.relayed)
+                self._use_paths(session, login)
+        except RedirectError as error:
+            alternate, failure = error.alternate, error.failure
+        except StepError as error:
+            return self._placed(error.failure)
+        else:
+            return None
+        return self._follow(alternate, failure, login)
+
+    def _follow(self, alternate: Address, failure: Failure, login: Login) -> Optional[Failure]:
+        """Go on where a 300 leads to, as browsers do; a circle is the end."""
+        text, redirects = address_text(alternate), self._seen.redirects
+        first = address_text((self._seen.address, self._seen.target.port))
+        is_known = text in (first, *redirects)
+        redirects.append(text)
+        self._place = alternate
+        if is_known or len(redirects) > MAX_REDIRECTS:
+            return self._placed(failure)
+        try:
+            with self._open() as wire:
+                return self._use_relay(wire, login)
+        except StepError as error:
+            return self._placed(error.failure)
+
+    def _placed(self, failure: Failure) -> Failure:
+        """Say of a failure at which server it was, where that is another one."""
+        is_here = not self._seen.redirects or failure.at
+        return failure if is_here else replace(failure, at=self._seen.redirects[-1])
+
+    def _try_allocate(self, session: Session, times: Dict[str, float], timeout: float = 0) -> None:
+        """Allocate; at a quota once more, since the probe before may have filled it."""
+        try:
+            with timed(times, ALLOCATE):
+                session.allocate(timeout)
+        except StepError as error:
+            if error.failure.error != QUOTA:
+                raise
+        else:
+            return
+        if self._settings.stop.wait(FREED):
+            raise StoppedError
+        with timed(times, ALLOCATE):
+            session.allocate()
+
+    def _use_paths(self, first: Session, login: Login) -> None:
+        """Send data from relay to relay, and from outside to a relay, both ways."""
+        failure: Optional[Failure] = None
+        try:
+            self._between_relays(first, login)
+        except StepError as error:
+            if error.failure.step != RELAY:
+                raise
+            failure = error.failure  # whether data from elsewhere arrives tells more
+        self._seen.outside = from_outside(first, self._seen, self._settings)
+        if failure:
+            raise StepError(failure)
+
+    def _between_relays(self, first: Session, login: Login) -> None:
+        """Send data through two relays; where there may be no second one, back to the first."""
+        with contextlib.ExitStack() as stack:
+            second = stack.enter_context(Session(stack.enter_context(self._open()), login))
+            try:
+                self._try_allocate(second, {})
+            except StepError as error:
+                if error.failure.error != QUOTA:
+                    raise
+                self._seen.alone, second = True, first
+            first.bind(second.relayed)
+            if second is not first:
+                second.bind(first.relayed)
+            self._seen.between = PathResult()
+            here = relay_end(first)
+            self._measure(self._seen.between, here, here if second is first else relay_end(second))
+
+    def _measure(self, path: PathResult, here: End, there: End) -> None:
+        took = round_trip(here, there, self._settings.timeout)
+        if took is None:
+            raise StepError(Failure(RELAY, "timeout"))
+        self._seen.times[RELAY] = took
+        path.there = path.back = True
+        key = (self._seen.server, self._seen.target.transport == UDP)
+        if not self._settings.quick and key not in self._settings.bursts:
+            self._settings.bursts.add(key)
+            path.burst = burst(here, there, took)
+            if path.burst.percent >= LOSS:  # it may have been a moment
+                path.burst = min(path.burst, burst(here, there, took), key=lambda one: one.lost)
+        path.sizes = by_size(here, there, took)
+
+    # logins
+
+    def _minted(self, account: Account, ttl: int) -> Login:
+        assert account.mint is not None  # noqa: S101, for mypy
+        return account.mint(0, int(time.time()) + ttl)
+
+    def _accepts(self, login: Login) -> bool:
+        with self._open() as wire:
+            return Session(wire, login).is_accepted()
+
+    def _investigate(self, account: Account) -> Optional[LoginFindings]:
+        try:
+            return investigate(account, self._accepts, time.time())
+        except StepError:
+            return None  # it answers no more; what it said before stands
+
+    def _check_clock(self, account: Account) -> None:
+        """Look whether the server's clock is so far ahead that logins end early."""
+        if not account.mint or self._seen.anonymous or account.ttl <= SHORT_TTL:
+            return
+        short = replace(account, secrets=1, ttl=SHORT_TTL)
+        with contextlib.suppress(StepError):
+            if not self._accepts(self._minted(short, SHORT_TTL)):
+                self._seen.login = investigate(short, self._accepts, time.time())
+
+
+def unverified_context() -> ssl.SSLContext:
+    """Return a context that takes any certificate, to look at one that is not trusted."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,154 @@
+"""A TURN session on one connection."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Dict, List
+
+from aioice import stun, turn
+
+from abcwebrtc.probe.messages import (
+    ALTERNATE_SERVER,
+    CHANNEL,
+    Address,
+    channel_data,
+    error_failure,
+    request_message,
+)
+from abcwebrtc.probe.model import ALLOCATE, PERMISSION, RELAY, Failure, Login
+from abcwebrtc.probe.stun_client import StepError, StoppedError, Wire
+
+LIFETIME = 60
+"""Seconds that an allocation is asked for; coturn gives 600 at least."""
+REDIRECT, UNAUTHORIZED, FORBIDDEN, NO_ALLOCATION, STALE_NONCE = 300, 401, 403, 437, 438
+FREE_TIMEOUT = 1.0
+"""Seconds that freeing an allocation may take."""
+
+
+class RedirectError(StepError):
+    """The server sends its clients to another one; `alternate` is its address."""
+
+    def __init__(self, failure: Failure, alternate: Address) -> None:
+        super().__init__(failure)
+        self.alternate = alternate
+
+
+class Session:
+    """TURN on one connection, with a long-term credential (RFC 8489, section 9.2).
+
+    Leaving it as a context frees its allocation. `mapped` is the address at which the
+    server sees the connection, empty where it does not say it. `anonymous` says that the
+    server gave it without a login. `realms` are those that the server named.
+    """
+
+    def __init__(self, wire: Wire, login: Login) -> None:
+        self.wire = wire
+        self.relayed: Address = ("", 0)
+        self.mapped: Address = ("", 0)
+        self.anonymous = False
+        self.realms: List[str] = []
+        self._login = login
+        self._attributes: Dict[str, Any] = {}
+        self._key = b""
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Free the allocation, also when the probe is to stop."""
+        if self.relayed[0]:
+            message = self._message(stun.Method.REFRESH, {"LIFETIME": 0})
+            with contextlib.suppress(StepError, StoppedError):
+                self.wire.request(message, ALLOCATE, FREE_TIMEOUT)
+
+    def allocate(self, challenge_timeout: float = 0) -> None:
+        """Open a relay; its address is then in `relayed`."""
+        fixed = {"LIFETIME": LIFETIME, "REQUESTED-TRANSPORT": turn.UDP_TRANSPORT}
+        answer = self._ask(stun.Method.ALLOCATE, fixed, ALLOCATE, challenge_timeout)
+        relayed = answer.attributes.get("XOR-RELAYED-ADDRESS")
+        if not relayed:
+            raise StepError(Failure(ALLOCATE, "not-stun"))
+        self.relayed = relayed
+        self.mapped = answer.attributes.get("XOR-MAPPED-ADDRESS", self.mapped)
+        self.anonymous = not self._key
+
+    def is_accepted(self) -> bool:
+        """Say whether the login is good. Nothing is allocated.
+
+        It is a Refresh: coturn checks the login first, and then has no allocation
+        to refresh, which is 437. Where that is not signed, no login was asked for, and
+        it is raised as any other failure.
+        """
+        try:
+            self._ask(stun.Method.REFRESH, {"LIFETIME": 0}, ALLOCATE)
+        except StepError as error:
+            if error.failure.error == UNAUTHORIZED:
+                return False
+            if error.failure.kind == "stun" and error.failure.signed:
+                return True
+            raise
+        return True
+
+    def permit(self, peer: Address) -> None:
+        """Permit a peer to send, from any port."""
+        self._ask(stun.Method.CREATE_PERMISSION, {"XOR-PEER-ADDRESS": peer}, PERMISSION)
+
+    def bind(self, peer: Address, channel: int = CHANNEL) -> None:
+        """Bind a channel to a peer, which also permits that peer to send."""
+        attributes = {"CHANNEL-NUMBER": channel, "XOR-PEER-ADDRESS": peer}
+        self._ask(stun.Method.CHANNEL_BIND, attributes, PERMISSION)
+
+    def send(self, payload: bytes, channel: int = CHANNEL) -> None:
+        """Send data to the peer of a channel."""
+        self.wire.send(channel_data(payload, channel), RELAY)
+
+    def _ask(
+        self, method: stun.Method, attributes: Dict[str, Any], step: str, timeout: float = 0
+    ) -> stun.Message:
+        """Send a request; answer the server's challenge, and a nonce that became stale, once."""
+        answer = self._request(method, attributes, step, timeout)
+        was_signed = bool(self._key)
+        if self._take_challenge(answer, was_signed):
+            answer = self._request(method, attributes, step)
+            if not was_signed and answer.attributes.get("ERROR-CODE", (0,))[0] == STALE_NONCE:
+                self._take_challenge(answer, True)
+                answer = self._request(method, attributes, step)
+        if answer.message_class == stun.Class.RESPONSE:
+            return answer
+        failure, alternate = error_failure(step, answer), answer.attributes.get(ALTERNATE_SERVER)
+        if failure.error == REDIRECT and alternate:
+            raise RedirectError(failure, alternate)
+        raise StepError(failure)
+
+    def _request(
+        self, method: stun.Method, attributes: Dict[str, Any], step: str, timeout: float = 0
+    ) -> stun.Message:
+        answer = self.wire.request(self._message(method, attributes), step, timeout)
+        realm = answer.attributes.get("REALM")
+        if realm and realm not in self.realms:
+            self.realms.append(realm)
+        return answer
+
+    def _take_challenge(self, answer: stun.Message, was_signed: bool) -> bool:
+        """Keep realm and nonce of a 401 or 438, and say whether to ask again."""
+        code = answer.attributes.get("ERROR-CODE", (0,))[0]
+        wanted = STALE_NONCE if was_signed else UNAUTHORIZED
+        if code != wanted or "NONCE" not in answer.attributes:
+            return False
+        realm = answer.attributes.get("REALM", self._attributes.get("REALM"))
+        if realm is None:
+            return False
+        login = self._login
+        self._attributes = {
+            "USERNAME": login.username,
+            "REALM": realm,
+            "NONCE": answer.attributes["NONCE"],
+        }
+        self._key = turn.make_integrity_key(login.username, realm, login.password)
+        return True
+
+    def _message(self, method: stun.Method, attributes: Dict[str, Any]) -> stun.Message:
+        message = request_message(method, **{**attributes, **self._attributes})
+        if self._key:
+            message.add_message_integrity(self._key)
+        return message

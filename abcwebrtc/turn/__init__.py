@@ -1,0 +1,1 @@
+"""TURN credentials, and the rtc_configuration that browsers get with them."""

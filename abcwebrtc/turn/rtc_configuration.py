@@ -1,0 +1,77 @@
+"""The rtc_configuration that a browser gets: static entries and fresh credentials."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, Optional
+
+from abcwebrtc.config.coturn import CoturnServer
+from abcwebrtc.config.webrtc import WebRTCConfig, check_config
+from abcwebrtc.errors import CredentialError, WebRTCDisabledError
+from abcwebrtc.turn.credentials import TurnCredentials, mint_turn_credentials, pseudonym, sign
+
+
+def build_rtc_configuration(
+    config: WebRTCConfig, user: Optional[str] = None, now: Optional[float] = None
+) -> Dict[str, Any]:
+    """Return an RTCConfiguration (W3C WebRTC) for one user's RTCPeerConnection.
+
+    It is the static ``webrtc.rtc_configuration`` plus one entry of
+    ``iceServers`` for each coturn server, with credentials that hold from `now`
+    (unix seconds, the clock by default) for that server's ttl. The result is
+    the caller's own: changing it changes nothing else.
+
+    Raises `WebRTCDisabledError` when ``webrtc.enable`` is False, and
+    `CredentialError` when no credential can be minted for `user`.
+    """
+    check_config(config)
+    if not config.enable:
+        raise WebRTCDisabledError
+    if now is None:
+        now = time.time()
+    result: Dict[str, Any] = config.template.copy()
+    for server in config.coturn:
+        result["iceServers"].append(_ice_server(server, user, now))
+    return result
+
+
+def server_credentials(
+    server: CoturnServer,
+    user: Optional[str] = None,
+    now: Optional[float] = None,
+    ttl: Optional[int] = None,
+) -> TurnCredentials:
+    """Return credentials for one coturn server, in its username style.
+
+    The newest secret signs. `ttl` in seconds replaces the server's own.
+
+    Raises `CredentialError` when the style needs a `user` and there is none.
+    """
+    secret = server.secrets.current()[0]
+    name = _name(server, user)
+    return mint_turn_credentials(secret, server.ttl if ttl is None else ttl, name, now)
+
+
+def _name(server: CoturnServer, user: Optional[str]) -> Optional[str]:
+    """Return what stands for the user in the username, None where nothing does."""
+    if server.username == "timestamp":
+        return None
+    if user is None:
+        raise CredentialError(
+            f"the username style '{server.username}' needs a user: give user, "
+            "or --user on the command line"
+        )
+    if server.username == "userid":
+        return user
+    return pseudonym((server.pseudonym_keys or server.secrets).current()[0], user)
+
+
+def _ice_server(server: CoturnServer, user: Optional[str], now: float) -> Dict[str, Any]:
+    secret = server.secrets.current()[0]
+    username, password, _ = sign(secret, server.ttl, _name(server, user), now)
+    urls = server.urls
+    return {
+        "urls": urls[0] if len(urls) == 1 else list(urls),
+        "username": username,
+        "credential": password,
+    }

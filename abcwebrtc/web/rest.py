@@ -1,0 +1,359 @@
+"""The REST endpoints, as CherryPy handlers: what browsers and programs ask.
+
+Requests and answers are those of pyos, so that abcdesktop's browser client
+can't tell the two apart. Exceptions become HTTP here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import html
+import ipaddress
+import json
+import logging
+import re
+import time
+from email.errors import MessageError
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from urllib.parse import urlsplit
+
+import cherrypy
+from cherrypy._cprequest import HookMap, Request, hookpoints
+
+import abcwebrtc
+from abcwebrtc.config.frozen import thaw
+from abcwebrtc.config.ice_servers import public_rtc_configuration
+from abcwebrtc.config.webrtc import WebRTCConfig
+from abcwebrtc.errors import AbcWebRTCError, TokenError, WebRTCDisabledError
+from abcwebrtc.turn.rtc_configuration import build_rtc_configuration, server_credentials
+from abcwebrtc.web.tokens import UserTokenVerifier, bearer_token
+
+Identity = Callable[[], str]
+"""Returns the userid of the current request, or raises: `TokenError` for a 401,
+or an HTTPError of its own."""
+
+DISABLED = "webrtc_disabled"
+"""The ``error`` member of the answer when ``webrtc.enable`` is False."""
+MAX_JSON_BYTES = 64 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+def token_identity(verifier: UserTokenVerifier) -> Identity:
+    """Return an identity that takes pyos's user token from the request."""
+
+    def identify() -> str:
+        header = cherrypy.serving.request.headers.get("ABCAuthorization")
+        return verifier.userid(bearer_token(header))
+
+    return identify
+
+
+def anybody(host: str) -> Identity:
+    """Return an identity that asks nobody who he is, for a server on loopback.
+
+    `host` is the name or address that it listens on. Under another name it answers
+    with 403: the DNS of any site may say that the site is here, and its pages then
+    are of the same origin as this server.
+    """
+
+    def identify() -> str:
+        header = cherrypy.serving.request.headers.get("Host")  # None for no browser
+        if header and _host_name(header) != host.lower() and not _is_loopback(_host_name(header)):
+            raise cherrypy.HTTPError(403, "Without a login this answers to names of loopback only")
+        return "anonymous"
+
+    return identify
+
+
+def _host_name(header: str) -> str:
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(name: str) -> bool:
+    """Say whether a name means this machine to every browser; no DNS is asked."""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+
+
+def _read_json(entity: Any) -> None:
+    """Put the JSON object in a request's body into ``request.json``."""
+    length = entity.headers.get("Content-Length")
+    if not length:
+        entity.fp.read()  # or a chunked body would be taken for the next request
+        raise cherrypy.HTTPError(411)
+    if not length.isdecimal():
+        raise cherrypy.HTTPError(400, "Content-Length is not a number")
+    if int(length) > MAX_JSON_BYTES:
+        raise cherrypy.HTTPError(413)
+    try:
+        data = json.loads(entity.fp.read().decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise cherrypy.HTTPError(400, "Invalid JSON document") from None
+    if not isinstance(data, dict):
+        raise cherrypy.HTTPError(400, "Expected a JSON object")
+    cherrypy.serving.request.json = data
+
+
+def _write_json(*args: Any, **kwargs: Any) -> bytes:
+    """Return the handler's answer as JSON in one piece; CherryPy's own makes one of each token."""
+    value = cherrypy.serving.request._json_inner_handler(*args, **kwargs)
+    return json.dumps(value).encode("utf-8")
+
+
+_json_in = cherrypy.tools.json_in(processor=_read_json)
+_post = cherrypy.tools.allow(methods=["POST"])
+_get = cherrypy.tools.allow(methods=["GET", "HEAD"])
+_json_out = cherrypy.tools.json_out(handler=_write_json)
+
+
+def post_json(handler: Callable[..., Dict[str, Any]]) -> Any:
+    """Expose a handler that takes a JSON object by POST, and answers with one."""
+    return cherrypy.expose(_post(_json_in(_json_out(handler))))
+
+
+def get_json(handler: Callable[..., Dict[str, Any]]) -> Any:
+    """Expose a handler that answers a GET with a JSON object."""
+    return cherrypy.expose(_get(_json_out(handler)))
+
+
+def get_file(handler: Callable[..., bytes]) -> Any:
+    """Expose a handler that answers a GET with bytes, whose type it sets itself."""
+    return cherrypy.expose(_get(handler))
+
+
+class WebRTCController:
+    """``/API/webrtc``: credentials for whoever `identity` says is asking."""
+
+    def __init__(self, config: WebRTCConfig, identity: Identity) -> None:
+        self._config = config
+        self._identity = identity
+
+    @post_json
+    def coturn_rtcconfiguration(self) -> Dict[str, Any]:
+        """Answer with the rtc_configuration for one RTCPeerConnection."""
+        return answer(self._identity, lambda user: rtc_answer(self._config, user))
+
+    @get_json
+    def turn(self, /, **parameters: Any) -> Dict[str, Any]:
+        """Answer in the shape of draft-uberti-behave-turn-rest-00, section 2.2.
+
+        The draft knows one server: the first of ``webrtc.coturn``.
+        """
+        if parameters.get("service") != "turn":
+            raise cherrypy.HTTPError(400, "Write ?service=turn")
+        return answer(self._identity, self._turn)
+
+    def _turn(self, user: str) -> Dict[str, Any]:
+        if not self._config.enable:
+            raise WebRTCDisabledError
+        if not self._config.coturn:
+            raise cherrypy.HTTPError(404, "webrtc.coturn has no TURN server")
+        server = self._config.coturn[0]
+        credentials = server_credentials(server, user)
+        return {
+            "username": credentials.username,
+            "password": credentials.password,
+            "ttl": credentials.ttl,
+            "uris": list(server.urls),
+        }
+
+
+def rtc_answer(config: WebRTCConfig, user: str) -> Dict[str, Any]:
+    """Return the answer of ``coturn_rtcconfiguration`` for a user.
+
+    Raises as `build_rtc_configuration` does.
+    """
+    now = time.time()
+    result = build_rtc_configuration(config, user, now)
+    ttl = min((server.ttl for server in config.coturn), default=None)
+    expires_at = None if ttl is None else int(now) + ttl
+    return {
+        "status": 200,
+        "result": result,
+        "message": "ok",
+        "ttl": ttl,
+        "expires_at": expires_at,
+    }
+
+
+def answer(identity: Identity, build: Callable[[str], Dict[str, Any]]) -> Dict[str, Any]:
+    """Return what `build` makes of the user of this request, and keep it out of logs.
+
+    An error becomes an answer here: 401 for a user that is not known, 403 for
+    `WebRTCDisabledError`, 500 for any other `AbcWebRTCError`.
+    """
+    cherrypy.serving.response.notrace = True  # pyos logs every answer without it
+    user = _authenticate(identity)
+    try:
+        return build(user)
+    except WebRTCDisabledError as error:
+        cherrypy.serving.response.status = 403
+        return {"status": 403, "message": str(error), "error": DISABLED}
+    except AbcWebRTCError as error:
+        reason = str(error)
+    _log.error("no credential for this user: %s", reason)
+    raise cherrypy.HTTPError(500)
+
+
+def _authenticate(identity: Identity) -> str:
+    try:
+        return identity()
+    except TokenError as error:
+        _log.info("refused: %s", error)
+    raise cherrypy.HTTPError(401, "Invalid token")
+
+
+def public_entries(config: WebRTCConfig) -> Dict[str, Any]:
+    """Return the ``webrtc.*`` entries that anybody may read, in dicts of the caller's own.
+
+    Of ``rtc_configuration``, the servers that have a password are left out whole:
+    browsers throw on a TURN server without one.
+    """
+    public = public_rtc_configuration(config.rtc_configuration)
+    return {
+        "enable": config.enable,
+        "rtc_configuration": thaw(public),
+        "rtc_constraints": thaw(config.rtc_constraints),
+    }
+
+
+class CoreController:
+    """``/API/core``: what the browser client asks before its user is known."""
+
+    def __init__(self, config: WebRTCConfig) -> None:
+        entries = public_entries(config)
+        self._answers: Mapping[str, Any] = {
+            "webrtc.enable": entries["enable"],
+            "webrtc.rtc_constraints": entries["rtc_constraints"],
+            "webrtc.configuration": entries["rtc_configuration"],
+        }
+
+    @post_json
+    def getkeyinfo(self) -> Dict[str, Any]:
+        """Answer with a public value of the configuration, never a password."""
+        provider = cherrypy.serving.request.json.get("provider")
+        if not isinstance(provider, str) or provider not in self._answers:
+            known = ", ".join(self._answers)
+            raise cherrypy.HTTPError(400, f"Unknown provider; there are {known}")
+        return {"id": self._answers[provider], "callbackurl": None}
+
+
+class Api:
+    """``/API``: the controllers, and what a monitor asks."""
+
+    def __init__(self, config: WebRTCConfig, identity: Optional[Identity]) -> None:
+        self.core = CoreController(config)
+        if identity is not None:
+            self.webrtc = WebRTCController(config, identity)
+
+    @get_json
+    def healthz(self) -> Dict[str, Any]:
+        """Answer that the server answers."""
+        return {"status": 200, "message": "ok"}
+
+    @get_json
+    def version(self) -> Dict[str, str]:
+        """Answer with the version of abcwebrtc."""
+        return {"name": "abcwebrtc", "version": abcwebrtc.__version__}
+
+
+def create_app(
+    config: WebRTCConfig, identity: Optional[Identity] = None, root: Optional[Any] = None
+) -> Any:
+    """Return a `cherrypy.Application` (WSGI) with the endpoints under ``/API``.
+
+    Without an `identity` there is no ``/API/webrtc``, so no credential. `root` is an
+    object with handlers for what is beside ``/API``; it gets an attribute ``api``.
+    """
+    root = type("Root", (), {})() if root is None else root
+    root.api = Api(config, identity)
+    settings = {
+        "request.dispatch": _LowerCaseDispatcher(),
+        "tools.log_headers.on": False,  # the headers hold the user's token
+    }
+    app = cherrypy.Application(root, "", {"/": settings})
+    app.request_class = _JsonRequest
+    return app
+
+
+class _LowerCaseDispatcher(cherrypy.dispatch.Dispatcher):
+    """Matches paths in lower case, as pyos does.
+
+    CherryPy by itself takes every punctuation mark for an underscore, and goes
+    through any attribute, as in ``/API/healthz/__self__/webrtc/turn``, so that one
+    handler has more addresses than a proxy in front knows of.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(translate={})
+
+    def __call__(self, path_info: str) -> Any:
+        return super().__call__(path_info.lower())
+
+    def find_handler(self, path: str) -> Tuple[Any, List[str]]:
+        """Return what CherryPy finds, unless by a name that is not public."""
+        found: Tuple[Any, List[str]] = super().find_handler(path)
+        return (None, []) if "/_" in path else found
+
+
+def _error_page(status: str, message: str, traceback: str, version: str) -> str:
+    cherrypy.serving.response.headers["Content-Type"] = "application/json"
+    # CherryPy escapes the message for a page of HTML.
+    return json.dumps({"status": int(status[:3]), "message": html.unescape(message)})
+
+
+def _finish() -> None:
+    """Set the headers that every answer has, and unpad error pages."""
+    response = cherrypy.serving.response
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Server"] = "abcwebrtc"
+    response.headers.pop("Content-Length", None)
+    response.body = response.collapse_body().rstrip(b" ")
+
+
+def _read_no_form() -> None:
+    """Leave a body that is no JSON alone.
+
+    CherryPy by itself reads a form wherever it is sent to, and has an open file for
+    each of the hundreds of files that may be in one.
+    """
+    cherrypy.serving.request.body.processors.clear()
+
+
+class _JsonRequest(Request):
+    """A request whose errors are JSON, from before its first header is read."""
+
+    error_page = {"default": _error_page}  # noqa: RUF012, as in the base class
+    show_tracebacks = False
+    hooks = HookMap(hookpoints)
+    _request_line = ""
+
+    @property
+    def request_line(self) -> str:
+        """The first line of the request for the log: the query may hold a key."""
+        return self._request_line
+
+    @request_line.setter
+    def request_line(self, line: str) -> None:
+        self._request_line = re.sub(r"(?s)\?.*(?= )", "", line, count=1)
+
+    def process_headers(self) -> None:
+        """Refuse headers that can't be decoded, which CherryPy takes for its own fault.
+
+        It decodes an encoded word (RFC 2047) wherever ``=?`` occurs.
+        """
+        try:
+            super().process_headers()
+        except (LookupError, TypeError, ValueError, MessageError):
+            raise cherrypy.HTTPError(400, "A header can't be decoded") from None
+
+
+_JsonRequest.hooks.attach("before_request_body", _read_no_form, priority=0)
+for _hookpoint in ("before_finalize", "after_error_response"):
+    _JsonRequest.hooks.attach(_hookpoint, _finish)

@@ -1,0 +1,76 @@
+"""A coturn of od.config, the turnserver.conf that fits it, and what is found where they differ."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Sequence
+
+from abcwebrtc import WebRTCConfig
+from abcwebrtc.config.uris import parse_ice_uri
+from abcwebrtc.coturn.check.compare import Around, check_turnserver_conf
+from abcwebrtc.coturn.check.stun import DesktopStun
+from abcwebrtc.coturn.conf import Relay, relays_of
+from abcwebrtc.coturn.conf_file import parse_turnserver_conf, with_options
+from abcwebrtc.coturn.peer_ranges import denied_ranges
+from abcwebrtc.coturn.version import USUAL, parse_version
+from abcwebrtc.errors import Problem
+from unit.coturn.test_certificate import ABOVE, CERT, HOST, NOW
+from unit.coturn.test_certificate import KEY as PRIVATE_KEY
+
+SECRET = "the-static-auth-secret-of-coturn"
+OLD = "an-older-static-auth-secret"
+ENTRY: Dict[str, Any] = {"coturn_static_auth_secret": SECRET, "url": f"{HOST}:3478"}
+FILES = {"cert": CERT + ABOVE, "pkey": PRIVATE_KEY}
+
+
+def relays(coturn: Any) -> List[Relay]:
+    config = WebRTCConfig.from_mapping({"webrtc.enable": True, "webrtc.coturn": coturn}, now=NOW)
+    return relays_of(config.coturn)
+
+
+def relay(**changes: Any) -> Relay:
+    (found,) = relays({**ENTRY, **changes})
+    return found
+
+
+GOOD = f"""\
+use-auth-secret
+static-auth-secret={SECRET}
+realm={HOST}
+no-cli
+no-multicast-peers
+total-quota=100
+cert=/c.pem
+pkey=/k.pem
+""" + "".join(f"denied-peer-ip={item}\n" for item, _ in denied_ranges())
+
+
+def compare(
+    text: str,
+    files: Any = None,
+    stun: Sequence[str] = (),
+    coturn: Any = None,
+    version: str = "4.6",
+    options: Sequence[str] = (),
+    desktop: str = "",
+    has_turn: bool = False,
+    around: Any = None,
+    **changes: Any,
+) -> List[Problem]:
+    """Return the findings for `GOOD` and these lines; a line that begins with - takes one away."""
+    lines = [line for line in GOOD.splitlines() if f"-{line.partition('=')[0]}" not in text.split()]
+    lines += [line for line in text.splitlines() if not line.startswith("-")]
+    conf = with_options(parse_turnserver_conf("\n".join(lines).encode(), "t.conf"), options)
+    server = relays(coturn)[0] if coturn else relay(**{"protocol": "turns", **changes})
+    uris = [parse_ice_uri(uri) for uri in stun]
+    made = DesktopStun(parse_ice_uri(desktop), has_turn) if desktop else None
+    found = check_turnserver_conf(
+        conf,
+        server,
+        uris,
+        FILES if files is None else files,
+        NOW,
+        parse_version(version) or USUAL,
+        Around(desktop=made, **(around or {})),
+    )
+    assert SECRET not in str(found)
+    return list(found)

@@ -1,0 +1,324 @@
+"""The command line: its help, what is wrong on it, and its process."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import io
+import os
+import re
+import runpy
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Iterator, List
+
+import pytest
+
+import abcwebrtc
+from abcwebrtc.cli import main as cli
+from abcwebrtc.cli.main import main
+from support import (
+    ENTRIES,
+    WAIT,
+    command,
+    environment,
+    run_command,
+    run_main,
+    wait_for,
+    write_od_config,
+)
+
+COTURN = ENTRIES["webrtc.coturn"]
+COMMANDS = [
+    "apply",
+    "check",
+    "configmap",
+    "mint",
+    "networkpolicy",
+    "pod",
+    "probe",
+    "serve",
+    "turnserver-conf",
+]
+WEAK = {"webrtc__coturn": {**COTURN, "coturn_static_auth_secret": "CHANGEME"}}
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Any:
+    return functools.partial(run_main, capsys)
+
+
+# the line itself
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_each_command_has_an_example(run: Any, name: str) -> None:
+    result = run(name, "--help")
+    assert result.status == 0
+    assert f"\nexample: abcwebrtc {name} " in result.out
+    assert "OD_CONFIG" in result.out
+
+
+def test_the_help_names_the_commands_and_the_exit_status(run: Any) -> None:
+    result = run("--help")
+    assert result.status == 0
+    assert all(re.search(rf"\n    {name}\s", result.out) for name in COMMANDS)
+    assert "exit status: 0 all is well" in result.out
+
+
+def test_the_version_is_that_of_the_package(run: Any) -> None:
+    assert run("--version").out == f"abcwebrtc {abcwebrtc.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        [],
+        ["check"],
+        ["mint"],
+        ["serve"],
+        ["chek", "od.config"],
+        ["check", "od.config", "--user", "alice"],
+        ["check", "od.config", "more"],
+        ["mint", "od.config", "--user"],
+        ["--nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_line_is_exit_2_with_the_usage(run: Any, line: List[str]) -> None:
+    result = run(*line)
+    assert result.status == 2
+    assert result.out == ""
+    assert result.err.startswith("usage: abcwebrtc")
+
+
+# as a process
+
+
+def options_with_a_value(parser: argparse.ArgumentParser) -> Iterator[List[str]]:
+    """Give a line for each option of each command that takes a value, which is empty."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, one in action.choices.items():
+                for line in options_with_a_value(one):
+                    yield [name, *line]
+        elif action.option_strings and action.nargs is None:
+            yield [f"{action.option_strings[-1]}="]
+
+
+EMPTY = [" ".join(line) for line in options_with_a_value(cli._parser())]
+
+
+def test_there_are_options_with_a_value() -> None:
+    assert {"serve --cert=", "rotate new-secret --output=", "apply --context="} <= set(EMPTY)
+
+
+@pytest.mark.parametrize("line", EMPTY)
+def test_an_option_without_a_value_is_exit_2_and_not_passed_over(run: Any, line: str) -> None:
+    """A script with an unset variable would get another thing than it asks for."""
+    result = run(*line.split())
+    assert (result.status, result.out) == (2, "")
+    assert f"argument {line.split()[-1][:-1]}" in result.err.replace("-n/", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "name"), [(["pod", "od.config", ""], "POD"), (["whois", "", "od.config"], "USERNAME")]
+)
+def test_an_argument_that_is_empty_is_exit_2(run: Any, line: List[str], name: str) -> None:
+    result = run(*line)
+    assert (result.status, result.out) == (2, "")
+    assert f"argument {name}: is empty" in result.err
+
+
+@pytest.mark.parametrize("name", ["check", "mint", "configmap"])
+def test_an_od_config_without_a_name_is_exit_2(run: Any, name: str) -> None:
+    result = run(name, "")
+    assert (result.status, result.out) == (2, "")
+    assert "argument OD_CONFIG: is empty" in result.err
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "whois 1703086872", "rotate plan", "rotate check"])
+def test_a_dash_is_no_od_config(run: Any, name: str) -> None:
+    result = run(*name.split(), "-")
+    assert (result.status, result.out) == (2, "")
+    message = "write the name of a file; for stdin write /dev/stdin"
+    assert f"argument OD_CONFIG: {message}\n" in result.err
+
+
+def test_a_printed_command_takes_no_file_for_an_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_od_config(tmp_path).rename(tmp_path / "-x")
+    monkeypatch.chdir(tmp_path)
+    result = run_main(capsys, "rotate", "plan", "--", "-x")
+    assert result.status == 0
+    assert "abcwebrtc rotate check ./-x" in re.sub(r"\s+", " ", result.out)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("check", "found nothing wrong"),
+        ("mint --user alice", "iceServers"),
+        ("configmap", "kind: ConfigMap"),
+        ("networkpolicy", "kind: NetworkPolicy"),
+        ("turnserver-conf", "realm=turn.example.org"),
+        ("rotate plan", "rotate check /dev/stdin"),
+        ("whois 1703086872:alice", "user     alice"),
+    ],
+)
+def test_an_od_config_comes_from_a_pipe(tmp_path: Path, line: str, shown: str) -> None:
+    text = write_od_config(tmp_path).read_text()
+    # with `stdin` None, subprocess makes a pipe for the input
+    result = run_command(*line.split(), "/dev/stdin", stdin=None, input=text)
+    assert (result.returncode, shown in result.stdout) == (0, True), result.stderr
+
+
+def test_turnserver_conf_prints_warnings_as_check_does(tmp_path: Path, run: Any) -> None:
+    od_config = write_od_config(tmp_path, webrtc__enabled=True)
+    expected = run("check", od_config).out.splitlines()[0]
+    assert expected.startswith(f"{od_config}:6: warning: webrtc.enabled: no such entry")
+    result = run("turnserver-conf", od_config)
+    assert result.status == 0
+    assert result.err.splitlines()[0] == expected
+
+
+def test_a_namespace_has_the_same_options_everywhere() -> None:
+    lines = {line.split("--namespace")[0].strip() for line in EMPTY if "--namespace=" in line}
+    assert lines == {"apply", "configmap", "networkpolicy", "rotate new-secret"}
+    for line in lines:
+        options = ["--format", "kubernetes", "--name", "x"] if "rotate" in line else ["od.config"]
+        found = cli._parser().parse_args([*line.split(), *options, "-n", "sound"])
+        assert found.namespace == "sound"
+
+
+def check_no_traceback(text: str) -> None:
+    assert "Traceback" not in text
+    assert "Exception ignored" not in text
+
+
+def test_python_m_abcwebrtc_is_the_command(tmp_path: Path) -> None:
+    result = run_command("check", write_od_config(tmp_path, webrtc__enable=1))
+    assert result.returncode == 1
+    assert result.stdout.endswith("1 error\n")
+    assert run_command().returncode == 2
+
+
+def test_the_main_module_runs_main(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "argv", ["abcwebrtc", "check", str(write_od_config(tmp_path))])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("abcwebrtc", run_name="__main__")
+    assert caught.value.code == 0
+
+
+LINES = [["check"], ["check", "--json"], ["mint", "--user", "a"], ["mint", "--json", "--user", "a"]]
+
+
+def run_with_output(stream: Any, *arguments: object) -> Any:
+    return subprocess.run(
+        command(*arguments),
+        stdin=subprocess.DEVNULL,
+        stdout=stream,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        timeout=WAIT,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("line", [*LINES, ["--help"], ["mint", "--help"]], ids=" ".join)
+def test_a_reader_that_has_gone_is_no_traceback(tmp_path: Path, line: List[str]) -> None:
+    theirs = gone_reader()
+    file = [] if "--help" in line else [write_od_config(tmp_path)]
+    try:
+        result = run_with_output(theirs, *line, *file)
+    finally:
+        os.close(theirs)
+    check_no_traceback(result.stderr)
+    assert "--help" in line or result.returncode == 1
+
+
+def test_a_full_disk_is_no_traceback(tmp_path: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        result = run_with_output(full, "check", write_od_config(tmp_path))
+    check_no_traceback(result.stderr)
+    assert result.returncode == 1
+
+
+def test_a_closed_stdout_is_no_traceback(tmp_path: Path) -> None:
+    line = ["sh", "-c", 'exec "$@" >&-', "sh", *command("check", write_od_config(tmp_path))]
+    result = subprocess.run(line, env=environment(), capture_output=True, text=True, timeout=WAIT)
+    check_no_traceback(result.stderr)
+
+
+def gone_reader() -> int:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    return theirs
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [(gone_reader, ""), (lambda: "/dev/full", "error: No space left on device\n")],
+)
+def test_what_can_not_be_printed_is_exit_1(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    output: Any,
+    message: str,
+) -> None:
+    with contextlib.suppress(OSError), open(output(), "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert main(["check", str(write_od_config(tmp_path))]) == 1
+    assert capsys.readouterr().err == message
+
+
+def test_main_works_without_a_stdout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["check", str(write_od_config(tmp_path))]) == 0
+    sys.stdout.close()
+
+
+def test_main_works_with_another_stdout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert main(["check", str(write_od_config(tmp_path))]) == 0
+    assert sys.stdout.getvalue().endswith("found nothing wrong\n")
+
+
+def open_for_writing(fifo: Path) -> Any:
+    """Open a FIFO once somebody reads it; until then give None."""
+    with contextlib.suppress(OSError):
+        return os.fdopen(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK), "wb")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_ctrl_c_is_exit_130_without_a_traceback(tmp_path: Path, name: str) -> None:
+    fifo = tmp_path / "od.config"
+    os.mkfifo(fifo)
+    with subprocess.Popen(
+        command(name, fifo),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment(),
+    ) as process:
+        try:
+            with wait_for(lambda: open_for_writing(fifo)):  # so that it waits for its file
+                process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=WAIT)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    check_no_traceback(out.decode())
+
+
+def test_ctrl_c_in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(abcwebrtc.WebRTCConfig, "from_mapping", interrupted)
+    assert main(["check", str(write_od_config(tmp_path))]) == 130

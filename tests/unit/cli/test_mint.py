@@ -1,0 +1,99 @@
+"""The command mint."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import abcwebrtc
+from support import SECRET, run_main, write_od_config
+from unit.cli.test_main import COTURN
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Any:
+    return functools.partial(run_main, capsys)
+
+
+def test_mint_prints_json_and_says_on_stderr_how_long_it_holds(tmp_path: Path, run: Any) -> None:
+    before = time.time()
+    result = run("mint", write_od_config(tmp_path), "--user", "alice")
+    content = json.loads(result.out)
+    assert result.status == 0
+    stun, turn = content["iceServers"]
+    assert stun == {"urls": "stun:stun.example.org:3478"}
+    expires_at, _, user = turn["username"].partition(":")
+    assert user == "alice"
+    assert int(before) + 600 <= int(expires_at) <= time.time() + 600
+    assert abcwebrtc.verify_turn_credentials(SECRET, turn["username"], turn["credential"])
+    end = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(int(expires_at)))
+    assert result.err == f"valid for 600 s, until {end} UTC\n"
+    assert len(result.out.splitlines()) > 5
+
+
+def test_mint_json_is_one_line_and_nothing_else(tmp_path: Path, run: Any) -> None:
+    result = run("mint", "--json", "--user", "zo\u00eb", write_od_config(tmp_path))
+    assert result.out.count("\n") == 1
+    assert result.out.isascii()
+    assert json.loads(result.out)["iceServers"][1]["username"].endswith(":zo\u00eb")
+    assert result.err == ""
+
+
+def test_the_note_is_about_the_server_that_expires_first(tmp_path: Path, run: Any) -> None:
+    servers = [{**COTURN, "ttl": ttl} for ttl in (900, 300)]
+    result = run("mint", write_od_config(tmp_path, webrtc__coturn=servers), "--user", "alice")
+    assert result.err.startswith("valid for 300 s, ")
+
+
+def test_mint_of_stun_alone_has_no_note(tmp_path: Path, run: Any) -> None:
+    result = run("mint", write_od_config(tmp_path, webrtc__coturn=None))
+    assert result.status == 0
+    assert json.loads(result.out)["iceServers"] == [{"urls": "stun:stun.example.org:3478"}]
+    assert result.err == ""
+
+
+@pytest.mark.parametrize(
+    ("style", "user", "status"),
+    [
+        ("timestamp", None, 0),
+        ("timestamp", "alice", 0),
+        ("userid", None, 1),
+        ("userid", "a b", 1),
+        ("userid", "\udcff", 1),
+        ("pseudonym", None, 1),
+        ("pseudonym", "a b", 0),
+    ],
+)
+def test_mint_needs_a_user_where_the_style_does(
+    tmp_path: Path, run: Any, style: str, user: Any, status: int
+) -> None:
+    od_config = write_od_config(tmp_path, webrtc__coturn={**COTURN, "username": style})
+    result = run("mint", od_config, *([] if user is None else ["--user", user]))
+    assert result.status == status
+    if status:
+        assert result.out == ""
+        assert result.err.startswith("error: ")
+        assert "user" in result.err
+
+
+def test_mint_says_that_webrtc_is_off(tmp_path: Path, run: Any) -> None:
+    result = run("mint", write_od_config(tmp_path, webrtc__enable=False), "--user", "alice")
+    assert result.status == 1
+    assert result.out == ""
+    assert result.err == "error: webrtc.enable is False; set webrtc.enable: True for sound\n"
+
+
+def test_mint_says_every_error_of_the_file(tmp_path: Path, run: Any) -> None:
+    od_config = write_od_config(tmp_path, webrtc__enable=1, webrtc__coturn=2)
+    result = run("mint", od_config)
+    assert result.status == 1
+    assert result.out == ""
+    assert [line.split(": ")[:3] for line in result.err.splitlines()] == [
+        [f"{od_config}:2", "error", "webrtc.enable"],
+        [f"{od_config}:4", "error", "webrtc.coturn"],
+    ]

@@ -1,0 +1,143 @@
+"""Colour, which is for terminals that want it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+from typing import Dict, List
+
+import pytest
+
+import abcwebrtc
+from abcwebrtc.cli.main import main
+from abcwebrtc.cli.output import finding_line, findings_count
+from abcwebrtc.errors import Problem
+from support import WAIT, command, environment, run_command, write_od_config
+
+
+def run_on_a_terminal(*arguments: object, **environ: str) -> str:
+    """Return what a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    with open(ours, "rb", buffering=0) as terminal:
+        try:
+            subprocess.run(
+                command(*arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=theirs,
+                env=environment(**{"TERM": "xterm", "NO_COLOR": "", **environ}),
+                timeout=WAIT,
+            )
+        finally:
+            os.close(theirs)  # so that a command that printed nothing is not waited for
+        return terminal.read(65536).decode()
+
+
+@pytest.mark.parametrize(
+    ("environ", "coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
+    ids=str,
+)
+def test_colour_is_for_terminals_that_want_it(
+    tmp_path: Path, environ: Dict[str, str], coloured: bool
+) -> None:
+    od_config = write_od_config(tmp_path, webrtc__enable=1, webrtc__enabled=True)
+    shown = run_on_a_terminal("check", od_config, **environ)
+    assert ("\033[31merror\033[0m: webrtc.enable: " in shown) is coloured
+    assert ("\033[33mwarning\033[0m: webrtc.enabled: " in shown) is coloured
+    assert ("\033" in shown) is coloured
+    shown = run_on_a_terminal("mint", od_config, **environ)
+    assert ("\033[31merror\033[0m: webrtc.enable: " in shown) is coloured
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        ([], "found nothing wrong"),
+        (["note"], "1 note"),
+        (["warning", "error", "warning"], "1 error, 2 warnings"),
+        (["note", "warning", "note", "error", "error"], "2 errors, 1 warning, 2 notes"),
+    ],
+    ids=str,
+)
+def test_the_count_of_findings_names_what_there_is(levels: List[str], said: str) -> None:
+    assert findings_count(Problem("it", level=level) for level in levels) == said
+
+
+@pytest.mark.parametrize(("level", "colour"), [("error", 31), ("warning", 33), ("note", 36)])
+def test_each_level_has_a_colour_of_its_own(level: str, colour: int) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    line = finding_line(Problem("it", "here", level=level), Terminal())
+    assert line == f"\033[{colour}m{level}\033[0m: here: it"
+
+
+def test_json_is_never_coloured(tmp_path: Path) -> None:
+    shown = run_on_a_terminal("check", "--json", write_od_config(tmp_path, webrtc__enable=1))
+    assert "\033" not in shown
+    assert json.loads(shown)["ok"] is False
+
+
+class Terminal:
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [({}, "\033[31mx\033[0m"), ({"NO_COLOR": "1"}, "x"), ({"TERM": "dumb"}, "x")],
+    ids=str,
+)
+def test_colour_in_this_process(
+    monkeypatch: pytest.MonkeyPatch, environ: Dict[str, str], expected: str
+) -> None:
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert abcwebrtc.cli.output.coloured("x", "31", Terminal()) == expected
+
+
+def test_what_stdout_can_not_encode_is_escaped(tmp_path: Path) -> None:
+    (tmp_path / "zo\u00eb").mkdir()
+    od_config = write_od_config(tmp_path / "zo\u00eb", webrtc__enable=1)
+    result = run_command("check", od_config, env=environment(PYTHONIOENCODING="ascii"))
+    assert result.returncode == 1
+    assert "/zo\\xeb/od.config:2: error: webrtc.enable: " in result.stdout
+    assert "Traceback" not in result.stderr
+
+
+def test_yaml_goes_to_a_stdout_without_an_encoding_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert main(["configmap", str(write_od_config(tmp_path))]) == 0
+    assert "kind: ConfigMap\n" in sys.stdout.getvalue()
+
+
+def test_a_warning_that_nobody_hears_stops_nothing(tmp_path: Path) -> None:
+    od_config = write_od_config(tmp_path, webrtc__enabled=True)
+    line = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command("rotate", "plan", od_config)]
+    result = subprocess.run(
+        line, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=WAIT
+    )
+    assert result.returncode == 0
+    assert result.stdout.startswith(b"webrtc.coturn: turn:turn.example.org:3478\n")
+
+
+def test_what_a_terminal_would_obey_is_shown_as_an_escape() -> None:
+    """Of ASCII and Latin-1, whose control characters are C0 and C1; tabs and ends of lines stay."""
+    for code in range(256):
+        is_control = unicodedata.category(chr(code)) == "Cc" and chr(code) not in "\t\n"
+        expected = f"\\x{code:02x}" if is_control else chr(code)
+        assert abcwebrtc.cli.output.printable(f"<{chr(code)}>") == f"<{expected}>"

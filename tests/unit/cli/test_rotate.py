@@ -1,0 +1,249 @@
+"""``abcwebrtc rotate``: its line, the plan, and what check says before it asks a coturn."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, List
+
+import pytest
+
+from abcwebrtc.cli.main import main
+from support import ENTRIES, SECRET, WAIT, command, environment, run_main, write_od_config
+
+COTURN = ENTRIES["webrtc.coturn"]
+NEW = "the-secret-from-today-on"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Any:
+    return functools.partial(run_main, capsys, "rotate")
+
+
+# the line
+
+
+@pytest.mark.parametrize("name", ["plan", "new-secret", "check"])
+def test_the_help_of_each_subcommand_has_an_example(run: Any, name: str) -> None:
+    result = run(name, "--help")
+    assert result.status == 0
+    assert f"\nexample: abcwebrtc rotate {name} " in result.out
+
+
+def test_without_a_subcommand_the_line_is_wrong(run: Any) -> None:
+    result = run()
+    assert result.status == 2
+    assert "SUBCOMMAND" in result.err
+
+
+WRONG_LINES = {
+    "a number that is none": (["plan", "od.config", "--margin", "1h"], "whole number of seconds"),
+    "a time that is none": (["plan", "od.config", "--at", "noon"], "2026-01-05T09:00:00Z"),
+    "an entry that is none": (["plan", "od.config", "--entry", "-1"], "a number, such as 0"),
+    "a timeout that is none": (["check", "od.config", "--timeout", "0"], "write seconds"),
+    "yaml into a secret file": (
+        ["new-secret", "--format", "turnserver", "--output", "x"],
+        "send stdout to a file",
+    ),
+    "turnadmin without a file": (["new-secret", "--format", "turnadmin"], "needs --from FILE"),
+    "turnadmin from stdin": (
+        ["new-secret", "--format", "turnadmin", "--from", "-"],
+        "needs --from FILE",
+    ),
+    "a manifest without a name": (["new-secret", "--format", "kubernetes"], "needs --name"),
+    "a name that no Secret has": (["new-secret", "--name", "A B"], "abcdesktop-turn"),
+    "a key that no Secret has": (["new-secret", "--key", ".."], "static-auth-secret"),
+    "a name for a file": (["new-secret", "--name", "a"], "--name goes with --format kubernetes"),
+    "a namespace for turnserver": (
+        ["new-secret", "--format", "turnserver", "-n", "a"],
+        "--namespace goes with --format kubernetes",
+    ),
+    "a realm for a manifest": (
+        ["new-secret", "--format", "kubernetes", "--name", "a", "--realm", "b"],
+        "--realm goes with --format turnadmin",
+    ),
+    "replace without output": (["new-secret", "--replace"], "goes with --output"),
+    "keep with output": (["new-secret", "--keep", "a", "--output", "b"], "leave --keep out"),
+    "output to a minus sign": (["new-secret", "--output", "-"], "leave --output out"),
+    "stdin twice": (["new-secret", "--from", "-", "--keep", "-"], "both read stdin"),
+}
+
+
+@pytest.mark.parametrize(("line", "words"), WRONG_LINES.values(), ids=WRONG_LINES)
+def test_a_wrong_line_is_exit_2_and_says_what_to_write(
+    run: Any, line: List[str], words: str
+) -> None:
+    result = run(*line)
+    assert result.status == 2
+    assert words in result.err
+    assert result.out == ""
+
+
+# plan
+
+
+def test_plan_prints_numbered_steps_and_no_secret(tmp_path: Path, run: Any) -> None:
+    result = run("plan", write_od_config(tmp_path), "--at", "2026-01-05T09:00:00Z")
+    assert result.status == 0
+    assert result.err == ""
+    first, second, *rest = result.out.splitlines()
+    assert first == "webrtc.coturn: turn:turn.example.org:3478"
+    assert second == "  one secret, no rotation is under way"
+    numbers = [line.split(".")[0].strip() for line in rest if re.match(r"  \d+\. ", line)]
+    assert numbers == [str(number) for number in range(1, 10)]
+    assert "2026-01-05 09:15:01 UTC" in re.sub(r"\s+", " ", result.out)
+    assert SECRET not in result.out
+
+
+def test_the_json_of_plan_says_the_same(tmp_path: Path, run: Any) -> None:
+    result = run("plan", "--json", write_od_config(tmp_path), "--at", "1767603600")
+    (group,) = json.loads(result.out)["groups"]
+    assert group["overlap"]["remove_at"] == "2026-01-05T09:15:01Z"
+    assert group["places"] == [{"kind": "inline", "name": ""}]
+    assert group["secrets"] == 1
+    assert [step["name"] for step in group["steps"]][:3] == ["prepare", "make", "give"]
+
+
+def test_by_default_the_switch_is_now(tmp_path: Path, run: Any) -> None:
+    result = run("plan", "--json", write_od_config(tmp_path))
+    (group,) = json.loads(result.out)["groups"]
+    at = group["overlap"]["switch_at"]
+    assert f"--since {at}" in json.dumps(group["steps"])
+    assert at > "2026-01-01"
+
+
+def test_the_last_time_that_can_be_given_has_a_plan(tmp_path: Path, run: Any) -> None:
+    line = ("--at", "2099-12-31T23:59:59Z", "--margin", "99999999")
+    result = run("plan", write_od_config(tmp_path), *line)
+    assert result.status == 0
+    assert " UTC" in result.out
+
+
+def test_plan_sees_a_database_that_is_prepared(tmp_path: Path, run: Any) -> None:
+    database = tmp_path / "turndb"
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("pragma journal_mode=wal")
+        connection.execute("create table one (two)")
+    result = run("plan", write_od_config(tmp_path), "--database", database)
+    assert "pragma" not in result.out
+    assert f"-b {database}" in result.out
+
+
+def test_each_secret_is_planned_by_itself(tmp_path: Path, run: Any) -> None:
+    other = {**COTURN, "coturn_static_auth_secret": NEW, "url": "turn.other.org"}
+    od_config = write_od_config(tmp_path, webrtc__coturn=[COTURN, other, COTURN])
+    groups = json.loads(run("plan", "--json", od_config).out)["groups"]
+    assert [group["paths"] for group in groups] == [
+        ["webrtc.coturn[0]", "webrtc.coturn[2]"],
+        ["webrtc.coturn[1]"],
+    ]
+    assert "--entry 1" in json.dumps(groups[1]["steps"])
+    (chosen,) = json.loads(run("plan", "--json", od_config, "--entry", "1").out)["groups"]
+    assert chosen["paths"] == ["webrtc.coturn[1]"]
+    too_high = run("plan", od_config, "--entry", "3")
+    assert too_high.status == 2
+    assert "--entry is from 0 to 2 here" in too_high.err
+
+
+@pytest.mark.parametrize("name", ["plan", "check"])
+def test_without_a_coturn_there_is_nothing_to_rotate(tmp_path: Path, run: Any, name: str) -> None:
+    od_config = write_od_config(tmp_path, webrtc__coturn=...)
+    result = run(name, od_config)
+    assert result.status == 1
+    assert result.err == (
+        f"{od_config}: error: webrtc.coturn: there is no coturn server, "
+        "so there is no secret to change\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["plan", "check"])
+def test_the_same_secret_twice_is_not_taken_for_an_old_one(
+    tmp_path: Path, run: Any, name: str
+) -> None:
+    """Its step 'take the old one' would take the only one."""
+    (tmp_path / "secrets").write_text(f"{NEW}\n{NEW}\n")
+    in_file = {key: value for key, value in COTURN.items() if "secret" not in key}
+    in_file["coturn_static_auth_secret_file"] = "secrets"
+    for coturn in (in_file, {**COTURN, "coturn_static_auth_secret": [NEW, SECRET, NEW]}):
+        result = run(name, write_od_config(tmp_path, webrtc__coturn=coturn))
+        assert (result.status, result.out) == (1, "")
+        assert "error: webrtc.coturn: has the same secret twice" in result.err
+        assert NEW not in result.err
+
+
+def test_that_nothing_mints_is_said(tmp_path: Path, run: Any) -> None:
+    result = run("plan", write_od_config(tmp_path, webrtc__enable=False))
+    assert result.status == 0
+    assert "webrtc.enable is False" in result.err
+
+
+def test_warnings_of_the_configuration_are_as_check_has_them(
+    tmp_path: Path, run: Any, capsys: Any
+) -> None:
+    od_config = write_od_config(tmp_path, webrtc__enabled=True)
+    result = run("plan", od_config)
+    main(["check", str(od_config)])
+    assert result.err.splitlines() == capsys.readouterr().out.splitlines()[:1]
+
+
+@pytest.mark.parametrize("name", ["plan", "check"])
+def test_a_configuration_that_is_wrong_is_exit_1(tmp_path: Path, run: Any, name: str) -> None:
+    result = run(name, write_od_config(tmp_path, webrtc__coturn={**COTURN, "ttl": 0}))
+    assert result.status == 1
+    assert "webrtc.coturn.ttl: must be 1 second or more" in result.err
+    assert result.out == ""
+
+
+# check; what it finds with a coturn is in `integration/test_rotate_check`
+
+
+def test_check_without_aioice_says_how_to_install_it(tmp_path: Path) -> None:
+    before = "import sys; sys.modules['aioice'] = None"
+    od_config = write_od_config(tmp_path, webrtc__coturn={**COTURN, "url": "192.0.2.1:3478"})
+    result = subprocess.run(
+        command("rotate", "check", od_config, before=before),
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=WAIT,
+    )
+    assert result.returncode == 1
+    assert result.stderr == (
+        "error: rotate check needs aioice, which is not installed; "
+        "run: pip install 'abcwebrtc[probe]'\n"
+    )
+
+
+def test_only_check_loads_aioice(tmp_path: Path) -> None:
+    code = (
+        "import sys; from abcwebrtc.cli.main import main; assert main(sys.argv[1:]) == 0; "
+        "assert not {'aioice', 'yaml', 'cherrypy'} & set(sys.modules)"
+    )
+    for line in (["plan", write_od_config(tmp_path)], ["new-secret"]):
+        subprocess.run(
+            [sys.executable, "-c", code, "rotate", *map(str, line)],
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+
+
+def test_the_switch_can_not_be_in_the_future(tmp_path: Path, run: Any) -> None:
+    result = run("check", write_od_config(tmp_path), "--since", "2099-01-01")
+    assert result.status == 2
+    assert "--since lies in the future" in result.err
+
+
+def test_a_new_secret_belongs_to_one_entry(tmp_path: Path, run: Any) -> None:
+    other = {**COTURN, "coturn_static_auth_secret": "another-secret-of-its-own"}
+    od_config = write_od_config(tmp_path, webrtc__coturn=[COTURN, other])
+    (tmp_path / "new").write_text(NEW)
+    result = run("check", od_config, "--new", tmp_path / "new")
+    assert result.status == 2
+    assert "--new needs --entry N" in result.err

@@ -1,0 +1,397 @@
+"""The command turnserver-conf: what it prints, writes and checks, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any, List, NamedTuple
+
+import pytest
+
+from abcwebrtc.cli import turnserver_check
+from abcwebrtc.cli.main import main
+from abcwebrtc.coturn.conf_file import parse_turnserver_conf
+from support import run_command, write_od_config
+from support.turnserver_entry import ENTRY, SECRET
+from unit.coturn.test_certificate import ABOVE, CERT, HOST
+from unit.coturn.test_certificate import KEY as PRIVATE_KEY
+from unit.coturn.test_secret_files import ACL, LISTED, give
+from unit.project.test_docs import table_keys
+from unit.test_imports import loaded_by
+
+
+class Result(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(capfdbinary: pytest.CaptureFixture[bytes]) -> Any:
+    """Run the command in this process, for coturn 4.6; `out` is decoded as its bytes are."""
+
+    def command(*arguments: object) -> Result:
+        words = [str(argument) for argument in arguments]
+        try:
+            status = main(["turnserver-conf", "--coturn", "4.6", *words])
+        except SystemExit as error:
+            status = int(str(error.code))
+        out, err = capfdbinary.readouterr()
+        return Result(status, out.decode("utf-8", "surrogateescape"), err.decode())
+
+    return command
+
+
+@pytest.fixture
+def od_config(tmp_path: Path) -> Path:
+    return write_od_config(tmp_path, webrtc__coturn={**ENTRY, "protocol": "turns"})
+
+
+def test_the_command_prints_without_the_secret_and_says_so(run: Any, od_config: Path) -> None:
+    result = run(od_config)
+    assert (result.status, SECRET in result.out + result.err) == (0, False)
+    assert "from webrtc.coturn.coturn_static_auth_secret, in double quotes" in result.out
+    expected = "warning: the secret is left out; --output FILE writes it, --show-secret prints it\n"
+    assert result.err == expected
+
+
+def test_show_secret_prints_it(run: Any, od_config: Path) -> None:
+    result = run(od_config, "--show-secret")
+    assert f'\nstatic-auth-secret="{SECRET}"\n' in result.out
+    assert result.err == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"coturn_static_auth_secret_file": "static"},
+            "the file static (webrtc.coturn.coturn_static_auth_secret_file)",
+        ),
+        (
+            {"coturn_static_auth_secret_env": "TURN_SECRET"},
+            "the environment variable TURN_SECRET (webrtc.coturn.coturn_static_auth_secret_env)",
+        ),
+    ],
+)
+def test_the_place_of_a_secret_is_named(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: Any, words: str
+) -> None:
+    (tmp_path / "static").write_bytes(b"\xff-not-unicode-but-long-enough\n")
+    monkeypatch.setenv("TURN_SECRET", "\udcff-not-unicode-but-long-enough")
+    path = write_od_config(tmp_path, webrtc__coturn={"url": HOST, **changes})
+    assert words in run(path).out
+    shown = run(path, "--show-secret").out
+    assert 'static-auth-secret="\udcff-not-unicode-but-long-enough"\n' in shown
+
+
+def test_a_secret_that_no_line_can_hold_is_one_message(run: Any, tmp_path: Path) -> None:
+    coturn = {"url": HOST, "coturn_static_auth_secret": "a-secret-with-a-\0-in-it"}
+    result = run(write_od_config(tmp_path, webrtc__coturn=coturn), "--show-secret")
+    assert (result.status, result.out, "a-secret" in result.err) == (1, "", False)
+    assert "has a control character, which turnserver.conf can't hold" in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_a_long_name_of_a_file_is_no_way_into_the_options(run: Any, tmp_path: Path) -> None:
+    name = "/".join(["x" * 200] * 5 + ["no-auth\nno-auth"])
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_bytes(b"a-secret-that-is-long-enough")
+    coturn = {"url": HOST, "coturn_static_auth_secret_file": name}
+    text = run(write_od_config(tmp_path, webrtc__coturn=coturn)).out
+    assert max(map(len, text.splitlines())) < 1000
+    assert parse_turnserver_conf(text.encode(), "").all("no-auth") == ()
+
+
+def test_output_is_for_its_owner_alone(run: Any, od_config: Path, tmp_path: Path) -> None:
+    path = tmp_path / "turnserver.conf"
+    before = os.umask(0)
+    try:
+        result = run(od_config, "--output", path)
+    finally:
+        os.umask(before)
+    assert (result.status, result.err) == (0, "")
+    assert result.out.startswith(f"wrote {path} with the secret in it; ")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text() == run(od_config, "--show-secret").out
+    assert sorted(os.listdir(tmp_path)) == ["jwtuser.pem", "od.config", "turnserver.conf"]
+
+
+def test_output_never_replaces_a_file_unasked(run: Any, od_config: Path, tmp_path: Path) -> None:
+    path = tmp_path / "turnserver.conf"
+    path.write_text("mine")
+    path.chmod(0o646)
+    result = run(od_config, "--output", path)
+    assert (result.status, path.read_text()) == (1, "mine")
+    assert "is there already; add --force to replace it" in result.err
+    assert run(od_config, "--output", path, "--force").status == 0
+    assert SECRET in path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_output_loses_a_race_for_its_name(
+    run: Any, od_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "turnserver.conf"
+    path.write_text("of somebody who was faster")
+    monkeypatch.setattr(os.path, "lexists", lambda _: False)
+    result = run(od_config, "--output", path)
+    assert (result.status, path.read_text()) == (1, "of somebody who was faster")
+    assert result.err == f"error: can't write {path}: File exists\n"
+    assert len(os.listdir(tmp_path)) == 3
+
+
+def test_a_file_that_is_replaced_keeps_its_acl(run: Any, od_config: Path, tmp_path: Path) -> None:
+    path = tmp_path / "turnserver.conf"
+    path.touch(0o640)
+    give(path, ACL, LISTED)
+    assert run(od_config, "--output", path, "--force").status == 0
+    assert SECRET in path.read_text()
+    assert os.getxattr(path, ACL) == LISTED
+
+
+def test_warnings_of_od_config_are_on_stderr(run: Any, tmp_path: Path) -> None:
+    path = write_od_config(tmp_path, webrtc__coturn={**ENTRY, "coturn_static_auth_secret": "short"})
+    result = run(path)
+    assert ": warning: webrtc.coturn" in result.err
+    assert "is shorter than 16 characters" in result.err
+    assert "short" not in result.out
+
+
+def test_output_follows_a_link(run: Any, od_config: Path, tmp_path: Path) -> None:
+    real, link = tmp_path / "real.conf", tmp_path / "link.conf"
+    real.write_text("mine")
+    link.symlink_to(real)
+    assert run(od_config, "--output", link, "--force").status == 0
+    assert link.is_symlink()
+    assert SECRET in real.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("folder", "is not a regular file"), ("missing/x", "No such file or directory")],
+)
+def test_output_that_can_not_be_written_is_one_message(
+    run: Any, od_config: Path, tmp_path: Path, name: str, words: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    result = run(od_config, "--output", tmp_path / name, "--force")
+    assert (result.status, result.err.count("\n"), SECRET in result.err) == (1, 1, False)
+    assert words in result.err
+
+
+@pytest.mark.parametrize(
+    ("changes", "ports"),
+    [
+        ({"url": f"{HOST}:443", "protocol": "turns"}, "443"),
+        ({"url": [f"{HOST}:80", f"{HOST}:3478", f"{HOST}:53"]}, "80 and 53"),
+        ({"url": f"{HOST}:1024"}, ""),
+        ({"url": f"{HOST}:3478"}, ""),
+    ],
+)
+def test_ports_that_are_not_everybodys_are_said(
+    run: Any, tmp_path: Path, changes: Any, ports: str
+) -> None:
+    result = run(write_od_config(tmp_path, webrtc__coturn={**ENTRY, **changes}), "--show-secret")
+    said = f"warning: for port {ports}, Debian's unit needs AmbientCapabilities="
+    assert (said in result.err) == ("needs AmbientCapabilities=" in result.out) == bool(ports)
+
+
+SERVERS = [
+    {**ENTRY, "coturn_static_auth_secret": SECRET},
+    {**ENTRY, "url": "turn.other.local"},
+    {**ENTRY, "url": "[2001:db8::1]:443"},
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "note"),
+    [
+        ([], HOST, "od.config has 3 coturn servers; this is for the first"),
+        (["--server", HOST], HOST, ""),
+        (["--server", "TURN.other.local"], "turn.other.local", ""),
+        (["--server", "2"], "turn.other.local", ""),
+        (["--server", "[2001:db8::1]"], "2001:db8::1", ""),
+    ],
+)
+def test_one_of_several_servers_is_chosen(
+    run: Any, tmp_path: Path, arguments: List[str], name: str, note: str
+) -> None:
+    result = run(write_od_config(tmp_path, webrtc__coturn=SERVERS), *arguments)
+    assert f"\nrealm={name}\n" in result.out
+    assert note in result.err
+    assert ("coturn servers" in result.err) == bool(note)
+
+
+def test_a_server_that_is_not_there_is_one_message(run: Any, tmp_path: Path) -> None:
+    for name in ("4", "0", "nobody.local"):
+        result = run(write_od_config(tmp_path, webrtc__coturn=SERVERS), "--server", name)
+        assert (result.status, result.out) == (1, "")
+        assert f"has: 1 {HOST}, 2 turn.other.local, 3 2001:db8::1" in result.err
+
+
+def test_without_a_server_there_is_nothing_to_print(run: Any, tmp_path: Path) -> None:
+    path = write_od_config(tmp_path, webrtc__coturn=...)
+    result = run(path)
+    assert (result.status, result.out) == (1, "")
+    assert f"{path}: error: webrtc.coturn: has no server; write one" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--strict"], "--strict goes with --check"),
+        (["--json"], "--json goes with --check"),
+        (["--check", "x", "--output", "y"], "--output goes without --check"),
+        (["--check", "x", "--show-secret"], "--show-secret goes without --check"),
+        (["--check", "x", "--allow-peer", "10.0.0.0/8"], "--allow-peer goes without --check"),
+        (["--force"], "--force goes with --output"),
+        (["--key", "x"], "--key goes with --cert"),
+        (["--allow-peer", "10.0.0.1/8"], "has bits beside the network; write 10.0.0.0/8"),
+        (["--allow-peer", "ten"], "write a network such as"),
+        (["--allow-peer", "0.0.0.0/0"], "is every address to coturn"),
+        (["--allow-peer", "::/96"], "is every address to coturn"),
+        (["--allow-peer", "8000::/1"], "would undo most of what is denied"),
+        (["--relay-ports", "5"], "write two ports"),
+        (["--relay-ports", "50000-50000"], "a call takes two allocations"),
+        (["--total-quota", "1"], "a call takes two allocations"),
+        (["--allow-peer", "169.254.169.254"], "the metadata of clouds"),
+        (["--allow-peer", "169.254.0.0/16"], "the metadata of clouds"),
+        (["--relay-ports", "60000-50000"], "write two ports"),
+        (["--relay-ports", "80-70000"], "write two ports"),
+        (["--realm", "a realm"], "write a realm such as"),
+        (["--user-quota", "0"], "write a number from 1 up"),
+        (["--total-quota", "many"], "write a number from 1 up"),
+        (["--cert", "a\nno-auth"], "write the name of a file"),
+    ],
+)
+def test_a_wrong_line_is_exit_2(
+    run: Any, od_config: Path, arguments: List[str], words: str
+) -> None:
+    result = run(od_config, *arguments)
+    assert (result.status, result.out) == (2, "")
+    assert words in result.err
+
+
+@pytest.mark.parametrize("name", [" x.pem", '"x".pem', "=x.pem", "x.pem ", "x;"])
+def test_a_name_that_coturn_would_change_is_quoted(run: Any, od_config: Path, name: str) -> None:
+    text = run(od_config, "--cert", name).out
+    assert parse_turnserver_conf(text.encode(), "").text("cert") == name
+
+
+@pytest.fixture
+def conf(run: Any, od_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the command writes, with a certificate that is not for `HOST`."""
+    # whether this machine has Debian's user for coturn is another test's
+    monkeypatch.setattr(turnserver_check, "unreadable", lambda path: None)
+    cert = tmp_path / "c.pem"
+    cert.write_bytes(CERT + ABOVE + PRIVATE_KEY)
+    path = tmp_path / "turnserver.conf"
+    assert run(od_config, "--output", path, "--cert", cert).status == 0
+    return path
+
+
+def test_check_says_what_is_wrong_with_lines(run: Any, od_config: Path, conf: Path) -> None:
+    conf.write_text(conf.read_text().replace(SECRET, "another-one") + "no-auth=no\n")
+    result = run(od_config, "--check", conf)
+    last = conf.read_text().count("\n")
+    lines = result.out.splitlines()
+    assert result.status == 1
+    assert f"{conf}:9: error: static-auth-secret: is none of those" in lines[0]
+    assert f"{conf}:{last}: error: no-auth: turns every login off" in lines[-2]
+    assert lines[-1] == "3 errors"  # with the certificate, which has expired
+    assert SECRET not in result.out + result.err
+
+
+def test_check_as_json(run: Any, od_config: Path, conf: Path) -> None:
+    conf.write_text(conf.read_text() + "lt-cred-mech\n")
+    report = json.loads(run(od_config, "--check", conf, "--json").out)
+    assert (report["file"], report["ok"]) == (str(conf), False)
+    assert [item["path"] for item in report["errors"]] == ["cert"]
+    (warning,) = report["warnings"]
+    last = conf.read_text().count("\n")
+    assert (warning["line"], warning["path"], warning["file"]) == (last, "lt-cred-mech", str(conf))
+
+
+def test_check_is_strict_where_it_is_asked_to(run: Any, tmp_path: Path) -> None:
+    path = write_od_config(tmp_path, webrtc__coturn=ENTRY)
+    conf = tmp_path / "turnserver.conf"
+    assert run(path, "--output", conf).status == 0
+    assert run(path, "--check", conf, "--strict") == Result(0, "found nothing wrong\n", "")
+    conf.write_text(conf.read_text() + "lt-cred-mech\n")
+    assert run(path, "--check", conf).status == 0
+    assert run(path, "--check", conf, "--strict").status == 1
+
+
+def test_check_reads_copies_of_the_certificate(run: Any, od_config: Path, tmp_path: Path) -> None:
+    conf = tmp_path / "turnserver.conf"
+    assert run(od_config, "--output", conf, "--cert", "/elsewhere/turn.pem").status == 0
+    result = run(od_config, "--check", conf)
+    assert result.out.count("can't be read: No such file or directory") == 2
+    (tmp_path / "copy.pem").write_bytes(CERT + PRIVATE_KEY)
+    result = run(od_config, "--check", conf, "--cert", tmp_path / "copy.pem")
+    assert "can't be read" not in result.out
+    assert "the certificate expired on" in result.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), [([], ": error: can't be read: "), (["--json"], "")]
+)
+def test_check_of_a_file_that_is_not_there(
+    run: Any, od_config: Path, tmp_path: Path, arguments: List[str], words: str
+) -> None:
+    result = run(od_config, "--check", tmp_path / "missing.conf", *arguments)
+    assert (result.status, result.err) == (1, "")
+    assert words in result.out
+    if arguments:
+        (error,) = json.loads(result.out)["errors"]
+        assert error["message"] == "can't be read: No such file or directory"
+
+
+def test_check_of_what_is_no_text_is_one_message(run: Any, od_config: Path, tmp_path: Path) -> None:
+    conf = tmp_path / "turnserver.conf"
+    conf.write_text("use-auth-secret\nrealm=x\n", encoding="utf-16")
+    result = run(od_config, "--check", conf)
+    assert result.out == (
+        f"{conf}: error: can't be read: not a plain text file; save it as UTF-8\n1 error\n"
+    )
+
+
+def test_output_goes_where_there_are_no_hard_links(
+    run: Any, od_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    assert run(od_config, "--output", tmp_path / "a.conf").status == 0
+    assert SECRET in (tmp_path / "a.conf").read_text()
+
+
+def test_check_of_a_broken_od_config_is_json_as_well(run: Any, tmp_path: Path) -> None:
+    path = write_od_config(tmp_path, webrtc__coturn={"url": HOST})
+    result = run(path, "--check", tmp_path / "x", "--json")
+    assert result.status == 1
+    assert json.loads(result.out)["errors"][0]["file"] == str(path)
+
+
+def test_printing_loads_no_framework(od_config: Path) -> None:
+    code = "from abcwebrtc.cli.main import main\nassert main(sys.argv[1:]) == 0"
+    heavy = {"cherrypy", "kubernetes", "aioice", "yaml", "jwt", "cryptography"}
+    assert not loaded_by(code, "turnserver-conf", od_config) & heavy
+
+
+def test_a_secret_is_in_no_output_of_the_process(od_config: Path, conf: Path) -> None:
+    for arguments in ([], ["--check", conf], ["--check", conf, "--json"], ["--output", conf]):
+        result = run_command("turnserver-conf", od_config, *arguments)
+        assert SECRET not in result.stdout + result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_the_table_of_options_is_complete(run: Any) -> None:
+    offered = set(re.findall(r"--[a-z-]+", run("--help").out)) - {"--help"}
+    listed = {key.split()[0] for key in table_keys("turnserver.md", "## Options")}
+    assert {key for key in listed if key.startswith("--")} == offered

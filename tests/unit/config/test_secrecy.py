@@ -1,0 +1,127 @@
+"""Nothing that a configuration shows has a secret in it, nor has an error about one."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import pickle
+import pprint
+import traceback
+
+import pytest
+
+from abcwebrtc import build_rtc_configuration
+from abcwebrtc.errors import ConfigError
+from support.configurations import NOW, load
+
+MARK = "marked-hush-0123456789"
+
+
+@pytest.fixture
+def marked(tmp_path):
+    """A configuration that has secrets from everywhere, and a static TURN password."""
+    (tmp_path / "turn.secret").write_text(f"{MARK}-file\n")
+    mapping = {
+        "webrtc.enable": True,
+        "webrtc.rtc_configuration": {
+            "iceServers": [{"urls": "turn:a", "username": "fry", "credential": MARK}],
+        },
+        "webrtc.coturn": [
+            {"url": "a", "coturn_static_auth_secret": MARK},
+            {"url": "a", "coturn_static_auth_secret": [MARK, f"{MARK}-old"]},
+            {"url": "a", "coturn_static_auth_secret_file": "turn.secret"},
+            {"url": "a", "coturn_static_auth_secret_env": "TURN", "pseudonym_key": f"{MARK}-key"},
+        ],
+    }
+    return load(mapping, environ={"TURN": f"{MARK}-env"}, folder=tmp_path)
+
+
+def attempt(action):
+    """Return what an action shows, be it a traceback."""
+    try:
+        return str(action())
+    except (TypeError, AttributeError, pickle.PicklingError):
+        return traceback.format_exc()
+
+
+def pickled(thing):
+    return [
+        attempt(lambda protocol=protocol: pickle.dumps(thing, protocol))
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
+    ]
+
+
+SHOWING = {
+    "repr": repr,
+    "str": str,
+    "format": "{}".format,
+    "pprint": pprint.pformat,
+    "json": lambda thing: json.dumps(thing, default=str),
+    "asdict": dataclasses.asdict,
+    "astuple": dataclasses.astuple,
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": pickled,
+    "hash": hash,
+    "comparison": lambda thing: thing < 0,
+}
+PARTS = {
+    "config": lambda config: config,
+    "servers": lambda config: config.coturn,
+    "inline server": lambda config: config.coturn[0],
+    "list server": lambda config: config.coturn[1],
+    "file server": lambda config: config.coturn[2],
+    "environment server": lambda config: config.coturn[3],
+    "inline secrets": lambda config: config.coturn[0].secrets,
+    "file secrets": lambda config: config.coturn[2].secrets,
+    "current secrets": lambda config: config.coturn[1].secrets.current(),
+    "warnings": lambda config: config.warnings,
+    "desktop": lambda config: config.desktop,
+}
+
+
+@pytest.mark.parametrize("show", SHOWING.values(), ids=SHOWING.keys())
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS.keys())
+def test_nothing_shows_a_secret(marked, part, show):
+    assert MARK not in attempt(lambda: show(part(marked)))
+
+
+def test_the_marked_configuration_really_has_its_secrets(marked):
+    shown = json.dumps(build_rtc_configuration(marked, "fry", NOW))
+    assert shown.count(MARK) == 1
+    found = [s.reveal().decode() for c in marked.coturn for s in c.secrets.current()]
+    assert found == [MARK, MARK, f"{MARK}-old", f"{MARK}-file", f"{MARK}-env"]
+
+
+BROKEN = [
+    {"coturn_static_auth_secret": f"{MARK}\n"},
+    {"coturn_static_auth_secret": MARK.encode()},
+    {"coturn_static_auth_secret": [MARK, 7]},
+    {"coturn_static_auth_secret": {MARK: MARK}},
+    {"coturn_static_auth_secret": f"{MARK}\ud800"},
+    {"coturn_static_auth_secret": MARK, "coturn_static_auth_secret_file": "x"},
+    {"coturn_static_auth_secret": MARK, "ttl": 0},
+    {"coturn_static_auth_secret": MARK, "url": f"fry:{MARK}@host"},
+    {"coturn_static_auth_secret": MARK, "url": f"turn:fry:{MARK}@host"},
+    {"coturn_static_auth_secret": MARK, "url": [f"host?{MARK}"]},
+    {"coturn_static_auth_secret": MARK, "pseudonym_key": ["", MARK]},
+]
+
+
+@pytest.mark.parametrize("coturn", BROKEN)
+def test_no_error_and_no_traceback_shows_a_secret(coturn):
+    mapping = {
+        "webrtc.coturn": {"url": "a", **coturn},
+        "webrtc.rtc_configuration": {
+            "iceServers": [{"urls": "turn:a", "username": None, "credential": MARK}]
+        },
+    }
+    with pytest.raises(ConfigError) as caught:
+        load(mapping)
+    error = caught.value
+    shown = [str(error), repr(error), repr(error.args), repr(error.warnings), repr(vars(error))]
+    shown += traceback.format_exception(type(error), error, error.__traceback__)
+    assert len(error.problems) >= 2
+    assert error.__context__ is None
+    assert MARK not in "\n".join(shown)

@@ -1,0 +1,218 @@
+"""STUN and TURN URIs."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from abcwebrtc.config.uris import IceURI, parse_ice_uri, parse_server
+from abcwebrtc.errors import ConfigError
+
+LETTERS = "abcXYZ019"
+LABELS = st.builds(
+    "{}{}{}".format,
+    st.sampled_from("abZ"),
+    st.text(LETTERS + "-_", max_size=10),
+    st.sampled_from(LETTERS),
+)
+NAMES = st.lists(LABELS, min_size=1, max_size=4).map(".".join)
+HOSTS = (
+    NAMES
+    | NAMES.map("{}.".format)
+    | st.ip_addresses(v=4).map(str)
+    | st.ip_addresses(v=6).map("[{}]".format)
+)
+PORTS = st.none() | st.integers(1, 65535)
+URIS = st.one_of(
+    st.builds(IceURI, st.sampled_from(["stun", "stuns"]), HOSTS, PORTS),
+    st.builds(
+        IceURI,
+        st.sampled_from(["turn", "turns"]),
+        HOSTS,
+        PORTS,
+        st.sampled_from([None, "udp", "tcp"]),
+    ),
+)
+ALMOST = st.text("[]:?/@%.-_ abz019=\nüstunrp", max_size=30)
+
+GOOD = [
+    ("stun:stun.l.google.com:19302", IceURI("stun", "stun.l.google.com", 19302)),
+    ("stun:host", IceURI("stun", "host")),
+    ("stuns:host:5349", IceURI("stuns", "host", 5349)),
+    ("turn:turn.domain.local:3478", IceURI("turn", "turn.domain.local", 3478)),
+    ("turn:10.0.0.1:1", IceURI("turn", "10.0.0.1", 1)),
+    ("turns:[2001:db8::1]:65535", IceURI("turns", "[2001:db8::1]", 65535)),
+    ("turn:[::ffff:10.0.0.1]", IceURI("turn", "[::ffff:10.0.0.1]")),
+    ("turn:host?transport=udp", IceURI("turn", "host", None, "udp")),
+    ("turns:host:443?transport=tcp", IceURI("turns", "host", 443, "tcp")),
+    ("turn:host.example.:3478", IceURI("turn", "host.example.", 3478)),
+    ("turn:my_turn.my-ns:3478", IceURI("turn", "my_turn.my-ns", 3478)),
+    ("turn:xn--mnchen-3ya.de", IceURI("turn", "xn--mnchen-3ya.de")),
+    ("turn:1host.2b", IceURI("turn", "1host.2b")),
+    ("turn:" + "a" * 63, IceURI("turn", "a" * 63)),
+    ("turn:" + "a." * 126 + "a", IceURI("turn", "a." * 126 + "a")),
+]
+
+NUMBER = "port that is not a number from 1 to 65535"
+NO_NAME = "neither a DNS name nor an IP address"
+BRACKETS = "an IPv6 address stands in brackets"
+BAD = [
+    ("", "must begin with stun:, stuns:, turn: or turns:"),
+    ("host:3478", "must begin with stun:, stuns:, turn: or turns:"),
+    ("http://host", "must begin with stun:"),
+    ("turn", "must begin with stun:"),
+    ("1turn:host", "must begin with stun:"),
+    ("turn://host", "has '//' after 'turn:', which browsers refuse; leave it out"),
+    ("STUNS://host", "has '//' after 'stuns:'"),
+    ("turn:", "has no host; write host:port"),
+    ("turn::3478", "has no host"),
+    ("turn:?transport=udp", "has no host"),
+    ("turn:host:0", NUMBER),
+    ("turn:host:65536", NUMBER),
+    ("turn:host:-1", NUMBER),
+    ("turn:host:+1", NUMBER),
+    ("turn:host:1.5", NUMBER),
+    ("turn:host:000080", NUMBER),
+    ("turn:host:٣٤", NUMBER),
+    ("turn:host:", NUMBER),
+    ("turn:host:80/x", NUMBER),
+    ("turn:host:80\n", NUMBER),
+    ("turn:host:80:90", BRACKETS),
+    ("turn:2001:db8::1", "without brackets; write '[2001:db8::1]:3478'"),
+    ("turn:2001:db8::zz", BRACKETS),
+    ("turn:fe80::1%eth0", BRACKETS),
+    ("turn:[::1", BRACKETS),
+    ("turn:::1]", BRACKETS),
+    ("turn:[::1]80", BRACKETS),
+    ("turn:[::1]:80:90", BRACKETS),
+    ("turn:[]", "brackets around something that is not an IPv6 address"),
+    ("turn:[host]:3478", "brackets around something that is not an IPv6 address"),
+    ("turn:[10.0.0.1]", "brackets around something that is not an IPv6 address"),
+    ("turn:[fe80::1%eth0]", "brackets around something that is not an IPv6 address"),
+    ("turn:user:pass@host", "user or password before '@', which no browser takes; leave it out"),
+    ("turn:user@host:3478", "user or password before '@'"),
+    ("turn:ho st", "has a comma or a blank in it"),
+    ("turn: host", NO_NAME),
+    ("turn:host\n", NO_NAME),
+    ("turn:host/path", NO_NAME),
+    ("turn:host#part", NO_NAME),
+    ("turn:a..b", NO_NAME),
+    ("turn:.", NO_NAME),
+    ("turn:.host", NO_NAME),
+    ("turn:host..", NO_NAME),
+    ("turn:-host", NO_NAME),
+    ("turn:host-", NO_NAME),
+    ("turn:" + "a" * 64, NO_NAME),
+    ("turn:münchen.de", "not ASCII; write its punycode form"),
+    ("turn:host.１", "not ASCII"),
+    ("turn:256.1.1.1", "looks like an IPv4 address and is none"),
+    ("turn:10.1", "looks like an IPv4 address and is none"),
+    ("turn:3478", "looks like an IPv4 address and is none"),
+    ("turn:10.0.0.1.", "looks like an IPv4 address and is none"),
+    ("turn:host?", "something else after '?' than transport=udp or transport=tcp"),
+    ("turn:host?transport=", "something else after '?'"),
+    ("turn:host?transport=UDP", "something else after '?'"),
+    ("turn:host?transport=tls", "something else after '?'"),
+    ("turn:host?transport=udp&x=1", "something else after '?'"),
+    ("turn:host?transport=udp?", "something else after '?'"),
+    ("turn:host?ttransport=udp", "something else after '?'"),
+    ("turn:host?transport=udp\n", "something else after '?'"),
+    ("stun:host?transport=udp", "which a stun or stuns URI can't have"),
+    ("stuns:host?", "which a stun or stuns URI can't have"),
+]
+
+
+@pytest.mark.parametrize(("text", "uri"), GOOD)
+def test_a_good_uri_parses_and_prints_as_it_was(text, uri):
+    assert parse_ice_uri(text) == uri
+    assert str(uri) == text
+
+
+@pytest.mark.parametrize(("text", "words"), BAD)
+def test_a_bad_uri_is_refused_with_its_reason(text, words):
+    with pytest.raises(ConfigError) as caught:
+        parse_ice_uri(text)
+    assert len(caught.value.problems) == 1
+    assert words in str(caught.value)
+
+
+def test_a_host_that_is_too_long_is_called_so():
+    with pytest.raises(ConfigError, match=r"long|253"):
+        parse_ice_uri("turn:" + "a." * 126 + "aa")
+
+
+def test_a_refusal_never_shows_a_password():
+    with pytest.raises(ConfigError) as caught:
+        parse_ice_uri("turn:user:hush@host:3478")
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [("TURN:host", "turn:host"), ("Stuns:Host:1", "stuns:Host:1"), ("turn:h:00080", "turn:h:80")],
+)
+def test_a_scheme_has_any_case_and_prints_small(text, canonical):
+    assert str(parse_ice_uri(text)) == canonical
+
+
+@settings(max_examples=200)
+@given(URIS)
+def test_a_printed_uri_parses_to_itself(uri):
+    assert parse_ice_uri(str(uri)) == uri
+
+
+@settings(max_examples=200)
+@given(URIS.map(str))
+def test_canonical_text_prints_as_it_was(text):
+    assert str(parse_ice_uri(text)) == text
+
+
+@settings(max_examples=300)
+@given(st.text(max_size=40) | ALMOST | ALMOST.map("turn:{}".format) | ALMOST.map("stun:{}".format))
+def test_arbitrary_text_is_a_uri_or_a_config_error(text):
+    try:
+        uri = parse_ice_uri(text)
+    except ConfigError:
+        return
+    assert parse_ice_uri(str(uri)) == uri
+    assert uri.port is None or 1 <= uri.port <= 65535
+    assert re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", uri.host)
+
+
+@settings(max_examples=100)
+@given(st.ip_addresses(v=6).map(str))
+def test_an_ipv6_address_needs_brackets(address):
+    assert parse_server("turn", f"[{address}]:3478").host == f"[{address}]"
+    with pytest.raises(ConfigError, match="without brackets"):
+        parse_server("turn", address)
+    assert ipaddress.IPv6Address(parse_server("turn", f"[{address}]").host[1:-1])
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "[2001:db8::1]"])
+def test_an_address_is_told_from_a_name(host):
+    assert parse_server("turns", f"{host}:5349").is_address
+    assert parse_ice_uri(f"turns:{host}").is_address
+
+
+@pytest.mark.parametrize("host", ["turn", "turn.domain.local", "192.0.2.1.nip.io", "a1", "1.a"])
+def test_a_name_is_told_from_an_address(host):
+    assert not parse_server("turns", host).is_address
+
+
+@pytest.mark.parametrize(
+    ("scheme", "port"), [("stun", 3478), ("turn", 3478), ("stuns", 5349), ("turns", 5349)]
+)
+def test_the_default_port_is_that_of_the_scheme(scheme, port):
+    assert parse_server(scheme, "host").default_port == port
+    assert parse_server(scheme, "host").port is None
+
+
+def test_a_uri_is_frozen_and_hashable():
+    uri = parse_ice_uri("turn:host")
+    with pytest.raises(AttributeError):
+        uri.port = 1
+    assert len({uri, IceURI("turn", "host")}) == 1

@@ -1,0 +1,111 @@
+"""turnserver.conf compared with od.config: which URLs coturn answers, and the files of TLS."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Tuple
+
+import pytest
+
+from abcwebrtc.coturn.check.compare import certificate_files
+from abcwebrtc.coturn.conf_file import TurnserverFile, parse_turnserver_conf
+from support.turnserver_entry import FILES, compare
+from unit.coturn.test_certificate import HOST
+from unit.coturn.test_certificate import KEY as PRIVATE_KEY
+
+URLS: Dict[str, Tuple[str, Any, str, str]] = {
+    "another port": ("", {"url": f"{HOST}:443"}, "listening-port", "listens on 3478 and 5349"),
+    "another plain port": (
+        "listening-port=80",
+        {"protocol": "turn", "transport": "udp"},
+        "listening-port",
+        f"does not fit turn:{HOST}:3478?transport=udp of od.config",
+    ),
+    "another TLS port": (
+        "tls-listening-port=444",
+        {"url": f"{HOST}:443"},
+        "tls-listening-port",
+        "listens on 444 and 3478",
+    ),
+    "no-tls": ("no-tls", {}, "no-tls", f"shuts turns:{HOST}:3478 out"),
+    "no-tcp": ("no-tcp", {"protocol": "turn", "transport": "tcp"}, "no-tcp", "shuts turn"),
+    "no-tcp shuts TLS out": ("no-tcp", {}, "no-tcp", "listens on 5349"),
+    "no-udp": ("no-udp\nno-dtls", {"protocol": "turn"}, "no-udp", "shuts turn"),
+    "no-udp leaves the other port": ("no-udp", {"protocol": "turn"}, "no-udp", "listens on 5349"),
+    "no-dtls": ("no-dtls", {"transport": "udp"}, "no-dtls", "shuts turns"),
+    "no certificate": ("-cert", {}, "cert", "is missing, so coturn runs without TLS"),
+    "no key": ("-pkey", {}, "pkey", "is missing, so coturn runs without TLS"),
+}
+
+
+@pytest.mark.parametrize(("text", "changes", "path", "words"), URLS.values(), ids=URLS)
+def test_a_url_that_coturn_does_not_answer_is_found(
+    text: str, changes: Any, path: str, words: str
+) -> None:
+    found = [item for item in compare(text, **changes) if item.level == "error"]
+    assert [item.path for item in found] == [path]
+    assert words in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        ("", {"url": f"{HOST}:5349"}),
+        ("", {"protocol": "turn", "url": f"{HOST}:5349", "transport": ["udp", "tcp"]}),
+        ("listening-port=4443", {"url": f"{HOST}:4443"}),
+        ("aux-server=192.0.2.1:4443", {"url": f"{HOST}:4443"}),
+        ("aux-server=[::1]:4443", {"url": f"{HOST}:4443"}),
+        ("no-udp", {}),
+        ("no-tls\nno-dtls\n-cert\n-pkey", {"protocol": "turn"}),
+        ("no-tcp", {"protocol": "turn"}),
+    ],
+)
+def test_a_url_that_coturn_answers_is_not_found_wrong(text: str, changes: Any) -> None:
+    assert compare(text, **changes) == []
+
+
+def test_an_address_without_a_port_opens_none() -> None:
+    assert compare("aux-server=192.0.2.1") == []
+
+
+def test_a_tls_port_without_a_certificate_that_can_be_read_is_shut() -> None:
+    """Also to plain TURN: without TLS, coturn does not listen there."""
+    missing = {"cert": "No such file or directory", "pkey": PRIVATE_KEY}
+    for plain in ("", "listening-port=80"):
+        found = compare(plain, missing, protocol="turn", url=f"{HOST}:5349")
+        (error,) = [item for item in found if item.level == "error"]
+        assert f"does not fit turn:{HOST}:5349 of od.config" in error.message
+
+
+def test_files_are_judged() -> None:
+    (cert,) = compare("", {"cert": b"", "pkey": PRIVATE_KEY})
+    assert (cert.line, cert.path, cert.message[:20]) == (7, "cert", "holds no certificate")
+    (key,) = compare("", {**FILES, "pkey": b""})
+    assert (key.line, key.path, key.message[:20]) == (8, "pkey", "holds no private key")
+    (name,) = compare("-realm\nrealm=local", url="other.local")
+    assert name.message == f"the certificate is not for other.local, but for {HOST}"
+
+
+def test_files_that_can_not_be_read_are_an_error_where_turns_needs_them() -> None:
+    missing = {"cert": "No such file or directory", "pkey": "Permission denied"}
+    found = compare("", missing)
+    assert [(item.level, item.path) for item in found] == [("error", "cert"), ("error", "pkey")]
+    assert "can't be read: Permission denied; coturn then runs without TLS" in found[1].message
+    levels = [item.level for item in compare("", missing, protocol="turn")]
+    assert levels == ["warning", "warning"]
+
+
+def test_files_are_not_judged_where_tls_is_off() -> None:
+    found = compare("no-tls\nno-dtls", {"cert": b"", "pkey": b""}, protocol="turn")
+    assert [item.path for item in found] == ["no-tls"]
+    assert "without use" in found[0].message
+
+
+def test_relative_names_are_looked_for_where_coturn_looks() -> None:
+    conf = parse_turnserver_conf(b"cert=a.pem\npkey=/etc/b.pem", "")
+    places = certificate_files(conf, "/run")
+    assert places["pkey"] == ("/etc/b.pem",)
+    assert places["cert"][0] == "/run/a.pem"
+    assert {"/etc/a.pem", "/usr/local/etc/a.pem", "/run/etc/a.pem"} < set(places["cert"])
+    for root in ("/run/", "/run/etc/", "/etc/", "/usr/local/etc/"):
+        assert {f"{root}turnserver/a.pem", f"{root}coturn/a.pem"} < set(places["cert"])
+    assert certificate_files(TurnserverFile("", [], []), "/run") == {}

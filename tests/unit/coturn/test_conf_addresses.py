@@ -1,0 +1,257 @@
+"""The addresses of turnserver-conf: --listening-ip, and what NAT makes of it, --external-ip."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Any, List, NamedTuple, Optional
+
+import pytest
+
+from abcwebrtc.cli import turnserver_addresses
+from abcwebrtc.cli.main import main
+from abcwebrtc.cli.turnserver_addresses import own_address
+from abcwebrtc.coturn.version import USUAL
+from support import write_od_config
+from support.turnserver_entry import ENTRY
+from unit.coturn.test_certificate import HOST
+
+ADDRESS_LINES = re.compile("(?:listening|relay|external|allowed-peer)-ip=.*", re.MULTILINE)
+
+
+class Result(NamedTuple):
+    status: int
+    lines: List[str]
+    err: str
+
+
+@pytest.fixture
+def run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Any:
+    """Run the command, and return the lines with addresses; `url` is that of the server."""
+
+    def command(*arguments: str, url: Any = HOST) -> Result:
+        coturn = {**ENTRY, "url": url if isinstance(url, str) else list(url)}
+        od_config = str(write_od_config(tmp_path, webrtc__coturn=coturn))
+        try:
+            status = main(["turnserver-conf", od_config, "--coturn", "4.6", *arguments])
+        except SystemExit as error:
+            status = int(str(error.code))
+        out, err = capfd.readouterr()
+        found = [line for line in out.splitlines() if ADDRESS_LINES.fullmatch(line)]
+        return Result(status, found, err)
+
+    return command
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Say what this machine's address is, and whether it has a coturn."""
+
+    def be(address: Optional[str], coturn: bool = True) -> None:
+        own = ipaddress.ip_address(address) if address else None
+        monkeypatch.setattr(turnserver_addresses, "own_address", lambda _: own)
+        version = USUAL if coturn else None
+        monkeypatch.setattr(turnserver_addresses, "installed_version", lambda: version)
+
+    return be
+
+
+PAIR = ["external-ip=203.0.113.20/10.0.0.5"]
+ALLOWED = ["allowed-peer-ip=203.0.113.20", "allowed-peer-ip=10.0.0.5"]
+LISTENING = ["listening-ip=10.0.0.5", "relay-ip=10.0.0.5"]
+
+
+def test_both_halves_are_taken_as_they_are(run: Any, here: Any) -> None:
+    here("10.9.9.9")
+    result = run("--external-ip", "203.0.113.20/10.0.0.5")
+    assert result.lines == PAIR + ALLOWED
+    assert "--external-ip" not in result.err
+
+
+def test_the_private_half_is_the_address_to_listen_on(run: Any, here: Any) -> None:
+    here("10.9.9.9")
+    result = run("--external-ip", "203.0.113.20", "--listening-ip", "10.0.0.5")
+    assert result.lines == LISTENING + PAIR + ALLOWED[::-1]
+    expected = "note: --external-ip 203.0.113.20 is taken for 203.0.113.20/10.0.0.5, with "
+    assert expected + "--listening-ip; for another one write PUBLIC/PRIVATE\n" in result.err
+
+
+@pytest.mark.parametrize("listening", [[], ["--listening-ip", "0.0.0.0"]])
+def test_the_private_half_is_this_machines_own(run: Any, here: Any, listening: List[str]) -> None:
+    here("10.0.0.5")
+    result = run("--external-ip", "203.0.113.20", *listening)
+    assert result.lines == PAIR + ALLOWED
+    assert "10.0.0.5, with this machine's own address; for another one write" in result.err
+
+
+@pytest.mark.parametrize(
+    ("address", "coturn", "words"),
+    [
+        ("10.0.0.5", False, "coturn is not on this machine"),
+        (None, True, "this machine has no address that reaches it"),
+        ("203.0.113.20", True, "this machine's own; if coturn is here, leave the option out"),
+        ("8.8.8.8", True, "this machine's own address, 8.8.8.8, is a public one as well"),
+        ("127.0.0.1", True, "this machine's own address, 127.0.0.1, is a public one as well"),
+    ],
+)
+def test_without_a_private_half_nothing_is_made(
+    run: Any, here: Any, address: Optional[str], coturn: bool, words: str
+) -> None:
+    here(address, coturn)
+    result = run("--external-ip", "203.0.113.20")
+    assert (result.status, result.lines) == (2, [])
+    assert words in result.err
+    assert "write both, such as --external-ip 203.0.113.20/10.0.0.5" in result.err
+
+
+def test_several_addresses_are_each_in_the_file_once(run: Any) -> None:
+    result = run(
+        *("--listening-ip", "10.0.0.5", "--listening-ip", "10.0.0.6", "--listening-ip", "fd00::5"),
+        *("--external-ip", "8.8.8.8/10.0.0.5", "--external-ip", "8.8.4.4/10.0.0.6"),
+        *("--external-ip", "2606:4700::1"),
+    )
+    own = ["10.0.0.5", "10.0.0.6", "fd00::5"]
+    assert result.lines == [
+        *(f"listening-ip={address}" for address in own),
+        *(f"relay-ip={address}" for address in own),
+        "external-ip=8.8.8.8/10.0.0.5",
+        "external-ip=8.8.4.4/10.0.0.6",
+        "external-ip=2606:4700::1/fd00::5",
+        *(f"allowed-peer-ip={address}" for address in own),
+    ]
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "::0", "0:0:0:0:0:0:0:0", "::ffff:0.0.0.0"])
+def test_every_address_is_the_default_and_no_own_one(run: Any, address: str) -> None:
+    assert run("--listening-ip", address) == run() == Result(0, [], run().err)
+    assert run(url=f"[{address}]:3478" if ":" in address else address).lines == []
+
+
+def test_all_of_ipv4_and_of_ipv6_are_two_addresses(run: Any) -> None:
+    assert run("--listening-ip", "0.0.0.0", "--listening-ip", "::").lines == []
+
+
+def test_an_address_mapped_into_ipv6_is_one_of_ipv4(run: Any) -> None:
+    result = run("--listening-ip", "::ffff:10.0.0.5")
+    assert result.lines == [*LISTENING, "allowed-peer-ip=10.0.0.5"]
+
+
+TWICE = ["--external-ip", "8.8.8.8/10.0.0.5", "--external-ip"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--listening-ip", "host"], "write an IP address, without a port or a network"),
+        (["--listening-ip", "10.0.0.5:3478"], "write an IP address, without a port"),
+        (["--listening-ip", "0"], "write an IP address"),
+        (["--listening-ip", "0.0.0.0/0"], "write an IP address"),
+        (["--listening-ip", "169.254.169.254"], "169.254.169.254 is no address that a server"),
+        (["--listening-ip", "255.255.255.255"], "is no address that a server can have"),
+        (["--listening-ip", "224.0.0.1"], "is no address that a server can have"),
+        (["--listening-ip", "0.1.2.3"], "is no address that a server can have"),
+        (["--listening-ip", "fe80::1"], "is no address that a server can have"),
+        (["--listening-ip", "10.0.0.5"] * 2, "--listening-ip 10.0.0.5 is given twice"),
+        (["--listening-ip", "0.0.0.0"] * 2, "--listening-ip 0.0.0.0 is given twice"),
+        (
+            ["--listening-ip", "10.0.0.5", "--listening-ip", "0.0.0.0"],
+            "--listening-ip 0.0.0.0 is every address, 10.0.0.5 is one; leave one out",
+        ),
+        (
+            ["--listening-ip", "::", "--listening-ip", "10.0.0.5"],
+            "--listening-ip :: is every address, 10.0.0.5 is one; leave one out",
+        ),
+        (["--external-ip", "1.1.1.1/2.2.2.2/3.3.3.3"], "write PUBLIC/PRIVATE, two IP addresses"),
+        (["--external-ip", "1.1.1.1/"], "write PUBLIC/PRIVATE, two IP addresses"),
+        (["--external-ip", "$(curl ifconfig.me)"], "write PUBLIC/PRIVATE, two IP addresses"),
+        (["--external-ip", "turn.domain.local"], "write PUBLIC/PRIVATE, two IP addresses"),
+        (["--external-ip", "1.1.1.1:3478"], "write PUBLIC/PRIVATE, two IP addresses"),
+        (["--external-ip", "0.0.0.0"], "has an address that no server has"),
+        (["--external-ip", "8.8.8.8/0.0.0.0"], "has an address that no server has"),
+        (["--external-ip", "8.8.8.8/::ffff:0.0.0.0"], "has an address that no server has"),
+        (["--external-ip", "8.8.8.8/169.254.169.254"], "has an address that no server has"),
+        (["--external-ip", "2606:4700::1/::"], "has an address that no server has"),
+        (["--external-ip", "8.8.8.8/127.0.0.1"], "has a loopback address"),
+        (["--external-ip", "8.8.8.8/fd00::5"], "has an address of IPv4 and one of IPv6"),
+        (["--external-ip", "8.8.8.8/8.8.8.8"], "has the same address twice"),
+        (["--external-ip", "10.0.0.5/8.8.8.8"], "is the wrong way round; write 8.8.8.8/10.0.0.5"),
+        ([*TWICE, "8.8.8.8/10.0.0.6"], "has the public address 8.8.8.8 twice"),
+        ([*TWICE, "8.8.4.4/10.0.0.5"], "has the private address 10.0.0.5 twice"),
+        (
+            ["--external-ip", "2606:4700::1/fd00::5", "--listening-ip", "10.0.0.5"],
+            "--external-ip 2606:4700::1/fd00::5 is IPv6, and no --listening-ip is",
+        ),
+        (
+            ["--external-ip", "8.8.8.8/10.0.0.6", "--listening-ip", "10.0.0.5"],
+            "--external-ip 8.8.8.8/10.0.0.6 names 10.0.0.6, which is no --listening-ip",
+        ),
+        (
+            ["--external-ip", "8.8.8.8", "--listening-ip", "8.8.8.8"],
+            "--external-ip 8.8.8.8 is this server's own --listening-ip; leave it out",
+        ),
+        (
+            ["--external-ip=8.8.8.8", "--listening-ip=10.0.0.5", "--listening-ip=10.0.0.6"],
+            "has no private half, and there are several --listening-ip; write both",
+        ),
+        (
+            ["--external-ip", "8.8.8.8", "--listening-ip", "127.0.0.1"],
+            "has no private half, and no NAT leads to the loopback, --listening-ip 127.0.0.1",
+        ),
+    ],
+)
+def test_what_contradicts_is_exit_2(run: Any, arguments: List[str], words: str) -> None:
+    result = run(*arguments)
+    assert (result.status, result.lines) == (2, [])
+    assert words in result.err
+
+
+@pytest.mark.parametrize("every", ["0.0.0.0", "::"])
+@pytest.mark.parametrize("pair", ["8.8.8.8/10.0.0.5", "2606:4700::1/fd00::5"])
+def test_every_address_is_that_of_either_family(run: Any, every: str, pair: str) -> None:
+    result = run("--listening-ip", every, "--external-ip", pair)
+    assert result.status == 0, result.err
+    assert f"external-ip={pair}" in result.lines
+    assert not [line for line in result.lines if line.startswith("listening-ip=")]
+
+
+def test_two_public_addresses_need_two_private_ones(run: Any, here: Any) -> None:
+    here("10.0.0.5")
+    result = run("--external-ip", "8.8.8.8", "--external-ip", "8.8.4.4")
+    assert (result.status, result.lines) == (2, [])
+    assert "has the private address 10.0.0.5 twice; a pair has its own" in result.err
+
+
+THREE = f"{HOST}:3478", f"{HOST}:5000", f"{HOST}:5001"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--listening-ip", "0.0.0.0"]])
+def test_a_third_port_has_relays_of_this_machines_address(
+    run: Any, here: Any, arguments: List[str]
+) -> None:
+    here("10.0.0.5")
+    result = run(*arguments, url=THREE)
+    assert result.lines == ["relay-ip=10.0.0.5", "allowed-peer-ip=10.0.0.5"]
+    said = "note: the relays of port 5000 and 5001 have this machine's own address, 10.0.0.5; "
+    assert f"{said}for another one write --listening-ip\n" in result.err
+
+
+@pytest.mark.parametrize(("address", "coturn"), [("10.0.0.5", False), (None, True)])
+def test_a_third_port_is_shut_where_no_address_is_known(
+    run: Any, here: Any, address: Optional[str], coturn: bool
+) -> None:
+    here(address, coturn)
+    result = run(url=THREE)
+    assert (result.status, result.lines) == (0, [])
+    assert "warning: coturn has two ports, and port 5000 and 5001 needs its own" in result.err
+
+
+def test_the_machines_own_address_is_found_without_a_packet() -> None:
+    assert own_address(ipaddress.ip_address("127.0.0.9")) == ipaddress.ip_address("127.0.0.1")
+    assert own_address(ipaddress.ip_address("::1")) == ipaddress.ip_address("::1")
+
+
+def test_ports_of_relays_where_coturn_listens_are_said(run: Any) -> None:
+    result = run("--relay-ports", "3000-4000")
+    assert "warning: coturn listens on 3478, which --relay-ports gives to relays" in result.err
+    assert "gives to relays" not in run("--relay-ports", "3479-4000").err

@@ -1,0 +1,50 @@
+"""Which options the versions of coturn know."""
+
+from __future__ import annotations
+
+import pytest
+
+from abcwebrtc.coturn.conf_options import OPTIONS
+from abcwebrtc.coturn.options import (
+    BUILT_IN,
+    DEPRECATED,
+    SINCE,
+    UNTIL,
+    deprecation,
+    knows,
+)
+from abcwebrtc.coturn.version import NEWEST, OLDEST, USUAL, parse_version
+
+
+def test_the_tables_speak_of_options_that_there_are() -> None:
+    assert {*SINCE, *UNTIL, *DEPRECATED, *BUILT_IN} <= set(OPTIONS)
+    assert all(SINCE[name] < UNTIL[name] for name in SINCE if name in UNTIL)
+
+
+TRIED = ("4.5.2", "4.6.1", "4.7", "4.16", "4.18")
+
+
+@pytest.mark.parametrize(
+    ("name", "versions"),
+    [
+        ("use-auth-secret", "4.5.2 4.6.1 4.7 4.16 4.18"),
+        ("no-stun-backward-compatibility", "4.6.1"),
+        ("stun-backward-compatibility", "4.7 4.16 4.18"),
+        ("rfc3489-compatibility", "4.16 4.18"),
+        ("no-tlsv1", "4.5.2 4.6.1"),
+        ("no-cli", "4.5.2 4.6.1 4.7 4.16 4.18"),
+        ("no-such-option", ""),
+    ],
+)
+def test_which_version_knows_an_option(name: str, versions: str) -> None:
+    known = [text for text in TRIED if knows(parse_version(text) or OLDEST, name)]
+    assert " ".join(known) == versions
+
+
+def test_an_option_is_deprecated_from_a_version_on() -> None:
+    assert deprecation(USUAL, "no-cli") is None
+    found = deprecation(NEWEST, "no-cli")
+    assert found
+    assert found.is_error
+    assert deprecation(NEWEST, "secret-ts-exp-time") is None
+    assert deprecation(NEWEST, "realm") is None

@@ -1,0 +1,64 @@
+"""The ranges of addresses that coturn denies: read as coturn reads them, and what they hold."""
+
+from __future__ import annotations
+
+from typing import List
+
+import pytest
+
+from abcwebrtc.coturn.peer_ranges import (
+    DENIED,
+    VITAL,
+    Range,
+    covered,
+    denied_ranges,
+    parse_range,
+    range_of,
+)
+from unit.project.test_docs import table_keys
+
+
+def test_the_denied_ranges_hold_what_they_are_for() -> None:
+    ranges = [item for item, _ in denied_ranges()]
+    for address in ("10.9.8.7", "127.0.0.1", "169.254.169.254", "100.100.100.200", "fd00:ec2::254"):
+        assert any(item.holds(range_of(address)) for item in ranges)
+    for address in ("8.8.8.8", "100.128.0.1", "172.32.0.1", "2606:4700::1", "2a00::1"):
+        assert not any(item.holds(range_of(address)) for item in ranges)
+
+
+def test_no_denied_range_is_one_that_coturn_takes_for_everything() -> None:
+    assert not [str(item) for item, _ in denied_ranges() if item.unbounded]
+    assert set(VITAL) < {text for text, _ in DENIED}
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("10.0.0.1-10.0.0.9", "10.0.0.1-10.0.0.9"),
+        ("10.0.0.1 - 10.0.0.9", "10.0.0.1-10.0.0.9"),
+        ("fc00::-fdff::", "fc00::-fdff::"),
+        ("10.0.0.0/8", "None"),
+        ("10.0.0.1-::1", "None"),
+        ("name", "None"),
+        ("", "None"),
+    ],
+)
+def test_a_range_is_read_as_coturn_reads_it(text: str, printed: str) -> None:
+    assert str(parse_range(text)) == printed
+
+
+def test_ranges_cover_what_they_hold_together() -> None:
+    def made(*texts: str) -> List[Range]:
+        return [item for item in map(parse_range, texts) if item]
+
+    wanted = range_of("10.0.0.0/8")
+    assert covered(wanted, made("10.128.0.0-10.255.255.255", "9.0.0.0-10.127.255.255"))
+    assert not covered(wanted, made("10.0.0.0-10.0.0.255", "10.0.1.1-10.255.255.255"))
+    assert not covered(wanted, made("::-ffff::"))
+    assert not covered(wanted, [])
+
+
+def test_the_page_says_what_the_table_of_ranges_says() -> None:
+    listed = table_keys("turnserver.md", "## Denied addresses")
+    assert listed == [text for text, _ in DENIED]

@@ -1,0 +1,213 @@
+"""What is no literal is refused, with its line and its reason and no word of the value."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any, List
+
+import pytest
+from cherrypy.lib.reprconf import unrepr
+
+from abcwebrtc.odconfig.value_tokens import LiteralError
+from unit.odconfig.test_literals import parse, refusal_of
+
+SECRET = "Zq7xW9vK"
+
+
+EXECUTABLE = [
+    "CHANGEME",
+    "os.getpid()",
+    "__import__('os')",
+    "[x for x in 'ab']",
+    "lambda: 1",
+    "not 1",
+    "1 if True else 2",
+    "True and False",
+    "print",
+    "é",
+    "[1, {'a': (name,)}]",
+]
+
+
+@pytest.mark.parametrize("text", EXECUTABLE)
+def test_names_are_refused_as_text_without_quotes(text):
+    assert "text without quotes" in refusal_of(text).reason
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("true", "Python writes this True; text"),
+        ("FALSE", "Python writes this False; text"),
+        ("yes", "Python writes this True; text"),
+        ("off", "Python writes this False; text"),
+        ("{'a': null}", "Python writes this None; text"),
+    ],
+)
+def test_a_constant_of_another_language_is_not_taken_for_text(text, words):
+    assert words in refusal_of(text).reason
+
+
+@pytest.mark.parametrize(
+    ("text", "operator"),
+    [
+        ("2 ** 3", "**"),
+        ("{**{}}", "**"),
+        ("6 / 2", "/"),
+        ("6 // 2", "//"),
+        ("6 % 2", "%"),
+        ("1 < 2", "<"),
+        ("1 == 1", "=="),
+        ("~1", "~"),
+        ("1; 2", ";"),
+        ("''.''", "."),
+        ("...", "..."),
+        ("= 1", "="),
+        ("[1] @ [2]", "@"),
+    ],
+)
+def test_an_operator_that_is_no_part_of_literals_is_named(text, operator):
+    assert refusal_of(text).reason == f"'{operator}' is not part of a literal value"
+
+
+@pytest.mark.parametrize("text", ["{1, 2}", "[*[1]]", "+1", "2 - 1", "'a'[0]", "'a'()", "f'{1}'"])
+def test_what_only_looks_like_a_literal_is_refused(text):
+    refusal_of(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("-'a'", "-None", "-[]", "'a' + 1", "[] + ()", "{} + {}", "None * 2", "2.0 * 'a'"),
+        *("'a' * 'b'", "*".join(["9" * 90] * 5) + " * 1.0", "'a' * -" + "9" * 100),
+    ],
+)
+def test_operands_that_cannot_be_joined_are_refused(text):
+    with pytest.raises((TypeError, OverflowError)):
+        unrepr(text)
+    refusal_of(text)
+
+
+@pytest.mark.parametrize("text", ["{[]: 1}", "{{}: 1}", "{(1, [2]): 1}", "[\n{\n{}: 1}]"])
+def test_a_key_that_cannot_be_hashed_is_refused(text):
+    error = refusal_of(text)
+    assert "can't be a key" in error.reason
+    assert error.index == text.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "index", "words"),
+    [
+        ("[1,\n2", 0, "not closed"),
+        ("[\n{\n1: 2,\n", 1, "not closed"),
+        ("[\n[1],\n{2: 3},\n(4", 3, "not closed"),
+        ("'''a\nb", 0, "not closed"),
+        ("[\n1,\n'''a\n]", 2, "not closed"),
+        ("[\n'a,\n]", 1, "a quote is not closed"),
+        ("'a", 0, "a quote is not closed"),
+        ("[1,\n\u201ca\u201d]", 1, "quote"),
+        ("$", 0, "a character that stands in quotes or not at all"),
+        ("[1,\n\u00a02]", 1, "an invisible character"),
+        ("['C:\\\\',\n'C:\\']", 1, "right before the closing quote"),
+        ("[1,\n'C:\\Users']", 1, "begins what Python can't read"),
+        ("{'a': 'b, 'c': 'd'}", 0, "or a quote before it is not closed"),
+        ("[\n\x00]", 1, "a NUL"),
+        ("1\n2", 1, "after the end of the value"),
+        ("{}\n'a': 1", 1, "not a Python literal"),
+        ("[1]\n[2]\n[3]", 1, "after the end of the value"),
+        ("[1]\nwebrtc.enable: True", 1, "don't indent it"),
+        ("{}\n\n# c\nother = 'text'", 3, "don't indent it"),
+        ("[\n1,\nother: 'text']", 2, "without quotes"),
+        ("\n1", 0, "begin in the line of its key"),
+        ("# c", 0, "not a Python literal"),
+        ("'\x00'", 0, "a NUL"),
+        ("'\\x1'", 0, "begins what Python can't read"),
+        ("'\ud800'", 0, "not a Python literal"),
+        ("[1 2]", 0, "missing comma"),
+        ("[1,\n2 3]", 1, "missing comma"),
+        ("{'a' 1}", 0, "missing comma"),
+        ("(1]", 0, "not"),
+        ("0777", 0, "not a Python literal"),
+        (":", 0, "not a Python literal"),
+        ("1: 2", 0, "not a Python literal"),
+        ("'a' b'b'", 0, "not a Python literal"),
+        ("[1,\n[os]]", 1, "without quotes"),
+        ("[1,\n2 ** 3]", 1, "'**'"),
+        ("[1,\n-'a']", 1, "not a number"),
+        ("[1,\n'a' + 1]", 1, "can't join"),
+        ("[1,\n{1, 2}]", 1, "only text, numbers"),
+    ],
+)
+def test_a_refusal_names_the_line_and_the_reason(text, index, words):
+    error = refusal_of(text)
+    assert words in error.reason
+    assert error.index == index
+
+
+def test_a_bracket_that_is_closed_by_another_is_named():
+    assert refusal_of("{\n'a': [1, 2 }").index == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "index"), [("1]", 0), ("[1]]", 0), ("{'a': 1 }\n'b': 2 }", 1), ("[1,\n2]\n)", 2)]
+)
+def test_a_bracket_that_closes_too_much_is_not_called_one_that_opens(text, index):
+    error = refusal_of(text)
+    assert "not closed" not in error.reason
+    assert error.index == index
+
+
+# References can begin a line with blanks, since they may expand to nothing.
+@pytest.mark.parametrize("text", ["  1\n 2", "  'a',\n    'b'\n 'c'", "[\n  1,\n 2]\n  3\n 4"])
+def test_lines_that_are_indented_unevenly_are_refused(text):
+    refusal_of(text)
+
+
+def test_a_value_may_begin_with_blanks():
+    assert parse("  [1,\n 2]")[0] == [1, 2]
+
+
+LEAKS = [
+    f"{SECRET}",
+    f"'{SECRET}",
+    f"{SECRET}'",
+    f"'''{SECRET}",
+    f"{{'a': '{SECRET}'",
+    f"['{SECRET}'\n'b', 1 2]",
+    f"\u201c{SECRET}\u201d",
+    f"'{SECRET}' ** 2",
+    f"-'{SECRET}'",
+    f"'{SECRET}' + 1",
+    f"'{SECRET}' * 10000000",
+    f"{{['{SECRET}']: 1}}",
+    f"{{'a': 1, **'{SECRET}'}}",
+    f"'{SECRET}'.upper()",
+    f"'{SECRET}'()",
+    f"f'{SECRET}'",
+    f"f'{{{SECRET}}}'",
+    f"'\x00{SECRET}'",
+    f"'\ud800{SECRET}'",
+    f"'\\x{SECRET}'",
+    f"1{SECRET}",
+    f"'a'\n'{SECRET}'",
+    f"  '{SECRET}'\n '{SECRET}'",
+    f"${SECRET}",
+    "[" * 99 + f"'{SECRET}'",
+    f"-{'1' * 200}, '{SECRET}'",
+]
+
+
+@pytest.mark.parametrize("text", LEAKS)
+def test_no_refusal_quotes_the_value(text):
+    with pytest.raises(LiteralError) as caught:
+        parse(text)
+    assert SECRET not in "".join(chain_of(caught.value))
+
+
+def chain_of(error: Any) -> List[str]:
+    """Return all texts of an exception, and of those behind it, suppressed or not."""
+    if error is None:
+        return []
+    own = traceback.format_exception_only(type(error), error)
+    behind = chain_of(error.__context__) + chain_of(error.__cause__)
+    return [*own, repr(error), repr(error.args), repr(vars(error)), *behind]

@@ -1,0 +1,256 @@
+"""The files that the public keys of user tokens are read from."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, List
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from abcwebrtc.errors import ConfigError
+from abcwebrtc.web.public_keys import PublicKeys, read_public_keys
+from abcwebrtc.web.tokens import UserTokenVerifier
+from support import (
+    RTC_PATH,
+    bearer,
+    make_token,
+    private_pem,
+    public_pem,
+    request,
+    rsa_key,
+    running_server,
+    write_od_config,
+)
+
+TOKEN = make_token(ttl=86400)
+
+
+def write(folder: Path, data: bytes) -> str:
+    path = folder / "key.pem"
+    path.write_bytes(data)
+    return str(path)
+
+
+def encrypted_pem() -> bytes:
+    return rsa_key().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"pass phrase"),
+    )
+
+
+def test_the_key_is_read_from_a_file(tmp_path: Path) -> None:
+    verifier = UserTokenVerifier.from_file(write(tmp_path, public_pem()))
+    assert verifier.userid(TOKEN) == "alice"
+    assert verifier.weakness is None
+
+
+def test_the_key_may_be_in_the_older_pem_form(tmp_path: Path) -> None:
+    key = rsa_key().public_key()
+    pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.PKCS1)
+    assert UserTokenVerifier.from_file(write(tmp_path, pem)).userid(TOKEN) == "alice"
+
+
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+BAD_KEYS = [
+    pytest.param(private_pem(), "not a PEM public key; it is the private one", id="private"),
+    pytest.param(encrypted_pem(), "not a PEM public key; it is the private one", id="encrypted"),
+    pytest.param(public_pem(EC_KEY), "not an RSA key, which RS256 needs", id="EC"),
+    pytest.param(b"", "not a PEM public key", id="empty"),
+    pytest.param(b"\0\xff" * 100_000, "not a PEM public key", id="rubbish"),
+    pytest.param(public_pem()[:200], "not a PEM public key", id="cut"),
+    pytest.param(public_pem().replace(b"MII", b"AAA"), "not a PEM public key", id="broken"),
+]
+
+
+@pytest.mark.parametrize(("data", "message"), BAD_KEYS)
+def test_another_file_is_refused_with_its_name(tmp_path: Path, data: bytes, message: str) -> None:
+    path = write(tmp_path, data)
+    with pytest.raises(ConfigError) as caught:
+        UserTokenVerifier.from_file(path)
+    (problem,) = caught.value.problems
+    assert problem.message.startswith("the key file is " + message)
+    assert ("private" in problem.message) == ("private" in message)
+    assert problem.file == path
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("missing.pem", "No such file or directory"), ("", "Is a directory")]
+)
+def test_a_file_that_can_not_be_read_is_refused_with_the_reason(
+    tmp_path: Path, name: str, reason: str
+) -> None:
+    path = str(tmp_path / name)
+    with pytest.raises(ConfigError) as caught:
+        UserTokenVerifier.from_file(path)
+    assert str(caught.value) == f"{path}: the key file can't be read: {reason}"
+
+
+def test_a_short_key_works_and_its_weakness_is_said_once(tmp_path: Path) -> None:
+    key = rsa_key("short", 1024)
+    verifier = UserTokenVerifier.from_file(write(tmp_path, public_pem(key)))
+    assert verifier.weakness == "the key has 1024 bits; use one of 2048 or more"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        token = make_token(key=key)
+    assert verifier.userid(token) == "alice"
+
+
+# several keys, and certificates
+
+
+def read(folder: Path, *parts: bytes) -> PublicKeys:
+    return read_public_keys([write(folder, b"".join(parts))], "an.entry")
+
+
+def certificate(name: str, key: Any, issuer: str = "", signer: Any = None, days: int = 1) -> bytes:
+    """Return a certificate, its own issuer's by default; with negative `days` it has ended."""
+
+    def dn(text: str) -> x509.Name:
+        return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
+
+    now = datetime.now(timezone.utc)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(dn(name))
+        .issuer_name(dn(issuer or name))
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(now - timedelta(days=9))
+        .not_valid_after(now + timedelta(days=days))
+    )
+    made = builder.sign(signer or key, SHA256())
+    return made.public_bytes(serialization.Encoding.PEM)
+
+
+OTHER, THIRD = rsa_key("other"), rsa_key("third")
+
+
+def numbers(*keys: Any) -> List[int]:
+    return [key.public_numbers().n for key in keys]
+
+
+def test_one_file_may_have_several_keys_in_their_order(tmp_path: Path) -> None:
+    parts = (b"# the new one\n", public_pem(OTHER), b"\n# the old one\n", public_pem())
+    keys, notes = read(tmp_path, *parts, public_pem(OTHER))
+    assert numbers(*keys) == numbers(OTHER.public_key(), rsa_key().public_key())
+    assert notes == ()
+
+
+def test_several_files_are_read_in_their_order(tmp_path: Path) -> None:
+    (tmp_path / "other.pem").write_bytes(public_pem(OTHER))
+    paths = [str(tmp_path / "other.pem"), write(tmp_path, public_pem())]
+    verifier = UserTokenVerifier.from_file(*paths)
+    assert verifier.userid(TOKEN) == "alice"
+    assert verifier.userid(make_token("bob", key=OTHER)) == "bob"
+
+
+@pytest.mark.parametrize("days", [1, -1], ids=["valid", "ended"])
+@pytest.mark.parametrize("word", [b"CERTIFICATE", b"X509 CERTIFICATE"])
+def test_the_key_of_a_certificate_is_taken_and_that_is_said(
+    tmp_path: Path, days: int, word: bytes
+) -> None:
+    pem = certificate("tokens", rsa_key(), days=days).replace(b"CERTIFICATE", word)
+    keys, (note,) = read(tmp_path, pem)
+    assert numbers(*keys) == numbers(rsa_key().public_key())
+    assert (note.level, note.path, note.file) == ("note", "an.entry", str(tmp_path / "key.pem"))
+    assert note.message.startswith("the key file has a certificate; its public key verifies")
+
+
+def test_who_issues_certificates_is_not_who_signs_tokens(tmp_path: Path) -> None:
+    chain = [
+        certificate("tokens", rsa_key(), "middle", OTHER),
+        certificate("middle", OTHER, "root", THIRD),
+        certificate("root", THIRD),
+    ]
+    for parts in (chain, chain[::-1]):
+        keys, notes = read(tmp_path, *parts)
+        assert numbers(*keys) == numbers(rsa_key().public_key())
+        assert len(notes) == 1
+
+
+def test_two_certificates_that_issue_themselves_are_two_keys(tmp_path: Path) -> None:
+    keys, _ = read(
+        tmp_path, certificate("a", rsa_key()), certificate("a", OTHER), public_pem(THIRD)
+    )
+    expected = (key.public_key() for key in (rsa_key(), OTHER, THIRD))
+    assert numbers(*keys) == numbers(*expected)
+
+
+REFUSED = [
+    ([public_pem(), private_pem()], "is not a PEM public key; it is the private one, of which"),
+    ([public_pem(), public_pem(EC_KEY)], "is not an RSA key, which RS256 needs"),
+    ([public_pem(), certificate("a", EC_KEY)], "is not an RSA key, which RS256 needs"),
+    ([public_pem(), public_pem()[:200]], "is not a PEM public key; it is cut off"),
+    ([public_pem()[:-30], public_pem()], "is not a PEM public key; it is "),
+    ([certificate("a", OTHER).replace(b"MII", b"AAA")], "is not a PEM public key; it is damaged"),
+    (
+        [certificate("a", OTHER).replace(b"CERTIFICATE", b"CERTIFICATE REQUEST")],
+        "is not a PEM public key, but a CERTIFICATE REQUEST",
+    ),
+    (
+        [certificate("a", OTHER, "b"), certificate("b", THIRD, "a")],
+        "is not a PEM public key, but certificates that issue each other",
+    ),
+    (
+        [
+            rsa_key()
+            .public_key()
+            .public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+        ],
+        "is not a PEM public key, but OpenSSH's form; `ssh-keygen -e -m PKCS8 -f` prints it",
+    ),
+    (
+        [
+            rsa_key()
+            .public_key()
+            .public_bytes(
+                serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+        ],
+        "is not a PEM public key, but DER; `openssl pkey -pubin -inform DER` prints it",
+    ),
+    ([public_pem(), b" " * 70_000], "is not a PEM public key; it is too large for one"),
+]
+
+
+@pytest.mark.parametrize(("parts", "message"), REFUSED)
+def test_one_that_is_no_public_key_refuses_all(tmp_path: Path, parts: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, *parts)
+    (problem,) = caught.value.problems
+    assert problem.message.startswith(f"the key file {message}")
+    assert problem.path == "an.entry"
+
+
+def test_a_name_that_is_none_is_refused_too() -> None:
+    with pytest.raises(ConfigError, match="is not a PEM public key, nor a file name"):
+        read_public_keys(["a\0b"])
+
+
+def test_of_several_the_one_that_is_none_is_named_by_its_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, public_pem(), public_pem(EC_KEY))
+    lines = public_pem().count(b"\n")
+    assert str(caught.value).startswith(f"{tmp_path / 'key.pem'}:{lines + 1}: an.entry: the key")
+
+
+def test_serve_takes_the_users_of_all_keys_and_says_that_one_is_a_certificate(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, public_pem(OTHER) + certificate("tokens", rsa_key()))
+    od_config = write_od_config(tmp_path, jwt_token_user={"jwtuserpublickeyfile": "key.pem"})
+    with running_server(od_config) as running:
+        for key, status in ((rsa_key(), 200), (OTHER, 200), (THIRD, 401)):
+            headers = bearer(make_token(key=key))
+            assert request(running.base_url + RTC_PATH, {}, headers).status == status
+        assert (
+            f"{tmp_path / 'key.pem'}: note: jwt_token_user.jwtuserpublickeyfile: "
+            "the key file has a certificate; " in running.output
+        )
