@@ -1,8 +1,8 @@
 """Prints the lowest version of each library that abcwebrtc says it runs with, as pip's pins.
 
 They are read from the metadata that pyproject.toml became when abcwebrtc was
-installed, so there is no second list. Extras other than `probe` are tools for
-development, whose bounds nobody relies on.
+installed, so there is no second list. The extras are tools for development,
+whose bounds nobody relies on.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import importlib.metadata
 from typing import Dict, List
 
 from packaging.requirements import Requirement
-
-EXTRAS = ("", "probe")
 
 
 def lowest(requirements: List[str]) -> Dict[str, str]:
@@ -35,7 +33,7 @@ def lowest(requirements: List[str]) -> Dict[str, str]:
 
 def _is_wanted(requirement: Requirement) -> bool:
     marker = requirement.marker
-    return marker is None or any(marker.evaluate({"extra": extra}) for extra in EXTRAS)
+    return marker is None or marker.evaluate({"extra": ""})
 
 
 def installed() -> Dict[str, str]:

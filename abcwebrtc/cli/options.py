@@ -9,11 +9,8 @@ od.config first; one that sets OWN_POSITIONALS declares all of them itself.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import re
 from typing import Any, Optional, Tuple
-
-from abcwebrtc.errors import AbcWebRTCError
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -56,17 +53,6 @@ def _od_config(text: str) -> str:
     if text == "-":
         raise argparse.ArgumentTypeError("write the name of a file; for stdin write /dev/stdin")
     return f"./{text}" if text.startswith("-") else given(text)  # commands are printed with it
-
-
-def require_aioice(command: str) -> None:
-    """Raise `AbcWebRTCError` where the TURN client's library is missing.
-
-    It takes a while to import, so a command that needs it does that when it runs.
-    """
-    if importlib.util.find_spec("aioice") is None:
-        raise AbcWebRTCError(
-            f"{command} needs aioice, which is not installed; run: pip install 'abcwebrtc[probe]'"
-        )
 
 
 def given(text: str) -> str:

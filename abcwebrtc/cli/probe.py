@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Callable, List, Optional
 
-from abcwebrtc.cli.options import FAILED, OK, add_od_config, given, require_aioice
+from abcwebrtc.cli.options import FAILED, OK, add_od_config, given
 from abcwebrtc.cli.output import coloured, warn
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import desktop_environment
@@ -102,7 +102,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Namespace) -> int:
-    require_aioice("probe")
     from abcwebrtc.probe.runner import run_probes
 
     with _Progress() as progress:

@@ -9,7 +9,7 @@ import re
 import time
 from typing import List, Optional, Sequence, Tuple
 
-from abcwebrtc.cli.options import FAILED, OK, add_od_config, given, require_aioice
+from abcwebrtc.cli.options import FAILED, OK, add_od_config, given
 from abcwebrtc.cli.rotate_options import common_arguments, moment, rotated_groups, secret_from
 from abcwebrtc.config.secret_sources import Secret
 from abcwebrtc.coturn.rotation import FILE, Group
@@ -27,8 +27,7 @@ WAIT = 3
 """The exit status when calls are accepted, and the next step has to wait."""
 DESCRIPTION = """\
 Asks every coturn server whether it accepts each secret, says at which step the
-rotation is, and whether the old secret may go. It needs aioice:
-pip install 'abcwebrtc[probe]'.
+rotation is, and whether the old secret may go.
 
 exit status: 0 the next step may be done, or there is none; 3 not yet; 1 calls
 are refused, coturn did not answer, or the configuration is wrong; 2 the command
@@ -86,7 +85,6 @@ def _ask(
     found: Sequence[Group], new: Optional[Secret], timeout: float, now: float
 ) -> List[Tuple[Row, ...]]:
     """Return the rows of each group; all servers are asked at once."""
-    require_aioice("rotate check")
     from abcwebrtc.probe.rotation_ask import addresses_of, ask_all, question
 
     uris = dict.fromkeys(uri for group in found for server in group.servers for uri in server.uris)

@@ -15,7 +15,7 @@ from typing import Any, List
 import pytest
 
 from abcwebrtc.cli.main import main
-from support import ENTRIES, SECRET, WAIT, command, environment, run_main, write_od_config
+from support import ENTRIES, SECRET, environment, run_main, write_od_config
 
 COTURN = ENTRIES["webrtc.coturn"]
 NEW = "the-secret-from-today-on"
@@ -201,23 +201,6 @@ def test_a_configuration_that_is_wrong_is_exit_1(tmp_path: Path, run: Any, name:
 
 
 # check; what it finds with a coturn is in `integration/test_rotate_check`
-
-
-def test_check_without_aioice_says_how_to_install_it(tmp_path: Path) -> None:
-    before = "import sys; sys.modules['aioice'] = None"
-    od_config = write_od_config(tmp_path, webrtc__coturn={**COTURN, "url": "192.0.2.1:3478"})
-    result = subprocess.run(
-        command("rotate", "check", od_config, before=before),
-        capture_output=True,
-        text=True,
-        env=environment(),
-        timeout=WAIT,
-    )
-    assert result.returncode == 1
-    assert result.stderr == (
-        "error: rotate check needs aioice, which is not installed; "
-        "run: pip install 'abcwebrtc[probe]'\n"
-    )
 
 
 def test_only_check_loads_aioice(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any, List, Optional, Tuple
 
@@ -18,7 +17,7 @@ from abcwebrtc.probe.diagnosis import judge
 from abcwebrtc.probe.model import TLS, Burst, PathResult, Result
 from abcwebrtc.probe.refusals import span
 from abcwebrtc.probe.report import as_json, summary, table
-from support import WAIT, command, environment, run_command, write_od_config
+from support import run_command, write_od_config
 from support.observations import (
     CASES,
     DAY,
@@ -264,17 +263,6 @@ def test_a_desktop_without_servers(tmp_path: Path) -> None:
     status, error = run(write_od_config(tmp_path, **changes), "--desktop")
     assert status == 1
     assert "neither STUN_SERVER nor TURN_SERVER is set" in error
-
-
-def test_where_aioice_is_missing_that_is_said_with_what_to_run(tmp_path: Path) -> None:
-    line = command(
-        "probe", write_od_config(tmp_path), before="import sys\nsys.modules['aioice'] = None"
-    )
-    done = subprocess.run(line, capture_output=True, text=True, timeout=WAIT, env=environment())
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == (
-        "error: probe needs aioice, which is not installed; run: pip install 'abcwebrtc[probe]'\n"
-    )
 
 
 def test_the_table_of_options_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
