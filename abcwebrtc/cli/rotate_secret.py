@@ -8,6 +8,7 @@ import sys
 from typing import Sequence, Tuple
 
 from abcwebrtc.abcdesktop import NAMESPACE
+from abcwebrtc.cli.new_file import locked, write_over
 from abcwebrtc.cli.options import OK, given, output_file
 from abcwebrtc.cli.output import warn
 from abcwebrtc.cli.rotate_options import STDIN, read_source, secret_from
@@ -17,14 +18,12 @@ from abcwebrtc.coturn.rotation_plan import DEFAULT_DATABASE, turnadmin
 from abcwebrtc.coturn.secret_files import (
     file_content,
     first_secret,
-    locked,
     new_secret,
     others_can_read,
     read_secret_file,
     secret_manifest,
     turnserver_lines,
     with_new,
-    write_secret_file,
 )
 from abcwebrtc.errors import ConfigError, Problem
 
@@ -139,10 +138,15 @@ def _unused_option(options: argparse.Namespace) -> str:
 
 
 def _write(secret: Secret, options: argparse.Namespace) -> int:
+    reason = None
     with locked(options.output):
-        old = _old(options.output, options.replace)
-        found = with_new(secret, old)
-        write_secret_file(options.output, found)
+        found = with_new(secret, _old(options.output, options.replace))
+        try:
+            write_over(options.output, file_content(found))
+        except OSError as error:
+            reason = error.strerror or "it failed"
+    if reason:
+        raise ConfigError(Problem(f"can't be written: {reason}", "", options.output))
     if others_can_read(options.output):
         warn(f"{options.output}: every user of this machine can read it; chmod 600 or 640 it")
     count = "1 secret" if len(found) == 1 else f"{len(found)} secrets, the new one first"

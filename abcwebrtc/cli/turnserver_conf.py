@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import replace
 from typing import Any, Dict
 
+from abcwebrtc.cli.new_file import write_new, write_over
 from abcwebrtc.cli.options import OK, USAGE, given
 from abcwebrtc.cli.output import print_warnings, warn
 from abcwebrtc.cli.turnserver_addresses import Addresses, relay_address, told_addresses
@@ -25,7 +27,6 @@ from abcwebrtc.cli.turnserver_values import (
     total,
 )
 from abcwebrtc.cli.turnserver_version import add_version, chosen_version
-from abcwebrtc.cli.turnserver_write import write_conf
 from abcwebrtc.coturn.conf import (
     LISTEN_BELOW,
     RELAY_PORTS,
@@ -40,6 +41,7 @@ from abcwebrtc.coturn.conf import (
     turnserver_conf,
 )
 from abcwebrtc.coturn.hardening import answers_desktops
+from abcwebrtc.errors import AbcWebRTCError
 
 NAME, SUMMARY = "turnserver-conf", "print coturn's turnserver.conf, or check one"
 DESCRIPTION = """\
@@ -187,7 +189,7 @@ def _print(relay: Relay, where: str, told: RelayOptions, options: argparse.Names
     if shared:
         warn(f"coturn listens on {shared}, which --relay-ports gives to relays; take it out there")
     if options.output:
-        write_conf(options.output, data, options.force)
+        _write(options.output, data, options.force)
         print(
             f"wrote {options.output} with the secret in it; coturn's user has to be able to read "
             "it, on Debian by chgrp turnserver and chmod 640"
@@ -197,6 +199,26 @@ def _print(relay: Relay, where: str, told: RelayOptions, options: argparse.Names
     sys.stdout.buffer.write(data)
     if not shows:
         warn("the secret is left out; --output FILE writes it, --show-secret prints it")
+
+
+def _write(path: str, data: bytes, replace_it: bool) -> None:
+    """Write the file. What others may do with one that is replaced, they may no more."""
+    path = os.path.realpath(path)
+    reason, is_there = None, os.path.lexists(path)
+    if is_there:
+        if not os.path.isfile(path):
+            raise AbcWebRTCError(f"{path} is not a regular file; name another one")
+        if not replace_it:
+            raise AbcWebRTCError(f"{path} is there already; add --force to replace it")
+    try:
+        if is_there:
+            write_over(path, data, most=0o770)
+        else:
+            write_new(path, data)
+    except OSError as error:
+        reason = error.strerror or "it failed"
+    if reason:
+        raise AbcWebRTCError(f"can't write {path}: {reason}")
 
 
 def _relay_options(options: argparse.Namespace, addresses: Addresses) -> RelayOptions:

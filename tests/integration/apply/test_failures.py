@@ -102,9 +102,9 @@ def test_where_the_folder_is_full_the_way_back_is_a_temporary_file(
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     real_open = os.open
 
-    def full(path: Any, *arguments: Any, **options: Any) -> int:
-        descriptor = real_open(path, *arguments, **options)
-        if not str(path).endswith(".bak") or Path(path).parent != tmp_path:
+    def full(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        descriptor = real_open(path, flags, *arguments, **options)
+        if not flags & os.O_CREAT or Path(path).parent != tmp_path:
             return descriptor
         os.close(descriptor)
         return real_open("/dev/full", os.O_WRONLY)

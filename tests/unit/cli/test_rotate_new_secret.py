@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import fcntl
 import functools
 import os
 import re
 import stat
 import subprocess
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Any, List
 
 import pytest
 import yaml
 
 from abcwebrtc.cli.main import main
-from abcwebrtc.config.secret_sources import Secret
-from abcwebrtc.coturn.secret_files import locked, new_secret, write_secret_file
-from abcwebrtc.errors import ConfigError
+from abcwebrtc.coturn.secret_files import new_secret
 from support import SECRET, WAIT, command, environment, run_main, write_od_config
 from unit.cli.test_rotate import COTURN, NEW
 
@@ -113,25 +109,6 @@ def test_a_file_keeps_its_mode_and_owner(tmp_path: Path, run: Any) -> None:
     assert "every user of this machine can read it" in run("new-secret", "--output", file).err
 
 
-def test_a_file_keeps_a_group_that_is_not_the_writers(tmp_path: Path) -> None:
-    """As where pyos's group may read a file of root's."""
-    file = tmp_path / "secrets"
-    file.write_text(SECRET)
-    group = 23456 if os.geteuid() == 0 else [os.getgid(), *os.getgroups()][-1]
-    os.chown(file, -1, group)
-    write_secret_file(str(file), [Secret(NEW)])
-    assert (file.stat().st_uid, file.stat().st_gid) == (os.geteuid(), group)
-
-
-def test_a_secret_is_never_in_another_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where others may look, or from where no file can be moved in one step."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
-    write_secret_file(str(tmp_path / "secrets"), [Secret(NEW)])
-    assert os.listdir(tmp_path) == ["secrets"]
-
-
 def test_a_secret_that_is_there_is_moved_to_the_front(tmp_path: Path, run: Any) -> None:
     file, new = tmp_path / "secrets", tmp_path / "new"
     file.write_text(f"{SECRET}\n{NEW}\n")
@@ -149,17 +126,6 @@ def test_a_link_stays_a_link(tmp_path: Path, run: Any) -> None:
     assert (tmp_path / "real").read_text().endswith(f"\n{SECRET}\n")
 
 
-def test_no_reader_sees_half_a_file(tmp_path: Path) -> None:
-    """The inode is another one after it, so whoever has the old one open reads that to its end."""
-    file = tmp_path / "secrets"
-    file.write_text(SECRET)
-    with open(file) as stream:
-        write_secret_file(str(file), [Secret(NEW)])
-        assert stream.read() == SECRET
-    assert file.read_text() == f"{NEW}\n"
-    assert os.listdir(tmp_path) == ["secrets"]
-
-
 def test_of_secrets_that_are_written_at_the_same_time_none_is_lost(tmp_path: Path) -> None:
     line = command("rotate", "new-secret", "--output", tmp_path / "secrets")
     runs = [subprocess.Popen(line, env=environment(), stderr=subprocess.DEVNULL) for _ in range(6)]
@@ -168,24 +134,8 @@ def test_of_secrets_that_are_written_at_the_same_time_none_is_lost(tmp_path: Pat
     assert os.listdir(tmp_path) == ["secrets"]
 
 
-def test_who_writes_secrets_holds_the_lock_of_their_folder(tmp_path: Path) -> None:
-    with open_folder(tmp_path) as other:
-        with locked(str(tmp_path / "secrets")), pytest.raises(BlockingIOError):
-            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-@contextlib.contextmanager
-def open_folder(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 def test_a_failed_write_leaves_the_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "secrets"
     file.write_text(SECRET)
@@ -194,10 +144,17 @@ def test_a_failed_write_leaves_the_file_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ConfigError, match="can't be written: No space left on device") as caught:
-        write_secret_file(str(file), [Secret(NEW)])
-    assert caught.value.__context__ is None
+    result = run("new-secret", "--output", file)
+    assert result.status == 1
+    assert result.err == f"{file}: error: can't be written: No space left on device\n"
     assert (file.read_text(), os.listdir(tmp_path)) == (SECRET, ["secrets"])
+
+
+def test_a_device_is_not_replaced(tmp_path: Path, run: Any) -> None:
+    os.symlink("/dev/null", tmp_path / "null")
+    result = run("new-secret", "--output", tmp_path / "null")
+    assert result.err == f"{tmp_path}/null: error: can't be written: not a regular file\n"
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
 @pytest.mark.parametrize("option", ["--output", "--from", "--keep"])
@@ -222,13 +179,6 @@ def test_only_a_file_that_is_not_there_is_taken_for_one_without_secrets(
     assert result.status == 1
     assert "secrets: error: can't be read: Too many levels of symbolic links" in result.err
     assert link.is_symlink()
-
-
-def test_a_device_is_not_replaced(tmp_path: Path, run: Any) -> None:
-    os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(ConfigError, match="not a regular file"):
-        write_secret_file(str(tmp_path / "fifo"), [Secret(NEW)])
-    assert stat.S_ISFIFO((tmp_path / "fifo").stat().st_mode)
 
 
 @pytest.mark.parametrize("option", ["--from", "--keep"])

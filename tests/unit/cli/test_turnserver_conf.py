@@ -16,9 +16,9 @@ from abcwebrtc.cli.main import main
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf
 from support import run_command, write_od_config
 from support.turnserver_entry import ENTRY, SECRET
+from unit.cli.test_new_file import ACL, LISTED, give
 from unit.coturn.test_certificate import ABOVE, CERT, HOST
 from unit.coturn.test_certificate import KEY as PRIVATE_KEY
-from unit.coturn.test_secret_files import ACL, LISTED, give
 from unit.project.test_docs import table_keys
 from unit.test_imports import loaded_by
 
@@ -358,17 +358,6 @@ def test_check_of_what_is_no_text_is_one_message(run: Any, od_config: Path, tmp_
     assert result.out == (
         f"{conf}: error: can't be read: not a plain text file; save it as UTF-8\n1 error\n"
     )
-
-
-def test_output_goes_where_there_are_no_hard_links(
-    run: Any, od_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(*_: Any) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", refused)
-    assert run(od_config, "--output", tmp_path / "a.conf").status == 0
-    assert SECRET in (tmp_path / "a.conf").read_text()
 
 
 def test_check_of_a_broken_od_config_is_json_as_well(run: Any, tmp_path: Path) -> None:
