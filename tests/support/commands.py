@@ -1,0 +1,60 @@
+"""The command `abcwebrtc`, in a process of its own or in this one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, Tuple
+
+import abcwebrtc
+from abcwebrtc.cli.main import main
+from support.waiting import WAIT
+
+
+def command(*arguments: object, before: str = "") -> Tuple[str, ...]:
+    """Return the command line of ``abcwebrtc``; `before` is Python to run first."""
+    code = f"{before}\nimport sys\nfrom abcwebrtc.cli.main import main\nsys.exit(main())"
+    start = ("-c", code) if before else ("-m", "abcwebrtc")
+    return (sys.executable, *start, *map(str, arguments))
+
+
+def environment(**changes: str) -> Dict[str, str]:
+    """Return an environment in which the abcwebrtc under test is the one that runs."""
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(Path(abcwebrtc.__file__).parent.parent),
+        "PYTHONUTF8": "1",
+    }
+    env.pop("PYTHONUNBUFFERED", None)  # with it no write is left to fail at exit
+    env.update(changes)
+    return env
+
+
+def run_command(*arguments: object, **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Run ``abcwebrtc`` with nothing on stdin and return what it printed."""
+    settings = {"stdin": subprocess.DEVNULL, "env": environment(), "timeout": WAIT, **options}
+    return subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        check=False,
+        **settings,
+    )
+
+
+class Result:
+    """The exit status of a command that ran in this process, and what it printed."""
+
+    def __init__(self, status: Any, out: str, err: str) -> None:
+        self.status, self.out, self.err = status, out, err
+
+
+def run_main(capsys: Any, *arguments: object) -> Result:
+    """Run ``abcwebrtc`` in this process; `capsys` is pytest's."""
+    try:
+        status: Any = main(list(map(str, arguments)))
+    except SystemExit as error:
+        status = error.code
+    return Result(status, *capsys.readouterr())

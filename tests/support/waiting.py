@@ -1,0 +1,20 @@
+"""How long tests wait, and for what."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable
+
+WAIT = 30.0
+"""Seconds that anything may take on a slow machine before a test fails."""
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = WAIT) -> Any:
+    """Return the condition's value once it is true; fail when it never is."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
