@@ -10,13 +10,12 @@ from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP
 from abcwebrtc.cli.options import OK
 from abcwebrtc.cli.output import print_utf8, print_warnings
 from abcwebrtc.cluster.configmap import CheckedFile, config_map, read_od_config
-from abcwebrtc.cluster.kubectl_yaml import kubectl_text
 
 NAME, SUMMARY = "configmap", "print the ConfigMap that od.config goes into"
 DESCRIPTION = """\
-Prints what 'kubectl create configmap abcdesktop-config --from-file=od.config
--o yaml --dry-run=client' prints, if there is no error in the od.config.
-Nothing is contacted. 'abcwebrtc apply' puts it into the cluster.
+Prints the ConfigMap that 'kubectl create configmap abcdesktop-config
+--from-file=od.config -o yaml --dry-run=client' makes, if there is no error in
+the od.config. Nothing is contacted. 'abcwebrtc apply' puts it into the cluster.
 
 example: abcwebrtc configmap od.config | kubectl replace -n abcdesktop -f -
 """
@@ -47,10 +46,12 @@ def run(options: argparse.Namespace) -> int:
     """Print the ConfigMap."""
     checked = read_od_config(options.od_config)
     print_findings(checked)
-    manifest = config_map(checked.text, options.name, options.key, options.namespace)
-    manifest["metadata"]["creationTimestamp"] = None  # as kubectl has it
+    # PyYAML takes a while to import, and most commands have no use for it.
+    from abcwebrtc.cluster.yaml import yaml_text
+
     print_utf8()
-    print(kubectl_text(manifest), end="")
+    manifest = config_map(checked.text, options.name, options.key, options.namespace)
+    print(yaml_text([manifest]), end="")
     return OK
 
 

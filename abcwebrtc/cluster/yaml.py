@@ -41,6 +41,10 @@ _FORMS = {
 }
 _PLAIN = re.compile(r"[A-Za-z/_][\w./:@ -]*", re.ASCII)
 _BREAKS = re.compile("[\x85\u2028\u2029]")
+_LITERAL = re.compile(
+    "(?!\t)[\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]+"
+)
+"""What may be in a literal block; a tab at its beginning would be in the place of its indent."""
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 _QUOTED = re.compile(r" (?P<quote>['\"])(?![<\\])..+(?P=quote)", re.DOTALL)
 """Source text in PyYAML's messages. One character, or the name of a token, may stay."""
@@ -58,6 +62,12 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         """Write out what occurs twice: aliases are harder to read."""
         return True
+
+    def analyze_scalar(self, scalar: str) -> Any:
+        """Allow a literal block wherever YAML does: PyYAML escapes tabs and blanks at line ends."""
+        analysis = super().analyze_scalar(scalar)
+        analysis.allow_block = analysis.allow_block or bool(_LITERAL.fullmatch(scalar))
+        return analysis
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from abcwebrtc.cli.main import main
-from abcwebrtc.cluster.kubectl_yaml import kubectl_text
+from abcwebrtc.cluster.yaml import yaml_text
 from abcwebrtc.errors import ConfigError
 from abcwebrtc.odconfig.other_files import other_format
 from abcwebrtc.odconfig.reader import MAX_BYTES, load_od_config, parse_od_config
@@ -37,7 +37,11 @@ FILES: Dict[str, Tuple[str, str]] = {
     "a list in JSON": (f'[ "{SECRET}" ]', "is JSON"),
     "a list of dicts in JSON": ('[{"a": 1}]', "is JSON"),
     "a ConfigMap": (yaml.safe_dump(CONFIG_MAP), GET),
-    "a ConfigMap as kubectl prints it": (kubectl_text(CONFIG_MAP), GET),
+    "a ConfigMap as abcwebrtc prints it": (yaml_text([CONFIG_MAP]), GET),
+    "a ConfigMap as kubectl prints it": (
+        "apiVersion: v1\ndata:\n  a: |\n    x\nkind: ConfigMap\n",
+        GET,
+    ),
     "a ConfigMap behind a mark": ("# from the cluster\n---\n" + yaml.safe_dump(CONFIG_MAP), GET),
     "a ConfigMap in JSON": (json.dumps(CONFIG_MAP, indent=4), GET),
     "a ConfigMap in a list": (yaml.safe_dump(LIST), GET),
