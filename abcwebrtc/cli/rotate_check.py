@@ -85,7 +85,7 @@ def _ask(
     found: Sequence[Group], new: Optional[Secret], timeout: float, now: float
 ) -> List[Tuple[Row, ...]]:
     """Return the rows of each group; all servers are asked at once."""
-    from abcwebrtc.probe.rotation_ask import addresses_of, ask_all, question
+    from abcwebrtc.probe.accepted_secrets import addresses_of, ask_all, question
 
     uris = dict.fromkeys(uri for group in found for server in group.servers for uri in server.uris)
     asked = what_to_ask(found, addresses_of(list(uris), timeout), new)

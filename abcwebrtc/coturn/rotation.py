@@ -1,6 +1,6 @@
 """Changing a static auth secret: what hangs together, how long, and at which step one is.
 
-Nothing here contacts coturn or reads a file; `abcwebrtc.probe.rotation_ask` asks.
+Nothing here contacts coturn or reads a file; `abcwebrtc.probe.accepted_secrets` asks.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import pytest
 from abcwebrtc.config.secret_sources import Secret
 from abcwebrtc.config.uris import IceURI
 from abcwebrtc.coturn.rotation import Answer
-from abcwebrtc.probe.rotation_ask import CHECK_USER, addresses_of, ask_all, question
+from abcwebrtc.probe.accepted_secrets import CHECK_USER, addresses_of, ask_all, question
 from integration.rotating import NEW, OLD, Rotation, Start, minted, started_rotation
 from integration.turn import LOOPBACK, allocated, free_ports
 from support import wait_for

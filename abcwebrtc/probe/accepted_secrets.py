@@ -1,4 +1,4 @@
-"""Asks a coturn which secrets it accepts, with the TURN client of the probe. It needs aioice.
+"""Asks a coturn which secrets it accepts, with the TURN client of the probe.
 
 A question is a Refresh: coturn checks its login first, and then has no
 allocation to refresh. So no port is taken, and no quota.

@@ -12,7 +12,7 @@ import pytest
 from abcwebrtc.config.secret_sources import Secret
 from abcwebrtc.config.uris import IceURI
 from abcwebrtc.coturn.rotation import Answer
-from abcwebrtc.probe.rotation_ask import addresses_of, ask_all, question
+from abcwebrtc.probe.accepted_secrets import addresses_of, ask_all, question
 from support import WAIT
 
 NOW = 1767603600
