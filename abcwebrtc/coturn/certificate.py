@@ -1,108 +1,210 @@
-"""The certificate and the key of a TURN server, judged without a connection.
+"""Certificates and their keys: read from PEM files or as a TLS port showed them, and judged.
 
-Pure: contents of PEM files in, findings out. cryptography is imported only
-when it is needed.
+Nothing here opens a file or a connection. cryptography is imported where it is needed.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import ipaddress
-import re
 import warnings
-from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
+
+from abcwebrtc.errors import Problem
 
 if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
+    from cryptography import x509
 
 CERT, KEY = "cert", "pkey"
 """coturn's options for the two files."""
-EXPIRES_SOON = timedelta(days=14)
-
-_BEGIN = re.compile(rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----\s")
-_BEGIN_TRUSTED = b"-----BEGIN TRUSTED CERTIFICATE-----"
-_CERTIFICATES = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
-
-
-class Finding(NamedTuple):
-    """What is wrong with a file: `option` is `CERT` or `KEY`, `level` "error" or "warning"."""
-
-    option: str
-    level: str
-    message: str
+SOON = 14
+"""Days: a certificate that ends sooner gets a warning."""
+MAX_NAMES = 20
+"""More names than this in a certificate are not kept."""
+CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
+"""The labels that OpenSSL, and so coturn, takes for a certificate's."""
 
 
-def check_certificate(
-    cert: bytes, key: Optional[bytes], password: bytes, hosts: Iterable[str], now: float
-) -> List[Finding]:
-    """Return what is wrong with a certificate and its key, which may be one file twice.
-
-    `cert` and `key` are the contents of the PEM files, `key` None where it is
-    not known; `password` is that of the key, empty for none; `hosts` are names
-    and IP addresses that clients use; `now` is in unix seconds. Of `cert` the
-    first certificate counts, as it does for coturn.
-    """
-    chain, finding = _certificates(cert)
-    if finding:
-        return [finding]
-    found = [*_validity(chain[0], now), *_names(chain[0], hosts), *_chain(chain)]
-    return found + (_key(chain[0], key, password) if key is not None else [])
+# what stands in a file
 
 
-def _error(option: str, message: str) -> Finding:
-    return Finding(option, "error", message)
+class Block(NamedTuple):
+    """A block of PEM (RFC 7468): its label, its text from BEGIN to END, and the line of BEGIN."""
+
+    label: str
+    text: bytes
+    line: int
 
 
-def _blocks(pem: bytes, suffixes: Sequence[bytes]) -> List[bytes]:
-    """Return the blocks whose label ends in one of the suffixes, from BEGIN to END."""
-    found: List[bytes] = []
-    unfinished: Set[bytes] = set()  # each is looked for once, or broken files take hours
-    begin = _BEGIN.search(pem)
-    while begin:
-        label, at = begin.group("label"), begin.end()
+def pem_blocks(pem: bytes) -> List[Block]:
+    """Return the whole blocks of a PEM file; one that does not end before the next is left out."""
+    before, *pieces = pem.split(b"-----BEGIN ")
+    found, line = [], 1 + before.count(b"\n")
+    for piece in pieces:
+        label, _, rest = piece.partition(b"-----")
         last = b"-----END " + label + b"-----"
-        end = -1 if label in unfinished else pem.find(last, at)
-        if end < 0:
-            unfinished.add(label)
-        else:
-            at = end + len(last)
-            found += [pem[begin.start() : at]] if label.endswith(tuple(suffixes)) else []
-        begin = _BEGIN.search(pem, at)
+        body, end, _ = rest.partition(last)
+        if end:
+            text = b"-----BEGIN " + label + b"-----" + body + last
+            found.append(Block(label.decode("ascii", "replace"), text, line))
+        line += piece.count(b"\n")
     return found
 
 
-def _certificates(pem: bytes) -> Tuple[List["Certificate"], Optional[Finding]]:
-    blocks = _blocks(pem, _CERTIFICATES)
-    if not blocks:
-        return [], _error(CERT, f"holds no certificate in PEM form{_instead(pem)}")
-    try:
-        chain = [_certificate(block) for block in blocks]
-        for cert in chain:  # which is read where it is asked for
-            _ = cert.issuer, cert.subject, _period(cert)
-        return chain, None
-    except ValueError:
-        return [], _error(CERT, "holds a certificate that can't be read; make the file again")
+def load_certificate(block: Block) -> x509.Certificate:
+    """Return the certificate of a block with one of the `CERTIFICATES` labels.
 
-
-def _certificate(pem: bytes) -> "Certificate":
-    """Return a certificate; `ValueError` when it can't be read."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # cryptography warns of Python 3.8
+    Raises `ValueError` when it can't be read.
+    """
+    with _quiet():
         from cryptography import x509
-    if not pem.startswith(_BEGIN_TRUSTED):
-        return x509.load_pem_x509_certificate(pem)
-    _, *lines, _ = pem.splitlines()
-    return x509.load_der_x509_certificate(_first_element(base64.b64decode(b"".join(lines))))
+
+        if block.label == "TRUSTED CERTIFICATE":  # OpenSSL's trust settings stand behind it
+            der = base64.b64decode(b"".join(block.text.splitlines()[1:-1]))
+            return _read(x509.load_der_x509_certificate(_first_element(der)))
+        return _read(x509.load_pem_x509_certificate(block.text))
+
+
+def _read(certificate: x509.Certificate) -> x509.Certificate:
+    """Return a certificate, of which cryptography reads a part where it is asked for it."""
+    _ = certificate.issuer, certificate.subject
+    _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return certificate
 
 
 def _first_element(der: bytes) -> bytes:
-    """Return the first element of some DER (X.690, 8.1.3); what OpenSSL adds is another one."""
+    """Return the first element of some DER (X.690, 8.1.3)."""
     length, start = int.from_bytes(der[1:2], "big"), 2
     if length > 0x7F:
         start += length - 0x80
         length = int.from_bytes(der[2:start], "big")
     return der[: start + length]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence cryptography, which warns of certificates and Pythons that are out of date."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+# what a TLS port showed
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A TLS certificate: `chain` is the subjects that the server sent, its own first.
+
+    `not_before` and `not_after` are in unix seconds. `verify_error` is OpenSSL's
+    X509_V_ERR number, 0 where the certificate is trusted.
+    """
+
+    subject: str
+    issuer: str
+    names: Tuple[str, ...]
+    not_before: int
+    not_after: int
+    chain: Tuple[str, ...] = ()
+    verify_error: int = 0
+    verify_message: str = ""
+
+    def days_left(self, now: float) -> int:
+        """Return the whole days until it ends, negative after that."""
+        return int((self.not_after - now) // 86400)
+
+
+def read_certificate(
+    chain: Sequence[bytes], verify_error: int = 0, verify_message: str = ""
+) -> Certificate:
+    """Return what the first certificate of a chain says; each is DER.
+
+    Raises `ValueError` when it can't be read.
+    """
+    with _quiet():
+        from cryptography import x509
+
+        found = [_read(x509.load_der_x509_certificate(der)) for der in chain]
+        first = found[0]
+        return Certificate(
+            subject=_name_text(first.subject),
+            issuer=_name_text(first.issuer),
+            names=tuple(_printable(str(name)) for name in _names(first) or ())[:MAX_NAMES],
+            not_before=int(first.not_valid_before_utc.timestamp()),
+            not_after=int(first.not_valid_after_utc.timestamp()),
+            chain=tuple(_name_text(one.subject) for one in found),
+            verify_error=verify_error,
+            verify_message=verify_message,
+        )
+
+
+def _name_text(name: x509.Name) -> str:
+    """Return the common name, or the whole name where there is none."""
+    from cryptography.x509.oid import NameOID
+
+    common = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    text = str(common[0].value) if common else name.rfc4514_string()
+    return _printable(text) or "(no name)"
+
+
+def _printable(text: str, length: int = 80) -> str:
+    """Return what a server says of itself, made safe for a terminal."""
+    kept = "".join(char if char.isprintable() else "?" for char in text)
+    return kept if len(kept) <= length else kept[: length - 3] + "..."
+
+
+def _names(certificate: x509.Certificate) -> Optional[List[Any]]:
+    """Return the DNS names and IP addresses that it is for; None without a subjectAltName."""
+    from cryptography import x509
+
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return None
+    return [one.value for one in extension.value if isinstance(one, (x509.DNSName, x509.IPAddress))]
+
+
+# the files of a server
+
+
+def check_certificate(
+    cert: bytes, key: Optional[bytes], password: bytes, hosts: Iterable[str], now: float
+) -> List[Problem]:
+    """Return what is wrong with a certificate and its key, which may be one file twice.
+
+    `cert` and `key` are the contents of the PEM files, `key` None where it is
+    not known; `password` is that of the key, empty for none; `hosts` are names
+    and IP addresses that clients use; `now` is in unix seconds. Of `cert` the
+    first certificate counts, as it does for coturn. The `path` of a problem is
+    `CERT` or `KEY`.
+    """
+    blocks = [block for block in pem_blocks(cert) if block.label in CERTIFICATES]
+    if not blocks:
+        return [Problem(f"holds no certificate in PEM form{_instead(cert)}", CERT)]
+    with _quiet():
+        try:
+            chain = [load_certificate(block) for block in blocks]
+        except ValueError:
+            return [Problem("holds a certificate that can't be read; make the file again", CERT)]
+        found = [*_validity(chain[0], now), *_strange_hosts(chain[0], hosts), *_order(chain)]
+        return found + (_key(chain[0], key, password) if key is not None else [])
+
+
+def _warning(message: str) -> Problem:
+    return Problem(message, CERT, level="warning")
 
 
 def _instead(content: bytes) -> str:
@@ -111,105 +213,76 @@ def _instead(content: bytes) -> str:
     return "; it is empty" if not content.strip() else ""
 
 
-def _validity(cert: "Certificate", now: float) -> List[Finding]:
+def _validity(certificate: x509.Certificate, now: float) -> Iterator[Problem]:
     moment = datetime.fromtimestamp(now, timezone.utc)
-    first, last = _period(cert)
+    first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if last < moment:
-        return [_error(CERT, f"the certificate expired on {last:%Y-%m-%d}; renew it")]
-    if first > moment:
-        return [_error(CERT, f"the certificate is not valid before {first:%Y-%m-%d %H:%M} UTC")]
-    if last - moment < EXPIRES_SOON:
-        return [Finding(CERT, "warning", f"the certificate expires on {last:%Y-%m-%d}; renew it")]
-    return []
+        yield Problem(f"the certificate expired on {last:%Y-%m-%d}; renew it", CERT)
+    elif first > moment:
+        yield Problem(f"the certificate is not valid before {first:%Y-%m-%d %H:%M} UTC", CERT)
+    elif (last - moment).days < SOON:
+        yield _warning(f"the certificate expires on {last:%Y-%m-%d}; renew it")
 
 
-def _period(cert: "Certificate") -> Tuple[datetime, datetime]:
-    return cert.not_valid_before_utc, cert.not_valid_after_utc
-
-
-def _names(cert: "Certificate", hosts: Iterable[str]) -> List[Finding]:
-    from cryptography import x509
-
-    try:
-        names = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+def _strange_hosts(certificate: x509.Certificate, hosts: Iterable[str]) -> Iterator[Problem]:
+    names = _names(certificate)
+    if names is None:
         message = "the certificate has no subjectAltName, and browsers look at nothing else"
-        return [_error(CERT, message)]
-    dns: List[str] = names.get_values_for_type(x509.DNSName)
-    addresses: List[Any] = names.get_values_for_type(x509.IPAddress)
-    known = ", ".join([*dns, *map(str, addresses)])
-    return [
-        _error(CERT, f"the certificate is not for {host}, but for {known or 'no host at all'}")
-        for host in hosts
-        if not _is_for(host, dns, addresses)
-    ]
+        yield Problem(message, CERT)
+        return
+    known = ", ".join(map(str, names)) or "no host at all"
+    for host in hosts:
+        if not _is_for(host, names):
+            yield Problem(f"the certificate is not for {host}, but for {known}", CERT)
 
 
-def _is_for(host: str, names: Iterable[str], addresses: Sequence[Any]) -> bool:
+def _is_for(host: str, names: Sequence[Any]) -> bool:
     """Say whether a certificate is for a host (RFC 9525; a ``*`` is one whole label)."""
     try:
-        return ipaddress.ip_address(host) in addresses
+        return ipaddress.ip_address(host) in names
     except ValueError:
         wanted = host.lower().rstrip(".")
     _, _, parent = wanted.partition(".")
-    return any(name.lower() in (wanted, f"*.{parent}") for name in names)
+    return any(str(name).lower() in (wanted, f"*.{parent}") for name in names)
 
 
-def _chain(chain: Sequence["Certificate"]) -> List[Finding]:
-    cert = chain[0]
-    if cert.issuer == cert.subject:
-        message = "the certificate is signed by itself, and browsers don't trust it"
-        return [Finding(CERT, "warning", message)]
-    for below, above in zip(chain, chain[1:]):
-        if below.issuer != above.subject:
-            message = "the chain is out of order: each certificate comes before the one that signed"
-            return [Finding(CERT, "warning", message)]
-    return _lonely(chain)
+def _order(chain: Sequence[x509.Certificate]) -> Iterator[Problem]:
+    """Find a chain that clients can't follow to a root."""
+    if chain[0].issuer == chain[0].subject:
+        yield _warning("the certificate is signed by itself, and browsers don't trust it")
+    elif any(below.issuer != above.subject for below, above in zip(chain, chain[1:])):
+        message = "the chain is out of order: each certificate comes before the one that signed"
+        yield _warning(message)
+    elif len(chain) == 1:
+        yield _warning(
+            "the certificate is alone, and the one that signed it is not below it in the file: "
+            "unless that is a root which browsers know, they refuse it; append the certificates "
+            "between, as in fullchain.pem"
+        )
 
 
-def _lonely(chain: Sequence["Certificate"]) -> List[Finding]:
-    """Note a certificate alone, which clients can't follow to a root unless a root signed it."""
-    if len(chain) > 1:
-        return []
-    message = (
-        "the certificate is alone, and the one that signed it is not below it in the file: unless "
-        "that is a root which browsers know, they refuse it; append the certificates between, as "
-        "in fullchain.pem"
-    )
-    return [Finding(CERT, "warning", message)]
-
-
-def _key(cert: "Certificate", pem: bytes, password: bytes) -> List[Finding]:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    key, finding = _private_key(pem, password)
-    if finding:
-        return [finding]
-    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    try:
-        public = cert.public_key().public_bytes(*form)
-    except (ValueError, UnsupportedAlgorithm):
-        return [_error(CERT, "the certificate has a kind of key that can't be read")]
-    if key.public_key().public_bytes(*form) != public:
-        return [_error(KEY, "is not the key of the certificate, and coturn has no TLS with it")]
-    return []
-
-
-def _private_key(pem: bytes, password: bytes) -> Tuple[Any, Optional[Finding]]:
+def _key(certificate: x509.Certificate, pem: bytes, password: bytes) -> List[Problem]:
+    """Return what is wrong with the first key of a file."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    blocks = _blocks(pem, (b"PRIVATE KEY",))
-    if not blocks:
-        return None, _error(KEY, f"holds no private key in PEM form{_instead(pem)}")
-    encrypted = b"ENCRYPTED" in blocks[0]
+    block = next((one for one in pem_blocks(pem) if one.label.endswith("PRIVATE KEY")), None)
+    if block is None:
+        return [Problem(f"holds no private key in PEM form{_instead(pem)}", KEY)]
+    encrypted = b"ENCRYPTED" in block.text
     if encrypted and not password:
-        message = "the key is encrypted; write its password as pkey-pwd, or take it off"
-        return None, _error(KEY, message)
+        return [
+            Problem("the key is encrypted; write its password as pkey-pwd, or take it off", KEY)
+        ]
+    key: Any = None
+    with contextlib.suppress(ValueError, TypeError, UnsupportedAlgorithm):
+        key = load_pem_private_key(block.text, password if encrypted else None)
+    if key is None:  # no exception is kept, since it may speak of what is in the key
+        wrong = "pkey-pwd is not the password of the key" if encrypted else "the key can't be read"
+        return [Problem(wrong, KEY)]
     try:
-        return load_pem_private_key(blocks[0], password if encrypted else None), None
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        pass  # this exception may speak of what is in the key
-    message = "pkey-pwd is not the password of the key" if encrypted else "the key can't be read"
-    return None, _error(KEY, message)
+        if key.public_key() == certificate.public_key():
+            return []
+    except (ValueError, UnsupportedAlgorithm):
+        return [Problem("the certificate has a kind of key that can't be read", CERT)]
+    return [Problem("is not the key of the certificate, and coturn has no TLS with it", KEY)]

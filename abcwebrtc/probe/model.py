@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Optional, Tuple
 
 from abcwebrtc.config.uris import TURN_SCHEMES, IceURI
+from abcwebrtc.coturn.certificate import Certificate
 
 UDP, TCP, TLS = "udp", "tcp", "tls"
 OK, NOTE, WARNING, ERROR = "ok", "note", "warning", "error"
@@ -100,28 +101,6 @@ class Failure:
     signed: bool = False
     detail: str = ""
     at: str = ""
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """A TLS certificate: `chain` is the subjects that the server sent, its own first.
-
-    `not_before` and `not_after` are in unix seconds. `verify_error` is OpenSSL's
-    X509_V_ERR number, 0 where the certificate is trusted.
-    """
-
-    subject: str
-    issuer: str
-    names: Tuple[str, ...]
-    not_before: int
-    not_after: int
-    chain: Tuple[str, ...] = ()
-    verify_error: int = 0
-    verify_message: str = ""
-
-    def days_left(self, now: float) -> int:
-        """Return the whole days until it ends, negative after that."""
-        return int((self.not_after - now) // 86400)
 
 
 @dataclass(frozen=True)

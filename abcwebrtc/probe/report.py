@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
+from abcwebrtc.coturn.certificate import Certificate
 from abcwebrtc.probe.model import (
     ALLOCATE,
     BINDING,
@@ -14,7 +15,6 @@ from abcwebrtc.probe.model import (
     RELAY,
     WARNING,
     Burst,
-    Certificate,
     Diagnosis,
     Observation,
     PathResult,

@@ -11,7 +11,7 @@ from typing import Dict, Optional
 
 from aioice import stun
 
-from abcwebrtc.probe.certificates import read_certificate
+from abcwebrtc.coturn.certificate import read_certificate
 from abcwebrtc.probe.messages import Address, address_text, error_failure, request_message
 from abcwebrtc.probe.model import (
     ALLOCATE,

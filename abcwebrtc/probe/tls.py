@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Iterator, Optional
 
-from abcwebrtc.probe.model import BINDING, HANDSHAKE, Certificate, Diagnosis, Failure, Observation
+from abcwebrtc.coturn.certificate import SOON, Certificate
+from abcwebrtc.probe.model import BINDING, HANDSHAKE, Diagnosis, Failure, Observation
 from abcwebrtc.probe.refusals import date_text, span
 from abcwebrtc.probe.saying import in_brackets, said, where_of
 
-SOON = 14
-"""Days: a certificate that ends sooner gets a warning."""
 NOT_YET_VALID, EXPIRED = 9, 10
 SELF_SIGNED, SELF_SIGNED_IN_CHAIN = 18, 19
 UNKNOWN_ISSUER = (2, 20, 21)

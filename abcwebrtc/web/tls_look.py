@@ -13,8 +13,8 @@ import struct
 import time
 from typing import Callable, NamedTuple, Optional
 
+from abcwebrtc.coturn.certificate import read_certificate
 from abcwebrtc.probe.causes import cause
-from abcwebrtc.probe.certificates import read_certificate
 from abcwebrtc.probe.model import ERROR
 from abcwebrtc.probe.saying import in_brackets
 from abcwebrtc.probe.tls import alert_cause, certificate_diagnoses, reason_text

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Dict, List, Optional, Tuple
 
 from abcwebrtc.config.uris import IceURI
+from abcwebrtc.coturn.certificate import Certificate
 from abcwebrtc.probe.model import (
     ALLOCATE,
     BINDING,
@@ -24,7 +25,6 @@ from abcwebrtc.probe.model import (
     WARNING,
     Account,
     Burst,
-    Certificate,
     Circumstances,
     Failure,
     Login,

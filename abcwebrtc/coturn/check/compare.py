@@ -250,8 +250,8 @@ def _certificate(
     password = conf.text("pkey-pwd").encode("utf-8", "surrogateescape")
     hosts = list(dict.fromkeys(uri.host.strip("[]").rstrip(".").lower() for uri in secure))
     known_key: Optional[bytes] = key if isinstance(key, bytes) else None
-    for finding in check_certificate(cert, known_key, password, hosts, now):
-        (notes.error if finding.level == "error" else notes.warn)(finding.option, finding.message)
+    for problem in check_certificate(cert, known_key, password, hosts, now):
+        (notes.error if problem.level == "error" else notes.warn)(problem.path, problem.message)
 
 
 def _unreadable(notes: Notes, around: Around) -> None:

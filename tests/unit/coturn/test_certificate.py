@@ -10,8 +10,8 @@ from typing import Any, List, Optional, Tuple
 import pytest
 import trustme
 
-from abcwebrtc.coturn.certificate import Finding, check_certificate
-from abcwebrtc.probe.certificates import read_certificate
+from abcwebrtc.coturn.certificate import check_certificate, read_certificate
+from abcwebrtc.errors import Problem
 from support import private_pem, rsa_key
 
 with warnings.catch_warnings():
@@ -81,14 +81,14 @@ def findings(
     password: bytes = b"",
     hosts: Tuple[str, ...] = (HOST,),
     now: float = NOW,
-) -> List[Finding]:
+) -> List[Problem]:
     above = ABOVE if cert.count(b"CERTIFICATE-----") == 2 else b""  # one from BEGIN to END
     return check_certificate(cert + above, key, password, hosts, now)
 
 
 def test_a_certificate_without_the_one_that_signed_it_is_a_warning() -> None:
     (found,) = check_certificate(CERT, KEY, b"", [HOST], NOW)
-    assert (found.option, found.level) == ("cert", "warning")
+    assert (found.path, found.level) == ("cert", "warning")
     assert "append the certificates between, as in fullchain.pem" in found.message
 
 
@@ -143,7 +143,7 @@ def test_a_trusted_certificate_that_is_cut_off_is_one_error(size: int) -> None:
     der = ssl.PEM_cert_to_DER_cert(CERT.decode())[:size]
     pem = ssl.DER_cert_to_PEM_cert(der).replace("CERTIFICATE", "TRUSTED CERTIFICATE").encode()
     (finding,) = findings(pem)
-    assert (finding.option, finding.level) == ("cert", "error")
+    assert (finding.path, finding.level) == ("cert", "error")
     assert finding.message == "holds a certificate that can't be read; make the file again"
 
 
@@ -188,7 +188,7 @@ def test_of_several_keys_the_first_counts() -> None:
 )
 def test_what_is_wrong_is_said_in_one_error(changes: Any, option: str, words: str) -> None:
     (finding,) = findings(**changes)
-    assert (finding.option, finding.level) == (option, "error")
+    assert (finding.path, finding.level) == (option, "error")
     assert words in finding.message
 
 
@@ -202,7 +202,7 @@ def test_what_is_wrong_is_said_in_one_error(changes: Any, option: str, words: st
 )
 def test_what_is_unwise_is_a_warning(changes: Any, words: str) -> None:
     (finding,) = findings(**changes)
-    assert (finding.option, finding.level) == ("cert", "warning")
+    assert (finding.path, finding.level) == ("cert", "warning")
     assert words in finding.message
 
 
@@ -259,7 +259,7 @@ def test_no_finding_shows_a_key_or_a_password() -> None:
 def test_a_name_that_can_not_be_read_is_one_message() -> None:
     pem = with_bytes(issue(HOST, issuer="an issuer"), b"an issuer", b"an \xff\xff\xff\xff\xff\xff")
     (found,) = check_certificate(pem, None, b"", [HOST], NOW)
-    assert (found.option, found.level) == ("cert", "error")
+    assert (found.path, found.level) == ("cert", "error")
     assert "holds a certificate that can't be read" in found.message
 
 
