@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import shlex
 import signal
 import sys
@@ -13,8 +12,8 @@ from typing import Any, Iterator, List, Mapping, NoReturn, Optional, Union
 
 from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP, NAMESPACE, PYOS_DEPLOYMENT, PYOS_SELECTOR
 from abcwebrtc.cli.backup import back_up
-from abcwebrtc.cli.configmap import add_name_arguments, namespace, print_findings
-from abcwebrtc.cli.options import FAILED, OK, given
+from abcwebrtc.cli.configmap import add_name_arguments, print_findings
+from abcwebrtc.cli.options import FAILED, OK, given, kube_namespace, seconds
 from abcwebrtc.cli.output import coloured, discard_output, print_error, printable, warn
 from abcwebrtc.cluster.api import Cluster, connect
 from abcwebrtc.cluster.configmap import CheckedFile, read_od_config
@@ -60,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-n",
         "--namespace",
-        type=namespace,
+        type=kube_namespace,
         default=NAMESPACE,
         help="namespace of pyos (%(default)s)",
     )
@@ -73,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--timeout",
-        type=_seconds,
+        type=seconds(0, 999999),
         default=300.0,
         metavar="SECONDS",
         help="time for pyos to get ready (300)",
@@ -370,13 +369,3 @@ def _given(options: argparse.Namespace, names: Any) -> List[str]:
         if value and value != defaults.get(name)
         for word in (f"--{name}", value)
     ]
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if 0 <= seconds < 1e6:
-        return seconds
-    raise argparse.ArgumentTypeError("write a number of seconds, such as 300")

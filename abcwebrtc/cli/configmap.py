@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 
 from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP
-from abcwebrtc.cli.options import OK
+from abcwebrtc.cli.options import OK, kube_key, kube_name, kube_namespace
 from abcwebrtc.cli.output import print_utf8, print_warnings
 from abcwebrtc.cluster.configmap import CheckedFile, config_map, read_od_config
 
@@ -23,22 +22,23 @@ NOTE = (
     "note: whoever may read the ConfigMap can read the static auth secret in it; "
     "coturn_static_auth_secret_file keeps it in a Secret"
 )
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_name_arguments(parser)
-    parser.add_argument("-n", "--namespace", type=namespace, help="namespace to print in it (none)")
+    parser.add_argument(
+        "-n", "--namespace", type=kube_namespace, help="namespace to print in it (none)"
+    )
 
 
 def add_name_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that name the ConfigMap and the key in it."""
     parser.add_argument(
-        "--name", type=_name, default=CONFIG_MAP, help="name of the ConfigMap (%(default)s)"
+        "--name", type=kube_name, default=CONFIG_MAP, help="name of the ConfigMap (%(default)s)"
     )
     parser.add_argument(
-        "--key", type=_key, default=CONFIG_KEY, help="key in the ConfigMap (%(default)s)"
+        "--key", type=kube_key, default=CONFIG_KEY, help="key in the ConfigMap (%(default)s)"
     )
 
 
@@ -60,25 +60,3 @@ def print_findings(checked: CheckedFile) -> None:
     print_warnings((*checked.warnings, *checked.notes))
     if checked.has_inline_secret:
         print(NOTE, file=sys.stderr)
-
-
-def namespace(text: str) -> str:
-    """Return the name of a namespace, or refuse it."""
-    return _matching(_LABEL, text, 63, "a namespace such as abcdesktop")
-
-
-def _name(text: str) -> str:
-    return _matching(rf"{_LABEL}(\.{_LABEL})*", text, 253, f"a name such as {CONFIG_MAP}")
-
-
-def _key(text: str) -> str:
-    pattern = r"(?!\.\.?$|\.\.)[A-Za-z0-9_.-]+"
-    return _matching(
-        pattern, text, 253, f"a key of letters, digits, '-', '_' and '.', as {CONFIG_KEY}"
-    )
-
-
-def _matching(pattern: str, text: str, length: int, what: str) -> str:
-    if re.fullmatch(pattern, text) and len(text) <= length:
-        return text
-    raise argparse.ArgumentTypeError(f"write {what}")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import socket
 import sys
 import textwrap
 import time
-from typing import Iterable, List, Tuple
+from typing import Iterable, List
 
 from abcwebrtc.abcdesktop import DESKTOP_LABELS, NAMESPACE
-from abcwebrtc.cli.options import OK, port_range
+from abcwebrtc.cli.options import OK, kube_label, kube_name, kube_namespace, port_range
 from abcwebrtc.cli.output import print_warnings, warn
 from abcwebrtc.cluster.network_policy import (
     POLICY_NAME,
@@ -36,26 +35,24 @@ Nothing is contacted, but for the DNS with --resolve.
 example: abcwebrtc networkpolicy od.config --resolve
 """
 _WIDTH = 100
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_NAMED = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "--name", type=_name, default=POLICY_NAME, help="name of the policy (%(default)s)"
+        "--name", type=kube_name, default=POLICY_NAME, help="name of the policy (%(default)s)"
     )
     parser.add_argument(
         "-n",
         "--namespace",
-        type=_namespace,
+        type=kube_namespace,
         default=NAMESPACE,
         help="namespace of the policy and the pods (%(default)s)",
     )
     label = ",".join(f"{key}={value}" for key, value in DESKTOP_LABELS.items())
     parser.add_argument(
         "--selector",
-        type=_selector,
+        type=kube_label,
         metavar="KEY=VALUE",
         action="append",
         help=f"label of the pods; may be given several times ({label})",
@@ -65,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--relay-ports",
-        type=_range,
+        type=port_range(),
         metavar="MIN-MAX",
         help="open these UDP ports of the TURN servers too, for browsers' relays",
     )
@@ -136,30 +133,3 @@ def _comments(policy: Policy) -> Iterable[str]:
             break_long_words=False,
             break_on_hyphens=False,
         )
-
-
-def _name(text: str) -> str:
-    return _matching(rf"{_LABEL}(\.{_LABEL})*", text, 253, "a name such as desktop-webrtc")
-
-
-def _namespace(text: str) -> str:
-    return _matching(_LABEL, text, 63, "a namespace such as abcdesktop")
-
-
-def _selector(text: str) -> Tuple[str, str]:
-    pattern = rf"({_LABEL}(\.{_LABEL})*/)?{_NAMED}=({_NAMED})?"
-    key, _, value = _matching(pattern, text, 400, "a label such as type=x11server").partition("=")
-    return key, value
-
-
-def _matching(pattern: str, text: str, length: int, what: str) -> str:
-    if re.fullmatch(pattern, text) and len(text) <= length:
-        return text
-    raise argparse.ArgumentTypeError(f"write {what}")
-
-
-def _range(text: str) -> Tuple[int, int]:
-    ports = port_range(text, 1)
-    if ports:
-        return ports
-    raise argparse.ArgumentTypeError("write two ports, such as 49152-65535, coturn's default")

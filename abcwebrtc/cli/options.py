@@ -1,4 +1,7 @@
-"""The commands of ``abcwebrtc``, a module each.
+"""What the options of the commands take: a function of this module is the ``type`` of one.
+
+Those that take limits return such a function: ``type=port(1024)``. One that one command
+alone has stands in its module.
 
 A command's module has NAME, SUMMARY (a line for ``abcwebrtc --help``),
 DESCRIPTION (for its own ``--help``), ``add_arguments(parser)`` and
@@ -9,10 +12,19 @@ od.config first; one that sets OWN_POSITIONALS declares all of them itself.
 from __future__ import annotations
 
 import argparse
+import math
 import re
-from typing import Any, Optional, Tuple
+import sys
+from contextlib import nullcontext
+from typing import Any, BinaryIO, Callable, ContextManager, Optional, Tuple
+
+from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.times import parse_moment
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+STDIN = "-"
+_DNS_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_DNS_NAME = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -50,7 +62,7 @@ def add_od_config(parser: argparse.ArgumentParser, nargs: Optional[str] = None) 
 
 
 def _od_config(text: str) -> str:
-    if text == "-":
+    if text == STDIN:
         raise argparse.ArgumentTypeError("write the name of a file; for stdin write /dev/stdin")
     return f"./{text}" if text.startswith("-") else given(text)  # commands are printed with it
 
@@ -68,15 +80,104 @@ def given(text: str) -> str:
 
 def output_file(text: str) -> str:
     """Return the name of a file to write, which ``-`` is not."""
-    if text != "-":
+    if text != STDIN:
         return given(text)
     raise argparse.ArgumentTypeError("write the name of a file; for stdout leave --output out")
 
 
-def port_range(text: str, lowest: int) -> Optional[Tuple[int, int]]:
-    """Return the first and the last port of ``MIN-MAX``, None for anything else."""
-    match = re.fullmatch("([0-9]{1,5})-([0-9]{1,5})", text)
-    if not match:
-        return None
-    first, last = int(match.group(1)), int(match.group(2))
-    return (first, last) if lowest <= first <= last <= 65535 else None
+def open_input(name: str) -> ContextManager[BinaryIO]:
+    """Open a file, or stdin for ``-``, which stays open; raise `ConfigError` where it can't be."""
+    if name == STDIN:
+        if sys.stdin is None:
+            raise ConfigError(Problem("can't be read: it is closed", "", "stdin"))
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return open(name, "rb")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+    raise ConfigError(Problem(f"can't be read: {reason}", "", name))
+
+
+def whole_number(lowest: int, highest: int, what: str) -> Callable[[str], int]:
+    """Return the type of an option that takes a whole number; `what` says what to write."""
+
+    def parse(text: str) -> int:
+        if re.fullmatch("[0-9]{1,9}", text) and lowest <= int(text) <= highest:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"write {what}")
+
+    return parse
+
+
+def seconds(lowest: float, highest: float) -> Callable[[str], float]:
+    """Return the type of an option that takes seconds, and parts of one."""
+
+    def parse(text: str) -> float:
+        try:
+            found = float(text)
+        except ValueError:
+            found = math.nan
+        if lowest <= found <= highest:
+            return found
+        raise argparse.ArgumentTypeError(f"write seconds, from {lowest:g} to {highest:g}")
+
+    return parse
+
+
+def moment(text: str) -> float:
+    """Return a time in unix seconds, as `parse_moment` reads it."""
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def port(lowest: int = 1) -> Callable[[str], int]:
+    """Return the type of an option that takes a port."""
+    return whole_number(lowest, 65535, f"a port from {lowest} to 65535")
+
+
+def port_range(lowest: int = 1) -> Callable[[str], Tuple[int, int]]:
+    """Return the type of an option that takes the first and the last port, ``MIN-MAX``."""
+
+    def parse(text: str) -> Tuple[int, int]:
+        if re.fullmatch("[0-9]{1,5}-[0-9]{1,5}", text):
+            first, last = map(int, text.split("-"))
+            if lowest <= first <= last <= 65535:
+                return first, last
+        raise argparse.ArgumentTypeError(
+            f"write two ports from {lowest} up, such as 49152-65535, coturn's default"
+        )
+
+    return parse
+
+
+def kube_namespace(text: str) -> str:
+    """Return the name of a namespace of Kubernetes."""
+    return _matching(_DNS_LABEL, text, 63, "a namespace such as abcdesktop")
+
+
+def kube_name(text: str) -> str:
+    """Return the name of an object of Kubernetes."""
+    what = "a name of small letters, digits, '-' and '.', such as abcdesktop-turn"
+    return _matching(_DNS_NAME, text, 253, what)
+
+
+def kube_key(text: str) -> str:
+    """Return a key in a ConfigMap or Secret, of which Kubernetes makes a file name."""
+    what = "a key of letters, digits, '-', '_' and '.', such as static-auth-secret"
+    return _matching(r"(?!\.$|\.\.)[A-Za-z0-9_.-]+", text, 253, what)
+
+
+def kube_label(text: str) -> Tuple[str, str]:
+    """Return the key and the value of a label, ``KEY=VALUE``."""
+    name = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+    pattern = f"({_DNS_NAME}/)?{name}=({name})?"
+    key, _, value = _matching(pattern, text, 400, "a label such as type=x11server").partition("=")
+    return key, value
+
+
+def _matching(pattern: str, text: str, length: int, what: str) -> str:
+    if re.fullmatch(pattern, text) and len(text) <= length:
+        return text
+    raise argparse.ArgumentTypeError(f"write {what}")

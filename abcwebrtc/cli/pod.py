@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Dict, List, Optional
 
 from abcwebrtc.abcdesktop import USERID_LABEL
-from abcwebrtc.cli.options import OK, given
+from abcwebrtc.cli.options import OK, STDIN, given, open_input
 from abcwebrtc.cli.output import coloured, finding_line, print_utf8, print_warnings
 from abcwebrtc.config.desktop import TURN_SERVER
 from abcwebrtc.config.problems import kind
@@ -29,7 +29,6 @@ before the pod, and the pod refers to it.
 example: abcwebrtc pod od.config desktop.yaml --user alice --secret
 """
 MAX_BYTES = 4 * 1024 * 1024
-STDIN = "-"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -189,14 +188,11 @@ def _access_userid(pod: Dict[str, Any]) -> Optional[str]:
 
 
 def _read(name: str, file: str) -> str:
-    reason = "" if name != STDIN or sys.stdin else "it is closed"
     try:
-        if not reason:
-            data = _read_bytes(name)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a file name"
-    if reason:
-        raise ManifestError(Problem(f"can't be read: {reason}", "", file))
+        with open_input(name) as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ManifestError(Problem(f"can't be read: {error.strerror}", "", file)) from None
     if len(data) > MAX_BYTES:
         raise ManifestError(Problem("is larger than 4 MiB: this is no manifest", "", file))
     try:
@@ -204,13 +200,6 @@ def _read(name: str, file: str) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
     raise ManifestError(Problem("not UTF-8 text; save the file as UTF-8", "", file, line))
-
-
-def _read_bytes(name: str) -> bytes:
-    if name == STDIN:
-        return sys.stdin.buffer.read(MAX_BYTES + 1)
-    with open(name, "rb") as stream:
-        return stream.read(MAX_BYTES + 1)
 
 
 def _names(text: str) -> List[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import shutil
 import socket
@@ -13,7 +12,7 @@ import sys
 import time
 from typing import Callable, List, Optional
 
-from abcwebrtc.cli.options import FAILED, OK, add_od_config, given
+from abcwebrtc.cli.options import FAILED, OK, add_od_config, given, seconds
 from abcwebrtc.cli.output import coloured, warn
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import desktop_environment
@@ -43,6 +42,7 @@ example: abcwebrtc probe od.config
 """
 OWN_POSITIONALS = True
 USER, TIMEOUT, WATCH = "probe", 5.0, 10.0
+SECONDS = seconds(0.1, 86400)
 NARROWEST = 60
 """Columns that the table has at least."""
 _COLOURS = {ERROR: "31", WARNING: "33", NOTE: "36", WELL: "32"}
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=_seconds,
+        type=SECONDS,
         default=TIMEOUT,
         help="seconds for a step (%(default)g)",
     )
@@ -196,17 +196,7 @@ def _trust(file: Optional[str]) -> ssl.SSLContext:
 
 def _pause(text: str) -> float:
     try:
-        return _seconds(text)
+        return SECONDS(text)
     except argparse.ArgumentTypeError as error:
         reason = f"{error}; OD_CONFIG stands before --watch"
     raise argparse.ArgumentTypeError(reason)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if math.isfinite(value) and 0.1 <= value <= 86400:
-        return value
-    raise argparse.ArgumentTypeError("write seconds, from 0.1 to 86400")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import time
 from typing import List, Optional, Sequence, Tuple
 
-from abcwebrtc.cli.options import FAILED, OK, add_od_config, given
-from abcwebrtc.cli.rotate_options import common_arguments, moment, rotated_groups, secret_from
+from abcwebrtc.cli.options import FAILED, OK, add_od_config, given, moment, seconds
+from abcwebrtc.cli.rotate_options import common_arguments, rotated_groups, secret_from
 from abcwebrtc.config.secret_sources import Secret
 from abcwebrtc.coturn.rotation import FILE, Group
 from abcwebrtc.coturn.rotation_check import (
@@ -52,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=_timeout,
+        type=seconds(0.001, 1000),
         default=5.0,
         help="for a step of each question (%(default)g)",
     )
@@ -114,9 +113,3 @@ def _switch(group: Group, since: Optional[float]) -> Optional[Switch]:
         return None
     last = max(max(one.st_mtime, one.st_ctime) for one in found)
     return Switch(last, "the last change of the secret file here; else give --since")
-
-
-def _timeout(text: str) -> float:
-    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", text) and float(text) > 0:
-        return float(text)
-    raise argparse.ArgumentTypeError("write seconds, such as 5")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from typing import List, Sequence
 
+from abcwebrtc.cli.options import STDIN, open_input, whole_number
 from abcwebrtc.cli.output import print_warnings, warn
 from abcwebrtc.config.secret_sources import MAX_FILE_BYTES, Secret, secrets_here
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
@@ -14,9 +14,6 @@ from abcwebrtc.coturn.rotation import DEFAULT_MARGIN, Group, groups
 from abcwebrtc.coturn.secret_files import first_secret, read_secret_file
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.odconfig.reader import load_od_config
-from abcwebrtc.times import parse_moment
-
-STDIN = "-"
 
 
 def common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,14 +21,14 @@ def common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--margin",
         metavar="SECONDS",
-        type=_seconds,
+        type=whole_number(0, 99_999_999, "a whole number of seconds, such as 300"),
         default=DEFAULT_MARGIN,
         help="more than the longest ttl, for clocks and the kubelet (%(default)s)",
     )
     parser.add_argument(
         "--entry",
         metavar="N",
-        type=_number,
+        type=whole_number(0, 9999, "a number, such as 0 for the first entry"),
         help="the entry of webrtc.coturn, from 0, and those that share a secret with it (all)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
@@ -79,29 +76,8 @@ def read_source(source: str) -> bytes:
     """Return the content of a secret file, or of stdin for ``-``."""
     if source != STDIN:
         return read_secret_file(source)
-    if sys.stdin is None:
-        raise ConfigError(Problem("can't be read: it is closed", "", "stdin"))
-    data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+    with open_input(source) as stream:
+        data = stream.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
         raise ConfigError(Problem("can't be read: larger than 64 KiB", "", "stdin"))
     return data
-
-
-def moment(text: str) -> float:
-    """Return an option's time in unix seconds."""
-    try:
-        return parse_moment(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _seconds(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= 8:
-        return int(text)
-    raise argparse.ArgumentTypeError("write a whole number of seconds, such as 300")
-
-
-def _number(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= 4:
-        return int(text)
-    raise argparse.ArgumentTypeError("write a number, such as 0 for the first entry")

@@ -9,8 +9,8 @@ import time
 from dataclasses import replace
 from typing import Any, Iterator, List
 
-from abcwebrtc.cli.options import OK, add_od_config, given
-from abcwebrtc.cli.rotate_options import common_arguments, moment, rotated_groups
+from abcwebrtc.cli.options import OK, add_od_config, given, moment
+from abcwebrtc.cli.rotate_options import common_arguments, rotated_groups
 from abcwebrtc.coturn.rotation import Group
 from abcwebrtc.coturn.rotation_plan import (
     CONF,

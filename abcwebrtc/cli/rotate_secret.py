@@ -9,9 +9,9 @@ from typing import Sequence, Tuple
 
 from abcwebrtc.abcdesktop import NAMESPACE
 from abcwebrtc.cli.new_file import locked, write_over
-from abcwebrtc.cli.options import OK, given, output_file
+from abcwebrtc.cli.options import OK, STDIN, given, kube_key, kube_name, kube_namespace, output_file
 from abcwebrtc.cli.output import warn
-from abcwebrtc.cli.rotate_options import STDIN, read_source, secret_from
+from abcwebrtc.cli.rotate_options import read_source, secret_from
 from abcwebrtc.config.secret_sources import Secret, secrets_in
 from abcwebrtc.coturn.conf_file import why_no_line
 from abcwebrtc.coturn.rotation_plan import DEFAULT_DATABASE, turnadmin
@@ -64,16 +64,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=given,
         help="print the secrets of this file, - for stdin, behind it",
     )
-    parser.add_argument("--name", type=_label, help="name of the Kubernetes Secret")
+    parser.add_argument("--name", type=kube_name, help="name of the Kubernetes Secret")
     parser.add_argument(
         "-n",
         "--namespace",
-        type=_label,
+        type=kube_namespace,
         default=NAMESPACE,
         help="namespace of the Secret (%(default)s)",
     )
     parser.add_argument(
-        "--key", type=_key, default="static-auth-secret", help="key in the Secret (%(default)s)"
+        "--key", type=kube_key, default="static-auth-secret", help="key in the Secret (%(default)s)"
     )
     parser.add_argument(
         "--realm", type=given, default="REALM", help="coturn's realm, for turnadmin"
@@ -185,15 +185,3 @@ def _print_secrets(found: Sequence[Secret], options: argparse.Namespace) -> None
     data = _turnserver_lines(found, options) if turnserver else file_content(found)
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
-
-
-def _label(text: str) -> str:
-    if re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", text):
-        return text
-    raise argparse.ArgumentTypeError("write a name such as abcdesktop-turn")
-
-
-def _key(text: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9._-]{1,253}", text) and text not in (".", ".."):
-        return text
-    raise argparse.ArgumentTypeError("write a key such as static-auth-secret")

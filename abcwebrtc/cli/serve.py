@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Callable, List, Tuple
 from urllib.parse import urlsplit
 
 import abcwebrtc
-from abcwebrtc.cli.options import OK, given
+from abcwebrtc.cli.options import OK, given, port
 from abcwebrtc.cli.output import print_warnings, warn
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--host", type=_host, default="127.0.0.1", help="address to listen on (%(default)s)"
     )
     parser.add_argument(
-        "--port", type=_port, default=8080, help="TCP port, 0 for a free one (%(default)s)"
+        "--port", type=port(0), default=8080, help="TCP port, 0 for a free one (%(default)s)"
     )
     parser.add_argument(
         "--cert", metavar="FILE", type=given, help="PEM certificate chain, for https"
@@ -204,9 +204,3 @@ def _host(text: str) -> str:
     """Return a host without the brackets that an IPv6 address has in urls."""
     in_brackets = text.startswith("[") and text.endswith("]")
     return given(text[1:-1] if in_brackets else text)
-
-
-def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) <= 65535:
-        return int(text)
-    raise argparse.ArgumentTypeError("write a port from 0 to 65535")

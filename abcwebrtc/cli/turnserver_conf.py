@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Dict
 
 from abcwebrtc.cli.new_file import write_new, write_over
-from abcwebrtc.cli.options import OK, USAGE, given
+from abcwebrtc.cli.options import OK, USAGE, given, port
 from abcwebrtc.cli.output import print_warnings, warn
 from abcwebrtc.cli.turnserver_addresses import Addresses, relay_address, told_addresses
 from abcwebrtc.cli.turnserver_check import check
@@ -20,7 +20,6 @@ from abcwebrtc.cli.turnserver_values import (
     listening_address,
     network,
     output_name,
-    port,
     quota,
     realm,
     relay_ports,
@@ -123,7 +122,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--behind-proxy",
         metavar="PORT",
-        type=port,
+        type=port(),
         action="append",
         help="a port of turns urls at which a proxy speaks TLS; may be given several times",
     )

@@ -7,7 +7,7 @@ import ipaddress
 import re
 from typing import Optional, Tuple
 
-from abcwebrtc.cli.options import port_range
+from abcwebrtc.cli.options import port_range, whole_number
 from abcwebrtc.coturn.addresses import External, is_private, is_server, parse_address, plain
 from abcwebrtc.coturn.peer_ranges import Address, Network, Range, denied_ranges, range_of
 
@@ -39,19 +39,10 @@ def realm(text: str) -> str:
 
 def relay_ports(text: str) -> Tuple[int, int]:
     """Return the first and the last port of relays."""
-    ports = port_range(text, 1024)
-    if ports and ports[0] == ports[1]:
+    first, last = port_range(1024)(text)
+    if first == last:
         raise argparse.ArgumentTypeError(f"is one port, and {TWO}")
-    if ports:
-        return ports
-    raise argparse.ArgumentTypeError("write two ports from 1024 up, such as 49152-65535")
-
-
-def port(text: str) -> int:
-    """Return a port."""
-    if re.fullmatch("[0-9]{1,5}", text, re.ASCII) and 0 < int(text) < 65536:
-        return int(text)
-    raise argparse.ArgumentTypeError("write a port, such as 443")
+    return first, last
 
 
 def network(text: str) -> Network:
@@ -110,16 +101,13 @@ def external(text: str) -> External:
     raise argparse.ArgumentTypeError(hint)
 
 
+quota = whole_number(1, 9_999_999, "a number from 1 up")
+"""A number of allocations."""
+
+
 def total(text: str) -> int:
     """Return a number of allocations in which there is room for a call."""
     found = quota(text)
     if found > 1:
         return found
     raise argparse.ArgumentTypeError(f"is 1, and {TWO}")
-
-
-def quota(text: str) -> int:
-    """Return a number of allocations."""
-    if re.fullmatch("[0-9]{1,7}", text) and int(text) > 0:
-        return int(text)
-    raise argparse.ArgumentTypeError("write a number from 1 up")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
-from typing import Any, BinaryIO, ContextManager, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, Optional
 
-from abcwebrtc.cli.options import FAILED, OK, add_od_config, given
+from abcwebrtc.cli.options import FAILED, OK, add_od_config, given, open_input
 from abcwebrtc.cli.output import print_warnings, printable, warn
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
@@ -38,7 +37,6 @@ exit status: 0 known, 1 it is no username, or none of the userids.
 
 example: abcwebrtc whois 1703086872:alice od.config
 """
-STDIN = "-"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,25 +76,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _find(name: str, config: WebRTCConfig, file: str) -> Optional[str]:
-    with _open(file) as stream:
+    with open_input(file) as stream:
         users = UseridReader(stream)
         user = find_user(name, pseudonym_keys(config), users)
     if users.skipped:
         number = "1 line" if users.skipped == 1 else f"{users.skipped} lines"
         warn(f"{file}: passed over {number} that are not UTF-8, or longer than 64 KiB")
     return user
-
-
-def _open(file: str) -> ContextManager[BinaryIO]:
-    if file == STDIN:
-        if sys.stdin is None:
-            raise ConfigError(Problem("can't be read: it is closed", "", "stdin"))
-        return open(sys.stdin.fileno(), "rb", closefd=False)
-    try:
-        return open(file, "rb")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a file name"
-    raise ConfigError(Problem(f"can't be read: {reason}", "", file))
 
 
 def _as_dict(found: Identity, now: float) -> Dict[str, Any]:

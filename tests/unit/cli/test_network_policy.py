@@ -207,10 +207,10 @@ def test_whatever_name_is_taken_comes_back_from_yaml_as_text(
     name: str, namespace: str, key: str, value: str
 ) -> None:
     # Such as 1e5, null, true or 0x1f, which YAML would take for something else.
-    from abcwebrtc.cli.network_policy import _name, _namespace, _selector
+    from abcwebrtc.cli.options import kube_label, kube_name, kube_namespace
 
-    labels = dict([_selector(f"{key}={value}")])
-    options = PolicyOptions(_name(name), _namespace(namespace), labels)
+    labels = dict([kube_label(f"{key}={value}")])
+    options = PolicyOptions(kube_name(name), kube_namespace(namespace), labels)
     made = policy(["stun:192.0.2.1"], options=options).manifest
     assert yaml.safe_load(yaml_text([made])) == made
     kubernetes_validate.validate(made, VERSIONS[-1], strict=True)
