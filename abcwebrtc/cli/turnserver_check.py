@@ -13,8 +13,7 @@ from abcwebrtc.cli.options import FAILED, OK
 from abcwebrtc.cli.output import finding_line, findings_count
 from abcwebrtc.cli.turnserver_servers import choose, load
 from abcwebrtc.cli.turnserver_version import chosen_version
-from abcwebrtc.config.ice_servers import static_uris
-from abcwebrtc.config.uris import STUN_SCHEMES, parse_server
+from abcwebrtc.config.uris import STUN_SCHEMES
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.coturn.certificate import CERT, KEY
 from abcwebrtc.coturn.check.compare import Around, certificate_files, check_turnserver_conf
@@ -22,7 +21,6 @@ from abcwebrtc.coturn.check.stun import DesktopStun
 from abcwebrtc.coturn.check.urls import Content
 from abcwebrtc.coturn.conf_file import TurnserverFile, parse_turnserver_conf, with_options
 from abcwebrtc.coturn.file_access import unreadable
-from abcwebrtc.desktop.environment import stun_server
 from abcwebrtc.errors import ConfigError, Problem
 
 MAX_BYTES = 1024 * 1024
@@ -52,7 +50,7 @@ def _findings(options: argparse.Namespace) -> Tuple[Problem, ...]:
     relay = choose(config, options)
     conf = parse_turnserver_conf(_read_conf(options.check), options.check)
     conf = with_options(conf, options.option or ())
-    stun = [uri for uri in static_uris(config.rtc_configuration) if uri.scheme in STUN_SCHEMES]
+    stun = [uri for uri in config.static_uris if uri.scheme in STUN_SCHEMES]
     files = _read_certificate(conf, options)
     version = chosen_version(options.coturn)
     around = Around(
@@ -63,10 +61,8 @@ def _findings(options: argparse.Namespace) -> Tuple[Problem, ...]:
 
 def _desktop_stun(config: WebRTCConfig) -> Optional[DesktopStun]:
     """Return the STUN_SERVER that desktops get."""
-    text = stun_server(config)
-    if not text:
-        return None
-    return DesktopStun(parse_server("stun", text[len("stun://") :]), config.desktop.turn)
+    uri = config.desktop_stun_uri
+    return DesktopStun(uri, config.desktop.turn) if uri else None
 
 
 def _unreadable(conf: TurnserverFile, options: argparse.Namespace) -> Dict[str, str]:

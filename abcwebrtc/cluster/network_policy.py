@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from abcwebrtc.abcdesktop import DESKTOP_LABELS, NAMESPACE
-from abcwebrtc.config.uris import TURN_SCHEMES, IceURI, parse_ice_uri
+from abcwebrtc.config.uris import TURN_SCHEMES, IceURI
 from abcwebrtc.config.webrtc import RTC_CONFIGURATION, WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem, WebRTCDisabledError
 
@@ -93,7 +93,8 @@ def server_uris(config: WebRTCConfig) -> List[IceURI]:
     """
     if not config.enable:
         raise WebRTCDisabledError
-    uris = list(dict.fromkeys((*_desktop_stun(config), *config.uris)))
+    stun = config.desktop.stun_uri
+    uris = list(dict.fromkeys((*((stun,) if stun else ()), *config.uris)))
     if not uris:
         message = (
             "there is no STUN or TURN server to open; write one here, or into webrtc.coturn, "
@@ -115,12 +116,6 @@ def protocol(uri: IceURI) -> str:
     return "TCP" if uri.scheme in ("stuns", "turns") else "UDP"
 
 
-def _desktop_stun(config: WebRTCConfig) -> List[IceURI]:
-    """Return STUN_SERVER, where od.config has one for desktops, as a URI."""
-    server = config.desktop.stun_server
-    return [parse_ice_uri(server.replace("//", "", 1))] if server else []
-
-
 def _parse(text: str) -> Address:
     """Return an address; one of IPv4 that is mapped into IPv6 is on the wire, and here, IPv4."""
     address = ipaddress.ip_address(text.partition("%")[0])
@@ -139,10 +134,6 @@ def _is_turn(uri: IceURI) -> bool:
     return uri.scheme in TURN_SCHEMES
 
 
-def _port(uri: IceURI) -> int:
-    return uri.port or uri.default_port
-
-
 # rules
 
 
@@ -154,7 +145,7 @@ def _egress(
     relays: Set[Optional[Address]] = set()
     for uri in uris:
         for peer in _peers(uri.host, addresses):
-            ports.setdefault(peer, set()).add((_port(uri), protocol(uri)))
+            ports.setdefault(peer, set()).add((uri.effective_port, protocol(uri)))
             if _is_turn(uri):
                 relays.add(peer)
     rules = []
@@ -210,7 +201,7 @@ def _notes(
     addresses: Addresses,
     now: float,
 ) -> List[str]:
-    notes = [f"It opens {uri}: {protocol(uri)} {_port(uri)}." for uri in uris]
+    notes = [f"It opens {uri}: {protocol(uri)} {uri.effective_port}." for uri in uris]
     if options.relay_ports and any(map(_is_turn, uris)):
         first, last = options.relay_ports
         notes.append(f"It opens UDP {first}-{last} of each TURN server, for browsers' relays.")

@@ -33,13 +33,18 @@ class DesktopSettings:
     """The ``webrtc.desktop`` entry, and STUN_SERVER of ``desktop.envlocal``.
 
     `turn` says whether the desktop gets a TURN server, `ttl` is that
-    credential's in seconds, `stun_server` is the STUN server in GStreamer's
-    form, or None where od.config gives none for desktops.
+    credential's in seconds, `stun_uri` is the STUN server, or None where
+    od.config gives none for desktops.
     """
 
     turn: bool = False
     ttl: int = DAY
-    stun_server: Optional[str] = None
+    stun_uri: Optional[IceURI] = None
+
+    @property
+    def stun_server(self) -> Optional[str]:
+        """`stun_uri` in GStreamer's form, ``stun://host:port``."""
+        return gstreamer_stun(self.stun_uri) if self.stun_uri else None
 
 
 def parse_desktop(findings: Findings, mapping: Mapping[str, Any], now: float) -> DesktopSettings:
@@ -66,7 +71,7 @@ def parse_desktop(findings: Findings, mapping: Mapping[str, Any], now: float) ->
 
 def gstreamer_stun(uri: IceURI) -> str:
     """Return a STUN URI in GStreamer's form, ``stun://host:port``."""
-    return f"{_GSTREAMER}{uri.host}:{uri.port or uri.default_port}"
+    return f"{_GSTREAMER}{uri.host}:{uri.effective_port}"
 
 
 def _dict_or_none(findings: Findings, key: str, value: Any) -> Mapping[Any, Any]:
@@ -78,7 +83,7 @@ def _dict_or_none(findings: Findings, key: str, value: Any) -> Mapping[Any, Any]
     return value
 
 
-def _stun_server(findings: Findings, path: KeyPath, value: Any) -> Optional[str]:
+def _stun_server(findings: Findings, path: KeyPath, value: Any) -> Optional[IceURI]:
     if value is None:
         return None
     if not isinstance(value, str) or not value.startswith(_GSTREAMER):
@@ -91,7 +96,7 @@ def _stun_server(findings: Findings, path: KeyPath, value: Any) -> Optional[str]
         findings.warn(path, "names the desktop itself, where no STUN server is")
     elif why and why != INSIDE:  # which is where desktops are
         findings.warn(path, why)
-    return gstreamer_stun(uri) if uri else None
+    return uri
 
 
 def _environment(findings: Findings, value: Any) -> Mapping[Any, Any]:
@@ -102,7 +107,7 @@ def _environment(findings: Findings, value: Any) -> Mapping[Any, Any]:
     return {}
 
 
-def _local_stun_server(findings: Findings, value: Any) -> Optional[str]:
+def _local_stun_server(findings: Findings, value: Any) -> Optional[IceURI]:
     path = (ENVLOCAL, STUN_SERVER)
     if isinstance(value, str) and _TEMPLATE.search(value[:_MAX_LENGTH]):
         findings.note(path, _LEFT)

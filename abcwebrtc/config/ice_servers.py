@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from abcwebrtc.config.frozen import freeze
 from abcwebrtc.config.problems import Findings, kind
@@ -42,13 +43,23 @@ def parse_rtc_configuration(findings: Findings, value: Any, path: KeyPath) -> Ma
     return frozen  # type: ignore[no-any-return]
 
 
-def static_uris(configuration: Mapping[str, Any]) -> List[IceURI]:
-    """Return the URIs of a parsed static rtc_configuration, in their order."""
-    return [
-        parse_ice_uri(text.strip())
-        for server in configuration["iceServers"]
-        for text in _texts(server["urls"] if "urls" in server else server["url"])
-    ]
+@dataclass(frozen=True)
+class StaticServer:
+    """An entry of the static ``iceServers``: its URIs, and its login where it has one."""
+
+    uris: Tuple[IceURI, ...]
+    username: Any = None
+    credential: Any = field(default=None, repr=False)
+
+
+def static_servers(configuration: Mapping[str, Any]) -> Tuple[StaticServer, ...]:
+    """Return the servers of a static rtc_configuration that has no errors, in their order."""
+    found = []
+    for server in configuration["iceServers"]:
+        texts = _texts(server["urls"] if "urls" in server else server["url"])
+        uris = tuple(parse_ice_uri(text.strip()) for text in texts)
+        found.append(StaticServer(uris, server.get("username"), server.get("credential")))
+    return tuple(found)
 
 
 def public_rtc_configuration(configuration: Mapping[str, Any]) -> Dict[str, Any]:

@@ -53,9 +53,24 @@ class IceURI:
         return self.host.startswith("[") or self.host.rpartition(".")[2].isdigit()
 
     @property
+    def bare_host(self) -> str:
+        """`host` without the brackets of IPv6."""
+        return self.host.strip("[]")
+
+    @property
+    def host_key(self) -> str:
+        """`bare_host` for a comparison: in lower case, without the dot at a name's end."""
+        return self.bare_host.rstrip(".").lower()
+
+    @property
     def default_port(self) -> int:
         """5349 for stuns and turns, 3478 for stun and turn."""
         return 5349 if self.scheme in ("stuns", "turns") else 3478
+
+    @property
+    def effective_port(self) -> int:
+        """`port`, or `default_port` where the URI gives none."""
+        return self.port or self.default_port
 
     def __str__(self) -> str:
         """Return the URI, with a port or transport only where one was given."""

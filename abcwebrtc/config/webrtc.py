@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from abcwebrtc.config.coturn import CoturnServer, parse_coturn
 from abcwebrtc.config.desktop import DESKTOP, DesktopSettings, parse_desktop
 from abcwebrtc.config.frozen import Frozen, Template, freeze
-from abcwebrtc.config.ice_servers import parse_rtc_configuration, static_uris
+from abcwebrtc.config.ice_servers import StaticServer, parse_rtc_configuration, static_servers
 from abcwebrtc.config.problems import Findings, kind, nearest
 from abcwebrtc.config.release import Release, find_release, warn_of_mpeg
 from abcwebrtc.config.secret_reader import SecretReader
@@ -53,8 +53,8 @@ class WebRTCConfig:
     offline; after that nothing is checked again. `warnings` is what is allowed
     but unwise, `notes` is what is good to know and no fault. `rtc_configuration`
     and `rtc_constraints` are read-only; see `abcwebrtc.build_rtc_configuration` for
-    an answer to send. `sound` is the ``sound`` entry of ``desktop.pod``, None where
-    od.config has none.
+    an answer to send. `static_servers` are the servers in `rtc_configuration`.
+    `sound` is the ``sound`` entry of ``desktop.pod``, None where od.config has none.
     `release` is that of abcdesktop, None where the file does not tell it.
     `user_token_key_files` are the files of the public keys of pyos's user tokens.
     """
@@ -64,6 +64,7 @@ class WebRTCConfig:
     rtc_configuration: Mapping[str, Any] = field(repr=False)  # may hold a password
     rtc_constraints: Mapping[str, Any]
     desktop: DesktopSettings
+    static_servers: Tuple[StaticServer, ...] = ()
     sound: Optional[SoundSettings] = None
     user_token_key_files: Tuple[str, ...] = ()
     warnings: Tuple[Problem, ...] = ()
@@ -120,6 +121,7 @@ class WebRTCConfig:
         moment = time.time() if now is None else now
         fields = _parse(findings, mapping, reader, moment)
         if not findings.errors:
+            fields["static_servers"] = static_servers(fields["rtc_configuration"])
             _check_together(findings, cls(**fields))
         if fields["enable"]:
             warn_without_sound(findings, mapping)
@@ -142,7 +144,18 @@ class WebRTCConfig:
     @property
     def uris(self) -> List[IceURI]:
         """Every STUN and TURN URI that a browser gets, in its order."""
-        return static_uris(self.rtc_configuration) + [u for s in self.coturn for u in s.uris]
+        return self.static_uris + [uri for server in self.coturn for uri in server.uris]
+
+    @property
+    def static_uris(self) -> List[IceURI]:
+        """The URIs of the servers in `rtc_configuration`, in their order."""
+        return [uri for server in self.static_servers for uri in server.uris]
+
+    @property
+    def desktop_stun_uri(self) -> Optional[IceURI]:
+        """The STUN server that desktops get: their own, else the first stun URI of browsers."""
+        first = (uri for uri in self.static_uris if uri.scheme == "stun")
+        return self.desktop.stun_uri or next(first, None)
 
 
 def check_config(config: Any) -> None:

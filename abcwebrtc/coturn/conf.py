@@ -79,7 +79,7 @@ class Relay:
     @property
     def hosts(self) -> Tuple[str, ...]:
         """The hosts in the urls, each once, without brackets."""
-        return tuple(dict.fromkeys(map(_host, self.uris)))
+        return tuple(dict.fromkeys(uri.host_key for uri in self.uris))
 
     @property
     def name(self) -> str:
@@ -117,18 +117,14 @@ def relays_of(servers: Sequence[CoturnServer]) -> List[Relay]:
     """Return the servers of od.config, those that have a host in common as one."""
     groups: List[List[CoturnServer]] = []
     for server in servers:
-        hosts = {_host(uri) for uri in server.uris}
-        same = [group for group in groups if any(_host(u) in hosts for s in group for u in s.uris)]
+        hosts = set(Relay((server,)).hosts)
+        same = [group for group in groups if not hosts.isdisjoint(Relay(tuple(group)).hosts)]
         merged = [*(item for group in same for item in group), server]
         groups = [group for group in groups if group not in same]
         groups.append(merged)
     order = {id(server): place for place, server in enumerate(servers)}
     groups.sort(key=lambda group: order[id(group[0])])
     return [Relay(tuple(group)) for group in groups]
-
-
-def _host(uri: IceURI) -> str:
-    return uri.host.strip("[]").rstrip(".").lower()
 
 
 class Ports(NamedTuple):
@@ -166,19 +162,14 @@ def turnserver_conf(
     )
 
 
-def default_port(uri: IceURI) -> int:
-    """Return the port of a URI, that of its scheme where it names none (RFC 7065)."""
-    return uri.port or uri.default_port
-
-
 def server_ports(uris: Sequence[IceURI]) -> Ports:
     """Return which of the urls' ports is which of coturn's.
 
     A port of a ``turn`` url is never the TLS one, since coturn closes that where
     it has no certificate.
     """
-    turn = [default_port(uri) for uri in uris if uri.scheme == "turn"]
-    turns = [default_port(uri) for uri in uris if uri.scheme == "turns"]
+    turn = [uri.effective_port for uri in uris if uri.scheme == "turn"]
+    turns = [uri.effective_port for uri in uris if uri.scheme == "turns"]
     plain = (*turn, *(port for port in turns if port == PLAIN_PORT), PLAIN_PORT)[0]
     tls = next((port for port in turns if port not in (plain, *turn)), None)
     if tls is None:

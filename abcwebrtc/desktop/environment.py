@@ -6,7 +6,6 @@ from typing import Dict, Optional
 from urllib.parse import quote
 
 from abcwebrtc.config.desktop import STUN_SERVER, TURN_SERVER, gstreamer_stun
-from abcwebrtc.config.ice_servers import static_uris
 from abcwebrtc.config.uris import IceURI
 from abcwebrtc.config.webrtc import WebRTCConfig, check_config, desktop_turn_uri
 from abcwebrtc.turn.credentials import TurnCredentials
@@ -36,12 +35,8 @@ def desktop_environment(
 
 def stun_server(config: WebRTCConfig) -> Optional[str]:
     """Return the desktop's STUN_SERVER, or None; see `desktop_environment`."""
-    if config.desktop.stun_server:
-        return config.desktop.stun_server
-    for uri in static_uris(config.rtc_configuration):
-        if uri.scheme == "stun":
-            return gstreamer_stun(uri)
-    return None
+    uri = config.desktop_stun_uri
+    return gstreamer_stun(uri) if uri else None
 
 
 def turn_server(
@@ -63,4 +58,4 @@ def gstreamer_turn(uri: IceURI, credentials: TurnCredentials) -> str:
     """
     login = f"{quote(credentials.username, safe='')}:{quote(credentials.password, safe='')}"
     query = f"?transport={uri.transport}" if uri.transport else ""
-    return f"{uri.scheme}://{login}@{uri.host}:{uri.port or uri.default_port}{query}"
+    return f"{uri.scheme}://{login}@{uri.host}:{uri.effective_port}{query}"

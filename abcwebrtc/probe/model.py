@@ -77,12 +77,12 @@ class Target:
     @property
     def host(self) -> str:
         """The host without brackets."""
-        return self.uri.host.strip("[]")
+        return self.uri.bare_host
 
     @property
     def port(self) -> int:
         """The port, the scheme's own where the url has none."""
-        return self.uri.port or self.uri.default_port
+        return self.uri.effective_port
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any, List, Mapping, Optional
+from typing import List, Mapping, Optional
 from urllib.parse import unquote
 
 from abcwebrtc.config.coturn import CoturnServer
 from abcwebrtc.config.desktop import STUN_SERVER, TURN_SERVER
-from abcwebrtc.config.ice_servers import static_uris
+from abcwebrtc.config.ice_servers import StaticServer
 from abcwebrtc.config.secret_sources import FixedSecrets
 from abcwebrtc.config.uris import TURN_SCHEMES, IceURI, parse_server
 from abcwebrtc.config.webrtc import WebRTCConfig
-from abcwebrtc.desktop.environment import stun_server
 from abcwebrtc.errors import ConfigError, ProbeError
 from abcwebrtc.probe.model import TCP, TLS, UDP, Account, Login, Target
 from abcwebrtc.turn.rtc_configuration import server_credentials
@@ -28,22 +27,19 @@ _MINTED = re.compile(r"([0-9]{1,10})(:.*)?", re.DOTALL)
 def config_targets(config: WebRTCConfig, user: str) -> List[Target]:
     """Return what browsers get: every STUN and TURN URI, with a login for `user`."""
     targets: List[Target] = []
-    for server in config.rtc_configuration["iceServers"]:
-        uris = static_uris({"iceServers": (server,)})
-        targets += [browser_target(uri, _static_account(server)) for uri in uris]
+    for server in config.static_servers:
+        targets += [browser_target(uri, _static_account(server)) for uri in server.uris]
     for coturn in config.coturn:
         account = minted_account(coturn, user)
         targets += [browser_target(uri, account) for uri in coturn.uris]
-    return _with_desktops(list(dict.fromkeys(targets)), stun_server(config))
+    return _with_desktops(list(dict.fromkeys(targets)), config.desktop_stun_uri)
 
 
-def _with_desktops(targets: List[Target], server: Optional[str]) -> List[Target]:
+def _with_desktops(targets: List[Target], stun: Optional[IceURI]) -> List[Target]:
     """Mark the one that desktops have as STUN_SERVER; it is often one of the browsers' too."""
-    try:
-        uri = _stun_uri(server or "")
-    except ProbeError:
-        return targets  # 'check' says what is wrong with it
-    wanted = Target(uri, UDP)
+    if stun is None:
+        return targets
+    wanted = Target(stun, UDP)
     for index, one in enumerate(targets):
         if (one.host, one.port, one.transport) == (wanted.host, wanted.port, UDP):
             targets[index] = replace(one, libnice=True)
@@ -91,10 +87,10 @@ def environment_targets(environ: Mapping[str, str]) -> List[Target]:
     return targets
 
 
-def _static_account(server: Mapping[str, Any]) -> Optional[Account]:
-    if "credential" not in server:
+def _static_account(server: StaticServer) -> Optional[Account]:
+    if server.credential is None:
         return None
-    return Account(static=Login(server["username"], server["credential"]))
+    return Account(static=Login(server.username, server.credential))
 
 
 def _stun_uri(text: str) -> IceURI:

@@ -16,8 +16,7 @@ from urllib.parse import urlsplit
 
 import cherrypy
 
-from abcwebrtc.config.ice_servers import static_uris
-from abcwebrtc.config.uris import IceURI, parse_ice_uri
+from abcwebrtc.config.uris import IceURI
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import TokenError
 from abcwebrtc.probe import causes
@@ -189,23 +188,18 @@ class Certificates:
 
 def tls_targets(config: WebRTCConfig) -> List[Tuple[str, int]]:
     """Return host and port of each server with TLS, once, without brackets."""
-    uris = [uri for uri in _uris(config) if uri.scheme in ("stuns", "turns")]
+    uris = [uri for uri in config.uris if uri.scheme in ("stuns", "turns")]
     return list(dict.fromkeys(_place(uri) for uri in uris))
 
 
 def plain_targets(config: WebRTCConfig) -> List[Tuple[str, int, str]]:
     """Return host, port and transport of each TURN server without TLS, once."""
-    uris = [uri for uri in _uris(config) if uri.scheme == "turn"]
+    uris = [uri for uri in config.uris if uri.scheme == "turn"]
     return list(dict.fromkeys((*_place(uri), uri.transport or "udp") for uri in uris))
 
 
-def _uris(config: WebRTCConfig) -> List[IceURI]:
-    uris: List[IceURI] = list(static_uris(config.rtc_configuration))
-    return uris + [parse_ice_uri(url) for server in config.coturn for url in server.urls]
-
-
 def _place(uri: IceURI) -> Tuple[str, int]:
-    return uri.host.strip("[]").lower(), uri.port or uri.default_port
+    return uri.bare_host.lower(), uri.effective_port
 
 
 def _set_cookie(session: str) -> None:

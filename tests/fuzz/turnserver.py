@@ -8,7 +8,6 @@ from __future__ import annotations
 from random import Random
 from typing import Any, Dict, List
 
-from abcwebrtc.config.ice_servers import static_uris
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.coturn.check.compare import Around, certificate_files, check_turnserver_conf
 from abcwebrtc.coturn.check.stun import DesktopStun
@@ -41,9 +40,7 @@ CONFIGS = [
     WebRTCConfig.from_mapping({"webrtc.coturn": server, "webrtc.rtc_configuration": _ICE}, {}, NOW)
     for server in _SERVERS
 ]
-RELAYS = [
-    (relays_of(config.coturn)[0], static_uris(config.rtc_configuration)) for config in CONFIGS
-]
+RELAYS = [(relays_of(config.coturn)[0], config.static_uris) for config in CONFIGS]
 _VALUES = (
     *("", "=", " ", "0", "1", "no", "yes", "-1", "65536", "9" * 30, "on", "\u0661", ";", " #x"),
     *(MARK, f'"{MARK}"', f"'{MARK}'", f"{MARK};", f"={MARK}", '"', "turn.example.org", "a b", "::"),

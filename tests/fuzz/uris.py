@@ -12,7 +12,6 @@ from typing import Optional
 from urllib.parse import unquote, urlsplit
 
 from abcwebrtc.config.desktop import gstreamer_stun
-from abcwebrtc.config.ice_servers import static_uris
 from abcwebrtc.config.uris import STUN_SCHEMES, TURN_SCHEMES, IceURI, parse_ice_uri, parse_server
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import gstreamer_turn
@@ -65,7 +64,7 @@ def _check_uri(uri: IceURI, user: str) -> None:
     assert uri.port is None or 1 <= uri.port <= 65535
     split = urlsplit(f"x://{str(uri).partition(':')[2]}")
     assert (split.port, split.username) == (uri.port, None)
-    assert (split.hostname or "") == uri.host.strip("[]").lower()
+    assert (split.hostname or "") == uri.bare_host.lower()
     if uri.host.startswith("["):
         ipaddress.IPv6Address(uri.host[1:-1])
     if uri.scheme in STUN_SCHEMES:
@@ -101,7 +100,7 @@ def _check_configuration(text: str) -> None:
         except ConfigError as error:
             assert_silent(everything_about(error), MARK, STATIC)
             continue
-        for uri in (*static_uris(config.rtc_configuration), *config.uris):
+        for uri in config.uris:
             assert _URI.fullmatch(str(uri)), uri
         stun = config.desktop.stun_server
         assert stun is None or _STUN.fullmatch(stun), stun

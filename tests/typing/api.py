@@ -54,7 +54,7 @@ def attributes(config: WebRTCConfig) -> None:
     key_files: Tuple[str, ...] = config.user_token_key_files
     warnings: Tuple[Problem, ...] = config.warnings
     uris: List[str] = [str(uri) for uri in config.uris]
-    ports: List[int] = [uri.port or uri.default_port for uri in config.uris]
+    ports: List[int] = [uri.effective_port for uri in config.uris]
     turn: Tuple[bool, int, Optional[str]] = (
         config.desktop.turn,
         config.desktop.ttl,

@@ -19,7 +19,7 @@ from abcwebrtc.coturn.check.notes import Notes
 from abcwebrtc.coturn.check.rules import check_rules
 from abcwebrtc.coturn.check.stun import DesktopStun, check_stun
 from abcwebrtc.coturn.check.urls import Content, check_url, has_tls_files
-from abcwebrtc.coturn.conf import USER_QUOTA, Relay, default_port
+from abcwebrtc.coturn.conf import USER_QUOTA, Relay
 from abcwebrtc.coturn.conf_file import Setting, TurnserverFile
 from abcwebrtc.coturn.conf_options import DATABASES
 from abcwebrtc.coturn.options import DTLS_ON_DEMAND
@@ -89,7 +89,7 @@ def check_turnserver_conf(
 
 
 def _is_proxied(uri: IceURI, around: Around) -> bool:
-    return uri.scheme == "turns" and default_port(uri) in around.proxied
+    return uri.scheme == "turns" and uri.effective_port in around.proxied
 
 
 # secrets
@@ -248,7 +248,7 @@ def _certificate(
     if not isinstance(cert, bytes):
         return
     password = conf.text("pkey-pwd").encode("utf-8", "surrogateescape")
-    hosts = list(dict.fromkeys(uri.host.strip("[]").rstrip(".").lower() for uri in secure))
+    hosts = list(dict.fromkeys(uri.host_key for uri in secure))
     known_key: Optional[bytes] = key if isinstance(key, bytes) else None
     for problem in check_certificate(cert, known_key, password, hosts, now):
         (notes.error if problem.level == "error" else notes.warn)(problem.path, problem.message)

@@ -46,8 +46,7 @@ def _hosts(notes: Notes, relay: Relay) -> FrozenSet[str]:
 
 
 def _host(uri: IceURI) -> str:
-    host = uri.host.strip("[]").rstrip(".").lower()
-    return str(host_address(host) or host)
+    return str(host_address(uri.host) or uri.host_key)
 
 
 def _is_own(notes: Notes, relay: Relay, uri: IceURI) -> bool:

@@ -10,7 +10,7 @@ from typing import Mapping, Set, Union
 from abcwebrtc.config.uris import IceURI
 from abcwebrtc.coturn.certificate import CERT, KEY
 from abcwebrtc.coturn.check.notes import Notes
-from abcwebrtc.coturn.conf import PLAIN_PORT, TLS_PORT, default_port
+from abcwebrtc.coturn.conf import PLAIN_PORT, TLS_PORT
 from abcwebrtc.coturn.conf_file import TurnserverFile
 from abcwebrtc.coturn.options import DTLS_ON_DEMAND
 
@@ -30,7 +30,7 @@ def check_url(notes: Notes, uri: IceURI, has_tls: bool) -> None:
     udp = uri.transport == "udp" if uri.transport else not tls
     open_ports = _open_ports(notes, tls, udp, has_tls)
     off = _switched_off(notes, tls, udp)
-    if default_port(uri) in open_ports:
+    if uri.effective_port in open_ports:
         return
     if off == "dtls":
         notes.error(off, f"is missing, and coturn {notes.version} needs it for {uri}; write dtls")
@@ -79,7 +79,7 @@ def _wrong_port(notes: Notes, uri: IceURI, open_ports: Set[int]) -> None:
     secure = uri.scheme == "turns" and bool(conf.all("tls-listening-port"))
     name = "tls-listening-port" if secure else "listening-port"
     for off in ("no-tcp", "no-udp"):
-        if conf.on(off) and default_port(uri) == conf.number("listening-port", PLAIN_PORT):
+        if conf.on(off) and uri.effective_port == conf.number("listening-port", PLAIN_PORT):
             name = off
     message = f"does not fit {uri} of od.config, for which coturn listens on {ports}"
     notes.error(name, f"{message}; make them the same, unless something in front of it forwards")

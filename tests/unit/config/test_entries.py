@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from abcwebrtc.config.desktop import DesktopSettings
 from abcwebrtc.config.frozen import thaw
-from abcwebrtc.config.webrtc import DesktopSettings
+from abcwebrtc.config.uris import IceURI
 from abcwebrtc.errors import ConfigError
 from abcwebrtc.times import MAX_EXPIRY
 from support.configurations import COTURN, LOGIN, NOW, STUN, errors_of, load, warnings_of
@@ -106,9 +107,9 @@ def test_a_bad_entry_is_an_error_at_its_key_path(key, value, words):
         ({"turn": False, "ttl": 1}, DesktopSettings(ttl=1)),
         ({"ttl": MAX_EXPIRY - NOW}, DesktopSettings(ttl=MAX_EXPIRY - NOW)),
         ({"stun_server": None}, DesktopSettings()),
-        ({"stun_server": "stun://a"}, DesktopSettings(stun_server="stun://a:3478")),
-        ({"stun_server": "stun://a:1"}, DesktopSettings(stun_server="stun://a:1")),
-        ({"stun_server": "stun://[::1]"}, DesktopSettings(stun_server="stun://[::1]:3478")),
+        ({"stun_server": "stun://a"}, DesktopSettings(stun_uri=IceURI("stun", "a"))),
+        ({"stun_server": "stun://a:1"}, DesktopSettings(stun_uri=IceURI("stun", "a", 1))),
+        ({"stun_server": "stun://[::1]"}, DesktopSettings(stun_uri=IceURI("stun", "[::1]"))),
     ],
 )
 def test_the_desktop_gets_what_its_entry_says(value, settings):

@@ -29,7 +29,7 @@ def test_without_any_entry_webrtc_is_off():
     assert config.uris == []
     assert thaw(config.rtc_configuration) == {"iceServers": []}
     assert thaw(config.rtc_constraints) == {"video": False, "audio": False}
-    assert config.desktop == DesktopSettings(turn=False, ttl=86400, stun_server=None)
+    assert config.desktop == DesktopSettings(turn=False, ttl=86400, stun_uri=None)
     assert config.user_token_key_files == ()
     assert config.user_token_key_file is None
 
