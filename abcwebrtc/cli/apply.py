@@ -12,7 +12,7 @@ from typing import Any, Iterator, List, Mapping, NoReturn, Optional, Union
 
 from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP, NAMESPACE, PYOS_DEPLOYMENT, PYOS_SELECTOR
 from abcwebrtc.cli.backup import back_up
-from abcwebrtc.cli.configmap import add_name_arguments, print_findings
+from abcwebrtc.cli.configmap import add_name_arguments, print_checked
 from abcwebrtc.cli.options import FAILED, OK, given, kube_namespace, seconds
 from abcwebrtc.cli.output import coloured, discard_output, print_error, printable, warn
 from abcwebrtc.cluster.api import Cluster, connect
@@ -90,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Apply."""
     checked = read_od_config(options.od_config, forgiving=False)
-    print_findings(checked)
+    print_checked(checked)
     with _ended_as_by_ctrl_c():  # at the end the client removes its files with keys
         cluster = connect(options.kubeconfig, options.context, options.namespace)
         return _Application(cluster, options, checked).run()

@@ -9,7 +9,7 @@ import sys
 from typing import Any, Dict, Iterator, Optional, Tuple
 
 from abcwebrtc.cli.options import FAILED, OK
-from abcwebrtc.cli.output import finding_line, findings_count
+from abcwebrtc.cli.output import LEVELS, is_failure, print_problems, problems_count, problems_json
 from abcwebrtc.config.webrtc import WebRTCConfig, desktop_turn_uri
 from abcwebrtc.desktop.environment import stun_server
 from abcwebrtc.errors import ConfigError, Problem
@@ -17,7 +17,6 @@ from abcwebrtc.odconfig.reader import parse_od_config, read_od_config_text
 from abcwebrtc.odconfig.whole_file import pyos_problems
 
 NAME, SUMMARY = "check", "say what is wrong in an od.config"
-LEVELS = ("error", "warning", "note")
 _UNKNOWN = "unknown; WebRTC sound exists in abcdesktop 3.2 and 3.3"
 DESCRIPTION = """\
 Says what is wrong in the webrtc entries of an od.config, with line numbers,
@@ -35,22 +34,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the findings; fail when there is an error."""
-    config, found = _findings(options.od_config)
-    levels = [problem.level for problem in found]
-    failed = "error" in levels or (options.strict and "warning" in levels)
+    """Print the problems; fail when there is an error."""
+    config, found = _checked(options.od_config)
+    failed = is_failure(found, options.strict)
     if options.json:
         print(json.dumps(_report(options.od_config, config, found, failed), indent=2))
         return FAILED if failed else OK
-    for problem in sorted(sorted(found, key=_rank), key=lambda problem: problem.line or 0):
-        print(finding_line(problem, sys.stdout))
+    order = sorted(found, key=lambda problem: (problem.line or 0, LEVELS.index(problem.level)))
+    print_problems(order, sys.stdout)
     if config:
         print(_summary(config))
-    print(findings_count(found))
+    print(problems_count(found))
     return FAILED if failed else OK
 
 
-def _findings(path: str) -> Tuple[Optional[WebRTCConfig], Tuple[Problem, ...]]:
+def _checked(path: str) -> Tuple[Optional[WebRTCConfig], Tuple[Problem, ...]]:
+    """Return the configuration, unless it can't be used, and what there is to say of it."""
     found: Tuple[Problem, ...] = ()
     try:
         text = read_od_config_text(path)
@@ -60,16 +59,8 @@ def _findings(path: str) -> Tuple[Optional[WebRTCConfig], Tuple[Problem, ...]]:
         config = WebRTCConfig.from_mapping(mapping, folder=folder, secrets_elsewhere=True)
     except ConfigError as error:
         return None, (*found, *error.problems, *error.warnings, *error.notes)
-    is_refused = bool(_of_level(found, "error"))
-    return None if is_refused else config, (*found, *config.warnings, *config.notes)
-
-
-def _rank(problem: Problem) -> int:
-    return LEVELS.index(problem.level)
-
-
-def _of_level(found: Tuple[Problem, ...], level: str) -> Tuple[Problem, ...]:
-    return tuple(problem for problem in found if problem.level == level)
+    usable = None if is_failure(found, strict=False) else config
+    return usable, (*found, *config.warnings, *config.notes)
 
 
 def _summary(config: WebRTCConfig) -> str:
@@ -117,7 +108,7 @@ def _report(
     return {
         "file": file,
         "ok": not failed,
-        **{f"{level}s": [one.as_dict() for one in _of_level(found, level)] for level in LEVELS},
+        **problems_json(found),
         "release": release.name if release else None,
         "desktop": _desktop(config) if config else None,
     }

@@ -7,7 +7,7 @@ import sys
 
 from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP
 from abcwebrtc.cli.options import OK, kube_key, kube_name, kube_namespace
-from abcwebrtc.cli.output import print_utf8, print_warnings
+from abcwebrtc.cli.output import print_problems, print_utf8
 from abcwebrtc.cluster.configmap import CheckedFile, config_map, read_od_config
 
 NAME, SUMMARY = "configmap", "print the ConfigMap that od.config goes into"
@@ -45,7 +45,7 @@ def add_name_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the ConfigMap."""
     checked = read_od_config(options.od_config)
-    print_findings(checked)
+    print_checked(checked)
     # PyYAML takes a while to import, and most commands have no use for it.
     from abcwebrtc.cluster.yaml import yaml_text
 
@@ -55,8 +55,8 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
-def print_findings(checked: CheckedFile) -> None:
+def print_checked(checked: CheckedFile) -> None:
     """Print the warnings and notes of a check on stderr, and a note on a secret in the text."""
-    print_warnings((*checked.warnings, *checked.notes))
+    print_problems((*checked.warnings, *checked.notes))
     if checked.has_inline_secret:
         print(NOTE, file=sys.stderr)

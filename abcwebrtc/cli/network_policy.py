@@ -12,7 +12,7 @@ from typing import Iterable, List
 
 from abcwebrtc.abcdesktop import DESKTOP_LABELS, NAMESPACE
 from abcwebrtc.cli.options import OK, kube_label, kube_name, kube_namespace, port_range
-from abcwebrtc.cli.output import print_warnings, warn
+from abcwebrtc.cli.output import print_problems, warn
 from abcwebrtc.cluster.network_policy import (
     POLICY_NAME,
     Policy,
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     names = server_names(server_uris(config)) if options.resolve else []
     addresses = {name: resolve(name) for name in names}
     policy = network_policy(config, policy_options, addresses, time.time())
-    print_warnings((*config.warnings, *config.notes))
+    print_problems((*config.warnings, *config.notes))
     for warning in policy.warnings:
         warn(warning)
     if options.json:

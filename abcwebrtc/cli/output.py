@@ -1,4 +1,4 @@
-"""What the commands print with: findings, warnings, colour, and streams that fail."""
+"""What the commands print with: problems, warnings, colour, and streams that fail."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import io
 import os
 import re
 import sys
-from typing import Iterable, TextIO
+from typing import Any, Dict, Iterable, List, Optional, Sequence, TextIO
 
 from abcwebrtc.errors import AbcWebRTCError, Problem, ProblemsError
 
-_COLOURS = {"error": "31", "warning": "33", "note": "36"}
+LEVELS = ("error", "warning", "note")
+"""The worst first."""
+_COLOURS = dict(zip(LEVELS, ("31", "33", "36")))
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -19,34 +21,48 @@ def printable(text: str) -> str:
     return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
 
 
-def finding_line(problem: Problem, stream: TextIO) -> str:
+def problem_line(problem: Problem, stream: TextIO) -> str:
     """Return ``od.config:399: error: webrtc.coturn.ttl: what is wrong``."""
     level = coloured(problem.level, _COLOURS[problem.level], stream)
     parts = (problem.place, level, problem.path, problem.message)
     return ": ".join(part for part in parts if part)
 
 
-def findings_count(problems: Iterable[Problem]) -> str:
-    """Return how many findings there are of each level, the worst first: ``1 error, 2 notes``."""
+def problems_count(problems: Iterable[Problem]) -> str:
+    """Return how many problems there are of each level, the worst first: ``1 error, 2 notes``."""
     levels = [problem.level for problem in problems]
-    numbers = ((levels.count(level), level) for level in _COLOURS)
+    numbers = ((levels.count(level), level) for level in LEVELS)
     found = [f"{number} {level}{'' if number == 1 else 's'}" for number, level in numbers if number]
     return ", ".join(found) or "found nothing wrong"
+
+
+def problems_json(problems: Sequence[Problem]) -> Dict[str, List[Dict[str, Any]]]:
+    """Return the problems of each level as JSON data: ``errors``, ``warnings``, ``notes``."""
+    return {
+        f"{level}s": [problem.as_dict() for problem in problems if problem.level == level]
+        for level in LEVELS
+    }
+
+
+def is_failure(problems: Iterable[Problem], strict: bool) -> bool:
+    """Say whether a check failed: by an error or, where it is strict, by a warning."""
+    levels = {problem.level for problem in problems}
+    return "error" in levels or (strict and "warning" in levels)
+
+
+def print_problems(problems: Iterable[Problem], stream: Optional[TextIO] = None) -> None:
+    """Print problems, a line for each, on stderr where no other stream is given."""
+    stream = stream or sys.stderr
+    for problem in problems:
+        print(problem_line(problem, stream), file=stream)
 
 
 def print_error(error: AbcWebRTCError) -> None:
     """Print what an exception says on stderr, a line for each problem."""
     if isinstance(error, ProblemsError):
-        for problem in error.problems:
-            print(finding_line(problem, sys.stderr), file=sys.stderr)
+        print_problems(error.problems)
     else:
         print(f"{coloured('error', '31', sys.stderr)}: {error}", file=sys.stderr)
-
-
-def print_warnings(problems: Iterable[Problem]) -> None:
-    """Print the warnings and notes of a check on stderr, a line for each."""
-    for problem in problems:
-        print(finding_line(problem, sys.stderr), file=sys.stderr)
 
 
 def warn(text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional
 
 from abcwebrtc.abcdesktop import USERID_LABEL
 from abcwebrtc.cli.options import OK, STDIN, given, open_input
-from abcwebrtc.cli.output import coloured, finding_line, print_utf8, print_warnings
+from abcwebrtc.cli.output import coloured, print_problems, print_utf8
 from abcwebrtc.config.desktop import TURN_SERVER
 from abcwebrtc.config.problems import kind
 from abcwebrtc.config.webrtc import WebRTCConfig, desktop_turn_uri
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     from abcwebrtc.cluster.masking import masked_diff
 
     config = WebRTCConfig.from_file(options.od_config, secrets_elsewhere=True)
-    print_warnings(config.notes)
+    print_problems(config.notes)
     file = "stdin" if options.pod == STDIN else options.pod
     manifests = parse_manifests(_read(options.pod, file), file)
     injector = _Injector(config, options, file)
@@ -118,7 +118,7 @@ class _Injector:
                 f"desktops have no TURN server, whichever of {number} urls browsers use"
             )
             problem = Problem(message, "webrtc.coturn", self._options.od_config, level="note")
-            print(finding_line(problem, sys.stderr), file=sys.stderr)
+            print_problems([problem])
 
     def _inject(self, document: Any, path: KeyPath) -> List[Any]:
         if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
@@ -154,8 +154,7 @@ class _Injector:
         except ManifestError as error:
             failure = self._error(error, path)
         else:
-            for note in prepared.notes:
-                print(finding_line(self._placed(note, path), sys.stderr), file=sys.stderr)
+            print_problems(self._placed(note, path) for note in prepared.notes)
             self._has_turn = self._has_turn or _has_turn(prepared.pod)
             return [*([prepared.secret] if prepared.secret else []), prepared.pod]
         raise failure

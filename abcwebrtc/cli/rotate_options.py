@@ -7,7 +7,7 @@ import os
 from typing import List, Sequence
 
 from abcwebrtc.cli.options import STDIN, open_input, whole_number
-from abcwebrtc.cli.output import print_warnings, warn
+from abcwebrtc.cli.output import print_problems, warn
 from abcwebrtc.config.secret_sources import MAX_FILE_BYTES, Secret, secrets_here
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
 from abcwebrtc.coturn.rotation import DEFAULT_MARGIN, Group, groups
@@ -42,7 +42,7 @@ def rotated_groups(options: argparse.Namespace, secrets_elsewhere: bool = False)
     mapping = load_od_config(options.od_config)
     folder = os.path.dirname(os.path.abspath(options.od_config))
     config = WebRTCConfig.from_mapping(mapping, folder=folder, secrets_elsewhere=secrets_elsewhere)
-    print_warnings((*config.warnings, *config.notes))
+    print_problems((*config.warnings, *config.notes))
     if not config.coturn:
         message = "there is no coturn server, so there is no secret to change"
         raise ConfigError(Problem(message, COTURN, options.od_config))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import abcwebrtc
 from abcwebrtc.cli.options import OK, given, port
-from abcwebrtc.cli.output import print_warnings, warn
+from abcwebrtc.cli.output import print_problems, warn
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
 
@@ -116,7 +116,7 @@ def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
         return anybody(options.host)
     files = _key_files(config, options.od_config)
     verifier = UserTokenVerifier.from_file(*files, entry=KEY_ENTRY)
-    print_warnings(verifier.notes)
+    print_problems(verifier.notes)
     if verifier.weakness:
         warn(f"{', '.join(files)}: {verifier.weakness}")
     return token_identity(verifier)

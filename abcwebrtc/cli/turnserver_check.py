@@ -7,10 +7,10 @@ import json
 import os
 import sys
 import time
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Mapping, Optional, Sequence, Tuple
 
 from abcwebrtc.cli.options import FAILED, OK
-from abcwebrtc.cli.output import finding_line, findings_count
+from abcwebrtc.cli.output import is_failure, print_problems, problems_count, problems_json
 from abcwebrtc.cli.turnserver_servers import choose, load
 from abcwebrtc.cli.turnserver_version import chosen_version
 from abcwebrtc.config.uris import STUN_SCHEMES
@@ -27,25 +27,22 @@ MAX_BYTES = 1024 * 1024
 
 
 def check(options: argparse.Namespace) -> int:
-    """Print the findings, and return the exit status."""
+    """Print the problems, and return the exit status."""
     try:
-        found = _findings(options)
+        found = _problems(options)
     except ConfigError as error:
         found = error.problems + error.warnings + error.notes
-    errors = [problem for problem in found if problem.level == "error"]
-    warnings = [problem for problem in found if problem.level == "warning"]
-    notes = [problem for problem in found if problem.level == "note"]
-    failed = bool(errors or (options.strict and warnings))
+    failed = is_failure(found, options.strict)
     if options.json:
-        print(json.dumps(_report(options.check, not failed, errors, warnings, notes), indent=2))
+        report = {"file": options.check, "ok": not failed, **problems_json(found)}
+        print(json.dumps(report, indent=2))
     else:
-        for problem in found:
-            print(finding_line(problem, sys.stdout))
-        print(findings_count(found))
+        print_problems(found, sys.stdout)
+        print(problems_count(found))
     return FAILED if failed else OK
 
 
-def _findings(options: argparse.Namespace) -> Tuple[Problem, ...]:
+def _problems(options: argparse.Namespace) -> Tuple[Problem, ...]:
     _, config = load(options)
     relay = choose(config, options)
     conf = parse_turnserver_conf(_read_conf(options.check), options.check)
@@ -77,22 +74,6 @@ def _unreadable(conf: TurnserverFile, options: argparse.Namespace) -> Dict[str, 
         if reason and reason not in found.values():
             found[name] = reason
     return found
-
-
-def _report(
-    file: str,
-    ok: bool,
-    errors: Sequence[Problem],
-    warnings: Sequence[Problem],
-    notes: Sequence[Problem],
-) -> Dict[str, Any]:
-    return {
-        "file": file,
-        "ok": ok,
-        "errors": [problem.as_dict() for problem in errors],
-        "warnings": [problem.as_dict() for problem in warnings],
-        "notes": [problem.as_dict() for problem in notes],
-    }
 
 
 def _read_conf(path: str) -> bytes:

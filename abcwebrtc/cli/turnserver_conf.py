@@ -10,7 +10,7 @@ from typing import Any, Dict
 
 from abcwebrtc.cli.new_file import write_new, write_over
 from abcwebrtc.cli.options import OK, USAGE, given, port
-from abcwebrtc.cli.output import print_warnings, warn
+from abcwebrtc.cli.output import print_problems, warn
 from abcwebrtc.cli.turnserver_addresses import Addresses, relay_address, told_addresses
 from abcwebrtc.cli.turnserver_check import check
 from abcwebrtc.cli.turnserver_servers import choose, load, origin
@@ -132,14 +132,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print or write the file, or the findings; fail when there is an error."""
+    """Print or write the file, or the problems; fail when there is an error."""
     _check_usage(options)
     if options.check is not None:
         return check(options)
     addresses = _addresses(options)
     mapping, config = load(options)
     relay = choose(config, options)
-    print_warnings((*config.warnings, *config.notes))
+    print_problems((*config.warnings, *config.notes))
     places = [
         i for i, server in enumerate(config.coturn) if any(server is s for s in relay.servers)
     ]

@@ -8,7 +8,7 @@ import time
 from typing import Any, Dict, Iterator, Optional
 
 from abcwebrtc.cli.options import FAILED, OK, add_od_config, given, open_input
-from abcwebrtc.cli.output import print_warnings, printable, warn
+from abcwebrtc.cli.output import print_problems, printable, warn
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.times import duration_text, iso_text, relative_text, utc_text
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     """Print what is known; fail when none of the userids fits."""
     username = parse_username(options.username)
     config = WebRTCConfig.from_file(options.od_config, secrets_elsewhere=True)
-    print_warnings(config.notes)
+    print_problems(config.notes)
     if not config.coturn:
         message = "there is no coturn server, so no username comes from here"
         raise ConfigError(Problem(message, COTURN, options.od_config))

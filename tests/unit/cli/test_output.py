@@ -16,7 +16,7 @@ import pytest
 
 import abcwebrtc
 from abcwebrtc.cli.main import main
-from abcwebrtc.cli.output import finding_line, findings_count
+from abcwebrtc.cli.output import problem_line, problems_count
 from abcwebrtc.errors import Problem
 from support import WAIT, command, environment, run_command, write_od_config
 
@@ -66,8 +66,8 @@ def test_colour_is_for_terminals_that_want_it(
     ],
     ids=str,
 )
-def test_the_count_of_findings_names_what_there_is(levels: List[str], said: str) -> None:
-    assert findings_count(Problem("it", level=level) for level in levels) == said
+def test_the_count_of_problems_names_what_there_is(levels: List[str], said: str) -> None:
+    assert problems_count(Problem("it", level=level) for level in levels) == said
 
 
 @pytest.mark.parametrize(("level", "colour"), [("error", 31), ("warning", 33), ("note", 36)])
@@ -76,7 +76,7 @@ def test_each_level_has_a_colour_of_its_own(level: str, colour: int) -> None:
         def isatty(self) -> bool:
             return True
 
-    line = finding_line(Problem("it", "here", level=level), Terminal())
+    line = problem_line(Problem("it", "here", level=level), Terminal())
     assert line == f"\033[{colour}m{level}\033[0m: here: it"
 
 
