@@ -17,12 +17,6 @@ from abcwebrtc.cli.output import coloured, warn
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import desktop_environment
 from abcwebrtc.errors import ConfigError, ProbeError, Problem
-from abcwebrtc.probe.desktop_view import (
-    desktop_json,
-    desktop_summary,
-    judged_for_desktops,
-    with_desktops,
-)
 from abcwebrtc.probe.diagnosis import judge
 from abcwebrtc.probe.model import ERROR, NOTE, WARNING, Circumstances, Place, Result, Target
 from abcwebrtc.probe.model import OK as WELL
@@ -107,11 +101,11 @@ def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Names
     with _Progress() as progress:
         seen = run_probes(targets, options.timeout, trust, progress, options.quick)
     now, place = time.time(), _place()
-    results = judged_for_desktops(judge(seen, Circumstances(place, now, options.timeout)))
+    results = judge(seen, Circumstances(place, now, options.timeout))
     levels = {result.level for result in results}
     failed = ERROR in levels or (options.strict and WARNING in levels)
     if options.json:
-        report = {**as_json(results, place, now, failed), "desktop": desktop_json(results)}
+        report = as_json(results, place, now, failed)
         print(json.dumps(report, indent=2 if options.watch is None else None), flush=True)
     else:
         _print_table(results, place, now, options)
@@ -125,7 +119,7 @@ def _print_table(
         return coloured(text, _COLOURS[level], sys.stdout)
 
     at = f"{time.strftime('%H:%M:%S', time.localtime(now))}  " if options.watch else ""
-    last = at + summary(results, place) + desktop_summary(results)
+    last = at + summary(results, place)
     columns = shutil.get_terminal_size((WIDTH, 24)).columns or WIDTH
     width = min(WIDTH, max(NARROWEST, columns))
     for line in (*table(results, now, paint, width), *wrapped(last, width, "")):
@@ -158,20 +152,14 @@ class _Progress:
 
 def _targets(config: Optional[WebRTCConfig], options: argparse.Namespace) -> List[Target]:
     if config is None:
-        return with_desktops([], environment_targets(os.environ))
+        return environment_targets(os.environ)
     if options.desktop:
-        environment = desktop_environment(config, options.user)
-        return with_desktops([], environment_targets(environment))
-    targets = with_desktops(config_targets(config, options.user), _desktop_targets(config, options))
+        return environment_targets(desktop_environment(config, options.user))
+    targets = config_targets(config, options.user)
     if not targets:
         message = "there is no STUN or TURN server to probe; write one here, or into webrtc.coturn"
         raise ConfigError(Problem(message, "webrtc.rtc_configuration", options.od_config))
     return targets
-
-
-def _desktop_targets(config: WebRTCConfig, options: argparse.Namespace) -> List[Target]:
-    environment = desktop_environment(config, options.user)
-    return environment_targets(environment) if environment else []
 
 
 def _place() -> Place:

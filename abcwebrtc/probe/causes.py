@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, NamedTuple
+from typing import Any, Dict, FrozenSet, Optional
+
+from abcwebrtc.probe.model import Diagnosis
 
 FILE = Path(__file__).with_name("causes.json")
 """What the page reads, too."""
@@ -25,25 +27,21 @@ ELSEWHERE_TOO: FrozenSet[str] = frozenset(_ALL["elsewhere-too"])
 """Words of what is of no one port or address, or was seen later than what others answered."""
 
 
-class Cause(NamedTuple):
-    """A cause with its placeholders filled; `word` is what programs may compare."""
-
-    level: str
-    word: str
-    message: str
-    cure: str
-
-
-def cause(key: str, **facts: object) -> Cause:
-    """Return a cause by its key, with `facts` in its placeholders.
+def said(key: str, **facts: object) -> Diagnosis:
+    """Return the diagnosis of a cause, with `facts` in the placeholders.
 
     Raises `KeyError` for a key that is not in the file, and for a fact that is missing.
     """
     found = CAUSES[key]
     message, cure = (found[part].format_map(facts) for part in ("message", "cure"))
-    return Cause(found.get("level", "error"), key.partition("/")[0], message, cure)
+    return Diagnosis(found.get("level", "error"), key.partition("/")[0], message, cure)
 
 
 def clause(key: str, **facts: object) -> str:
     """Return a part of a sentence by its key, with `facts` in its placeholders."""
     return CLAUSES[key].format_map(facts)
+
+
+def in_brackets(text: Optional[str]) -> str:
+    """Return a text as a detail behind something, or nothing."""
+    return f" ({text})" if text else ""

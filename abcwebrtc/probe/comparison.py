@@ -1,22 +1,18 @@
-"""What results say together: where else the same server answers, and what does no harm."""
+"""What results say together: what does no harm, where else a server answers, what desktops lack.
+
+Desktops have one STUN_SERVER and one TURN_SERVER, however many servers browsers have.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Callable, Iterable, List, Sequence
+from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence
 
-from abcwebrtc.probe.causes import ELSEWHERE_TOO, UNANSWERED, clause
-from abcwebrtc.probe.model import (
-    ERROR,
-    UDP,
-    WARNING,
-    Diagnosis,
-    Observation,
-    Result,
-    Target,
-    host_of,
-)
-from abcwebrtc.probe.saying import said, where_of
+from abcwebrtc.config.desktop import STUN_SERVER, TURN_SERVER
+from abcwebrtc.probe.causes import ELSEWHERE_TOO, UNANSWERED, clause, said
+from abcwebrtc.probe.model import ERROR, UDP, WARNING, Diagnosis, Observation, Result, host_of
+
+Change = Callable[[Diagnosis], Diagnosis]
 
 
 def compared(results: Sequence[Result]) -> List[Result]:
@@ -25,33 +21,38 @@ def compared(results: Sequence[Result]) -> List[Result]:
     That one family of addresses can't be reached is only a warning where the
     same url works over the other one; so is a fault over one of the transports
     that a client tries, where another one works. Any other fault says where else the
-    same host works or answers.
+    same host works or answers. A server that desktops depend on is an error for them.
     """
     working = [one.observation for one in results if one.level != ERROR]
     answering = [one.observation for one in results if _answers(one.observation)]
     told = [_partly_shut(_bound(one, answering), working) for one in results]
-    return [_softened(one, working) or _elsewhere(one, working, answering) for one in told]
+    told = [_softened(one, working) or _elsewhere(one, working, answering) for one in told]
+    return _with_desktops_fault(told)
 
 
 def _answers(seen: Observation) -> bool:
     return bool(seen.reflexive or seen.relayed) or any(one.kind == "stun" for one in seen.failures)
 
 
+def _changed(result: Result, words: Iterable[str], change: Change) -> Result:
+    """Change the errors of a result that have one of these words."""
+    diagnoses = (
+        change(one) if one.level == ERROR and one.word in words else one for one in result.diagnoses
+    )
+    return replace(result, diagnoses=tuple(diagnoses))
+
+
+def _saying_more(text: str) -> Change:
+    return lambda one: replace(one, message=one.message + text)
+
+
 def _bound(result: Result, answering: Sequence[Observation]) -> Result:
     """Say of a silent STUN server that it answers TURN, where it does at this very port."""
     seen = result.observation
-    turns = (one for one in answering if one.target.is_turn and _is_same_place(one, seen))
+    turns = (one for one in answering if one.target.is_turn and one.where() == seen.where())
     if seen.target.is_turn or not any(turns):
         return result
-    changed = [
-        said("no-binding", where=where_of(seen)) if one.word == "no-answer" else one
-        for one in result.diagnoses
-    ]
-    return replace(result, diagnoses=tuple(changed))
-
-
-def _is_same_place(one: Observation, other: Observation) -> bool:
-    return where_of(one) == where_of(other)
+    return _changed(result, ["no-answer"], lambda _: said("no-binding", where=seen.where()))
 
 
 def _partly_shut(result: Result, working: Sequence[Observation]) -> Result:
@@ -61,40 +62,27 @@ def _partly_shut(result: Result, working: Sequence[Observation]) -> Result:
     relay = next((one for one in reached if host_of(one) == host), "")
     if not relay:
         return result
-    text = clause("some-ports", relay=relay)
-    changed = [
-        replace(one, message=one.message + text)
-        if (one.level, one.word) == (ERROR, "relay-ports")
-        else one
-        for one in result.diagnoses
-    ]
-    return replace(result, diagnoses=tuple(changed))
+    return _changed(result, ["relay-ports"], _saying_more(clause("some-ports", relay=relay)))
 
 
 # what does no harm
 
 
-def _softened(result: Result, working: Sequence[Observation]) -> "Result | None":
+def _softened(result: Result, working: Sequence[Observation]) -> Optional[Result]:
     """Make warnings of what does no harm, since the same url works another way; else None."""
-    seen = result.observation
+    seen, words = result.observation, {one.word for one in result.diagnoses}
     over = _other_transport(seen, working)
     if over:
-        text = clause("either", other=over)
-        return _as_warnings(result, lambda one: replace(one, message=one.message + text))
-    unreachable = any(one.word == "unreachable" for one in result.diagnoses)
-    if unreachable and any(_is_other_family(one, seen) for one in working):
-        family, other = ("IPv6", "IPv4") if seen.is_ipv6 else ("IPv4", "IPv6")
-        text, advice = clause("family", other=other), clause("family-cure", family=family)
-        return _as_warnings(
-            result,
-            lambda one: replace(one, message=one.message + text, advice=advice),
-            "unreachable",
-        )
-    return None
-
-
-def _is_other_family(one: Observation, seen: Observation) -> bool:
-    return one.target == seen.target and one.is_ipv6 != seen.is_ipv6
+        more = _saying_more(clause("either", other=over))
+        return _changed(result, words, lambda one: replace(more(one), level=WARNING))
+    family, other = ("IPv6", "IPv4") if seen.is_ipv6 else ("IPv4", "IPv6")
+    others = (one for one in working if one.target == seen.target and one.is_ipv6 != seen.is_ipv6)
+    if "unreachable" not in words or not any(others):
+        return None
+    more, advice = _saying_more(clause("family", other=other)), clause("family-cure", family=family)
+    return _changed(
+        result, ["unreachable"], lambda one: replace(more(one), level=WARNING, advice=advice)
+    )
 
 
 def _other_transport(seen: Observation, working: Sequence[Observation]) -> str:
@@ -105,29 +93,12 @@ def _other_transport(seen: Observation, working: Sequence[Observation]) -> str:
     """
     target = seen.target
     connects = seen.between is not None and seen.between.works
-    if target.either and not connects:
-        for one in working:
-            if _is_tried_instead(one.target, target):
-                return "UDP" if one.target.transport == UDP else "TCP"
-    return ""
-
-
-def _is_tried_instead(one: Target, target: Target) -> bool:
-    is_other = one.uri == target.uri and one.transport != target.transport
-    return is_other and (one.either or one.desktop)
-
-
-def _as_warnings(
-    result: Result, change: Callable[[Diagnosis], Diagnosis], word: str = ""
-) -> Result:
-    """Change the errors of a result, or those of one word, and make them warnings."""
-    diagnoses = [
-        replace(change(one), level=WARNING)
-        if one.level == ERROR and word in ("", one.word)
-        else one
-        for one in result.diagnoses
-    ]
-    return replace(result, diagnoses=tuple(diagnoses))
+    if not target.either or connects:
+        return ""
+    tried = (one.target for one in working if one.target.either or one.target.desktop)
+    others = (one.transport for one in tried if one.uri == target.uri)
+    over = next((one for one in others if one != target.transport), "")
+    return over and ("UDP" if over == UDP else "TCP")
 
 
 # where else
@@ -142,20 +113,18 @@ def _elsewhere(
         return result
     works = _places(seen, (one for one in working if one.target.is_turn == seen.target.is_turn))
     answers = _places(seen, answering)
-
-    def told(one: Diagnosis) -> Diagnosis:
-        places = works or (answers if one.word in UNANSWERED else [])
-        if one.level != ERROR or one.word in ELSEWHERE_TOO or not places:
-            return one
-        text = clause("works" if works else "answers", places=_in_words(places))
-        return replace(one, message=one.message + text)
-
-    return replace(result, diagnoses=tuple(map(told, result.diagnoses)))
+    words = {one.word for one in result.diagnoses} - ELSEWHERE_TOO
+    if works:
+        return _changed(result, words, _saying_more(clause("works", places=_in_words(works))))
+    if answers:
+        more = _saying_more(clause("answers", places=_in_words(answers)))
+        return _changed(result, words & UNANSWERED, more)
+    return result
 
 
 def _places(seen: Observation, others: Iterable[Observation]) -> List[str]:
     same_host = (one for one in others if one.target.host == seen.target.host)
-    found = [_place(seen, one) for one in same_host if not _is_same_place(one, seen)]
+    found = [_place(seen, one) for one in same_host if one.where() != seen.where()]
     return list(dict.fromkeys(found))
 
 
@@ -174,3 +143,47 @@ def _place(seen: Observation, other: Observation) -> str:
 
 def _in_words(places: Sequence[str]) -> str:
     return places[0] if len(places) == 1 else f"{', '.join(places[:-1])} and {places[-1]}"
+
+
+# what desktops depend on
+
+
+class Dependence(NamedTuple):
+    """A server of desktops: `rows` are its results, one for each transport and address.
+
+    It works for them when one of these does.
+    """
+
+    variable: str
+    url: str
+    works: bool
+    rows: Sequence[int]
+
+
+def desktop_servers(results: Sequence[Result]) -> List[Dependence]:
+    """Return the servers that desktops depend on, as far as there are any."""
+    found = []
+    for variable in (STUN_SERVER, TURN_SERVER):
+        targets = [one.observation.target for one in results]
+        is_turn = variable == TURN_SERVER
+        rows = [at for at, one in enumerate(targets) if one.desktop and one.is_turn == is_turn]
+        if rows:
+            works = any(results[at].level != ERROR for at in rows)
+            found.append(Dependence(variable, targets[rows[0]].url, works, rows))
+    return found
+
+
+def _with_desktops_fault(results: Sequence[Result]) -> List[Result]:
+    """Say that desktops depend on a server that does not work, where browsers have others."""
+    found = list(results)
+    for one in desktop_servers(results):
+        is_turn = one.variable == TURN_SERVER
+        targets = [other.observation.target for other in results if other.level != ERROR]
+        others = dict.fromkeys(other.url for other in targets if other.is_turn == is_turn)
+        if others and not one.works:
+            first, cause = found[one.rows[0]], "desktop-turn" if is_turn else "desktop-stun"
+            errors = sum(other.level == ERROR for other in first.diagnoses)
+            diagnoses = list(first.diagnoses)
+            diagnoses.insert(errors, said(cause, url=one.url, others=", ".join(others)))
+            found[one.rows[0]] = replace(first, diagnoses=tuple(diagnoses))
+    return found

@@ -1,28 +1,40 @@
-"""From what was seen to what it means, and what to do about it. Nothing is contacted."""
+"""From what was seen to what it means, and what to do about it. Nothing is contacted.
+
+Which cause it is, is decided here and in the modules that this one calls; the words are those
+of the table of causes.
+"""
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from dataclasses import replace
-from typing import Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Iterator, List, Sequence, Tuple
 
-from abcwebrtc.probe import tls
+from abcwebrtc.coturn.peer_ranges import NEVER
+from abcwebrtc.probe.causes import clause, in_brackets, said
 from abcwebrtc.probe.comparison import compared
 from abcwebrtc.probe.model import (
     ALLOCATE,
+    BINDING,
     HANDSHAKE,
     LEVELS,
+    PERMISSION,
     RELAY,
     RESOLVE,
     RFC3489,
+    Account,
     Circumstances,
     Diagnosis,
     Failure,
     Observation,
     Result,
+    SecretSearch,
+    host_of,
 )
-from abcwebrtc.probe.path_diagnosis import after_redirect, path_diagnoses, silent_to_libnice
-from abcwebrtc.probe.refusals import early_end, stun_diagnoses
-from abcwebrtc.probe.saying import fault, in_brackets, said, where_of
+from abcwebrtc.probe.path_diagnosis import after_redirect, path_diagnoses
+from abcwebrtc.probe.tls import certificate_diagnoses, unread_certificate
+from abcwebrtc.times import duration_text, utc_text
 
 
 def judge(seen: Sequence[Observation], around: Circumstances) -> List[Result]:
@@ -33,96 +45,224 @@ def judge(seen: Sequence[Observation], around: Circumstances) -> List[Result]:
 def diagnose(seen: Observation, around: Circumstances) -> Tuple[Diagnosis, ...]:
     """Return what an observation means, errors first; nothing where all is well."""
     found = [one for failure in seen.failures for one in _failure(seen, failure, around)]
-    found += tls.certificate_diagnoses(seen.certificate, seen.target.host, around.now)
+    found += certificate_diagnoses(seen.certificate, seen.target.host, around.now)
     found += _warnings(seen)
     found += path_diagnoses(seen, around)
     return tuple(sorted(found, key=lambda one: LEVELS.index(one.level)))
 
 
-def _failure(seen: Observation, failure: Failure, around: Circumstances) -> List[Diagnosis]:
+def _failure(seen: Observation, failure: Failure, around: Circumstances) -> Iterator[Diagnosis]:
     if failure.step == RFC3489:
-        return silent_to_libnice()
-    if failure.at:
-        return after_redirect(failure, _failure(seen, replace(failure, at=""), around))
-    if failure.kind == "certificate":
-        # what stands in the certificate says more, where it could be read
-        return [] if seen.certificate else [tls.unread_certificate(failure.detail)]
-    if failure.kind == "stun":
-        return stun_diagnoses(seen, failure, around.now)
-    if failure.step == RESOLVE:
-        return _no_name(seen, failure)
-    if seen.spoken or failure.step == HANDSHAKE:
-        return [tls.protocol_diagnosis(seen, failure)]
-    return _KINDS.get(failure.kind, _other)(seen, failure, around)
+        yield said("no-rfc3489")
+    elif failure.at:
+        own = _failure(seen, replace(failure, at=""), around)
+        yield from after_redirect(failure, list(own))
+    elif failure.kind == "certificate":
+        if not seen.certificate:  # what stands in it says more, where it could be read
+            yield unread_certificate(failure.detail)
+    elif failure.kind == "stun":
+        yield from _stun_error(seen, failure, around.now)
+    elif failure.step == RESOLVE:
+        key = "no-name/silent" if failure.kind == "timeout" else "no-name"
+        yield said(key, host=seen.target.host, detail=in_brackets(failure.detail))
+    elif seen.spoken or failure.step == HANDSHAKE or failure.kind in _OTHER_PROTOCOLS:
+        yield _protocol(seen, failure)
+    else:
+        yield _network(seen, failure, around)
 
 
-# what the network says
+def _network(seen: Observation, failure: Failure, around: Circumstances) -> Diagnosis:
+    """Say what it means that there was no answer, as far as the system tells why."""
+    where, kind = seen.where(failure.step), failure.kind
+    is_behind_tls = HANDSHAKE in seen.times and failure.step == BINDING
+    if kind in ("timeout", "closed") and is_behind_tls:
+        detail = clause("is-closed") if kind == "closed" else ""
+        return said("tls-silent", where=where, detail=in_brackets(detail))
+    if kind == "timeout":
+        return _no_answer(seen, failure, around)
+    if kind in ("refused", "closed"):
+        return said(kind, where=where, step=failure.step)
+    if kind == "unreachable":
+        return said(
+            "unreachable",
+            address=seen.address,
+            family="IPv6" if seen.is_ipv6 else "IPv4",
+            place=around.place,
+            detail=in_brackets(failure.detail),
+        )
+    detail = f": {failure.detail}" if failure.detail else ""
+    return said("failed", step=failure.step, where=where, detail=detail)
 
 
-def _no_name(seen: Observation, failure: Failure) -> List[Diagnosis]:
-    if failure.kind == "timeout":
-        return fault("no-name/silent", host=seen.target.host)
-    return fault("no-name", host=seen.target.host, detail=in_brackets(failure.detail))
-
-
-def _no_answer(seen: Observation, failure: Failure, around: Circumstances) -> List[Diagnosis]:
-    where = where_of(seen, failure.step)
+def _no_answer(seen: Observation, failure: Failure, around: Circumstances) -> Diagnosis:
+    where = seen.where(failure.step)
     if failure.step == RELAY:
-        if seen.outside and seen.outside.works:
-            return fault("no-data/between", relay=seen.relayed, place=around.place)
-        return fault("no-data", relay=seen.relayed)
+        is_reached = seen.outside and seen.outside.works
+        key = "no-data/between" if is_reached else "no-data"
+        return said(key, relay=seen.relayed, place=around.place)
     if failure.step == ALLOCATE:
-        return fault("no-allocate", where=where)
-    if tls.is_silent_behind_tls(seen, failure):
-        return fault("tls-silent", where=where, detail="")
+        return said("no-allocate", where=where)
     place = f"{around.place}{in_brackets(seen.local)}"
     key = "no-answer/pod" if around.place.pod else "no-answer"
-    return fault(key, where=where, within=f" within {around.timeout:g} s", place=place)
+    return said(key, where=where, within=f" within {around.timeout:g} s", place=place)
 
 
-def _refused(seen: Observation, failure: Failure, around: Circumstances) -> List[Diagnosis]:
-    return fault("refused", where=where_of(seen, failure.step))
+# another protocol
+
+_OTHER_PROTOCOLS = ("http", "not-stun", "tls", "tls-answer")
+"""Kinds of a failure that tell what is spoken."""
+_CLIENT_CERTIFICATE = ("CERTIFICATE_REQUIRED", "PEER_DID_NOT_RETURN_A_CERTIFICATE")
+_VERSION = ("ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "VERSION_TOO_LOW")
+"""Of OpenSSL's reasons."""
 
 
-def _unreachable(seen: Observation, failure: Failure, around: Circumstances) -> List[Diagnosis]:
-    return fault(
-        "unreachable",
-        address=seen.address,
-        family="IPv6" if seen.is_ipv6 else "IPv4",
-        place=around.place,
-        detail=in_brackets(failure.detail),
-    )
+def _protocol(seen: Observation, failure: Failure) -> Diagnosis:
+    """Say what it means that another protocol is spoken, or that TLS failed."""
+    kind, detail = failure.kind, ""
+    if seen.spoken == "http" or kind == "http":
+        key = "http"
+    elif seen.spoken == "stun":
+        key = "plain"
+    elif seen.spoken == "tls" or kind == "tls-answer":
+        key = "tls-port"
+    elif kind in ("not-stun", "client-certificate"):
+        key = kind
+    elif kind in ("timeout", "closed"):
+        key = "no-tls/silent" if kind == "timeout" else "no-tls/closed"
+    else:
+        key = alert_cause(failure.detail)
+    if kind in ("tls", "client-certificate"):
+        detail = reason_text(failure.detail)
+    return said(key, where=seen.where(failure.step), detail=detail)
 
 
-def _closed(seen: Observation, failure: Failure, around: Circumstances) -> List[Diagnosis]:
-    where = where_of(seen, failure.step)
-    if tls.is_silent_behind_tls(seen, failure):
-        return fault("tls-silent", where=where, detail=in_brackets("the connection is closed"))
-    return fault("closed", where=where, step=failure.step)
+def alert_cause(reason: str) -> str:
+    """Return the cause of an OpenSSL reason."""
+    if any(word in reason for word in _CLIENT_CERTIFICATE):
+        return "client-certificate"
+    return "old-tls" if any(word in reason for word in _VERSION) else "no-tls"
 
 
-def _protocol(seen: Observation, failure: Failure, around: Circumstances) -> List[Diagnosis]:
-    return [tls.protocol_diagnosis(seen, failure)]
+def reason_text(detail: str) -> str:
+    """Return OpenSSL's reason in brackets and words, or nothing."""
+    return in_brackets(detail.replace("_", " ").lower())
 
 
-def _other(seen: Observation, failure: Failure, around: Circumstances) -> List[Diagnosis]:
-    detail = f": {failure.detail}" if failure.detail else ""
-    where = where_of(seen, failure.step)
-    return fault("failed", step=failure.step, where=where, detail=detail)
+# STUN errors
 
-
-_Rule = Callable[[Observation, Failure, Circumstances], List[Diagnosis]]
-
-_KINDS: Dict[str, _Rule] = {
-    "timeout": _no_answer,
-    "refused": _refused,
-    "unreachable": _unreachable,
-    "closed": _closed,
-    "http": _protocol,
-    "not-stun": _protocol,
-    "tls": _protocol,
-    "tls-answer": _protocol,
+UNAUTHORIZED = 401
+_CODES = {
+    300: "redirect",
+    401: "stun-login",
+    403: "forbidden",
+    437: "mismatch",
+    438: "stale-nonce",
+    440: "address-family",
+    442: "no-udp-relay",
+    486: "quota",
+    500: "server-error",
+    508: "capacity",
 }
+MAX_USERNAME = 508
+"""Bytes: browsers take no longer one."""
+_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+"""The addresses of machines behind a NAT."""
+
+
+def _stun_error(seen: Observation, failure: Failure, now: float) -> Iterator[Diagnosis]:
+    """Say what an error response means (RFC 8489, RFC 8656); `now` is in unix seconds."""
+    is_binding = failure.step == BINDING
+    if is_binding and seen.target.is_turn:
+        return  # before a login that is no fault
+    if failure.error == UNAUTHORIZED and not is_binding:
+        yield from _unauthorized(seen, now)
+    elif failure.error == 400:
+        yield _bad_request(seen, failure, now)
+    elif failure.error == 403 and failure.step == PERMISSION:
+        yield _forbidden(host_of(seen.relayed))
+    else:
+        yield said(_CODES.get(failure.error, "stun-error"), code=failure.error)
+
+
+def _bad_request(seen: Observation, failure: Failure, now: float) -> Diagnosis:
+    """Blame the username only where it has what coturn answers 400 to; no part of it is shown."""
+    # without a login nothing is signed
+    unsigned = "" if failure.signed or failure.step == BINDING else clause("unsigned")
+    account = seen.target.account
+    login = account and account.static
+    if account and account.mint:
+        login = account.mint(0, int(now) + account.ttl)
+    username = login.username if login else ""
+    length = len(username.encode("utf-8", "surrogatepass"))
+    if re.search(r"[ \t'\"\\]", username):
+        fault = clause("username-characters")
+    elif "union" in username.lower() and "select" in username.lower():
+        fault = clause("username-words")
+    elif length > MAX_USERNAME:
+        fault = clause("username-length", bytes=length)
+    else:
+        return said("bad-request", unsigned=unsigned)
+    return said("bad-request/username", fault=fault, unsigned=unsigned)
+
+
+def _forbidden(relay: str) -> Diagnosis:
+    """Say what permits the server's own relays; behind a NAT, not the address that they show."""
+    address = ipaddress.ip_address(relay)
+    if address.is_loopback:
+        kind = "loopback"
+    elif _is_in(address, NEVER):
+        kind = "local"
+    else:
+        kind = "private" if _is_in(address, _PRIVATE) else "public"
+    return said(f"forbidden/{kind}", seen=403, relay=relay)
+
+
+def _is_in(address: object, networks: Sequence[str]) -> bool:
+    return any(address in ipaddress.ip_network(network) for network in networks)
+
+
+def _unauthorized(seen: Observation, now: float) -> Iterator[Diagnosis]:
+    account, search, realms = seen.target.account or Account(), seen.search, seen.realms
+    ends = account.expires_at
+    if len(realms) > 1:
+        yield said("wrong-realm", realm=_shown(realms[0]), other=_shown(realms[1]))
+    elif account.static and ends is not None and ends < now:
+        yield said("login-ended", end=utc_text(ends), ago=duration_text(now - ends))
+    elif account.static:
+        yield _of_realm("wrong-login" if ends is None else "wrong-login/minted", seen)
+    elif search is None:
+        yield _of_realm("wrong-login/minted", seen)
+    elif search.known is None:
+        which = clause("one-secret" if search.tried == 1 else "secrets", tried=search.tried)
+        yield _of_realm("wrong-secret", seen, which=which)
+    else:
+        yield from _known_secret(search.known, search, account.ttl)
+
+
+def _of_realm(key: str, seen: Observation, **facts: object) -> Diagnosis:
+    """Add the realm to a cause, where it is none that the url's host suggests.
+
+    coturn's database has users and secrets by realm.
+    """
+    found, host, realms = said(key, **facts), seen.target.host.lower(), seen.realms
+    if not realms or f".{host}".endswith(f".{realms[0].lower()}"):
+        return found
+    message, advice = (clause(part, realm=_shown(realms[0])) for part in ("realm", "realm-cure"))
+    return replace(found, message=found.message + message, advice=found.advice + advice)
+
+
+def _shown(realm: str) -> str:
+    """Return what a server says of itself, made safe for a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in realm[:80])
+
+
+def _known_secret(position: int, search: SecretSearch, ttl: int) -> Iterator[Diagnosis]:
+    if position > 0:
+        yield said("older-secret", known=position + 1, tried=search.tried)
+    elif not search.clock_ahead:
+        yield said("unsteady")
+    if search.clock_ahead:
+        yield said("clock", ahead=duration_text(search.clock_ahead), ttl=ttl)
 
 
 # what works, and yet
@@ -133,7 +273,7 @@ def _warnings(seen: Observation) -> Iterator[Diagnosis]:
         yield said("open-relay")
     if seen.alone:
         yield said("quota/second")
-    if seen.relayed and seen.login:
-        yield from early_end(seen.login)
-    if seen.target.note:
-        yield said("other-protocol", note=seen.target.note)
+    if seen.relayed and seen.search and seen.search.clock_ahead:
+        yield said("clock/early", ahead=duration_text(seen.search.clock_ahead))
+    if seen.target.unspoken:
+        yield said(f"other-protocol/{seen.target.unspoken}")

@@ -51,17 +51,15 @@ class Target:
     """One STUN or TURN url over one transport: `UDP`, `TCP` or `TLS`.
 
     `either` says that the client tries the url over several transports, and one
-    that works is enough. `note` is something to be said of it in any case. `libnice`
-    says that it is a desktop's STUN_SERVER, which libnice asks, `desktop` that it is
-    a server that desktops have, too.
+    that works is enough. `unspoken` is ``dtls`` or ``tls`` where the url is for that,
+    and it is not what is spoken. `desktop` says that it is a server that desktops have.
     """
 
     uri: IceURI
     transport: str
     account: Optional[Account] = None
-    note: str = ""
+    unspoken: str = ""
     either: bool = False
-    libnice: bool = False
     desktop: bool = False
 
     @property
@@ -73,6 +71,11 @@ class Target:
     def is_turn(self) -> bool:
         """Say whether it is a TURN server."""
         return self.uri.scheme in TURN_SCHEMES
+
+    @property
+    def libnice(self) -> bool:
+        """Say whether it is a desktop's STUN_SERVER, which libnice asks."""
+        return self.desktop and not self.is_turn
 
     @property
     def host(self) -> str:
@@ -104,7 +107,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class LoginFindings:
+class SecretSearch:
     """What other logins showed after a 401.
 
     `known` is the position of the secret that the server accepts, from 0, None
@@ -211,7 +214,7 @@ class Observation:
     times: Dict[str, float] = field(default_factory=dict)
     failures: List[Failure] = field(default_factory=list)
     certificate: Optional[Certificate] = None
-    login: Optional[LoginFindings] = None
+    search: Optional[SecretSearch] = None
     spoken: str = ""
     anonymous: bool = False
     alone: bool = False
@@ -225,6 +228,12 @@ class Observation:
     def server(self) -> str:
         """The address of the server that gives relays, after all redirects."""
         return host_of(self.redirects[-1]) if self.redirects else self.address
+
+    def where(self, step: str = "") -> str:
+        """Return address, transport and port; until its handshake, TLS is no more than TCP."""
+        transport = self.target.transport
+        over = TCP if transport == TLS and step == CONNECT else transport
+        return f"{self.address}, {over.upper()} port {self.target.port}"
 
     @property
     def is_ipv6(self) -> bool:

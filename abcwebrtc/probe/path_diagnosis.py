@@ -6,9 +6,9 @@ Nothing is contacted.
 from __future__ import annotations
 
 import ipaddress
-from typing import Iterator, List, Optional
+from typing import Iterator, List
 
-from abcwebrtc.probe.causes import CLAUSES, clause
+from abcwebrtc.probe.causes import CLAUSES, clause, said
 from abcwebrtc.probe.model import (
     ALLOCATE,
     CONNECT,
@@ -23,7 +23,6 @@ from abcwebrtc.probe.model import (
     PathResult,
     host_of,
 )
-from abcwebrtc.probe.saying import fault, said
 
 HEAVY_LOSS = 20.0
 """Percent: with so much no sound is heard that can be understood."""
@@ -34,24 +33,19 @@ OPUS = 182
 """Bytes of the packets of a burst."""
 
 
-def silent_to_libnice() -> List[Diagnosis]:
-    """Return what it means that a Binding without the magic cookie has no answer."""
-    return fault("no-rfc3489")
-
-
 def after_redirect(failure: Failure, own: List[Diagnosis]) -> List[Diagnosis]:
     """Return what a failure at the server means that a 300 led to.
 
     `own` is what the same failure means at the url's own server.
     """
     if failure.error == 300:
-        return fault("redirect/circle", next=failure.at)
+        return [said("redirect/circle", next=failure.at)]
     why = f"redirect-{failure.kind}"
     is_late = failure.step not in (ALLOCATE, CONNECT, HANDSHAKE)
     if why not in CLAUSES or (failure.kind == "timeout" and is_late):
         what = clause("redirected", next=failure.at)
         return [Diagnosis(one.level, one.word, what + one.message, one.advice) for one in own]
-    return fault("redirect/dead", next=failure.at, why=CLAUSES[why])
+    return [said("redirect/dead", next=failure.at, why=CLAUSES[why])]
 
 
 def path_diagnoses(seen: Observation, around: Circumstances) -> Iterator[Diagnosis]:
@@ -95,17 +89,15 @@ def _outside(seen: Observation, path: PathResult, around: Circumstances) -> Iter
         why = clause(key if key in CLAUSES else "untried", peer=path.peer)
         yield said("outside-untried", why=why)
         return
-    cause = _outside_cause(path, around.place.pod)
-    if cause:
-        yield said(cause, relay=seen.relayed, place=around.place, peer=path.peer)
-
-
-def _outside_cause(path: PathResult, pod: bool) -> Optional[str]:
     if not path.there:
-        return "outside-untried/pod" if pod else "relay-ports"
-    if not path.back:
-        return "relay-back"
-    return "relay-ports/punched" if path.punched else None
+        cause = "outside-untried/pod" if around.place.pod else "relay-ports"
+    elif not path.back:
+        cause = "relay-back"
+    elif path.punched:
+        cause = "relay-ports/punched"
+    else:
+        return
+    yield said(cause, relay=seen.relayed, place=around.place, peer=path.peer)
 
 
 # sizes and loss

@@ -5,7 +5,10 @@ from __future__ import annotations
 import textwrap
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
+from abcwebrtc.config.desktop import STUN_SERVER, TURN_SERVER
 from abcwebrtc.coturn.certificate import Certificate
+from abcwebrtc.probe.causes import clause
+from abcwebrtc.probe.comparison import desktop_servers
 from abcwebrtc.probe.model import (
     ALLOCATE,
     BINDING,
@@ -178,21 +181,25 @@ def _sentence(text: str) -> str:
 
 
 def summary(results: Sequence[Result], place: Place) -> str:
-    """Return the last line: how many work, and from where that was tried."""
+    """Return the last line: how many work, from where that was tried, and what desktops lack."""
     failed = sum(result.level == ERROR for result in results)
     warned = sum(one.level == WARNING for result in results for one in result.diagnoses)
     works = f"{len(results) - failed} of {len(results)} work"
     warnings = f", {warned} warning{'' if warned == 1 else 's'}" if warned else ""
-    return f"{works}{warnings}; probed from {place}"
+    failing = [f"{one.variable} {one.url}" for one in desktop_servers(results) if not one.works]
+    lacking = clause("desktops", servers=" and ".join(failing)) if failing else ""
+    return f"{works}{warnings}; probed from {place}{lacking}"
 
 
 def as_json(results: Sequence[Result], place: Place, now: float, failed: bool) -> Dict[str, Any]:
     """Return everything that was seen as plain JSON data; times are in milliseconds."""
+    servers = {one.variable: {"url": one.url, "ok": one.works} for one in desktop_servers(results)}
     return {
         "ok": not failed,
         "time": int(now),
         "from": {"host": place.host, "pod": place.pod},
         "results": [_result_json(result, now) for result in results],
+        "desktop": {name.lower(): servers.get(name) for name in (STUN_SERVER, TURN_SERVER)},
     }
 
 
@@ -212,7 +219,7 @@ def _result_json(result: Result, now: float) -> Dict[str, Any]:
         "outside": _path_json(seen.outside),
         "times": {step: round(time, 3) for step, time in seen.times.items()},
         "certificate": _certificate_json(seen.certificate, now),
-        "clock_ahead": seen.login.clock_ahead if seen.login else None,
+        "clock_ahead": seen.search.clock_ahead if seen.search else None,
         "diagnoses": [diagnosis.as_dict() for diagnosis in result.diagnoses],
     }
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Callable
 
-from abcwebrtc.probe.model import Account, Login, LoginFindings, Mint
+from abcwebrtc.probe.model import Account, Login, Mint, SecretSearch
 from abcwebrtc.times import MAX_EXPIRY
 
 Accepts = Callable[[Login], bool]
 """Asks the server, on a connection of its own, whether it takes a login."""
 
 
-def investigate(account: Account, accepts: Accepts, now: float) -> LoginFindings:
+def investigate(account: Account, accepts: Accepts, now: float) -> SecretSearch:
     """Try every secret with the configured ttl, then with the latest expiry of all.
 
     A secret that is only accepted with a late expiry tells that the server's
@@ -19,17 +19,17 @@ def investigate(account: Account, accepts: Accepts, now: float) -> LoginFindings
     """
     mint = account.mint
     if mint is None:
-        return LoginFindings()
+        return SecretSearch()
     positions = range(account.secrets)
     expiry = int(now) + account.ttl
     for position in positions:
         if accepts(mint(position, expiry)):
-            return LoginFindings(account.secrets, position)
+            return SecretSearch(account.secrets, position)
     for position in positions:
         if accepts(mint(position, MAX_EXPIRY)):
             clock = measure_clock(_by_expiry(mint, position, accepts), expiry)
-            return LoginFindings(account.secrets, position, round(clock - now))
-    return LoginFindings(account.secrets)
+            return SecretSearch(account.secrets, position, round(clock - now))
+    return SecretSearch(account.secrets)
 
 
 def _by_expiry(mint: Mint, position: int, accepts: Accepts) -> Callable[[int], bool]:

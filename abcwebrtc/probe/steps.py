@@ -26,9 +26,9 @@ from abcwebrtc.probe.model import (
     Account,
     Failure,
     Login,
-    LoginFindings,
     Observation,
     PathResult,
+    SecretSearch,
     Target,
 )
 from abcwebrtc.probe.outside import from_outside
@@ -227,7 +227,7 @@ class _Attempt:
         if not (answered or failure.at) and (failure.step, failure.kind) == (ALLOCATE, "timeout"):
             failure = Failure(BINDING, "timeout")
         if failure.error == UNAUTHORIZED and account.mint:
-            self._seen.login = self._investigate(account)
+            self._seen.search = self._investigate(account)
         raise StepError(failure)
 
     def _use_relay(self, wire: Wire, login: Login, timeout: float = 0) -> Optional[Failure]:
@@ -337,7 +337,7 @@ class _Attempt:
         with self._open() as wire:
             return Session(wire, login).is_accepted()
 
-    def _investigate(self, account: Account) -> Optional[LoginFindings]:
+    def _investigate(self, account: Account) -> Optional[SecretSearch]:
         try:
             return investigate(account, self._accepts, time.time())
         except StepError:
@@ -350,7 +350,7 @@ class _Attempt:
         short = replace(account, secrets=1, ttl=SHORT_TTL)
         with contextlib.suppress(StepError):
             if not self._accepts(self._minted(short, SHORT_TTL)):
-                self._seen.login = investigate(short, self._accepts, time.time())
+                self._seen.search = investigate(short, self._accepts, time.time())
 
 
 def unverified_context() -> ssl.SSLContext:

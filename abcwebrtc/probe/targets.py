@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import List, Mapping, Optional
+from typing import List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import unquote
 
 from abcwebrtc.config.coturn import CoturnServer
@@ -13,38 +13,42 @@ from abcwebrtc.config.ice_servers import StaticServer
 from abcwebrtc.config.secret_sources import FixedSecrets
 from abcwebrtc.config.uris import TURN_SCHEMES, IceURI, parse_server
 from abcwebrtc.config.webrtc import WebRTCConfig
+from abcwebrtc.desktop.environment import desktop_environment
 from abcwebrtc.errors import ConfigError, ProbeError
 from abcwebrtc.probe.model import TCP, TLS, UDP, Account, Login, Target
 from abcwebrtc.turn.rtc_configuration import server_credentials
 
-_DTLS_NOTE = "turns over udp is DTLS, which browsers do not speak; this was done over TCP"
-_PLAIN_NOTE = "webrtcbin up to 1.22 speaks no TLS to turns, so this was done without"
 _GSTREAMER_STUN = "stun://"
 _GSTREAMER_TURN = re.compile(r"(turns?)://([^:@/?#]+):([^:@/?#]+)@([^@]*)")
 _MINTED = re.compile(r"([0-9]{1,10})(:.*)?", re.DOTALL)
 
 
 def config_targets(config: WebRTCConfig, user: str) -> List[Target]:
-    """Return what browsers get: every STUN and TURN URI, with a login for `user`."""
+    """Return what browsers and desktops get: every STUN and TURN URI, with a login for `user`."""
     targets: List[Target] = []
     for server in config.static_servers:
         targets += [browser_target(uri, _static_account(server)) for uri in server.uris]
     for coturn in config.coturn:
         account = minted_account(coturn, user)
         targets += [browser_target(uri, account) for uri in coturn.uris]
-    return _with_desktops(list(dict.fromkeys(targets)), config.desktop_stun_uri)
+    environment = desktop_environment(config, user)
+    wanted = environment_targets(environment) if environment else []
+    return with_desktops(list(dict.fromkeys(targets)), wanted)
 
 
-def _with_desktops(targets: List[Target], stun: Optional[IceURI]) -> List[Target]:
-    """Mark the one that desktops have as STUN_SERVER; it is often one of the browsers' too."""
-    if stun is None:
-        return targets
-    wanted = Target(stun, UDP)
-    for index, one in enumerate(targets):
-        if (one.host, one.port, one.transport) == (wanted.host, wanted.port, UDP):
-            targets[index] = replace(one, libnice=True)
-            break
-    return targets
+def with_desktops(browsers: Sequence[Target], desktops: Sequence[Target]) -> List[Target]:
+    """Mark the targets of browsers that desktops have too, and add what these alone have."""
+    found = list(browsers)
+    for one in desktops:
+        same = [index for index, other in enumerate(found) if _place(other) == _place(one)]
+        for index in same:
+            found[index] = replace(found[index], desktop=True)
+        found += [] if same else [one]
+    return found
+
+
+def _place(target: Target) -> Tuple[object, ...]:
+    return target.is_turn, target.host, target.port, target.transport
 
 
 def minted_account(server: CoturnServer, user: str) -> Account:
@@ -61,11 +65,11 @@ def minted_account(server: CoturnServer, user: str) -> Account:
 
 
 def browser_target(uri: IceURI, account: Optional[Account] = None) -> Target:
-    """Return how a url is probed; by TLS over TCP where it is to be DTLS, with a note."""
+    """Return how a url is probed; by TLS over TCP where it is to be DTLS."""
     is_tls = uri.scheme in ("stuns", "turns")
     transport = TLS if is_tls else uri.transport or UDP
-    note = _DTLS_NOTE if is_tls and uri.transport == UDP else ""
-    return Target(uri, transport, account if uri.scheme in TURN_SCHEMES else None, note)
+    unspoken = "dtls" if is_tls and uri.transport == UDP else ""
+    return Target(uri, transport, account if uri.scheme in TURN_SCHEMES else None, unspoken)
 
 
 def environment_targets(environ: Mapping[str, str]) -> List[Target]:
@@ -76,7 +80,7 @@ def environment_targets(environ: Mapping[str, str]) -> List[Target]:
     """
     targets: List[Target] = []
     if environ.get(STUN_SERVER):
-        targets.append(Target(_stun_uri(environ[STUN_SERVER]), UDP, libnice=True))
+        targets.append(Target(_stun_uri(environ[STUN_SERVER]), UDP, desktop=True))
     if environ.get(TURN_SERVER):
         targets += _turn_targets(environ[TURN_SERVER])
     if not targets:
@@ -113,10 +117,11 @@ def _turn_targets(text: str) -> List[Target]:
     minted = _MINTED.fullmatch(login.username)
     account = Account(static=login, expires_at=int(minted.group(1)) if minted else None)
     if uri.scheme == "turns":
-        return [Target(uri, TCP, account, _PLAIN_NOTE)]
+        return [Target(uri, TCP, account, "tls", desktop=True)]
     if uri.transport:
-        return [Target(uri, uri.transport, account)]
-    return [Target(uri, transport, account, either=True) for transport in (UDP, TCP)]
+        return [Target(uri, uri.transport, account, desktop=True)]
+    either = Target(uri, UDP, account, either=True, desktop=True)
+    return [either, replace(either, transport=TCP)]
 
 
 def _server(name: str, scheme: str, text: str) -> IceURI:

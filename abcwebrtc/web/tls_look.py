@@ -14,10 +14,10 @@ import time
 from typing import Callable, NamedTuple, Optional
 
 from abcwebrtc.coturn.certificate import read_certificate
-from abcwebrtc.probe.causes import cause
+from abcwebrtc.probe.causes import in_brackets, said
+from abcwebrtc.probe.diagnosis import alert_cause, reason_text
 from abcwebrtc.probe.model import ERROR
-from abcwebrtc.probe.saying import in_brackets
-from abcwebrtc.probe.tls import alert_cause, certificate_diagnoses, reason_text
+from abcwebrtc.probe.tls import certificate_diagnoses
 from abcwebrtc.web.turn_look import (
     ALLOCATE,
     BINDING,
@@ -98,8 +98,8 @@ def _shows_certificate(host: str, port: int, timeout: float) -> bool:
 
 
 def _look(key: str, **facts: object) -> Look:
-    found = cause(key, **facts)
-    return Look(found.word, found.message, found.cure)
+    found = said(key, **facts)
+    return Look(found.word, found.message, found.advice)
 
 
 def _asked(where: str, answer: bytes) -> Look:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from abcwebrtc.probe.causes import said
 from abcwebrtc.probe.model import (
     ALLOCATE,
     BINDING,
@@ -50,10 +51,8 @@ SILENT = {"ended": "limit"}
 
 def looked(key: str, **facts: Any) -> Dict[str, Any]:
     """Return what a browser has of a TLS port, at which `serve` saw this."""
-    from abcwebrtc.probe.causes import cause
-
-    found = cause(key, **facts)
-    look = {"word": found.word, "message": found.message, "advice": found.cure}
+    found = said(key, **facts)
+    look = {"word": found.word, "message": found.message, "advice": found.advice}
     return browsed(URL_TLS, errors=error(701), look=look)
 
 
@@ -183,7 +182,7 @@ SCENARIOS: List[Scenario] = [
     Scenario(
         "a certificate that has ended",
         of_certificate(not_after=ENDED, verify_error=10),
-        looked("certificate-expired", subject="turn", ago="1 d 0 h", end="then"),
+        looked("certificate-expired", subject="turn", ago="1 day", end="then"),
         "certificate-expired",
     ),
     Scenario(
@@ -301,7 +300,7 @@ PAIRS: List[Pair] = [
         "a certificate has ended, and TCP works",
         [of_certificate(not_after=ENDED, verify_error=10), WORKS_TCP],
         [
-            looked("certificate-expired", subject="turn", ago="1 d 0 h", end="then"),
+            looked("certificate-expired", subject="turn", ago="1 day", end="then"),
             relayed(URL_TCP),
         ],
         "certificate-expired",

@@ -28,10 +28,10 @@ from abcwebrtc.probe.model import (
     Circumstances,
     Failure,
     Login,
-    LoginFindings,
     Observation,
     PathResult,
     Place,
+    SecretSearch,
     Target,
 )
 
@@ -58,12 +58,12 @@ def seen(
     scheme: str = "turn",
     transport: str = UDP,
     account: Optional[Account] = MINTED,
-    note: str = "",
+    unspoken: str = "",
     address: str = "192.0.2.1",
     **fields: Any,
 ) -> Observation:
     """Return what was seen of a server, by default of a TURN server over UDP."""
-    target = Target(IceURI(scheme, "turn.example.org", 3478), transport, account, note)
+    target = Target(IceURI(scheme, "turn.example.org", 3478), transport, account, unspoken)
     return Observation(target, address, failures=list(failures), **fields)
 
 
@@ -149,13 +149,13 @@ CASES: List[Case] = [
     ),
     (seen(stun(500, BINDING), scheme="stun", account=None), ERROR, "server-error", "500"),
     (seen(stun(420, BINDING), scheme="stun", account=None), ERROR, "stun-error", "420"),
-    (seen(stun(401), login=LoginFindings(1)), ERROR, "wrong-secret", "the configured secret"),
-    (seen(stun(401), login=LoginFindings(3)), ERROR, "wrong-secret", "any of the 3 configured"),
+    (seen(stun(401), search=SecretSearch(1)), ERROR, "wrong-secret", "the configured secret"),
+    (seen(stun(401), search=SecretSearch(3)), ERROR, "wrong-secret", "any of the 3 configured"),
     (seen(stun(401)), ERROR, "wrong-login", "tells the two apart"),
-    (seen(stun(401), login=LoginFindings(3, 1)), ERROR, "older-secret", "secret 2 of 3"),
-    (seen(stun(401), login=LoginFindings(2, 0)), ERROR, "unsteady", "took the next one"),
-    (seen(stun(401), login=LoginFindings(1, 0, 7200)), ERROR, "clock", "2 h 0 min ahead"),
-    (seen(login=LoginFindings(1, 0, 600), **RELAYED), WARNING, "clock", "10 min 0 s ahead"),
+    (seen(stun(401), search=SecretSearch(3, 1)), ERROR, "older-secret", "secret 2 of 3"),
+    (seen(stun(401), search=SecretSearch(2, 0)), ERROR, "unsteady", "took the next one"),
+    (seen(stun(401), search=SecretSearch(1, 0, 7200)), ERROR, "clock", "2 hours ahead"),
+    (seen(search=SecretSearch(1, 0, 600), **RELAYED), WARNING, "clock", "10 minutes ahead"),
     (seen(stun(401), account=STATIC), ERROR, "wrong-login", "webrtc.rtc_configuration"),
     (
         seen(stun(401), account=Account(static=Login("1", "x"), expires_at=int(NOW) + 9)),
@@ -167,11 +167,11 @@ CASES: List[Case] = [
         seen(stun(401), account=Account(static=Login("1", "x"), expires_at=int(NOW) - 90)),
         ERROR,
         "login-ended",
-        "1 min 30 s ago",
+        "1 minute 30 seconds ago",
     ),
     (seen(stun(401), realms=["a", "b"]), ERROR, "wrong-realm", "in realm a, and, when it gets one"),
     (seen(stun(401), account=STATIC, realms=["a"]), ERROR, "wrong-login", "; the realm of the"),
-    (seen(stun(401), login=LoginFindings(1), realms=["a\x1b"]), ERROR, "wrong-secret", "for a?"),
+    (seen(stun(401), search=SecretSearch(1), realms=["a\x1b"]), ERROR, "wrong-secret", "for a?"),
     (seen(stun(300)), ERROR, "redirect", "alternate-server"),
     (seen(Failure(RFC3489, "timeout"), rfc3489=False), ERROR, "no-rfc3489", "backward"),
     (seen(Failure(ALLOCATE, "timeout", at=NEXT)), ERROR, "redirect", f"to {NEXT} (alternate"),
@@ -257,7 +257,8 @@ CASES: List[Case] = [
             ("closed", "failed"),
         )
     ),
-    (seen(note="a note"), WARNING, "other-protocol", "a note"),
+    (seen(unspoken="dtls"), WARNING, "other-protocol", "is DTLS"),
+    (seen(unspoken="tls"), WARNING, "other-protocol", "speaks no TLS"),
     (seen(DISTRUST, transport=TLS), ERROR, "certificate-untrusted", "is not trusted"),
 ]
 X509: List[Tuple[Certificate, str, str, str]] = [
@@ -265,7 +266,12 @@ X509: List[Tuple[Certificate, str, str, str]] = [
     (certificate(not_after=int(NOW) + 14 * DAY), OK, "", ""),
     (certificate(not_after=int(NOW) + 14 * DAY - 1), WARNING, "certificate-ends-soon", "13 days"),
     (certificate(not_after=int(NOW) + 5), WARNING, "certificate-ends-soon", "in 0 days"),
-    (certificate(not_after=int(NOW) - DAY, verify_error=10), ERROR, "certificate-expired", "1 d"),
+    (
+        certificate(not_after=int(NOW) - DAY, verify_error=10),
+        ERROR,
+        "certificate-expired",
+        "1 day ago",
+    ),
     (certificate(verify_error=10), ERROR, "certificate-untrusted", "another certificate of its"),
     (certificate(verify_error=9), ERROR, "certificate-not-yet", "begins at 2023-10-15 22:13:20"),
     (certificate(verify_error=18), ERROR, "certificate-self-signed", "of turn is self-signed"),

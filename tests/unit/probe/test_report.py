@@ -12,15 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abcwebrtc.cli import main as cli
-from abcwebrtc.probe.desktop_view import desktop_json
 from abcwebrtc.probe.diagnosis import judge
 from abcwebrtc.probe.model import TLS, Burst, PathResult, Result
-from abcwebrtc.probe.refusals import span
 from abcwebrtc.probe.report import as_json, summary, table
 from support import run_command, write_od_config
 from support.observations import (
     CASES,
-    DAY,
     HERE,
     NOW,
     POD,
@@ -161,7 +158,7 @@ def test_any_table_is_aligned_and_narrow_where_it_explains(observations: Any) ->
 
 def test_the_summary_counts() -> None:
     assert summary(results()[:2], HERE) == "1 of 2 work; probed from host here"
-    warned = judge([seen(note="a"), seen(note="b"), seen()], around(POD))
+    warned = judge([seen(unspoken="tls"), seen(unspoken="dtls"), seen()], around(POD))
     assert summary(warned[1:], POD) == "2 of 2 work, 1 warning; probed from pod desk"
     assert summary(warned, POD) == "3 of 3 work, 2 warnings; probed from pod desk"
 
@@ -187,11 +184,9 @@ def test_json_has_what_was_seen_and_no_login() -> None:
 def test_the_page_lists_the_members_of_the_json() -> None:
     report = as_json(results(), HERE, NOW, failed=False)
     _, bad, relay = report["results"]
-    desktop = desktop_json(results())
     members = {
         *report,
-        "desktop",
-        *desktop,
+        *report["desktop"],
         *bad,
         *bad["certificate"],
         *bad["diagnoses"][0],
@@ -200,21 +195,6 @@ def test_the_page_lists_the_members_of_the_json() -> None:
         *relay["between"]["burst"],
     }
     assert set(table_keys("probe.md", "## JSON")) == members
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0 s"),
-        (59.4, "59 s"),
-        (60, "1 min 0 s"),
-        (3600, "1 h 0 min"),
-        (90061, "1 d 1 h"),
-        (400 * DAY, "400 d 0 h"),
-    ],
-)
-def test_a_span_is_told_in_two_units(seconds: float, text: str) -> None:
-    assert span(seconds) == text
 
 
 # the command line

@@ -40,15 +40,15 @@ def test_the_transport_and_port_of_a_url(url: str, changes: Any, expected: Any) 
     )
     assert [(one.transport, one.port) for one in made] == expected
     assert (stun_target.transport, stun_target.account) == (UDP, None)
-    assert all(one.is_turn and not one.note for one in made)
+    assert all(one.is_turn and not one.unspoken for one in made)
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ({}, ["stun:stun.example.org:3478"]),
-        ({"webrtc__desktop": {"stun_server": "stun://turn.example.org:3478"}}, ["turn:turn"]),
-        ({"webrtc__desktop": {"stun_server": "stun://elsewhere.example.org:3478"}}, []),
+        ({"webrtc__desktop": {"stun_server": "stun://turn.example.org:3478"}}, ["stun:turn"]),
+        ({"webrtc__desktop": {"stun_server": "stun://other.example.org:3478"}}, ["stun:other"]),
     ],
 )
 def test_the_server_that_desktops_have_too_is_marked(changes: Any, expected: List[str]) -> None:
@@ -60,7 +60,7 @@ def test_the_server_that_desktops_have_too_is_marked(changes: Any, expected: Lis
 def test_turns_over_udp_is_said_to_be_dtls() -> None:
     coturn = {**ENTRIES["webrtc.coturn"], "protocol": "turns", "transport": "udp"}
     (_, made) = targets_of(webrtc__coturn=coturn)
-    assert (made.transport, "DTLS" in made.note) == (TLS, True)
+    assert (made.transport, made.unspoken) == (TLS, "dtls")
 
 
 def test_logins_are_minted_in_the_style_of_the_server_with_every_secret() -> None:
@@ -98,7 +98,7 @@ def test_the_environment_of_a_desktop() -> None:
     assert (stun_target.host, stun_target.port) == ("2001:db8::1", 99)
     assert turn_target.account == Account(static=Login("12:a", "b/"), expires_at=12)
     assert turn_target.transport == TCP
-    assert "no TLS" in turn_target.note
+    assert turn_target.unspoken == "tls"
 
 
 @given(
