@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import re
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -123,16 +121,6 @@ def test_the_last_time_that_can_be_given_has_a_plan(tmp_path: Path, run: Any) ->
     result = run("plan", write_od_config(tmp_path), *line)
     assert result.status == 0
     assert " UTC" in result.out
-
-
-def test_plan_sees_a_database_that_is_prepared(tmp_path: Path, run: Any) -> None:
-    database = tmp_path / "turndb"
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        connection.execute("pragma journal_mode=wal")
-        connection.execute("create table one (two)")
-    result = run("plan", write_od_config(tmp_path), "--database", database)
-    assert "pragma" not in result.out
-    assert f"-b {database}" in result.out
 
 
 def test_each_secret_is_planned_by_itself(tmp_path: Path, run: Any) -> None:

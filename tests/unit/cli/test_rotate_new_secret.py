@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from abcwebrtc.cli.main import main
-from abcwebrtc.coturn.secret_files import new_secret
+from abcwebrtc.coturn.new_secret import new_secret
 from support import SECRET, WAIT, command, environment, run_main, write_od_config
 from unit.cli.test_rotate import COTURN, NEW
 

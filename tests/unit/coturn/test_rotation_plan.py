@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -14,9 +13,8 @@ import pytest
 
 from abcwebrtc import WebRTCConfig
 from abcwebrtc.cli.main import main
-from abcwebrtc.config.secret_sources import FixedSecrets, Secret
-from abcwebrtc.coturn.rotation import Group, groups
-from abcwebrtc.coturn.rotation_plan import CONF, PlanStep, is_wal, notes, overlap, plan, state
+from abcwebrtc.coturn.rotation import groups
+from abcwebrtc.coturn.rotation_plan import CONF, Plan, PlanStep
 from support.rotation_groups import (
     AT,
     DESKTOP,
@@ -29,115 +27,102 @@ from support.rotation_groups import (
     report,
 )
 
-OF_ONE = FixedSecrets((Secret(OLD),))
-
-
-def names(group: Group, **changes: Any) -> List[str]:
-    return [step.name for step in plan(group, options(**changes))]
-
-
+KEY = "coturn_static_auth_secret"
 ALL = ["make", "give", "verify", "switch", "wait", "take", "clean", "end"]
 
 
+def plan(entries: Any, **changes: Any) -> Plan:
+    (group,) = make_groups(entries)
+    return Plan(group, options(**changes))
+
+
+def step(made: Plan, name: str) -> PlanStep:
+    (found,) = [one for one in made.steps if one.name == name]
+    return found
+
+
 @pytest.mark.parametrize(
-    ("coturn", "steps"),
+    ("coturn", "steps", "state"),
     [
-        (entry(OLD), ALL),
-        (entry(NEW, OLD), ["verify", "wait", "take", "clean", "end"]),
-        ([entry(NEW, OLD), entry(OLD)], ["verify", "switch", "wait", "take", "clean", "end"]),
+        (entry(OLD), ALL, "one secret, no rotation is under way"),
+        (entry(NEW, OLD), ["verify", "wait", "take", "clean", "end"], "2 secrets, a rotation is"),
+        (
+            [entry(NEW, OLD), entry(OLD)],
+            ["verify", "switch", "wait", "take", "clean", "end"],
+            "the entries mint with different secrets",
+        ),
     ],
 )
-def test_the_steps_begin_where_the_configuration_is(coturn: Any, steps: List[str]) -> None:
-    (group,) = make_groups(coturn)
-    assert names(group, is_prepared=True) == steps
-    assert names(group) == ["prepare", *steps]
-    assert names(group, coturn=CONF) == steps
-
-
-def test_the_state_is_said() -> None:
-    assert state(make_groups(entry(OLD))[0]) == "one secret, no rotation is under way"
-    assert "a rotation is under way" in state(make_groups(entry(NEW, OLD))[0])
-    mixed = [entry(NEW, OLD), entry(OLD)]
-    assert "mint with different secrets" in state(make_groups(mixed)[0])
+def test_the_steps_begin_where_the_configuration_is(
+    coturn: Any, steps: List[str], state: str
+) -> None:
+    made = plan(coturn)
+    assert [one.name for one in made.steps] == ["prepare", *steps]
+    assert [one.name for one in plan(coturn, coturn=CONF).steps] == steps
+    assert made.state.startswith(state)
 
 
 def test_the_old_one_is_taken_after_the_overlap_and_not_before() -> None:
     (group,) = make_groups(entry(OLD, ttl=600), **{"webrtc.desktop": DESKTOP})
-    by_name = {step.name: step for step in plan(group, options(margin=60))}
-    moment = AT + 86400 + 1 + 60
-    assert by_name["wait"].not_before == by_name["take"].not_before == moment
-    assert "desktops' ttl of 1 day, and 1 minute" in by_name["wait"].text
-    assert "2026-01-06 09:01:01 UTC" in by_name["wait"].text
-    assert by_name["wait"].commands[0].endswith(" --since 2026-01-05T09:00:00Z --margin 60")
-    assert overlap(group, options(margin=60)) == {
+    made = Plan(group, options(margin=60))
+    wait = step(made, "wait")
+    assert wait.not_before == step(made, "take").not_before == AT + 86400 + 1 + 60
+    assert "desktops' ttl of 1 day, and 1 minute more" in wait.text
+    assert "2026-01-06 09:01:01 UTC" in wait.text
+    assert wait.commands[0].endswith(" --since 2026-01-05T09:00:00Z --margin 60")
+    assert made.as_dict()["overlap"] == {
         "browser_ttl": 600,
         "desktop_ttl": 86400,
         "margin": 60,
         "switch_at": "2026-01-05T09:00:00Z",
         "remove_at": "2026-01-06T09:01:01Z",
     }
-    assert "Desktops hold a TURN credential" in notes(group, options())[0]
+    assert "Desktops hold a TURN credential for 1 day" in made.notes[0]
 
 
 def test_turnserver_conf_needs_restarts_that_end_calls() -> None:
-    (group,) = make_groups(entry(OLD))
-    steps = plan(group, options(coturn=CONF))
-    assert not any("turnadmin" in command for step in steps for command in step.commands)
-    ends_calls = [step.name for step in steps if "ends every running call" in step.text]
+    made = plan(entry(OLD), coturn=CONF)
+    assert not any("turnadmin" in command for one in made.steps for command in one.commands)
+    ends_calls = [one.name for one in made.steps if "ends every running call" in one.text]
     assert ends_calls == ["give", "take"]
-    not_before = {step.name: step.not_before for step in steps if step.not_before}
-    assert not_before == dict.fromkeys(["wait", "take"], group.removal(AT, options().margin))
-    assert notes(group, options()) == []
-    (note,) = notes(group, options(coturn=CONF))
+    assert [one.name for one in made.steps if one.not_before] == ["wait", "take"]
+    (note,) = made.notes
     assert "ends every running call" in note
+    assert plan(entry(OLD)).notes == []
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, False),
         ({"username": "userid"}, False),
         ({"username": "pseudonym"}, True),
         ({"username": "pseudonym", "pseudonym_key": "a-key-of-its-own-that-stays"}, False),
     ],
 )
 def test_pseudonyms_that_change_are_said(changes: Dict[str, str], said: bool) -> None:
-    (group,) = make_groups(entry(OLD, **changes))
-    assert any("pseudonym_key" in note for note in notes(group, options())) is said
+    assert any("pseudonym_key" in note for note in plan(entry(OLD, **changes)).notes) is said
 
 
-def group_of_file(
-    tmp_path: Path, text: str = f"{NEW}\n\n{OLD}\n", name: str = "it's a file"
-) -> Group:
+def plan_of_file(tmp_path: Path, text: str = OLD, name: str = "it's a file") -> Plan:
     (tmp_path / name).write_text(text)
-    key = "coturn_static_auth_secret"
-    (group,) = make_groups(entry(**{key: ..., key + "_file": name}), tmp_path)
-    return group
-
-
-def switch_of(group: Group) -> Any:
-    # A group that is not in the middle of a rotation has the step.
-    one = replace(group, servers=tuple(replace(s, secrets=OF_ONE) for s in group.servers))
-    (switch,) = [step for step in plan(one, options()) if step.name == "switch"]
-    return switch
+    (group,) = make_groups(entry(**{KEY: ..., KEY + "_file": name}), tmp_path)
+    return Plan(group, options(realm="a realm", database="/a b/db"))
 
 
 def test_entries_that_differ_are_to_mint_with_the_same_secret() -> None:
-    (group,) = make_groups([entry(NEW, OLD), entry(OLD)])
-    (switch,) = [step for step in plan(group, options()) if step.name == "switch"]
+    switch = step(plan([entry(NEW, OLD), entry(OLD)]), "switch")
     assert "first in webrtc.coturn[0] and webrtc.coturn[1]" in switch.text
     assert switch.commands == ()
 
 
-def test_an_inline_secret_is_switched_by_a_new_configmap_and_a_restart() -> None:
-    (group,) = make_groups(entry(OLD))
-    configmap, restart, _ = switch_of(group).commands
-    assert "--from-file=od.config=od.config" in configmap
-    assert restart.endswith("rollout restart deployment/pyos-od")
+def test_an_inline_secret_is_switched_and_cleaned_by_apply() -> None:
+    made = plan(entry(OLD), od_config="my od.config")
+    assert step(made, "switch").commands == ("abcwebrtc apply 'my od.config'",)
+    assert step(made, "clean").commands == ("abcwebrtc apply 'my od.config'",)
 
 
 def test_a_file_is_switched_without_a_restart(tmp_path: Path) -> None:
-    switch = switch_of(group_of_file(tmp_path))
+    switch = step(plan_of_file(tmp_path), "switch")
     (command,) = switch.commands
     assert shlex.split(command)[-2:] == ["--output", str(tmp_path / "it's a file")]
     assert "restart" not in " ".join((*switch.commands, *switch.instead))
@@ -150,9 +135,9 @@ def test_the_lines_for_a_file_switch_it_and_clean_it(
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "it's a file"
     found = []
-    for step in plan(group_of_file(tmp_path, OLD), options()):
-        if step.name in ("make", "switch", "clean"):
-            (line,) = step.commands
+    for one in plan_of_file(tmp_path).steps:
+        if one.name in ("make", "switch", "clean"):
+            (line,) = one.commands
             assert main(shlex.split(line)[1:]) == 0
             found.append(file.read_text().split())
     new = (tmp_path / "new-secret").read_text().strip()
@@ -164,79 +149,60 @@ def test_the_line_for_turnserver_conf_prints_the_new_secret(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "new-secret").write_text(NEW)
-    (group,) = make_groups(entry(OLD))
-    (give,) = [step for step in plan(group, options(coturn=CONF)) if step.name == "give"]
-    (line,) = give.commands
+    (line,) = step(plan(entry(OLD), coturn=CONF), "give").commands
     assert main(shlex.split(line)[1:]) == 0
     assert capsys.readouterr().out == f"static-auth-secret={NEW}\n"
 
 
 @pytest.mark.parametrize("coturn", [entry(NEW, OLD), [entry(NEW, OLD), entry(OLD)]])
 def test_in_the_middle_of_a_rotation_coturn_is_asked_first(coturn: Any) -> None:
-    (group,) = make_groups(coturn)
-    assert plan(group, options(coturn=CONF))[0].commands == ("abcwebrtc rotate check od.config",)
+    first = plan(coturn, coturn=CONF, od_config="my od.config").steps[0]
+    assert first.commands == ("abcwebrtc rotate check 'my od.config'",)
 
 
 def test_a_key_with_a_dot_is_one_key_to_kubectl(tmp_path: Path) -> None:
-    switch = switch_of(group_of_file(tmp_path, name="turn.secret"))
-    words = shlex.split(switch.instead[0])
+    words = shlex.split(step(plan_of_file(tmp_path, name="turn.secret"), "switch").instead[0])
     assert r"jsonpath={.data.turn\.secret}" in words
     assert words[words.index("--key") + 1] == "turn.secret"
 
 
 def test_a_variable_is_patched_and_pyos_restarted() -> None:
-    key = "coturn_static_auth_secret"
-    coturn = entry(**{key: ..., key + "_env": "ONE"})
+    coturn = entry(**{KEY: ..., KEY + "_env": "ONE"})
     mapping = {"webrtc.enable": True, "webrtc.coturn": coturn}
     (group,) = groups(WebRTCConfig.from_mapping(mapping, {"ONE": OLD}), coturn)
-    (switch,) = [step for step in plan(group, options()) if step.name == "switch"]
-    assert "--key ONE" in switch.commands[0]
-    assert "rollout restart" in switch.commands[1]
+    patch, restart, _ = step(Plan(group, options()), "switch").commands
+    assert "--key ONE" in patch
+    assert "rollout restart deployment/pyos-od" in restart
 
 
-def test_a_shell_reads_the_old_secret_from_the_file(tmp_path: Path) -> None:
-    steps = plan(group_of_file(tmp_path), options(realm="a realm", database="/a b/db"))
-    (command,) = next(step.commands for step in steps if step.name == "take")
-    script = "turnadmin() { printf '%s|' \"$@\"; }; " + command
+def test_a_shell_reads_every_older_secret_from_the_file(tmp_path: Path) -> None:
+    take = step(plan_of_file(tmp_path, f"{NEW}\n\n{OLD}\n{OTHER}\n"), "take")
+    script = "turnadmin() { printf '%s|' \"$@\"; }; " + "\n".join(take.commands)
     printed = subprocess.run(["sh", "-c", script], stdout=subprocess.PIPE, check=True, text=True)
-    assert printed.stdout == f"-X|{OLD}|-r|a realm|-b|/a b/db|"
+    lines = [f"-X|{secret}|-r|a realm|-b|/a b/db|" for secret in (OLD, OTHER)]
+    assert printed.stdout == "".join(lines)
 
 
-def test_every_older_secret_of_a_file_is_taken(tmp_path: Path) -> None:
-    for secrets, lines in (((NEW, OLD, OTHER), [2, 3]), ((NEW, OLD), [2]), ((OLD,), [2])):
-        group = group_of_file(tmp_path, "\n".join(secrets))
-        (take,) = [step for step in plan(group, options()) if step.name == "take"]
-        assert [re.findall(r"sed -n (\d+)p", line) for line in take.commands] == [
-            [str(line)] for line in lines
-        ]
+def test_one_secret_of_a_file_is_the_old_one_once_a_new_one_is_in_front(tmp_path: Path) -> None:
+    (line,) = step(plan_of_file(tmp_path), "take").commands
+    assert re.findall(r"sed -n (\d+)p", line) == ["2"]
 
 
 def test_an_old_secret_in_no_file_is_written_by_hand() -> None:
-    (group,) = make_groups(entry(NEW, OLD))
-    (take,) = [step for step in plan(group, options()) if step.name == "take"]
+    take = step(plan(entry(NEW, OLD)), "take")
     assert take.commands == ("turnadmin -X OLD -r turn.local -b /var/lib/turn/turndb",)
     assert take.instead == ()
 
 
-def test_the_name_of_the_od_config_is_quoted(tmp_path: Path) -> None:
-    (group,) = make_groups(entry(OLD))
-    steps = plan(group, options(od_config="my od.config"))
-    commands = [shlex.split(command) for step in steps for command in step.commands]
-    checks = [command[3] for command in commands if command[:3] == ["abcwebrtc", "rotate", "check"]]
-    assert checks == ["my od.config"] * 3
-    assert any("--from-file=od.config=my od.config" in command for command in commands)
-
-
 def test_an_entry_of_several_is_named_in_the_commands() -> None:
-    (group,) = make_groups(entry(OLD))
-    text = json.dumps([step.as_dict() for step in plan(group, options(entry=2))])
+    text = json.dumps(plan(entry(OLD), entry=2).as_dict())
     assert "--entry 2 --new new-secret-2" in text
     assert "rm -f new-secret-2" in text
 
 
 def test_programs_find_all_of_a_step() -> None:
-    step = PlanStep("take", "Do it.", ("one", "two"), "Else:", ("three",), AT)
-    assert step.as_dict() == {
+    made = PlanStep("take", "Do it.", ("one", "two"), "Else:", ("three",), AT)
+    assert made.as_dict() == {
         "name": "take",
         "text": "Do it.",
         "commands": ["one", "two"],
@@ -244,28 +210,14 @@ def test_programs_find_all_of_a_step() -> None:
         "instead": ["three"],
         "not_before": "2026-01-05T09:00:00Z",
     }
-    assert replace(step, not_before=None).as_dict()["not_before"] is None
 
 
 @pytest.mark.parametrize("coturn", [entry(OLD), entry(NEW, OLD), [entry(NEW, OLD), entry(OLD)]])
 @pytest.mark.parametrize("where", ["database", CONF])
 def test_no_secret_is_in_a_plan_or_a_report(coturn: Any, where: str) -> None:
-    (group,) = make_groups(coturn)
-    text = repr([group, plan(group, options(coturn=where)), notes(group, options())])
+    made = plan(coturn, coturn=where)
+    text = repr(made) + json.dumps(made.as_dict()) + "".join(made.lines())
     found = report(coturn, {NEW: True, OLD: True}, since=AT)
     text += repr(found) + json.dumps(found.as_dict()) + "".join(found.lines())
     assert OLD not in text
     assert NEW not in text
-
-
-@pytest.mark.parametrize(
-    ("header", "is_one"),
-    [
-        (b"SQLite format 3\0\x10\0\2\2", True),
-        (b"SQLite format 3\0\x10\0\1\1", False),
-        (b"", False),
-        (b"something else \0\x10\0\2\2", False),
-    ],
-)
-def test_a_wal_database_is_known_by_its_header(header: bytes, is_one: bool) -> None:
-    assert is_wal(header) is is_one

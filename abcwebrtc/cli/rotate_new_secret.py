@@ -1,0 +1,188 @@
+"""``abcwebrtc rotate new-secret``: a strong secret, in the forms that a rotation needs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from abcwebrtc.abcdesktop import NAMESPACE
+from abcwebrtc.cli.new_file import locked, write_over
+from abcwebrtc.cli.options import (
+    OK,
+    STDIN,
+    given,
+    kube_key,
+    kube_name,
+    kube_namespace,
+    open_input,
+    output_file,
+)
+from abcwebrtc.cli.output import warn
+from abcwebrtc.config.secret_sources import MAX_FILE_BYTES, Secret, secrets_in
+from abcwebrtc.coturn.new_secret import (
+    DEFAULT_DATABASE,
+    file_content,
+    new_secret,
+    secret_manifest,
+    secrets_to_keep,
+    turnadmin,
+    turnserver_lines,
+    with_new,
+)
+from abcwebrtc.errors import ConfigError, Problem
+
+DESCRIPTION = """\
+Prints a new secret of 256 bits, or writes it into a file, in front of those
+that are there. With --from it takes the first secret of a file instead.
+
+example: abcwebrtc rotate new-secret --output new-secret
+"""
+_FORMATS = ("file", "kubernetes", "turnserver", "turnadmin")
+_ONLY_FOR = {"kubernetes": ("name", "namespace", "key"), "turnadmin": ("realm", "database")}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add = parser.add_argument
+    add("--format", choices=_FORMATS, default="file", help="what to print (%(default)s)")
+    add(
+        "--from",
+        dest="source",
+        metavar="FILE",
+        type=given,
+        help="take the first secret of this file, - for stdin, instead of a new one",
+    )
+    add(
+        "--output",
+        metavar="FILE",
+        type=output_file,
+        help="put it in front of the secrets in this file",
+    )
+    add("--replace", action="store_true", help="keep none of those in --output")
+    add(
+        "--keep",
+        metavar="FILE",
+        type=given,
+        help="print the secrets of this file, - for stdin, behind it",
+    )
+    add("--name", type=kube_name, help="name of the Kubernetes Secret")
+    add(
+        "-n",
+        "--namespace",
+        type=kube_namespace,
+        default=NAMESPACE,
+        help="namespace of the Secret (%(default)s)",
+    )
+    add(
+        "--key", type=kube_key, default="static-auth-secret", help="key in the Secret (%(default)s)"
+    )
+    turnadmin_arguments(parser)
+
+
+def turnadmin_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what a line of turnadmin needs."""
+    parser.add_argument(
+        "--realm", type=given, default="REALM", help="coturn's realm, for turnadmin"
+    )
+    parser.add_argument(
+        "--database",
+        metavar="FILE",
+        type=given,
+        default=DEFAULT_DATABASE,
+        help="coturn's database, for turnadmin (%(default)s)",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a secret, or write it into a file."""
+    wrong = _wrong_options(options)
+    if wrong:
+        options.usage_error(wrong)
+    source = options.source
+    secret = secrets_in(read_source(source), source)[0] if source else new_secret()
+    if options.output:
+        return _write(secret, options)
+    old = secrets_in(read_source(options.keep), options.keep) if options.keep else ()
+    found = with_new(secret, old)
+    if options.format == "turnadmin":
+        print(turnadmin("-s", source, options.realm, options.database))
+    elif options.format == "kubernetes":
+        # PyYAML takes a while to import, and most commands have no use for it.
+        from abcwebrtc.cluster.yaml import yaml_text
+
+        manifest = secret_manifest(found, options.name, options.namespace, options.key)
+        print(yaml_text([manifest]), end="")
+    else:
+        is_conf = options.format == "turnserver"
+        data = turnserver_lines(found, source or options.keep) if is_conf else file_content(found)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+    return OK
+
+
+def _wrong_options(options: argparse.Namespace) -> str:
+    """Return what is wrong with options that don't go together, or nothing."""
+    if options.output and options.format != "file":
+        return "--output writes secrets, one a line; for another --format send stdout to a file"
+    if options.output and options.keep:
+        return "--output keeps the secrets of its own file; leave --keep out"
+    if options.replace and not options.output:
+        return "--replace goes with --output FILE"
+    if options.source == STDIN and options.keep == STDIN:
+        return "--from and --keep can't both read stdin"
+    if options.format == "kubernetes" and not options.name:
+        return "--format kubernetes needs --name, the name of the Secret"
+    if options.format == "turnadmin" and options.source in (None, STDIN):
+        return (
+            "--format turnadmin needs --from FILE: its line reads the secret from there, "
+            "and does not show it"
+        )
+    for form, names in _ONLY_FOR.items():
+        for name in names if options.format != form else ():
+            if getattr(options, name) != options.default_of(name):
+                return f"--{name} goes with --format {form}"
+    return ""
+
+
+def _write(secret: Secret, options: argparse.Namespace) -> int:
+    """Put a secret in front of those that ``--output`` holds."""
+    path, reason = options.output, None
+    with locked(path):
+        data = b"" if _is_missing(path) else read_source(path)
+        found = with_new(secret, secrets_to_keep(data, path, options.replace))
+        try:
+            write_over(path, file_content(found))
+        except OSError as error:
+            reason = error.strerror or "it failed"
+    if reason:
+        raise ConfigError(Problem(f"can't be written: {reason}", "", path))
+    if os.stat(path).st_mode & 0o004:
+        warn(f"{path}: every user of this machine can read it; chmod 600 or 640 it")
+    count = "1 secret" if len(found) == 1 else f"{len(found)} secrets, the new one first"
+    print(f"{path}: {count}", file=sys.stderr)
+    return OK
+
+
+def read_source(source: str) -> bytes:
+    """Return the content of a secret file, or of stdin for ``-``.
+
+    Raises `ConfigError` when it can't be read, or is larger than 64 KiB.
+    """
+    with open_input(source) as stream:
+        data = stream.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        file = "stdin" if source == STDIN else source
+        raise ConfigError(Problem("can't be read: larger than 64 KiB", "", file))
+    return data
+
+
+def _is_missing(path: str) -> bool:
+    """Say whether there is no such file; one that can't be looked at may hold secrets."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        pass
+    return False
