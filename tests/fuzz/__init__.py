@@ -1,4 +1,4 @@
-"""Fuzzing: targets with their invariants, a runner, and a corpus that grows.
+"""Fuzzing: targets with their invariants, a runner, and a corpus of seeds and finds.
 
 Each target is a module with ``check(data)``, which fails on bytes that break a promise.
 The modules need no fuzzer: tests/unit/project/test_fuzz_corpus.py runs them on every Python.

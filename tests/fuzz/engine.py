@@ -13,12 +13,11 @@ import atheris
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 
-def main(name: str, program: str) -> None:
-    """Fuzz the target of this name; `program` starts this again, for libFuzzer's merge."""
+def main(name: str) -> None:
+    """Fuzz the target of this name."""
     with atheris.instrument_imports(include=["abcwebrtc"]):
         target = importlib.import_module(f"fuzz.{name}")
-    arguments = [program, *sys.argv[3:]]
-    atheris.Setup(arguments, target.check, custom_mutator=_mutator(target))
+    atheris.Setup([name, *sys.argv[2:]], target.check, custom_mutator=_mutator(target))
     atheris.Fuzz()
 
 
@@ -40,4 +39,4 @@ def _mutator(target: ModuleType):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(sys.argv[1])

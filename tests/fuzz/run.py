@@ -1,9 +1,11 @@
 """Fuzzes abcwebrtc: looks for inputs that break what it promises.
 
-    python3 tests/fuzz/run.py [--seconds 600] [--seed 1] [--grow] [target ...]
+    python3 tests/fuzz/run.py [--seconds 600] [--seed 1] [target ...]
     python3 tests/fuzz/run.py --input FILE target
 
-The targets are loader, uris, turnserver, manifests and endpoint; all by default.
+The targets are loader, uris, turnserver, manifests and endpoint; all by default. Each begins with
+its seeds in `corpus` and its finds in `crashes`; what reaches more than these is kept in
+`build/fuzz`, where the next run goes on.
 It installs what it needs into `.venv`; atheris, the fuzzer, has wheels for Python 3.11 to
 3.14 on Linux, x86_64.
 """
@@ -65,7 +67,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--seconds", type=int, default=600, help="for each target (%(default)s)")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="targets at a time (%(default)s)")
     add("--seed", type=int, default=0, help="of the mutations; 0 takes another one each time")
-    add("--grow", action="store_true", help="keep in the corpus what reaches new code")
     add("--input", metavar="FILE", help="run one input, without the fuzzer")
     return parser
 
@@ -80,21 +81,18 @@ def _check_one(file: str, targets: List[str]) -> int:
 
 def _fuzz(name: str, target: ModuleType, options: argparse.Namespace) -> bool:
     """Fuzz one target, and say whether nothing was found."""
+    found = FOUND / name
+    grown = found / "corpus"
+    grown.mkdir(parents=True, exist_ok=True)
+    before = set(found.iterdir())
+    seeds = [str(path) for path in (CORPUS / name, CRASHES / name) if path.is_dir()]
     with tempfile.TemporaryDirectory(prefix="abcwebrtc-fuzz-") as folder:
-        new = Path(folder, "new")
-        new.mkdir()
-        seeds = [str(path) for path in (CORPUS / name, CRASHES / name) if path.is_dir()]
-        found = FOUND / name
-        found.mkdir(parents=True, exist_ok=True)
-        before = set(found.iterdir())
         dictionary = _write_dictionary(target.DICTIONARY, Path(folder))
         limits = [f"-max_total_time={options.seconds}", f"-seed={options.seed}"]
-        places = [f"-artifact_prefix={found}{os.sep}", f"-dict={dictionary}", str(new), *seeds]
+        places = [f"-artifact_prefix={found}{os.sep}", f"-dict={dictionary}", str(grown), *seeds]
         log = _engine(name, target, folder, [*limits, *places])
-        crashes = sorted(path for path in set(found.iterdir()) - before if _is_fault(path))
-        _report(name, log, crashes)
-        if options.grow and not crashes:
-            _grow(name, target, folder, new)
+    crashes = sorted(path for path in set(found.iterdir()) - before if _is_fault(path))
+    _report(name, log, crashes)
     return not crashes and "Done " in log
 
 
@@ -105,10 +103,6 @@ def _is_fault(path: Path) -> bool:
 
 def _engine(name: str, target: ModuleType, folder: str, arguments: List[str]) -> str:
     """Run the fuzzer to its end, and return what it said."""
-    start = [sys.executable, str(HERE / "engine.py"), name]
-    program = Path(folder, "again")  # libFuzzer's merge starts it once more, by a shell
-    program.write_text("#!/bin/sh\nexec " + shlex.join([*start, str(program)]) + ' "$@"\n')
-    program.chmod(0o755)
     bounds = [
         f"-max_len={target.MAX_LENGTH}",
         f"-timeout={UNIT_SECONDS}",
@@ -116,7 +110,7 @@ def _engine(name: str, target: ModuleType, folder: str, arguments: List[str]) ->
     ]
     log = Path(folder, "log")
     with open(log, "wb") as stream:
-        command = [*start, str(program), *bounds, *arguments]
+        command = [sys.executable, str(HERE / "engine.py"), name, *bounds, *arguments]
         # libFuzzer ends without cleaning up, and a seed is of no use while sets change their order.
         here = {**os.environ, "TMPDIR": folder, "PYTHONHASHSEED": "0"}
         subprocess.run(command, cwd=folder, env=here, stdout=stream, stderr=subprocess.STDOUT)
@@ -147,15 +141,6 @@ def _report(name: str, log: str, crashes: List[Path]) -> None:
         print(f"{path}\nbase64: {base64.b64encode(path.read_bytes()).decode()}")
         print(f"to see it again: python3 tests/fuzz/run.py --input {shlex.quote(str(path))} {name}")
         print(f"once it is mended, keep it in tests/fuzz/crashes/{name}", flush=True)
-
-
-def _grow(name: str, target: ModuleType, folder: str, new: Path) -> None:
-    """Add to the corpus what reaches code that it did not reach."""
-    corpus = CORPUS / name
-    corpus.mkdir(parents=True, exist_ok=True)
-    before = set(corpus.iterdir())
-    _engine(name, target, folder, ["-merge=1", str(corpus), str(new)])
-    print(f"== {name}: {len(set(corpus.iterdir()) - before)} new files in {corpus}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every input of the fuzzer's corpus, and every one that once broke a promise, without a fuzzer.
+"""Every seed of the fuzzer, and every one that once broke a promise, without a fuzzer.
 
 The planted faults show that each target can fail: each undoes one thing that the code takes
 care of, and an input of the corpus, or one made from it, finds it.
@@ -27,7 +27,7 @@ from abcwebrtc.web import rest
 from fuzz.common import MARK, STATIC, Forbidden, nothing_but
 
 HERE = Path(fuzz.__file__).parent
-MAX_FILES, MAX_BYTES = 400, 1024 * 1024
+MAX_FILES, MAX_BYTES = 80, 256 * 1024
 
 
 def module(name: str) -> ModuleType:
