@@ -27,15 +27,23 @@ from abcwebrtc.cluster.replace import (
     replace_text,
     text_of,
 )
-from abcwebrtc.cluster.restart import DELETE, MODES, NONE, ROLLOUT, NotReadyError, Restart
+from abcwebrtc.cluster.restart import (
+    DELETE,
+    MODES,
+    NONE,
+    ROLLOUT,
+    NotReadyError,
+    Restart,
+    last_log_line,
+)
 from abcwebrtc.errors import KubeError
-from abcwebrtc.odconfig.masking import Masker, masked_diff
+from abcwebrtc.odconfig.difference import differences
 
 NAME, SUMMARY = "apply", "put od.config into the cluster, and restart pyos"
 DESCRIPTION = """\
-Checks an od.config, shows what changes in the ConfigMap of the cluster, with
-secrets masked, replaces it, restarts pyos and waits until it is ready. Without
-a change nothing is restarted, unless --restart is given.
+Checks an od.config, shows what changes in the ConfigMap of the cluster, but no
+value that could be a secret, replaces it, restarts pyos and waits until it is
+ready. Without a change nothing is restarted, unless --restart is given.
 
 Nothing is written when there is an error in the od.config, or when the cluster
 would not allow the restart. When it fails later on, it says what was done and
@@ -85,6 +93,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="put the old ConfigMap back when pyos does not get ready",
     )
+    parser.add_argument(
+        "--pod-log",
+        action="store_true",
+        help="show the last line that pyos has logged when it does not get ready; it can hold a "
+        "secret",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -103,7 +117,6 @@ class _Application:
         self._cluster = cluster
         self._options = options
         self._text = checked.text
-        self._masker = Masker()
         self._progress = _Progress()
         self._mode = options.restart or ROLLOUT
         self._restart = Restart(cluster, self._mode, self._progress)
@@ -159,13 +172,14 @@ class _Application:
             print(f"{what}: {options.key} is the same already")
             return
         print(f"{what}: {'a new one' if before is None else f'{options.key} changes'}")
-        names = ("in the cluster", options.od_config)
-        lines = list(masked_diff(old or "", self._text, self._masker, names))
+        lines = differences(old or "", self._text)
         if not lines:
-            print("only the ends of lines differ")
+            print("no entry differs; comments, spaces, the ends of lines or the like do")
+            return
+        print("--- in the cluster", f"+++ {printable(options.od_config)}", sep="\n")
         for line in lines:
             colour = {"+": "32", "-": "31"}.get(line[:1], "0")
-            print(coloured(printable(line), colour, sys.stdout))
+            print(coloured(line, colour, sys.stdout))
 
     def _say_what_is_lost(self, before: Mapping[str, Any]) -> None:
         """Warn of who puts another text back, and say what is not kept."""
@@ -219,9 +233,8 @@ class _Application:
 
     def _fail(self, error: KubeError) -> None:
         _say_error(error)
-        if isinstance(error, NotReadyError) and error.log_line:
-            line = printable(self._masker.mask(error.log_line))
-            _say_error(f"the last line that it has logged: {line}")
+        if isinstance(error, NotReadyError) and error.container:
+            self._say_log(error)
         self._say_what_was_done("failed")
         try:
             if self._options.rollback_on_failure and self._change:
@@ -232,6 +245,15 @@ class _Application:
             raise
         if not self._is_back:
             self._say_how_to_go_back()
+
+    def _say_log(self, error: NotReadyError) -> None:
+        if self._options.pod_log:
+            warn("what pyos logs can hold a secret of od.config")
+            line = printable(last_log_line(self._cluster, error.pod, error.container))
+            _say_error(f"the last line that it has logged: {line}")
+        else:
+            words = ["kubectl", "logs", error.pod, "-c", error.container, *self._kubectl_options()]
+            _say_error(f"its log says more, and can hold a secret: {shlex.join(words)}")
 
     def _roll_back(self, change: Change) -> None:
         """Put the old ConfigMap back, and restart."""

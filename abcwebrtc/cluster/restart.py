@@ -16,7 +16,6 @@ from abcwebrtc.abcdesktop import PYOS_DEPLOYMENT, PYOS_SELECTOR
 from abcwebrtc.cluster.api import Cluster
 from abcwebrtc.errors import KubeError
 
-"""The Deployment of pyos, and the label of its pods, in abcdesktop's manifests."""
 ROLLOUT, DELETE, NONE = "rollout", "delete", "none"
 MODES = (ROLLOUT, DELETE, NONE)
 INTERVAL = 1.0
@@ -30,13 +29,13 @@ State = Tuple[bool, str]
 class NotReadyError(KubeError):
     """pyos was restarted, and does not get ready.
 
-    `log_line` is the last line that one of its new pods has logged. It is not
-    in the text of the exception, for it can quote a secret.
+    `pod` and `container` name what fails, and are empty where that is not known.
     """
 
-    def __init__(self, message: str, log_line: str = "") -> None:
+    def __init__(self, message: str, pod: str = "", container: str = "") -> None:
         super().__init__(message)
-        self.log_line = log_line
+        self.pod = pod
+        self.container = container
 
 
 class Restart:
@@ -181,19 +180,19 @@ class Restart:
             reason = "" if _is_among(pod, old) or is_ready(pod) else trouble(pod)
             if reason:
                 name = pod["metadata"]["name"]
-                return NotReadyError(f"{message}; pod {name}: {reason}", self._last_line(pod))
+                failing = [one["name"] for one in _container_statuses(pod) if not one.get("ready")]
+                return NotReadyError(f"{message}; pod {name}: {reason}", name, *failing[:1])
         return NotReadyError(message)
 
-    def _last_line(self, pod: Mapping[str, Any]) -> str:
-        for status in _container_statuses(pod):
-            if status.get("ready"):
-                continue
-            for previous in (False, True):
-                log = self._cluster.log(pod["metadata"]["name"], status["name"], previous)
-                lines = [line for line in log.splitlines() if line.strip()]
-                if lines:
-                    return lines[-1].strip()
-        return ""
+
+def last_log_line(cluster: Cluster, pod: str, container: str) -> str:
+    """Return the last line that a container has logged, which can hold a secret."""
+    for previous in (False, True):
+        log = cluster.log(pod, container, previous)
+        lines = [line for line in log.splitlines() if line.strip()]
+        if lines:
+            return lines[-1].strip()
+    return ""
 
 
 def rollout_state(deployment: Mapping[str, Any]) -> State:

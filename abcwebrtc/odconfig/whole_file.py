@@ -39,7 +39,7 @@ _SWALLOWED = (
 )
 _MORE = "there is more for which pyos may refuse the whole file; mend these first"
 
-_OF_PYOS = (
+OF_PYOS = (
     *("auth.logmein", "auth.prelogin", "authmanagers", "controllers", "default_host_url", "dock"),
     *("executeclasses", "fail2ban", "front.menuconfig", "language", "ldapconfig", "logging"),
     *("namespace", "server.default.ipaddr", "server.socket_host", "server.socket_port"),
@@ -118,7 +118,7 @@ class _Reader:
         texts = tuple(text for _, text in lines)
         if texts not in self._known:
             self._known[texts] = list(self._findings(lines))
-        path = entry.key if entry.key in _OF_PYOS else shown(entry.key)
+        path = entry.key if entry.key in OF_PYOS else shown(entry.key)
         for index, level, message in self._known[texts]:
             line = lines[min(index, len(lines) - 1)][0]
             yield Problem(message, path, self._file, line, level)

@@ -48,7 +48,8 @@ def test_pods_that_never_get_ready(
         error,
     )
     number = lines.index(error)
-    assert lines[number + 1].startswith("the last line that it has logged: Config error, value: {")
+    log = rf"kubectl logs pyos-od-\d+ -c pyos -n {NAMESPACE} --kubeconfig \S+"
+    assert re.fullmatch(f"its log says more, and can hold a secret: {log}", lines[number + 1])
     assert lines[number + 2] == (
         f"failed; until then: ConfigMap {NAME} replaced; pyos restarted ({mode})"
     )
@@ -58,17 +59,27 @@ def test_pods_that_never_get_ready(
     assert lines[number + 3].startswith(f"to go back: abcwebrtc apply {backup} --restart {mode} ")
 
 
-def test_what_pyos_logs_can_not_send_commands_to_the_terminal(
+def test_what_pyos_logs_is_shown_where_it_is_asked_for(
     cluster: Any, od_config: Path, run: Any
 ) -> None:
-    """Who logs in can have pyos log almost anything, and another may have written the old text."""
-    cluster.add_config_map("[global]\n# \x1b[2Jgone\x9b1A\n")
-    cluster.log = "login of \x1b[1A\x1b[Kpyos is ready\n"
+    """Who logs in can have pyos log almost anything, also commands to a terminal."""
+    cluster.log = "starting\nlogin of \x1b[1A\x1b[Kpyos is ready\n\n"
     break_pyos(od_config)
-    _, out, err = run("--timeout", "0.1")
-    assert r"-# \x1b[2Jgone\x9b1A" in out.splitlines()
+    _, _, err = run("--timeout", "0.1", "--pod-log")
+    warning = "warning: what pyos logs can hold a secret of od.config\n"
     line = r"the last line that it has logged: login of \x1b[1A\x1b[Kpyos is ready"
-    assert line in err.split("\n")
+    assert f"{warning}{line}\n" in err
+    assert "kubectl logs" not in err
+
+
+def test_what_another_has_written_can_not_send_commands_to_the_terminal(
+    cluster: Any, run: Any
+) -> None:
+    cluster.add_config_map("[global]\n# \x1b[2Jgone\x9b1A\n\x1b[2J: '\x1b[2J'\n")
+    _, out, _ = run("--restart", "none")
+    assert "-line 3: (not shown)" in out.splitlines()
+    assert "\x1b" not in out
+    assert "gone" not in out
 
 
 def test_the_way_back_works(cluster: Any, od_config: Path, run: Any, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_the_trouble_of_a_pod(status: Any, text: str) -> None:
 def test_exceptions_survive_pickling() -> None:
     error = pickle.loads(pickle.dumps(KubeError("no", status=403)))
     assert (str(error), error.status, error.is_transient) == ("no", 403, False)
-    assert pickle.loads(pickle.dumps(NotReadyError("no", "line"))).log_line == "line"
+    assert str(pickle.loads(pickle.dumps(NotReadyError("no", "pod", "container")))) == "no"
 
 
 @pytest.mark.parametrize(

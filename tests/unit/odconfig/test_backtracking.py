@@ -20,17 +20,17 @@ READERS = {
         28,
         "no certificate in PEM form",
     ),
-    "quotes that don't end": (
-        "from abcwebrtc.odconfig.masking import Masker\n"
-        "print(len(Masker().mask('a: ' + '\"\\'a\\\\' * {n})))",
+    "quotes in od.configs that differ": (
+        "from abcwebrtc.odconfig.difference import differences\n"
+        "print(*differences('[global]\\na: 1', '[global]\\na: ' + '\"\\'a\\\\' * {n}))",
         4,
-        str(3 + SIZE // 4 * 4),
+        " line 2: (changed)",
     ),
-    "blanks behind a secret's name in a comment": (
-        "from abcwebrtc.odconfig.masking import Masker\n"
-        "print(Masker().mask('# secret=' + ' ' * {n} + '\\'\\'').count('***'))",
-        1,
-        "1",
+    "an od.config that can't be read": (
+        "from abcwebrtc.odconfig.difference import differences\n"
+        "print(*differences('a\\nb\\n' * {n}, '[global]\\n' + 'b\\na\\n' * {n}))",
+        5,
+        "-lines 1 to ",
     ),
     "braces of a url that don't end": (
         "from abcwebrtc.errors import ConfigError\n"

@@ -1,0 +1,171 @@
+"""What differs between two od.configs, told without a secret of either.
+
+Only what is known to be harmless is shown: the names, and the values, that are listed
+here. Of all else it is told that it changed, and where. So a secret stays hidden also where it
+stands in a comment, under a name of its own, or in a text that is damaged.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import takewhile, zip_longest
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Pattern, Tuple
+
+from abcwebrtc.errors import ConfigError, KeyPath, format_path
+from abcwebrtc.odconfig.ini import Budget, Entry, shown
+from abcwebrtc.odconfig.literals import parse_literal
+from abcwebrtc.odconfig.reader import read_sections
+from abcwebrtc.odconfig.value_tokens import LiteralError
+from abcwebrtc.odconfig.whole_file import OF_PYOS
+
+_SERVER = re.compile(
+    r"((stun|turn)s?:(//)?)?([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?"
+    r"(\?transport=(udp|tcp))?"
+)
+_IMAGE = re.compile(
+    r"[A-Za-z0-9.-]+(:[0-9]+)?(/[\w.-]+)+(:[\w.-]+)?(@sha256:[0-9a-f]{64})?", re.ASCII
+)
+_NO_TEXT = re.compile("(?!)")
+_HARMLESS: Mapping[str, Pattern[str]] = {
+    **dict.fromkeys(("url", "urls", "stun_server", "STUN_SERVER"), _SERVER),
+    **dict.fromkeys(("image", "default"), _IMAGE),
+    "protocol": re.compile("turns?"),
+    "transport": re.compile("udp|tcp"),
+    "username": re.compile("timestamp|userid|pseudonym"),
+    "iceTransportPolicy": re.compile("all|relay"),
+    "bundlePolicy": re.compile("balanced|max-compat|max-bundle"),
+    "imagePullPolicy": re.compile("Always|IfNotPresent|Never"),
+    **dict.fromkeys(("webrtc.enable", "enable", "turn", "ttl", "tcpport"), _NO_TEXT),
+    **dict.fromkeys(("video", "audio", "iceCandidatePoolSize"), _NO_TEXT),
+    **dict.fromkeys(("webrtc.coturn", "webrtc.desktop", "webrtc.rtc_configuration"), _NO_TEXT),
+    **dict.fromkeys(("webrtc.rtc_constraints", "desktop.envlocal", "desktop.pod"), _NO_TEXT),
+    **dict.fromkeys(("iceServers", "sound"), _NO_TEXT),
+}
+"""Keys whose values are shown: numbers, True, False, None, and texts of the form that a key has."""
+_NAMED = {
+    *(f"coturn_static_auth_secret{place}" for place in ("", "_file", "_env")),
+    *(f"pseudonym_key{place}" for place in ("", "_file", "_env")),
+    *("credential", "TURN_SERVER", "acl", "resources", "securityContext", "pullpolicy"),
+    *OF_PYOS,
+}
+"""Keys that are shown without their values; so are those of entries that `shown` lets through."""
+_ABSENT = object()
+_HIDDEN = "(not shown)"
+_LARGE = 2**53
+
+
+def differences(before: str, after: str) -> List[str]:
+    """Return what differs between two od.configs, in lines.
+
+    ``-`` begins what only the first text has, ``+`` what only the second one has. Where
+    one can't be read, it is told which lines differ. Nothing is returned where both have the same
+    entries with the same values. The first text may be empty.
+    """
+    try:
+        old, new = (_entries(text) if text else {} for text in (before, after))
+    except ConfigError:
+        return list(_line_numbers(before.splitlines(), after.splitlines()))
+    budget = Budget()
+    lines: List[str] = []
+    for key in dict.fromkeys([*old, *new]):
+        lines += _of_entry(key, old.get(key), new.get(key), budget)
+    return lines
+
+
+def _entries(text: str) -> Dict[Tuple[str, str], Entry]:
+    sections = read_sections(text, "").sections
+    return {(name, key): sections[name][key] for name in sections for key in sections[name]}
+
+
+def _line_numbers(old: List[str], new: List[str]) -> Iterator[str]:
+    """Yield from which line on, and up to which, two texts differ."""
+    start = _in_common(old, new)
+    end = _in_common(old[start:][::-1], new[start:][::-1])
+    yield " (one of the two can't be read as an od.config)"
+    for sign, last in (("-", len(old) - end), ("+", len(new) - end)):
+        if last > start:
+            yield f"{sign}lines {start + 1} to {last}: {_HIDDEN}"
+
+
+def _in_common(old: List[str], new: List[str]) -> int:
+    """Return with how many equal lines both begin."""
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(old, new))))
+
+
+def _of_entry(
+    key: Tuple[str, str], old: Optional[Entry], new: Optional[Entry], budget: Budget
+) -> Iterator[str]:
+    """Yield what differs in an entry, which has a section and a name."""
+    there = new or old
+    if there is None or (old and new and old.text == new.text):
+        return
+    before, after = _value(old, budget), _value(new, budget)
+    section, name = key
+    if section == "global" and (name in _HARMLESS or name in _NAMED or shown(name)):
+        yield from _of_value((name,), before, after)
+    elif repr(before) != repr(after):
+        yield from _of_leaf(f"line {there.line}", _NO_TEXT, before, after)
+
+
+def _value(entry: Optional[Entry], budget: Budget) -> Any:
+    """Return the value of an entry. What ``%`` puts in is left out: it has an entry of its own."""
+    if entry is None:
+        return _ABSENT
+    try:
+        return parse_literal(entry.lines, (), budget)[0]
+    except LiteralError:
+        return object()  # like nothing else, and not shown
+
+
+def _of_value(path: KeyPath, old: Any, new: Any) -> Iterator[str]:
+    """Yield what differs between two values at a path, all parts of which can be shown."""
+    key = [part for part in path if isinstance(part, str)][-1]
+    form = _HARMLESS.get(key)
+    present = [value for value in (old, new) if value is not _ABSENT]
+    if repr(old) == repr(new):
+        return
+    if form and all(value and isinstance(value, dict) for value in present):
+        before, after = ({} if value is _ABSENT else value for value in (old, new))
+        for name in dict.fromkeys([*before, *after]):
+            if name in _HARMLESS or name in _NAMED:
+                yield from _of_value(
+                    (*path, name), before.get(name, _ABSENT), after.get(name, _ABSENT)
+                )
+        old_rest, new_rest = (_without_known(value) or _ABSENT for value in (before, after))
+        if old_rest != new_rest:
+            place = f"other keys of {format_path(path)}"
+            yield from _of_leaf(place, _NO_TEXT, old_rest, new_rest)
+    elif form and all(value and isinstance(value, (list, tuple)) for value in present):
+        before, after = ([] if value is _ABSENT else value for value in (old, new))
+        for index, pair in enumerate(zip_longest(before, after, fillvalue=_ABSENT)):
+            yield from _of_value((*path, index), *pair)
+    else:
+        yield from _of_leaf(format_path(path), form or _NO_TEXT, old, new, bool(form))
+
+
+def _without_known(mapping: Mapping[Any, Any]) -> Dict[str, str]:
+    """Return what a mapping has under keys that can't be shown, to be compared."""
+    return {
+        repr(key): repr(value)
+        for key, value in mapping.items()
+        if key not in _HARMLESS and key not in _NAMED
+    }
+
+
+def _of_leaf(
+    place: str, form: Pattern[str], old: Any, new: Any, harmless: bool = False
+) -> Iterator[str]:
+    """Yield that a value came, went or changed, with the value where it is harmless."""
+    texts = [_text(value, form) if harmless else _HIDDEN for value in (old, new)]
+    if _ABSENT not in (old, new) and texts == [_HIDDEN, _HIDDEN]:
+        yield f" {place}: (changed)"
+        return
+    for sign, value, text in zip("-+", (old, new), texts):
+        if value is not _ABSENT:
+            yield f"{sign}{place}: {text}"
+
+
+def _text(value: Any, form: Pattern[str]) -> str:
+    is_number = isinstance(value, (int, float)) and abs(value) < _LARGE
+    is_text = isinstance(value, str) and form.fullmatch(value)
+    return repr(value) if value is None or is_number or is_text else _HIDDEN

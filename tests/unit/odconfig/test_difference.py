@@ -1,0 +1,193 @@
+"""What differs between two od.configs is told, and no secret of either."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import List, Tuple
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from abcwebrtc.config.coturn import KEYS as COTURN_KEYS
+from abcwebrtc.config.desktop import KEYS as DESKTOP_KEYS
+from abcwebrtc.config.webrtc import KEYS
+from abcwebrtc.odconfig.difference import differences
+
+OLD = """\
+[global]
+webrtc.enable: True  # on
+webrtc.coturn: {
+  'coturn_static_auth_secret': 'first',
+  'ttl': 3600,
+  'url': 'turn.example.org:3478' }
+desktop.envlocal: { 'LANG': 'C', 'STUN_SERVER': 'stun://stun.example.org:3478' }
+mongodburl: 'mongodb://db:27017'
+"""
+UNREADABLE = " (one of the two can't be read as an od.config)"
+CHANGES: List[Tuple[str, str, List[str]]] = [
+    ("# on", "# still on", []),
+    ("\n", "\r\n", []),
+    ("'ttl': 3600,", "\n 'ttl' : 60 * 60,", []),
+    ("True", "1", ["-webrtc.enable: True", "+webrtc.enable: 1"]),
+    ("webrtc.enable: True", "", ["-webrtc.enable: True"]),
+    ("first", "second", [" webrtc.coturn.coturn_static_auth_secret: (changed)"]),
+    ("'first'", "['second', 'first']", [" webrtc.coturn.coturn_static_auth_secret: (changed)"]),
+    ("3600", "60", ["-webrtc.coturn.ttl: 3600", "+webrtc.coturn.ttl: 60"]),
+    ("3600", "'60'", ["-webrtc.coturn.ttl: 3600", "+webrtc.coturn.ttl: (not shown)"]),
+    ("'ttl': 3600,", "", ["-webrtc.coturn.ttl: 3600"]),
+    ("'ttl'", "'tll'", ["-webrtc.coturn.ttl: 3600", "+other keys of webrtc.coturn: (not shown)"]),
+    (
+        "turn.example.org:3478",
+        "[2001:db8::1]",
+        ["-webrtc.coturn.url: 'turn.example.org:3478'", "+webrtc.coturn.url: '[2001:db8::1]'"],
+    ),
+    ("'turn.example.org:3478'", "{}", [
+        "-webrtc.coturn.url: 'turn.example.org:3478'",
+        "+webrtc.coturn.url: (not shown)",
+    ]),
+    ("stun.example.org", "me:word@stun.example.org", [
+        "-desktop.envlocal.STUN_SERVER: 'stun://stun.example.org:3478'",
+        "+desktop.envlocal.STUN_SERVER: (not shown)",
+    ]),
+    ("'C'", "'de'", [" other keys of desktop.envlocal: (changed)"]),
+    ("27017", "27018", [" line 8: (changed)"]),
+    ("mongodburl", "another", ["-line 8: (not shown)", "+line 8: (not shown)"]),
+    ("[global]", "[global]\nlanguage: []", ["+language: (not shown)"]),
+    ("[global]\n", "", [UNREADABLE, "-lines 1 to 1: (not shown)"]),
+    ("mongodburl: 'mongodb://db:27017'", "broken", [
+        UNREADABLE,
+        "-lines 8 to 8: (not shown)",
+        "+lines 8 to 8: (not shown)",
+    ]),
+    ("{ 'LANG'", "{{ 'LANG'", [" desktop.envlocal: (changed)"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "other", "lines"), CHANGES)
+def test_what_differs_is_told_by_key_path(text: str, other: str, lines: List[str]) -> None:
+    assert text in OLD
+    assert differences(OLD, OLD.replace(text, other)) == lines
+
+
+def test_a_new_od_config_is_told_as_a_whole() -> None:
+    assert differences("", OLD) == [
+        "+webrtc.enable: True",
+        "+webrtc.coturn.coturn_static_auth_secret: (not shown)",
+        "+webrtc.coturn.ttl: 3600",
+        "+webrtc.coturn.url: 'turn.example.org:3478'",
+        "+desktop.envlocal.STUN_SERVER: 'stun://stun.example.org:3478'",
+        "+other keys of desktop.envlocal: (not shown)",
+        "+line 8: (not shown)",
+    ]
+
+
+def test_servers_in_lists_are_told_one_by_one() -> None:
+    start = "[global]\nwebrtc.rtc_configuration: { 'iceServers': ["
+    ends = ["{ 'urls': 'stun:a.example' }, { 'urls': ['turn:b'], 'username': 'me' } ] }"]
+    ends.append("{ 'urls': 'stun:c.example' }, { 'urls': ['turn:b'], 'credential': 'x' }, 5 ] }")
+    path = "webrtc.rtc_configuration.iceServers"
+    assert differences(*(start + end for end in ends)) == [
+        f"-{path}[0].urls: 'stun:a.example'",
+        f"+{path}[0].urls: 'stun:c.example'",
+        f"-{path}[1].username: (not shown)",
+        f"+{path}[1].credential: (not shown)",
+        f"+{path}[2]: 5",
+    ]
+
+
+@pytest.mark.parametrize("key", [*COTURN_KEYS, *DESKTOP_KEYS])
+def test_every_key_of_ours_is_named(key: str) -> None:
+    texts = [f"[global]\nwebrtc.coturn: {{ '{key}': 'x y', 'a': {n} }}\n" for n in (1, 2)]
+    assert differences("[global]\n", texts[0])[0] == f"+webrtc.coturn.{key}: (not shown)"
+    assert differences(*texts) == [" other keys of webrtc.coturn: (changed)"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_entry_of_ours_is_named(key: str) -> None:
+    assert differences("[global]\n", f"[global]\n{key}: 'x'\n") == [f"+{key}: (not shown)"]
+
+
+# secrets
+
+SECRETS = (
+    "QhZjXkWv9",
+    "JxPqVbGz7",
+    "MkZwQyTf5",
+    "XvBqJnHz3",
+    "ZqRjKxLw8",
+    "WjVzGqXk2",
+    "BzXhQvJm4",
+)
+WITH_SECRETS = """\
+[global]
+# 'coturn_static_auth_secret': '{6}'
+namespace: 'abcdesktop'
+webrtc.enable: True # it was {6}
+webrtc.rtc_configuration: {{ 'iceServers': [
+  {{ 'urls': 'turn:t.example', 'username': 'me', 'credential': '{1}' }} ] }}
+webrtc.coturn: [ {{ 'ttl': 60, 'url': 'a.example'
+    ':1', 'coturn_static_auth_secret': [ '{0}', # not {6}
+      '{1}' ], 'protocol': 'turns' }},
+  {{ "url": "b.example", "coturn_static_auth_secret": '''{0}''', 'pseudonym_key': "{2}" }} ]
+db.word = {3}
+mongodburl: 'mongodb://me:%(db.word)s/{4}@db:27017'
+ldap: {{ 'bind_pw': '{3}', 'auth': ( 'me', '{2}' ) }}
+desktop.envlocal: {{ 'STUN_SERVER': 'stun://s.example:1',
+  'TURN_SERVER': 'turn://me:{4}@t.example' }}
+desktop.pod: {{ 'sound': {{ 'image': 'a.example/sound:1', 'enable': True,
+  'env': {{ 'PW': '{5}' }} }} }}
+x: dict(password='{5}', url='shown')
+[other]
+ttl: '{5}'
+""".format(*SECRETS)
+PIECES = {secret[index : index + 4] for secret in SECRETS for index in range(len(secret) - 3)}
+DAMAGE = "'\"#:,{}[]()\\\n %=;"
+
+
+def assert_silent(before: str, after: str) -> None:
+    shown = "\n".join(differences(before, after))
+    assert not [piece for piece in PIECES if piece in shown], (before, after)
+
+
+def test_a_text_that_is_damaged_at_any_character_shows_no_secret() -> None:
+    """What a fault moves to another key, or makes a key, is not shown."""
+    other = re.sub("[A-Z](?=[a-z])", "9", WITH_SECRETS).replace("60", "61")
+    for index, damage in zip(range(len(WITH_SECRETS)), itertools.cycle(DAMAGE)):
+        start, end = WITH_SECRETS[:index], WITH_SECRETS[index:]
+        assert_silent(start + end[1:], other)
+        assert_silent(other, start + damage + end)
+        assert_silent(start + damage + end[1:], WITH_SECRETS)
+
+
+def test_a_secret_that_comes_goes_or_changes_is_never_shown() -> None:
+    lines = WITH_SECRETS.splitlines(keepends=True)
+    for index in range(len(lines)):
+        less = "".join(lines[:index] + lines[index + 1 :])
+        assert_silent(WITH_SECRETS, less)
+        assert_silent(less, WITH_SECRETS)
+    assert_silent("", WITH_SECRETS)
+    assert_silent(WITH_SECRETS, "[global]\n")
+    assert_silent("\n".join(SECRETS), WITH_SECRETS)
+
+
+ANY = st.text(st.characters(min_codepoint=33, max_codepoint=0x17F), min_size=6, max_size=20)
+
+
+@given(ANY, ANY, st.booleans())
+@example("'quoted'", '"double"', True)
+@example("a#comment", "#another", False)
+@example("\\x41\\x42", "a\\'b'c\"d", True)
+def test_no_secret_of_any_characters_is_in_a_difference(
+    first: str, second: str, many: bool
+) -> None:
+    texts = []
+    for number, secret in enumerate([first, second]):
+        value = repr([secret, secret + "2"] if many else secret).replace("%", "%%")
+        entry = f"{{ 'ttl': {number},\n  'coturn_static_auth_secret': {value},\n 'url': 'a' }}"
+        texts.append(f"[global]\na.b: 1\nwebrtc.coturn: {entry}\nc.d: 2\n")
+    expected = ["-webrtc.coturn.ttl: 0", "+webrtc.coturn.ttl: 1"]
+    if first != second:
+        expected.append(" webrtc.coturn.coturn_static_auth_secret: (changed)")
+    assert differences(*texts) == expected
