@@ -11,13 +11,13 @@ from typing import Optional, Sequence, Tuple
 from abcwebrtc.cli.output import warn
 from abcwebrtc.cli.turnserver_version import installed_version
 from abcwebrtc.coturn.addresses import (
+    Address,
     External,
     contradiction,
     is_exception,
     listens_for,
     parse_address,
 )
-from abcwebrtc.coturn.peer_ranges import Address
 
 ANYWHERE = ip_address("192.0.2.1")
 """Nothing is sent there; the way to it is that to the Internet."""

@@ -44,7 +44,7 @@ def check(options: argparse.Namespace) -> int:
 
 def _problems(options: argparse.Namespace) -> Tuple[Problem, ...]:
     _, config = load(options)
-    relay = choose(config, options)
+    coturn = choose(config, options)
     conf = parse_turnserver_conf(_read_conf(options.check), options.check)
     conf = with_options(conf, options.option or ())
     stun = [uri for uri in config.static_uris if uri.scheme in STUN_SCHEMES]
@@ -53,7 +53,7 @@ def _problems(options: argparse.Namespace) -> Tuple[Problem, ...]:
     around = Around(
         _desktop_stun(config), frozenset(options.behind_proxy or ()), _unreadable(conf, options)
     )
-    return check_turnserver_conf(conf, relay, stun, files, time.time(), version, around)
+    return check_turnserver_conf(conf, coturn, stun, files, time.time(), version, around)
 
 
 def _desktop_stun(config: WebRTCConfig) -> Optional[DesktopStun]:

@@ -31,15 +31,14 @@ from abcwebrtc.coturn.conf import (
     RELAY_PORTS,
     TOTAL_QUOTA,
     USER_QUOTA,
-    Relay,
-    RelayOptions,
+    ConfOptions,
+    answers_desktops,
     lacks_relay_address,
     privileged,
-    server_ports,
     shared_ports,
     turnserver_conf,
 )
-from abcwebrtc.coturn.hardening import answers_desktops
+from abcwebrtc.coturn.server import Coturn, server_ports
 from abcwebrtc.errors import AbcWebRTCError
 
 NAME, SUMMARY = "turnserver-conf", "print coturn's turnserver.conf, or check one"
@@ -138,13 +137,13 @@ def run(options: argparse.Namespace) -> int:
         return check(options)
     addresses = _addresses(options)
     mapping, config = load(options)
-    relay = choose(config, options)
+    coturn = choose(config, options)
     print_problems((*config.warnings, *config.notes))
     places = [
-        i for i, server in enumerate(config.coturn) if any(server is s for s in relay.servers)
+        i for i, server in enumerate(config.coturn) if any(server is s for s in coturn.servers)
     ]
     where = " and ".join(dict.fromkeys(origin(mapping, place) for place in places))
-    _print(relay, where[:_MAX_ORIGIN], _relay_options(options, addresses), options)
+    _print(coturn, where[:_MAX_ORIGIN], _relay_options(options, addresses), options)
     return OK
 
 
@@ -169,22 +168,22 @@ def _addresses(options: argparse.Namespace) -> Addresses:
     raise SystemExit(USAGE)
 
 
-def _print(relay: Relay, where: str, told: RelayOptions, options: argparse.Namespace) -> None:
+def _print(coturn: Coturn, where: str, told: ConfOptions, options: argparse.Namespace) -> None:
     shows = bool(options.output or options.show_secret)
-    if lacks_relay_address(relay, told):
-        own = relay_address(" and ".join(map(str, server_ports(relay.uris).others)))
+    if lacks_relay_address(coturn, told):
+        own = relay_address(" and ".join(map(str, server_ports(coturn.uris).others)))
         told = replace(told, relay_ips=(own,) if own else ())
-    text = turnserver_conf(relay, where, told, shows)
+    text = turnserver_conf(coturn, where, told, shows)
     data = text.encode("utf-8", "surrogateescape")
-    if not answers_desktops(told.coturn):
+    if not answers_desktops(told.version):
         warn(
-            f"coturn {told.coturn} answers no STUN in the form of RFC 3489, in which desktops ask, "
-            "whatever this file says; take 4.10 or later, or 4.6"
+            f"coturn {told.version} answers no STUN in the form of RFC 3489, in which desktops "
+            "ask, whatever this file says; take 4.10 or later, or 4.6"
         )
-    ports = " and ".join(map(str, privileged(relay, told)))
+    ports = " and ".join(map(str, privileged(coturn, told)))
     if ports:
         warn(f"for port {ports}, {LISTEN_BELOW}")
-    shared = " and ".join(map(str, shared_ports(relay, told)))
+    shared = " and ".join(map(str, shared_ports(coturn, told)))
     if shared:
         warn(f"coturn listens on {shared}, which --relay-ports gives to relays; take it out there")
     if options.output:
@@ -220,10 +219,10 @@ def _write(path: str, data: bytes, replace_it: bool) -> None:
         raise AbcWebRTCError(f"can't write {path}: {reason}")
 
 
-def _relay_options(options: argparse.Namespace, addresses: Addresses) -> RelayOptions:
+def _relay_options(options: argparse.Namespace, addresses: Addresses) -> ConfOptions:
     names = ("cert", "key", "relay_ports", "realm", "user_quota", "total_quota")
     given: Dict[str, Any] = {name: getattr(options, name) for name in names}
-    given["coturn"] = chosen_version(options.coturn)
+    given["version"] = chosen_version(options.coturn)
     given["allow_peers"] = tuple(options.allow_peer or ())
     given["listening_ips"], given["external_ips"] = addresses
-    return RelayOptions(**{name: value for name, value in given.items() if value})
+    return ConfOptions(**{name: value for name, value in given.items() if value})

@@ -9,7 +9,7 @@ from typing import Any, Mapping, Tuple
 
 from abcwebrtc.config.coturn import SECRET_KEY
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
-from abcwebrtc.coturn.conf import Relay, relays_of
+from abcwebrtc.coturn.server import Coturn, coturns_of
 from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem, format_path
 from abcwebrtc.odconfig.reader import OdConfig, load_od_config
 
@@ -21,25 +21,25 @@ def load(options: argparse.Namespace) -> Tuple[OdConfig, WebRTCConfig]:
     return mapping, WebRTCConfig.from_mapping(mapping, folder=folder, secrets_elsewhere=True)
 
 
-def choose(config: WebRTCConfig, options: argparse.Namespace) -> Relay:
+def choose(config: WebRTCConfig, options: argparse.Namespace) -> Coturn:
     """Return the coturn that ``--server`` names, or the first one, with a note."""
-    relays = relays_of(config.coturn)
-    if not relays:
+    coturns = coturns_of(config.coturn)
+    if not coturns:
         message = "has no server; write one, such as { 'url': 'turn.domain.local:3478', ... }"
         raise ConfigError(Problem(message, COTURN, options.od_config))
     if options.server is None:
-        if len(relays) > 1:
+        if len(coturns) > 1:
             print(
-                f"note: od.config has {len(relays)} coturn servers; this is for the first, "
-                f"{relays[0].name}; for another write --server {relays[1].name}, or --server 2",
+                f"note: od.config has {len(coturns)} coturn servers; this is for the first, "
+                f"{coturns[0].name}; for another write --server {coturns[1].name}, or --server 2",
                 file=sys.stderr,
             )
-        return relays[0]
+        return coturns[0]
     wanted = options.server.strip("[]").rstrip(".").lower()
-    for place, relay in enumerate(relays, 1):
-        if wanted in (*relay.hosts, str(place)):
-            return relay
-    known = ", ".join(f"{place} {relay.name}" for place, relay in enumerate(relays, 1))
+    for place, coturn in enumerate(coturns, 1):
+        if wanted in (*coturn.hosts, str(place)):
+            return coturn
+    known = ", ".join(f"{place} {coturn.name}" for place, coturn in enumerate(coturns, 1))
     raise AbcWebRTCError(f"--server names no coturn server of od.config, which has: {known}")
 
 

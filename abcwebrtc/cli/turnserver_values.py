@@ -8,8 +8,18 @@ import re
 from typing import Optional, Tuple
 
 from abcwebrtc.cli.options import port_range, whole_number
-from abcwebrtc.coturn.addresses import External, is_private, is_server, parse_address, plain
-from abcwebrtc.coturn.peer_ranges import Address, Network, Range, denied_ranges, range_of
+from abcwebrtc.coturn.addresses import (
+    Address,
+    External,
+    Network,
+    Range,
+    denied_ranges,
+    is_private,
+    is_server,
+    parse_address,
+    plain,
+    range_of,
+)
 
 
 def file_name(text: str) -> str:

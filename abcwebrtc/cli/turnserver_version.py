@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Optional
 
-from abcwebrtc.coturn.version import NEWEST, OLDEST, USUAL, CoturnVersion, parse_version
+from abcwebrtc.coturn.options import NEWEST, OLDEST, USUAL, CoturnVersion, parse_version
 
 SECONDS = 3.0
 """How long this machine's turnserver may take to say its version."""

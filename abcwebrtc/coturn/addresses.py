@@ -1,6 +1,11 @@
-"""The addresses of a TURN server: where it listens, and what NAT makes of them.
+"""Addresses as coturn takes them: ranges of peers, those that it denies, and those of a server.
 
-coturn gives clients the public address of a pair ``PUBLIC/PRIVATE``. Where it is
+coturn writes a range as ``first-last``. It reads ``10.0.0.0/8`` as a name that
+it can't resolve, says so in its log, and denies nothing. It takes ``::`` for no
+bound at all, and ``0.0.0.0`` as well where it is the last address, so that such
+a range holds every IPv4 address (measured with 4.6.1).
+
+It gives clients the public address of a pair ``PUBLIC/PRIVATE``. Where it is
 told no private half, it takes every relay behind the public one for denied, as
 soon as private networks are (measured with 4.5.2 to 4.18.0).
 """
@@ -8,9 +13,144 @@ soon as private networks are (measured with 4.5.2 to 4.18.0).
 from __future__ import annotations
 
 import ipaddress
-from typing import Iterable, NamedTuple, Optional, Sequence, Tuple
+from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from abcwebrtc.coturn.peer_ranges import LOOPBACK, Address, Range, range_of
+Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+DENIED: Tuple[Tuple[str, str], ...] = (
+    ("0.0.0.0/8", "this host, by another name (RFC 1122)"),
+    ("10.0.0.0/8", "private networks (RFC 1918)"),
+    ("100.64.0.0/10", "carriers' NAT, and pods and metadata of some clouds (RFC 6598)"),
+    ("127.0.0.0/8", "loopback: services of this machine itself"),
+    ("168.63.129.16/32", "Azure's own services, on a public address"),
+    ("169.254.0.0/16", "link-local, with 169.254.169.254, the metadata of clouds"),
+    ("172.16.0.0/12", "private networks (RFC 1918)"),
+    ("192.0.0.0/24", "IETF assignments, with 192.0.0.192, metadata of Oracle's cloud"),
+    ("192.0.2.0/24", "documentation, no peer has it (RFC 5737)"),
+    ("192.88.99.0/24", "6to4 relays, withdrawn (RFC 7526)"),
+    ("192.168.0.0/16", "private networks (RFC 1918)"),
+    ("198.18.0.0/15", "benchmarks (RFC 2544)"),
+    ("198.51.100.0/24", "documentation, no peer has it (RFC 5737)"),
+    ("203.0.113.0/24", "documentation, no peer has it (RFC 5737)"),
+    ("240.0.0.0/4", "reserved, and broadcast"),
+    ("::1-::ffff:ffff", "IPv6's loopback, and IPv4 written as IPv6, withdrawn"),
+    ("::ffff:0:0/96", "IPv4 mapped into IPv6, else a way around the ranges above (CVE-2026-27624)"),
+    ("64:ff9b::/96", "NAT64, which leads to any IPv4 address (RFC 6052)"),
+    ("64:ff9b:1::/48", "NAT64 of a local network (RFC 8215)"),
+    ("100::/64", "discard (RFC 6666)"),
+    ("2001::/32", "Teredo, which holds an IPv4 address (RFC 4380)"),
+    ("2001:db8::/32", "documentation, no peer has it (RFC 3849)"),
+    ("2002::/16", "6to4, which holds an IPv4 address (RFC 3056)"),
+    ("fc00::/7", "private networks, and metadata of clouds (RFC 4193)"),
+    ("fe80::/10", "link-local"),
+    ("fec0::/10", "site-local, withdrawn (RFC 3879)"),
+)
+"""What the Internet does not route, or what is near to the relay, with the reason.
+
+Multicast, from 224.0.0.0 up, is what ``no-multicast-peers`` is for.
+"""
+
+VITAL: Tuple[str, ...] = (
+    *("10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"),
+    *("::ffff:0:0/96", "fc00::/7", "fe80::/10"),
+)
+"""Those of `DENIED` that no relay should leave open."""
+
+
+class Range(NamedTuple):
+    """All addresses from `first` to `last`, of one version of IP."""
+
+    first: Address
+    last: Address
+
+    def __str__(self) -> str:
+        """Return the range as coturn takes it."""
+        first, last = _text(self.first), _text(self.last)
+        return first if first == last else f"{first}-{last}"
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether coturn reads the range as one without bounds."""
+        return str(self.first) == "::" or self.last.is_unspecified
+
+    def holds(self, other: Range) -> bool:
+        """Say whether the whole other range is within this one."""
+        if self.first.version != other.first.version:
+            return False
+        return int(self.first) <= int(other.first) and int(other.last) <= int(self.last)
+
+    def meets(self, other: Range) -> bool:
+        """Say whether the ranges have an address in common."""
+        if self.first.version != other.first.version:
+            return False
+        return int(self.first) <= int(other.last) and int(other.first) <= int(self.last)
+
+
+NEVER: Tuple[str, ...] = ("169.254.0.0/16", "fc00::/7", "fe80::/10", "fec0::/10")
+"""What coturn denies by itself from 4.13.1 on, also where it is allowed (measured with 4.18.0)."""
+
+LOOPBACK = (
+    Range(ipaddress.ip_address("127.0.0.0"), ipaddress.ip_address("127.255.255.255")),
+    Range(ipaddress.ip_address("::1"), ipaddress.ip_address("::1")),
+)
+
+
+def range_of(network: Union[str, Network]) -> Range:
+    """Return the range of a network such as ``10.0.0.0/8``, or of one address.
+
+    Raises ValueError for anything else.
+    """
+    net = ipaddress.ip_network(network) if isinstance(network, str) else network
+    return Range(net[0], net[-1])
+
+
+def denied_ranges() -> List[Tuple[Range, str]]:
+    """Return the ranges of `DENIED`, with their reasons."""
+    parsed = ((parse_range(text) or range_of(text), reason) for text, reason in DENIED)
+    return list(parsed)
+
+
+def parse_range(text: str) -> Optional[Range]:
+    """Return a range as coturn writes it, ``first-last`` or one address, None for neither.
+
+    ``last`` may be less than ``first``: coturn takes that, and it holds nothing.
+    Blanks may stand around the dash, but no tabs.
+    """
+    first, dash, last = text.partition("-")
+    try:
+        start = ipaddress.ip_address(first.strip(" "))
+        end = ipaddress.ip_address(last.strip(" ")) if dash else start
+    except ValueError:
+        return None
+    return Range(start, end) if start.version == end.version else None
+
+
+def covered(wanted: Range, by: List[Range]) -> bool:
+    """Say whether every address of a range is in one of those given."""
+    needed = int(wanted.first)
+    for given in sorted(by, key=lambda item: int(item.first)):
+        if given.first.version == wanted.first.version and int(given.first) <= needed:
+            needed = max(needed, int(given.last) + 1)
+    return needed > int(wanted.last)
+
+
+def _text(address: Address) -> str:
+    """Return an address in the same words on every Python: 3.13 ends ``::ffff:0:0`` in IPv4's."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return f"::ffff:{int(address) >> 16 & 0xFFFF:x}:{int(address) & 0xFFFF:x}"
+    return str(address)
+
+
+def host_address(host: str) -> Optional[Address]:
+    """Return the address that the host of a URI is, None for a name."""
+    try:
+        return ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+
+
+# the addresses of a server
 
 PRIVATE: Tuple[Range, ...] = tuple(
     map(

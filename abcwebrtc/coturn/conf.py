@@ -8,19 +8,25 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from abcwebrtc.config.coturn import CoturnServer
-from abcwebrtc.config.secret_sources import Secret, SecretsElsewhere
-from abcwebrtc.config.uris import IceURI
-from abcwebrtc.coturn.addresses import External, plain
+from abcwebrtc.config.secret_sources import Secret
+from abcwebrtc.coturn.addresses import (
+    LOOPBACK,
+    Address,
+    External,
+    Network,
+    Range,
+    denied_ranges,
+    host_address,
+    is_exception,
+    plain,
+    range_of,
+)
 from abcwebrtc.coturn.conf_file import quoted
-from abcwebrtc.coturn.hardening import Block, address_family, encryption, hardening, peers
-from abcwebrtc.coturn.peer_ranges import Address, Network, host_address
-from abcwebrtc.coturn.version import USUAL, CoturnVersion
+from abcwebrtc.coturn.options import USUAL, CoturnVersion, deprecation, knows
+from abcwebrtc.coturn.server import Coturn, server_ports
 
-PLAIN_PORT, TLS_PORT = 3478, 5349
-"""coturn's own listening-port and tls-listening-port."""
 RELAY_PORTS = (49152, 65535)
 """coturn's own min-port and max-port."""
 USER_QUOTA, TOTAL_QUOTA = 32, 1200
@@ -33,10 +39,17 @@ LISTEN_BELOW = (
 LOCALHOST = "localhost"
 LOCAL = (ip_address("127.0.0.1"), ip_address("::1"))
 EVERYWHERE = "0.0.0.0"  # noqa: S104, a server listens
+Block = Tuple[str, List[str]]
+"""A reason, and the lines that it is for."""
+
+_CLASSIC_STUN = "rfc3489-compatibility"
+_CLASSIC_STUN_BEFORE = "stun-backward-compatibility"
+_BROKEN_SINCE, _MENDED = CoturnVersion(4, 7), CoturnVersion(4, 10)
+_MADE_FOR = "Desktops ask for their address in the form of RFC 3489 (libnice up to 0.1.22). "
 
 
 @dataclass(frozen=True)
-class RelayOptions:
+class ConfOptions:
     """What od.config does not say of a TURN server.
 
     `cert` and `key` are names of PEM files, None for the document's place.
@@ -46,7 +59,7 @@ class RelayOptions:
     `external_ips` those that NAT makes of them, each with its private half.
     `relay_ips` are those of relays, where neither says it and a port needs it.
     `realm` is the host of the first url by default; `user_quota` and
-    `total_quota` count allocations. `coturn` is the version that reads the file.
+    `total_quota` count allocations. `version` is of the coturn that reads the file.
     """
 
     cert: Optional[str] = None
@@ -59,84 +72,11 @@ class RelayOptions:
     realm: Optional[str] = None
     user_quota: int = USER_QUOTA
     total_quota: int = TOTAL_QUOTA
-    coturn: CoturnVersion = USUAL
-
-
-@dataclass(frozen=True)
-class Relay:
-    """One coturn, with all entries of ``webrtc.coturn`` that lead to it.
-
-    An entry has one protocol, so a server for ``turn`` and ``turns`` has two.
-    """
-
-    servers: Tuple[CoturnServer, ...]
-
-    @property
-    def uris(self) -> Tuple[IceURI, ...]:
-        """The urls of all entries, each once."""
-        return tuple(dict.fromkeys(uri for server in self.servers for uri in server.uris))
-
-    @property
-    def hosts(self) -> Tuple[str, ...]:
-        """The hosts in the urls, each once, without brackets."""
-        return tuple(dict.fromkeys(uri.host_key for uri in self.uris))
-
-    @property
-    def name(self) -> str:
-        """The first host that is a name, else the first address."""
-        names = [host for host in self.hosts if host_address(host) is None]
-        return (*names, *self.hosts)[0]
-
-    @property
-    def secrets(self) -> Tuple[Secret, ...]:
-        """The secrets of all entries, each once: first those that mint."""
-        lists = [server.secrets.current() for server in self.servers]
-        found: List[Secret] = []
-        for secret in (*(items[0] for items in lists), *(s for items in lists for s in items[1:])):
-            if secret not in found:
-                found.append(secret)
-        return tuple(found)
-
-    @property
-    def secrets_are_here(self) -> bool:
-        """Whether `secrets` are on this machine; else they raise `SecretElsewhereError`."""
-        return not any(isinstance(server.secrets, SecretsElsewhere) for server in self.servers)
-
-    @property
-    def has_tls(self) -> bool:
-        """Whether a url is ``turns``."""
-        return any(uri.scheme == "turns" for uri in self.uris)
-
-    @property
-    def names_users(self) -> bool:
-        """Whether a username says whose it is, so that coturn can count for each user."""
-        return any(server.username != "timestamp" for server in self.servers)
-
-
-def relays_of(servers: Sequence[CoturnServer]) -> List[Relay]:
-    """Return the servers of od.config, those that have a host in common as one."""
-    groups: List[List[CoturnServer]] = []
-    for server in servers:
-        hosts = set(Relay((server,)).hosts)
-        same = [group for group in groups if not hosts.isdisjoint(Relay(tuple(group)).hosts)]
-        merged = [*(item for group in same for item in group), server]
-        groups = [group for group in groups if group not in same]
-        groups.append(merged)
-    order = {id(server): place for place, server in enumerate(servers)}
-    groups.sort(key=lambda group: order[id(group[0])])
-    return [Relay(tuple(group)) for group in groups]
-
-
-class Ports(NamedTuple):
-    """The ports of a server: coturn's two, and those for which it takes an aux-server."""
-
-    plain: int
-    tls: int
-    others: Tuple[int, ...]
+    version: CoturnVersion = USUAL
 
 
 def turnserver_conf(
-    relay: Relay, origin: str, options: Optional[RelayOptions] = None, show: bool = False
+    coturn: Coturn, origin: str, options: Optional[ConfOptions] = None, show: bool = False
 ) -> str:
     """Return the text of a turnserver.conf for a coturn.
 
@@ -146,71 +86,54 @@ def turnserver_conf(
 
     Raises `ConfigError` for a secret that no line of the file can hold.
     """
-    options = options or RelayOptions()
+    options = options or ConfOptions()
     blocks = [
-        *_listeners(relay, options),
-        *_login(relay, origin, options, show),
-        *_tls(relay, options),
-        *_relay(relay, options),
-        *hardening(options.coturn),
-        *peers(_own_addresses(relay, options), options.allow_peers),
+        *_listeners(coturn, options),
+        *_login(coturn, origin, options, show),
+        *_tls(coturn, options),
+        *_relay(coturn, options),
+        *hardening(options.version),
+        *peers(_own_addresses(coturn, options), options.allow_peers),
     ]
     parts = ["\n".join((f"# {reason}", *lines)) for reason, lines in blocks]
     return (
-        "\n".join((f"# Made by abcwebrtc turnserver-conf, for coturn {options.coturn}.", *parts))
+        "\n".join((f"# Made by abcwebrtc turnserver-conf, for coturn {options.version}.", *parts))
         + "\n"
     )
 
 
-def server_ports(uris: Sequence[IceURI]) -> Ports:
-    """Return which of the urls' ports is which of coturn's.
-
-    A port of a ``turn`` url is never the TLS one, since coturn closes that where
-    it has no certificate.
-    """
-    turn = [uri.effective_port for uri in uris if uri.scheme == "turn"]
-    turns = [uri.effective_port for uri in uris if uri.scheme == "turns"]
-    plain = (*turn, *(port for port in turns if port == PLAIN_PORT), PLAIN_PORT)[0]
-    tls = next((port for port in turns if port not in (plain, *turn)), None)
-    if tls is None:
-        spare = (TLS_PORT, PLAIN_PORT, *range(TLS_PORT + 1, 65536))
-        tls = next(port for port in spare if port not in (plain, *turn))
-    others = dict.fromkeys(port for port in (*turn, *turns) if port not in (plain, tls))
-    return Ports(plain, tls, tuple(others))
-
-
-def privileged(relay: Relay, options: RelayOptions) -> Tuple[int, ...]:
+def privileged(coturn: Coturn, options: ConfOptions) -> Tuple[int, ...]:
     """Return the ports on which Debian's coturn, which is not root, may not listen by itself."""
-    return tuple(port for port in _all_ports(relay, options) if port < FIRST_UNPRIVILEGED)
+    return tuple(port for port in _all_ports(coturn, options) if port < FIRST_UNPRIVILEGED)
 
 
-def shared_ports(relay: Relay, options: RelayOptions) -> Tuple[int, ...]:
+def shared_ports(coturn: Coturn, options: ConfOptions) -> Tuple[int, ...]:
     """Return the ports on which coturn listens, and which it gives to relays as well."""
     first, last = options.relay_ports
-    return tuple(port for port in _all_ports(relay, options) if first <= port <= last)
+    return tuple(port for port in _all_ports(coturn, options) if first <= port <= last)
 
 
-def _all_ports(relay: Relay, options: RelayOptions) -> Tuple[int, ...]:
-    plain, tls, others = server_ports(relay.uris)
-    return (plain, *((tls,) if _has_tls(relay, options) else ()), *others)
+def _all_ports(coturn: Coturn, options: ConfOptions) -> Tuple[int, ...]:
+    plain, tls, others = server_ports(coturn.uris)
+    return (plain, *((tls,) if _has_tls(coturn, options) else ()), *others)
 
 
-def _listeners(relay: Relay, options: RelayOptions) -> Iterator[Block]:
-    ports = server_ports(relay.uris)
+def _listeners(coturn: Coturn, options: ConfOptions) -> Iterator[Block]:
+    ports = server_ports(coturn.uris)
     reason = "The port of turn: urls. coturn sees by itself whether TLS comes, so turns: works too."
     yield reason, [f"listening-port={ports.plain}"]
-    if _has_tls(relay, options):
+    if _has_tls(coturn, options):
         reason = "The port of turns: urls, where it is another one."
         yield reason, [f"tls-listening-port={ports.tls}"]
-    if privileged(relay, options):
+    if privileged(coturn, options):
         yield f"To listen below {FIRST_UNPRIVILEGED}, {LISTEN_BELOW}.", []
     own = options.listening_ips
     if own:
         yield "Where to listen.", [f"listening-ip={address}" for address in own]
-    relays = _relay_addresses(relay, options)
-    if relays:
-        yield "The addresses of relays.", [f"relay-ip={address}" for address in relays]
-        yield from address_family(options.coturn, relays)
+    coturns = _relay_addresses(coturn, options)
+    if coturns:
+        yield "The addresses of relays.", [f"relay-ip={address}" for address in coturns]
+        yield from address_family(options.version, coturns)
     if options.external_ips:
         reason = "What the Internet sees, and what the machine has: NAT is in between."
         yield reason, [f"external-ip={pair}" for pair in options.external_ips]
@@ -218,45 +141,45 @@ def _listeners(relay: Relay, options: RelayOptions) -> Iterator[Block]:
         hosts = [f"[{ip}]" if ip.version == 6 else str(ip) for ip in own] or [EVERYWHERE]
         lines = [f"aux-server={host}:{port}" for host in hosts for port in ports.others]
         reason = "coturn has two ports; these are the others of the urls."
-        if not relays:
+        if not coturns:
             reason += " Without relay-ip=, its own address, the relays of these are 0.0.0.0."
             lines = [f"#{line}" for line in lines]
         yield reason, lines
 
 
-def lacks_relay_address(relay: Relay, options: RelayOptions) -> bool:
+def lacks_relay_address(coturn: Coturn, options: ConfOptions) -> bool:
     """Say whether a port beyond coturn's two needs the address of relays, which is not known."""
-    return bool(server_ports(relay.uris).others) and not _relay_addresses(relay, options)
+    return bool(server_ports(coturn.uris).others) and not _relay_addresses(coturn, options)
 
 
-def _relay_addresses(relay: Relay, options: RelayOptions) -> Tuple[Address, ...]:
+def _relay_addresses(coturn: Coturn, options: ConfOptions) -> Tuple[Address, ...]:
     """Return the addresses of relays that coturn has to be told.
 
     By itself it takes the one at which a client arrives; that is ``0.0.0.0`` on an
     aux-server which has no address of its own (measured with 4.6.1 and 4.18.0).
     """
-    if options.listening_ips or not server_ports(relay.uris).others:
+    if options.listening_ips or not server_ports(coturn.uris).others:
         return options.listening_ips
     private = tuple(pair.private for pair in options.external_ips if pair.private)
     return private or options.relay_ips
 
 
-def _login(relay: Relay, origin: str, options: RelayOptions, show: bool) -> Iterator[Block]:
+def _login(coturn: Coturn, origin: str, options: ConfOptions, show: bool) -> Iterator[Block]:
     yield (
         "Logins are signed with the secret (TURN REST API). This includes lt-cred-mech, of which "
         "coturn warns beside it.",
         ["use-auth-secret"],
     )
     if show:
-        yield f"From {origin}.", [_secret_line(secret, origin) for secret in relay.secrets]
+        yield f"From {origin}.", [_secret_line(secret, origin) for secret in coturn.secrets]
     else:
         reason = f"Put the secret here, from {origin}, in double quotes. Until then nobody gets in."
-        count = len(relay.secrets) if relay.secrets_are_here else 1
+        count = len(coturn.secrets) if coturn.secrets_are_here else 1
         names = [f"<secret {place} of {count}>" for place in range(1, count + 1)]
         yield reason, [f'#static-auth-secret="{name}"' for name in names]
-    yield "The name of the server, for OAuth.", [f"server-name={relay.name}"]
+    yield "The name of the server, for OAuth.", [f"server-name={coturn.name}"]
     reason = "What clients are asked to log in to; without one, coturn complains."
-    yield reason, [f"realm={options.realm or relay.name}"]
+    yield reason, [f"realm={options.realm or coturn.name}"]
     reason = "A login's nonce ends after these seconds, so that a captured one can't be used again."
     yield reason, [f"stale-nonce={STALE_NONCE}"]
 
@@ -266,25 +189,25 @@ def _secret_line(secret: Secret, origin: str) -> str:
     return "static-auth-secret=" + value.decode("utf-8", "surrogateescape")
 
 
-def _has_tls(relay: Relay, options: RelayOptions) -> bool:
-    return relay.has_tls or options.cert is not None
+def _has_tls(coturn: Coturn, options: ConfOptions) -> bool:
+    return coturn.has_tls or options.cert is not None
 
 
-def _tls(relay: Relay, options: RelayOptions) -> Iterator[Block]:
-    if not _has_tls(relay, options):
+def _tls(coturn: Coturn, options: ConfOptions) -> Iterator[Block]:
+    if not _has_tls(coturn, options):
         reason = "od.config has no turns: url, so neither a certificate nor a TLS port is needed."
         yield reason, ["no-tls"]
-        yield from encryption(options.coturn, tls=False, dtls=False)
+        yield from encryption(options.version, tls=False, dtls=False)
         return
-    cert = options.cert or f"/usr/local/etc/{relay.name}.pem"
+    cert = options.cert or f"/usr/local/etc/{coturn.name}.pem"
     yield (
         "The certificate and its chain, PEM. coturn runs without TLS if it can't read it.",
         [f"cert={_text(cert)}"],
     )
     reason = "The key of the certificate, PEM; it may be in the same file."
     yield reason, [f"pkey={_text(options.key or cert)}"]
-    dtls = any(uri.scheme == "turns" and uri.transport == "udp" for uri in relay.uris)
-    yield from encryption(options.coturn, tls=True, dtls=dtls)
+    dtls = any(uri.scheme == "turns" and uri.transport == "udp" for uri in coturn.uris)
+    yield from encryption(options.version, tls=True, dtls=dtls)
 
 
 def _text(value: str) -> str:
@@ -294,7 +217,7 @@ def _text(value: str) -> str:
     return quoted(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
 
 
-def _relay(relay: Relay, options: RelayOptions) -> Iterator[Block]:
+def _relay(coturn: Coturn, options: ConfOptions) -> Iterator[Block]:
     first, last = options.relay_ports
     reason = "UDP ports of relays, one each; the firewall has to let them in."
     yield reason, [f"min-port={first}", f"max-port={last}"]
@@ -303,7 +226,7 @@ def _relay(relay: Relay, options: RelayOptions) -> Iterator[Block]:
         "All allocations at once; what keeps one leaked credential from taking all ports.",
         [f"total-quota={total}"],
     )
-    if not relay.names_users:
+    if not coturn.names_users:
         yield (
             "A quota for each user does nothing while 'username' in od.config is 'timestamp'; "
             "write 'userid' or 'pseudonym' there.",
@@ -317,14 +240,109 @@ def _relay(relay: Relay, options: RelayOptions) -> Iterator[Block]:
         )
 
 
-def _own_addresses(relay: Relay, options: RelayOptions) -> Iterator[Address]:
+def _own_addresses(coturn: Coturn, options: ConfOptions) -> Iterator[Address]:
     """Yield the addresses that relays of this server may have, as far as they are known."""
-    for host in relay.hosts:
+    for host in coturn.hosts:
         address = host_address(host)
         if address is not None:
             yield plain(address)
         elif host == LOCALHOST:
             yield from LOCAL
-    yield from _relay_addresses(relay, options)
+    yield from _relay_addresses(coturn, options)
     for pair in options.external_ips:
         yield from (address for address in pair if address is not None)
+
+
+# what keeps it from being misused
+
+
+def encryption(version: CoturnVersion, tls: bool, dtls: bool) -> Iterator[Block]:
+    """Yield what turns old versions of TLS off, and DTLS on or off."""
+    if tls:
+        yield from _usual(version, "TLS 1.0 and 1.1 are deprecated (RFC 8996).", *_OLD_TLS)
+    if not dtls:
+        yield from _usual(version, "Browsers speak no DTLS to a TURN server.", "no-dtls")
+    else:
+        yield from _usual(version, "For the turns: url over UDP.", "dtls")
+
+
+_OLD_TLS = ("no-tlsv1", "no-tlsv1_1")
+
+
+def address_family(version: CoturnVersion, listening: Sequence[Address]) -> Iterator[Block]:
+    """Yield what gives relays of IPv6 where there are no others; by itself coturn has none then."""
+    if listening and all(address.version == 6 for address in listening):
+        reason = "There are no relays of IPv4, which clients get unless they ask for others."
+        yield from _usual(version, reason, "keep-address-family")
+        if knows(version, "allocation-default-address-family"):
+            yield reason, ["allocation-default-address-family=keep"]
+
+
+def hardening(version: CoturnVersion) -> Iterator[Block]:
+    """Yield the lines that every server gets, none of which takes STUN from a desktop."""
+    for reason, name in _HARDENING:
+        yield from _usual(version, reason, name)
+    if knows(version, _CLASSIC_STUN):
+        yield (
+            f"{_MADE_FOR}Without this they get none. coturn warns that it is deprecated.",
+            [_CLASSIC_STUN],
+        )
+    elif knows(version, _CLASSIC_STUN_BEFORE):
+        yield (
+            f"{_MADE_FOR}Without this they get none. From 4.16 on it is {_CLASSIC_STUN}; 4.7 to "
+            "4.9 give none anyway.",
+            [_CLASSIC_STUN_BEFORE],
+        )
+
+
+_HARDENING = (
+    ("Lets clients tell STUN from other traffic (RFC 8489, 14.7).", "fingerprint"),
+    ("No console by telnet.", "no-cli"),
+    ("Sound is UDP; no TCP connections from here into a network (RFC 6062).", "no-tcp-relay"),
+    ("Short answers to STUN, which are of less use for amplifying an attack.", "no-rfc5780"),
+    ("The same: no address of this server in them.", "response-origin-only-with-rfc5780"),
+    ("Does not tell everybody the version of coturn.", "no-software-attribute"),
+    ("No relaying to multicast, 224.0.0.0 and above, and ff00::/8.", "no-multicast-peers"),
+)
+
+
+def answers_desktops(version: CoturnVersion) -> bool:
+    """Say whether some option has a version answer STUN in the form of RFC 3489."""
+    return not _BROKEN_SINCE <= version < _MENDED
+
+
+def _usual(version: CoturnVersion, reason: str, *names: str) -> Iterator[Block]:
+    """Yield those options that this version knows, and does not call deprecated."""
+    kept = [name for name in names if knows(version, name) and not deprecation(version, name)]
+    if kept:
+        yield reason, kept
+
+
+def peers(own: Iterable[Address], allowed: Sequence[Network]) -> Iterator[Block]:
+    """Yield the denied ranges, and the exceptions: addresses of this server, and those allowed."""
+    for denied, reason in denied_ranges():
+        yield f"No relaying to {reason}.", [f"denied-peer-ip={denied}"]
+    exceptions = _exceptions(own, allowed)
+    for exception, reason in exceptions.items():
+        yield reason, [f"allowed-peer-ip={exception}"]
+    if any(exception.meets(local) for exception in exceptions for local in LOOPBACK):
+        yield "For a trial on one machine; take this out on a server.", ["allow-loopback-peers"]
+    if not allowed:
+        yield (
+            "If desktops, or this server, have a private address, let the relay reach them: "
+            "--allow-peer, or a line like this.",
+            ["#allowed-peer-ip=10.0.0.0-10.0.255.255"],
+        )
+
+
+def _exceptions(own: Iterable[Address], allowed: Sequence[Network]) -> Dict[Range, str]:
+    """Return the exceptions from the denied ranges, with their reasons."""
+    exceptions: Dict[Range, str] = {}
+    for address in own:
+        if is_exception(address):
+            reason = "This server itself: the relays of a browser and a desktop are peers."
+            exceptions[Range(address, address)] = reason
+    for network in allowed:
+        reason = "Allowed by --allow-peer; this wins over the above."
+        exceptions.setdefault(range_of(network), reason)
+    return exceptions

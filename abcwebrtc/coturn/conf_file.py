@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
-from abcwebrtc.coturn.conf_options import (
+from abcwebrtc.coturn.options import (
     DEFAULTED,
     FLAG,
     LIST,

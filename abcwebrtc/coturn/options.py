@@ -1,4 +1,4 @@
-"""Which version of coturn has which option of turnserver.conf.
+"""The options of turnserver.conf: what values they take, and which version of coturn has which.
 
 Tried with coturn 4.5.2, 4.6.1 and 4.18.0: which options they take, and which they log as "Bad
 configuration format" or as deprecated. When something changed between 4.6.1 and 4.18.0 is what
@@ -8,10 +8,115 @@ coturn's change log says, which Debian's package carries. It names no version fo
 
 from __future__ import annotations
 
+import re
 from typing import Dict, FrozenSet, NamedTuple, Optional
 
-from abcwebrtc.coturn.conf_options import OPTIONS
-from abcwebrtc.coturn.version import OLDEST, CoturnVersion, parse_version
+FLAG, SWITCH, NUMBER, PORT, TEXT, LIST = "flag", "switch", "number", "port", "text", "list"
+"""What an option takes: yes or no; nothing (it is on, whatever the value); a
+whole number; a port; text, of which the last counts; text, of which all count."""
+
+_FLAGS = """
+lt-cred-mech no-auth verbose Verbose daemon prod no-software-attribute software-attribute
+fingerprint check-origin-consistency no-udp no-tcp no-tls no-dtls no-udp-relay no-tcp-relay
+stun-only no-stun no-stdout-log syslog simple-log udp-self-balance no-multicast-peers
+allow-loopback-peers secure-stun mobility no-cli web-admin web-admin-listen-on-workers
+server-relay dh566 dh1066 no-tlsv1 no-tlsv1_1 no-tlsv1_2 keep-address-family log-binding
+no-stun-backward-compatibility stun-backward-compatibility response-origin-only-with-rfc5780 oauth
+respond-http-unsupported cli dtls tlsv1 tlsv1_1 rfc5780 rfc3489-compatibility
+rfc5766-channel-numbers stateless-nonce unauthorized-ratelimit multiplex-peer udp-gso udp-recvmmsg
+udp-recvmmsg-log udp-sendmmsg-log drop-invalid-packets drop-invalid-packets-log
+include-reason-string raw-public-keys
+"""
+_SWITCHES = """
+use-auth-secret no-auth-pings no-dynamic-ip-list no-dynamic-realms secret-ts-exp-time
+new-log-timestamp no-rfc5780 prometheus prometheus-username-labels no-sslv2 no-sslv3
+"""
+_NUMBERS = """
+relay-threads user-quota total-quota max-bps bps-capacity stale-nonce max-allocate-lifetime
+channel-lifetime permission-lifetime max-allocate-timeout cli-max-output-sessions ne cpus
+unauthorized-ratelimit-rps drain-min-allocations multiplex-peer-max-peers sock-buf-size
+"""
+_PORTS = """
+listening-port tls-listening-port alt-listening-port alt-tls-listening-port tcp-proxy-port
+min-port max-port cli-port web-admin-port prometheus-port
+multiplex-peer-port
+"""
+_LISTS = """
+static-auth-secret listening-ip relay-ip external-ip user aux-server alternate-server
+tls-alternate-server tcp-alternate-server udp-alternate-server allowed-peer-ip denied-peer-ip
+"""
+_TEXTS = """
+listening-device relay-device realm server-name cert pkey pkey-pwd log-file
+new-log-timestamp-format rest-api-separator cipher-list pidfile CA-file dh-file proc-user
+proc-group cli-ip cli-password web-admin-ip ec-curve-name secret-key-file
+allocation-default-address-family acme-redirect syslog-facility userdb db psql-userdb sql-userdb
+mysql-userdb mongo-userdb redis-userdb redis-statsdb prometheus-address prometheus-path
+log-min-level stateless-nonce-secret
+"""
+
+
+def _table() -> Dict[str, str]:
+    kinds = ((FLAG, _FLAGS), (SWITCH, _SWITCHES), (NUMBER, _NUMBERS), (PORT, _PORTS))
+    named = {name: kind for kind, names in kinds for name in names.split()}
+    named.update(dict.fromkeys(_LISTS.split(), LIST))
+    named.update(dict.fromkeys(_TEXTS.split(), TEXT))
+    return named
+
+
+OPTIONS: Dict[str, str] = _table()
+"""The kind of every option, by its name. coturn tells upper from lower case."""
+
+DEFAULTED: FrozenSet[str] = frozenset({"stale-nonce", "max-allocate-lifetime", "channel-lifetime"})
+"""Numbers that may stand without a value."""
+
+DATABASES = (
+    *("userdb", "db", "psql-userdb", "sql-userdb"),
+    *("mysql-userdb", "mongo-userdb", "redis-userdb"),
+)
+"""Options that name a database in which coturn looks for secrets as well."""
+
+_SHORT = """
+d listening-device p listening-port L listening-ip i relay-device E relay-ip X external-ip
+m relay-threads v verbose V Verbose o daemon f fingerprint a lt-cred-mech z no-auth u user r realm
+q user-quota Q total-quota s max-bps B bps-capacity b userdb e psql-userdb M mysql-userdb
+N redis-userdb O redis-statsdb l log-file S stun-only C rest-api-separator K keep-address-family
+"""
+SHORT: Dict[str, str] = dict(zip(_SHORT.split()[::2], _SHORT.split()[1::2]))
+"""Options by the letter that stands for them on coturn's command line (turnserver(1))."""
+
+
+# versions
+
+
+class CoturnVersion(NamedTuple):
+    """A version, as far as options depend on it: ``(4, 6)`` for coturn 4.6.1."""
+
+    major: int
+    minor: int
+
+    def __str__(self) -> str:
+        """Return ``4.6``."""
+        return f"{self.major}.{self.minor}"
+
+    @property
+    def known(self) -> CoturnVersion:
+        """Itself, or `NEWEST` for one that came out later."""
+        return min(self, NEWEST)
+
+
+OLDEST = CoturnVersion(4, 5)
+"""The oldest that was tried, as 4.5.2."""
+USUAL = CoturnVersion(4, 6)
+"""That of Debian 12 and 13, and of Ubuntu 24.04."""
+NEWEST = CoturnVersion(4, 18)
+"""The newest that was tried, as 4.18.0."""
+
+
+def parse_version(text: str) -> Optional[CoturnVersion]:
+    """Return the version of a text such as ``4.6`` or ``4.18.0``, None for anything else."""
+    match = re.fullmatch(r"([0-9]{1,3})\.([0-9]{1,3})(\.[0-9]{1,3}){0,2}", text, re.ASCII)
+    return CoturnVersion(int(match.group(1)), int(match.group(2))) if match else None
+
 
 INVERTED = CoturnVersion(4, 7)
 """From here on coturn leaves off by itself what options of before turned off."""
@@ -45,7 +150,7 @@ _UNTIL = """
 """
 
 
-def _table(text: str) -> Dict[str, CoturnVersion]:
+def _versions(text: str) -> Dict[str, CoturnVersion]:
     table = {}
     for line in text.split("\n"):
         first, *names = line.split() or [""]
@@ -54,9 +159,9 @@ def _table(text: str) -> Dict[str, CoturnVersion]:
     return table
 
 
-SINCE: Dict[str, CoturnVersion] = _table(_SINCE)
+SINCE: Dict[str, CoturnVersion] = _versions(_SINCE)
 """The first version that knows an option. What is not here was there before 4.5.2."""
-UNTIL: Dict[str, CoturnVersion] = _table(_UNTIL)
+UNTIL: Dict[str, CoturnVersion] = _versions(_UNTIL)
 """The first version that does not know an option any more."""
 BUILT_IN: FrozenSet[str] = frozenset(
     [

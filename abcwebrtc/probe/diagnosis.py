@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from typing import Iterator, List, Sequence, Tuple
 
-from abcwebrtc.coturn.peer_ranges import NEVER
+from abcwebrtc.coturn.addresses import NEVER
 from abcwebrtc.probe.causes import clause, in_brackets, said
 from abcwebrtc.probe.comparison import compared
 from abcwebrtc.probe.model import (

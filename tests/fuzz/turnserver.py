@@ -11,15 +11,14 @@ from typing import Any, Dict, List
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.coturn.check.compare import Around, certificate_files, check_turnserver_conf
 from abcwebrtc.coturn.check.stun import DesktopStun
-from abcwebrtc.coturn.conf import Relay, relays_of
 from abcwebrtc.coturn.conf_file import (
     TurnserverFile,
     parse_turnserver_conf,
     quoted,
     with_options,
 )
-from abcwebrtc.coturn.conf_options import DATABASES, OPTIONS
-from abcwebrtc.coturn.version import NEWEST, OLDEST
+from abcwebrtc.coturn.options import DATABASES, NEWEST, OLDEST, OPTIONS
+from abcwebrtc.coturn.server import Coturn, coturns_of
 from abcwebrtc.errors import ConfigError
 from fuzz.common import MARK, NOW, STATIC, assert_placed, assert_silent, nothing_but, splice
 
@@ -40,7 +39,7 @@ CONFIGS = [
     WebRTCConfig.from_mapping({"webrtc.coturn": server, "webrtc.rtc_configuration": _ICE}, {}, NOW)
     for server in _SERVERS
 ]
-RELAYS = [(relays_of(config.coturn)[0], config.static_uris) for config in CONFIGS]
+RELAYS = [(coturns_of(config.coturn)[0], config.static_uris) for config in CONFIGS]
 _VALUES = (
     *("", "=", " ", "0", "1", "no", "yes", "-1", "65536", "9" * 30, "on", "\u0661", ";", " #x"),
     *(MARK, f'"{MARK}"', f"'{MARK}'", f"{MARK};", f"={MARK}", '"', "turn.example.org", "a b", "::"),
@@ -78,8 +77,8 @@ def check(data: bytes) -> None:
     with nothing_but(lambda *_: False):
         told = with_options(conf, options)
     assert_silent(repr(told.problems) + repr(told.settings), MARK)
-    for relay, stun in RELAYS:
-        _check_findings(conf, relay, stun, files)
+    for coturn, stun in RELAYS:
+        _check_findings(conf, coturn, stun, files)
     for paths in certificate_files(conf, "/folder").values():
         assert all(path.startswith("/") for path in paths)
 
@@ -118,15 +117,15 @@ def _check_round_trip(name: str, value: bytes) -> None:
         assert setting.value == value, "quoted and read again, it is another value"
 
 
-def _check_findings(conf: TurnserverFile, relay: Relay, stun: Any, files: Dict[str, Any]) -> None:
+def _check_findings(conf: TurnserverFile, coturn: Coturn, stun: Any, files: Dict[str, Any]) -> None:
     lines = max([setting.line for setting in conf.settings], default=0)
     lines = max([lines, *(problem.line or 0 for problem in conf.problems)])
     for version in (OLDEST, NEWEST):
         around = Around(DesktopStun(stun[0]), {443}, {"pkey": "chmod 640"})
-        others = check_turnserver_conf(conf, relay, stun, files, NOW, version, around)
+        others = check_turnserver_conf(conf, coturn, stun, files, NOW, version, around)
         assert_placed(others, FILE, max(lines, 1))
         assert_silent(repr(others), MARK, STATIC)
-    found = check_turnserver_conf(conf, relay, stun, files, NOW)
+    found = check_turnserver_conf(conf, coturn, stun, files, NOW)
     assert_placed(found, FILE, max(lines, 1))
     assert_silent(repr(found), MARK, STATIC)
     secrets = [setting.value for setting in conf.all("static-auth-secret")]

@@ -16,7 +16,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from aioice import stun, turn
 
-from abcwebrtc.coturn.version import CoturnVersion
+from abcwebrtc.coturn.options import CoturnVersion
 from conftest import require_program
 from integration.turn import LOOPBACK, RawClient, _allocate, error_code, raw_refusal
 from support import WAIT, run_command, wait_for, write_od_config

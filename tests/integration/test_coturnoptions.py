@@ -7,9 +7,14 @@ import subprocess
 from pathlib import Path
 from typing import List, Set
 
-from abcwebrtc.coturn.conf_options import OPTIONS
-from abcwebrtc.coturn.options import BUILT_IN, DEPRECATED, deprecation, knows
-from abcwebrtc.coturn.version import CoturnVersion
+from abcwebrtc.coturn.options import (
+    BUILT_IN,
+    DEPRECATED,
+    OPTIONS,
+    CoturnVersion,
+    deprecation,
+    knows,
+)
 from integration.turn import LOOPBACK, free_ports
 from support import WAIT, wait_for
 

@@ -21,9 +21,9 @@ from abcwebrtc import WebRTCConfig
 from abcwebrtc.config.uris import parse_ice_uri
 from abcwebrtc.coturn.check.compare import Around, check_turnserver_conf
 from abcwebrtc.coturn.check.stun import DesktopStun
-from abcwebrtc.coturn.conf import relays_of
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf
-from abcwebrtc.coturn.version import CoturnVersion
+from abcwebrtc.coturn.options import CoturnVersion
+from abcwebrtc.coturn.server import coturns_of
 from abcwebrtc.errors import Problem
 from integration.generated import (
     SECRET,
@@ -62,11 +62,11 @@ class Stage:
         """Return what is found in a file, with STUN_SERVER of desktops at this coturn."""
         coturn = entry(self.port, protocol="turn")
         config = WebRTCConfig.from_mapping({"webrtc.enable": True, "webrtc.coturn": coturn})
-        (relay,) = relays_of(config.coturn)
+        (server,) = coturns_of(config.coturn)
         stun = parse_ice_uri(f"stun:{LOOPBACK}:{self.port}")
         conf = parse_turnserver_conf(self.conf(lines).read_bytes(), "bare.conf")
         around = Around(DesktopStun(stun))
-        return check_turnserver_conf(conf, relay, (stun,), {}, 0, self.version, around)
+        return check_turnserver_conf(conf, server, (stun,), {}, 0, self.version, around)
 
     def found(self, lines: Sequence[str], path: str) -> List[Problem]:
         """Return what the check says of the lines of an option."""

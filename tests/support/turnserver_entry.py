@@ -6,12 +6,12 @@ from typing import Any, Dict, List, Sequence
 
 from abcwebrtc import WebRTCConfig
 from abcwebrtc.config.uris import parse_ice_uri
+from abcwebrtc.coturn.addresses import denied_ranges
 from abcwebrtc.coturn.check.compare import Around, check_turnserver_conf
 from abcwebrtc.coturn.check.stun import DesktopStun
-from abcwebrtc.coturn.conf import Relay, relays_of
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf, with_options
-from abcwebrtc.coturn.peer_ranges import denied_ranges
-from abcwebrtc.coturn.version import USUAL, parse_version
+from abcwebrtc.coturn.options import USUAL, parse_version
+from abcwebrtc.coturn.server import Coturn, coturns_of
 from abcwebrtc.errors import Problem
 from unit.coturn.test_certificate import ABOVE, CERT, HOST, NOW
 from unit.coturn.test_certificate import KEY as PRIVATE_KEY
@@ -22,13 +22,13 @@ ENTRY: Dict[str, Any] = {"coturn_static_auth_secret": SECRET, "url": f"{HOST}:34
 FILES = {"cert": CERT + ABOVE, "pkey": PRIVATE_KEY}
 
 
-def relays(coturn: Any) -> List[Relay]:
+def coturns_in(coturn: Any) -> List[Coturn]:
     config = WebRTCConfig.from_mapping({"webrtc.enable": True, "webrtc.coturn": coturn}, now=NOW)
-    return relays_of(config.coturn)
+    return coturns_of(config.coturn)
 
 
-def relay(**changes: Any) -> Relay:
-    (found,) = relays({**ENTRY, **changes})
+def one_coturn(**changes: Any) -> Coturn:
+    (found,) = coturns_in({**ENTRY, **changes})
     return found
 
 
@@ -60,7 +60,7 @@ def compare(
     lines = [line for line in GOOD.splitlines() if f"-{line.partition('=')[0]}" not in text.split()]
     lines += [line for line in text.splitlines() if not line.startswith("-")]
     conf = with_options(parse_turnserver_conf("\n".join(lines).encode(), "t.conf"), options)
-    server = relays(coturn)[0] if coturn else relay(**{"protocol": "turns", **changes})
+    server = coturns_in(coturn)[0] if coturn else one_coturn(**{"protocol": "turns", **changes})
     uris = [parse_ice_uri(uri) for uri in stun]
     made = DesktopStun(parse_ice_uri(desktop), has_turn) if desktop else None
     found = check_turnserver_conf(

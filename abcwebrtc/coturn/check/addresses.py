@@ -12,12 +12,12 @@ import re
 import socket
 from typing import Dict, List, Optional, Set, Tuple
 
-from abcwebrtc.coturn.addresses import PRIVATE
+from abcwebrtc.coturn.addresses import LOOPBACK, PRIVATE, Address, Range, host_address, range_of
 from abcwebrtc.coturn.check.notes import Notes
 from abcwebrtc.coturn.check.peers import mapping, permits, ranges
-from abcwebrtc.coturn.conf import LOCALHOST, Relay
+from abcwebrtc.coturn.conf import LOCALHOST
 from abcwebrtc.coturn.conf_file import Setting, TurnserverFile
-from abcwebrtc.coturn.peer_ranges import LOOPBACK, Address, Range, host_address, range_of
+from abcwebrtc.coturn.server import Coturn
 
 _NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
 _DEVICE = re.compile(
@@ -29,19 +29,19 @@ _COMMAND = "is a command or a variable, and coturn runs no shell"
 _DROPS = "coturn logs an error and drops this line"
 
 
-def check_addresses(notes: Notes, relay: Relay) -> None:
+def check_addresses(notes: Notes, coturn: Coturn) -> None:
     """Note what is wrong with a coturn's addresses, and where relays don't reach each other."""
     for name in ("listening-ip", "relay-ip"):
         for setting in notes.conf.all(name):
             _own(notes, setting)
     for setting in notes.conf.all("external-ip"):
         _external(notes, setting)
-    _only_here(notes, relay)
+    _only_here(notes, coturn)
     _repeated(notes)
     _unmapped(notes)
     _behind_nat(notes)
     _aux_everywhere(notes)
-    _denied(notes, relay)
+    _denied(notes, coturn)
 
 
 def own_addresses(conf: TurnserverFile) -> Set[str]:
@@ -184,11 +184,11 @@ def _kind(text: str) -> Tuple[str, str]:
 # together
 
 
-def _only_here(notes: Notes, relay: Relay) -> None:
+def _only_here(notes: Notes, coturn: Coturn) -> None:
     """Note that coturn listens where nobody from elsewhere comes."""
     settings = notes.conf.all("listening-ip")
     found = [_address(setting) for setting in settings]
-    elsewhere = [host for host in relay.hosts if host != LOCALHOST and not _is_loopback(host)]
+    elsewhere = [host for host in coturn.hosts if host != LOCALHOST and not _is_loopback(host)]
     if elsewhere and found and all(address and address.is_loopback for address in found):
         message = (
             f"is this machine alone, so nobody who comes to {elsewhere[0]} gets in, unless "
@@ -224,8 +224,8 @@ def _address(setting: Setting) -> Optional[Address]:
 
 def _addresses(conf: TurnserverFile) -> List[Address]:
     """Return the addresses of relays, as far as the file says: none where coturn takes them all."""
-    relays = [_address(setting) for setting in conf.all("relay-ip")]
-    found = [address for address in relays if address] or [
+    coturns = [_address(setting) for setting in conf.all("relay-ip")]
+    found = [address for address in coturns if address] or [
         address for address in map(_address, conf.all("listening-ip")) if address
     ]
     return [] if any(address.is_unspecified for address in found) else found
@@ -316,11 +316,11 @@ def _unchanged(conf: TurnserverFile, own: Dict[str, Address]) -> Dict[str, Addre
     }
 
 
-def _denied(notes: Notes, relay: Relay) -> None:
+def _denied(notes: Notes, coturn: Coturn) -> None:
     """Note where two relays of this server can't reach each other by its own address."""
     conf = notes.conf
     own = {str(address): address for address in _addresses(conf)}
-    hosts = {host: host_address(host) for host in relay.hosts}
+    hosts = {host: host_address(host) for host in coturn.hosts}
     if not conf.all("external-ip"):
         hosts.update(own)
     elif own:  # coturn looks at what its own address is behind the public one, see _behind_nat

@@ -10,9 +10,9 @@ import ssl
 
 from abcwebrtc.coturn.check.addresses import only_ipv6, own_addresses
 from abcwebrtc.coturn.check.notes import Notes
-from abcwebrtc.coturn.conf import PLAIN_PORT, TLS_PORT
 from abcwebrtc.coturn.conf_file import Setting
 from abcwebrtc.coturn.options import INVERTED, knows
+from abcwebrtc.coturn.server import PLAIN_PORT, TLS_PORT
 
 _ALTERNATES = (
     *("alternate-server", "tls-alternate-server"),

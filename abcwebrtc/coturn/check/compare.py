@@ -11,6 +11,7 @@ from typing import Collection, Iterable, Mapping, NamedTuple, Optional, Sequence
 
 from abcwebrtc.config.secret_sources import Secret
 from abcwebrtc.config.uris import IceURI
+from abcwebrtc.coturn.addresses import host_address
 from abcwebrtc.coturn.certificate import CERT, KEY, check_certificate
 from abcwebrtc.coturn.check.addresses import check_addresses
 from abcwebrtc.coturn.check.clients import check_clients
@@ -19,12 +20,10 @@ from abcwebrtc.coturn.check.notes import Notes
 from abcwebrtc.coturn.check.rules import check_rules
 from abcwebrtc.coturn.check.stun import DesktopStun, check_stun
 from abcwebrtc.coturn.check.urls import Content, check_url, has_tls_files
-from abcwebrtc.coturn.conf import USER_QUOTA, Relay
+from abcwebrtc.coturn.conf import USER_QUOTA
 from abcwebrtc.coturn.conf_file import Setting, TurnserverFile
-from abcwebrtc.coturn.conf_options import DATABASES
-from abcwebrtc.coturn.options import DTLS_ON_DEMAND
-from abcwebrtc.coturn.peer_ranges import host_address
-from abcwebrtc.coturn.version import USUAL, CoturnVersion
+from abcwebrtc.coturn.options import DATABASES, DTLS_ON_DEMAND, USUAL, CoturnVersion
+from abcwebrtc.coturn.server import Coturn
 from abcwebrtc.errors import Problem
 
 Given = Sequence[Tuple[Setting, Secret]]
@@ -54,7 +53,7 @@ class Around(NamedTuple):
 
 def check_turnserver_conf(
     conf: TurnserverFile,
-    relay: Relay,
+    coturn: Coturn,
     stun: Sequence[IceURI],
     files: Mapping[str, Content],
     now: float,
@@ -71,16 +70,16 @@ def check_turnserver_conf(
     """
     around = around or Around()
     notes = Notes(conf, version)
-    uris = [uri for uri in relay.uris if not _is_proxied(uri, around)]
+    uris = [uri for uri in coturn.uris if not _is_proxied(uri, around)]
     has_tls = any(uri.scheme == "turns" for uri in uris)
     check_rules(notes)
-    _secrets(notes, relay)
-    _style(notes, relay)
-    _realm(notes, relay)
+    _secrets(notes, coturn)
+    _style(notes, coturn)
+    _realm(notes, coturn)
     for uri in uris:
         check_url(notes, uri, has_tls_files(notes.conf, files))
-    check_stun(notes, relay, stun, around.desktop)
-    check_addresses(notes, relay)
+    check_stun(notes, coturn, stun, around.desktop)
+    check_addresses(notes, coturn)
     check_clients(notes, has_tls)
     _certificate(notes, uris, files, now)
     _unreadable(notes, around)
@@ -95,7 +94,7 @@ def _is_proxied(uri: IceURI, around: Around) -> bool:
 # secrets
 
 
-def _secrets(notes: Notes, relay: Relay) -> None:
+def _secrets(notes: Notes, coturn: Coturn) -> None:
     settings = notes.conf.all("static-auth-secret")
     for setting in settings:
         if not setting.value:
@@ -108,11 +107,11 @@ def _secrets(notes: Notes, relay: Relay) -> None:
                 message = "is not compared: it is a command or a variable, which a shell fills in"
                 notes.warn(setting.name, message, setting)
     given = [(item, Secret(item.value)) for item in settings if item.value and not _filled_in(item)]
-    if given and not relay.secrets_are_here:
+    if given and not coturn.secrets_are_here:
         message = "is not compared: the secret of od.config is not on this machine"
         notes.note("static-auth-secret", message, given[0][0])
     elif given:
-        _compare(notes, given, relay)
+        _compare(notes, given, coturn)
     elif not settings:
         _no_secret(notes)
 
@@ -122,14 +121,14 @@ def _filled_in(setting: Setting) -> bool:
     return bool(setting.file and re.fullmatch(r"\$(\w+|\{.*\}|\(.*\))", setting.text))
 
 
-def _compare(notes: Notes, given: Given, relay: Relay) -> None:
+def _compare(notes: Notes, given: Given, coturn: Coturn) -> None:
     here = [secret for _, secret in given]
-    lists = [server.secrets.current() for server in relay.servers]
+    lists = [server.secrets.current() for server in coturn.servers]
     missing = [items for items in lists if not _among(items[0], here)]
     for items in missing:
         _first_missing(notes, given, items)
     for setting, secret in given if not missing else ():
-        if not _among(secret, relay.secrets):
+        if not _among(secret, coturn.secrets):
             message = "is none of those in od.config; remove it once nothing else signs with it"
             notes.warn(setting.name, message, setting)
     for place, secret in ((n, s) for items in lists for n, s in enumerate(items[1:], 2)):
@@ -184,12 +183,12 @@ def _ends(secret: Secret) -> Secret:
     return Secret(secret.reveal().strip(b" \t\r\n\v\f=;'\"") or b"\0")
 
 
-def _style(notes: Notes, relay: Relay) -> None:
+def _style(notes: Notes, coturn: Coturn) -> None:
     separator = notes.conf.text("rest-api-separator")
-    if separator and separator[0] != ":" and relay.names_users:
+    if separator and separator[0] != ":" and coturn.names_users:
         message = "is not ':', which stands before the name in od.config's usernames"
         notes.error("rest-api-separator", message)
-    if notes.conf.number("user-quota", 0) and not relay.names_users:
+    if notes.conf.number("user-quota", 0) and not coturn.names_users:
         message = "does nothing while 'username' in od.config is 'timestamp'; write 'userid' there"
         notes.warn("user-quota", message)
     elif notes.conf.number("user-quota", 0) == 1:
@@ -200,11 +199,11 @@ def _style(notes: Notes, relay: Relay) -> None:
 # names and ports
 
 
-def _realm(notes: Notes, relay: Relay) -> None:
+def _realm(notes: Notes, coturn: Coturn) -> None:
     realm = notes.conf.text("realm").lower()
     if wrong_realm(realm):
         return  # that is an error already
-    names = [host for host in relay.hosts if host_address(host) is None]
+    names = [host for host in coturn.hosts if host_address(host) is None]
     if realm and names and not any(f".{host}".endswith(f".{realm}") for host in names):
         message = (
             f"is neither {names[0]}, the host in od.config, nor its domain; clients take any, "

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import List, Optional
 
 from abcwebrtc.coturn.conf_file import Setting, TurnserverFile
-from abcwebrtc.coturn.options import DTLS_ON_DEMAND, knows
-from abcwebrtc.coturn.version import USUAL, CoturnVersion
+from abcwebrtc.coturn.options import DTLS_ON_DEMAND, USUAL, CoturnVersion, knows
 from abcwebrtc.errors import Problem
 
 

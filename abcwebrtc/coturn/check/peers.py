@@ -10,10 +10,7 @@ from __future__ import annotations
 import re
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
-from abcwebrtc.coturn.check.notes import Notes
-from abcwebrtc.coturn.conf_file import Setting, TurnserverFile
-from abcwebrtc.coturn.options import STRICT_RANGES
-from abcwebrtc.coturn.peer_ranges import (
+from abcwebrtc.coturn.addresses import (
     NEVER,
     VITAL,
     Address,
@@ -23,7 +20,9 @@ from abcwebrtc.coturn.peer_ranges import (
     parse_range,
     range_of,
 )
-from abcwebrtc.coturn.version import CoturnVersion
+from abcwebrtc.coturn.check.notes import Notes
+from abcwebrtc.coturn.conf_file import Setting, TurnserverFile
+from abcwebrtc.coturn.options import STRICT_RANGES, CoturnVersion
 
 DENIES_BY_ITSELF = CoturnVersion(4, 14)
 """From here on, or 4.13.1, coturn denies `NEVER` without being told."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import FrozenSet, NamedTuple, Optional, Sequence
 
 from abcwebrtc.config.uris import IceURI
+from abcwebrtc.coturn.addresses import host_address
 from abcwebrtc.coturn.check.addresses import own_addresses
 from abcwebrtc.coturn.check.notes import Notes
-from abcwebrtc.coturn.conf import Relay
 from abcwebrtc.coturn.options import CLASSIC_STUN, INVERTED
-from abcwebrtc.coturn.peer_ranges import host_address
+from abcwebrtc.coturn.server import Coturn
 
 _OLD, _BETWEEN, _NEW = (
     *("no-stun-backward-compatibility", "stun-backward-compatibility"),
@@ -30,32 +30,32 @@ class DesktopStun(NamedTuple):
 
 
 def check_stun(
-    notes: Notes, relay: Relay, stun: Sequence[IceURI], desktop: Optional[DesktopStun]
+    notes: Notes, coturn: Coturn, stun: Sequence[IceURI], desktop: Optional[DesktopStun]
 ) -> None:
     """Note what turns STUN off where od.config has this server for STUN as well."""
-    uris = [uri for uri in stun if _host(uri) in _hosts(notes, relay)]
+    uris = [uri for uri in stun if _host(uri) in _hosts(notes, coturn)]
     for name in ("no-stun", "secure-stun"):
         for uri in uris if notes.conf.on(name) else ():
             notes.error(name, f"keeps {uri} of od.config from being answered; remove it")
-    if desktop and (_is_own(notes, relay, desktop.uri) or _may_be_own(notes, relay, desktop.uri)):
-        _classic(notes, desktop, not _is_own(notes, relay, desktop.uri))
+    if desktop and (_is_own(notes, coturn, desktop.uri) or _may_be_own(notes, coturn, desktop.uri)):
+        _classic(notes, desktop, not _is_own(notes, coturn, desktop.uri))
 
 
-def _hosts(notes: Notes, relay: Relay) -> FrozenSet[str]:
-    return frozenset((*relay.hosts, *own_addresses(notes.conf)))
+def _hosts(notes: Notes, coturn: Coturn) -> FrozenSet[str]:
+    return frozenset((*coturn.hosts, *own_addresses(notes.conf)))
 
 
 def _host(uri: IceURI) -> str:
     return str(host_address(uri.host) or uri.host_key)
 
 
-def _is_own(notes: Notes, relay: Relay, uri: IceURI) -> bool:
-    return _host(uri) in _hosts(notes, relay)
+def _is_own(notes: Notes, coturn: Coturn, uri: IceURI) -> bool:
+    return _host(uri) in _hosts(notes, coturn)
 
 
-def _may_be_own(notes: Notes, relay: Relay, uri: IceURI) -> bool:
+def _may_be_own(notes: Notes, coturn: Coturn, uri: IceURI) -> bool:
     """Say whether an address can be this server's: nothing says which one it has."""
-    known = own_addresses(notes.conf) or any(host_address(host) for host in relay.hosts)
+    known = own_addresses(notes.conf) or any(host_address(host) for host in coturn.hosts)
     return bool(host_address(_host(uri))) and not known
 
 

@@ -10,9 +10,9 @@ from typing import Mapping, Set, Union
 from abcwebrtc.config.uris import IceURI
 from abcwebrtc.coturn.certificate import CERT, KEY
 from abcwebrtc.coturn.check.notes import Notes
-from abcwebrtc.coturn.conf import PLAIN_PORT, TLS_PORT
 from abcwebrtc.coturn.conf_file import TurnserverFile
 from abcwebrtc.coturn.options import DTLS_ON_DEMAND
+from abcwebrtc.coturn.server import PLAIN_PORT, TLS_PORT
 
 Content = Union[bytes, str]
 """What is in a file, or, as text, why it can't be read."""

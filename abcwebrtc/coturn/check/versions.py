@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from abcwebrtc.coturn.check.notes import Notes
 from abcwebrtc.coturn.conf_file import Setting, goes_on
-from abcwebrtc.coturn.conf_options import OPTIONS, PORT
 from abcwebrtc.coturn.options import (
     CLASSIC_STUN,
     DTLS_ON_DEMAND,
     INVERTED,
+    NEWEST,
+    OPTIONS,
+    PORT,
     SINCE,
     deprecation,
     knows,
 )
-from abcwebrtc.coturn.version import NEWEST
 
 _GONE = {
     "no-tlsv1": "TLS 1.0 is off anyway",

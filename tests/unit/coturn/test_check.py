@@ -9,12 +9,12 @@ import pytest
 
 from abcwebrtc.coturn.check.compare import check_turnserver_conf
 from abcwebrtc.coturn.check.login import login_of
-from abcwebrtc.coturn.conf import RelayOptions, turnserver_conf
+from abcwebrtc.coturn.conf import ConfOptions, turnserver_conf
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf
-from support.turnserver_entry import ENTRY, FILES, GOOD, OLD, SECRET, compare, relay
+from support.turnserver_entry import ENTRY, FILES, GOOD, OLD, SECRET, compare, one_coturn
 from unit.coturn.test_certificate import HOST, NOW
 
-THIRD_PORTS = RelayOptions(relay_ips=(ip_address("8.8.8.8"),))
+THIRD_PORTS = ConfOptions(relay_ips=(ip_address("8.8.8.8"),))
 """Ports beyond coturn's two need the address of relays."""
 
 
@@ -33,7 +33,7 @@ def test_what_is_printed_has_no_findings() -> None:
         {"url": "10.0.0.5", "protocol": "turn"},
         {"transport": ["udp", "tcp"]},
     ):
-        server = relay(**{"protocol": "turns", **changes})
+        server = one_coturn(**{"protocol": "turns", **changes})
         conf = parse_turnserver_conf(turnserver_conf(server, "", THIRD_PORTS, True).encode(), "")
         assert check_turnserver_conf(conf, server, (), FILES if conf.all("cert") else {}, NOW) == ()
 

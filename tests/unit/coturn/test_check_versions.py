@@ -9,10 +9,10 @@ import pytest
 from abcwebrtc.config.uris import parse_ice_uri
 from abcwebrtc.coturn.check.compare import Around, check_turnserver_conf
 from abcwebrtc.coturn.check.stun import DesktopStun
-from abcwebrtc.coturn.conf import RelayOptions, turnserver_conf
+from abcwebrtc.coturn.conf import ConfOptions, turnserver_conf
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf
-from abcwebrtc.coturn.version import CoturnVersion
-from support.turnserver_entry import FILES, SECRET, compare, relay
+from abcwebrtc.coturn.options import CoturnVersion
+from support.turnserver_entry import FILES, SECRET, compare, one_coturn
 from unit.coturn.test_certificate import HOST, NOW
 
 STUN = f"stun:{HOST}:3478"
@@ -59,8 +59,8 @@ def test_a_line_is_judged_by_version(text: str, version: str, path: str, words: 
 )
 def test_what_is_printed_for_a_version_has_no_findings(version: str, changes: Any) -> None:
     number = CoturnVersion(*map(int, version.split(".")))
-    server = relay(**{"protocol": "turns", **changes})
-    text = turnserver_conf(server, "", RelayOptions(coturn=number), True)
+    server = one_coturn(**{"protocol": "turns", **changes})
+    text = turnserver_conf(server, "", ConfOptions(version=number), True)
     conf = parse_turnserver_conf(text.encode(), "")
     files = {**FILES} if conf.all("cert") else {}
     if "203.0.113.7:3478" in str(changes):

@@ -9,15 +9,16 @@ import pytest
 
 from abcwebrtc.config.uris import parse_ice_uri
 from abcwebrtc.coturn.addresses import External
-from abcwebrtc.coturn.conf import Ports, RelayOptions, server_ports, turnserver_conf
+from abcwebrtc.coturn.conf import ConfOptions, turnserver_conf
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf
-from support.turnserver_entry import ENTRY, OLD, SECRET, relay, relays
+from abcwebrtc.coturn.server import Ports, server_ports
+from support.turnserver_entry import ENTRY, OLD, SECRET, coturns_in, one_coturn
 from unit.coturn.test_certificate import HOST
 
 
-def lines_of(options: Optional[RelayOptions] = None, **changes: Any) -> List[str]:
+def lines_of(options: Optional[ConfOptions] = None, **changes: Any) -> List[str]:
     """Return what is no comment in a generated file, the denied ranges left out."""
-    text = turnserver_conf(relay(**changes), "od.config", options, True)
+    text = turnserver_conf(one_coturn(**changes), "od.config", options, True)
     found = [line for line in text.splitlines() if not line.startswith("#")]
     return [line for line in found if not line.startswith("denied-peer-ip=")]
 
@@ -55,7 +56,7 @@ def test_the_documents_configuration_gives_the_documents_lines() -> None:
 
 
 def test_every_option_leads_to_its_line() -> None:
-    options = RelayOptions(
+    options = ConfOptions(
         cert="/etc/c.pem",
         key="/etc/k.pem",
         relay_ports=(50000, 50099),
@@ -106,7 +107,7 @@ def range_network(text: str) -> Any:
 
 
 def test_every_line_has_a_reason_above_it() -> None:
-    lines = turnserver_conf(relay(protocol="turns"), "od.config").splitlines()
+    lines = turnserver_conf(one_coturn(protocol="turns"), "od.config").splitlines()
     bare = [
         (above, line)
         for above, line in zip(lines, lines[1:])
@@ -118,7 +119,7 @@ def test_every_line_has_a_reason_above_it() -> None:
 
 def test_the_reader_reads_every_generated_line() -> None:
     for changes in ({}, {"protocol": "turns"}, {"username": "userid"}, {"url": "localhost"}):
-        text = turnserver_conf(relay(**changes), "od.config", None, True)
+        text = turnserver_conf(one_coturn(**changes), "od.config", None, True)
         conf = parse_turnserver_conf(text.encode(), "")
         assert conf.problems == ()
         assert conf.all("static-auth-secret")[0].text == SECRET
@@ -130,7 +131,7 @@ def test_a_quota_for_users_needs_usernames() -> None:
 
 
 def test_the_total_quota_is_no_more_than_the_ports() -> None:
-    assert "total-quota=11" in lines_of(RelayOptions(relay_ports=(50000, 50010)))
+    assert "total-quota=11" in lines_of(ConfOptions(relay_ports=(50000, 50010)))
 
 
 def test_without_turns_there_is_no_tls() -> None:
@@ -203,12 +204,12 @@ def test_which_port_is_which(urls: List[str], ports: Ports) -> None:
 
 def test_a_third_port_needs_the_address_of_relays() -> None:
     urls = [f"{HOST}:3478", f"{HOST}:80", f"{HOST}:81"]
-    text = turnserver_conf(relay(url=urls), "od.config")
+    text = turnserver_conf(one_coturn(url=urls), "od.config")
     assert "\n#aux-server=0.0.0.0:80\n#aux-server=0.0.0.0:81\n" in text
     pair = External(parse("203.0.113.20"), parse("10.0.0.5"))
     for options in (
-        RelayOptions(external_ips=(pair,)),
-        RelayOptions(relay_ips=(parse("10.0.0.5"),)),
+        ConfOptions(external_ips=(pair,)),
+        ConfOptions(relay_ips=(parse("10.0.0.5"),)),
     ):
         lines = lines_of(options, url=urls)
         assert [line for line in lines if "aux" in line or "relay-ip" in line] == [
@@ -222,7 +223,7 @@ def test_a_third_port_needs_the_address_of_relays() -> None:
 
 def test_a_third_port_is_an_aux_server() -> None:
     urls = [f"{HOST}:3478", f"{HOST}:80", f"{HOST}:81"]
-    options = RelayOptions(listening_ips=(parse("2606:4700::1"), parse("8.8.8.8")))
+    options = ConfOptions(listening_ips=(parse("2606:4700::1"), parse("8.8.8.8")))
     assert [line for line in lines_of(options, url=urls) if "aux" in line] == [
         "aux-server=[2606:4700::1]:80",
         "aux-server=[2606:4700::1]:81",
@@ -232,7 +233,7 @@ def test_a_third_port_is_an_aux_server() -> None:
 
 
 def test_entries_of_one_host_are_one_coturn() -> None:
-    found = relays(
+    found = coturns_in(
         [
             {**ENTRY, "coturn_static_auth_secret": [SECRET, OLD]},
             {**ENTRY, "url": "other.local"},
@@ -252,12 +253,12 @@ def test_entries_of_one_host_are_one_coturn() -> None:
 
 
 def test_the_name_of_a_server_is_rather_a_name() -> None:
-    assert relay(url=["192.0.2.1", f"{HOST}."]).name == HOST
-    assert relay(url=["192.0.2.1", "[2001:db8::1]"]).name == "192.0.2.1"
+    assert one_coturn(url=["192.0.2.1", f"{HOST}."]).name == HOST
+    assert one_coturn(url=["192.0.2.1", "[2001:db8::1]"]).name == "192.0.2.1"
 
 
 def test_without_being_asked_no_secret_is_in_the_text() -> None:
-    text = turnserver_conf(relay(coturn_static_auth_secret=[SECRET, OLD]), "od.config")
+    text = turnserver_conf(one_coturn(coturn_static_auth_secret=[SECRET, OLD]), "od.config")
     assert SECRET not in text
     assert OLD not in text
     assert (

@@ -12,7 +12,7 @@ import pytest
 from abcwebrtc.cli import turnserver_addresses
 from abcwebrtc.cli.main import main
 from abcwebrtc.cli.turnserver_addresses import own_address
-from abcwebrtc.coturn.version import USUAL
+from abcwebrtc.coturn.options import USUAL
 from support import write_od_config
 from support.turnserver_entry import ENTRY
 from unit.coturn.test_certificate import HOST

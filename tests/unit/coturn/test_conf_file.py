@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from abcwebrtc import ConfigError
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf, quoted
-from abcwebrtc.coturn.conf_options import DATABASES, DEFAULTED, OPTIONS
+from abcwebrtc.coturn.options import DATABASES, DEFAULTED, OPTIONS
 from support.turnserver_entry import SECRET
 
 # secrets in the file

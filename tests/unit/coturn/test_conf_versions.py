@@ -9,12 +9,11 @@ from typing import Any, Dict, List
 import pytest
 
 from abcwebrtc.cli.main import main
-from abcwebrtc.coturn.conf import RelayOptions, turnserver_conf
+from abcwebrtc.coturn.conf import ConfOptions, turnserver_conf
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf
-from abcwebrtc.coturn.options import deprecation, knows
-from abcwebrtc.coturn.version import NEWEST, OLDEST, USUAL, CoturnVersion
+from abcwebrtc.coturn.options import NEWEST, OLDEST, USUAL, CoturnVersion, deprecation, knows
 from support import write_od_config
-from support.turnserver_entry import ENTRY, relay
+from support.turnserver_entry import ENTRY, one_coturn
 
 VERSIONS = [CoturnVersion(4, minor) for minor in range(OLDEST.minor, NEWEST.minor + 1)]
 ENTRIES: List[Dict[str, Any]] = [
@@ -27,7 +26,7 @@ CLASSIC_STUN = "rfc3489-compatibility"
 
 
 def options_of(version: CoturnVersion, **changes: Any) -> List[str]:
-    text = turnserver_conf(relay(**changes), "od.config", RelayOptions(coturn=version), True)
+    text = turnserver_conf(one_coturn(**changes), "od.config", ConfOptions(version=version), True)
     return [setting.name for setting in parse_turnserver_conf(text.encode(), "").settings]
 
 
@@ -89,12 +88,12 @@ def test_relays_are_of_ipv6_where_the_server_has_no_other(
     addresses: List[str], version: Any, expected: List[str]
 ) -> None:
     listening = tuple(map(ipaddress.ip_address, addresses))
-    options = RelayOptions(coturn=CoturnVersion(*version), listening_ips=listening)
-    conf = parse_turnserver_conf(turnserver_conf(relay(), "od.config", options).encode(), "")
+    options = ConfOptions(version=CoturnVersion(*version), listening_ips=listening)
+    conf = parse_turnserver_conf(turnserver_conf(one_coturn(), "od.config", options).encode(), "")
     names = ("allocation-default-address-family", "keep-address-family")
     assert [setting.name for setting in conf.all(*names)] == expected
 
 
 def test_the_first_line_says_for_which_version() -> None:
-    text = turnserver_conf(relay(), "od.config", RelayOptions(coturn=NEWEST))
+    text = turnserver_conf(one_coturn(), "od.config", ConfOptions(version=NEWEST))
     assert text.startswith(f"# Made by abcwebrtc turnserver-conf, for coturn {NEWEST}.\n")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from abcwebrtc.coturn.conf_options import OPTIONS
 from abcwebrtc.coturn.options import (
     BUILT_IN,
     DEPRECATED,
+    NEWEST,
+    OLDEST,
+    OPTIONS,
     SINCE,
     UNTIL,
+    USUAL,
     deprecation,
     knows,
+    parse_version,
 )
-from abcwebrtc.coturn.version import NEWEST, OLDEST, USUAL, parse_version
 
 
 def test_the_tables_speak_of_options_that_there_are() -> None:

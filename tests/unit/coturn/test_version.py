@@ -10,7 +10,7 @@ import pytest
 from abcwebrtc.cli import turnserver_version
 from abcwebrtc.cli.main import main
 from abcwebrtc.cli.turnserver_version import installed_version
-from abcwebrtc.coturn.version import NEWEST, CoturnVersion, parse_version
+from abcwebrtc.coturn.options import NEWEST, CoturnVersion, parse_version
 from support import write_od_config
 from support.turnserver_entry import ENTRY
 

@@ -6,7 +6,7 @@ from typing import List
 
 import pytest
 
-from abcwebrtc.coturn.peer_ranges import (
+from abcwebrtc.coturn.addresses import (
     DENIED,
     VITAL,
     Range,

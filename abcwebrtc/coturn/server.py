@@ -1,0 +1,104 @@
+"""One coturn that od.config names: its urls, hosts, ports and secrets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, NamedTuple, Sequence, Tuple
+
+from abcwebrtc.config.coturn import CoturnServer
+from abcwebrtc.config.secret_sources import Secret, SecretsElsewhere
+from abcwebrtc.config.uris import IceURI
+from abcwebrtc.coturn.addresses import host_address
+
+PLAIN_PORT, TLS_PORT = 3478, 5349
+"""coturn's own listening-port and tls-listening-port."""
+
+
+@dataclass(frozen=True)
+class Coturn:
+    """One coturn, with all entries of ``webrtc.coturn`` that lead to it.
+
+    An entry has one protocol, so a server for ``turn`` and ``turns`` has two.
+    """
+
+    servers: Tuple[CoturnServer, ...]
+
+    @property
+    def uris(self) -> Tuple[IceURI, ...]:
+        """The urls of all entries, each once."""
+        return tuple(dict.fromkeys(uri for server in self.servers for uri in server.uris))
+
+    @property
+    def hosts(self) -> Tuple[str, ...]:
+        """The hosts in the urls, each once, without brackets."""
+        return tuple(dict.fromkeys(uri.host_key for uri in self.uris))
+
+    @property
+    def name(self) -> str:
+        """The first host that is a name, else the first address."""
+        names = [host for host in self.hosts if host_address(host) is None]
+        return (*names, *self.hosts)[0]
+
+    @property
+    def secrets(self) -> Tuple[Secret, ...]:
+        """The secrets of all entries, each once: first those that mint."""
+        lists = [server.secrets.current() for server in self.servers]
+        found: List[Secret] = []
+        for secret in (*(items[0] for items in lists), *(s for items in lists for s in items[1:])):
+            if secret not in found:
+                found.append(secret)
+        return tuple(found)
+
+    @property
+    def secrets_are_here(self) -> bool:
+        """Whether `secrets` are on this machine; else they raise `SecretElsewhereError`."""
+        return not any(isinstance(server.secrets, SecretsElsewhere) for server in self.servers)
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether a url is ``turns``."""
+        return any(uri.scheme == "turns" for uri in self.uris)
+
+    @property
+    def names_users(self) -> bool:
+        """Whether a username says whose it is, so that coturn can count for each user."""
+        return any(server.username != "timestamp" for server in self.servers)
+
+
+def coturns_of(servers: Sequence[CoturnServer]) -> List[Coturn]:
+    """Return the servers of od.config, those that have a host in common as one."""
+    groups: List[List[CoturnServer]] = []
+    for server in servers:
+        hosts = set(Coturn((server,)).hosts)
+        same = [group for group in groups if not hosts.isdisjoint(Coturn(tuple(group)).hosts)]
+        merged = [*(item for group in same for item in group), server]
+        groups = [group for group in groups if group not in same]
+        groups.append(merged)
+    order = {id(server): place for place, server in enumerate(servers)}
+    groups.sort(key=lambda group: order[id(group[0])])
+    return [Coturn(tuple(group)) for group in groups]
+
+
+class Ports(NamedTuple):
+    """The ports of a server: coturn's two, and those for which it takes an aux-server."""
+
+    plain: int
+    tls: int
+    others: Tuple[int, ...]
+
+
+def server_ports(uris: Sequence[IceURI]) -> Ports:
+    """Return which of the urls' ports is which of coturn's.
+
+    A port of a ``turn`` url is never the TLS one, since coturn closes that where
+    it has no certificate.
+    """
+    turn = [uri.effective_port for uri in uris if uri.scheme == "turn"]
+    turns = [uri.effective_port for uri in uris if uri.scheme == "turns"]
+    plain = (*turn, *(port for port in turns if port == PLAIN_PORT), PLAIN_PORT)[0]
+    tls = next((port for port in turns if port not in (plain, *turn)), None)
+    if tls is None:
+        spare = (TLS_PORT, PLAIN_PORT, *range(TLS_PORT + 1, 65536))
+        tls = next(port for port in spare if port not in (plain, *turn))
+    others = dict.fromkeys(port for port in (*turn, *turns) if port not in (plain, tls))
+    return Ports(plain, tls, tuple(others))
