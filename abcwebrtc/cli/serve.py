@@ -18,8 +18,8 @@ from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from abcwebrtc.web.operator_login import OperatorLogin
     from abcwebrtc.web.rest import Identity
+    from abcwebrtc.web.test_page import OperatorLogin
 
 NAME, SUMMARY = "serve", "answer browsers, beside pyos"
 KEY_ENTRY = "jwt_token_user.jwtuserpublickeyfile"
@@ -80,10 +80,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     # CherryPy takes a while to import, and only this command needs it.
-    from abcwebrtc.web.operator_login import OperatorLogin
     from abcwebrtc.web.rest import create_app
     from abcwebrtc.web.serve import Listen, run_server
-    from abcwebrtc.web.test_page import OperatorPage
+    from abcwebrtc.web.test_page import OperatorLogin, OperatorPage
 
     _check_serve_options(options)
     _log_to_stderr()

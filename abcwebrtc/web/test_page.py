@@ -2,27 +2,27 @@
 
 ``GET /`` is a page that tries sound from the operator's own browser. Its files are
 in the folder ``static``. It is reached with a user token, as the endpoint is, or with
-a session that the one-time link of `abcwebrtc.web.operator_login` opens.
+a session, which a link that works once opens.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import secrets
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional
 from urllib.parse import urlsplit
 
 import cherrypy
 
-from abcwebrtc.config.uris import IceURI
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import TokenError
 from abcwebrtc.probe import causes
-from abcwebrtc.web.operator_login import SESSION_SECONDS, OperatorLogin
+from abcwebrtc.web.look import Looks
 from abcwebrtc.web.rest import Identity, answer, get_file, post_json, rtc_answer
-from abcwebrtc.web.tls_look import Look, look, look_for_redirect
 
 COOKIE = "abcwebrtc_operator"
 OPERATOR = "operator"
@@ -30,10 +30,15 @@ OPERATOR = "operator"
 FOLDER = Path(__file__).with_name("static")
 OPEN = ("login.js", "style.css", "icon.svg")
 """The files that the login page needs, so those that need no login."""
-KEPT_SECONDS = 30.0
-"""How long what was seen of certificates is told again instead of looked up."""
-PATIENCE = 1.0
-"""Seconds to wait for somebody else's look."""
+
+LINK_SECONDS = 600.0
+"""How long a link waits to be used."""
+SESSION_SECONDS = 3600.0
+"""How long a session lasts, whatever is done in it."""
+MAX_SESSIONS = 100
+"""More sessions than this at a time end the oldest."""
+_BYTES = 32
+"""256 bits: nobody guesses one, so guesses need not be counted."""
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -50,6 +55,66 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
 }
+
+
+class _Link(NamedTuple):
+    digest: bytes
+    ends_at: float
+
+
+class OperatorLogin:
+    """The current link and the sessions; safe to use from several threads.
+
+    `clock` returns seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._link: Optional[_Link] = None
+        self._sessions: Dict[bytes, float] = {}
+
+    def new_key(self) -> str:
+        """Return the key of a new link; the link before it, if unused, ends."""
+        key = secrets.token_urlsafe(_BYTES)
+        with self._lock:
+            self._link = _Link(_digest(key), self._clock() + LINK_SECONDS)
+        return key
+
+    def redeem(self, key: str) -> Optional[str]:
+        """Return a new session for the key of the current link, None for any other.
+
+        The key works once. A wrong one leaves the link as it is.
+        """
+        digest = _digest(key)
+        with self._lock:
+            link, now = self._link, self._clock()
+            if link is None or now >= link.ends_at:
+                return None
+            if not hmac.compare_digest(link.digest, digest):
+                return None
+            self._link = None
+            return self._open(now)
+
+    def is_session(self, session: str) -> bool:
+        """Say whether a session is known, and has not ended."""
+        digest = _digest(session)
+        with self._lock:
+            ends_at = self._sessions.get(digest)
+            return ends_at is not None and self._clock() < ends_at
+
+    def _open(self, now: float) -> str:
+        running = {one: end for one, end in self._sessions.items() if now < end}
+        while len(running) >= MAX_SESSIONS:
+            del running[min(running, key=lambda one: running[one])]
+        session = secrets.token_urlsafe(_BYTES)
+        running[_digest(session)] = now + SESSION_SECONDS
+        self._sessions = running
+        return session
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 class Files:
@@ -108,7 +173,7 @@ class OperatorPage:
     def __init__(self, config: WebRTCConfig, identity: Identity, login: OperatorLogin) -> None:
         self._config, self._login = config, login
         self._guard = Guard(identity, login)
-        self._certificates = Certificates(config)
+        self._looks = Looks(config)
         self.testpage = Files(self._guard)
 
     @get_file
@@ -144,62 +209,7 @@ class OperatorPage:
         """Answer with what the TLS ports of the configuration show to this machine."""
         _refuse_other_sites()
         self._guard.user_or_401()
-        return {"status": 200, "message": "ok", "result": self._certificates.looks()}
-
-
-class Certificates:
-    """Looks at the configured servers, and at no others: what TLS shows, and who redirects."""
-
-    def __init__(self, config: WebRTCConfig) -> None:
-        self._targets, self._plain = tls_targets(config), plain_targets(config)
-        self._lock = threading.Lock()
-        self._kept: Dict[str, Any] = {}
-        self._kept_until = 0.0
-
-    def looks(self) -> Dict[str, Any]:
-        """Return what was seen at each ``host:port`` with TLS, and who redirects.
-
-        That is ``udp:host:port`` and ``tcp:host:port``. Many who ask cause one look.
-
-        Who comes while a slow one is under way gets what was seen before it, so that
-        no more than one thread of the server waits for a name or a connection.
-        """
-        if self._lock.acquire(timeout=PATIENCE):
-            try:
-                if time.monotonic() >= self._kept_until:
-                    self._kept = self._look()
-                    self._kept_until = time.monotonic() + KEPT_SECONDS
-            finally:
-                self._lock.release()
-        return self._kept
-
-    def _look(self) -> Dict[str, Any]:
-        if not (self._targets or self._plain):
-            return {}
-        with ThreadPoolExecutor(len(self._targets) + len(self._plain)) as pool:
-            redirects = pool.map(lambda one: look_for_redirect(*one), self._plain)
-            seen: List[Look] = list(pool.map(lambda one: look(*one), self._targets))
-            found = {f"{host}:{port}": one for (host, port), one in zip(self._targets, seen)}
-            for (host, port, transport), redirect in zip(self._plain, redirects):
-                if redirect:
-                    found[f"{transport}:{host}:{port}"] = redirect
-        return {place: one._asdict() for place, one in found.items()}
-
-
-def tls_targets(config: WebRTCConfig) -> List[Tuple[str, int]]:
-    """Return host and port of each server with TLS, once, without brackets."""
-    uris = [uri for uri in config.uris if uri.scheme in ("stuns", "turns")]
-    return list(dict.fromkeys(_place(uri) for uri in uris))
-
-
-def plain_targets(config: WebRTCConfig) -> List[Tuple[str, int, str]]:
-    """Return host, port and transport of each TURN server without TLS, once."""
-    uris = [uri for uri in config.uris if uri.scheme == "turn"]
-    return list(dict.fromkeys((*_place(uri), uri.transport or "udp") for uri in uris))
-
-
-def _place(uri: IceURI) -> Tuple[str, int]:
-    return uri.bare_host.lower(), uri.effective_port
+        return {"status": 200, "message": "ok", "result": self._looks.all()}
 
 
 def _set_cookie(session: str) -> None:

@@ -15,7 +15,9 @@ from typing import Any, Callable, Iterator, List, Sequence
 import pytest
 import trustme
 
-from abcwebrtc.web import tls_look as tlslook
+from abcwebrtc.config.uris import parse_ice_uri
+from abcwebrtc.probe.model import TLS, Target
+from abcwebrtc.web.look import look
 from conftest import require_program
 from integration.conftest import SECRET
 from integration.probing import Probe, coturn, prober
@@ -207,11 +209,13 @@ def test_a_server_that_has_tls_with_nobody_is_not_taken_for_a_plain_one(
         wait_for(lambda: answers(server.port))
         report = probe(turns(server), options=["--ca", ca, "--timeout", "2"])
         trust = ssl.create_default_context(cafile=str(ca))
-        look = tlslook.look("localhost", server.tls_port, trust=trust)
+        target = Target(parse_ice_uri(f"turns:localhost:{server.tls_port}"), TLS)
+        seen = look(target, trust=trust)
     finally:
         server.stop()
-    assert report.only(word)["message"].endswith(look.message.partition("port")[2])
-    assert look.word == word
+    assert seen
+    assert report.only(word)["message"].endswith(seen.message.partition("port")[2])
+    assert seen.word == word
 
 
 class Silent:

@@ -249,7 +249,7 @@ LOOKS = [
     looked("redirect/unanswered", next="192.0.2.9:3478"),
     looked("unreachable/serve", where=PLACE, place="both", detail=""),
 ]
-"""What else `serve` says of a TLS port (tests/unit/web/test_tls_look.py), and the page repeats."""
+"""What else `serve` says of a TLS port (tests/unit/web/test_look.py), and the page repeats."""
 
 
 class Pair(NamedTuple):

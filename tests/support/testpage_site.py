@@ -5,9 +5,8 @@ from __future__ import annotations
 from http.cookies import Morsel, SimpleCookie
 from typing import Any, Dict
 
-from abcwebrtc.web.operator_login import OperatorLogin
 from abcwebrtc.web.rest import create_app, token_identity
-from abcwebrtc.web.test_page import COOKIE, OperatorPage
+from abcwebrtc.web.test_page import COOKIE, OperatorLogin, OperatorPage
 from abcwebrtc.web.tokens import UserTokenVerifier
 from support import (
     ENTRIES,

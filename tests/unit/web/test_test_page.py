@@ -13,9 +13,16 @@ import pytest
 from abcwebrtc.errors import TokenError
 from abcwebrtc.probe.causes import CAUSES
 from abcwebrtc.web import test_page as testpage
-from abcwebrtc.web.operator_login import LINK_SECONDS, SESSION_SECONDS, OperatorLogin
 from abcwebrtc.web.rest import create_app
-from abcwebrtc.web.test_page import COOKIE, FOLDER, OPEN, OperatorPage
+from abcwebrtc.web.test_page import (
+    COOKIE,
+    FOLDER,
+    LINK_SECONDS,
+    OPEN,
+    SESSION_SECONDS,
+    OperatorLogin,
+    OperatorPage,
+)
 from support import RTC_PATH, SECRET, Answer, bearer, call, make_config, post
 from support.testpage_site import Site, morsel
 

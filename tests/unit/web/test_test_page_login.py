@@ -16,8 +16,7 @@ import pytest
 
 from abcwebrtc.cli.main import main
 from abcwebrtc.cli.serve import page_url
-from abcwebrtc.web import operator_login as operatorlogin
-from abcwebrtc.web.operator_login import LINK_SECONDS, SESSION_SECONDS, OperatorLogin
+from abcwebrtc.web.test_page import LINK_SECONDS, MAX_SESSIONS, SESSION_SECONDS, OperatorLogin
 from support import (
     WAIT,
     command,
@@ -94,7 +93,7 @@ def test_sessions_are_bounded_and_the_oldest_goes_first() -> None:
     now = 0.0
     login = OperatorLogin(lambda: now)
     sessions = []
-    for _ in range(operatorlogin.MAX_SESSIONS + 2):
+    for _ in range(MAX_SESSIONS + 2):
         now += 1
         sessions.append(login.redeem(login.new_key()) or "")
     assert [login.is_session(one) for one in sessions[:3]] == [False, False, True]

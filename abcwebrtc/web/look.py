@@ -1,0 +1,197 @@
+"""What the configured servers show to this machine, since a browser doesn't say why one fails.
+
+Chromium reports an untrusted certificate and a closed port with the same words, and a web
+server on the port of coturn too. And it follows a redirect (300, alternate-server) in silence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Dict, Optional
+
+from aioice import stun, turn
+
+from abcwebrtc.config.webrtc import WebRTCConfig
+from abcwebrtc.coturn.certificate import read_certificate
+from abcwebrtc.probe.causes import in_brackets, said
+from abcwebrtc.probe.diagnosis import diagnose
+from abcwebrtc.probe.messages import ALTERNATE_SERVER, address_text, request_message
+from abcwebrtc.probe.model import (
+    ALLOCATE,
+    BINDING,
+    CONNECT,
+    OK,
+    TLS,
+    UDP,
+    Circumstances,
+    Diagnosis,
+    Failure,
+    Observation,
+    Place,
+    Target,
+)
+from abcwebrtc.probe.steps import unverified_context
+from abcwebrtc.probe.stun_client import Settings, StepError, Wire
+
+TRUSTED = Diagnosis(OK, "trusted", "TLS works, and the certificate is trusted")
+SECONDS = 5.0
+"""How long a step of a look may take."""
+REDIRECT_SECONDS = 2.0
+KEPT_SECONDS = 30.0
+"""How long what was seen is told again instead of looked up."""
+PATIENCE = 1.0
+"""Seconds to wait for somebody else's look."""
+_HERE = "abcwebrtc serve"
+_BOTH = f"this browser, and from {_HERE}"
+"""A browser has failed before anybody looks."""
+
+
+class Looks:
+    """Looks at the configured servers, and at no others: what TLS shows, and who redirects."""
+
+    def __init__(self, config: WebRTCConfig) -> None:
+        self._targets = targets(config)
+        self._lock = threading.Lock()
+        self._kept: Dict[str, Dict[str, str]] = {}
+        self._kept_until = 0.0
+
+    def all(self) -> Dict[str, Dict[str, str]]:
+        """Return what was seen at each ``host:port`` with TLS, and who redirects.
+
+        That is ``udp:host:port`` and ``tcp:host:port``. Many who ask cause one look.
+
+        Who comes while a slow one is under way gets what was seen before it, so that
+        no more than one thread of the server waits for a name or a connection.
+        """
+        if self._lock.acquire(timeout=PATIENCE):
+            try:
+                if time.monotonic() >= self._kept_until:
+                    self._kept = self._look()
+                    self._kept_until = time.monotonic() + KEPT_SECONDS
+            finally:
+                self._lock.release()
+        return self._kept
+
+    def _look(self) -> Dict[str, Dict[str, str]]:
+        if not self._targets:
+            return {}
+        with ThreadPoolExecutor(len(self._targets)) as pool:
+            found = pool.map(look, self._targets.values())
+            return {place: one.as_dict() for place, one in zip(self._targets, found) if one}
+
+
+def targets(config: WebRTCConfig) -> Dict[str, Target]:
+    """Return each server with TLS, and each TURN server without, by how the page names it."""
+    found: Dict[str, Target] = {}
+    for uri in config.uris:
+        transport = TLS if uri.scheme in ("stuns", "turns") else uri.transport or UDP
+        if uri.scheme != "stun":
+            target = Target(replace(uri, host=uri.host.lower()), transport)
+            place = f"{target.host}:{target.port}"
+            found.setdefault(place if transport == TLS else f"{transport}:{place}", target)
+    return found
+
+
+def look(
+    target: Target, timeout: float = SECONDS, trust: Optional[ssl.SSLContext] = None
+) -> Optional[Diagnosis]:
+    """Return what a server shows; of one without TLS, None where it doesn't redirect.
+
+    `timeout` is that of a step in seconds, `trust` are the authorities, by default those
+    of the system.
+    """
+    settings = Settings(timeout, trust or ssl.create_default_context(), threading.Event())
+    looking = _look_at_tls if target.transport == TLS else _look_for_redirect
+    return looking(target, settings)
+
+
+def _look_at_tls(target: Target, settings: Settings) -> Diagnosis:
+    """Shake hands with a server, ask it for STUN and TURN, and return what that shows."""
+    seen = Observation(target, address=target.host)  # which is what browsers know of it
+    try:
+        with _opened(target, settings, settings.trust) as wire:
+            seen.times.update(wire.times)
+            _ask(wire)
+        return TRUSTED
+    except StepError as error:
+        failure = error.failure
+    except (socket.gaierror, UnicodeError):
+        return said("no-name", host=target.host, detail=in_brackets(f"asked from {_HERE}"))
+    if failure.step == CONNECT and failure.kind != "refused":
+        where = f"{target.host}, TCP port {target.port}"
+        if failure.kind == "timeout":
+            return said("no-answer", where=where, within="", place=_BOTH)
+        detail = in_brackets(failure.detail)
+        return said("unreachable/serve", where=where, place=_BOTH, detail=detail)
+    if failure.kind == "certificate":
+        with contextlib.suppress(StepError, OSError, ValueError):
+            with _opened(target, settings, unverified_context()) as wire:
+                found = wire.certificates()
+            seen.certificate = read_certificate(found, failure.error, failure.detail)
+    elif "HANDSHAKE_FAILURE" in failure.detail and _shows_certificate(target, settings):
+        failure = replace(failure, kind="client-certificate")
+    seen.failures.append(failure)
+    return diagnose(seen, Circumstances(Place(_HERE), time.time(), settings.timeout))[0]
+
+
+def _opened(target: Target, settings: Settings, context: Optional[ssl.SSLContext]) -> Wire:
+    """Return a connection to the first address of the server that takes one."""
+    kind = socket.SOCK_DGRAM if target.transport == UDP else socket.SOCK_STREAM
+    failure = Failure(CONNECT, "error")
+    for *_, place in socket.getaddrinfo(target.host, target.port, type=kind):
+        wire = Wire(target, str(place[0]), settings)
+        try:
+            wire.open(context)
+            return wire
+        except StepError as error:
+            wire.close()
+            failure = error.failure
+        if failure.step != CONNECT:
+            break
+    raise StepError(failure)
+
+
+def _ask(wire: Wire) -> None:
+    """Ask for a Binding, then for an Allocate, of which coturn can have either turned off.
+
+    Without a login nothing is allocated.
+    """
+    try:
+        wire.request(request_message(stun.Method.BINDING), BINDING, wire.settings.second_look)
+        return
+    except StepError as error:
+        if error.failure.kind != "timeout":
+            raise
+    wire.request(_allocate(), BINDING)
+
+
+def _allocate() -> stun.Message:
+    return request_message(stun.Method.ALLOCATE, REQUESTED_TRANSPORT=turn.UDP_TRANSPORT)
+
+
+def _shows_certificate(target: Target, settings: Settings) -> bool:
+    """Say whether the server comes to its certificate, so that it is content with the rest."""
+    try:
+        _opened(target, settings, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).close()  # trusts nobody
+    except StepError as error:
+        return error.failure.kind == "certificate"
+    except OSError:
+        pass
+    return False
+
+
+def _look_for_redirect(target: Target, settings: Settings) -> Optional[Diagnosis]:
+    """Return where a TURN server sends its clients, before any login; None where it does not."""
+    with contextlib.suppress(StepError, OSError, UnicodeError):
+        with _opened(target, settings, None) as wire:
+            answer = wire.request(_allocate(), ALLOCATE, min(settings.timeout, REDIRECT_SECONDS))
+        alternate = answer.attributes.get(ALTERNATE_SERVER)
+        if answer.message_class == stun.Class.ERROR and alternate:
+            return said("redirect/unanswered", next=address_text(alternate))
+    return None
