@@ -7,7 +7,7 @@ import shutil
 import signal
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterator, NoReturn, Optional
+from typing import TYPE_CHECKING, Iterator, List, NoReturn, Optional
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -52,6 +52,19 @@ if not CASES:
     collect_ignore = ["unit/project/test_cases.py"]
 NEWEST_TURNSERVER = ROOT / "build" / "coturn" / "turnserver"
 """Of Debian unstable, beside the machine's own one."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option with which tests/run.py leaves slow tests to --all."""
+    parser.addoption("--no-slow", action="store_true", help="skip tests that are marked slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
+    """Skip slow tests where they are not wanted, for the reason that their mark gives."""
+    if config.getoption("--no-slow"):
+        for item in items:
+            for mark in item.iter_markers("slow"):
+                item.add_marker(pytest.mark.skip(reason=f"slow: {mark.args[0]}: --all"))
 
 
 def require_program(name: str, package: str) -> str:

@@ -1,19 +1,19 @@
-"""Runs every check of the project: style, types, layers, tests, coverage.
+"""Runs the checks of the project, what is cheap and likely to fail first.
 
-    python3 tests/run.py
+    python3 tests/run.py --apt
 
-It needs nothing but Python 3 and installs the rest into `.venv`. With --apt it
-also installs the Debian packages that tests use, coturn among them, builds a
-Kubernetes API server, and unpacks the newest coturn; tests of what is not there are
-skipped. The unit tests run
-once more on Python 3.8 and on the newest Python, where these are installed (on 3.8
-with the versions of the libraries that pyos 3.2 has). They run once more, with some
-others, on the lowest versions of all libraries and the schemas of an older
-Kubernetes. The libraries' newest versions are looked up in a list of known
-vulnerabilities, where one answers.
+checks style, types and layers, runs the unit tests, on Python 3.8 too where that is
+installed, and the tests of real programs: coturn, browsers, nginx, GStreamer. That takes
+less than 15 minutes on two processors. It needs nothing but Python 3 and installs the rest into
+`.venv`. The last lines name what failed, and all that was left out or skipped.
 
 --apt             install Debian packages that are missing (as root, or with sudo), and
-                  build Kubernetes and unpack the newest coturn
+                  unpack the newest coturn; with --all, build Kubernetes too
+--quick           style, types, layers and the unit tests alone, in three minutes
+--all             also what is slow and rarely fails: tests that are marked so, those on a
+                  real Kubernetes API server among them, the lowest versions of all libraries
+                  with the schemas of an older Kubernetes, known vulnerabilities, the fuzzer,
+                  and the newest Python
 --every-python    run the unit tests on each supported Python that is installed
 """
 
@@ -24,9 +24,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, Iterator, List
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "examples"))
@@ -72,9 +75,11 @@ the fuzzer, whose runs are then much alike. Without it, each run tries something
 OLD_SCHEMAS = "kubernetes-validate==1.33.1"
 """The last release with the schemas of Kubernetes 1.24."""
 REAL_PROGRAMS = ["tests/integration", "tests/e2e"]
-"""Tests of real programs, one after the other: each may take a processor for itself."""
 UNIT_TESTS = ["tests", *(f"--ignore={folder}" for folder in REAL_PROGRAMS)]
 PARALLEL = ["-n", "auto"]
+WHOLE_FILES = [*PARALLEL, "--dist", "loadfile"]
+"""Tests of a file share a server or a browser."""
+LEFT_TO_ALL = "lowest versions, known vulnerabilities, fuzzing, the newest Python: --all"
 MAX_AGE = 24 * 3600
 """Seconds after which a virtual environment is made anew: an old one never sees new releases."""
 ON_LIBRARIES = [
@@ -93,73 +98,144 @@ OLD_WARNINGS = [
 
 
 def main() -> int:
-    """Run all checks, and return 1 if one of them fails."""
+    """Run the checks, and return 1 if one of them fails."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--apt", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--every-python", action="store_true", help=argparse.SUPPRESS)
+    for option in ("--apt", "--quick", "--all", "--every-python"):
+        parser.add_argument(option, action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    bootstrap.install_debian_packages(DEBIAN_PACKAGES, options.apt)
-    venv = make_venv(sys.executable, ROOT / ".venv", "test,lint,fuzz", options.apt).parent
+    if options.quick and (options.all or options.every_python):
+        parser.error("--quick leaves out what --all and --every-python add")
+    checks = Checks(options.apt, options.all)
+    if not options.quick:
+        bootstrap.install_debian_packages(DEBIAN_PACKAGES, options.apt)
+    python = make_venv(sys.executable, ROOT / ".venv", "test,lint,fuzz", options.apt)
+    checks.style(python.parent)
+    if options.quick:
+        checks.tests("unit tests", python, *PARALLEL, *UNIT_TESTS)
+        checks.left_out += ["Python 3.8 and tests of real programs: not with --quick", LEFT_TO_ALL]
+        return checks.conclude()
     if options.apt:  # without it, tests of these run where they were made before
-        run([sys.executable, "tests/build_kubernetes.py", "--apt"])
         run([sys.executable, "tests/unpack_coturn.py"])
-    results = {name: run(command) for name, command in checks(venv).items()}
-    results["lowest versions"] = with_lowest(venv / "python", options.apt)
-    audited = audit(venv / "python")
-    results["pip-audit"] = audited is not False
-    for minor, interpreter in other_pythons(options.every_python).items():
-        results[f"Python 3.{minor}"] = run(unit_tests(minor, interpreter, options.apt))
-    if audited is None:
-        print("== left out: pip-audit, see above")
-    return conclude([name for name, passed in results.items() if not passed])
-
-
-def conclude(failed: List[str]) -> int:
-    """Say last which checks failed, since a log of an hour is read from its end."""
-    print(f"== FAILED: {', '.join(failed)}" if failed else "== all checks passed", flush=True)
-    return 1 if failed else 0
-
-
-def checks(venv: Path) -> Dict[str, List[str]]:
-    """Return the commands that run on the default Python, by what they check."""
+    checks.tests("unit tests", python, *PARALLEL, *UNIT_TESTS, "--cov", "--cov-report=")
+    others = other_pythons()
+    wanted = {OLDEST, *(others if options.every_python else [])}
+    if options.all:
+        wanted.add(max(others, default=OLDEST))
+    if OLDEST not in others and sys.version_info.minor != OLDEST:
+        checks.left_out.append("unit tests on Python 3.8: no python3.8 with ensurepip here")
+    checks.units_on({minor: others[minor] for minor in sorted(wanted & set(others))})
+    if options.all and options.apt:
+        run([sys.executable, "tests/build_kubernetes.py", "--apt"])
     coverage = ["--cov", "--cov-append", "--cov-report=term", f"--cov-fail-under={COVERAGE}"]
-    return {
-        "ruff check": [str(venv / "ruff"), "check", "--no-cache", "."],
-        "ruff format": [str(venv / "ruff"), "format", "--check", "."],
-        "mypy": [str(venv / "mypy")],
-        "layers": [str(venv / "lint-imports")],
-        "unit tests": [*pytest(venv / "python"), *PARALLEL, *UNIT_TESTS, "--cov", "--cov-report="],
-        "real programs": [*pytest(venv / "python"), *REAL_PROGRAMS, *coverage],
-        **fuzzing(venv),
-    }
+    checks.tests("real programs", python, *WHOLE_FILES, *REAL_PROGRAMS, *coverage)
+    if options.all:
+        checks.with_lowest(python)
+        checks.audit(python)
+        checks.fuzz(python)
+    else:
+        checks.left_out.append(LEFT_TO_ALL)
+    return checks.conclude()
 
 
-def pytest(python: object) -> List[str]:
-    """Return the command that runs the tests, to which options and files can be added."""
-    return [str(python), "-m", "pytest", f"--hypothesis-seed={SEED}"]
+class Checks:
+    """What was checked so far: `results` by name, and what was `left_out`, each with its reason."""
+
+    def __init__(self, apt: bool, slow: bool) -> None:
+        self.apt = apt
+        self.which = [] if slow else ["--no-slow"]
+        self.results: Dict[str, bool] = {}
+        self.left_out: List[str] = []
+
+    def conclude(self) -> int:
+        """Say last what was left out and what failed, since a long log is read from its end."""
+        for what in self.left_out:
+            print(f"== left out: {what}")
+        failed = [name for name, passed in self.results.items() if not passed]
+        print(f"== FAILED: {', '.join(failed)}" if failed else "== all checks passed", flush=True)
+        return 1 if failed else 0
+
+    def style(self, programs: Path) -> None:
+        """Check style, types and the arrows between rooms."""
+        for name, command in {
+            "ruff check": ["ruff", "check", "--no-cache", "."],
+            "ruff format": ["ruff", "format", "--check", "."],
+            "mypy": ["mypy"],
+            "layers": ["lint-imports"],
+        }.items():
+            self.results[name] = run([str(programs / command[0]), *command[1:]])
+
+    def tests(self, name: str, python: Path, *arguments: str, **environment: str) -> None:
+        """Run tests, and note which of them were skipped, and why."""
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder, "report.xml")
+            command = [str(python), "-m", "pytest", "-q", f"--hypothesis-seed={SEED}"]
+            passed = run([*command, f"--junitxml={report}", *self.which, *arguments], **environment)
+            reasons = Counter(skip_reasons(report)) if report.exists() else {}
+        self.results[name] = passed and self.results.get(name, True)
+        self.left_out += [f"{number} of {name}: {why}" for why, number in sorted(reasons.items())]
+
+    def units_on(self, interpreters: Dict[int, str]) -> None:
+        """Run the unit tests on other Pythons, on the oldest with the libraries of pyos 3.2."""
+        for minor, interpreter in interpreters.items():
+            pins = PYOS_PINS if minor == OLDEST else []
+            python = make_venv(interpreter, ROOT / f".venv-3.{minor}", "test", self.apt, *pins)
+            self.tests(f"Python 3.{minor}", python, *PARALLEL, *UNIT_TESTS)
+
+    def with_lowest(self, python: Path) -> None:
+        """Run tests on the lowest versions that pyproject.toml allows."""
+        name = "lowest versions"
+        read = subprocess.run(
+            [str(python), "tests/lowest.py"], cwd=ROOT, capture_output=True, text=True
+        )
+        pins = read.stdout.split()
+        if read.returncode or not pins:
+            print(f"the lowest versions can't be read: {read.stderr}")
+            self.results[name] = False
+            return
+        print("lowest versions:", *pins)
+        folder = ROOT / ".venv-lowest"
+        lowest = make_venv(sys.executable, folder, "test", self.apt, *pins, OLD_SCHEMAS)
+        quiet = [f"-W{warning}" for warning in OLD_WARNINGS]
+        versions = dict(pin.split("==") for pin in pins)
+        environment = {"LOWEST_VERSIONS": "1", "OLDEST_KUBERNETES": versions["kubernetes"]}
+        for part in ([*PARALLEL, *UNIT_TESTS], [*WHOLE_FILES, *ON_LIBRARIES]):
+            self.tests(name, lowest, *quiet, *part, **environment)
+
+    def audit(self, python: Path) -> None:
+        """Look for known vulnerabilities of the libraries' newest versions."""
+        status = subprocess.run([str(python), "tests/audit.py"], cwd=ROOT).returncode
+        if status == NOT_AUDITED:
+            self.left_out.append("known vulnerabilities: nobody could be asked, see above")
+        else:
+            self.results["pip-audit"] = status == 0
+
+    def fuzz(self, python: Path) -> None:
+        """Fuzz each target for a while, where there is a fuzzer."""
+        find = "import importlib.util as u, sys; sys.exit(not u.find_spec('atheris'))"
+        if subprocess.run([str(python), "-c", find]).returncode and not os.environ.get("CI"):
+            self.left_out.append("fuzzing: there is no atheris for this Python")
+            return
+        seconds = ["--seconds", str(FUZZ_SECONDS)]
+        command = [str(python), "tests/fuzz/run.py", *seconds, "--seed", SEED]
+        self.results["fuzzing"] = run(command)
 
 
-def fuzzing(venv: Path) -> Dict[str, List[str]]:
-    """Return the command that fuzzes each target for a while, where there is a fuzzer."""
-    python = str(venv / "python")
-    find = "import importlib.util as u, sys; sys.exit(not u.find_spec('atheris'))"
-    if subprocess.run([python, "-c", find]).returncode and not os.environ.get("CI"):
-        print("no atheris for this Python: nothing is fuzzed")
-        return {}
-    seconds = ["--seconds", str(FUZZ_SECONDS)]
-    return {"fuzzing": [python, "tests/fuzz/run.py", *seconds, "--seed", SEED]}
+def skip_reasons(report: Path) -> Iterator[str]:
+    """Yield why each test was skipped that a report of pytest's, in JUnit's XML, says it of."""
+    for skipped in ElementTree.parse(report).iter("skipped"):
+        message = skipped.get("message", "")
+        if message == "collection skipped":  # a whole module, whose reason stands in a tuple
+            message = (skipped.text or "").rpartition("Skipped: ")[2].rstrip("')\"\n")
+        yield message
 
 
-def other_pythons(every: bool) -> Dict[int, str]:
-    """Return the interpreters to run on too, by minor version: 3.8 and the newest, or every one."""
+def other_pythons() -> Dict[int, str]:
+    """Return the supported interpreters beside this one, by minor version."""
     found = {minor: path for minor in range(OLDEST, NEWEST + 1) for path in pythons(minor)[:1]}
-    if OLDEST not in found:
-        print("no python3.8 here: its unit tests are left out")
-    wanted = set(found) if every else {OLDEST, max(found, default=OLDEST)}
-    wanted -= {sys.version_info.minor}
-    return {minor: path for minor, path in found.items() if minor in wanted}
+    found.pop(sys.version_info.minor, None)
+    return found
 
 
 def pythons(minor: int) -> List[str]:
@@ -177,46 +253,12 @@ def pythons(minor: int) -> List[str]:
     ]
 
 
-def unit_tests(minor: int, interpreter: str, apt: bool) -> List[str]:
-    """Return the command for the unit tests on another Python."""
-    folder = ROOT / f".venv-3.{minor}"
-    pins = PYOS_PINS if minor == OLDEST else []
-    python = make_venv(interpreter, folder, "test", apt, *pins)
-    return [*pytest(python), *PARALLEL, "-q", *UNIT_TESTS]
-
-
 def make_venv(interpreter: str, folder: Path, extras: str, apt: bool, *pins: str) -> Path:
     """Return the python of a virtual environment that is not older than `MAX_AGE`."""
     stamp = folder / bootstrap.STAMP
     if stamp.exists() and time.time() - stamp.stat().st_mtime > MAX_AGE:
         stamp.unlink()
     return bootstrap.make_venv(interpreter, folder, extras, apt, *pins)
-
-
-def with_lowest(python: Path, apt: bool) -> bool:
-    """Run tests on the lowest versions that pyproject.toml allows."""
-    command = [str(python), "tests/lowest.py"]
-    read = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    pins = read.stdout.split()
-    if read.returncode or not pins:
-        print(f"the lowest versions can't be read: {read.stderr}")
-        return False
-    print("lowest versions:", *pins)
-    folder = ROOT / ".venv-lowest"
-    lowest = make_venv(sys.executable, folder, "test", apt, *pins, OLD_SCHEMAS)
-    quiet = ["-q", *(f"-W{warning}" for warning in OLD_WARNINGS)]
-    versions = dict(pin.split("==") for pin in pins)
-    environment = {"LOWEST_VERSIONS": "1", "OLDEST_KUBERNETES": versions["kubernetes"]}
-    command = [*pytest(lowest), *quiet]
-    parts = ([*PARALLEL, *UNIT_TESTS], ON_LIBRARIES)
-    results = [run([*command, *part], **environment) for part in parts]
-    return all(results)
-
-
-def audit(python: Path) -> Optional[bool]:
-    """Look for known vulnerabilities; None means that nobody could be asked."""
-    status = subprocess.run([str(python), "tests/audit.py"], cwd=ROOT).returncode
-    return None if status == NOT_AUDITED else status == 0
 
 
 def run(command: List[str], **environment: str) -> bool:

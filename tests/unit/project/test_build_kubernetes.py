@@ -1,4 +1,4 @@
-"""Where the source of Kubernetes is looked for; `tests/run.py --apt` builds it."""
+"""Where the source of Kubernetes is looked for; `tests/run.py --apt --all` builds it."""
 
 from __future__ import annotations
 

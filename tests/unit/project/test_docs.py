@@ -7,8 +7,6 @@ import json
 import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Iterator, List, NamedTuple
 
@@ -21,7 +19,7 @@ from abcwebrtc.config import webrtc as config
 from abcwebrtc.odconfig.reader import parse_od_config
 from abcwebrtc.web.rest import create_app
 from conftest import ROOT
-from support import RTC_PATH, call, environment, run_command
+from support import RTC_PATH, call, run_main
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 _BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -96,17 +94,19 @@ def test_python_on_a_page_gives_what_it_says(page: Path, od_config: Path) -> Non
 
 
 @each("console")
-def test_a_command_on_a_page_prints_what_it_says(block: Block, od_config: Path) -> None:
+def test_a_command_on_a_page_prints_what_it_says(
+    block: Block, od_config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     command, _, expected = block.text.partition("\n")
     assert command.startswith("$ abcwebrtc ")
-    assert run_line(command[2:]) == expected
+    assert run_line(command[2:], capsys) == expected
 
 
-def run_line(line: str) -> str:
+def run_line(line: str, capsys: pytest.CaptureFixture[str]) -> str:
     """Run an `abcwebrtc` command line, and return what it prints."""
-    result = run_command(*shlex.split(line, comments=True)[1:])
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+    result = run_main(capsys, *shlex.split(line, comments=True)[1:])
+    assert result.status == 0, result.err
+    return result.out
 
 
 def shell_lines() -> List[str]:
@@ -117,8 +117,10 @@ ABCWEBRTC_LINES = [line for line in shell_lines() if line.startswith("abcwebrtc 
 
 
 @pytest.mark.parametrize("line", [line for line in ABCWEBRTC_LINES if " serve " not in line])
-def test_a_command_in_a_shell_block_works(line: str, od_config: Path) -> None:
-    assert run_line(line)
+def test_a_command_in_a_shell_block_works(
+    line: str, od_config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_line(line, capsys)
 
 
 @pytest.mark.parametrize("line", [line for line in ABCWEBRTC_LINES if " serve " in line])
@@ -133,14 +135,6 @@ def test_every_other_command_names_a_file_that_is_there() -> None:
     assert files
     assert [name for name in files if not (ROOT / name).is_file()] == []
     assert {line for line in others if not line.startswith("python3 ")} == {"pip install ."}
-
-
-def test_the_benchmark_of_the_readme_prints_its_ratios() -> None:
-    assert ".venv/bin/python benchmarks/rtc.py" in (ROOT / "README.md").read_text()
-    script = ROOT / "benchmarks" / "rtc.py"
-    command = [sys.executable, str(script)]
-    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment())
-    assert len(re.findall(r"^.+ \d+ +\d+\.\d\d$", result.stdout, re.MULTILINE)) == 3
 
 
 def table_keys(page: str, heading: str) -> List[str]:
