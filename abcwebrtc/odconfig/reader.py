@@ -209,9 +209,8 @@ def _check_percent_signs(sections: Sections, file: str, budget: Budget) -> None:
 def _add_entry(config: OdConfig, entry: Entry, lines: Lines, budget: Budget) -> List[Problem]:
     """Store an entry, or say what is wrong with one that abcwebrtc uses."""
     used = is_used(entry.key)
-    repeated: List[int] = []
     try:
-        value, positions = parse_literal(lines, (entry.key,), budget, repeated)
+        value, positions, repeated = parse_literal(lines, (entry.key,), budget)
     except LiteralError as error:
         line = lines[min(error.index, len(lines) - 1)][0]
         return [Problem(error.reason, shown(entry.key), config.file, line)] if used else []

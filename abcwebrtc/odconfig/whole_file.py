@@ -19,9 +19,8 @@ from abcwebrtc.odconfig.ini import (
     Sections,
     shown,
 )
-from abcwebrtc.odconfig.literals import parse_literal
 from abcwebrtc.odconfig.reader import is_used, read_sections
-from abcwebrtc.odconfig.value_tokens import AFTER_THE_END, BoundsError, LiteralError
+from abcwebrtc.odconfig.value_tokens import BoundsError, LiteralError
 
 MAX_PROBLEMS = 50
 """So many problems of one file are said at most."""
@@ -125,21 +124,16 @@ class _Reader:
 
     def _findings(self, lines: Lines) -> Iterator[Finding]:
         try:
-            parse_literal(lines, (), self._budget)
-            return
-        except LiteralError as error:
-            failure = error  # but perhaps it is something else that CherryPy takes
-        try:
-            doubts = check_evaluable(lines, self._budget)
+            found = check_evaluable(lines, self._budget)
         except BoundsError as error:
             message = f"not looked at: {error.reason}; pyos may refuse the whole file for it"
             yield error.index, "warning", message
         except LiteralError as error:
             yield error.index, "error", _REFUSED + error.reason
         else:
-            if failure.reason == AFTER_THE_END:
-                yield from _swallowed(lines, failure.index)
-            for index in dict.fromkeys(doubts):
+            if found.behind is not None:
+                yield from _swallowed(lines, found.behind)
+            for index in dict.fromkeys(found.doubts):
                 yield index, "warning", _DOUBT
 
 

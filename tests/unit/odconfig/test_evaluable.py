@@ -16,7 +16,7 @@ from abcwebrtc.odconfig.value_tokens import MAX_NESTING, MAX_OPERATORS, BoundsEr
 
 
 def check(text: str) -> List[int]:
-    return check_evaluable(tuple(enumerate(text.split("\n"), 1)), Budget())
+    return list(check_evaluable(tuple(enumerate(text.split("\n"), 1)), Budget()).doubts)
 
 
 def passes(text: str) -> bool:

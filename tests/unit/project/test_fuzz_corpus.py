@@ -98,7 +98,7 @@ def test_what_a_parser_must_not_do_is_found_where_it_is_hidden() -> None:
 
 def call_what_is_named(lines: Any, *_: Any) -> Any:
     """Read a value as CherryPy does."""
-    return eval("\n".join(text for _, text in lines)), {}
+    return eval("\n".join(text for _, text in lines)), {}, ()
 
 
 def show_the_value(lines: Any, *_: Any) -> Any:
