@@ -1,22 +1,29 @@
-"""pyos's user token: a JWT (RFC 7519), signed RS256, in ``ABCAuthorization``."""
+"""pyos's user token, a JWT (RFC 7519) signed RS256 in ``ABCAuthorization``, and its public keys."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import jwt
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.api_jwt import decode_complete
 
-from abcwebrtc.errors import Problem, TokenError
-from abcwebrtc.web.public_keys import read_public_keys
+from abcwebrtc.coturn.certificate import CERTIFICATES, Block, load_certificate, pem_blocks
+from abcwebrtc.errors import ConfigError, Problem, TokenError
 
 LEEWAY = 20
 """Seconds that a clock may be off, as in pyos."""
 REQUIRED_CLAIMS = ("exp", "nbf", "auth", "user", "roles")
 MIN_KEY_BITS = 2048
+MAX_BYTES = 64 * 1024
+"""More than this is in no file of keys."""
 _ANOTHER_KEY = jwt.InvalidSignatureError.__name__
+_NO_KEY = "is not a PEM public key"
+_PUBLIC = ("PUBLIC KEY", "RSA PUBLIC KEY")
 
 
 class UserTokenVerifier:
@@ -101,3 +108,104 @@ def bearer_token(header: Optional[str]) -> str:
     if scheme.lower() != "bearer" or not token.strip():
         raise TokenError("no bearer token")
     return token.strip()
+
+
+# the files of the keys
+
+
+def read_public_keys(
+    paths: Sequence[str], entry: str = ""
+) -> Tuple[List[RSAPublicKey], List[Problem]]:
+    """Read PEM files of public keys, several in each, or of X.509 certificates with them.
+
+    Returns the keys in the order of their files, and what is to be known of these. A
+    certificate's key is taken, and a note says so; what else it says counts for nothing.
+    That of an issuer of another in the file is left out: who can issue certificates is
+    not who signs tokens. `entry` is the key path in od.config that names the files.
+    Raises `ConfigError` for the first thing that is none of these.
+    """
+    keys: List[RSAPublicKey] = []
+    notes: List[Problem] = []
+    for path in paths:
+        try:
+            found, has_certificate = _keys_in(_content(path))
+        except _KeyFileError as error:
+            message, line = f"the key file {error}", error.line
+            raise ConfigError(Problem(message, entry, path, line)) from None
+        for key in found:
+            keys += [] if key in keys else [key]
+        if has_certificate:
+            message = "has a certificate; its public key verifies the user tokens, and nothing else"
+            notes.append(Problem(f"the key file {message}", entry, path, level="note"))
+    return keys, notes
+
+
+class _KeyFileError(Exception):
+    """A file holds no public keys; the text says why, `line` where in it."""
+
+    def __init__(self, reason: str, line: Optional[int] = None) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _KeyFileError(f"can't be read: {error.strerror}") from None
+    except ValueError:  # a name with a NUL
+        raise _KeyFileError(f"{_NO_KEY}, nor a file name") from None
+    if len(data) > MAX_BYTES:
+        raise _KeyFileError(f"{_NO_KEY}; it is too large for one")
+    return data
+
+
+def _keys_in(data: bytes) -> Tuple[List[RSAPublicKey], bool]:
+    """Return the keys in a file, and whether one of them is in a certificate."""
+    if b"PRIVATE KEY-----" in data:
+        hint = "of which `openssl pkey -pubout` prints the public half"
+        raise _KeyFileError(f"{_NO_KEY}; it is the private one, {hint}")
+    blocks = pem_blocks(data)
+    if not blocks or len(blocks) != data.count(b"-----BEGIN "):
+        raise _KeyFileError(_NO_KEY + _instead(data))
+    certificates = [_certificate(block) for block in blocks]
+    issuers = {one.issuer for one in certificates if one and one.issuer != one.subject}
+    keys: List[RSAPublicKey] = []
+    for block, certificate in zip(blocks, certificates):
+        if certificate and certificate.subject in issuers:
+            continue
+        line = block.line if len(blocks) > 1 else None
+        try:
+            key = certificate.public_key() if certificate else load_pem_public_key(block.text)
+        except ValueError:
+            known = block.label in (*_PUBLIC, *CERTIFICATES)
+            reason = "; it is damaged" if known else f", but a {block.label}"
+            raise _KeyFileError(_NO_KEY + reason, line) from None
+        except UnsupportedAlgorithm:
+            key = None
+        if not isinstance(key, RSAPublicKey):
+            raise _KeyFileError("is not an RSA key, which RS256 needs", line)
+        keys.append(key)
+    if not keys:
+        raise _KeyFileError(f"{_NO_KEY}, but certificates that issue each other")
+    return keys, any(certificates)
+
+
+def _certificate(block: Block) -> Optional[x509.Certificate]:
+    """Return the certificate of a block, None where it has none that can be read."""
+    try:
+        return load_certificate(block) if block.label in CERTIFICATES else None
+    except ValueError:
+        return None
+
+
+def _instead(data: bytes) -> str:
+    """Return what a file without a whole block of PEM is, where that can be seen."""
+    if b"-----BEGIN " in data:
+        return "; it is cut off"
+    if data.startswith((b"ssh-", b"ecdsa-")) or b"BEGIN SSH2" in data:
+        return ", but OpenSSH's form; `ssh-keygen -e -m PKCS8 -f` prints it as PEM"
+    if data.startswith(b"0\x82"):
+        return ", but DER; `openssl pkey -pubin -inform DER` prints it as PEM"
+    return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import warnings
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -14,8 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from abcwebrtc.errors import ConfigError
-from abcwebrtc.web.public_keys import PublicKeys, read_public_keys
-from abcwebrtc.web.tokens import UserTokenVerifier
+from abcwebrtc.web.tokens import UserTokenVerifier, read_public_keys
 from support import (
     RTC_PATH,
     bearer,
@@ -58,10 +58,21 @@ def test_the_key_may_be_in_the_older_pem_form(tmp_path: Path) -> None:
 
 
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
+RSA_OID, NO_OID = (bytes.fromhex(f"2a864886f70d0101{last}") for last in ("01", "63"))
+
+
+def of_no_known_kind() -> bytes:
+    """Return a public key whose kind nobody knows."""
+    lines = public_pem().splitlines()
+    der = base64.b64decode(b"".join(lines[1:-1])).replace(RSA_OID, NO_OID)
+    return b"\n".join([lines[0], base64.b64encode(der), lines[-1], b""])
+
+
 BAD_KEYS = [
     pytest.param(private_pem(), "not a PEM public key; it is the private one", id="private"),
     pytest.param(encrypted_pem(), "not a PEM public key; it is the private one", id="encrypted"),
     pytest.param(public_pem(EC_KEY), "not an RSA key, which RS256 needs", id="EC"),
+    pytest.param(of_no_known_kind(), "not an RSA key, which RS256 needs", id="no known kind"),
     pytest.param(b"", "not a PEM public key", id="empty"),
     pytest.param(b"\0\xff" * 100_000, "not a PEM public key", id="rubbish"),
     pytest.param(public_pem()[:200], "not a PEM public key", id="cut"),
@@ -105,7 +116,7 @@ def test_a_short_key_works_and_its_weakness_is_said_once(tmp_path: Path) -> None
 # several keys, and certificates
 
 
-def read(folder: Path, *parts: bytes) -> PublicKeys:
+def read(folder: Path, *parts: bytes) -> Any:
     return read_public_keys([write(folder, b"".join(parts))], "an.entry")
 
 
@@ -140,7 +151,7 @@ def test_one_file_may_have_several_keys_in_their_order(tmp_path: Path) -> None:
     parts = (b"# the new one\n", public_pem(OTHER), b"\n# the old one\n", public_pem())
     keys, notes = read(tmp_path, *parts, public_pem(OTHER))
     assert numbers(*keys) == numbers(OTHER.public_key(), rsa_key().public_key())
-    assert notes == ()
+    assert notes == []
 
 
 def test_several_files_are_read_in_their_order(tmp_path: Path) -> None:
