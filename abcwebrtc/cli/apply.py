@@ -8,7 +8,7 @@ import shlex
 import signal
 import sys
 from contextlib import contextmanager, suppress
-from typing import Any, Iterator, List, Mapping, NoReturn, Optional, Union
+from typing import Iterator, List, NoReturn, Union
 
 from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP, NAMESPACE, PYOS_DEPLOYMENT, PYOS_SELECTOR
 from abcwebrtc.cli.backup import back_up
@@ -16,26 +16,10 @@ from abcwebrtc.cli.configmap import add_name_arguments, print_checked
 from abcwebrtc.cli.options import FAILED, OK, given, kube_namespace, seconds
 from abcwebrtc.cli.output import coloured, discard_output, print_error, printable, warn
 from abcwebrtc.cluster.api import Cluster, connect
-from abcwebrtc.cluster.configmap import CheckedFile, read_od_config
+from abcwebrtc.cluster.change import Change
+from abcwebrtc.cluster.configmap import LAST_APPLIED, read_od_config
 from abcwebrtc.cluster.ownership import ownership
-from abcwebrtc.cluster.replace import (
-    CONFIG_MAPS,
-    LAST_APPLIED,
-    Change,
-    keeps_another,
-    put_back,
-    replace_text,
-    text_of,
-)
-from abcwebrtc.cluster.restart import (
-    DELETE,
-    MODES,
-    NONE,
-    ROLLOUT,
-    NotReadyError,
-    Restart,
-    last_log_line,
-)
+from abcwebrtc.cluster.restart import DELETE, MODES, NONE, ROLLOUT, NotReadyError, last_log_line
 from abcwebrtc.errors import KubeError
 from abcwebrtc.odconfig.difference import differences
 
@@ -105,223 +89,162 @@ def run(options: argparse.Namespace) -> int:
     """Apply."""
     checked = read_od_config(options.od_config, forgiving=False)
     print_checked(checked)
+    progress = _Progress()
     with _ended_as_by_ctrl_c():  # at the end the client removes its files with keys
         cluster = connect(options.kubeconfig, options.context, options.namespace)
-        return _Application(cluster, options, checked).run()
-
-
-class _Application:
-    """One run of the command. What was done so far is kept, to say it on a failure."""
-
-    def __init__(self, cluster: Cluster, options: argparse.Namespace, checked: CheckedFile) -> None:
-        self._cluster = cluster
-        self._options = options
-        self._text = checked.text
-        self._progress = _Progress()
-        self._mode = options.restart or ROLLOUT
-        self._restart = Restart(cluster, self._mode, self._progress)
-        self._before: Optional[Mapping[str, Any]] = None
-        self._writing = False  # begun, and not known how it ended
-        self._change: Optional[Change] = None
-        self._is_back = False
-        self._done: List[str] = []
-
-    def run(self) -> int:
-        """Do everything, and return the exit status."""
-        before = self._cluster.get(CONFIG_MAPS, self._options.name)
-        writes = self._plan(before)
-        if not writes and self._mode == NONE:
+        name, key = options.name, options.key
+        change = Change(cluster, name, key, checked.text, options.restart, progress)
+        _show_difference(change, options)
+        if not change.writes and change.mode == NONE:
             return OK
-        self._restart.prepare()
-        if self._options.dry_run:
-            return self._dry_run(before, writes)
+        change.prepare()
+        if options.dry_run:
+            return _dry_run(change)
         try:
-            if writes:
-                self._replace(before)
-            self._restart_pyos()
+            _do(change, cluster, options, progress)
+            return OK
         except KubeError as error:
             failure = error
         except KeyboardInterrupt:
-            self._progress.end()
-            self._say_what_was_done("interrupted")
-            self._say_how_to_go_back()
+            _say_error(f"interrupted; until then: {change.done}")
+            _say_how_to_go_back(change, options)
             raise
+        _say_failure(failure, options)
+        _say_error(f"failed; until then: {change.done}")
+        if options.rollback_on_failure and change.after:
+            _roll_back(change, options, progress)
+        if not change.is_back:
+            _say_how_to_go_back(change, options)
+    return FAILED
+
+
+def _show_difference(change: Change, options: argparse.Namespace) -> None:
+    """Show what changes; warn of who puts another text back, and say what is not kept."""
+    before = change.before
+    what = f"ConfigMap {change.name} in namespace {options.namespace}"
+    if not change.changes_text:
+        print(f"{what}: {change.key} is the same already")
+    else:
+        print(f"{what}: {'a new one' if before is None else f'{change.key} changes'}")
+        lines = differences(change.old_text or "", change.text)
+        if lines:
+            print("--- in the cluster", f"+++ {printable(options.od_config)}", sep="\n")
         else:
-            return OK
-        self._fail(failure)
-        return FAILED
-
-    def _plan(self, before: Optional[Mapping[str, Any]]) -> bool:
-        """Show what changes, and what else is to be known; return whether anything is written."""
-        key = self._options.key
-        changes = text_of(before, key) != self._text
-        self._show_difference(before)
-        if not changes and self._options.restart is None:
-            self._mode = NONE
-            self._restart = Restart(self._cluster, NONE, self._progress)
-        writes = changes or keeps_another(before, key)
-        if writes and before is not None:
-            self._say_what_is_lost(before)
-        return writes
-
-    def _show_difference(self, before: Optional[Mapping[str, Any]]) -> None:
-        options = self._options
-        old = text_of(before, options.key)
-        what = f"ConfigMap {options.name} in namespace {options.namespace}"
-        if old == self._text:
-            print(f"{what}: {options.key} is the same already")
-            return
-        print(f"{what}: {'a new one' if before is None else f'{options.key} changes'}")
-        lines = differences(old or "", self._text)
-        if not lines:
             print("no entry differs; comments, spaces, the ends of lines or the like do")
-            return
-        print("--- in the cluster", f"+++ {printable(options.od_config)}", sep="\n")
         for line in lines:
             colour = {"+": "32", "-": "31"}.get(line[:1], "0")
             print(coloured(line, colour, sys.stdout))
+    if not change.writes or before is None:
+        return
+    owner = ownership(before, change.key)
+    if owner:
+        warn(printable(owner))
+    if LAST_APPLIED in (before["metadata"].get("annotations") or {}):
+        _say_error(
+            f"note: the annotation {LAST_APPLIED} has a copy of {change.key}, with the "
+            "secrets in it, and is taken away; kubectl apply makes a new one"
+        )
 
-    def _say_what_is_lost(self, before: Mapping[str, Any]) -> None:
-        """Warn of who puts another text back, and say what is not kept."""
-        owner = ownership(before, self._options.key)
-        if owner:
-            warn(printable(owner))
-        if LAST_APPLIED in (before["metadata"].get("annotations") or {}):
-            _say_error(
-                f"note: the annotation {LAST_APPLIED} has a copy of {self._options.key}, with the "
-                "secrets in it, and is taken away; kubectl apply makes a new one"
-            )
 
-    def _dry_run(self, before: Optional[Mapping[str, Any]], writes: bool) -> int:
-        if writes:
-            options = self._options
-            key, name = options.key, options.name
-            change = replace_text(self._cluster, before, name, key, self._text, dry_run=True)
-            print(f"dry run: ConfigMap {options.name} would be {change.verb}")
-        if self._mode != NONE:
-            print(f"dry run: pyos would be restarted ({self._mode})")
-        return OK
+def _dry_run(change: Change) -> int:
+    if change.writes:
+        change.write(dry_run=True)
+        print(f"dry run: ConfigMap {change.name} would be {change.verb}")
+    if change.mode != NONE:
+        print(f"dry run: pyos would be restarted ({change.mode})")
+    return OK
 
-    def _replace(self, before: Optional[Mapping[str, Any]]) -> None:
-        name, key = self._options.name, self._options.key
-        self._before = before
-        self._writing = True
-        try:
-            self._change = replace_text(self._cluster, before, name, key, self._text)
-        except KubeError as error:
-            self._writing = error.is_transient
-            raise
-        self._before = self._change.before
-        self._writing = False
-        self._did(f"ConfigMap {name} {self._change.verb}")
 
-    def _restart_pyos(self) -> None:
-        if self._mode == NONE:
-            _say("pyos is not restarted; it reads od.config when it starts")
-            return
-        self._restart.start()
-        self._did(f"pyos restarted ({self._mode})")
-        try:
-            self._restart.wait(self._options.timeout)
-        finally:
-            self._progress.end()
-        _say("pyos is ready")
+def _do(
+    change: Change, cluster: Cluster, options: argparse.Namespace, progress: "_Progress"
+) -> None:
+    if change.writes:
+        change.write()
+        _say(change.done)
+    if change.mode == NONE:
+        _say("pyos is not restarted; it reads od.config when it starts")
+        return
+    change.restart()
+    _say(f"pyos restarted ({change.mode})")
+    try:
+        change.wait(options.timeout)
+    except NotReadyError as error:
+        if options.pod_log and error.container:
+            error.log_line = last_log_line(cluster, error.pod, error.container)
+        raise
+    finally:
+        progress.end()
+    _say("pyos is ready")
 
-    def _did(self, what: str) -> None:
-        self._done.append(what)
-        _say(what)
 
-    def _fail(self, error: KubeError) -> None:
-        _say_error(error)
-        if isinstance(error, NotReadyError) and error.container:
-            self._say_log(error)
-        self._say_what_was_done("failed")
-        try:
-            if self._options.rollback_on_failure and self._change:
-                self._roll_back(self._change)
-        except KeyboardInterrupt:
-            self._progress.end()
-            self._say_how_far_back()
-            raise
-        if not self._is_back:
-            self._say_how_to_go_back()
+def _say_failure(error: KubeError, options: argparse.Namespace) -> None:
+    _say_error(error)
+    if isinstance(error, NotReadyError) and error.log_line:
+        warn("what pyos logs can hold a secret of od.config")
+        _say_error(f"the last line that it has logged: {printable(error.log_line)}")
+    elif isinstance(error, NotReadyError) and error.container:
+        words = ["kubectl", "logs", error.pod, "-c", error.container, *_kubectl_options(options)]
+        _say_error(f"its log says more, and can hold a secret: {shlex.join(words)}")
 
-    def _say_log(self, error: NotReadyError) -> None:
-        if self._options.pod_log:
-            warn("what pyos logs can hold a secret of od.config")
-            line = printable(last_log_line(self._cluster, error.pod, error.container))
-            _say_error(f"the last line that it has logged: {line}")
-        else:
-            words = ["kubectl", "logs", error.pod, "-c", error.container, *self._kubectl_options()]
-            _say_error(f"its log says more, and can hold a secret: {shlex.join(words)}")
 
-    def _roll_back(self, change: Change) -> None:
-        """Put the old ConfigMap back, and restart."""
-        try:
-            done = put_back(self._cluster, change)
-        except KubeError as error:
-            _say_error(error)
-            return
-        self._is_back = True
-        _say_error(f"rolled back: ConfigMap {self._options.name} {done}")
-        if not self._restart.begun:
-            return
-        try:
-            restart = Restart(self._cluster, self._mode, self._progress)
-            restart.start()
-            restart.wait(self._options.timeout)
-        except KubeError as error:
-            self._progress.end()
-            _say_error(error)
-        else:
-            self._progress.end()
+def _roll_back(change: Change, options: argparse.Namespace, progress: "_Progress") -> None:
+    """Put the old ConfigMap back, and restart; say what an interruption leaves to do."""
+    try:
+        _say_error(f"rolled back: ConfigMap {change.name} {change.put_back()}")
+        if change.pods_may_end:
+            change.restart_again(options.timeout)
+            progress.end()
             _say_error("rolled back: pyos is ready, with the old od.config")
-
-    def _say_how_far_back(self) -> None:
-        """Say what a rollback that is interrupted leaves to do."""
-        if not self._is_back:
+    except KubeError as error:
+        progress.end()
+        _say_error(error)
+    except KeyboardInterrupt:
+        progress.end()
+        if not change.is_back:
             _say_error("interrupted; the ConfigMap may be the old one, or the new one")
-            self._say_how_to_go_back()
-        elif self._restart.begun:
+            _say_how_to_go_back(change, options)
+        elif change.pods_may_end:
             _say_error("interrupted; pyos may not be restarted with the old od.config")
             way = ["rollout", "restart", "deployment", PYOS_DEPLOYMENT]
-            if self._mode == DELETE:
+            if change.mode == DELETE:
                 way = ["delete", "pods", "-l", PYOS_SELECTOR]
-            _say_error(f"to go back: {shlex.join(['kubectl', *way, *self._kubectl_options()])}")
+            _say_error(f"to go back: {shlex.join(['kubectl', *way, *_kubectl_options(options)])}")
+        raise
 
-    def _kubectl_options(self) -> List[str]:
-        options = self._options
-        return ["-n", options.namespace, *_given(options, ("kubeconfig", "context"))]
 
-    def _say_what_was_done(self, event: str) -> None:
-        done = "; ".join(self._done) or "nothing was changed"
-        if self._writing:
-            done = f"the ConfigMap {self._options.name} may have been written, or may not"
-        elif self._restart.begun and len(self._done) < 1 + bool(self._change):
-            done += "; some pods of pyos may have been restarted"
-        _say_error(f"{event}; until then: {done}")
-
-    def _say_how_to_go_back(self) -> None:
-        if self._change is None and not self._writing:
+def _say_how_to_go_back(change: Change, options: argparse.Namespace) -> None:
+    if not change.may_be_written:
+        return
+    if change.before is None:
+        words = ["kubectl", "delete", "configmap", change.name, *_kubectl_options(options)]
+    elif change.old_text is None:
+        removal = json.dumps([{"op": "remove", "path": f"/data/{change.key}"}])
+        words = ["kubectl", "patch", "configmap", change.name, "--type=json", "-p", removal]
+        words += _kubectl_options(options)
+    else:
+        version = change.before["metadata"].get("resourceVersion", "")
+        file, message = back_up(options.od_config, change.key, change.old_text, version)
+        if not file:
+            _say_error(message)
             return
-        options = self._options
-        kubectl = self._kubectl_options()
-        old = text_of(self._before, options.key)
-        if self._before is None:
-            line = ["kubectl", "delete", "configmap", options.name, *kubectl]
-        elif old is None:
-            change = json.dumps([{"op": "remove", "path": f"/data/{options.key}"}])
-            line = ["kubectl", "patch", "configmap", options.name, "--type=json", "-p", change]
-            line += kubectl
-        else:
-            version = self._before["metadata"].get("resourceVersion", "")
-            file, message = back_up(options.od_config, options.key, old, version)
-            if not file:
-                _say_error(message)
-                return
-            line = ["abcwebrtc", "apply", file, "--restart", self._mode]
-            line += _given(options, ("kubeconfig", "context", "namespace", "name", "key"))
-        _say_error(f"to go back: {shlex.join(line)}")
+        words = ["abcwebrtc", "apply", file, "--restart", change.mode]
+        words += _given(options, "kubeconfig", "context", "namespace", "name", "key")
+    _say_error(f"to go back: {shlex.join(words)}")
+
+
+def _kubectl_options(options: argparse.Namespace) -> List[str]:
+    return ["-n", options.namespace, *_given(options, "kubeconfig", "context")]
+
+
+def _given(options: argparse.Namespace, *names: str) -> List[str]:
+    """Return these options as they are given, those that have their default left out."""
+    defaults = {"namespace": NAMESPACE, "name": CONFIG_MAP, "key": CONFIG_KEY}
+    words: List[str] = []
+    for name in names:
+        value = getattr(options, name)
+        if value and value != defaults.get(name):
+            words += [f"--{name}", value]
+    return words
 
 
 @contextmanager
@@ -380,14 +303,3 @@ class _Progress:
         if self._open:
             _say_error("")
         self._open = False
-
-
-def _given(options: argparse.Namespace, names: Any) -> List[str]:
-    defaults = {"namespace": NAMESPACE, "name": CONFIG_MAP, "key": CONFIG_KEY}
-    pairs = [(name, getattr(options, name)) for name in names]
-    return [
-        word
-        for name, value in pairs
-        if value and value != defaults.get(name)
-        for word in (f"--{name}", value)
-    ]

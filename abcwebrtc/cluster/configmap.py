@@ -1,17 +1,31 @@
-"""The ConfigMap that pyos's od.config is in, as plain data."""
+"""The ConfigMap that pyos's od.config is in: checked, as plain data, replaced and put back."""
 
 from __future__ import annotations
 
+import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP
+from abcwebrtc.cluster.api import Cluster
 from abcwebrtc.config.coturn import SECRET_KEY
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
-from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.errors import ConfigError, KubeError, Problem
 from abcwebrtc.odconfig.reader import OdConfig, PathLike, parse_od_config, read_od_config_text
 from abcwebrtc.odconfig.whole_file import pyos_problems
+
+CONFIG_MAPS = "configmaps"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+"""The annotation in which ``kubectl apply`` keeps a copy of all that it was given.
+
+It would go on keeping the od.config that is replaced, with its secret, so it is
+never written. kubectl makes a new one, and says so; until then it does not know
+which keys it had made, and so takes none away.
+"""
+ATTEMPTS = 5
+"""Times that a ConfigMap is written which somebody else keeps changing."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +65,18 @@ def read_od_config(path: PathLike, forgiving: bool = True) -> CheckedFile:
         found += (*config.warnings, *config.notes)
     except ConfigError as error:
         found += (*error.problems, *error.warnings, *error.notes)
-    if not forgiving:
-        found = [_hardened(problem, mapping.closers) for problem in found]
-    errors, warnings, notes = (_of_level(found, level) for level in ("error", "warning", "note"))
+    by_level: Dict[str, List[Problem]] = {"error": [], "warning": [], "note": []}
+    for problem in found:
+        is_error = problem in mapping.closers and not forgiving
+        by_level["error" if is_error else problem.level].append(problem)
+    errors = [replace(problem, level="error") for problem in by_level["error"]]
+    warnings, notes = tuple(by_level["warning"]), tuple(by_level["note"])
     if errors:
         raise ConfigError(*errors, warnings=warnings, notes=notes)
-    return CheckedFile(text, warnings, notes, _has_inline_secret(mapping.get(COTURN)))
+    coturn = mapping.get(COTURN)
+    servers = coturn if isinstance(coturn, (list, tuple)) else [coturn]
+    inline = any(isinstance(server, Mapping) and SECRET_KEY in server for server in servers)
+    return CheckedFile(text, warnings, notes, inline)
 
 
 def config_map(
@@ -69,19 +89,107 @@ def config_map(
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {key: text}}
 
 
-def with_text(existing: Mapping[str, Any], key: str, text: str) -> Dict[str, Any]:
-    """Return a copy of a ConfigMap with another text under a key; all else is kept."""
-    return {**existing, "data": {**(existing.get("data") or {}), key: text}}
+def text_of(manifest: Optional[Mapping[str, Any]], key: str) -> Optional[str]:
+    """Return the text under a key of a ConfigMap, None where there is none."""
+    text = ((manifest or {}).get("data") or {}).get(key)
+    return text if isinstance(text, str) else None
 
 
-def _hardened(problem: Problem, closers: Tuple[Problem, ...]) -> Problem:
-    return replace(problem, level="error") if problem in closers else problem
+def keeps_another(manifest: Optional[Mapping[str, Any]], key: str) -> bool:
+    """Say whether `LAST_APPLIED` of a ConfigMap has another text under a key than the ConfigMap."""
+    annotations = ((manifest or {}).get("metadata") or {}).get("annotations") or {}
+    if LAST_APPLIED not in annotations:
+        return False
+    copy: Any = None
+    with suppress(TypeError, ValueError, RecursionError):
+        copy = json.loads(annotations[LAST_APPLIED])
+    data = copy.get("data", {}) if isinstance(copy, dict) else None
+    if not isinstance(data, dict):
+        return True  # nobody knows what is in it
+    return key in data and data[key] != text_of(manifest, key)
 
 
-def _of_level(found: Iterable[Problem], level: str) -> Tuple[Problem, ...]:
-    return tuple(problem for problem in found if problem.level == level)
+def replace_text(
+    cluster: Cluster,
+    before: Optional[Mapping[str, Any]],
+    name: str,
+    key: str,
+    text: str,
+    dry_run: bool = False,
+) -> Tuple[Optional[Mapping[str, Any]], Dict[str, Any]]:
+    """Write a text under a key of a ConfigMap, and keep all else in it but for `LAST_APPLIED`.
+
+    `before` is the ConfigMap as it was read, None to create it. When somebody
+    else has changed it since, it is read and written again, unless they have changed this
+    very text. Returns the ConfigMap before and after. Raises `KubeError`.
+    """
+    seen = text_of(before, key)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return before, _write(cluster, before, name, key, text, dry_run)
+        except KubeError as error:
+            if error.status != 409 or attempt == ATTEMPTS:
+                raise
+        before = cluster.get(CONFIG_MAPS, name)
+        if text_of(before, key) not in (seen, text):
+            raise KubeError(
+                f"somebody else has changed {key} in the ConfigMap {name} just now; "
+                "look at what it is, and apply again",
+                status=409,
+            )
+    raise AssertionError("the last attempt returns or raises")
 
 
-def _has_inline_secret(coturn: Any) -> bool:
-    servers = coturn if isinstance(coturn, (list, tuple)) else [coturn]
-    return any(isinstance(server, Mapping) and SECRET_KEY in server for server in servers)
+def put_back(
+    cluster: Cluster, before: Optional[Mapping[str, Any]], after: Mapping[str, Any]
+) -> str:
+    """Undo what `replace_text` did, and return what was done: ``deleted`` or ``put back``.
+
+    `LAST_APPLIED` does not come back: it may keep a still older secret.
+
+    Raises `KubeError`, with the status 409 when somebody else has changed the
+    ConfigMap since.
+    """
+    metadata = after["metadata"]
+    if before is None:
+        cluster.delete(CONFIG_MAPS, metadata["name"], metadata)
+        return "deleted"
+    version = {"resourceVersion": metadata["resourceVersion"]}
+    manifest = {**before, "metadata": {**before["metadata"], **version}}
+    cluster.replace(CONFIG_MAPS, _without_copy(manifest), dry_run=False)
+    return "put back"
+
+
+def _without_copy(manifest: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return a ConfigMap without `LAST_APPLIED`."""
+    metadata = dict(manifest["metadata"])
+    annotations = dict(metadata.pop("annotations", None) or {})
+    annotations.pop(LAST_APPLIED, None)
+    kept = {"annotations": annotations} if annotations else {}
+    return {**manifest, "metadata": {**metadata, **kept}}
+
+
+def _write(
+    cluster: Cluster,
+    before: Optional[Mapping[str, Any]],
+    name: str,
+    key: str,
+    text: str,
+    dry_run: bool,
+) -> Dict[str, Any]:
+    if before is None:
+        manifest = config_map(text, name, key, cluster.namespace)
+        return cluster.create(CONFIG_MAPS, manifest, dry_run)
+    if before.get("immutable"):
+        raise KubeError(
+            f"the ConfigMap {name} is immutable; delete it, and apply again to create a new one",
+            status=422,  # what the API server would answer
+        )
+    if key in (before.get("binaryData") or {}):  # it may not be in both, and would be lost
+        raise KubeError(
+            f"the ConfigMap {name} has {key} in its binaryData, where pyos finds no text; "
+            "save it, remove it there, and apply again",
+            status=422,
+        )
+    manifest = {**before, "data": {**(before.get("data") or {}), key: text}}
+    return cluster.replace(CONFIG_MAPS, _without_copy(manifest), dry_run)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from abcwebrtc.abcdesktop import PYOS_DEPLOYMENT, PYOS_SELECTOR
@@ -29,8 +30,12 @@ State = Tuple[bool, str]
 class NotReadyError(KubeError):
     """pyos was restarted, and does not get ready.
 
-    `pod` and `container` name what fails, and are empty where that is not known.
+    `pod` and `container` name what fails, and are empty where that is not known. `log_line`
+    is for the last line of its log, where that is wanted; it is not in the text of the exception,
+    for it can quote a secret.
     """
+
+    log_line = ""
 
     def __init__(self, message: str, pod: str = "", container: str = "") -> None:
         super().__init__(message)
@@ -66,11 +71,12 @@ class Restart:
                     f"there is no pod {PYOS_SELECTOR} in namespace {self._cluster.namespace} to "
                     "restart; choose another --namespace, or --restart none"
                 )
-        try:
-            self._write(dry_run=True)
-        except KubeError as error:
-            if error.status != 400:  # some admission webhooks can't try, and do no harm
-                raise
+        for write in self._writes(dry_run=True):
+            try:
+                write()
+            except KubeError as error:
+                if error.status != 400:  # some admission webhooks can't try, and do no harm
+                    raise
 
     def start(self) -> None:
         """Restart."""
@@ -79,11 +85,13 @@ class Restart:
                 self._find_pods()
         elif self._mode == DELETE:
             self._find_pods()
-        try:
-            self._write(dry_run=False)
-        except KubeError as error:
-            self.begun = self.begun or error.is_transient
-            raise
+        for number, write in enumerate(self._writes(dry_run=False)):
+            self.begun = True
+            try:
+                write()
+            except KubeError as error:
+                self.begun = number > 0 or error.is_transient
+                raise
 
     def wait(self, timeout: float) -> None:
         """Wait until the new pods are ready; raise `NotReadyError` after some seconds."""
@@ -135,14 +143,14 @@ class Restart:
     def _pods(self) -> List[Dict[str, Any]]:
         return self._cluster.list("pods", PYOS_SELECTOR)
 
-    def _write(self, dry_run: bool) -> None:
+    def _writes(self, dry_run: bool) -> List[Callable[[], None]]:
+        """Return what is to be written, one after the other."""
         if self._mode == ROLLOUT:
-            self._patch_deployment(dry_run)
-            self.begun = not dry_run
-        elif self._mode == DELETE:
-            for pod in self._old:
-                self._cluster.delete("pods", pod["metadata"]["name"], pod["metadata"], dry_run)
-                self.begun = not dry_run
+            return [lambda: self._patch_deployment(dry_run)]
+        return [
+            partial(self._cluster.delete, "pods", metadata["name"], metadata, dry_run)
+            for metadata in (pod["metadata"] for pod in self._old)
+        ]
 
     def _patch_deployment(self, dry_run: bool) -> None:
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from abcwebrtc.cli.main import main
-from abcwebrtc.cluster.replace import LAST_APPLIED
+from abcwebrtc.cluster.configmap import LAST_APPLIED
 from integration.controlplane import ControlPlane
 from integration.kubeconfig import KEY, NAME
 from integration.test_kubernetes import (  # noqa: F401

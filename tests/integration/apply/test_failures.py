@@ -296,7 +296,7 @@ def test_ctrl_c_in_a_rollback_says_how_to_go_on(
         real(*arguments)
 
     real = Restart.start
-    monkeypatch.setattr(f"abcwebrtc.cli.apply.{name}", interrupt)
+    monkeypatch.setattr(f"abcwebrtc.cluster.change.{name}", interrupt)
     status, _, err = run("--timeout", "0.1", "--rollback-on-failure")
     assert status == 130
     if restarts:

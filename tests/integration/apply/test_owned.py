@@ -9,7 +9,7 @@ from typing import Any, Dict, Tuple
 
 import pytest
 
-from abcwebrtc.cluster.replace import LAST_APPLIED, keeps_another
+from abcwebrtc.cluster.configmap import LAST_APPLIED, keeps_another
 from integration.apply.conftest import OLD_SECRET, break_pyos
 from integration.kubeconfig import KEY, NAME
 from support import SECRET

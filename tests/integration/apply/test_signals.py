@@ -18,35 +18,36 @@ from integration.cluster import Server
 from integration.kubeconfig import NAME, write_kubeconfig
 from support import WAIT, command, environment, wait_for
 
-SIGNALS = [(True, "SIGINT"), (False, "SIGINT"), (True, "SIGTERM"), (True, "SIGHUP")]
+STAGES = {
+    "PUT configmaps": f"the ConfigMap {NAME} may have been written, or may not",
+    "PATCH deployments": f"ConfigMap {NAME} replaced; some pods of pyos may have been restarted",
+    "wait": f"ConfigMap {NAME} replaced; pyos restarted (rollout)",
+}
+"""What is asked of the cluster when the signal comes, and what is said to be done until then."""
+SIGNALS = [*((stage, "SIGINT") for stage in STAGES), ("wait", "SIGTERM"), ("wait", "SIGHUP")]
 
 
-@pytest.mark.parametrize(("replaced", "name"), SIGNALS)
+@pytest.mark.parametrize(("stage", "name"), SIGNALS)
 def test_ctrl_c_says_what_was_done(
-    cluster: Any, server: Server, od_config: Path, tmp_path: Path, replaced: bool, name: str
+    cluster: Any, server: Server, od_config: Path, tmp_path: Path, stage: str, name: str
 ) -> None:
     """As do the end of a CI job, and of the connection to this machine."""
     old = cluster.text()
     break_pyos(od_config)
-    if not replaced:
-        cluster.before = only("PUT", "configmaps", lambda request: time.sleep(3))
+    if stage != "wait":
+        cluster.before = only(*stage.split(), act=lambda request: time.sleep(3))
     kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url)
     line = command("apply", od_config, "--kubeconfig", kubeconfig)
     process = subprocess.Popen(
         line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True
     )
-    last = "PATCH deployments" if replaced else "PUT configmaps"
+    last = "PATCH deployments" if stage == "wait" else stage
     wait_for(lambda: last in cluster.writes() or process.poll() is not None)
     time.sleep(0.2)  # so that it waits for the answer, or for pods
     process.send_signal(signal.Signals[name])
     _, err = process.communicate(timeout=WAIT)
     assert process.returncode == 130
-    done = (
-        f"ConfigMap {NAME} replaced; pyos restarted (rollout)"
-        if replaced
-        else f"the ConfigMap {NAME} may have been written, or may not"
-    )
-    assert f"interrupted; until then: {done}\n" in err
+    assert f"interrupted; until then: {STAGES[stage]}\n" in err
     assert "Traceback" not in err
     assert backup_of(tmp_path).read_text() == old
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import subprocess
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 
 from abcwebrtc import ConfigError
 from abcwebrtc.cli.main import main
-from abcwebrtc.cluster.configmap import config_map, read_od_config, with_text
+from abcwebrtc.cluster.configmap import config_map, read_od_config
 from abcwebrtc.cluster.yaml import yaml_text
 from conftest import ROOT, require_program
 from support import ENTRIES, SECRET, WAIT, command, environment, run_command, write_od_config
@@ -238,11 +237,3 @@ def test_an_exception_of_the_check_holds_no_text(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         read_od_config(write_od_config(tmp_path, webrtc__enable=1))
     assert caught.value.__context__ is None
-
-
-def test_with_text_keeps_everything_else() -> None:
-    before = {"metadata": {"name": "n"}, "data": {"a": "1", "k": "2"}, "immutable": False}
-    kept = copy.deepcopy(before)
-    assert with_text(before, "k", "3") == {**kept, "data": {"a": "1", "k": "3"}}
-    assert before == kept
-    assert with_text({"data": None}, "k", "3") == {"data": {"k": "3"}}

@@ -1,0 +1,125 @@
+"""One change of od.config in a cluster: the ConfigMap is written, pyos restarted, or all undone.
+
+It can be interrupted anywhere, and go wrong anywhere. So a `Change` knows at every moment what was
+done, what may have been done, and what there was before.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Mapping, Optional
+
+from abcwebrtc.cluster.api import Cluster
+from abcwebrtc.cluster.configmap import (
+    CONFIG_MAPS,
+    keeps_another,
+    put_back,
+    replace_text,
+    text_of,
+)
+from abcwebrtc.cluster.restart import NONE, ROLLOUT, Restart
+from abcwebrtc.errors import KubeError
+
+
+class Change:
+    """A change of od.config: `prepare`, then `write`, `restart` and `wait`, or `put_back`.
+
+    `before` is the ConfigMap as it was, None where there was none, and `after` as it was written,
+    None until then. `changes_text` says whether od.config differs, `writes` whether anything is
+    to be written, `mode` how pyos is restarted: as it was asked for, or by a rollout where
+    od.config differs. All that reaches out raises `KubeError`.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        name: str,
+        key: str,
+        text: str,
+        mode: Optional[str] = None,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._cluster = cluster
+        self._progress = progress
+        self.name, self.key, self.text = name, key, text
+        self.before: Optional[Mapping[str, Any]] = cluster.get(CONFIG_MAPS, name)
+        self.after: Optional[Mapping[str, Any]] = None
+        self.changes_text = self.old_text != text
+        self.writes = self.changes_text or keeps_another(self.before, key)
+        self.mode = mode or (ROLLOUT if self.changes_text else NONE)
+        self._restart = Restart(cluster, self.mode, progress)
+        self._is_restarted = False
+        self.is_writing = False
+        """A write was begun, and it is not known how it ended."""
+        self.is_back = False
+
+    @property
+    def old_text(self) -> Optional[str]:
+        """The od.config that was in the cluster before."""
+        return text_of(self.before, self.key)
+
+    @property
+    def may_be_written(self) -> bool:
+        """Whether there may be something to go back from."""
+        return self.is_writing or self.after is not None
+
+    @property
+    def pods_may_end(self) -> bool:
+        """Whether pods of pyos end, or may end, because of this."""
+        return self._restart.begun
+
+    @property
+    def done(self) -> str:
+        """What was done until now, and what may have been."""
+        if self.is_writing:
+            return f"the ConfigMap {self.name} may have been written, or may not"
+        done = [f"ConfigMap {self.name} {self.verb}"] if self.after else []
+        if self._is_restarted:
+            done.append(f"pyos restarted ({self.mode})")
+        elif self.pods_may_end:
+            done.append("some pods of pyos may have been restarted")
+        return "; ".join(done) or "nothing was changed"
+
+    @property
+    def verb(self) -> str:
+        """What becomes of the ConfigMap: ``created`` or ``replaced``."""
+        return "replaced" if self.before else "created"
+
+    def prepare(self) -> None:
+        """Have the cluster try the restart, so that what keeps it from that is known before."""
+        self._restart.prepare()
+
+    def write(self, dry_run: bool = False) -> None:
+        """Write the text into the ConfigMap, or have the cluster try it."""
+        arguments = (self._cluster, self.before, self.name, self.key, self.text)
+        if dry_run:
+            self.before, _ = replace_text(*arguments, dry_run=True)
+            return
+        self.is_writing = True
+        try:
+            self.before, self.after = replace_text(*arguments)
+        except KubeError as error:
+            self.is_writing = error.is_transient
+            raise
+        self.is_writing = False
+
+    def restart(self) -> None:
+        """Restart pyos."""
+        self._restart.start()
+        self._is_restarted = True
+
+    def wait(self, timeout: float) -> None:
+        """Wait until pyos is ready; raise `NotReadyError` after some seconds."""
+        self._restart.wait(timeout)
+
+    def put_back(self) -> str:
+        """Put back what was written, and return what was done: ``deleted`` or ``put back``."""
+        assert self.after is not None  # noqa: S101, for mypy: there is nothing to put back before
+        done = put_back(self._cluster, self.before, self.after)
+        self.is_back = True
+        return done
+
+    def restart_again(self, timeout: float) -> None:
+        """Restart pyos with what was put back, and wait for it."""
+        restart = Restart(self._cluster, self.mode, self._progress)
+        restart.start()
+        restart.wait(timeout)
