@@ -16,9 +16,9 @@ from abcwebrtc.cli.turnserver_version import chosen_version
 from abcwebrtc.config.uris import STUN_SCHEMES
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.coturn.certificate import CERT, KEY
-from abcwebrtc.coturn.check.compare import Around, certificate_files, check_turnserver_conf
-from abcwebrtc.coturn.check.stun import DesktopStun
-from abcwebrtc.coturn.check.urls import Content
+from abcwebrtc.coturn.check.clients import DesktopStun
+from abcwebrtc.coturn.check.compare import Around, check_turnserver_conf
+from abcwebrtc.coturn.check.urls import Content, certificate_files
 from abcwebrtc.coturn.conf_file import TurnserverFile, parse_turnserver_conf, with_options
 from abcwebrtc.coturn.file_access import unreadable
 from abcwebrtc.errors import ConfigError, Problem

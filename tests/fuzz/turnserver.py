@@ -9,8 +9,9 @@ from random import Random
 from typing import Any, Dict, List
 
 from abcwebrtc.config.webrtc import WebRTCConfig
-from abcwebrtc.coturn.check.compare import Around, certificate_files, check_turnserver_conf
-from abcwebrtc.coturn.check.stun import DesktopStun
+from abcwebrtc.coturn.check.clients import DesktopStun
+from abcwebrtc.coturn.check.compare import Around, check_turnserver_conf
+from abcwebrtc.coturn.check.urls import certificate_files
 from abcwebrtc.coturn.conf_file import (
     TurnserverFile,
     parse_turnserver_conf,

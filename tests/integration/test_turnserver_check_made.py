@@ -19,8 +19,8 @@ from aioice import turn
 
 from abcwebrtc import WebRTCConfig
 from abcwebrtc.config.uris import parse_ice_uri
+from abcwebrtc.coturn.check.clients import DesktopStun
 from abcwebrtc.coturn.check.compare import Around, check_turnserver_conf
-from abcwebrtc.coturn.check.stun import DesktopStun
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf
 from abcwebrtc.coturn.options import CoturnVersion
 from abcwebrtc.coturn.server import coturns_of

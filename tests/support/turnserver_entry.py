@@ -7,8 +7,8 @@ from typing import Any, Dict, List, Sequence
 from abcwebrtc import WebRTCConfig
 from abcwebrtc.config.uris import parse_ice_uri
 from abcwebrtc.coturn.addresses import denied_ranges
+from abcwebrtc.coturn.check.clients import DesktopStun
 from abcwebrtc.coturn.check.compare import Around, check_turnserver_conf
-from abcwebrtc.coturn.check.stun import DesktopStun
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf, with_options
 from abcwebrtc.coturn.options import USUAL, parse_version
 from abcwebrtc.coturn.server import Coturn, coturns_of

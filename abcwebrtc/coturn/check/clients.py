@@ -1,18 +1,24 @@
-"""Lines of a turnserver.conf that send clients away: redirects, addresses, certificates of theirs.
+"""What sends clients away: STUN that is turned off, redirects, families, certificates, ciphers.
 
 Pure; which ciphers there are is asked of this machine's OpenSSL. Tried with coturn 4.6.1 and
-4.18.0.
+4.18.0. libnice up to 0.1.22, which webrtcbin has, asks STUN in the form of RFC 3489, without the
+magic cookie: coturn 4.6.1 answers that unless ``no-stun-backward-compatibility`` is set, 4.18.0
+only with ``rfc3489-compatibility``.
 """
 
 from __future__ import annotations
 
 import ssl
+from typing import Iterator, NamedTuple, Optional, Sequence
 
+from abcwebrtc.config.uris import IceURI
+from abcwebrtc.coturn.addresses import host_address
 from abcwebrtc.coturn.check.addresses import only_ipv6, own_addresses
-from abcwebrtc.coturn.check.notes import Notes
+from abcwebrtc.coturn.check.known_conf import KnownConf
 from abcwebrtc.coturn.conf_file import Setting
-from abcwebrtc.coturn.options import INVERTED, knows
-from abcwebrtc.coturn.server import PLAIN_PORT, TLS_PORT
+from abcwebrtc.coturn.options import CLASSIC_STUN, INVERTED, knows
+from abcwebrtc.coturn.server import PLAIN_PORT, TLS_PORT, Coturn
+from abcwebrtc.errors import Problem
 
 _ALTERNATES = (
     *("alternate-server", "tls-alternate-server"),
@@ -21,51 +27,53 @@ _ALTERNATES = (
 _FAMILY = "allocation-default-address-family"
 
 
-def check_clients(notes: Notes, has_tls: bool) -> None:
-    """Note what keeps clients from an allocation; `has_tls` says whether a url is ``turns``."""
-    for setting in notes.conf.all(*_ALTERNATES):
-        _alternate(notes, setting)
-    _family(notes)
-    _client_certificates(notes, has_tls)
-    _ciphers(notes, has_tls)
+def check_clients(conf: KnownConf, has_tls: bool) -> Iterator[Problem]:
+    """Yield what keeps clients from an allocation; `has_tls` says whether a url is ``turns``."""
+    for setting in conf.all(*_ALTERNATES):
+        yield from _alternate(conf, setting)
+    yield from _family(conf)
+    yield from _client_certificates(conf, has_tls)
+    yield from _ciphers(conf, has_tls)
 
 
-def _alternate(notes: Notes, setting: Setting) -> None:
+def _alternate(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
     host, port = setting.text, ""
     if setting.text.count(":") == 1 or setting.text.startswith("["):
         host, _, port = setting.text.rpartition(":")
     own_ports = {
-        notes.conf.number("listening-port", PLAIN_PORT),
-        notes.conf.number("tls-listening-port", TLS_PORT),
+        conf.number("listening-port", PLAIN_PORT),
+        conf.number("tls-listening-port", TLS_PORT),
     }
     same = not port or (port.isdecimal() and int(port) in own_ports)
-    if not setting.value or (host.strip("[]") in own_addresses(notes.conf) and same):
+    if not setting.value or (host.strip("[]") in own_addresses(conf) and same):
         message = "sends every client back to here, so nobody gets an allocation; remove it"
-        notes.error(setting.name, message, setting)
+        yield conf.error(setting.name, message, setting)
     else:
         message = (
             "sends every client to that server (300): there is sound only if it takes the same "
             "credentials and relays; if not, remove it"
         )
-        notes.warn(setting.name, message, setting)
+        yield conf.warning(setting.name, message, setting)
 
 
-def _family(notes: Notes) -> None:
-    value = notes.conf.text(_FAMILY)
-    if only_ipv6(notes.conf, "relay-ip", "listening-ip"):
-        _only_ipv6(notes, value)
+def _family(conf: KnownConf) -> Iterator[Problem]:
+    value = conf.text(_FAMILY)
+    if only_ipv6(conf, "relay-ip", "listening-ip"):
+        yield from _only_ipv6(conf, value)
     elif value == "ipv6":
         message = "gives relays with IPv6 to clients that ask for none, and browsers don't: where "
-        notes.error(_FAMILY, f"{message}it has no such address they get 440; write ipv4")
+        yield conf.error(_FAMILY, f"{message}it has no such address they get 440; write ipv4")
     elif value and value not in ("ipv4", "keep"):
-        notes.warn(_FAMILY, "is neither ipv4, ipv6 nor keep, and coturn passes over it; remove it")
+        yield conf.warning(
+            _FAMILY, "is neither ipv4, ipv6 nor keep, and coturn passes over it; remove it"
+        )
 
 
-def _only_ipv6(notes: Notes, value: str) -> None:
-    """Note that there are no relays of IPv4, which clients get unless they ask for others."""
-    has_option = knows(notes.version, _FAMILY)
-    keeps = value == "keep" or (not value and notes.conf.on("keep-address-family"))
-    from_ipv6 = only_ipv6(notes.conf, "listening-ip")  # so is everybody who comes
+def _only_ipv6(conf: KnownConf, value: str) -> Iterator[Problem]:
+    """Yield that there are no relays of IPv4, which clients get unless they ask for others."""
+    has_option = knows(conf.version, _FAMILY)
+    keeps = value == "keep" or (not value and conf.on("keep-address-family"))
+    from_ipv6 = only_ipv6(conf, "listening-ip")  # so is everybody who comes
     if value == "ipv6" or (keeps and from_ipv6):
         return
     cure = "add a relay-ip of IPv4"
@@ -77,30 +85,30 @@ def _only_ipv6(notes: Notes, value: str) -> None:
         f"{'is ' + value if value else 'is missing'}, and relays have IPv6 alone: clients that ask "
         f"for no family, as browsers do, get 440; {cure}"
     )
-    notes.error(_FAMILY if has_option else "keep-address-family", message)
+    yield conf.error(_FAMILY if has_option else "keep-address-family", message)
 
 
-def _client_certificates(notes: Notes, has_tls: bool) -> None:
-    if not notes.conf.text("CA-file") or not (notes.secures(udp=False) or notes.secures(udp=True)):
+def _client_certificates(conf: KnownConf, has_tls: bool) -> Iterator[Problem]:
+    if not conf.text("CA-file") or not (conf.secures(udp=False) or conf.secures(udp=True)):
         return
     message = (
         "makes coturn demand a certificate of each client, and browsers have none: every turns url "
         "fails; remove it, and put the chain into the file of cert"
     )
-    (notes.error if has_tls else notes.warn)("CA-file", message)
+    yield (conf.error if has_tls else conf.warning)("CA-file", message)
 
 
-def _ciphers(notes: Notes, has_tls: bool) -> None:
-    wanted = notes.conf.text("cipher-list")
+def _ciphers(conf: KnownConf, has_tls: bool) -> Iterator[Problem]:
+    wanted = conf.text("cipher-list")
     if not wanted or _has_ciphers(wanted):
         return
     cure = "remove it, or write a list such as HIGH:!aNULL"
-    if notes.version >= INVERTED:
+    if conf.version >= INVERTED:
         message = f"has no cipher that OpenSSL knows, so coturn passes over it; {cure}"
-        notes.warn("cipher-list", message)
+        yield conf.warning("cipher-list", message)
         return
     message = f"has no cipher that OpenSSL knows, so that no client can speak TLS; {cure}"
-    (notes.error if has_tls else notes.warn)("cipher-list", message)
+    yield (conf.error if has_tls else conf.warning)("cipher-list", message)
 
 
 def _has_ciphers(wanted: str) -> bool:
@@ -111,3 +119,66 @@ def _has_ciphers(wanted: str) -> bool:
     except (ssl.SSLError, ValueError):
         return False
     return True
+
+
+# STUN
+
+
+_OLD, _BETWEEN, _NEW = (
+    *("no-stun-backward-compatibility", "stun-backward-compatibility"),
+    "rfc3489-compatibility",
+)
+
+
+class DesktopStun(NamedTuple):
+    """The STUN_SERVER of desktops, and whether they have a TURN_SERVER beside it."""
+
+    uri: IceURI
+    has_turn: bool = False
+
+
+def check_stun(
+    conf: KnownConf, coturn: Coturn, stun: Sequence[IceURI], desktop: Optional[DesktopStun]
+) -> Iterator[Problem]:
+    """Yield what turns STUN off where od.config has this server for STUN as well."""
+    hosts = {*coturn.hosts, *own_addresses(conf)}
+    uris = [uri for uri in stun if _host(uri) in hosts]
+    for name in ("no-stun", "secure-stun"):
+        for uri in uris if conf.on(name) else ():
+            yield conf.error(name, f"keeps {uri} of od.config from being answered; remove it")
+    if desktop is None:
+        return
+    is_own = _host(desktop.uri) in hosts
+    # An address may be this server's where nothing says which one that has.
+    may_be_own = host_address(desktop.uri.host) and not any(map(host_address, hosts))
+    if is_own and conf.on("no-stun"):
+        if not uris:
+            message = f"keeps STUN_SERVER of desktops, {desktop.uri}, from answers"
+            yield conf.error("no-stun", message)
+    elif is_own or may_be_own:
+        yield from _classic(conf, desktop, not is_own)
+
+
+def _host(uri: IceURI) -> str:
+    return str(host_address(uri.host) or uri.host_key)
+
+
+def _classic(conf: KnownConf, desktop: DesktopStun, unsure: bool) -> Iterator[Problem]:
+    """Yield what leaves desktops without an answer."""
+    version = conf.version
+    report = conf.warning if unsure or desktop.has_turn else conf.error
+    asks = (
+        f"libnice asks {desktop.uri}, their STUN_SERVER, without the magic cookie (RFC 3489), and "
+        f"coturn {version}"
+    )
+    if unsure:
+        asks = f"if {desktop.uri} is this server: {asks}"
+    if version < INVERTED and conf.on(_OLD):
+        yield report(_OLD, f"takes STUN away from desktops: {asks} then gives no answer; remove it")
+    elif INVERTED <= version < CLASSIC_STUN and not conf.on(_BETWEEN):
+        later = f"from coturn {CLASSIC_STUN} on: {_NEW}"
+        message = f"is missing, so desktops have no STUN: {asks} gives no answer without it"
+        yield report(_BETWEEN, f"{message}; write {_BETWEEN} ({later})")
+    elif version >= CLASSIC_STUN and not conf.on(_NEW):
+        message = f"is missing, so desktops have no STUN: {asks} gives no answer without it"
+        yield report(_NEW, f"{message}; write {_NEW}")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Iterator, Tuple
 
-from abcwebrtc.coturn.check.notes import Notes
-from abcwebrtc.coturn.conf import RELAY_PORTS, TOTAL_QUOTA
+from abcwebrtc.coturn.check.known_conf import KnownConf
+from abcwebrtc.coturn.conf import RELAY_PORTS, TOTAL_QUOTA, USER_QUOTA
 from abcwebrtc.coturn.conf_file import Setting
+from abcwebrtc.coturn.server import Coturn
+from abcwebrtc.errors import Problem
 
 OPUS = 10_000
 """Bytes per second of one Opus stream as browsers send it, with all that is around it."""
@@ -20,73 +22,79 @@ _TWO = "a call takes two allocations, the browser's and the desktop's"
 _LISTENERS = ("listening-port", "tls-listening-port", "aux-server")
 
 
-def check_limits(notes: Notes) -> None:
-    """Note ports and limits with which no call, or only a few, can be."""
-    _relay_ports(notes)
-    _quotas(notes)
-    _rates(notes)
-    _low_ports(notes)
+def check_limits(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
+    """Yield ports and limits with which no call, or only a few, can be."""
+    yield from _relay_ports(conf)
+    yield from _quotas(conf, coturn)
+    yield from _rates(conf)
+    yield from _low_ports(conf)
 
 
-def _relay_ports(notes: Notes) -> None:
-    conf = notes.conf
+def _relay_ports(conf: KnownConf) -> Iterator[Problem]:
     first = conf.number("min-port", RELAY_PORTS[0])
     last = conf.number("max-port", RELAY_PORTS[1])
     name = "min-port" if conf.all("min-port") else "max-port"
     if first > last:
-        notes.error(name, f"min-port {first} is above max-port {last}: there is no relay port")
+        yield conf.error(name, f"min-port {first} is above max-port {last}: there is no relay port")
     elif last == first:
-        notes.error(name, f"leaves one relay port, {first}, and {_TWO}; write a wider range")
-    inside = [port for _, port in _listening(notes) if first <= port <= last]
+        yield conf.error(name, f"leaves one relay port, {first}, and {_TWO}; write a wider range")
+    inside = [port for _, port in _listening(conf) if first <= port <= last]
     if inside and first <= last:
         message = f"includes {inside[0]}, where coturn listens; take it out of the relay ports"
-        notes.warn(name, message)
+        yield conf.warning(name, message)
 
 
-def _quotas(notes: Notes) -> None:
-    quota = notes.conf.number("total-quota", 0)
+def _quotas(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
+    quota = conf.number("total-quota", 0)
     if quota < 0:
-        notes.error("total-quota", "is below 0, and coturn refuses every allocation (486)")
+        yield conf.error("total-quota", "is below 0, and coturn refuses every allocation (486)")
     elif quota == 1:
-        notes.error("total-quota", f"is 1, and {_TWO} (486); write total-quota={TOTAL_QUOTA}")
+        yield conf.error("total-quota", f"is 1, and {_TWO} (486); write total-quota={TOTAL_QUOTA}")
+    if conf.number("user-quota", 0) and not coturn.names_users:
+        message = "does nothing while 'username' in od.config is 'timestamp'; write 'userid' there"
+        yield conf.warning("user-quota", message)
+    elif conf.number("user-quota", 0) == 1:
+        message = "leaves a user one allocation at once: a second page, or the desktop, gets 486"
+        yield conf.warning("user-quota", f"{message}; write user-quota={USER_QUOTA}")
 
 
-def _rates(notes: Notes) -> None:
-    conf = notes.conf
+def _rates(conf: KnownConf) -> Iterator[Problem]:
     rate, capacity = conf.number("max-bps", 0), conf.number("bps-capacity", 0)
     if capacity and not rate:
-        notes.error("bps-capacity", "needs max-bps: coturn does not start")
+        yield conf.error("bps-capacity", "needs max-bps: coturn does not start")
     elif 0 < capacity <= rate:
         message = f"is not above max-bps={rate}, so there is one allocation, and {_TWO} (486)"
-        notes.error("bps-capacity", f"{message}; write max-bps times the number of allocations")
+        yield conf.error(
+            "bps-capacity", f"{message}; write max-bps times the number of allocations"
+        )
     elif 0 < rate < capacity < 10 * rate:
         message = f"holds {-(-capacity // rate)} allocations of max-bps={rate} at once; {_TWO}"
-        notes.warn("bps-capacity", message)
+        yield conf.warning("bps-capacity", message)
     if 0 < rate < OPUS:
         message = f"is bytes per second, and one stream of sound has {OPUS}: packets are lost; "
-        report = notes.error if rate < SPEECH else notes.warn
-        report("max-bps", f"{message}write max-bps=64000, or take it out")
+        report = conf.error if rate < SPEECH else conf.warning
+        yield report("max-bps", f"{message}write max-bps=64000, or take it out")
 
 
-def _low_ports(notes: Notes) -> None:
-    """Note ports that need a right which Debian's unit does not give."""
-    if notes.conf.text("proc-user"):
+def _low_ports(conf: KnownConf) -> Iterator[Problem]:
+    """Yield ports that need a right which Debian's unit does not give."""
+    if conf.text("proc-user"):
         return  # then coturn is started as root
-    for setting, port in _listening(notes):
+    for setting, port in _listening(conf):
         if 0 < port < 1024:
             message = (
                 f"{port} is below 1024, where Debian's unit, which runs coturn as turnserver, may "
                 "not listen; add AmbientCapabilities=CAP_NET_BIND_SERVICE by systemctl edit coturn"
             )
-            notes.warn(setting.name, message, setting)
+            yield conf.warning(setting.name, message, setting)
 
 
-def _listening(notes: Notes) -> Iterator[Tuple[Setting, int]]:
+def _listening(conf: KnownConf) -> Iterator[Tuple[Setting, int]]:
     for name in _LISTENERS[:2]:
-        setting = notes.conf.last(name)
+        setting = conf.last(name)
         if setting:
             yield setting, setting.number
-    for setting in notes.conf.all(_LISTENERS[2]):
+    for setting in conf.all(_LISTENERS[2]):
         port = setting.text.rpartition(":")[2]
         if port.isdecimal():
             yield setting, int(port)

@@ -20,9 +20,10 @@ from abcwebrtc.coturn.addresses import (
     parse_range,
     range_of,
 )
-from abcwebrtc.coturn.check.notes import Notes
+from abcwebrtc.coturn.check.known_conf import KnownConf
 from abcwebrtc.coturn.conf_file import Setting, TurnserverFile
 from abcwebrtc.coturn.options import STRICT_RANGES, CoturnVersion
+from abcwebrtc.errors import Problem
 
 DENIES_BY_ITSELF = CoturnVersion(4, 14)
 """From here on, or 4.13.1, coturn denies `NEVER` without being told."""
@@ -77,33 +78,33 @@ def permits(conf: TurnserverFile, address: Address) -> bool:
     return not any(item.unbounded or item.holds(own) for item in ranges(conf, "denied-peer-ip"))
 
 
-def check_peers(notes: Notes) -> None:
-    """Note ranges that coturn can't read, denials that are lifted, and those that are missing."""
-    for setting in notes.conf.all("denied-peer-ip", "allowed-peer-ip"):
+def check_peers(conf: KnownConf) -> Iterator[Problem]:
+    """Yield ranges that coturn can't read, denials that are lifted, and those that are missing."""
+    for setting in conf.all("denied-peer-ip", "allowed-peer-ip"):
         if setting.value:  # else that is an error already
-            _range(notes, setting)
-    denied = ranges(notes.conf, "denied-peer-ip")
-    _nobody(notes, denied)
-    _lifted(notes, denied)
-    _missing(notes, denied)
+            yield from _range(conf, setting)
+    denied = ranges(conf, "denied-peer-ip")
+    yield from _nobody(conf, denied)
+    yield from _lifted(conf, denied)
+    yield from _missing(conf, denied)
 
 
 # ranges by themselves
 
 
-def _range(notes: Notes, setting: Setting) -> None:
+def _range(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
     found = parse_range(setting.text)
     if found is None:
-        _unreadable(notes, setting)
+        yield from _unreadable(conf, setting)
     elif found.unbounded and setting.name == "denied-peer-ip":
         message = "holds every IPv4 address, since coturn takes :: and a last 0.0.0.0 for no bound"
-        notes.error(setting.name, message, setting)
+        yield conf.error(setting.name, message, setting)
     elif not found.unbounded and int(found.first) > int(found.last):
-        notes.error(setting.name, "ends before it begins, so it holds no address", setting)
+        yield conf.error(setting.name, "ends before it begins, so it holds no address", setting)
 
 
-def _unreadable(notes: Notes, setting: Setting) -> None:
-    text, version = setting.text, notes.version
+def _unreadable(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
+    text, version = setting.text, conf.version
     without = "the range is not denied" if setting.name[0] == "d" else "the range is not allowed"
     effect = f"coturn {version} passes over it: {without}"
     if version >= STRICT_RANGES:
@@ -114,11 +115,11 @@ def _unreadable(notes: Notes, setting: Setting) -> None:
         message = (
             f"is a name, which coturn asks for once, when it starts; without an answer {effect}"
         )
-        notes.warn(setting.name, f"{message}; write the address", setting)
+        yield conf.warning(setting.name, f"{message}; write the address", setting)
         return
     message = f"is not first-last, such as 10.0.0.0-10.255.255.255, and {effect}"
     instead = _instead(text)
-    notes.error(setting.name, f"{message}; write {instead}" if instead else message, setting)
+    yield conf.error(setting.name, f"{message}; write {instead}" if instead else message, setting)
 
 
 def _instead(text: str) -> str:
@@ -133,40 +134,40 @@ def _instead(text: str) -> str:
         return ""
 
 
-def _nobody(notes: Notes, denied: List[Range]) -> None:
-    """Note that no peer is left, not even another relay of this server."""
+def _nobody(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
+    """Yield that no peer is left, not even another relay of this server."""
     bounded = [item for item in denied if not item.unbounded]
-    if covered(range_of("0.0.0.0/0"), bounded) and not list(lifts(notes.conf)):
+    if covered(range_of("0.0.0.0/0"), bounded) and not list(lifts(conf)):
         message = (
             "denies every IPv4 address, this server too: every call is refused (403); add "
             "allowed-peer-ip with this server's address, or take the ranges that abcwebrtc "
             "turnserver-conf prints"
         )
-        notes.error("denied-peer-ip", message)
+        yield conf.error("denied-peer-ip", message)
 
 
 # what is lifted
 
 
-def _lifted(notes: Notes, denied: List[Range]) -> None:
+def _lifted(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
     single: List[Range] = []
-    for lift in lifts(notes.conf):
+    for lift in lifts(conf):
         single.append(lift.range)
         if lift.range.unbounded:
-            _everything(notes, lift)
+            yield from _everything(conf, lift)
             continue
         undone = [item for item in denied if lift.range.holds(item)]
         # One network may be that of the desktops, and one address is the server itself.
         if undone and lift.range.first != lift.range.last:
             message = f"wins over denied-peer-ip={undone[0]}, of which nothing is left"
-            report = notes.error if len(undone) > 1 else notes.warn
+            report = conf.error if len(undone) > 1 else conf.warning
             advice = f"{message}; name the smallest network that does"
-            report(lift.setting.name, advice, lift.setting)
-        _metadata(notes, lift)
-    _together(notes, denied, single)
+            yield report(lift.setting.name, advice, lift.setting)
+        yield from _metadata(conf, lift)
+    yield from _together(conf, denied, single)
 
 
-def _everything(notes: Notes, lift: Lift) -> None:
+def _everything(conf: KnownConf, lift: Lift) -> Iterator[Problem]:
     setting = lift.setting
     means = "means every address"
     if setting.name == "external-ip":
@@ -179,31 +180,31 @@ def _everything(notes: Notes, lift: Lift) -> None:
             "holds every address, since coturn takes :: and 0.0.0.0 for no bound, and lifts every "
             "denied-peer-ip; write the one address, or the smallest network, that is needed"
         )
-    notes.error(setting.name, message, setting)
+    yield conf.error(setting.name, message, setting)
 
 
-def _metadata(notes: Notes, lift: Lift) -> None:
-    if lift.range.holds(range_of("169.254.169.254")) and notes.version < DENIES_BY_ITSELF:
+def _metadata(conf: KnownConf, lift: Lift) -> Iterator[Problem]:
+    if lift.range.holds(range_of("169.254.169.254")) and conf.version < DENIES_BY_ITSELF:
         message = "lets users reach 169.254.169.254, the metadata of clouds"
-        notes.warn(lift.setting.name, message, lift.setting)
+        yield conf.warning(lift.setting.name, message, lift.setting)
 
 
-def _together(notes: Notes, denied: List[Range], lifted: List[Range]) -> None:
-    """Note denials that several lines lift together."""
+def _together(conf: KnownConf, denied: List[Range], lifted: List[Range]) -> Iterator[Problem]:
+    """Yield denials that several lines lift together."""
     bounded = [item for item in lifted if not item.unbounded]
     for item in denied:
         alone = any(other.holds(item) for other in bounded)
         if int(item.first) < int(item.last) and not alone and covered(item, bounded):
             message = f"lines lift denied-peer-ip={item} together; take out those that nobody needs"
-            notes.warn("allowed-peer-ip", message)
+            yield conf.warning("allowed-peer-ip", message)
 
 
 # what is missing
 
 
-def _missing(notes: Notes, denied: List[Range]) -> None:
-    by_itself = list(NEVER) if notes.version >= DENIES_BY_ITSELF else []
-    if not notes.conf.on("allow-loopback-peers"):
+def _missing(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
+    by_itself = list(NEVER) if conf.version >= DENIES_BY_ITSELF else []
+    if not conf.on("allow-loopback-peers"):
         by_itself.append("127.0.0.0/8")
     if any(item.unbounded for item in denied):
         by_itself += [net for net in VITAL if ":" not in net]
@@ -214,4 +215,4 @@ def _missing(notes: Notes, denied: List[Range]) -> None:
     message = "does not deny " + ", ".join(open_nets)
     if not denied:
         message = "is missing, so that whoever has a credential reaches the networks around"
-    notes.warn("denied-peer-ip", f"{message}; see what abcwebrtc turnserver-conf prints")
+    yield conf.warning("denied-peer-ip", f"{message}; see what abcwebrtc turnserver-conf prints")

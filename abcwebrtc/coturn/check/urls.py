@@ -1,67 +1,93 @@
-"""Whether coturn answers at a url: its ports, and the transports that are turned off.
+"""Whether coturn answers at a url: its ports, its transports, its certificate.
 
 Pure. What coturn does with its listeners was tried with coturn 4.6.1 and 4.18.0.
 """
 
 from __future__ import annotations
 
-from typing import Mapping, Set, Union
+import os
+from typing import Iterator, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from abcwebrtc.config.uris import IceURI
-from abcwebrtc.coturn.certificate import CERT, KEY
-from abcwebrtc.coturn.check.notes import Notes
+from abcwebrtc.coturn.certificate import CERT, KEY, check_certificate
+from abcwebrtc.coturn.check.known_conf import KnownConf
 from abcwebrtc.coturn.conf_file import TurnserverFile
 from abcwebrtc.coturn.options import DTLS_ON_DEMAND
 from abcwebrtc.coturn.server import PLAIN_PORT, TLS_PORT
+from abcwebrtc.errors import Problem
 
 Content = Union[bytes, str]
 """What is in a file, or, as text, why it can't be read."""
+FOLDERS = (
+    *("", "turnserver", "coturn", "etc", "etc/turnserver", "etc/coturn"),
+    *("/etc", "/etc/turnserver", "/etc/coturn"),
+    *("/usr/local/etc", "/usr/local/etc/turnserver", "/usr/local/etc/coturn"),
+)
+"""Where coturn looks for a file whose name is not absolute."""
 
 
-def has_tls_files(conf: TurnserverFile, files: Mapping[str, Content]) -> bool:
-    """Say whether coturn can read a certificate and a key; without, it runs without TLS."""
-    return all(conf.text(name) and not isinstance(files.get(name), str) for name in (CERT, KEY))
+def check_urls(
+    conf: KnownConf,
+    uris: Sequence[IceURI],
+    files: Mapping[str, Content],
+    unreadable: Mapping[str, str],
+    now: float,
+) -> Iterator[Problem]:
+    """Yield what keeps coturn from answering at the urls, and what is wrong with its certificate.
+
+    `files` are the contents of the certificate and the key, `unreadable` what
+    keeps coturn's user from them, by the names of their options.
+    """
+    # Without both, coturn runs without TLS.
+    has_tls = all(conf.text(name) and not isinstance(files.get(name), str) for name in (CERT, KEY))
+    for uri in uris:
+        yield from _url(conf, uri, has_tls)
+    yield from _certificate(conf, uris, files, now)
+    for name, reason in unreadable.items():
+        message = f"can't be read by turnserver, the user of Debian's unit: {reason}"
+        yield conf.warning(name, f"{message}; coturn then runs without TLS")
 
 
-def check_url(notes: Notes, uri: IceURI, has_tls: bool) -> None:
-    """Note what keeps coturn from answering at a url."""
-    conf = notes.conf
+def _url(conf: KnownConf, uri: IceURI, has_tls: bool) -> Iterator[Problem]:
+    """Yield what keeps coturn from answering at a url."""
     tls = uri.scheme == "turns"
     udp = uri.transport == "udp" if uri.transport else not tls
-    open_ports = _open_ports(notes, tls, udp, has_tls)
-    off = _switched_off(notes, tls, udp)
+    open_ports = _open_ports(conf, tls, udp, has_tls)
+    off = _switched_off(conf, tls, udp)
     if uri.effective_port in open_ports:
         return
     if off == "dtls":
-        notes.error(off, f"is missing, and coturn {notes.version} needs it for {uri}; write dtls")
+        yield conf.error(
+            off, f"is missing, and coturn {conf.version} needs it for {uri}; write dtls"
+        )
     elif off:
-        notes.error(off, f"shuts {uri} out, which od.config has; remove it")
+        yield conf.error(off, f"shuts {uri} out, which od.config has; remove it")
     elif tls and not (conf.text(CERT) and conf.text(KEY)):
         name = KEY if conf.text(CERT) else CERT
-        notes.error(name, f"is missing, so coturn runs without TLS, and {uri} needs it")
+        yield conf.error(name, f"is missing, so coturn runs without TLS, and {uri} needs it")
     elif has_tls or not tls:  # else the file that can't be read is an error already
-        _wrong_port(notes, uri, open_ports)
+        yield from _wrong_port(conf, uri, open_ports)
 
 
-def _switched_off(notes: Notes, tls: bool, udp: bool) -> str:
+def _switched_off(conf: KnownConf, tls: bool, udp: bool) -> str:
     """Return the option that turns the way to a url off on every port, or nothing."""
-    secured, plain = notes.secures(udp), "no-udp" if udp else "no-tcp"
+    secured, plain = conf.secures(udp), "no-udp" if udp else "no-tcp"
     if tls:
-        dtls = "dtls" if notes.version >= DTLS_ON_DEMAND else "no-dtls"
+        dtls = "dtls" if conf.version >= DTLS_ON_DEMAND else "no-dtls"
         return "" if secured else dtls if udp else "no-tls"
-    if notes.conf.on(plain) and (plain == "no-tcp" or not secured):
+    if conf.on(plain) and (plain == "no-tcp" or not secured):
         return plain
     return ""
 
 
-def _open_ports(notes: Notes, tls: bool, udp: bool, has_tls: bool) -> Set[int]:
+def _open_ports(conf: KnownConf, tls: bool, udp: bool, has_tls: bool) -> Set[int]:
     """Return the ports where coturn takes what comes to a url.
 
     Its TLS port is open only where TLS is, and takes plain traffic as well,
     unless ``no-tcp`` is set.
     """
-    conf, plain = notes.conf, "no-udp" if udp else "no-tcp"
-    secured = has_tls and notes.secures(udp)
+    plain = "no-udp" if udp else "no-tcp"
+    secured = has_tls and conf.secures(udp)
     ports: Set[int] = set()
     if not conf.on(plain) and (secured or not tls):
         aux = [setting.text.rpartition(":")[2] for setting in conf.all("aux-server")]
@@ -72,9 +98,8 @@ def _open_ports(notes: Notes, tls: bool, udp: bool, has_tls: bool) -> Set[int]:
     return ports
 
 
-def _wrong_port(notes: Notes, uri: IceURI, open_ports: Set[int]) -> None:
-    """Note that coturn does not listen where a url leads."""
-    conf = notes.conf
+def _wrong_port(conf: KnownConf, uri: IceURI, open_ports: Set[int]) -> Iterator[Problem]:
+    """Yield that coturn does not listen where a url leads."""
     ports = " and ".join(map(str, sorted(open_ports))) or "no port"
     secure = uri.scheme == "turns" and bool(conf.all("tls-listening-port"))
     name = "tls-listening-port" if secure else "listening-port"
@@ -82,4 +107,48 @@ def _wrong_port(notes: Notes, uri: IceURI, open_ports: Set[int]) -> None:
         if conf.on(off) and uri.effective_port == conf.number("listening-port", PLAIN_PORT):
             name = off
     message = f"does not fit {uri} of od.config, for which coturn listens on {ports}"
-    notes.error(name, f"{message}; make them the same, unless something in front of it forwards")
+    yield conf.error(
+        name, f"{message}; make them the same, unless something in front of it forwards"
+    )
+
+
+# the certificate
+
+
+def certificate_files(conf: TurnserverFile, folder: str) -> Mapping[str, Tuple[str, ...]]:
+    """Return where the certificate and the key may be: paths by the name of their option.
+
+    A relative name starts in `folder`, the one in which coturn runs, and in
+    coturn's own `FOLDERS`.
+    """
+    return {
+        name: tuple(os.path.join(folder, place, conf.text(name)) for place in FOLDERS)
+        if not os.path.isabs(conf.text(name))
+        else (conf.text(name),)
+        for name in (CERT, KEY)
+        if conf.text(name)
+    }
+
+
+def _certificate(
+    conf: KnownConf, uris: Sequence[IceURI], files: Mapping[str, Content], now: float
+) -> Iterator[Problem]:
+    if conf.on("no-tls") and (conf.on("no-dtls") or conf.version >= DTLS_ON_DEMAND):
+        return
+    secure = [uri for uri in uris if uri.scheme == "turns"]
+    report = conf.error if secure else conf.warning
+    for name in (CERT, KEY):
+        content = files.get(name)
+        if isinstance(content, str):
+            message = "coturn then runs without TLS; if it runs elsewhere, name a copy with --cert"
+            yield report(name, f"can't be read: {content}; {message}")
+    cert, key = files.get(CERT), files.get(KEY)
+    if not isinstance(cert, bytes):
+        return
+    password = conf.text("pkey-pwd").encode("utf-8", "surrogateescape")
+    hosts = list(dict.fromkeys(uri.host_key for uri in secure))
+    known_key: Optional[bytes] = key if isinstance(key, bytes) else None
+    for problem in check_certificate(cert, known_key, password, hosts, now):
+        yield (conf.error if problem.level == "error" else conf.warning)(
+            problem.path, problem.message
+        )

@@ -6,7 +6,7 @@ from typing import Any, Dict, Tuple
 
 import pytest
 
-from abcwebrtc.coturn.check.compare import certificate_files
+from abcwebrtc.coturn.check.urls import certificate_files
 from abcwebrtc.coturn.conf_file import TurnserverFile, parse_turnserver_conf
 from support.turnserver_entry import FILES, compare
 from unit.coturn.test_certificate import HOST

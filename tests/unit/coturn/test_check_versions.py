@@ -7,8 +7,8 @@ from typing import Any, Dict, List, Tuple
 import pytest
 
 from abcwebrtc.config.uris import parse_ice_uri
+from abcwebrtc.coturn.check.clients import DesktopStun
 from abcwebrtc.coturn.check.compare import Around, check_turnserver_conf
-from abcwebrtc.coturn.check.stun import DesktopStun
 from abcwebrtc.coturn.conf import ConfOptions, turnserver_conf
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf
 from abcwebrtc.coturn.options import CoturnVersion

@@ -1,0 +1,48 @@
+"""A turnserver.conf as one version of coturn takes it: what every rule looks at."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from abcwebrtc.coturn.conf_file import Setting, TurnserverFile
+from abcwebrtc.coturn.options import DTLS_ON_DEMAND, USUAL, CoturnVersion, knows
+from abcwebrtc.errors import Problem
+
+
+class KnownConf(TurnserverFile):
+    """The settings that a version of coturn knows; `whole` is the file with all of them.
+
+    It also makes the problems, which stand at the line of a setting.
+    """
+
+    def __init__(self, whole: TurnserverFile, version: CoturnVersion = USUAL) -> None:
+        known = [setting for setting in whole.settings if knows(version, setting.name)]
+        super().__init__(whole.file, known, [])
+        self.whole = whole
+        self.version = version
+
+    def secures(self, udp: bool) -> bool:
+        """Say whether coturn speaks TLS, or DTLS over UDP, where it has a certificate."""
+        if not udp:
+            return not self.on("no-tls")
+        if self.version >= DTLS_ON_DEMAND:
+            return self.on("dtls")
+        return not self.on("no-dtls")
+
+    def error(self, name: str, message: str, at: Optional[Setting] = None) -> Problem:
+        """Return an error at an option, by default where it was last set."""
+        return self._problem("error", name, message, at)
+
+    def warning(self, name: str, message: str, at: Optional[Setting] = None) -> Problem:
+        """Return what is allowed but unwise."""
+        return self._problem("warning", name, message, at)
+
+    def note(self, name: str, message: str, at: Optional[Setting] = None) -> Problem:
+        """Return what is good to know, and no fault."""
+        return self._problem("note", name, message, at)
+
+    def _problem(self, level: str, name: str, message: str, at: Optional[Setting]) -> Problem:
+        setting = at or self.last(name)
+        if setting is None:
+            return Problem(message, name, self.file, None, level)
+        return Problem(message, name, setting.file or self.file, setting.line or None, level)
