@@ -5,21 +5,106 @@ No value of an object is quoted: those of an od.config hold secrets.
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import re
 import ssl
+import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Optional
 from urllib.parse import urlsplit
-
-from abcwebrtc.cluster.login import Login
 
 GROUPS = {"configmaps": "", "pods": "", "pods/log": "", "deployments": "apps"}
 """The kinds that are asked for, and the API group of each."""
 _KIND = {"configmaps": "ConfigMap", "pods": "pod", "pods/log": "pod", "deployments": "Deployment"}
 _ANONYMOUS = "system:anonymous"
+_OTHER_WAY = (
+    "the proxy is that of HTTPS_PROXY, or proxy-url of the kubeconfig; NO_PROXY leaves it out"
+)
+TOKEN, PASSWORD, CERTIFICATE = "a token", "a name and a password", "a client certificate"
+_AGAIN = "log in again, or choose another --context"
+
+
+@dataclass(frozen=True)
+class Login:
+    """Who asks: what is sent with a request, None for nothing, and its end in unix seconds.
+
+    Nothing is verified. What a token and a certificate say of their own end is read, since an
+    API server says of all that it refuses the same. `is_held_back` says that there is a token,
+    which the client does not send.
+    """
+
+    kind: Optional[str] = None
+    end: Optional[float] = None
+    is_held_back: bool = False
+
+    def refused(self, host: str) -> str:
+        """Return what a 401 means: the server does not know who this is."""
+        if self.kind is None:
+            return f"nobody is logged in at {host} (401): {self._nothing()}"
+        if self.end is not None and self.end < time.time():
+            when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(self.end))
+            kind = self.kind.partition(" ")[2]
+            return (
+                f"{host} does not accept your credentials (401): the {kind} ended {when}; {_AGAIN}"
+            )
+        return f"{host} does not accept your credentials (401): {_AGAIN}"
+
+    def anonymous(self, host: str) -> str:
+        """Return what a 403 for ``system:anonymous`` means: the server has seen no login."""
+        start = f"nobody is logged in at {host} (403 for system:anonymous)"
+        if self.kind is None:
+            return f"{start}: {self._nothing()}"
+        reason = "it may take none, or what stands in front of it takes it away"
+        if self.kind == CERTIFICATE:
+            reason = "what ends TLS in front of it takes that away; a token gets through"
+        return f"{start}, although {self.kind} was sent: {reason}"
+
+    def _nothing(self) -> str:
+        if self.is_held_back:
+            import kubernetes
+
+            version = kubernetes.__version__  # 36.0.0; its prereleases do the same
+            return (
+                f"the kubernetes client {version}, which is installed, sends no token; "
+                f"pip install 'kubernetes!={version}' exchanges it"
+            )
+        return "no credentials were sent, since there are none for this user; " + _AGAIN
+
+
+def login_of(configuration: Any, headers: Mapping[str, str]) -> Login:
+    """Return what is sent with these headers and the client's configuration."""
+    sent = {name.lower(): value for name, value in headers.items()}.get("authorization", "")
+    scheme, _, rest = sent.partition(" ")
+    if sent and scheme.lower() == "basic":
+        return Login(PASSWORD)
+    if sent:
+        return Login(TOKEN, _end_of_token(rest))
+    if getattr(configuration, "cert_file", None):
+        return Login(CERTIFICATE, _end_of_certificate(configuration.cert_file))
+    return Login(is_held_back=bool(getattr(configuration, "api_key", None)))
+
+
+def _end_of_token(token: str) -> Optional[float]:
+    """Return the ``exp`` of a JWT, which the tokens of many clusters are."""
+    with suppress(ValueError, RecursionError):
+        payload = token.split(".")[1:2]
+        text = base64.urlsafe_b64decode("".join(payload) + "==").decode("utf-8")
+        claims = json.loads(text)
+        end = claims.get("exp") if isinstance(claims, dict) else None
+        if isinstance(end, (int, float)) and 0 < end < 2**33:
+            return float(end)
+    return None
+
+
+def _end_of_certificate(file: str) -> Optional[float]:
+    from cryptography.x509 import load_pem_x509_certificate
+
+    with suppress(OSError, ValueError), open(file, "rb") as stream:
+        return load_pem_x509_certificate(stream.read(2**20)).not_valid_after_utc.timestamp()
+    return None
 
 
 @dataclass(frozen=True)
@@ -38,7 +123,12 @@ class Tried:
         """Return what an answer with an error means."""
         answer = status_object(body)
         if answer.get("kind") != "Status" and status in (401, 403, 407):
-            return self._by_another(status)
+            if self.proxy:
+                return f"{refused_by_proxy(self.proxy, status)}; {_OTHER_WAY}"
+            return (
+                f"{self.host} answers {status}, and not as a Kubernetes API server does: "
+                "something in front of it refuses; is it the right --context?"
+            )
         what = f"{_KIND[self.kind]} {self.name}" if self.name else self.kind
         where = f"namespace {self.namespace}"
         if status == 401:
@@ -46,26 +136,16 @@ class Tried:
         if status == 403 and _ANONYMOUS in str(answer.get("message")):
             return self.login.anonymous(self.host)
         if status == 403:
-            rule = _rule(self.verb, self.kind)
-            return f"you are not allowed to {self.verb} {what} in {where} (403); {rule}"
+            return (
+                f"you are not allowed to {self.verb} {what} in {where} (403); a Role needs the "
+                f'rule apiGroups: ["{GROUPS[self.kind]}"], resources: ["{self.kind}"], '
+                f'verbs: ["{self.verb}"]'
+            )
         if status == 404:
             if _details(answer).get("kind") == "namespaces":
                 return f"there is no {where}; create it, or choose another --namespace"
             return f"there is no {what} in {where} (404)"
         return f"can't {self.verb} {what} in {where}{_reason(status, answer)}"
-
-    def _by_another(self, status: int) -> str:
-        if self.proxy:
-            return f"{refused_by_proxy(self.proxy, status)}; {_OTHER_WAY}"
-        return (
-            f"{self.host} answers {status}, and not as a Kubernetes API server does: "
-            "something in front of it refuses; is it the right --context?"
-        )
-
-
-_OTHER_WAY = (
-    "the proxy is that of HTTPS_PROXY, or proxy-url of the kubeconfig; NO_PROXY leaves it out"
-)
 
 
 def refused_by_proxy(proxy: str, status: int) -> str:
@@ -158,10 +238,3 @@ def _causes(answer: Mapping[str, Any]) -> str:
     fields = [str(cause.get("field", "")) for cause in causes or [] if isinstance(cause, dict)]
     named = [field for field in fields if re.fullmatch(r"[\w.\[\]-]{1,80}", field)]
     return "its " + ", ".join(dict.fromkeys(named)) if named else "what it says"
-
-
-def _rule(verb: str, kind: str) -> str:
-    return (
-        f'a Role needs the rule apiGroups: ["{GROUPS[kind]}"], resources: ["{kind}"], '
-        f'verbs: ["{verb}"]'
-    )

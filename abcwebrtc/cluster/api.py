@@ -19,8 +19,14 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 from urllib.parse import quote, unquote, urlencode
 
 from abcwebrtc.abcdesktop import NAMESPACE
-from abcwebrtc.cluster.answers import GROUPS, Tried, status_object, unreachable, without_login
-from abcwebrtc.cluster.login import login_of
+from abcwebrtc.cluster.answers import (
+    GROUPS,
+    Tried,
+    login_of,
+    status_object,
+    unreachable,
+    without_login,
+)
 from abcwebrtc.errors import KubeError
 
 REQUEST_TIMEOUT = 30.0
@@ -66,7 +72,7 @@ class Cluster:
 
     def create(self, kind: str, manifest: Mapping[str, Any], dry_run: bool) -> Dict[str, Any]:
         """Create an object, and return it as it is then."""
-        return self._object("POST", kind, "", _write(dry_run), manifest)
+        return self._object("POST", kind, "", _of_write(dry_run), manifest)
 
     def replace(self, kind: str, manifest: Mapping[str, Any], dry_run: bool) -> Dict[str, Any]:
         """Replace an object, and return it as it is then.
@@ -74,11 +80,11 @@ class Cluster:
         Where the manifest has a resourceVersion that is no longer the object's,
         the error has the status 409.
         """
-        return self._object("PUT", kind, manifest["metadata"]["name"], _write(dry_run), manifest)
+        return self._object("PUT", kind, manifest["metadata"]["name"], _of_write(dry_run), manifest)
 
     def patch(self, kind: str, name: str, change: Any, dry_run: bool) -> Dict[str, Any]:
         """Merge a change into an object, and return it as it is then."""
-        return self._object("PATCH", kind, name, _write(dry_run), change)
+        return self._object("PATCH", kind, name, _of_write(dry_run), change)
 
     def delete(
         self, kind: str, name: str, metadata: Mapping[str, Any], dry_run: bool = False
@@ -200,7 +206,8 @@ def connect(
     """
     paths = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     present = [path for path in paths.split(os.pathsep) if os.path.exists(os.path.expanduser(path))]
-    if not present and not (_in_pod() and not kubeconfig and not context):
+    in_pod = bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+    if not present and not (in_pod and not kubeconfig and not context):
         raise KubeError(
             f"there is no kubeconfig {paths}; name one with --kubeconfig or KUBECONFIG, "
             "or run this in a pod with a service account"
@@ -211,7 +218,11 @@ def connect(
             cluster = Cluster(_configuration(files, context), namespace)
         if not complaints:
             return cluster
-        reason = _plugin_failure(complaints[0], kubeconfig, context)
+        given = {"--kubeconfig": kubeconfig, "--context": context}
+        words = [word for name, value in given.items() if value for word in (name, value)]
+        line = shlex.join(["kubectl", *words, "get", "pods"])
+        failure = _complaint(complaints[0])
+        reason = f"its plugin for credentials failed: {failure}; {line} says more"
     except Exception as error:  # the client raises what it stumbles over
         reason = _unusable(error)
     where = f"kubeconfig {files}" if files else "service account of this pod"
@@ -245,21 +256,10 @@ def _heard_client() -> Iterator[List[str]]:
         root.removeHandler(nowhere)
 
 
-def _plugin_failure(message: str, kubeconfig: Optional[str], context: Optional[str]) -> str:
-    """Return what is wrong with a plugin, without its own words: they may hold a secret."""
-    given = {"--kubeconfig": kubeconfig, "--context": context}
-    options = [word for name, value in given.items() if value for word in (name, value)]
-    line = shlex.join(["kubectl", *options, "get", "pods"])
-    return f"its plugin for credentials failed: {_complaint(message)}; {line} says more"
-
-
 def _complaint(message: str) -> str:
+    """Return what is wrong with a plugin, without its own words: they may hold a secret."""
     match = re.match(r"exec: process returned -?\d+|\[Errno \d+\] (?P<reason>[A-Za-z ]+)", message)
     return (match.group("reason") or match.group()) if match else "it gives no credentials"
-
-
-def _in_pod() -> bool:
-    return bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
 
 
 def _configuration(files: str, context: Optional[str]) -> Any:
@@ -307,5 +307,5 @@ def _is_object(answer: Any) -> bool:
     return named and all(part is None or isinstance(part, dict) for part in parts)
 
 
-def _write(dry_run: bool) -> Dict[str, str]:
+def _of_write(dry_run: bool) -> Dict[str, str]:
     return {"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})}

@@ -51,16 +51,18 @@ def parse_manifests(text: str, file: str) -> Manifests:
     if len(text) > MAX_CHARACTERS:
         raise ManifestError(Problem("is larger than 4 MiB: this is no manifest", "", file))
     text = text[1:] if text.startswith("\ufeff") else text
-    manifests = _parse(text, file)
+    if text.lstrip()[:1] in ("{", "["):
+        manifests = _parse_braces(text, file)
+    else:
+        manifests = Manifests(parse_yaml(text, file))
     if _is_deep(manifests.documents, -1):
         message = f"is nested more than {MAX_DEPTH} deep; a manifest holds no such thing"
         raise ManifestError(Problem(message, "", file))
     return manifests
 
 
-def _parse(text: str, file: str) -> Manifests:
-    if text.lstrip()[:1] not in ("{", "["):
-        return Manifests(parse_yaml(text, file))
+def _parse_braces(text: str, file: str) -> Manifests:
+    """Return what is JSON, or else the YAML that has braces, too."""
     try:
         indent = _INDENT.search(text)
         return Manifests(_parse_json(text, file), True, indent.group(1) if indent else None)
@@ -68,7 +70,7 @@ def _parse(text: str, file: str) -> Manifests:
         failure = error
     if len(text) <= MAX_FLOW:
         with contextlib.suppress(ManifestError):
-            return Manifests(parse_yaml(text, file))  # where braces are allowed, too
+            return Manifests(parse_yaml(text, file))
     raise failure
 
 

@@ -74,15 +74,16 @@ def _masked(value: Any, replace: Replace) -> Any:
 
 
 def _masked_item(mapping: Dict[Any, Any], key: Any, replace: Replace) -> Any:
-    item, name = mapping[key], mapping.get("name")
-    kind = mapping.get("kind")
+    item, name, kind = mapping[key], mapping.get("name"), mapping.get("kind")
     if isinstance(kind, str) and key in _SECRET_KINDS.get(kind, ()):
-        return _masked_values(item, replace)
+        if isinstance(item, dict):
+            return {name: _hidden(name, value, replace) for name, value in item.items()}
+        return _hidden("", item, replace)
     if key == "value" and _is_secret(name):
         return _hidden(name, item, replace)
     if key in ("labels", "annotations") and isinstance(item, dict):
         return {
-            name: (_hidden if _is_secret(name) else _kept)(name, value, replace)
+            name: _hidden(name, value, replace) if _is_secret(name) else _masked(value, replace)
             for name, value in item.items()
         }
     if isinstance(item, str) and isinstance(key, str) and item and _FIELD.match(key):
@@ -92,24 +93,12 @@ def _masked_item(mapping: Dict[Any, Any], key: Any, replace: Replace) -> Any:
 
 def _follows_flag(items: List[Any], index: int) -> bool:
     """Say whether an item is the value of the argument before it, as in ``--password x``."""
-    before = items[index - 1] if index else None
-    return (
-        isinstance(items[index], str) and isinstance(before, str) and bool(_FLAG.fullmatch(before))
-    )
-
-
-def _masked_values(item: Any, replace: Replace) -> Any:
-    if isinstance(item, dict):
-        return {name: _hidden(name, value, replace) for name, value in item.items()}
-    return _hidden("", item, replace)
+    item, before = items[index], items[index - 1] if index else None
+    return isinstance(item, str) and isinstance(before, str) and bool(_FLAG.fullmatch(before))
 
 
 def _hidden(name: Any, value: Any, replace: Replace) -> Any:
     return None if value is None else replace((str(name), repr(value)))
-
-
-def _kept(_: Any, value: Any, replace: Replace) -> Any:
-    return _masked(value, replace)
 
 
 def _is_secret(name: Any) -> bool:

@@ -6,7 +6,19 @@ import ipaddress
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, Union
+from typing import (
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    Union,
+)
 
 from abcwebrtc.abcdesktop import DESKTOP_LABELS, NAMESPACE
 from abcwebrtc.config.uris import TURN_SCHEMES, IceURI
@@ -109,7 +121,7 @@ def server_names(uris: Iterable[IceURI]) -> List[str]:
     return list(dict.fromkeys(uri.host for uri in uris if _address(uri.host) is None))
 
 
-def protocol(uri: IceURI) -> str:
+def _protocol(uri: IceURI) -> str:
     """Return ``UDP`` or ``TCP``: the URI's transport, else the scheme's (RFC 7064, RFC 7065)."""
     if uri.transport:
         return uri.transport.upper()
@@ -130,8 +142,19 @@ def _address(host: str) -> Optional[Address]:
         return None
 
 
+def _peers(host: str, addresses: Addresses) -> List[Optional[Address]]:
+    """Return the addresses of a host; None is any address."""
+    own = _address(host)
+    return [own] if own else [_parse(text) for text in addresses.get(host, ())] or [None]
+
+
 def _is_turn(uri: IceURI) -> bool:
     return uri.scheme in TURN_SCHEMES
+
+
+def _has_own_turn(config: WebRTCConfig) -> bool:
+    """Say whether desktops have a TURN server of their own, TURN_SERVER."""
+    return bool(config.desktop.turn and config.coturn)
 
 
 # rules
@@ -142,32 +165,26 @@ def _egress(
 ) -> List[Dict[str, Any]]:
     """Return a rule for each address, sorted, then the one for any address, then DNS."""
     ports: Dict[Optional[Address], Ports] = {}
-    relays: Set[Optional[Address]] = set()
+    with_relays: Set[Optional[Address]] = set()
     for uri in uris:
         for peer in _peers(uri.host, addresses):
-            ports.setdefault(peer, set()).add((uri.effective_port, protocol(uri)))
+            ports.setdefault(peer, set()).add((uri.effective_port, _protocol(uri)))
             if _is_turn(uri):
-                relays.add(peer)
+                with_relays.add(peer)
     rules = []
-    for peer in sorted(ports, key=_order):
-        rule: Dict[str, Any] = {"to": [{"ipBlock": {"cidr": _cidr(peer)}}]} if peer else {}
-        rule["ports"] = _ports(ports[peer], options.relay_ports if peer in relays else None)
+    for peer in sorted(ports, key=lambda peer: (peer.version, int(peer)) if peer else (99, 0)):
+        block = {"cidr": f"{peer}/{peer.max_prefixlen}"} if peer else {}
+        rule: Dict[str, Any] = {"to": [{"ipBlock": block}]} if peer else {}
+        rule["ports"] = _ports(ports[peer], options.relay_ports if peer in with_relays else None)
         rules.append(rule)
-    return rules + ([_dns_rule()] if options.dns else [])
-
-
-def _peers(host: str, addresses: Addresses) -> List[Optional[Address]]:
-    """Return the addresses of a host; None is any address."""
-    own = _address(host)
-    return [own] if own else [_parse(text) for text in addresses.get(host, ())] or [None]
-
-
-def _order(peer: Optional[Address]) -> Tuple[int, int]:
-    return (peer.version, int(peer)) if peer else (99, 0)
-
-
-def _cidr(address: Address) -> str:
-    return f"{address}/{address.max_prefixlen}"
+    if options.dns:  # the pods of the cluster's DNS, by the labels that kubeadm gives them
+        dns_pods = {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        }
+        dns_ports = _ports({(_DNS_PORT, "TCP"), (_DNS_PORT, "UDP")}, None)
+        rules.append({"to": [dns_pods], "ports": dns_ports})
+    return rules
 
 
 def _ports(ports: Ports, relay: Optional[Tuple[int, int]]) -> List[Dict[str, Any]]:
@@ -182,15 +199,6 @@ def _ports(ports: Ports, relay: Optional[Tuple[int, int]]) -> List[Dict[str, Any
     return found
 
 
-def _dns_rule() -> Dict[str, Any]:
-    """Return the rule for the DNS pods of the cluster, by the labels that kubeadm gives them."""
-    peer = {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
-        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-    }
-    return {"to": [peer], "ports": _ports({(_DNS_PORT, "TCP"), (_DNS_PORT, "UDP")}, None)}
-
-
 # what is said of them
 
 
@@ -200,27 +208,16 @@ def _notes(
     options: PolicyOptions,
     addresses: Addresses,
     now: float,
-) -> List[str]:
-    notes = [f"It opens {uri}: {protocol(uri)} {uri.effective_port}." for uri in uris]
+) -> Iterator[str]:
+    for uri in uris:
+        yield f"It opens {uri}: {_protocol(uri)} {uri.effective_port}."
     if options.relay_ports and any(map(_is_turn, uris)):
         first, last = options.relay_ports
-        notes.append(f"It opens UDP {first}-{last} of each TURN server, for browsers' relays.")
-    notes += _name_notes(server_names(uris), addresses, now)
-    notes += _dns_notes(uris, options.dns)
-    if not options.relay_ports and _has_own_turn(config):
-        notes.append("Sound passes by the desktops' own TURN server; browsers' relays stay shut.")
-    notes.append("Not open: the browsers' own addresses, to which sound goes without TURN.")
-    notes.append(
-        "Policies add up: where no other one selects these pods, this one shuts off all else."
-    )
-    return notes
-
-
-def _name_notes(names: List[str], addresses: Addresses, now: float) -> List[str]:
-    notes = []
+        yield f"It opens UDP {first}-{last} of each TURN server, for browsers' relays."
+    names = server_names(uris)
     open_to_all = [name for name in names if not addresses.get(name)]
     if open_to_all:
-        notes.append(
+        yield (
             "A policy can't match a name, so the ports of these are open to any address: "
             f"{', '.join(open_to_all)}. --resolve writes their addresses of now instead."
         )
@@ -228,48 +225,40 @@ def _name_notes(names: List[str], addresses: Addresses, now: float) -> List[str]
     for name in names:
         if addresses.get(name):
             found = ", ".join(sorted(set(addresses[name])))
-            notes.append(
+            yield (
                 f"{name} was {found} at {at:%Y-%m-%d %H:%M:%S} UTC; "
                 "make this policy again when that changes."
             )
-    return notes
-
-
-def _dns_notes(uris: List[IceURI], dns: bool) -> List[str]:
-    if dns:
-        return ["It opens the cluster's DNS, the pods k8s-app=kube-dns of kube-system."]
-    if not server_names(uris):
-        return []
-    return [
-        "Not open: DNS, which desktops need for names; abcdesktop's own policy allows it, "
-        "and so does --dns."
-    ]
-
-
-def _has_own_turn(config: WebRTCConfig) -> bool:
-    """Say whether desktops have a TURN server of their own, TURN_SERVER."""
-    return bool(config.desktop.turn and config.coturn)
+    if options.dns:
+        yield "It opens the cluster's DNS, the pods k8s-app=kube-dns of kube-system."
+    elif names:
+        yield (
+            "Not open: DNS, which desktops need for names; abcdesktop's own policy allows it, "
+            "and so does --dns."
+        )
+    if not options.relay_ports and _has_own_turn(config):
+        yield "Sound passes by the desktops' own TURN server; browsers' relays stay shut."
+    yield "Not open: the browsers' own addresses, to which sound goes without TURN."
+    yield "Policies add up: where no other one selects these pods, this one shuts off all else."
 
 
 def _warnings(
     config: WebRTCConfig, uris: List[IceURI], options: PolicyOptions, addresses: Addresses
-) -> List[str]:
-    warnings = []
+) -> Iterator[str]:
     if not any(map(_is_turn, uris)):
-        warnings.append(
+        yield (
             "there is no TURN server: sound goes to the browsers' own addresses, which this "
             "policy leaves shut"
         )
         if options.relay_ports:
-            warnings.append("--relay-ports does nothing where there is no TURN server")
+            yield "--relay-ports does nothing where there is no TURN server"
     elif not options.relay_ports and not _has_own_turn(config):
         first, last = RELAY_PORTS
-        warnings.append(
+        yield (
             "desktops have no TURN server of their own, and can't reach the relays of browsers: "
             "write webrtc.desktop: { 'turn': True } with a webrtc.coturn, "
             f"or add --relay-ports {first}-{last}"
         )
     for host in dict.fromkeys(uri.host for uri in uris):
         if any(peer and peer.is_loopback for peer in _peers(host, addresses)):
-            warnings.append(f"{host} is a loopback address, which in a pod is the pod itself")
-    return warnings
+            yield f"{host} is a loopback address, which in a pod is the pod itself"

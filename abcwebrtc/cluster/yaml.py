@@ -182,7 +182,11 @@ def _children(node: yaml.Node) -> List[yaml.Node]:
     if not isinstance(node, yaml.MappingNode):
         return list(node.value)
     node.value = [(_key(key), child) for key, child in node.value]
-    _check_keys(node)
+    seen: Set[Tuple[str, str]] = set()
+    for key, _ in node.value:
+        if (key.value, key.tag) in seen:
+            raise _error(_TWO_MERGES if key.tag == _MERGE else _TWICE, key)
+        seen.add((key.value, key.tag))
     return [child for pair in node.value for child in pair]
 
 
@@ -205,27 +209,13 @@ def _key(node: yaml.Node) -> yaml.ScalarNode:
     _check_scalar(node)
     if node.tag in (_TAG + "float", _TAG + "null"):
         raise _error("has a key that is not text; put it in quotes", node)
-    texts = {_TAG + "int": _whole, _TAG + "bool": _truth}
-    if node.tag not in texts:
+    if node.tag == _TAG + "int":
+        text = str(_int(node.value))
+    elif node.tag == _TAG + "bool":
+        text = "true" if node.value.lower() in ("yes", "true", "on") else "false"
+    else:
         return node
-    return yaml.ScalarNode(_TAG + "str", texts[node.tag](node.value), node.start_mark)
-
-
-def _whole(text: str) -> str:
-    return str(_int(text))
-
-
-def _truth(text: str) -> str:
-    return "true" if text.lower() in ("yes", "true", "on") else "false"
-
-
-def _check_keys(node: yaml.MappingNode) -> None:
-    seen: Set[Tuple[str, bool]] = set()
-    for key, _ in node.value:
-        name = (key.value, key.tag == _MERGE)
-        if name in seen:
-            raise _error(_TWO_MERGES if name[1] else _TWICE, key)
-        seen.add(name)
+    return yaml.ScalarNode(_TAG + "str", text, node.start_mark)
 
 
 def _merge(node: yaml.MappingNode) -> None:

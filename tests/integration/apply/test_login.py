@@ -19,7 +19,7 @@ import yaml
 from kubernetes.config import kube_config
 
 from abcwebrtc.cli.main import main
-from abcwebrtc.cluster.login import CERTIFICATE, Login, login_of
+from abcwebrtc.cluster.answers import CERTIFICATE, Login, login_of
 from integration.apply.conftest import TOKEN, fail, header, only
 from integration.cluster import Server
 from integration.kubeconfig import write_kubeconfig
