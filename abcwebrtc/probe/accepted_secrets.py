@@ -19,8 +19,7 @@ from abcwebrtc.config.uris import IceURI
 from abcwebrtc.coturn.rotation import Answer
 from abcwebrtc.probe.model import TLS, Failure, Login
 from abcwebrtc.probe.runner import resolve_all
-from abcwebrtc.probe.steps import unverified_context
-from abcwebrtc.probe.stun_client import Settings, StepError, Wire
+from abcwebrtc.probe.stun_client import Settings, StepError, Wire, unverified_context
 from abcwebrtc.probe.targets import browser_target
 from abcwebrtc.probe.turn_session import NO_ALLOCATION, Session
 from abcwebrtc.turn.credentials import mint_turn_credentials

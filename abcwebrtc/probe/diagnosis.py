@@ -9,9 +9,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import replace
-from typing import Iterator, List, Sequence, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 from abcwebrtc.coturn.addresses import NEVER
+from abcwebrtc.coturn.certificate import SOON, Certificate
 from abcwebrtc.probe.causes import clause, in_brackets, said
 from abcwebrtc.probe.comparison import compared
 from abcwebrtc.probe.model import (
@@ -33,7 +34,6 @@ from abcwebrtc.probe.model import (
     host_of,
 )
 from abcwebrtc.probe.path_diagnosis import after_redirect, path_diagnoses
-from abcwebrtc.probe.tls import certificate_diagnoses, unread_certificate
 from abcwebrtc.times import duration_text, utc_text
 
 
@@ -45,7 +45,7 @@ def judge(seen: Sequence[Observation], around: Circumstances) -> List[Result]:
 def diagnose(seen: Observation, around: Circumstances) -> Tuple[Diagnosis, ...]:
     """Return what an observation means, errors first; nothing where all is well."""
     found = [one for failure in seen.failures for one in _failure(seen, failure, around)]
-    found += certificate_diagnoses(seen.certificate, seen.target.host, around.now)
+    found += _of_certificate(seen.certificate, seen.target.host, around.now)
     found += _warnings(seen)
     found += path_diagnoses(seen, around)
     return tuple(sorted(found, key=lambda one: LEVELS.index(one.level)))
@@ -59,7 +59,7 @@ def _failure(seen: Observation, failure: Failure, around: Circumstances) -> Iter
         yield from after_redirect(failure, list(own))
     elif failure.kind == "certificate":
         if not seen.certificate:  # what stands in it says more, where it could be read
-            yield unread_certificate(failure.detail)
+            yield said("certificate-untrusted/unread", detail=in_brackets(failure.detail))
     elif failure.kind == "stun":
         yield from _stun_error(seen, failure, around.now)
     elif failure.step == RESOLVE:
@@ -130,22 +130,68 @@ def _protocol(seen: Observation, failure: Failure) -> Diagnosis:
     elif kind in ("timeout", "closed"):
         key = "no-tls/silent" if kind == "timeout" else "no-tls/closed"
     else:
-        key = alert_cause(failure.detail)
+        key = _alert_cause(failure.detail)
     if kind in ("tls", "client-certificate"):
-        detail = reason_text(failure.detail)
+        detail = _reason_text(failure.detail)
     return said(key, where=seen.where(failure.step), detail=detail)
 
 
-def alert_cause(reason: str) -> str:
+def _alert_cause(reason: str) -> str:
     """Return the cause of an OpenSSL reason."""
     if any(word in reason for word in _CLIENT_CERTIFICATE):
         return "client-certificate"
     return "old-tls" if any(word in reason for word in _VERSION) else "no-tls"
 
 
-def reason_text(detail: str) -> str:
+def _reason_text(detail: str) -> str:
     """Return OpenSSL's reason in brackets and words, or nothing."""
     return in_brackets(detail.replace("_", " ").lower())
+
+
+# certificates
+
+NOT_YET_VALID, EXPIRED = 9, 10
+SELF_SIGNED, SELF_SIGNED_IN_CHAIN = 18, 19
+UNKNOWN_ISSUER = (2, 20, 21)
+WRONG_NAME = (62, 64)
+"""OpenSSL's X509_V_ERR numbers."""
+
+
+def _of_certificate(
+    certificate: Optional[Certificate], host: str, now: float
+) -> Iterator[Diagnosis]:
+    """Yield what is wrong with a certificate at `now`, in unix seconds."""
+    if certificate is None:
+        return
+    subject, ends = certificate.subject, certificate.not_after
+    if ends < now:
+        ago = duration_text(now - ends)
+        yield said("certificate-expired", subject=subject, ago=ago, end=utc_text(ends))
+    elif certificate.days_left(now) < SOON:
+        left = certificate.days_left(now)
+        yield said("certificate-ends-soon", subject=subject, days=left, end=utc_text(ends))
+    if certificate.verify_error == EXPIRED and certificate.not_after >= now:
+        yield said("certificate-untrusted", subject=subject, reason=clause("chain-ended"))
+    elif certificate.verify_error not in (0, EXPIRED):
+        yield _distrust(certificate, host)
+
+
+def _distrust(certificate: Certificate, host: str) -> Diagnosis:
+    code, subject, issuer = certificate.verify_error, certificate.subject, certificate.issuer
+    if code == NOT_YET_VALID:
+        begin = utc_text(certificate.not_before)
+        return said("certificate-not-yet", subject=subject, begin=begin)
+    if code == SELF_SIGNED:
+        return said("certificate-self-signed", subject=subject)
+    if code in WRONG_NAME:
+        names = ", ".join(certificate.names) or clause("no-name-at-all")
+        return said("certificate-name", host=host, names=names)
+    if code in UNKNOWN_ISSUER and len(certificate.chain) <= 1:
+        return said("certificate-untrusted/chain", subject=subject, issuer=issuer)
+    reason = certificate.verify_message
+    if code in (*UNKNOWN_ISSUER, SELF_SIGNED_IN_CHAIN):
+        reason = clause("authority-unknown", issuer=issuer)
+    return said("certificate-untrusted", subject=subject, reason=reason)
 
 
 # STUN errors

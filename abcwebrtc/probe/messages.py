@@ -1,10 +1,14 @@
-"""STUN and TURN messages as bytes: aioice's codec, and what it does not read. No socket."""
+"""STUN and TURN messages as bytes: aioice's codec, and what it has not. No socket.
+
+Up to 0.9, the newest for Python 3.8, it reads no ALTERNATE-SERVER and no DATA. ChannelData is
+a part of its own client, and it writes no Binding without the magic cookie.
+"""
 
 from __future__ import annotations
 
-import ipaddress
+import contextlib
 import struct
-from typing import Any, Dict, Iterator, Optional, Tuple, Union
+from typing import Any, Iterator, Mapping, Optional, Tuple, Union
 
 from aioice import stun
 
@@ -17,33 +21,34 @@ CHANNEL, OUTSIDE_CHANNEL = 0x4000, 0x4001
 """Those that are bound, the first that there are (RFC 8656, section 12)."""
 _CHANNELS = [struct.pack("!H", one) for one in (CHANNEL, OUTSIDE_CHANNEL)]
 ALTERNATE_SERVER = "ALTERNATE-SERVER"
-"""Where a 300 sends a client (RFC 8489, section 14.15), which aioice does not read."""
+"""Where a 300 sends a client (RFC 8489, section 14.15)."""
 COOKIE = struct.pack("!I", stun.COOKIE)
-_HEADER, _ERROR_CLASS = 20, 0x0110
-_MAPPED, _ALTERNATE = 0x0001, 0x8023
-_XOR_MAPPED = (0x0020, 0x8020)  # the second is that of drafts, which coturn gave for long
-_BINDING_REQUEST, _BINDING_RESPONSE = 0x0001, 0x0101
-_DATA_INDICATION, _XOR_PEER, _DATA = 0x0017, 0x0012, 0x0013
+_HEADER = 20
+_ALTERNATE, _XOR_PEER, _DATA = 0x8023, 0x0012, 0x0013
+_DATA_INDICATION = struct.pack("!H", stun.Method.DATA | stun.Class.INDICATION)
 
 
-def request_message(method: stun.Method, **attributes: Any) -> stun.Message:
-    """Return a request; attributes are named with ``_`` for ``-``."""
-    named = {name.replace("_", "-"): value for name, value in attributes.items()}
-    return stun.Message(method, stun.Class.REQUEST, attributes=named)
+def request_message(method: stun.Method, attributes: Mapping[str, Any] = {}) -> stun.Message:
+    """Return a request with these attributes."""
+    return stun.Message(method, stun.Class.REQUEST, attributes=dict(attributes))
 
 
 def answer_to(message: stun.Message, data: bytes) -> Optional[stun.Message]:
     """Return the answer that data is to a request, None where it is none."""
-    try:
-        answer = stun.parse_message(data)
-    except (ValueError, KeyError, struct.error):
+    answer = _parsed(data)
+    if answer is None or answer.transaction_id != message.transaction_id:
         return None
-    if answer.transaction_id != message.transaction_id:
-        return None
-    for kind, value in _attributes(data):
-        if kind == _ALTERNATE:
-            answer.attributes[ALTERNATE_SERVER] = _address(value)
+    alternate = dict(_attributes(data)).get(_ALTERNATE, b"")
+    with contextlib.suppress(ValueError):
+        answer.attributes[ALTERNATE_SERVER] = stun.unpack_address(alternate)
     return answer
+
+
+def mapped_address(answer: stun.Message) -> Optional[Address]:
+    """Return the address at which the server sees who asked, None where it does not say it."""
+    found = answer.attributes
+    mapped: Optional[Address] = found.get("XOR-MAPPED-ADDRESS") or found.get("MAPPED-ADDRESS")
+    return mapped if answer.message_class == stun.Class.RESPONSE else None
 
 
 def error_failure(step: str, answer: stun.Message) -> Failure:
@@ -58,6 +63,23 @@ def address_text(address: Address) -> str:
     """Return ``192.0.2.1:49160``, or with brackets for IPv6."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _parsed(data: bytes) -> Optional[stun.Message]:
+    try:
+        return stun.parse_message(data)
+    except (ValueError, KeyError, IndexError, struct.error):
+        return None
+
+
+def _attributes(data: bytes) -> Iterator[Tuple[int, bytes]]:
+    """Yield type and value of each attribute of a STUN message."""
+    position = _HEADER
+    while position + 4 <= len(data):
+        kind, length = struct.unpack("!HH", data[position : position + 4])
+        position += 4
+        yield kind, data[position : position + length]
+        position += length + stun.padding_length(length)
 
 
 # data through a relay
@@ -79,13 +101,12 @@ def relayed_data(data: bytes) -> Optional[Tuple[Union[int, Address], bytes]]:
     if is_channel_data(data):
         channel, length = struct.unpack("!HH", data[:4]) if len(data) >= 4 else (0, 0)
         return channel, data[4 : 4 + length]
-    if data[:2] != struct.pack("!H", _DATA_INDICATION) or data[4:8] != COOKIE:
+    if data[:2] != _DATA_INDICATION or data[4:8] != COOKIE:
         return None
-    found = dict(_attributes(data))  # aioice 0.9, the newest for Python 3.8, has no DATA
-    if _DATA not in found:
-        return None
-    peer = _address(_unmasked(found.get(_XOR_PEER, b""), data[4:_HEADER]))
-    return None if peer is None else (peer, found[_DATA])
+    found = dict(_attributes(data))
+    with contextlib.suppress(KeyError, ValueError, IndexError):
+        return stun.unpack_xor_address(found[_XOR_PEER], data[8:_HEADER]), found[_DATA]
+    return None
 
 
 # as RFC 3489 has it
@@ -96,38 +117,11 @@ def classic_binding(transaction: bytes) -> bytes:
 
     libnice up to 0.1.22 sends this to a STUN server.
     """
-    return struct.pack("!HH", _BINDING_REQUEST, 0) + transaction
+    return struct.pack("!HH", stun.Method.BINDING, 0) + transaction
 
 
-def classic_answer(transaction: bytes, data: bytes) -> Optional[Address]:
-    """Return the address in the answer to a `classic_binding`, None where it is none."""
-    if data[:2] != struct.pack("!H", _BINDING_RESPONSE) or data[4:_HEADER] != transaction:
-        return None
-    found: Dict[int, bytes] = dict(_attributes(data))
-    for kind in _XOR_MAPPED:
-        if kind in found:
-            found.setdefault(_MAPPED, _unmasked(found[kind], transaction))
-    return _address(found.get(_MAPPED, b""))
-
-
-def _attributes(data: bytes) -> Iterator[Tuple[int, bytes]]:
-    """Yield type and value of each attribute of a STUN message."""
-    position = _HEADER
-    while position + 4 <= len(data):
-        kind, length = struct.unpack("!HH", data[position : position + 4])
-        position += 4
-        yield kind, data[position : position + length]
-        position += length + stun.padding_length(length)
-
-
-def _unmasked(value: bytes, transaction: bytes) -> bytes:
-    """Undo the XOR of an address, whose key begins with the first two bytes of the id."""
-    key = transaction[:2] + transaction
-    return value[:2] + bytes(one ^ mask for one, mask in zip(value[2:], key))
-
-
-def _address(value: bytes) -> Optional[Address]:
-    """Return the address in an attribute, None where there is none."""
-    if len(value) not in (8, 20):
-        return None
-    return str(ipaddress.ip_address(value[4:])), struct.unpack("!H", value[2:4])[0]
+def is_classic_answer(transaction: bytes, data: bytes) -> bool:
+    """Say whether data is the answer to a `classic_binding`, with an address in it."""
+    answer = _parsed(data)  # aioice does not look at the cookie
+    is_answer = answer is not None and data[4:_HEADER] == transaction
+    return is_answer and answer is not None and mapped_address(answer) is not None

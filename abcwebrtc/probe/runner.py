@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import ssl
@@ -33,57 +34,38 @@ def run_probes(
     """
     found = resolve_all(targets, timeout)
     observations = [one for target in targets for one in _observations(target, found)]
+    reached = [one for one in observations if one.address]
     settings = Settings(timeout, trust, threading.Event(), quick)
-    run = _Run([one for one in observations if one.address], settings)
+    # Allocations on one server are made one after another, or they would count
+    # together against its quota.
+    locks = {one.target.host: threading.Lock() for one in reached}
+    done: "queue.Queue[Tuple[str, Optional[BaseException]]]" = queue.Queue()
+
+    def probe(one: Observation) -> None:
+        fault: Optional[BaseException] = None
+        try:
+            probe_address(one, settings, locks[one.target.host])
+        except BaseException as error:  # it is raised where it can be seen
+            fault = error
+        done.put((one.target.url, fault))
+
+    threads = [threading.Thread(target=probe, args=(one,), daemon=True) for one in reached]
     try:
-        run.start()
-        run.wait(progress)
-    finally:
-        run.stop()
-    if run.faults:
-        raise run.faults[0]
-    return observations
-
-
-class _Run:
-    """A thread for each observation; `faults` is what they raised, and should not have."""
-
-    def __init__(self, observations: Sequence[Observation], settings: Settings) -> None:
-        self.faults: List[BaseException] = []
-        self._settings = settings
-        # Allocations on one server are made one after another, or they would count
-        # together against its quota.
-        self._locks = {one.target.host: threading.Lock() for one in observations}
-        self._done: "queue.Queue[Observation]" = queue.Queue()
-        self._threads = [
-            threading.Thread(target=self._probe, args=(one,), daemon=True) for one in observations
-        ]
-
-    def start(self) -> None:
-        for thread in self._threads:
+        for thread in threads:
             thread.start()
-
-    def wait(self, progress: Progress) -> None:
-        total = len(self._threads)
-        progress(0, total, "")
-        for count in range(total):
-            progress(count + 1, total, self._done.get().target.url)
-
-    def stop(self) -> None:
-        """Let those that still run free what they allocated."""
-        self._settings.stop.set()
+        progress(0, len(threads), "")
+        for count in range(len(threads)):
+            url, fault = done.get()
+            if fault:
+                raise fault
+            progress(count + 1, len(threads), url)
+    finally:  # those that still run free what they allocated
+        settings.stop.set()
         end = time.monotonic() + _GRACE
-        for thread in self._threads:
+        for thread in threads:
             if thread.ident:
                 thread.join(max(0.0, end - time.monotonic()))
-
-    def _probe(self, one: Observation) -> None:
-        try:
-            probe_address(one, self._settings, self._locks[one.target.host])
-        except BaseException as error:  # it is raised where it can be seen
-            self.faults.append(error)
-        finally:
-            self._done.put(one)
+    return observations
 
 
 def _observations(target: Target, found: Dict[str, "Addresses"]) -> List[Observation]:
@@ -115,12 +97,10 @@ def resolve_all(targets: Sequence[Target], timeout: float, flags: int = 0) -> Di
         threading.Thread(target=look_up, args=(host,), daemon=True).start()
     found: Dict[str, Addresses] = {host: ([], 0.0, Failure(RESOLVE, "timeout")) for host in hosts}
     deadline = time.monotonic() + timeout
-    try:
+    with contextlib.suppress(queue.Empty):
         for _ in hosts:
             host, addresses = answers.get(timeout=max(0.0, deadline - time.monotonic()))
             found[host] = addresses
-    except queue.Empty:
-        pass
     return found
 
 

@@ -12,12 +12,17 @@ from typing import Dict, Optional
 from aioice import stun
 
 from abcwebrtc.coturn.certificate import read_certificate
-from abcwebrtc.probe.messages import Address, address_text, error_failure, request_message
+from abcwebrtc.probe.messages import (
+    Address,
+    address_text,
+    error_failure,
+    mapped_address,
+    request_message,
+)
 from abcwebrtc.probe.model import (
     ALLOCATE,
     BINDING,
     HANDSHAKE,
-    LOSS,
     RELAY,
     RFC3489,
     TCP,
@@ -27,16 +32,20 @@ from abcwebrtc.probe.model import (
     Failure,
     Login,
     Observation,
-    PathResult,
     SecretSearch,
     Target,
 )
-from abcwebrtc.probe.outside import from_outside
-from abcwebrtc.probe.packets import End, burst, by_size, relay_end, round_trip
-from abcwebrtc.probe.plain_socket import PlainSocket
-from abcwebrtc.probe.secret_search import investigate
-from abcwebrtc.probe.stun_client import Settings, StepError, StoppedError, Wire, timed
-from abcwebrtc.probe.turn_session import UNAUTHORIZED, RedirectError, Session
+from abcwebrtc.probe.paths import between_relays, from_outside
+from abcwebrtc.probe.stun_client import (
+    PlainSocket,
+    Settings,
+    StepError,
+    StoppedError,
+    Wire,
+    timed,
+    unverified_context,
+)
+from abcwebrtc.probe.turn_session import UNAUTHORIZED, RedirectError, Session, investigate
 
 SHORT_TTL = 60
 """Seconds: a login that ends so soon is refused where the server's clock is ahead."""
@@ -137,7 +146,7 @@ class _Attempt:
         target, timeout = replace(self._seen.target, transport=TCP), self._settings.second_look
         try:
             with Wire(target, self._seen.address, self._settings) as wire:
-                wire.connect()
+                wire.open(None)
                 wire.request(request_message(stun.Method.BINDING), BINDING, timeout)
         except StepError as error:
             return error.failure.kind if error.failure.kind == "http" else self._speaks(target)
@@ -191,9 +200,8 @@ class _Attempt:
 
     def _keep_reflexive(self, answer: stun.Message) -> None:
         """Keep the address of an answer, or note that there is none."""
-        seen, found = self._seen, answer.attributes
-        mapped = found.get("XOR-MAPPED-ADDRESS") or found.get("MAPPED-ADDRESS")
-        if answer.message_class == stun.Class.RESPONSE and mapped:
+        seen, mapped = self._seen, mapped_address(answer)
+        if mapped:
             seen.reflexive = address_text(mapped)
             return
         seen.times.pop(BINDING)
@@ -205,7 +213,7 @@ class _Attempt:
     def _ask_as_libnice(self) -> None:
         """Look whether a Binding is answered that has no magic cookie."""
         seen = self._seen
-        with PlainSocket(seen.is_ipv6, self._settings.stop) as plain:
+        with PlainSocket(seen.address, self._settings.stop) as plain:
             try:
                 with timed(seen.times, RFC3489):
                     plain.ask_classic(self._place, self._settings.timeout)
@@ -287,7 +295,7 @@ class _Attempt:
         """Send data from relay to relay, and from outside to a relay, both ways."""
         failure: Optional[Failure] = None
         try:
-            self._between_relays(first, login)
+            self._use_two_relays(first, login)
         except StepError as error:
             if error.failure.step != RELAY:
                 raise
@@ -296,7 +304,7 @@ class _Attempt:
         if failure:
             raise StepError(failure)
 
-    def _between_relays(self, first: Session, login: Login) -> None:
+    def _use_two_relays(self, first: Session, login: Login) -> None:
         """Send data through two relays; where there may be no second one, back to the first."""
         with contextlib.ExitStack() as stack:
             second = stack.enter_context(Session(stack.enter_context(self._open()), login))
@@ -306,26 +314,7 @@ class _Attempt:
                 if error.failure.error != QUOTA:
                     raise
                 self._seen.alone, second = True, first
-            first.bind(second.relayed)
-            if second is not first:
-                second.bind(first.relayed)
-            self._seen.between = PathResult()
-            here = relay_end(first)
-            self._measure(self._seen.between, here, here if second is first else relay_end(second))
-
-    def _measure(self, path: PathResult, here: End, there: End) -> None:
-        took = round_trip(here, there, self._settings.timeout)
-        if took is None:
-            raise StepError(Failure(RELAY, "timeout"))
-        self._seen.times[RELAY] = took
-        path.there = path.back = True
-        key = (self._seen.server, self._seen.target.transport == UDP)
-        if not self._settings.quick and key not in self._settings.bursts:
-            self._settings.bursts.add(key)
-            path.burst = burst(here, there, took)
-            if path.burst.percent >= LOSS:  # it may have been a moment
-                path.burst = min(path.burst, burst(here, there, took), key=lambda one: one.lost)
-        path.sizes = by_size(here, there, took)
+            between_relays(first, second, self._seen, self._settings)
 
     # logins
 
@@ -351,11 +340,3 @@ class _Attempt:
         with contextlib.suppress(StepError):
             if not self._accepts(self._minted(short, SHORT_TTL)):
                 self._seen.search = investigate(short, self._accepts, time.time())
-
-
-def unverified_context() -> ssl.SSLContext:
-    """Return a context that takes any certificate, to look at one that is not trusted."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context

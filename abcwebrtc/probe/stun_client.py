@@ -1,4 +1,4 @@
-"""STUN messages over one socket, and what may come instead of an answer.
+"""STUN messages over sockets, and what may come instead of an answer.
 
 The codec is aioice's; its transactions are not used. They drop errors that are
 not signed, such as coturn's 400, and wait for half a minute.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 import ssl
 import struct
@@ -18,8 +19,27 @@ from typing import Any, Dict, Iterator, List, Optional, Set, Tuple, Union
 
 from aioice import stun
 
-from abcwebrtc.probe.messages import COOKIE, Address, answer_to, is_channel_data, relayed_data
-from abcwebrtc.probe.model import CONNECT, HANDSHAKE, UDP, Failure, Target
+from abcwebrtc.probe.messages import (
+    COOKIE,
+    Address,
+    answer_to,
+    classic_binding,
+    is_channel_data,
+    is_classic_answer,
+    mapped_address,
+    relayed_data,
+    request_message,
+)
+from abcwebrtc.probe.model import (
+    BINDING,
+    CONNECT,
+    HANDSHAKE,
+    OUTSIDE,
+    RFC3489,
+    UDP,
+    Failure,
+    Target,
+)
 
 RETRANSMIT = 0.5
 """Seconds until a datagram is sent again the first time; it doubles (RFC 8489, section 6.2.1)."""
@@ -83,10 +103,9 @@ class Wire:
         self.times: Dict[str, float] = {}
         self._buffer = b""
         self._is_stream = target.transport != UDP
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
         kind = socket.SOCK_STREAM if self._is_stream else socket.SOCK_DGRAM
         with failing(CONNECT):
-            self._socket: Any = socket.socket(family, kind)
+            self._socket: Any = socket.socket(_family(address), kind)
 
     def __enter__(self) -> Wire:
         return self
@@ -103,24 +122,15 @@ class Wire:
         """The address that this machine has on the connection."""
         return str(self._socket.getsockname()[0])
 
-    def connect(self) -> None:
-        """Connect the socket, without TLS."""
+    def open(self, context: Optional[ssl.SSLContext]) -> None:
+        """Connect, with TLS where there is a context."""
         with failing(CONNECT), timed(self.times, CONNECT):
             self._socket.settimeout(self.settings.timeout)
             self._socket.connect((self.address, self.port))
-
-    def secure(self, context: ssl.SSLContext) -> None:
-        """Begin TLS."""
-        with failing(HANDSHAKE), timed(self.times, HANDSHAKE):
-            self._socket = context.wrap_socket(
-                self._socket, server_hostname=self.target.host.rstrip(".")
-            )
-
-    def open(self, context: Optional[ssl.SSLContext]) -> None:
-        """Connect, with TLS where there is a context."""
-        self.connect()
         if context:
-            self.secure(context)
+            with failing(HANDSHAKE), timed(self.times, HANDSHAKE):
+                name = self.target.host.rstrip(".")
+                self._socket = context.wrap_socket(self._socket, server_hostname=name)
 
     def certificates(self) -> List[bytes]:
         """Return the certificates that the server sent, DER; Python before 3.10 gives the first."""
@@ -165,25 +175,20 @@ class Wire:
         return None
 
     def _messages(self, until: float, step: str) -> Iterator[bytes]:
-        """Return whole messages as they come, until a moment of the monotonic clock."""
-        while True:
-            data = self._next(until, step)
-            if data is None:
-                return
-            yield data
-
-    def _next(self, until: float, step: str) -> Optional[bytes]:
+        """Yield whole messages as they come, until a moment of the monotonic clock."""
         while True:
             message = self._cut(step) if self._is_stream else None
             if message:
-                return message
+                yield message
+                continue
             data = self._receive(until, step)
             if data is None:
-                return None
-            if not self._is_stream and data:
+                return
+            if self._is_stream:
+                self._buffer += data
+            elif data:
                 _check_kind(data, step)
-                return data
-            self._buffer += data
+                yield data
 
     def _cut(self, step: str) -> Optional[bytes]:
         """Take a whole message out of what a stream gave."""
@@ -212,7 +217,7 @@ class Wire:
             except socket.timeout:
                 continue
             except OSError as error:
-                failure = os_failure(step, error)
+                failure = _os_failure(step, error)
             else:
                 if data or not self._is_stream:
                     return data
@@ -230,6 +235,90 @@ def _check_kind(data: bytes, step: str) -> None:
         raise StepError(Failure(step, "http" if is_http else "not-stun"))
 
 
+class PlainSocket:
+    """A UDP socket that is bound to no peer, as of somebody who sends to a relay without TURN.
+
+    Its methods raise `StepError` for what goes wrong, and `StoppedError` when it is to stop.
+    """
+
+    def __init__(self, like: str, stop: threading.Event) -> None:
+        """`like` is an address of the family that is wanted."""
+        self._stop = stop
+        with failing(CONNECT):
+            self._socket = socket.socket(_family(like), socket.SOCK_DGRAM)
+
+    def __enter__(self) -> PlainSocket:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def send(self, data: bytes, peer: Address, step: str = OUTSIDE) -> None:
+        """Send a datagram."""
+        with failing(step):
+            self._socket.sendto(data, peer)
+
+    def receive(self, until: float) -> Optional[Tuple[bytes, Address]]:
+        """Return a datagram and who sent it, None when none came until then (monotonic clock)."""
+        while True:
+            left = until - time.monotonic()
+            if self._stop.is_set():
+                raise StoppedError
+            if left <= 0:
+                return None
+            self._socket.settimeout(min(left, SLICE))
+            try:
+                data, peer = self._socket.recvfrom(65536)
+            except OSError:  # nothing came, or an ICMP error of what was sent before
+                continue
+            return data, (peer[0], peer[1])
+
+    def local_towards(self, peer: Address) -> str:
+        """Return the address of this machine from which it sends to a peer; nothing is sent."""
+        with failing(OUTSIDE), socket.socket(self._socket.family, socket.SOCK_DGRAM) as other:
+            other.connect(peer)
+            return str(other.getsockname()[0])
+
+    def ask(self, server: Address, timeout: float) -> Address:
+        """Return the address that a STUN server sees this socket at."""
+        message = request_message(stun.Method.BINDING)
+        for data in self._answers(bytes(message), server, timeout, BINDING):
+            answer = answer_to(message, data)
+            mapped = mapped_address(answer) if answer else None
+            if mapped:
+                return mapped
+        raise StepError(Failure(BINDING, "timeout"))
+
+    def ask_classic(self, server: Address, timeout: float) -> None:
+        """Ask a STUN server without the magic cookie (RFC 3489), as libnice does."""
+        transaction = os.urandom(16)
+        for data in self._answers(classic_binding(transaction), server, timeout, RFC3489):
+            if is_classic_answer(transaction, data):
+                return
+        raise StepError(Failure(RFC3489, "timeout"))
+
+    def _answers(
+        self, message: bytes, server: Address, timeout: float, step: str
+    ) -> Iterator[bytes]:
+        """Send a request again and again, and yield what comes, until the time is over."""
+        end, wait = time.monotonic() + timeout, RETRANSMIT
+        while time.monotonic() < end:
+            self.send(message, server, step)
+            until = min(end, time.monotonic() + wait)
+            came = self.receive(until)
+            while came:
+                yield came[0]
+                came = self.receive(until)
+            wait *= 2
+
+
+def _family(address: str) -> int:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+# what goes wrong
+
+
 @contextlib.contextmanager
 def failing(step: str) -> Iterator[None]:
     """Turn the system's exceptions into `StepError`."""
@@ -237,7 +326,7 @@ def failing(step: str) -> Iterator[None]:
         yield
         return
     except OSError as error:  # ssl.SSLError is one, and socket.timeout
-        failure = os_failure(step, error)
+        failure = _os_failure(step, error)
     except ValueError as error:  # a name that TLS can't ask for
         failure = Failure(step, "error", detail=type(error).__name__)
     raise StepError(failure)
@@ -251,11 +340,11 @@ def timed(times: Dict[str, float], step: str) -> Iterator[None]:
     times[step] = (time.monotonic() - start) * 1000
 
 
-def os_failure(step: str, error: OSError) -> Failure:
+def _os_failure(step: str, error: OSError) -> Failure:
     """Return what an exception of a socket means."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Failure(step, "certificate", error.verify_code, detail=error.verify_message)
-    if isinstance(error, socket.timeout):
+    if isinstance(error, socket.timeout) or error.errno == errno.ETIMEDOUT:
         return Failure(step, "timeout")
     if isinstance(error, ConnectionRefusedError):
         return Failure(step, "refused")
@@ -263,7 +352,13 @@ def os_failure(step: str, error: OSError) -> Failure:
         return Failure(step, "closed")
     if isinstance(error, ssl.SSLError):
         return Failure(step, "tls", detail=error.reason or "")
-    if error.errno == errno.ETIMEDOUT:
-        return Failure(step, "timeout")
     kind = "unreachable" if error.errno in _UNREACHABLE else "error"
     return Failure(step, kind, detail=error.strerror or "")
+
+
+def unverified_context() -> ssl.SSLContext:
+    """Return a context that takes any certificate, to look at one that is not trusted."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,9 +1,10 @@
-"""A TURN session on one connection."""
+"""A TURN session on one connection, and the search for a login that the server takes."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Dict, List
+import functools
+from typing import Any, Callable, Dict, List
 
 from aioice import stun, turn
 
@@ -15,8 +16,17 @@ from abcwebrtc.probe.messages import (
     error_failure,
     request_message,
 )
-from abcwebrtc.probe.model import ALLOCATE, PERMISSION, RELAY, Failure, Login
+from abcwebrtc.probe.model import (
+    ALLOCATE,
+    PERMISSION,
+    RELAY,
+    Account,
+    Failure,
+    Login,
+    SecretSearch,
+)
 from abcwebrtc.probe.stun_client import StepError, StoppedError, Wire
+from abcwebrtc.times import MAX_EXPIRY
 
 LIFETIME = 60
 """Seconds that an allocation is asked for; coturn gives 600 at least."""
@@ -148,7 +158,49 @@ class Session:
         return True
 
     def _message(self, method: stun.Method, attributes: Dict[str, Any]) -> stun.Message:
-        message = request_message(method, **{**attributes, **self._attributes})
+        message = request_message(method, {**attributes, **self._attributes})
         if self._key:
             message.add_message_integrity(self._key)
         return message
+
+
+# after a 401
+
+
+def investigate(account: Account, accepts: Callable[[Login], bool], now: float) -> SecretSearch:
+    """Try every secret with the configured ttl, then with the latest expiry of all.
+
+    `accepts` asks the server whether it takes a login. A secret that is only accepted
+    with a late expiry tells that the server's clock is ahead; its clock is then measured.
+    `now` is in unix seconds.
+    """
+    mint, expiry = account.mint, int(now) + account.ttl
+    if mint is None:
+        return SecretSearch()
+    positions = range(account.secrets)
+    known = next((one for one in positions if accepts(mint(one, expiry))), None)
+    if known is not None:
+        return SecretSearch(account.secrets, known)
+    known = next((one for one in positions if accepts(mint(one, MAX_EXPIRY))), None)
+    if known is None:
+        return SecretSearch(account.secrets)
+    late = functools.partial(mint, known)
+    clock = measure_clock(lambda moment: accepts(late(moment)), expiry)
+    return SecretSearch(account.secrets, known, round(clock - now))
+
+
+def measure_clock(accepts_expiry: Callable[[int], bool], refused: int) -> int:
+    """Return the server's clock in unix seconds, to the second.
+
+    A login is accepted as long as its expiry has not passed, so the earliest
+    expiry that is accepted is the server's present. `refused` is one that was
+    refused; `MAX_EXPIRY` is accepted.
+    """
+    accepted = MAX_EXPIRY
+    while accepted - refused > 1:
+        middle = (accepted + refused) // 2
+        if accepts_expiry(middle):
+            accepted = middle
+        else:
+            refused = middle
+    return accepted

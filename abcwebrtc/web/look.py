@@ -36,8 +36,7 @@ from abcwebrtc.probe.model import (
     Place,
     Target,
 )
-from abcwebrtc.probe.steps import unverified_context
-from abcwebrtc.probe.stun_client import Settings, StepError, Wire
+from abcwebrtc.probe.stun_client import Settings, StepError, Wire, unverified_context
 
 TRUSTED = Diagnosis(OK, "trusted", "TLS works, and the certificate is trusted")
 SECONDS = 5.0
@@ -172,7 +171,8 @@ def _ask(wire: Wire) -> None:
 
 
 def _allocate() -> stun.Message:
-    return request_message(stun.Method.ALLOCATE, REQUESTED_TRANSPORT=turn.UDP_TRANSPORT)
+    attributes = {"REQUESTED-TRANSPORT": turn.UDP_TRANSPORT}
+    return request_message(stun.Method.ALLOCATE, attributes)
 
 
 def _shows_certificate(target: Target, settings: Settings) -> bool:

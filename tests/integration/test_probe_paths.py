@@ -15,7 +15,7 @@ import pytest
 from abcwebrtc import mint_turn_credentials
 from abcwebrtc.config.uris import IceURI
 from abcwebrtc.desktop.environment import gstreamer_turn
-from abcwebrtc.probe.packets import SIZES
+from abcwebrtc.probe.paths import SIZES
 from conftest import missing, newest_turnserver
 from integration import netns
 from integration.conftest import SECRET

@@ -99,7 +99,7 @@ def test_a_chain_that_is_trusted(
 @pytest.mark.parametrize(
     ("begins", "ends", "word", "level", "part"),
     [
-        (-60, -3, "certificate-expired", "error", "ended 3 days ago"),
+        (-60, -3, "certificate-expired", "error", "ended 3 days"),
         (3, 60, "certificate-not-yet", "error", "begins at"),
         (-60, 5.5, "certificate-ends-soon", "warning", "ends in 5 days"),
     ],

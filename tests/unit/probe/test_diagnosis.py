@@ -31,7 +31,7 @@ from abcwebrtc.probe.model import (
     Result,
     SecretSearch,
 )
-from abcwebrtc.probe.secret_search import investigate, measure_clock
+from abcwebrtc.probe.turn_session import investigate, measure_clock
 from abcwebrtc.times import MAX_EXPIRY
 from support.observations import (
     CASES,

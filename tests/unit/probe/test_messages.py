@@ -15,8 +15,8 @@ from abcwebrtc.probe.messages import (
     ALTERNATE_SERVER,
     answer_to,
     channel_data,
-    classic_answer,
     classic_binding,
+    is_classic_answer,
     relayed_data,
     request_message,
 )
@@ -31,11 +31,6 @@ def answer(*attributes: "tuple[int, bytes]", transaction: bytes = TRANSACTION) -
     return struct.pack("!HH", 0x0101, len(body)) + transaction + body
 
 
-def masked(value: bytes) -> bytes:
-    key = TRANSACTION[:2] + TRANSACTION
-    return value[:2] + bytes(one ^ mask for one, mask in zip(value[2:], key))
-
-
 def test_a_request_without_the_cookie() -> None:
     request = classic_binding(TRANSACTION)
     assert request == b"\0\x01\0\0" + TRANSACTION
@@ -45,26 +40,25 @@ def test_a_request_without_the_cookie() -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (answer((0x0001, V4)), ("192.0.2.7", 4660)),
-        (answer((0x0001, V6)), ("2001:db8::9", 4660)),
-        (answer((0x8022, b"none"), (0x0001, V4)), ("192.0.2.7", 4660)),
-        (answer((0x0020, masked(V4))), ("192.0.2.7", 4660)),
-        (answer((0x8020, masked(V6))), ("2001:db8::9", 4660)),
-        (answer((0x0001, V4), transaction=os.urandom(16)), None),
-        (answer(), None),
-        (answer((0x0001, V4[:5])), None),
-        (answer((0x0001, V4))[:30], None),
-        (b"", None),
+        (answer((0x0001, V4)), True),
+        (answer((0x8022, b"none"), (0x0001, V6)), True),
+        (answer((0x0020, V4)), True),
+        (answer((0x0001, V4), transaction=os.urandom(16)), False),
+        (b"\x01\x11" + answer((0x0001, V4))[2:], False),
+        (answer(), False),
+        (answer((0x0001, V4[:5])), False),
+        (answer((0x0001, V4))[:30], False),
+        (b"", False),
     ],
 )
-def test_an_answer_without_the_cookie(data: bytes, expected: "Optional[tuple[str, int]]") -> None:
-    assert classic_answer(TRANSACTION, data) == expected
+def test_an_answer_without_the_cookie(data: bytes, expected: bool) -> None:
+    assert is_classic_answer(TRANSACTION, data) is expected
 
 
 @given(st.binary(max_size=80))
 def test_any_bytes_are_an_answer_or_none(tail: bytes) -> None:
     data = answer() + tail
-    classic_answer(TRANSACTION, data)
+    is_classic_answer(TRANSACTION, data)
     relayed_data(tail)
     message = stun.Message(stun.Method.ALLOCATE, stun.Class.REQUEST, TRANSACTION[4:])
     answer_to(message, struct.pack("!HHI", 0x0113, len(tail), stun.COOKIE) + TRANSACTION[4:] + tail)

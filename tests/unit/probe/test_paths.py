@@ -7,8 +7,8 @@ from typing import Callable, List, Optional, Tuple
 
 import pytest
 
-from abcwebrtc.probe import packets
-from abcwebrtc.probe.packets import PACKETS, SIZES, SMALL, End, burst, by_size, round_trip
+from abcwebrtc.probe import paths
+from abcwebrtc.probe.paths import PACKETS, SIZES, SMALL, End, burst, by_size, round_trip
 
 Loses = Callable[[int, bytes], bool]
 """Takes the number of a packet, from 0, and its payload, and says whether it is lost."""
@@ -86,4 +86,4 @@ def test_a_burst_counts_both_directions_and_the_longest_run() -> None:
 
 def test_the_packets_of_a_burst_are_among_the_sizes() -> None:
     """So a burst that is lost for its size is told from one that is lost for its rate."""
-    assert {packets.OPUS, SMALL} < set(SIZES)
+    assert {paths.OPUS, SMALL} < set(SIZES)
