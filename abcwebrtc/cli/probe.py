@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ import socket
 import ssl
 import sys
 import time
-from typing import Callable, List, Optional
+from typing import Callable, Iterator, List, Optional
 
 from abcwebrtc.cli.options import FAILED, OK, add_od_config, given, seconds
 from abcwebrtc.cli.output import coloured, warn
@@ -18,7 +19,7 @@ from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import desktop_environment
 from abcwebrtc.errors import ConfigError, ProbeError, Problem
 from abcwebrtc.probe.diagnosis import judge
-from abcwebrtc.probe.model import ERROR, NOTE, WARNING, Circumstances, Place, Result, Target
+from abcwebrtc.probe.model import ERROR, NOTE, WARNING, Circumstances, Place, Target
 from abcwebrtc.probe.model import OK as WELL
 from abcwebrtc.probe.report import WIDTH, as_json, summary, table, wrapped
 from abcwebrtc.probe.targets import config_targets, environment_targets
@@ -95,12 +96,25 @@ def run(options: argparse.Namespace) -> int:
         time.sleep(options.watch)
 
 
-def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Namespace) -> int:
-    from abcwebrtc.probe.runner import run_probes
+def _targets(config: Optional[WebRTCConfig], options: argparse.Namespace) -> List[Target]:
+    if config is None:
+        return environment_targets(os.environ)
+    if options.desktop:
+        return environment_targets(desktop_environment(config, options.user))
+    targets = config_targets(config, options.user)
+    if targets:
+        return targets
+    message = "there is no STUN or TURN server to probe; write one here, or into webrtc.coturn"
+    raise ConfigError(Problem(message, "webrtc.rtc_configuration", options.od_config))
 
-    with _Progress() as progress:
+
+def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Namespace) -> int:
+    from abcwebrtc.probe.runner import run_probes  # and with it aioice
+
+    with _progress() as progress:
         seen = run_probes(targets, options.timeout, trust, progress, options.quick)
-    now, place = time.time(), _place()
+    now = time.time()
+    place = Place(socket.gethostname(), bool(os.environ.get("KUBERNETES_SERVICE_HOST")))
     results = judge(seen, Circumstances(place, now, options.timeout))
     levels = {result.level for result in results}
     failed = ERROR in levels or (options.strict and WARNING in levels)
@@ -108,62 +122,34 @@ def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Names
         report = as_json(results, place, now, failed)
         print(json.dumps(report, indent=2 if options.watch is None else None), flush=True)
     else:
-        _print_table(results, place, now, options)
+        at = f"{time.strftime('%H:%M:%S', time.localtime(now))}  " if options.watch else ""
+        columns = shutil.get_terminal_size((WIDTH, 24)).columns or WIDTH
+        width = min(WIDTH, max(NARROWEST, columns))
+        last = wrapped(at + summary(results, place), width, "")
+        end = "\n\n" if options.watch else "\n"
+        print(*table(results, now, _paint, width), *last, sep="\n", end=end, flush=True)
     return FAILED if failed else OK
 
 
-def _print_table(
-    results: List[Result], place: Place, now: float, options: argparse.Namespace
-) -> None:
-    def paint(text: str, level: str) -> str:
-        return coloured(text, _COLOURS[level], sys.stdout)
-
-    at = f"{time.strftime('%H:%M:%S', time.localtime(now))}  " if options.watch else ""
-    last = at + summary(results, place)
-    columns = shutil.get_terminal_size((WIDTH, 24)).columns or WIDTH
-    width = min(WIDTH, max(NARROWEST, columns))
-    for line in (*table(results, now, paint, width), *wrapped(last, width, "")):
-        print(line)
-    print(end="\n" if options.watch else "", flush=True)
+def _paint(text: str, level: str) -> str:
+    return coloured(text, _COLOURS[level], sys.stdout)
 
 
-class _Progress:
-    """A line on stderr that is written over and over, where that is a terminal."""
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[int, int, str], None]]:
+    """Write a line on stderr over and over, where that is a terminal."""
+    shows = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
-    def __init__(self) -> None:
-        self._shows = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-
-    def __enter__(self) -> "Callable[[int, int, str], None]":
-        return self._show
-
-    def __exit__(self, *_: object) -> None:
-        self._write("")
-
-    def _show(self, done: int, of: int, url: str) -> None:
-        self._write(f"probing: {done} of {of} done" + (f", {url}" if url else ""))
-
-    def _write(self, text: str) -> None:
-        if self._shows:
+    def write(text: str) -> None:
+        if shows:
             print(f"\r\033[K{text[:79]}", end="", file=sys.stderr, flush=True)
 
-
-# what is probed
-
-
-def _targets(config: Optional[WebRTCConfig], options: argparse.Namespace) -> List[Target]:
-    if config is None:
-        return environment_targets(os.environ)
-    if options.desktop:
-        return environment_targets(desktop_environment(config, options.user))
-    targets = config_targets(config, options.user)
-    if not targets:
-        message = "there is no STUN or TURN server to probe; write one here, or into webrtc.coturn"
-        raise ConfigError(Problem(message, "webrtc.rtc_configuration", options.od_config))
-    return targets
-
-
-def _place() -> Place:
-    return Place(socket.gethostname(), bool(os.environ.get("KUBERNETES_SERVICE_HOST")))
+    try:
+        yield lambda done, of, url: write(
+            f"probing: {done} of {of} done" + (f", {url}" if url else "")
+        )
+    finally:
+        write("")
 
 
 def _trust(file: Optional[str]) -> ssl.SSLContext:
