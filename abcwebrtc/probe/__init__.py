@@ -1,5 +1,9 @@
-"""A real STUN Binding, TURN allocation and relay round trip, and a diagnosis of each.
+"""A real STUN Binding, TURN allocation and relay round trip, and what each means.
 
-`model`, the diagnoses, `targets`, `report` and `messages` are pure; `wire`, `plainsocket`,
-`session`, `login`, `packets`, `outside` and `runner` reach the servers.
+`targets` are what is probed; `runner` does the `steps` with all of them at once, by way of
+`paths`, `turn_session`, `stun_client` and `messages`. What was seen is in the `model`.
+`diagnosis`, `path_diagnosis` and `comparison` say what it means, in the words of `causes`;
+`report` is for people and programs. `accepted_secrets` asks for ``rotate check``.
+
+aioice is loaded from `runner` to `messages`, and for `accepted_secrets`.
 """

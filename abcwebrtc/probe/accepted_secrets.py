@@ -60,9 +60,8 @@ def addresses_of(uris: Sequence[IceURI], timeout: float) -> Dict[IceURI, List[st
     A name with several addresses may be several coturns, and each has secrets of
     its own. IPv6 counts where this machine has an IPv6 address.
     """
-    targets = [browser_target(uri) for uri in uris]
-    found = resolve_all(targets, timeout, socket.AI_ADDRCONFIG)
-    return {target.uri: found[target.host][0] for target in targets}
+    found = resolve_all([uri.bare_host for uri in uris], timeout, socket.AI_ADDRCONFIG)
+    return {uri: found[uri.bare_host][0] for uri in uris}
 
 
 def ask_all(questions: Sequence[Question], timeout: float) -> List[Answer]:

@@ -12,18 +12,28 @@ from typing import Any, Dict, FrozenSet, Optional
 
 from abcwebrtc.probe.model import Diagnosis
 
-FILE = Path(__file__).with_name("causes.json")
+
+def _read() -> Dict[str, Any]:
+    """Return the file; there a cause takes what it does not say from the one that ``as`` names."""
+    text = Path(__file__).with_name("causes.json").read_text(encoding="utf-8")
+    table: Dict[str, Any] = json.loads(text)
+    for one in table["causes"].values():
+        like = table["causes"].get(one.pop("as", None), {})
+        one.update({part: like[part] for part in ("message", "cure") if part not in one})
+    return table
+
+
+TABLE = _read()
 """What the page reads, too."""
-_ALL: Dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
-CAUSES: Dict[str, Dict[str, str]] = _ALL["causes"]
+CAUSES: Dict[str, Dict[str, str]] = TABLE["causes"]
 """By ``word`` or ``word/variant``: ``message`` and ``cure`` with named placeholders, ``level``
 where it is no error, ``by`` whom it is said: ``probe``, ``page`` or ``both``."""
-CLAUSES: Dict[str, str] = _ALL["clauses"]
+CLAUSES: Dict[str, str] = TABLE["clauses"]
 """Parts of sentences, with named placeholders."""
 
-UNANSWERED: FrozenSet[str] = frozenset(_ALL["unanswered"])
+UNANSWERED: FrozenSet[str] = frozenset(TABLE["unanswered"])
 """Words of what had no answer of a STUN server, so that it says much where the host has one."""
-ELSEWHERE_TOO: FrozenSet[str] = frozenset(_ALL["elsewhere-too"])
+ELSEWHERE_TOO: FrozenSet[str] = frozenset(TABLE["elsewhere-too"])
 """Words of what is of no one port or address, or was seen later than what others answered."""
 
 

@@ -17,7 +17,6 @@ from abcwebrtc.probe.model import (
     OUTSIDE,
     RELAY,
     WARNING,
-    Burst,
     Diagnosis,
     Observation,
     PathResult,
@@ -227,6 +226,7 @@ def _result_json(result: Result, now: float) -> Dict[str, Any]:
 def _path_json(path: Optional[PathResult]) -> Optional[Dict[str, Any]]:
     if path is None:
         return None
+    burst = path.burst
     return {
         "untried": path.untried or None,
         "peer": path.peer or None,
@@ -236,18 +236,13 @@ def _path_json(path: Optional[PathResult]) -> Optional[Dict[str, Any]]:
         "sizes": {str(size): passed for size, passed in path.sizes.items()},
         "largest": path.largest or None,
         "too_large": path.too_large or None,
-        "burst": _burst_json(path.burst),
-    }
-
-
-def _burst_json(burst: Optional[Burst]) -> Optional[Dict[str, Any]]:
-    if burst is None:
-        return None
-    return {
-        "sent": burst.sent,
-        "lost": burst.lost,
-        "percent": round(burst.percent, 1),
-        "in_a_row": burst.in_a_row,
+        "burst": burst
+        and {
+            "sent": burst.sent,
+            "lost": burst.lost,
+            "percent": round(burst.percent, 1),
+            "in_a_row": burst.in_a_row,
+        },
     }
 
 

@@ -32,7 +32,7 @@ def run_probes(
     `timeout` is that of a step in seconds, `quick` leaves out the bursts. A
     ``KeyboardInterrupt`` frees what is allocated before it goes on.
     """
-    found = resolve_all(targets, timeout)
+    found = resolve_all([target.host for target in targets], timeout)
     observations = [one for target in targets for one in _observations(target, found)]
     reached = [one for one in observations if one.address]
     settings = Settings(timeout, trust, threading.Event(), quick)
@@ -81,12 +81,12 @@ Addresses = Tuple[List[str], float, Optional[Failure]]
 """The addresses of a name, the milliseconds that it took, and why there is none."""
 
 
-def resolve_all(targets: Sequence[Target], timeout: float, flags: int = 0) -> Dict[str, Addresses]:
-    """Return the addresses of every host, or why it has none.
+def resolve_all(names: Sequence[str], timeout: float, flags: int = 0) -> Dict[str, Addresses]:
+    """Return the addresses of every name, or why it has none.
 
     `flags` are those of getaddrinfo(3), such as `socket.AI_ADDRCONFIG`.
     """
-    hosts = list(dict.fromkeys(target.host for target in targets))
+    hosts = list(dict.fromkeys(names))
     answers: "queue.Queue[Tuple[str, Addresses]]" = queue.Queue()
 
     def look_up(host: str) -> None:
