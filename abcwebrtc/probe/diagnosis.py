@@ -45,7 +45,7 @@ def judge(seen: Sequence[Observation], around: Circumstances) -> List[Result]:
 def diagnose(seen: Observation, around: Circumstances) -> Tuple[Diagnosis, ...]:
     """Return what an observation means, errors first; nothing where all is well."""
     found = [one for failure in seen.failures for one in _failure(seen, failure, around)]
-    found += _of_certificate(seen.certificate, seen.target.host, around.now)
+    found += _certificate_faults(seen.certificate, seen.target.host, around.now)
     found += _warnings(seen)
     found += path_diagnoses(seen, around)
     return tuple(sorted(found, key=lambda one: LEVELS.index(one.level)))
@@ -132,7 +132,7 @@ def _protocol(seen: Observation, failure: Failure) -> Diagnosis:
     else:
         key = _alert_cause(failure.detail)
     if kind in ("tls", "client-certificate"):
-        detail = _reason_text(failure.detail)
+        detail = in_brackets(failure.detail.replace("_", " ").lower())
     return said(key, where=seen.where(failure.step), detail=detail)
 
 
@@ -141,11 +141,6 @@ def _alert_cause(reason: str) -> str:
     if any(word in reason for word in _CLIENT_CERTIFICATE):
         return "client-certificate"
     return "old-tls" if any(word in reason for word in _VERSION) else "no-tls"
-
-
-def _reason_text(detail: str) -> str:
-    """Return OpenSSL's reason in brackets and words, or nothing."""
-    return in_brackets(detail.replace("_", " ").lower())
 
 
 # certificates
@@ -157,7 +152,7 @@ WRONG_NAME = (62, 64)
 """OpenSSL's X509_V_ERR numbers."""
 
 
-def _of_certificate(
+def _certificate_faults(
     certificate: Optional[Certificate], host: str, now: float
 ) -> Iterator[Diagnosis]:
     """Yield what is wrong with a certificate at `now`, in unix seconds."""
