@@ -26,7 +26,7 @@ from abcwebrtc.probe.stun_client import Settings, StepError, Wire
 from abcwebrtc.probe.turn_session import Session
 from conftest import missing, require_program
 from integration.conftest import SECRET
-from integration.probing import OTHER, PASSWORD, Probe, coturn, ice, prober
+from integration.probing import OTHER, PASSWORD, Probe, coturn, ice
 from integration.turn import (
     LOOPBACK,
     REALM,
@@ -37,12 +37,9 @@ from integration.turn import (
 )
 from support import WAIT, wait_for
 
+pytest_plugins = ["integration.probe_fixtures"]
+
 Start = Callable[..., Turnserver]
-
-
-@pytest.fixture
-def probe(tmp_path: Path) -> Probe:
-    return prober(tmp_path)
 
 
 # what works
@@ -144,17 +141,9 @@ def test_a_wrong_secret(turnserver: Turnserver, probe: Probe) -> None:
     assert "not the clock" in found["message"]
 
 
-def test_none_of_several_secrets(turnserver: Turnserver, probe: Probe) -> None:
-    server = coturn(f"{LOOPBACK}:{turnserver.port}", OTHER, OTHER[::-1])
-    assert "any of the 2" in probe(server).only("wrong-secret")["message"]
-
-
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_the_secret_that_the_server_knows_is_told(
-    turnserver: Turnserver, probe: Probe, transport: str
-) -> None:
+def test_the_secret_that_the_server_knows_is_told(turnserver: Turnserver, probe: Probe) -> None:
     url = f"{LOOPBACK}:{turnserver.port}"
-    server = coturn(url, OTHER, OTHER[::-1], SECRET, transport=transport, username="pseudonym")
+    server = coturn(url, OTHER, OTHER[::-1], SECRET, username="pseudonym")
     assert "secret 3 of 3" in probe(server).only("older-secret")["message"]
 
 

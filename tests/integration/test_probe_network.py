@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import pty
@@ -25,19 +24,16 @@ from integration import netns
 from integration.conftest import SECRET
 from integration.labs import PORT, RELAY_PORTS, coturn_outside, filtered
 from integration.netns import DESKTOP, PUBLIC, PUBLIC_V6, SERVER, SERVER_V6
-from integration.probing import OTHER, Probe, Report, coturn, ice, probe_environment, prober
+from integration.probing import OTHER, Probe, Report, coturn, ice, probe_environment
 from integration.turn import LOOPBACK, Certificate, Turnserver
 from support import WAIT, command, environment, run_command, wait_for, write_od_config
+
+pytest_plugins = ["integration.probe_fixtures"]
 
 TLS_PORT = 5349
 GLOBAL = "9.9.9.9"
 """An address that is public, of the server outside; its relays are at private ones."""
 ELSEWHERE = "9.9.9.10"
-
-
-@pytest.fixture
-def probe(tmp_path: Path) -> Probe:
-    return prober(tmp_path)
 
 
 # a desktop behind a NAT, and coturn outside
@@ -63,15 +59,9 @@ def log(
 
 
 @pytest.fixture
-def inside(network: netns.Network, log: Path, probe: Probe) -> Probe:
-    """Return a function that runs the probe where the desktop is."""
-
-    def run(*arguments: object, **changes: str) -> Any:
-        return network.desktop.run(
-            *command(*arguments), check=False, env=environment(**changes), timeout=WAIT
-        )
-
-    return functools.partial(probe, runner=run)
+def inside(inside: Probe, log: Path) -> Probe:
+    """Where there is that coturn outside."""
+    return inside
 
 
 def test_the_reflexive_address_is_the_one_outside(inside: Probe) -> None:
@@ -153,8 +143,7 @@ def test_relays_that_are_shut(network: netns.Network, inside: Probe) -> None:
     assert "relay" not in report.results[0]["times"]
 
 
-@pytest.mark.parametrize("url", ["192.0.2.1", "[2001:db8::1]"])
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize(("url", "transport"), [("192.0.2.1", "udp"), ("[2001:db8::1]", "tcp")])
 def test_no_route(inside: Probe, url: str, transport: str) -> None:
     message = inside(coturn(url, transport=transport)).only("unreachable")["message"]
     assert ("IPv6" if ":" in url else "IPv4") in message

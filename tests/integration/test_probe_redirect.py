@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -11,15 +10,12 @@ import pytest
 from conftest import newest_turnserver
 from integration import turn
 from integration.conftest import SECRET
-from integration.probing import OTHER, Probe, coturn, ice, prober
+from integration.probing import OTHER, Probe, coturn, ice
 from integration.turn import LOOPBACK, Certificate, Turnserver, free_ports
 
+pytest_plugins = ["integration.probe_fixtures"]
+
 Start = Callable[..., Turnserver]
-
-
-@pytest.fixture
-def probe(tmp_path: Path) -> Probe:
-    return prober(tmp_path)
 
 
 # a redirect

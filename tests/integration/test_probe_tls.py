@@ -20,18 +20,15 @@ from abcwebrtc.probe.model import TLS, Target
 from abcwebrtc.web.look import look
 from conftest import require_program
 from integration.conftest import SECRET
-from integration.probing import Probe, coturn, prober
+from integration.probing import Probe, coturn
 from integration.turn import LOOPBACK, REALM, Certificate, Turnserver, bind_udp
 from support import WAIT, wait_for
+
+pytest_plugins = ["integration.probe_fixtures"]
 
 NAMES = (LOOPBACK, "localhost", REALM)
 DAY = datetime.timedelta(days=1)
 StartTls = Callable[..., Turnserver]
-
-
-@pytest.fixture
-def probe(tmp_path: Path) -> Probe:
-    return prober(tmp_path)
 
 
 @pytest.fixture(scope="module")

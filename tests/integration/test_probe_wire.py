@@ -133,7 +133,6 @@ def test_an_answer_with_an_attribute_that_is_broken_is_none() -> None:
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "http"),
         (b"<html><body>", "http"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "not-stun"),
-        (b"220 mail.example.org ESMTP\r\n", "not-stun"),
         (b"\x15\x03\x01\x00\x02\x02\x46", "tls-answer"),
         (b"\xff" * 30, "not-stun"),
     ],

@@ -1,0 +1,31 @@
+"""Fixtures of the probe's tests: `pytest_plugins` of a module names this one."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from integration import netns
+from integration.probing import Probe, prober
+from support import WAIT, command, environment
+
+
+@pytest.fixture
+def probe(tmp_path: Path) -> Probe:
+    """A function that runs the probe on some servers."""
+    return prober(tmp_path)
+
+
+@pytest.fixture
+def inside(network: netns.Network, probe: Probe) -> Probe:
+    """The same, where the desktop is."""
+
+    def run(*arguments: object, **changes: str) -> "subprocess.CompletedProcess[str]":
+        return network.desktop.run(
+            *command(*arguments), check=False, env=environment(**changes), timeout=WAIT
+        )
+
+    return functools.partial(probe, runner=run)
