@@ -11,10 +11,8 @@ from typing import Dict, Mapping, Optional, Sequence, Tuple
 
 from abcwebrtc.cli.options import FAILED, OK
 from abcwebrtc.cli.output import is_failure, print_problems, problems_count, problems_json
-from abcwebrtc.cli.turnserver_servers import choose, load
-from abcwebrtc.cli.turnserver_version import chosen_version
+from abcwebrtc.cli.turnserver_options import chosen_coturn, chosen_version
 from abcwebrtc.config.uris import STUN_SCHEMES
-from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.coturn.certificate import CERT, KEY
 from abcwebrtc.coturn.check.clients import DesktopStun
 from abcwebrtc.coturn.check.compare import Around, check_turnserver_conf
@@ -43,23 +41,17 @@ def check(options: argparse.Namespace) -> int:
 
 
 def _problems(options: argparse.Namespace) -> Tuple[Problem, ...]:
-    _, config = load(options)
-    coturn = choose(config, options)
+    _, config, coturn = chosen_coturn(options)
     conf = parse_turnserver_conf(_read_conf(options.check), options.check)
     conf = with_options(conf, options.option or ())
     stun = [uri for uri in config.static_uris if uri.scheme in STUN_SCHEMES]
     files = _read_certificate(conf, options)
     version = chosen_version(options.coturn)
-    around = Around(
-        _desktop_stun(config), frozenset(options.behind_proxy or ()), _unreadable(conf, options)
-    )
-    return check_turnserver_conf(conf, coturn, stun, files, time.time(), version, around)
-
-
-def _desktop_stun(config: WebRTCConfig) -> Optional[DesktopStun]:
-    """Return the STUN_SERVER that desktops get."""
     uri = config.desktop_stun_uri
-    return DesktopStun(uri, config.desktop.turn) if uri else None
+    desktop = DesktopStun(uri, config.desktop.turn) if uri else None
+    proxied = frozenset(options.behind_proxy or ())
+    around = Around(desktop, proxied, _unreadable(conf, options))
+    return check_turnserver_conf(conf, coturn, stun, files, time.time(), version, around)
 
 
 def _unreadable(conf: TurnserverFile, options: argparse.Namespace) -> Dict[str, str]:

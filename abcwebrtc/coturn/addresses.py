@@ -87,6 +87,8 @@ class Range(NamedTuple):
         return int(self.first) <= int(other.last) and int(other.first) <= int(self.last)
 
 
+METADATA = "169.254.169.254"
+"""Where clouds have their metadata."""
 NEVER: Tuple[str, ...] = ("169.254.0.0/16", "fc00::/7", "fe80::/10", "fec0::/10")
 """What coturn denies by itself from 4.13.1 on, also where it is allowed (measured with 4.18.0)."""
 
@@ -200,6 +202,61 @@ def parse_address(text: str) -> Optional[Address]:
     if getattr(address, "scope_id", None):
         return None
     return plain(address)
+
+
+def parse_listening(text: str) -> Address:
+    """Return an address to listen on, which may be ``0.0.0.0`` or ``::``.
+
+    Raises `ValueError`, which says what to write.
+    """
+    address = parse_address(text)
+    if address is None:
+        raise ValueError("write an IP address, without a port or a network")
+    if address.is_unspecified or is_server(address):
+        return address
+    raise ValueError(f"{address} is no address that a server can have")
+
+
+def parse_external(text: str) -> External:
+    """Return ``PUBLIC/PRIVATE``, or ``PUBLIC`` alone; raise `ValueError` as above."""
+    halves = [parse_address(half) for half in text.split("/")]
+    public, private = halves[0], halves[-1] if len(halves) == 2 else None
+    if None in halves or public is None or len(halves) > 2:
+        hint = "write PUBLIC/PRIVATE, two IP addresses, such as 203.0.113.20/10.0.0.5"
+    elif not all(half and is_server(half) for half in halves):
+        hint = "has an address that no server has; write PUBLIC/PRIVATE, the second coturn's own"
+    elif any(half and half.is_loopback for half in halves):
+        hint = "has a loopback address, which no NAT makes or takes; write PUBLIC/PRIVATE"
+    elif private and private.version != public.version:
+        hint = "has an address of IPv4 and one of IPv6; write two of one kind"
+    elif public == private:
+        hint = "has the same address twice, so nothing translates it; leave the option out"
+    elif private and is_private(public) and not is_private(private):
+        hint = f"is the wrong way round; write {private}/{public}"
+    else:
+        return External(public, private)
+    raise ValueError(hint)
+
+
+def parse_allowed(text: str) -> Network:
+    """Return a network that does not undo what is denied; raise `ValueError` as above."""
+    try:
+        found = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("write a network such as 10.1.0.0/16, or an address") from None
+    allowed = range_of(found)
+    undone = sum(allowed.holds(denied) for denied, _ in denied_ranges())
+    if plain(found.network_address).is_unspecified:
+        hint = f"{found.network_address} is every address to coturn; name the network that is meant"
+    elif "/" in text and found.network_address != ipaddress.ip_address(text.partition("/")[0]):
+        hint = f"has bits beside the network; write {found}"
+    elif allowed.holds(range_of(METADATA)):
+        hint = f"holds {METADATA}, the metadata of clouds, which is no desktop's"
+    elif allowed.unbounded or undone > 1:
+        hint = "would undo most of what is denied; name the smallest network that does"
+    else:
+        return found
+    raise ValueError(hint)
 
 
 def plain(address: Address) -> Address:

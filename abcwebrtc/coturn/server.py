@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import Any, List, Mapping, NamedTuple, Sequence, Tuple
 
-from abcwebrtc.config.coturn import CoturnServer
+from abcwebrtc.config.coturn import SECRET_KEY, CoturnServer
 from abcwebrtc.config.secret_sources import Secret, SecretsElsewhere
 from abcwebrtc.config.uris import IceURI
+from abcwebrtc.config.webrtc import COTURN
 from abcwebrtc.coturn.addresses import host_address
+from abcwebrtc.errors import format_path
 
 PLAIN_PORT, TLS_PORT = 3478, 5349
 """coturn's own listening-port and tls-listening-port."""
@@ -102,3 +104,15 @@ def server_ports(uris: Sequence[IceURI]) -> Ports:
         tls = next(port for port in spare if port not in (plain, *turn))
     others = dict.fromkeys(port for port in (*turn, *turns) if port not in (plain, tls))
     return Ports(plain, tls, tuple(others))
+
+
+def secret_origin(entries: Any, index: int) -> str:
+    """Return where the secrets of an entry of ``webrtc.coturn``, `entries`, stand, in words."""
+    path = format_path((COTURN,) if isinstance(entries, Mapping) else (COTURN, index))
+    entry: Mapping[str, Any] = entries if isinstance(entries, Mapping) else entries[index]
+    for place, words in (("_file", "the file"), ("_env", "the environment variable")):
+        if SECRET_KEY + place in entry:
+            name = str(entry[SECRET_KEY + place])
+            shown = "".join(char if char.isprintable() else "?" for char in name)
+            return f"{words} {shown} ({path}.{SECRET_KEY}{place})"
+    return f"{path}.{SECRET_KEY}"

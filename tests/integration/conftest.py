@@ -9,8 +9,8 @@ from typing import Any, Callable, Iterator, Optional
 
 import pytest
 
-from abcwebrtc.cli.turnserver_version import installed_version
 from abcwebrtc.coturn.options import CoturnVersion
+from abcwebrtc.coturn.this_machine import installed_version
 from conftest import newest_turnserver, require_program
 
 if sys.version_info >= (3, 10):

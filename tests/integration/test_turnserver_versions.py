@@ -9,7 +9,7 @@ from typing import Any, Callable, List
 
 import pytest
 
-from abcwebrtc.cli.turnserver_version import installed_version
+from abcwebrtc.coturn.this_machine import installed_version
 from conftest import newest_turnserver, require_program
 from integration.generated import (
     SECRET,

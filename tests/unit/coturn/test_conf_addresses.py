@@ -9,10 +9,10 @@ from typing import Any, List, NamedTuple, Optional
 
 import pytest
 
-from abcwebrtc.cli import turnserver_addresses
 from abcwebrtc.cli.main import main
-from abcwebrtc.cli.turnserver_addresses import own_address
+from abcwebrtc.coturn import this_machine
 from abcwebrtc.coturn.options import USUAL
+from abcwebrtc.coturn.this_machine import own_address
 from support import write_od_config
 from support.turnserver_entry import ENTRY
 from unit.coturn.test_certificate import HOST
@@ -50,9 +50,9 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def be(address: Optional[str], coturn: bool = True) -> None:
         own = ipaddress.ip_address(address) if address else None
-        monkeypatch.setattr(turnserver_addresses, "own_address", lambda _: own)
+        monkeypatch.setattr(this_machine, "own_address", lambda _: own)
         version = USUAL if coturn else None
-        monkeypatch.setattr(turnserver_addresses, "installed_version", lambda: version)
+        monkeypatch.setattr(this_machine, "installed_version", lambda: version)
 
     return be
 

@@ -7,10 +7,11 @@ from typing import Any, Optional
 
 import pytest
 
-from abcwebrtc.cli import turnserver_version
+from abcwebrtc.cli import turnserver_options
 from abcwebrtc.cli.main import main
-from abcwebrtc.cli.turnserver_version import installed_version
+from abcwebrtc.coturn import this_machine
 from abcwebrtc.coturn.options import NEWEST, CoturnVersion, parse_version
+from abcwebrtc.coturn.this_machine import installed_version
 from support import write_od_config
 from support.turnserver_entry import ENTRY
 
@@ -66,7 +67,7 @@ def test_a_program_is_asked_for_its_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, version: Any
 ) -> None:
     if "sleep" in script:
-        monkeypatch.setattr(turnserver_version, "SECONDS", 0.2)
+        monkeypatch.setattr(this_machine, "SECONDS", 0.2)
     program = tmp_path / "turnserver"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
@@ -107,7 +108,7 @@ def test_what_is_assumed_is_said_once(
     def installed() -> Optional[CoturnVersion]:
         return CoturnVersion(*found) if found else None
 
-    monkeypatch.setattr(turnserver_version, "installed_version", installed)
+    monkeypatch.setattr(turnserver_options, "installed_version", installed)
     od_config = write_od_config(tmp_path, webrtc__coturn=ENTRY)
     conf = tmp_path / "turnserver.conf"
     assert main(["turnserver-conf", str(od_config), "--output", str(conf), *arguments]) == 0
