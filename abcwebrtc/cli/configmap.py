@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 
-from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP
+from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP, NAMESPACE
 from abcwebrtc.cli.options import OK, kube_key, kube_name, kube_namespace
 from abcwebrtc.cli.output import print_problems, print_utf8
 from abcwebrtc.cluster.configmap import CheckedFile, config_map, read_od_config
 
 NAME, SUMMARY = "configmap", "print the ConfigMap that od.config goes into"
-DESCRIPTION = """\
-Prints the ConfigMap that 'kubectl create configmap abcdesktop-config
---from-file=od.config -o yaml --dry-run=client' makes, if there is no error in
+DESCRIPTION = f"""\
+Prints the ConfigMap that 'kubectl create configmap {CONFIG_MAP}
+--from-file={CONFIG_KEY} -o yaml --dry-run=client' makes, if there is no error in
 the od.config. Nothing is contacted. 'abcwebrtc apply' puts it into the cluster.
 
-example: abcwebrtc configmap od.config | kubectl replace -n abcdesktop -f -
+example: abcwebrtc configmap od.config | kubectl replace -n {NAMESPACE} -f -
 """
 NOTE = (
     "note: whoever may read the ConfigMap can read the static auth secret in it; "
