@@ -8,7 +8,8 @@ import sys
 from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP, NAMESPACE
 from abcwebrtc.cli.options import OK, kube_key, kube_name, kube_namespace
 from abcwebrtc.cli.output import print_problems, print_utf8
-from abcwebrtc.cluster.configmap import CheckedFile, config_map, read_od_config
+from abcwebrtc.cluster.configmap import config_map, read_od_config
+from abcwebrtc.config.checked_file import CheckedFile
 
 NAME, SUMMARY = "configmap", "print the ConfigMap that od.config goes into"
 DESCRIPTION = f"""\
@@ -57,6 +58,6 @@ def run(options: argparse.Namespace) -> int:
 
 def print_checked(checked: CheckedFile) -> None:
     """Print the warnings and notes of a check on stderr, and a note on a secret in the text."""
-    print_problems((*checked.warnings, *checked.notes))
+    print_problems(checked.problems)
     if checked.has_inline_secret:
         print(NOTE, file=sys.stderr)

@@ -190,8 +190,9 @@ def _check(options: argparse.Namespace) -> int:
 def _groups(options: argparse.Namespace, secrets_elsewhere: bool) -> List[Group]:
     """Return the groups of the od.config, or the one of ``--entry`` if that is given."""
     mapping = load_od_config(options.od_config)
-    folder = os.path.dirname(os.path.abspath(options.od_config))
-    config = WebRTCConfig.from_mapping(mapping, folder=folder, secrets_elsewhere=secrets_elsewhere)
+    config = WebRTCConfig.from_mapping(
+        mapping, folder=mapping.folder, secrets_elsewhere=secrets_elsewhere
+    )
     print_problems((*config.warnings, *config.notes))
     if not config.coturn:
         message = "there is no coturn server, so there is no secret to change"

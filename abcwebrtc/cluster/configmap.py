@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from dataclasses import replace
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP
 from abcwebrtc.cluster.api import Cluster
-from abcwebrtc.config.coturn import SECRET_KEY
-from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
-from abcwebrtc.errors import ConfigError, KubeError, Problem
-from abcwebrtc.odconfig.reader import OdConfig, PathLike, parse_od_config, read_od_config_text
-from abcwebrtc.odconfig.whole_file import pyos_problems
+from abcwebrtc.config.checked_file import CheckedFile, check_file
+from abcwebrtc.errors import ConfigError, KubeError
+from abcwebrtc.odconfig.reader import PathLike
 
 CONFIG_MAPS = "configmaps"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -28,55 +25,25 @@ ATTEMPTS = 5
 """Times that a ConfigMap is written which somebody else keeps changing."""
 
 
-@dataclass(frozen=True)
-class CheckedFile:
-    """The text of an od.config in which there is no error.
-
-    `warnings` and `notes` are those of the check.
-    `has_inline_secret` tells whether a static auth secret stands in the text.
-    """
-
-    text: str
-    warnings: Tuple[Problem, ...]
-    notes: Tuple[Problem, ...]
-    has_inline_secret: bool
-
-    def __repr__(self) -> str:
-        """Leave the text out: it holds secrets."""
-        return f"<CheckedFile: {len(self.text)} characters>"
-
-
 def read_od_config(path: PathLike, forgiving: bool = True) -> CheckedFile:
-    """Read an od.config that is to be put into a ConfigMap.
+    """Read an od.config that is to be put into a ConfigMap; see `check_file`.
 
-    A secret in a file or a variable that is missing here is a note: it has to
-    be where pyos runs. A closing bracket in the first column is a warning where
-    `forgiving`; else it is an error, as everything is that keeps pyos from
-    starting. Raises `ConfigError` with every error.
+    A closing bracket in the first column is a warning where `forgiving`; else it
+    is an error, as everything is that keeps pyos from starting. Raises
+    `ConfigError` with every error.
     """
-    file = os.fspath(path)
-    text = read_od_config_text(path)
-    mapping = OdConfig(file)
-    found = list(pyos_problems(text, file))
-    try:
-        mapping = parse_od_config(text, file)
-        folder = os.path.dirname(os.path.abspath(file))
-        config = WebRTCConfig.from_mapping(mapping, folder=folder, secrets_elsewhere=True)
-        found += (*config.warnings, *config.notes)
-    except ConfigError as error:
-        found += (*error.problems, *error.warnings, *error.notes)
-    by_level: Dict[str, List[Problem]] = {"error": [], "warning": [], "note": []}
-    for problem in found:
-        is_error = problem in mapping.closers and not forgiving
-        by_level["error" if is_error else problem.level].append(problem)
-    errors = [replace(problem, level="error") for problem in by_level["error"]]
-    warnings, notes = tuple(by_level["warning"]), tuple(by_level["note"])
+    checked = check_file(path)
+    if not forgiving:
+        closers = checked.mapping.closers
+        hardened = (
+            replace(problem, level="error") if problem in closers else problem
+            for problem in checked.problems
+        )
+        checked = replace(checked, problems=tuple(hardened))
+    errors, warnings, notes = map(checked.of_level, ("error", "warning", "note"))
     if errors:
         raise ConfigError(*errors, warnings=warnings, notes=notes)
-    coturn = mapping.get(COTURN)
-    servers = coturn if isinstance(coturn, (list, tuple)) else [coturn]
-    inline = any(isinstance(server, Mapping) and SECRET_KEY in server for server in servers)
-    return CheckedFile(text, warnings, notes, inline)
+    return checked
 
 
 def config_map(

@@ -69,6 +69,11 @@ class OdConfig(Dict[str, Any]):
         """Name the file only: the values hold secrets."""
         return f"<OdConfig {self.file}: {len(self)} entries>"
 
+    @property
+    def folder(self) -> str:
+        """The folder that the file is in, from which the files that it names start."""
+        return os.path.dirname(os.path.abspath(self.file))
+
     def add(self, entry: Entry, value: Any, positions: Positions) -> None:
         """Store an entry with the lines of what is inside its value."""
         self[entry.key] = value
@@ -115,8 +120,12 @@ def parse_od_config(text: str, file: str = "od.config") -> OdConfig:
 
     `file` is what messages call it. Raises `ConfigError` as `load_od_config`.
     """
-    budget = Budget()
-    reader = read_sections(text, file)
+    return read_entries(read_sections(text, file))
+
+
+def read_entries(reader: IniReader) -> OdConfig:
+    """Return the entries of an od.config whose sections are known; else as `parse_od_config`."""
+    file, budget = reader.file, Budget()
     _check_percent_signs(reader.sections, file, budget)
     warnings = (*reader.warnings, *_unread_entries(reader.sections, file))
     config = OdConfig(file, warnings, tuple(reader.closers))

@@ -14,12 +14,13 @@ from abcwebrtc.odconfig.ini import (
     DEFAULT_SECTION,
     Budget,
     Entry,
+    IniReader,
     Interpolation,
     Lines,
     Sections,
     shown,
 )
-from abcwebrtc.odconfig.reader import is_used, read_sections
+from abcwebrtc.odconfig.reader import is_used
 from abcwebrtc.odconfig.value_tokens import BoundsError, LiteralError
 
 MAX_PROBLEMS = 50
@@ -50,22 +51,17 @@ Finding = Tuple[int, str, str]
 """The index of a line, a level, and a message."""
 
 
-def pyos_problems(text: str, file: str) -> Tuple[Problem, ...]:
+def pyos_problems(reader: IniReader) -> Tuple[Problem, ...]:
     """Return what is wrong, for pyos, in the entries that abcwebrtc does not use.
 
     Of level "error" is what makes pyos refuse the file, of level "warning" what may
-    do so and can't be judged from here. Empty for a file that `parse_od_config`
-    refuses for its sections or lines. A bad ``%`` is left to `parse_od_config` too.
-    Nothing is executed or imported.
+    do so and can't be judged from here. A bad ``%`` is left to `read_entries`. Nothing is executed
+    or imported.
     """
-    try:
-        sections = read_sections(text, file).sections
-    except ConfigError:
-        return ()
-    return tuple(_Reader(sections, file).problems())
+    return tuple(_Judge(reader.sections, reader.file).problems())
 
 
-class _Reader:
+class _Judge:
     def __init__(self, sections: Sections, file: str) -> None:
         self._sections = sections
         self._file = file

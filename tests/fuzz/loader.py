@@ -23,7 +23,7 @@ from abcwebrtc.errors import ConfigError, CredentialError
 from abcwebrtc.odconfig import ini
 from abcwebrtc.odconfig.ini import DEFAULT_SECTION, Budget, IniReader, Interpolation
 from abcwebrtc.odconfig.literals import parse_literal
-from abcwebrtc.odconfig.reader import OdConfig, load_od_config
+from abcwebrtc.odconfig.reader import OdConfig, load_od_config, read_sections
 from abcwebrtc.odconfig.value_tokens import LiteralError
 from abcwebrtc.odconfig.whole_file import pyos_problems
 from fuzz.common import (
@@ -121,7 +121,10 @@ def _check_whole_file(data: bytes, lines: int) -> None:
     except UnicodeDecodeError:
         return
     with nothing_but(opens(FILE)):
-        problems = pyos_problems(text, FILE)
+        try:
+            problems = pyos_problems(read_sections(text, FILE))
+        except ConfigError:
+            return
     assert_placed(problems, FILE, lines)
     assert_silent(repr(problems), MARK)
     if any(problem.level == "error" for problem in problems):

@@ -12,7 +12,8 @@ from typing import Any, List, Optional, Tuple
 import pytest
 from cherrypy.lib.reprconf import Config
 
-from abcwebrtc.odconfig.reader import load_od_config
+from abcwebrtc.errors import Problem
+from abcwebrtc.odconfig.reader import load_od_config, read_sections
 from abcwebrtc.odconfig.whole_file import MAX_PROBLEMS, pyos_problems
 from conftest import REFERENCES, ROOT
 from support import run_main
@@ -30,8 +31,12 @@ CLOSER = f"{SOUND}desktop.envlocal: {{\n  'STUN_SERVER': 'stun://stun.example.or
 Found = List[Tuple[Optional[int], str]]
 
 
+def problems_of(text: str) -> Tuple[Problem, ...]:
+    return pyos_problems(read_sections(text, "od.config"))
+
+
 def found_in(text: str) -> Found:
-    return [(one.line, one.level) for one in pyos_problems(text, "od.config")]
+    return [(one.line, one.level) for one in problems_of(text)]
 
 
 def pyos_takes(text: str) -> bool:
@@ -77,7 +82,7 @@ def test_what_makes_pyos_refuse_the_file_is_an_error_with_its_line(
 ) -> None:
     text = f"{SOUND}{entry}\n"
     assert not pyos_takes(text)
-    problems = pyos_problems(text, "od.config")
+    problems = problems_of(text)
     assert (line, "error") in found_in(text)
     assert all(one.message.startswith("pyos refuses the whole file: ") for one in problems)
 
@@ -98,7 +103,7 @@ def test_what_pyos_takes_is_nothing_to_speak_of(entry: str) -> None:
 
 @pytest.mark.parametrize("path", [OWN, *REFERENCES], ids=lambda path: path.name)
 def test_files_of_abcdesktops_own_have_no_problem(path: Path) -> None:
-    assert pyos_problems(path.read_text(encoding="utf-8"), "od.config") == ()
+    assert problems_of(path.read_text(encoding="utf-8")) == ()
 
 
 def test_every_entry_is_looked_at_once_and_each_is_said() -> None:
@@ -110,17 +115,12 @@ def test_entries_that_abcwebrtc_uses_have_their_own_errors() -> None:
     assert found_in("[global]\nwebrtc.a: true\ndesktop.pod: {\njwt_token_user: x") == []
 
 
-@pytest.mark.parametrize("text", ["a: true", "[global]\na: 1\na: 2", "[global]\nb: true\nc"])
-def test_a_file_that_the_parser_refuses_is_left_to_it(text: str) -> None:
-    assert found_in(text) == []
-
-
 @pytest.mark.parametrize("entry", ["webrtc.enable: True", "webrtc.coturn = {}", "desktop.pod: {}"])
 @pytest.mark.parametrize("value", ["{}", "'a'", "[\n  1 ]\n  other: 2"])
 def test_an_entry_that_another_one_swallows_is_a_warning(entry: str, value: str) -> None:
     text = f"[global]\na: {value}\n\n  {entry}\n"
     assert pyos_takes(text)
-    (problem,) = pyos_problems(text, "od.config")
+    (problem,) = problems_of(text)
     assert (problem.level, problem.line) == ("warning", text.count("\n"))
     assert "begins with a space, so it belongs to the entry above" in problem.message
 
@@ -132,7 +132,7 @@ def test_a_percent_sign_is_left_to_the_parser_and_hides_nothing() -> None:
 
 
 def test_a_module_that_pyos_may_have_is_a_warning() -> None:
-    (problem,) = pyos_problems(f"{SOUND}host: turn.example.org\n", "od.config")
+    (problem,) = problems_of(f"{SOUND}host: turn.example.org\n")
     assert (problem.line, problem.level) == (4, "warning")
     assert "text stands in quotes" in problem.message
 
@@ -140,7 +140,7 @@ def test_a_module_that_pyos_may_have_is_a_warning() -> None:
 def test_no_message_shows_a_value_or_a_key_that_may_be_one() -> None:
     text = f"[global]\na: {{ 'b': {SECRET}x }}\n{SECRET}: true\nc: '{SECRET}\nd: {SECRET}.e\n"
     text += f"f: [ '{SECRET}' '{SECRET}': 1 ]\njwt_{SECRET}: true\ndesktop.zoom: true\n"
-    problems = pyos_problems(text, "od.config")
+    problems = problems_of(text)
     assert len(problems) == 7
     assert SECRET not in repr(problems)
     assert problems[-1].path == "desktop.zoom"
@@ -148,7 +148,7 @@ def test_no_message_shows_a_value_or_a_key_that_may_be_one() -> None:
 
 def test_so_many_problems_are_said_and_no_more() -> None:
     text = "[global]\n" + "".join(f"a{number}: true\n" for number in range(1000))
-    problems = pyos_problems(text, "od.config")
+    problems = problems_of(text)
     assert len(problems) == MAX_PROBLEMS + 1
     assert "mend these first" in problems[-1].message
 
@@ -156,7 +156,7 @@ def test_so_many_problems_are_said_and_no_more() -> None:
 @pytest.mark.parametrize("place", ["logging", "desktop.zoom", "[/]\nwebrtc.a"])
 @pytest.mark.parametrize("value", [*EXECUTED_BY_CHERRYPY, *EXECUTED_BY_EVAL])
 def test_nothing_is_executed_or_imported(place: str, value: str, mark: str) -> None:
-    pyos_problems(f"[global]\n{place}: {value.format(mark=mark)}", "od.config")
+    problems_of(f"[global]\n{place}: {value.format(mark=mark)}")
     assert not Path(mark).exists()
     assert "bait_for_abcwebrtc" not in sys.modules
 

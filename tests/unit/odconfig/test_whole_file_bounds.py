@@ -12,9 +12,16 @@ from unit.odconfig.test_bounds import BAD_FILES, BOMBS, HANGS, ROOT
 READER = """
 import json, resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+from abcwebrtc.errors import ConfigError
+from abcwebrtc.odconfig.reader import read_sections
 from abcwebrtc.odconfig.whole_file import pyos_problems
+def messages(text):
+    try:
+        return [problem.message for problem in pyos_problems(read_sections(text, "f"))]
+    except ConfigError as error:
+        return [problem.message for problem in error.problems]
 texts = json.load(sys.stdin)
-print(json.dumps({name: [p.message for p in pyos_problems(texts[name], "f")] for name in texts}))
+print(json.dumps({name: messages(texts[name]) for name in texts}))
 """
 LARGE = 1024 * 1024
 

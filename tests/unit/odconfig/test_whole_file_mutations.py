@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from abcwebrtc.errors import ConfigError, Problem
-from abcwebrtc.odconfig.reader import parse_od_config
+from abcwebrtc.odconfig.reader import read_entries, read_sections
 from abcwebrtc.odconfig.whole_file import pyos_problems
 from conftest import ROOT
 
@@ -43,9 +43,11 @@ def pyos_takes(text: str) -> bool:
 
 def errors_in(text: str) -> List[Problem]:
     """Return what `apply` would not roll a file out for, its own rules left aside."""
-    found = [one for one in pyos_problems(text, "od.config") if one.level == "error"]
+    found: List[Problem] = []
     try:
-        return found + list(parse_od_config(text).closers)
+        reader = read_sections(text, "od.config")
+        found += [one for one in pyos_problems(reader) if one.level == "error"]
+        return found + list(read_entries(reader).closers)
     except ConfigError as error:
         return found + list(error.problems)
 

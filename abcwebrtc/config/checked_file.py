@@ -1,0 +1,70 @@
+"""An od.config as a whole: what it is for abcwebrtc, and whether pyos takes it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import List, Mapping, Optional, Tuple
+
+from abcwebrtc.config.coturn import SECRET_KEY
+from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
+from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.odconfig.reader import (
+    OdConfig,
+    PathLike,
+    read_entries,
+    read_od_config_text,
+    read_sections,
+)
+from abcwebrtc.odconfig.whole_file import pyos_problems
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """The text of an od.config, its entries, and every problem that was found.
+
+    `config` is None where one of them is an error.
+    """
+
+    text: str
+    mapping: OdConfig
+    config: Optional[WebRTCConfig]
+    problems: Tuple[Problem, ...]
+
+    def __repr__(self) -> str:
+        """Leave the text out: it holds secrets."""
+        return f"<CheckedFile: {len(self.text)} characters>"
+
+    def of_level(self, level: str) -> Tuple[Problem, ...]:
+        """Return the problems of a level."""
+        return tuple(problem for problem in self.problems if problem.level == level)
+
+    @property
+    def has_inline_secret(self) -> bool:
+        """Whether a static auth secret stands in the text."""
+        coturn = self.mapping.get(COTURN)
+        servers = coturn if isinstance(coturn, (list, tuple)) else [coturn]
+        return any(isinstance(server, Mapping) and SECRET_KEY in server for server in servers)
+
+
+def check_file(path: PathLike) -> CheckedFile:
+    """Read an od.config, and find all that can be found wrong in it without contacting anything.
+
+    A secret in a file or a variable that is missing here is a note: it has to be
+    where pyos runs.
+    """
+    file = os.fsdecode(path)
+    text, mapping, config = "", OdConfig(file), None
+    found: List[Problem] = []
+    try:
+        text = read_od_config_text(file)
+        reader = read_sections(text, file)
+        found += pyos_problems(reader)
+        mapping = read_entries(reader)
+        config = WebRTCConfig.from_mapping(mapping, folder=mapping.folder, secrets_elsewhere=True)
+        found += (*config.warnings, *config.notes)
+    except ConfigError as error:
+        found += (*error.problems, *error.warnings, *error.notes)
+    if any(problem.level == "error" for problem in found):
+        config = None
+    return CheckedFile(text, mapping, config, tuple(found))
