@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import re
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from abcwebrtc.cluster import api as kube
 from integration.apply.conftest import NO_ANSWER, TOKEN, header, only
 from integration.cluster import Server
 from integration.kubeconfig import write_kubeconfig
+from integration.turn import free_ports
 from support import SECRET, WAIT, command, environment
 
 # the cluster, and how it is found
@@ -116,16 +116,10 @@ def test_a_pod_without_a_service_account_is_one_error(
     ]
 
 
-def closed_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 def bad_kubeconfigs(folder: Path, tls_url: str) -> Dict[str, Tuple[Any, str]]:
     """Return kubeconfigs with what the error has to say of each."""
     good = yaml.safe_load(write_kubeconfig(folder / "k", tls_url).read_text())
-    refused = f"http://127.0.0.1:{closed_port()}"
+    refused = f"http://127.0.0.1:{free_ports(1)[0]}"
 
     def server(url: str) -> Any:
         changed = copy.deepcopy(good)

@@ -14,17 +14,20 @@ from pathlib import Path
 import pytest
 
 from conftest import CASES
-from support import run_command
+from support import run_main
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_case_is_answered_as_it_should_be(case: Path, tmp_path: Path) -> None:
+def test_a_case_is_answered_as_it_should_be(
+    case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / case.name
     shutil.copytree(case, folder)
+    monkeypatch.chdir(folder)
     expected = json.loads((folder / "case.json").read_text(encoding="utf-8"))
-    result = run_command(*expected["run"].split(), cwd=folder)
-    said = result.stdout + result.stderr
-    assert result.returncode in expected["exit"], said
+    result = run_main(capsys, *expected["run"].split())
+    said = result.out + result.err
+    assert result.status in expected["exit"], said
     assert [one for one in expected["says"] if not re.search(one, said)] == [], said
     assert [one for one in expected["never"] if re.search(one, said)] == [], said
     assert "Traceback" not in said
