@@ -30,6 +30,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
 
+# GNU readline, which comes with pytest, or a shell may have said how wide a terminal is, and
+# the commands under test lay out their tables for it.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
+
 
 def missing(what: str) -> NoReturn:
     """Skip a test for something that is not installed; in CI that is a failure."""

@@ -12,8 +12,12 @@ import time
 from typing import Any, Dict
 from urllib.parse import unquote
 
+import pytest
+
 from e2e.lab import Desktop, Lab, Site, SoundPage, chain, check_it_came_by_relays
 from support import RTC_PATH
+
+pytestmark = pytest.mark.slow("calls that outlive a credential")
 
 TTL = 10
 """Seconds; a call has to begin within them, also on a slow machine."""

@@ -13,7 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable, Dict, Iterator
 
+import pytest
+
 from e2e.lab import USERS, Desktop, Lab, SoundPage
+
+pytestmark = pytest.mark.slow("twenty desktops at once")
 
 ReportTime = Callable[[SoundPage], None]
 

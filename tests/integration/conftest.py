@@ -98,7 +98,10 @@ def network() -> Iterator[netns.Network]:
         yield made
 
 
-@pytest.fixture(scope="module", params=["installed", "newest"])
+AGAIN = pytest.mark.slow("the same on the newest coturn, too")
+
+
+@pytest.fixture(scope="module", params=["installed", pytest.param("newest", marks=AGAIN)])
 def each_coturn(request: pytest.FixtureRequest) -> Coturn:
     """The machine's own coturn, and the newest one."""
     newest = request.param == "newest"

@@ -24,6 +24,8 @@ from conftest import missing, require_program
 from support import RTC_PATH, WAIT, bearer, public_pem, request, wait_for
 from unit.project.test_docs import full_example
 
+pytestmark = pytest.mark.slow("packages, built twice and installed")
+
 ROOT = Path(__file__).resolve().parents[2]
 NAME = f"abcwebrtc-{abcwebrtc.__version__}"
 SLOW = 600.0

@@ -27,6 +27,8 @@ from support.desktop_pod import desktop_pod
 from unit.cli.test_apply import role
 from unit.project.test_docs import ROOT
 
+pytestmark = pytest.mark.slow("a real Kubernetes API server")
+
 OLD_SECRET, LABELS = "the-old-secret-of-coturn", {"run": "pyos-od"}
 REPLICAS = 2
 PATIENCE = "120"

@@ -26,6 +26,8 @@ from integration.test_kubernetes import (  # noqa: F401
 )
 from support import SECRET
 
+pytestmark = pytest.mark.slow("a real Kubernetes API server")
+
 
 def applied_by_kubectl(plane: ControlPlane, namespace: str, data: Dict[str, str]) -> str:
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": NAME}, "data": data}

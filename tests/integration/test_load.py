@@ -21,6 +21,8 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 import load
 
+pytestmark = pytest.mark.slow("load")
+
 STYLES = ("timestamp", "userid", "pseudonym")
 ASKED = {"timestamp": 200, "userid": 1600, "pseudonym": 200}
 """2,000 in all."""
