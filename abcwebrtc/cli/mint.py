@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from datetime import datetime, timezone
+import time
 
 from abcwebrtc.cli.options import OK, given
 from abcwebrtc.config.webrtc import WebRTCConfig
+from abcwebrtc.times import utc_text
 from abcwebrtc.turn.rtc_configuration import build_rtc_configuration
 
 NAME, SUMMARY = "mint", "print a fresh rtc_configuration"
@@ -31,11 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print a fresh rtc_configuration."""
     config = WebRTCConfig.from_file(options.od_config)
-    now = datetime.now(timezone.utc)
-    result = build_rtc_configuration(config, options.user, now.timestamp())
+    now = time.time()
+    result = build_rtc_configuration(config, options.user, now)
     print(json.dumps(result, indent=None if options.json else 2))
     if config.coturn and not options.json:
         ttl = min(server.ttl for server in config.coturn)
-        end = datetime.fromtimestamp(int(now.timestamp()) + ttl, timezone.utc)
-        print(f"valid for {ttl} s, until {end:%Y-%m-%d %H:%M:%S} UTC", file=sys.stderr)
+        print(f"valid for {ttl} s, until {utc_text(now + ttl)}", file=sys.stderr)
     return OK

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from abcwebrtc.abcdesktop import USERID_LABEL
 from abcwebrtc.cli.options import OK, STDIN, given, open_input
@@ -13,7 +13,7 @@ from abcwebrtc.cli.output import coloured, print_problems, print_utf8
 from abcwebrtc.config.desktop import TURN_SERVER
 from abcwebrtc.config.problems import kind
 from abcwebrtc.config.webrtc import WebRTCConfig, desktop_turn_uri
-from abcwebrtc.desktop.pod import prepare_pod
+from abcwebrtc.desktop.pod import PreparedPod, prepare_pod
 from abcwebrtc.desktop.pod_data import all_containers
 from abcwebrtc.errors import KeyPath, ManifestError, Problem, format_path
 
@@ -74,9 +74,22 @@ def run(options: argparse.Namespace) -> int:
     print_problems(config.notes)
     file = "stdin" if options.pod == STDIN else options.pod
     manifests = parse_manifests(_read(options.pod, file), file)
-    injector = _Injector(config, options, file)
-    after = injector.inject_all(manifests.documents)
-    injector.say_server()
+    many = len(manifests.documents) > 1
+    pods: List[Dict[str, Any]] = []
+
+    def inject(pod: Dict[str, Any], path: KeyPath) -> List[Any]:
+        prepared = _prepared(pod, path, file, config, options)
+        pods.append(prepared.pod)
+        return [prepared.secret, prepared.pod] if prepared.secret else [prepared.pod]
+
+    after: List[Any] = []
+    for number, document in enumerate(manifests.documents, 1):
+        after += _injected(document, (f"document {number}",) if many else (), file, inject)
+    if not pods:
+        message = "has no document of kind Pod; give the manifest of a desktop pod"
+        raise ManifestError(Problem(message, "", file))
+    if any(map(_has_turn, pods)):
+        _say_server(config, options.od_config)
     if not options.diff:
         print_utf8()
         print(manifests.text(after), end="")
@@ -87,84 +100,68 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
-class _Injector:
-    """Injects into the pods among some documents, and prints what to know of them."""
+def _injected(
+    document: Any, path: KeyPath, file: str, inject: Callable[[Dict[str, Any], KeyPath], List[Any]]
+) -> List[Any]:
+    """Return a document, new where it is a pod or a list with one, and before it its Secret."""
+    if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
+        words = "has no 'kind'" if isinstance(document, dict) else f"is {kind(document)}"
+        message = f"{words}; write a manifest: kind: Pod"
+        raise ManifestError(Problem(message, format_path(path), file))
+    items, where = document.get("items"), (*path, "items")
+    if document["kind"] == "Pod":
+        return inject(document, path)
+    if document["kind"] != "List" or items is None:
+        return [document]
+    if not isinstance(items, list):
+        message = f"must be a list, not {kind(items)}"
+        raise ManifestError(Problem(message, format_path(where), file))
+    parts = [_injected(item, (*where, i), file, inject) for i, item in enumerate(items)]
+    return [{**document, "items": [part for new in parts for part in new]}]
 
-    def __init__(self, config: WebRTCConfig, options: argparse.Namespace, file: str) -> None:
-        self._config = config
-        self._options = options
-        self._file = file
-        self._pods = 0
-        self._has_turn = False
 
-    def inject_all(self, documents: List[Any]) -> List[Any]:
-        """Return the documents, new where they are pods, with the Secrets before their pods."""
-        many = len(documents) > 1
-        result: List[Any] = []
-        for number, document in enumerate(documents, 1):
-            result += self._inject(document, (f"document {number}",) if many else ())
-        if not self._pods:
-            message = "has no document of kind Pod; give the manifest of a desktop pod"
-            raise ManifestError(Problem(message, "", self._file))
-        return result
+def _prepared(
+    pod: Dict[str, Any],
+    path: KeyPath,
+    file: str,
+    config: WebRTCConfig,
+    options: argparse.Namespace,
+) -> PreparedPod[Dict[str, Any]]:
+    """Return what becomes of a pod, and print the notes on it."""
 
-    def say_server(self) -> None:
-        """Say which server the desktops depend on, where browsers have more to choose from."""
-        chosen = desktop_turn_uri(self._config)
-        number = sum(len(server.uris) for server in self._config.coturn)
-        if self._has_turn and chosen and number > 1:
-            message = (
-                f"TURN_SERVER is {chosen[1]} alone, since webrtcbin takes one: without it, "
-                f"desktops have no TURN server, whichever of {number} urls browsers use"
-            )
-            problem = Problem(message, "webrtc.coturn", self._options.od_config, level="note")
-            print_problems([problem])
+    def placed(problems: Iterable[Problem]) -> List[Problem]:
+        start = format_path(path)
+        paths = [(one, ".".join(filter(None, (start, one.path)))) for one in problems]
+        return [replace(one, path=where, file=file) for one, where in paths]
 
-    def _inject(self, document: Any, path: KeyPath) -> List[Any]:
-        if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
-            words = "has no 'kind'" if isinstance(document, dict) else f"is {kind(document)}"
-            raise self._error(ManifestError.at((), f"{words}; write a manifest: kind: Pod"), path)
-        if document["kind"] == "List":
-            return [self._inject_list(document, path)]
-        return self._inject_pod(document, path) if document["kind"] == "Pod" else [document]
-
-    def _inject_list(self, document: Dict[str, Any], path: KeyPath) -> Dict[str, Any]:
-        items = document.get("items")
-        if items is None:
-            return document
-        where = (*path, "items")
-        if not isinstance(items, list):
-            message = f"must be a list, not {kind(items)}"
-            raise self._error(ManifestError.at((), message), where)
-        new = [part for i, item in enumerate(items) for part in self._inject(item, (*where, i))]
-        return {**document, "items": new}
-
-    def _inject_pod(self, pod: Dict[str, Any], path: KeyPath) -> List[Any]:
-        self._pods += 1
-        options = self._options
-        try:
-            prepared = prepare_pod(
-                pod,
-                self._config,
-                _access_userid(pod) if options.user is None else options.user,
-                labels=options.labels,
-                containers=options.containers,
-                turn_secret=options.secret,
-            )
-        except ManifestError as error:
-            failure = self._error(error, path)
-        else:
-            print_problems(self._placed(note, path) for note in prepared.notes)
-            self._has_turn = self._has_turn or _has_turn(prepared.pod)
-            return [*([prepared.secret] if prepared.secret else []), prepared.pod]
+    try:
+        prepared = prepare_pod(
+            pod,
+            config,
+            _access_userid(pod) if options.user is None else options.user,
+            labels=options.labels,
+            containers=options.containers,
+            turn_secret=options.secret,
+        )
+        failure = None
+    except ManifestError as error:
+        failure = ManifestError(*placed(error.problems))
+    if failure:
         raise failure
+    print_problems(placed(prepared.notes))
+    return prepared
 
-    def _error(self, error: ManifestError, path: KeyPath) -> ManifestError:
-        return ManifestError(*(self._placed(problem, path) for problem in error.problems))
 
-    def _placed(self, problem: Problem, path: KeyPath) -> Problem:
-        where = ".".join(part for part in (format_path(path), problem.path) if part)
-        return replace(problem, path=where, file=self._file)
+def _say_server(config: WebRTCConfig, od_config: str) -> None:
+    """Say which server the desktops depend on, where browsers have more to choose from."""
+    chosen = desktop_turn_uri(config)
+    number = sum(len(server.uris) for server in config.coturn)
+    if chosen and number > 1:
+        message = (
+            f"TURN_SERVER is {chosen[1]} alone, since webrtcbin takes one: without it, "
+            f"desktops have no TURN server, whichever of {number} urls browsers use"
+        )
+        print_problems([Problem(message, "webrtc.coturn", od_config, level="note")])
 
 
 def _has_turn(pod: Dict[str, Any]) -> bool:
