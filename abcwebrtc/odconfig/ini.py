@@ -110,7 +110,12 @@ class IniReader:
     def _read_line(self, number: int, line: str, stripped: str) -> None:
         indent = len(line) - len(line.lstrip())
         if self._key is not None and indent <= self._indent and _is_lone_closer(line):
-            self._warn_closer(number, stripped[0])
+            # abcdesktop's own documentation shows an entry that ends like this.
+            message = (
+                f"this '{stripped[0]}' stands in the first column, where pyos refuses the "
+                "whole file; put a space before it"
+            )
+            self.closers.append(self._warn(number, message))
             indent = self._indent + 1
         if self._key is not None and indent > self._indent:
             self._value.append((number, stripped))
@@ -121,25 +126,17 @@ class IniReader:
         if header:
             self._start_section(number, header.group("header"))
             if "]" in stripped[header.end() :]:
-                self._warn_second_bracket(number)
+                message = (
+                    "a second ']' stands behind this section's, and Python from 3.10 on takes all "
+                    "before it for the name; take out what follows the first one"
+                )
+                self._warn(number, message)
         else:
             self._start_entry(number, stripped)
 
-    def _warn_closer(self, number: int, bracket: str) -> None:
-        # abcdesktop's own documentation shows an entry that ends like this.
-        message = (
-            f"this '{bracket}' stands in the first column, where pyos refuses the "
-            "whole file; put a space before it"
-        )
-        self.closers.append(Problem(message, "", self.file, number, "warning"))
-        self.warnings.append(self.closers[-1])
-
-    def _warn_second_bracket(self, number: int) -> None:
-        message = (
-            "a second ']' stands behind this section's, and Python from 3.10 on takes all before "
-            "it for the name; take out what follows the first one"
-        )
+    def _warn(self, number: int, message: str) -> Problem:
         self.warnings.append(Problem(message, "", self.file, number, "warning"))
+        return self.warnings[-1]
 
     def _start_section(self, number: int, name: str) -> None:
         first = self._section_lines.setdefault(name, number)

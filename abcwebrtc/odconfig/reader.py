@@ -111,8 +111,27 @@ def load_od_config(path: PathLike) -> OdConfig:
 
 def read_od_config_text(path: PathLike) -> str:
     """Return the text of a file; raise `ConfigError` as `load_od_config`."""
-    file = os.fsdecode(path)
-    return _decode(_read_bytes(file), file)
+    file, line = os.fsdecode(path), None
+    data, message = b"", ""
+    try:
+        with open(file, "rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        message = f"can't be read: {getattr(error, 'strerror', None) or 'not a file name'}"
+    if len(data) > MAX_BYTES:
+        message = "larger than 1 MiB, which no ConfigMap can hold: this is not an od.config"
+    elif data.startswith(b"\xef\xbb\xbf"):
+        message, line = "begins with a byte order mark, which pyos refuses; save it without", 1
+    elif b"\0" in data[:2]:  # what Windows saves as Unicode, without its mark
+        message, line = "is UTF-16; save the file as UTF-8", 1
+    if not message:
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = len(re.findall(rb"\r\n?|\n", data[: error.start])) + 1
+            message = "not UTF-8 text; save the file as UTF-8"
+    # Raised out here, since an exception's context would hold the text.
+    raise ConfigError(Problem(message, "", file, line))
 
 
 def parse_od_config(text: str, file: str = "od.config") -> OdConfig:
@@ -161,35 +180,6 @@ def is_used(key: str) -> bool:
     return key.startswith("webrtc.") or key in _USED
 
 
-def _read_bytes(file: str) -> bytes:
-    reason = ""
-    try:
-        with open(file, "rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a file name"
-    if reason:
-        raise ConfigError(Problem(f"can't be read: {reason}", "", file))
-    if len(data) > MAX_BYTES:
-        message = "larger than 1 MiB, which no ConfigMap can hold: this is not an od.config"
-        raise ConfigError(Problem(message, "", file))
-    return data
-
-
-def _decode(data: bytes, file: str) -> str:
-    if data.startswith(b"\xef\xbb\xbf"):
-        message = "begins with a byte order mark, which pyos refuses; save it without"
-        raise ConfigError(Problem(message, "", file, 1))
-    if b"\0" in data[:2]:  # what Windows saves as Unicode, without its mark
-        message = "is UTF-16; save the file as UTF-8"
-        raise ConfigError(Problem(message, "", file, 1))
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = len(re.findall(rb"\r\n?|\n", data[: error.start])) + 1
-    raise ConfigError(Problem("not UTF-8 text; save the file as UTF-8", "", file, line))
-
-
 def _unread_entries(sections: Sections, file: str) -> List[Problem]:
     """Return a warning for each entry that would count elsewhere, or if it were written well."""
     elsewhere = "stands in a section that pyos does not read this from; move it below [global]"
@@ -225,13 +215,11 @@ def _add_entry(config: OdConfig, entry: Entry, lines: Lines, budget: Budget) -> 
         return [Problem(error.reason, shown(entry.key), config.file, line)] if used else []
     config.add(entry, value, positions)
     if used:
-        config.warnings += tuple(_twice(entry, config.file, line) for line in repeated)
+        message = (
+            "a key stands twice in one dict, and Python takes the last; keep one of them "
+            "(for two servers, write a list of two dicts)"
+        )
+        config.warnings += tuple(
+            Problem(message, shown(entry.key), config.file, line, "warning") for line in repeated
+        )
     return []
-
-
-def _twice(entry: Entry, file: str, line: int) -> Problem:
-    message = (
-        "a key stands twice in one dict, and Python takes the last; keep one of them "
-        "(for two servers, write a list of two dicts)"
-    )
-    return Problem(message, shown(entry.key), file, line, "warning")
