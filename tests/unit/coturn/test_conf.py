@@ -1,18 +1,20 @@
-"""The turnserver.conf that is printed: its lines, and the servers and ports of od.config."""
+"""The turnserver.conf that is printed: its lines, and only what a version of coturn takes."""
 
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, List, Optional
+from pathlib import Path
+from typing import Any, Dict, List, Optional
 
 import pytest
 
-from abcwebrtc.config.uris import parse_ice_uri
+from abcwebrtc.cli.main import main
 from abcwebrtc.coturn.addresses import External
 from abcwebrtc.coturn.conf import ConfOptions, turnserver_conf
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf
-from abcwebrtc.coturn.server import Ports, server_ports
-from support.turnserver_entry import ENTRY, OLD, SECRET, coturns_in, one_coturn
+from abcwebrtc.coturn.options import NEWEST, OLDEST, USUAL, CoturnVersion, deprecation, knows
+from support import write_od_config
+from support.turnserver_entry import ENTRY, OLD, SECRET, one_coturn
 from unit.coturn.test_certificate import HOST
 
 
@@ -180,28 +182,6 @@ def test_a_server_in_a_denied_range_is_its_own_exception(host: str, allowed: Lis
     assert lines[lines.index("no-multicast-peers") + 1 :] == allowed
 
 
-@pytest.mark.parametrize(
-    ("urls", "ports"),
-    [
-        (["turn:a"], Ports(3478, 5349, ())),
-        (["turns:a"], Ports(3478, 5349, ())),
-        (["turns:a:3478"], Ports(3478, 5349, ())),
-        (["turns:a:443"], Ports(3478, 443, ())),
-        (["turns:a:443", "turns:a:3478"], Ports(3478, 443, ())),
-        (["turns:a:443", "turns:a:5349"], Ports(3478, 443, (5349,))),
-        (["turn:a:80"], Ports(80, 5349, ())),
-        (["turn:a:80", "turns:a:443"], Ports(80, 443, ())),
-        (["turn:a:80", "turns:a:80"], Ports(80, 5349, ())),
-        (["turn:a", "turn:a:80", "turns:a:443"], Ports(3478, 443, (80,))),
-        (["turn:a:5349"], Ports(5349, 3478, ())),
-        (["turn:a:5349", "turn:a:3478"], Ports(5349, 5350, (3478,))),
-        (["turn:a:5349", "turns:a:3478"], Ports(5349, 3478, ())),
-    ],
-)
-def test_which_port_is_which(urls: List[str], ports: Ports) -> None:
-    assert server_ports([parse_ice_uri(url) for url in urls]) == ports
-
-
 def test_a_third_port_needs_the_address_of_relays() -> None:
     urls = [f"{HOST}:3478", f"{HOST}:80", f"{HOST}:81"]
     text = turnserver_conf(one_coturn(url=urls), "od.config")
@@ -232,31 +212,6 @@ def test_a_third_port_is_an_aux_server() -> None:
     ]
 
 
-def test_entries_of_one_host_are_one_coturn() -> None:
-    found = coturns_in(
-        [
-            {**ENTRY, "coturn_static_auth_secret": [SECRET, OLD]},
-            {**ENTRY, "url": "other.local"},
-            {**ENTRY, "protocol": "turns", "coturn_static_auth_secret": "a-third-static-secret"},
-            {**ENTRY, "url": ["third.local", "192.0.2.1"]},
-            {**ENTRY, "url": ["192.0.2.1:443", "Other.Local."]},
-        ]
-    )
-    assert [item.hosts for item in found] == [
-        (HOST,),
-        ("other.local", "third.local", "192.0.2.1"),
-    ]
-    values = [secret.reveal().decode() for secret in found[0].secrets]
-    assert values == [SECRET, "a-third-static-secret", OLD]
-    assert found[0].has_tls
-    assert not found[1].has_tls
-
-
-def test_the_name_of_a_server_is_rather_a_name() -> None:
-    assert one_coturn(url=["192.0.2.1", f"{HOST}."]).name == HOST
-    assert one_coturn(url=["192.0.2.1", "[2001:db8::1]"]).name == "192.0.2.1"
-
-
 def test_without_being_asked_no_secret_is_in_the_text() -> None:
     text = turnserver_conf(one_coturn(coturn_static_auth_secret=[SECRET, OLD]), "od.config")
     assert SECRET not in text
@@ -265,3 +220,89 @@ def test_without_being_asked_no_secret_is_in_the_text() -> None:
         '\n#static-auth-secret="<secret 1 of 2>"\n#static-auth-secret="<secret 2 of 2>"\n' in text
     )
     assert parse_turnserver_conf(text.encode(), "").all("static-auth-secret") == ()
+
+
+# versions
+
+VERSIONS = [CoturnVersion(4, minor) for minor in range(OLDEST.minor, NEWEST.minor + 1)]
+ENTRIES: List[Dict[str, Any]] = [
+    {},
+    {"protocol": "turns"},
+    {"protocol": "turns", "transport": ["udp", "tcp"]},
+    {"url": ["localhost:3478", "localhost:80", "localhost:81"], "username": "userid"},
+]
+CLASSIC_STUN = "rfc3489-compatibility"
+
+
+def options_of(version: CoturnVersion, **changes: Any) -> List[str]:
+    text = turnserver_conf(one_coturn(**changes), "od.config", ConfOptions(version=version), True)
+    return [setting.name for setting in parse_turnserver_conf(text.encode(), "").settings]
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+@pytest.mark.parametrize("changes", ENTRIES)
+def test_every_option_is_one_that_the_version_takes(
+    version: CoturnVersion, changes: Dict[str, Any]
+) -> None:
+    names = options_of(version, **changes)
+    assert [name for name in names if not knows(version, name)] == []
+    deprecated = {name for name in names if deprecation(version, name)}
+    assert deprecated == ({CLASSIC_STUN} if version >= (4, 16) else set())
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+def test_stun_in_its_old_form_is_answered_as_far_as_an_option_can(version: CoturnVersion) -> None:
+    names = options_of(version)
+    assert "no-stun-backward-compatibility" not in names
+    assert (CLASSIC_STUN in names) == (version >= (4, 16))
+    assert ("stun-backward-compatibility" in names) == ((4, 7) <= version < (4, 16))
+
+
+@pytest.mark.parametrize(("version", "said"), [("4.6", 0), ("4.7", 1), ("4.9", 1), ("4.10", 0)])
+def test_a_version_that_answers_no_desktop_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], version: str, said: int
+) -> None:
+    od_config = str(write_od_config(tmp_path, webrtc__coturn=ENTRY))
+    assert main(["turnserver-conf", od_config, "--coturn", version, "--show-secret"]) == 0
+    words = f"warning: coturn {version} answers no STUN in the form of RFC 3489"
+    assert capsys.readouterr().err.count(words) == said
+
+
+def test_what_a_newer_coturn_leaves_off_by_itself_is_not_turned_off() -> None:
+    only_before = ["no-dtls", "no-tlsv1", "no-tlsv1_1", "no-cli", "no-rfc5780"]
+    only_before += ["response-origin-only-with-rfc5780", "no-software-attribute"]
+    for version, there in ((USUAL, True), (CoturnVersion(4, 7), False), (NEWEST, False)):
+        names = options_of(version, protocol="turns")
+        assert [name in names for name in only_before] == [there] * len(only_before)
+
+
+def test_dtls_is_turned_on_where_a_url_needs_it() -> None:
+    secure = {"protocol": "turns", "transport": ["udp", "tcp"]}
+    assert "dtls" in options_of(NEWEST, **secure)
+    assert "dtls" not in options_of(NEWEST, protocol="turns")
+    assert not {"dtls", "no-dtls"} & set(options_of(USUAL, **secure))
+
+
+@pytest.mark.parametrize(
+    ("addresses", "version", "expected"),
+    [
+        (["fd00::5"], (4, 5), ["keep-address-family"]),
+        (["fd00::5", "fd00::6"], (4, 6), ["allocation-default-address-family"]),
+        (["fd00::5"], (4, 18), ["allocation-default-address-family"]),
+        (["fd00::5", "10.0.0.5"], (4, 18), []),
+        ([], (4, 18), []),
+    ],
+)
+def test_relays_are_of_ipv6_where_the_server_has_no_other(
+    addresses: List[str], version: Any, expected: List[str]
+) -> None:
+    listening = tuple(map(ipaddress.ip_address, addresses))
+    options = ConfOptions(version=CoturnVersion(*version), listening_ips=listening)
+    conf = parse_turnserver_conf(turnserver_conf(one_coturn(), "od.config", options).encode(), "")
+    names = ("allocation-default-address-family", "keep-address-family")
+    assert [setting.name for setting in conf.all(*names)] == expected
+
+
+def test_the_first_line_says_for_which_version() -> None:
+    text = turnserver_conf(one_coturn(), "od.config", ConfOptions(version=NEWEST))
+    assert text.startswith(f"# Made by abcwebrtc turnserver-conf, for coturn {NEWEST}.\n")

@@ -1,6 +1,8 @@
-"""Which options the versions of coturn know."""
+"""The options of turnserver.conf, the versions of coturn, and which knows which."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from abcwebrtc.coturn.options import (
     SINCE,
     UNTIL,
     USUAL,
+    CoturnVersion,
     deprecation,
     knows,
     parse_version,
@@ -51,3 +54,31 @@ def test_an_option_is_deprecated_from_a_version_on() -> None:
     assert found.is_error
     assert deprecation(NEWEST, "secret-ts-exp-time") is None
     assert deprecation(NEWEST, "realm") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("4.6", (4, 6)),
+        ("4.6.1", (4, 6)),
+        ("4.5.1.3", (4, 5)),
+        ("4.18.0", (4, 18)),
+        ("5.0", (5, 0)),
+        ("4", None),
+        ("4.", None),
+        ("v4.6", None),
+        ("4.6.1-1", None),
+        ("4.6\n", None),
+        ("４.６", None),
+        ("4.6.1.2.3", None),
+        ("", None),
+    ],
+)
+def test_a_version_is_two_numbers_and_what_follows(text: str, version: Any) -> None:
+    assert parse_version(text) == version
+
+
+def test_versions_compare_as_numbers() -> None:
+    assert CoturnVersion(4, 6) < CoturnVersion(4, 18) < CoturnVersion(5, 0)
+    assert (CoturnVersion(4, 19).known, CoturnVersion(4, 7).known) == (NEWEST, (4, 7))
+    assert str(CoturnVersion(4, 18)) == "4.18"

@@ -1,4 +1,4 @@
-"""turnserver.conf compared with od.config: which URLs coturn answers, and the files of TLS."""
+"""Whether coturn answers at the urls of od.config by its turnserver.conf, and its certificate."""
 
 from __future__ import annotations
 
@@ -109,3 +109,19 @@ def test_relative_names_are_looked_for_where_coturn_looks() -> None:
     for root in ("/run/", "/run/etc/", "/etc/", "/usr/local/etc/"):
         assert {f"{root}turnserver/a.pem", f"{root}coturn/a.pem"} < set(places["cert"])
     assert certificate_files(TurnserverFile("", [], []), "/run") == {}
+
+
+def test_a_file_that_debians_coturn_can_not_read_is_told() -> None:
+    (item,) = compare("", around={"unreadable": {"pkey": "chmod 640 /k.pem"}})
+    assert (item.level, item.path) == ("warning", "pkey")
+    assert "can't be read by turnserver, the user of Debian's unit: chmod 640" in item.message
+
+
+def test_a_tls_port_of_a_proxy_needs_nothing_here() -> None:
+    changes: Any = {"url": f"{HOST}:443", "around": {"proxied": {443}}}
+    assert compare("no-tls\nno-dtls\n-cert\n-pkey", **changes) == []
+    assert compare("CA-file=/ca.pem", **changes)[0].level == "warning"
+    other = {**changes, "around": {"proxied": {8443}}}
+    assert [i.path for i in compare("no-tls\nno-dtls\n-cert\n-pkey", **other)] == ["no-tls"]
+    plain = {**changes, "protocol": "turn"}
+    assert [i.path for i in compare("", **plain)] == ["listening-port"]

@@ -1,4 +1,4 @@
-"""The addresses of turnserver-conf: --listening-ip, and what NAT makes of it, --external-ip."""
+"""What the options of turnserver-conf come to: coturn's version, and its addresses behind NAT."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, List, NamedTuple, Optional
 
 import pytest
 
+from abcwebrtc.cli import turnserver_options
 from abcwebrtc.cli.main import main
 from abcwebrtc.coturn import this_machine
-from abcwebrtc.coturn.options import USUAL
-from abcwebrtc.coturn.this_machine import own_address
+from abcwebrtc.coturn.options import USUAL, CoturnVersion
 from support import write_od_config
 from support.turnserver_entry import ENTRY
 from unit.coturn.test_certificate import HOST
@@ -246,12 +246,69 @@ def test_a_third_port_is_shut_where_no_address_is_known(
     assert "warning: coturn has two ports, and port 5000 and 5001 needs its own" in result.err
 
 
-def test_the_machines_own_address_is_found_without_a_packet() -> None:
-    assert own_address(ipaddress.ip_address("127.0.0.9")) == ipaddress.ip_address("127.0.0.1")
-    assert own_address(ipaddress.ip_address("::1")) == ipaddress.ip_address("::1")
-
-
 def test_ports_of_relays_where_coturn_listens_are_said(run: Any) -> None:
     result = run("--relay-ports", "3000-4000")
     assert "warning: coturn listens on 3478, which --relay-ports gives to relays" in result.err
     assert "gives to relays" not in run("--relay-ports", "3479-4000").err
+
+
+# the version
+
+
+@pytest.mark.parametrize(
+    ("found", "arguments", "note"),
+    [
+        (
+            (4, 18),
+            [],
+            "note: for coturn 4.18, that of this machine; for another one write",
+        ),
+        (None, [], "note: for coturn 4.6, since this machine has none; for another one write"),
+        ((4, 18), ["--coturn", "4.6.1"], ""),
+        (None, ["--coturn", "5.2"], "note: coturn 5.2 is not known here; it is taken for 4.18"),
+        ((4, 99), [], "note: coturn 4.99 is not known here; it is taken for 4.18"),
+    ],
+)
+@pytest.mark.parametrize("checking", [False, True])
+def test_what_is_assumed_is_said_once(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    found: Any,
+    arguments: Any,
+    note: str,
+    checking: bool,
+) -> None:
+    def installed() -> Optional[CoturnVersion]:
+        return CoturnVersion(*found) if found else None
+
+    monkeypatch.setattr(turnserver_options, "installed_version", installed)
+    od_config = write_od_config(tmp_path, webrtc__coturn=ENTRY)
+    conf = tmp_path / "turnserver.conf"
+    assert main(["turnserver-conf", str(od_config), "--output", str(conf), *arguments]) == 0
+    if checking:
+        capsys.readouterr()
+        assert main(["turnserver-conf", str(od_config), "--check", str(conf), *arguments]) == 0
+    err = capsys.readouterr().err
+    assert note in err
+    assert err.count("note: ") == bool(note) + (found == (4, 99))
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("4.4", "coturn is too old before 4.5; take a newer one"),
+        ("3.2.5", "coturn is too old before 4.5; take a newer one"),
+        ("latest", "write coturn's version, such as 4.6 or 4.18.0"),
+        ("4", "write coturn's version, such as 4.6 or 4.18.0"),
+        ("", "write coturn's version, such as 4.6 or 4.18.0"),
+    ],
+)
+def test_a_version_that_is_none_is_exit_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], version: str, words: str
+) -> None:
+    od_config = write_od_config(tmp_path, webrtc__coturn=ENTRY)
+    with pytest.raises(SystemExit) as ended:
+        main(["turnserver-conf", str(od_config), "--coturn", version])
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
