@@ -31,6 +31,8 @@ where it is no error, ``by`` whom it is said: ``probe``, ``page`` or ``both``.""
 CLAUSES: Dict[str, str] = TABLE["clauses"]
 """Parts of sentences, with named placeholders."""
 
+CODES: Dict[int, str] = {int(code): key for code, key in TABLE["codes"].items()}
+"""What an error code of STUN means, where it needs no look at the request."""
 UNANSWERED: FrozenSet[str] = frozenset(TABLE["unanswered"])
 """Words of what had no answer of a STUN server, so that it says much where the host has one."""
 ELSEWHERE_TOO: FrozenSet[str] = frozenset(TABLE["elsewhere-too"])

@@ -13,7 +13,7 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 
 from abcwebrtc.coturn.addresses import NEVER
 from abcwebrtc.coturn.certificate import SOON, Certificate
-from abcwebrtc.probe.causes import clause, in_brackets, said
+from abcwebrtc.probe.causes import CODES, clause, in_brackets, said
 from abcwebrtc.probe.comparison import compared
 from abcwebrtc.probe.model import (
     ALLOCATE,
@@ -192,18 +192,6 @@ def _distrust(certificate: Certificate, host: str) -> Diagnosis:
 # STUN errors
 
 UNAUTHORIZED = 401
-_CODES = {
-    300: "redirect",
-    401: "stun-login",
-    403: "forbidden",
-    437: "mismatch",
-    438: "stale-nonce",
-    440: "address-family",
-    442: "no-udp-relay",
-    486: "quota",
-    500: "server-error",
-    508: "capacity",
-}
 MAX_USERNAME = 508
 """Bytes: browsers take no longer one."""
 _PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
@@ -221,8 +209,10 @@ def _stun_error(seen: Observation, failure: Failure, now: float) -> Iterator[Dia
         yield _bad_request(seen, failure, now)
     elif failure.error == 403 and failure.step == PERMISSION:
         yield _forbidden(host_of(seen.relayed))
+    elif failure.error == UNAUTHORIZED:
+        yield said("stun-login", code=failure.error)
     else:
-        yield said(_CODES.get(failure.error, "stun-error"), code=failure.error)
+        yield said(CODES.get(failure.error, "stun-error"), code=failure.error)
 
 
 def _bad_request(seen: Observation, failure: Failure, now: float) -> Diagnosis:

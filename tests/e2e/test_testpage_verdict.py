@@ -362,7 +362,7 @@ def test_urls_are_taken_apart(scripts: Tab, url: str, expected: Any) -> None:
 
 def test_the_frequency_of_a_tone_is_found(scripts: Tab) -> None:
     code = """async ([hz, rate]) => {
-        const {peak, isTone, level, FFT_SIZE} = await import("./testpage/tone.js");
+        const {peak, isTone, level, FFT_SIZE} = await import("./testpage/call.js");
         const audio = new OfflineAudioContext(1, rate, rate);
         const analyser = new AnalyserNode(audio, {fftSize: FFT_SIZE});
         const oscillator = new OscillatorNode(audio, {frequency: hz});

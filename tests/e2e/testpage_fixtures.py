@@ -71,9 +71,8 @@ def scripts(browser: Browser, good: Page) -> Iterator[Tab]:
 def report(scripts: Tab) -> Any:
     """Return a function that gives results to the scripts: the verdict on them, and the report."""
     code = """async ([results, policy]) => {
-        const {judge} = await import("./testpage/verdict.js");
+        const {judge, reportText} = await import("./testpage/verdict.js");
         const {listServers} = await import("./testpage/servers.js");
-        const {reportText} = await import("./testpage/report.js");
         const entry = ({url, login}) => ({urls: url, ...login});
         const servers = listServers({iceServers: results.map(entry)});
         const all = results.map((one, index) => ({...one, server: servers[index]}));

@@ -1,27 +1,113 @@
-// A call of this page with itself, over relays of one server only, with a tone in it.
+// Calls of this page with itself: over two relays of one server, with a tone in it, and between a
+// relay and this browser's own address, as one outside of the server has it.
 
-import { addError, configurationOf } from "./gather.js";
-import { handshakeOf } from "./handshake.js";
-import { isAtOnce } from "./outside.js";
-import { FFT_SIZE, isTone, level, peak, TONE_HZ } from "./tone.js";
+import { addError, configurationOf, within } from "./gather.js";
+import { bracketed } from "./servers.js";
 
 const CONNECT_MS = 20000; // a round trip of 800 ms makes it 7 seconds over TLS
+const OUTSIDE_MS = 8000; // where it works, it takes a tenth of a second
+const AT_ONCE_MS = 4000; // silence is waited for longer by every browser
 const LISTEN_MS = 2500;
 const LOOKS = 8; // at least: a hidden page has one in a second
 const SILENT_MS = 800; // a gap that is no loss of packets
 const OUTPUT_MS = 5000;
 const NEEDED = 5; // times that the tone has to be found
+const CHECKS = 4; // of ICE; with fewer there is nothing to compare
+const MOST = 0.75; // of the small packets come through, so that it is no loss
+
+export const QUOTA = 486;
+
+// the tone, and how it is known again
+
+export const TONE_HZ = 440;
+export const FFT_SIZE = 4096;
+const WITHIN_HZ = 12; // about the width of one bin
+const SILENCE = 0.01;
+
+/** Return the loudness of samples as 0 to 1: their root mean square, where a full sine is 1. */
+export function level(samples) {
+  let sum = 0;
+  for (const one of samples) sum += one * one;
+  return Math.min(1, Math.sqrt((2 * sum) / samples.length));
+}
+
+/** Return the frequency of the loudest bin, in Hz; between bins by a parabola. */
+export function peak(decibels, sampleRate) {
+  let top = 1;
+  for (let bin = 1; bin < decibels.length - 1; bin += 1) {
+    if (decibels[bin] > decibels[top]) top = bin;
+  }
+  const [left, middle, right] = [decibels[top - 1], decibels[top], decibels[top + 1]];
+  const bend = left - 2 * middle + right;
+  const shift = Number.isFinite(bend) && bend ? (left - right) / (2 * bend) : 0;
+  return ((top + shift) * sampleRate) / (2 * decibels.length);
+}
+
+/** Say whether a frequency at a loudness is the tone. */
+export function isTone(hz, loudness) {
+  return loudness > SILENCE && Math.abs(hz - TONE_HZ) < WITHIN_HZ;
+}
+
+// two connections
+
+/** Have two connections find each other, and return "connected", "failed", "bare" or "stopped".
+ *
+ * That is the state of `watched`; "bare" says that one of `relayed` gathered no candidate.
+ */
+async function connected(near, far, { watched, relayed, limit }, signal) {
+  for (const [one, other] of [[near, far], [far, near]]) {
+    one.addEventListener("icecandidate", ({ candidate }) => {
+      other.addIceCandidate(candidate ?? undefined).catch(() => {});
+    });
+  }
+  const state = within(limit, signal, { late: "failed", stopped: "stopped" }, (finish) => {
+    watched.onconnectionstatechange = () => {
+      const { connectionState } = watched;
+      if (["connected", "failed"].includes(connectionState)) finish(connectionState);
+    };
+    for (const one of relayed) {
+      one.onicegatheringstatechange = () => {
+        if (one.iceGatheringState === "complete" && !hasCandidates(one)) finish("bare");
+      };
+    }
+  });
+  await near.setLocalDescription();
+  await far.setRemoteDescription(near.localDescription);
+  await far.setLocalDescription();
+  await near.setRemoteDescription(far.localDescription);
+  return signal.aborted ? "stopped" : state;
+}
+
+const hasCandidates = (connection) => connection.localDescription.sdp.includes("a=candidate:");
+
+/** Say whether a connection that failed did so by an answer, and not by silence. */
+const isAtOnce = (began) => performance.now() - began < AT_ONCE_MS;
+
+/**
+ * Return {ice, dtls, small}: the states of the transport, and whether small packets come through.
+ *
+ * The checks of ICE are small, and the first packets of DTLS are not.
+ */
+async function handshakeOf(connection) {
+  const all = [...(await connection.getStats()).values()];
+  const transport = all.find((one) => one.type === "transport") ?? {};
+  const pairs = all.filter((one) => one.type === "candidate-pair");
+  const pair = pairs.find((one) => one.state === "succeeded") ?? {};
+  const { requestsSent = 0, responsesReceived = 0 } = pair;
+  return {
+    ice: transport.iceState ?? connection.iceConnectionState,
+    dtls: transport.dtlsState ?? "",
+    small: requestsSent >= CHECKS && responsesReceived / requestsSent >= MOST,
+  };
+}
+
+// from relay to relay
 
 /** Say whether an AudioContext runs; Firefox opens the audio device first, or finds none. */
 export function outputOf(audio, signal) {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), OUTPUT_MS);
-    const finish = () => {
-      clearTimeout(timer);
-      resolve(audio.state === "running");
-    };
-    signal.addEventListener("abort", finish, { once: true });
-    audio.resume().then(finish, finish); // Safari needs to be told; without a device it never ends
+  return within(OUTPUT_MS, signal, { late: false, stopped: false }, (finish) => {
+    const tell = () => finish(audio.state === "running");
+    audio.resume().then(tell, tell); // Safari needs to be told; without a device it never ends
   });
 }
 
@@ -38,18 +124,21 @@ export async function callThrough(server, audio, signal, { onLevel, isAudible })
     lacksRelay: false, isReached: false, brokeOff: false, isRefused: false, handshake: null,
   };
   const settings = configurationOf(server);
-  const [near, far] = [new RTCPeerConnection(settings), new RTCPeerConnection(settings)];
+  const ends = [new RTCPeerConnection(settings), new RTCPeerConnection(settings)];
+  const [near, far] = ends;
   const source = toneSource(audio);
   let ear = null;
   try {
-    join(near, far, call.errors);
+    for (const one of ends) one.onicecandidateerror = (event) => addError(call.errors, event);
     const arrived = new Promise((resolve) => {
       far.ontrack = ({ track }) => resolve(new MediaStream([track]));
     });
     near.addTrack(source.stream.getAudioTracks()[0], source.stream);
     const began = performance.now();
-    call.state = await connected(near, far, signal);
-    call.lacksRelay = ![near, far].every(hasCandidates);
+    const how = { watched: far, relayed: ends, limit: CONNECT_MS };
+    const state = await connected(near, far, how, signal);
+    call.state = state === "bare" ? "failed" : state;
+    call.lacksRelay = !ends.every(hasCandidates);
     call.isReached = ["connected", "completed"].includes(far.iceConnectionState);
     call.isRefused = call.state === "failed" && isAtOnce(began);
     call.handshake = await handshakeOf(far);
@@ -59,8 +148,7 @@ export async function callThrough(server, audio, signal, { onLevel, isAudible })
     await listen(ear, call, signal, onLevel, isAudible);
     if (signal.aborted) call.state = "stopped";
     call.noOutput = !call.heard && audio.state !== "running";
-    Object.assign(call, readStats(await far.getStats()));
-    return call;
+    return Object.assign(call, readStats(await far.getStats()));
   } finally {
     ear?.close();
     source.close();
@@ -78,41 +166,6 @@ function toneSource(audio) {
   oscillator.start();
   return { stream: out.stream, close: () => oscillator.stop() };
 }
-
-function join(near, far, errors) {
-  for (const [one, other] of [[near, far], [far, near]]) {
-    one.onicecandidate = ({ candidate }) => {
-      other.addIceCandidate(candidate ?? undefined).catch(() => {});
-    };
-    one.onicecandidateerror = (event) => addError(errors, event);
-  }
-}
-
-async function connected(near, far, signal) {
-  const state = new Promise((resolve) => {
-    const timer = setTimeout(() => resolve("failed"), CONNECT_MS);
-    signal.addEventListener("abort", () => resolve("stopped"), { once: true });
-    const finish = (how) => {
-      clearTimeout(timer);
-      resolve(how);
-    };
-    far.onconnectionstatechange = () => {
-      if (["connected", "failed"].includes(far.connectionState)) finish(far.connectionState);
-    };
-    for (const one of [near, far]) {
-      one.onicegatheringstatechange = () => {
-        if (one.iceGatheringState === "complete" && !hasCandidates(one)) finish("failed");
-      };
-    }
-  });
-  await near.setLocalDescription();
-  await far.setRemoteDescription(near.localDescription);
-  await far.setLocalDescription();
-  await near.setRemoteDescription(far.localDescription);
-  return signal.aborted ? "stopped" : state;
-}
-
-const hasCandidates = (connection) => connection.localDescription.sdp.includes("a=candidate:");
 
 /** Return an analyser on what arrives, and a way to let the operator hear it. */
 function openEar(stream, audio) {
@@ -171,4 +224,53 @@ function readStats(stats) {
     roundTripMs: seconds === undefined ? null : Math.round(seconds * 10000) / 10,
     relayProtocol: local.relayProtocol ?? null,
   };
+}
+
+// from outside to a relay
+
+/** Return the STUN urls of the same server as a TURN url: its own over UDP, and those of od.config. */
+export function stunOf({ host }, servers) {
+  const same = servers.filter((one) => one.host === host && one.transport === "udp" && !one.secure);
+  return [...new Set(same.map((one) => `stun:${bracketed(host)}:${one.port}`))].slice(0, 2);
+}
+
+/**
+ * Connect this browser's own address with a relay, and return {state, peer, handshake, isAtQuota}.
+ *
+ * `state` is "works", "failed", "refused" where the browser gave up at once, as it does after a 403,
+ * or "untried" where there was no relay, or no address of this network as the server sees it: `stun`
+ * are the urls of the same server that are asked for it. `peer` is that address, `isAtQuota` says
+ * that there was no relay since the server counts those of an earlier call yet.
+ */
+export async function fromOutside(server, stun, signal) {
+  const outside = { state: "untried", peer: "", handshake: null, isAtQuota: false };
+  const near = new RTCPeerConnection(configurationOf(server));
+  const far = new RTCPeerConnection({ iceServers: [{ urls: stun }] });
+  try {
+    let hasRelay = false;
+    near.onicecandidate = ({ candidate }) => {
+      hasRelay ||= candidate?.type === "relay";
+    };
+    far.onicecandidate = ({ candidate }) => {
+      if (candidate?.type === "srflx") outside.peer ||= candidate.address;
+    };
+    near.onicecandidateerror = ({ errorCode }) => {
+      outside.isAtQuota ||= errorCode === QUOTA;
+    };
+    near.createDataChannel("test");
+    const began = performance.now();
+    const how = { watched: near, relayed: [near], limit: OUTSIDE_MS };
+    const state = await connected(near, far, how, signal);
+    const refused = isAtOnce(began);
+    outside.handshake = await handshakeOf(near);
+    if (state === "connected") outside.state = "works";
+    // without an address that the server may send to, nothing was tried
+    else if (state === "failed" && hasRelay && outside.peer) {
+      outside.state = refused ? "refused" : "failed";
+    }
+    return outside;
+  } finally {
+    near.close();
+    far.close();
+  }
 }

@@ -7,13 +7,15 @@
 // `outside` are null or what callThrough() and fromOutside() return, `binding` says that a TURN
 // server which gave nothing answers STUN, `look` is null or what the server of this page saw there.
 
-import { diagnoseCall, diagnoseOutside } from "./calls.js";
-import { refusal } from "./refusals.js";
 import { doubtOf } from "./relays.js";
-import { asSentence, cause, ELSEWHERE_TOO, elsewhere, HERE, UNANSWERED, whereOf } from "./saying.js";
-import { isAddress } from "./servers.js";
+import {
+  asSentence, cause, causeOf, clause, ELSEWHERE_TOO, elsewhere, HERE, UNANSWERED, whereOf,
+} from "./saying.js";
+import { isAddress, place } from "./servers.js";
 
-const finding = (level, word, message) => ({ level, word, message, advice: "" });
+const LOSS = 0.05; // more lost packets than this are heard
+
+const plain = (level, word, message) => ({ level, word, message, advice: "" });
 
 /**
  * Return what one result means: level ("ok", "warning", "error"), word, message, advice.
@@ -33,27 +35,27 @@ function diagnoseAlone(result, all) {
   }
   const found = server.kind === "turn" ? diagnoseTurn(result, all) : diagnoseStun(result, all);
   if (found.level === "error" && ended === "stopped" && !result.errors.length) {
-    return finding("none", "stopped", "stopped before there was an answer");
+    return plain("none", "stopped", "stopped before there was an answer");
   }
   return found;
 }
 
 function diagnoseStun(result, all) {
   const own = result.candidates.find((one) => one.type === "srflx");
-  if (own) return finding("ok", "works", `it answers, and sees this network as ${own.address}`);
+  if (own) return plain("ok", "works", `it answers, and sees this network as ${own.address}`);
   if (result.errors.length || result.ended !== "complete") return diagnoseErrors(result, all);
   if (!result.candidates.some((one) => one.type === "host" && one.protocol === "UDP")) {
     return cause("no-udp");
   }
   if (result.isMute) return cause("unsure");
-  return finding("ok", "works", "no other address than this machine's own, so there is no NAT");
+  return plain("ok", "works", "no other address than this machine's own, so there is no NAT");
 }
 
 function diagnoseTurn(result, all) {
   if (!hasRelay(result)) return diagnoseErrors(result, all);
   const { call } = result;
   if (!call || (call.state === "stopped" && !call.heard)) {
-    return finding("warning", "untried", "it gives a relay; the call was not tried");
+    return plain("warning", "untried", "it gives a relay; the call was not tried");
   }
   const found = diagnoseCall(result);
   const doubtful = doubtOf(result, all);
@@ -117,6 +119,55 @@ function nameMissing({ server, ended, errors }, all) {
 const isSkippedAddress = ({ server, ended, errors }) =>
   server.secure && isAddress(server.host) && ended === "complete" && !errors.length;
 
+// errors of STUN, as browsers report them
+
+/** Return the cause of an error, of a server of listServers(). */
+function refusal({ code }, { kind, entry = {} }) {
+  if (kind === "stun" && code === 401) return cause("stun-login", { code });
+  if (code === 401) return cause(isMinted(entry) ? "wrong-login/minted" : "wrong-login");
+  if (code === 400) return badRequest(entry.username ?? "");
+  return cause(causeOf(code), { code });
+}
+
+/** Return the cause of an error for the second relay, of a server that gave a first one. */
+function secondRefusal({ code }) {
+  if (code === 486) return cause("quota/second");
+  return { ...cause("no-second/refused", { code }), word: causeOf(code) };
+}
+
+// machines behind a NAT have such an address (RFC 1918, RFC 6598)
+const PRIVATE =
+  /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)/;
+// coturn denies these by itself from 4.13.1 on (RFC 3927, RFC 4193, RFC 4291)
+const LOCAL = /^(169\.254\.|f[cd]..:|fe[89a-f].:)/i;
+
+/** Return what permits data to a server's own relays, of which one is a candidate. */
+function forbidden({ address }) {
+  const isLoopback = /^127\.|^::1$/.test(address);
+  const isLocal = LOCAL.test(address);
+  const isPrivate = PRIVATE.test(address);
+  const kind = isLoopback ? "loopback" : isLocal ? "local" : isPrivate ? "private" : "public";
+  const seen = "the browser gives up at once, as it does after a 403";
+  return cause(`forbidden/${kind}`, { seen, relay: address });
+}
+
+/** A credential with an expiry was made from a secret, just now. */
+const isMinted = ({ username = "" }) => /^\d{10}(:|$)/.test(username);
+
+function badRequest(username) {
+  const fault = usernameFault(username);
+  const unsigned = ""; // a browser tells none that is not signed
+  return fault ? cause("bad-request/username", { fault, unsigned }) : cause("bad-request", { unsigned });
+}
+
+/** Return what coturn answers 400 to in a username, or "". */
+function usernameFault(username) {
+  if (/[ \t'"\\]/.test(username)) return clause("username-characters");
+  if (/union/i.test(username) && /select/i.test(username)) return clause("username-words");
+  const bytes = new TextEncoder().encode(username).length;
+  return bytes > 508 ? clause("username-length", { bytes }) : "";
+}
+
 // TLS, of which `serve` may have seen more
 
 /** What is wrong with a certificate for everybody, and does not depend on who is trusted. */
@@ -161,6 +212,47 @@ function noAnswer(result, all) {
 const isBare = ({ server, ended }, all) =>
   server.kind === "stun" && ended === "limit" &&
   !all.some((one) => one.candidates.length || answered(one));
+
+// the call
+
+/** Return what the call of a result means: level, word, message, advice. */
+function diagnoseCall({ call, candidates }) {
+  const refused = call.errors.find((one) => one.code >= 400 && one.code < 700);
+  if (call.state === "failed" && refused) return secondRefusal(refused);
+  if (call.state === "failed" && call.lacksRelay) return cause("no-second");
+  if (call.state === "failed") return notConnected(call, candidates);
+  if (call.brokeOff) return cause("broke-off");
+  if (call.noOutput) return cause("no-output");
+  if (!call.packetsReceived) return cause("no-sound");
+  if (!call.heard) return cause("silence");
+  const share = call.packetsLost / (call.packetsLost + call.packetsReceived);
+  if (share > LOSS) return cause("loss", { share: Math.round(share * 100) });
+  return plain("ok", "works", "the tone arrives through the relay");
+}
+
+function notConnected(call, candidates) {
+  if (call.isReached) return notSecured(call.handshake, "this browser and the relay", 20);
+  const relay = candidates.find((one) => one.type === "relay");
+  return call.isRefused ? forbidden(relay) : cause("no-data", { relay: place(relay) });
+}
+
+/** ICE connects, and DTLS does not. */
+function notSecured(handshake, ends, seconds) {
+  if (!handshake?.small || handshake.dtls === "connected") return cause("no-handshake", { seconds });
+  return cause("packet-size/dtls", { ends });
+}
+
+/** Return what it means that data from outside does not come to a relay; null where it does. */
+function diagnoseOutside({ outside, candidates }) {
+  if (!outside || !["failed", "refused"].includes(outside.state)) return null;
+  const { ice, dtls } = outside.handshake ?? {};
+  if (["connected", "completed"].includes(ice) && dtls !== "connected") {
+    return notSecured(outside.handshake, "this browser, as one outside, and the relay", 8);
+  }
+  if (outside.state === "refused") return null; // its own address is denied; others may not be
+  const relay = candidates.find((one) => one.type === "relay");
+  return cause("relay-ports", { place: HERE, peer: outside.peer, relay: place(relay) });
+}
 
 // where else
 

@@ -1,8 +1,27 @@
 // Gathers the candidates of one server, alone, so that each is judged for itself.
 
-import { readCandidate } from "./servers.js";
+import { bracketed, readCandidate } from "./servers.js";
 
-export const LIMIT_MS = 10000; // Chromium says nothing of a UDP server that is silent
+const LIMIT_MS = 10000; // Chromium says nothing of a UDP server that is silent
+const BINDING_MS = 4000;
+
+/**
+ * Return what `begin(finish)` finishes with.
+ *
+ * That is `late` after so many milliseconds, and `stopped` once `signal` is aborted.
+ */
+export function within(milliseconds, signal, { late, stopped }, begin) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(late), milliseconds);
+    const finish = (how) => {
+      clearTimeout(timer);
+      resolve(how);
+    };
+    signal.addEventListener("abort", () => finish(stopped), { once: true });
+    begin(finish);
+    if (signal.aborted) finish(stopped);
+  });
+}
 
 /** Return the RTCConfiguration that knows one url only; TURN is to give relays and nothing else. */
 export function configurationOf({ url, kind, entry }) {
@@ -35,60 +54,42 @@ export async function gather(result, signal, changed) {
     result.ended = "refused"; // what the exception says may hold the login
     return;
   }
-  try {
-    result.ended = await ended(connection, result, signal, changed);
-  } finally {
-    connection.close();
-  }
-}
-
-function ended(connection, result, signal, changed) {
   const began = performance.now();
-  const since = () => Math.round(performance.now() - began);
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve("limit"), LIMIT_MS);
-    const finish = (how) => {
-      clearTimeout(timer);
-      resolve(how);
-    };
-    signal.addEventListener("abort", () => finish("stopped"), { once: true });
+  const ends = { late: "limit", stopped: "stopped" };
+  result.ended = await within(LIMIT_MS, signal, ends, (finish) => {
     connection.onicecandidateerror = (event) => {
       addError(result.errors, event);
       changed();
     };
     connection.onicecandidate = ({ candidate }) => {
       if (!candidate?.candidate) return;
-      result.candidates.push({ ...readCandidate(candidate.candidate), ms: since() });
+      const ms = Math.round(performance.now() - began);
+      result.candidates.push({ ...readCandidate(candidate.candidate), ms });
       changed();
     };
     connection.onicegatheringstatechange = () => {
       if (connection.iceGatheringState === "complete") finish("complete");
     };
-    connection.createDataChannel("test");
-    connection.setLocalDescription().catch(() => finish("refused"));
-    if (signal.aborted) finish("stopped");
+    beginGathering(connection, () => finish("refused"));
   });
+  connection.close();
 }
 
-const BINDING_MS = 4000;
+function beginGathering(connection, failed) {
+  connection.createDataChannel("test");
+  connection.setLocalDescription().catch(failed);
+}
 
 /** Say whether a TURN server over UDP, which gave nothing, answers STUN with an address. */
-export function answersStun({ host, port }, signal) {
-  const urls = `stun:${host.includes(":") ? `[${host}]` : host}:${port}`;
+export async function answersStun({ host, port }, signal) {
+  const urls = `stun:${bracketed(host)}:${port}`;
   const connection = new RTCPeerConnection({ iceServers: [{ urls }] });
-  const answered = new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), BINDING_MS);
-    const finish = (found) => {
-      clearTimeout(timer);
-      resolve(found);
-    };
-    signal.addEventListener("abort", () => finish(false), { once: true });
+  const answered = await within(BINDING_MS, signal, { late: false, stopped: false }, (finish) => {
     connection.onicecandidate = ({ candidate }) => {
       if (candidate?.type === "srflx") finish(true);
     };
-    connection.createDataChannel("test");
-    connection.setLocalDescription().catch(() => finish(false));
-    if (signal.aborted) finish(false);
+    beginGathering(connection, () => finish(false));
   });
-  return answered.finally(() => connection.close());
+  connection.close();
+  return answered;
 }

@@ -1,16 +1,13 @@
 // The test from the button to the verdict.
 
-import { callThrough, outputOf } from "./call.js";
+import { callThrough, fromOutside, outputOf, QUOTA, stunOf } from "./call.js";
 import { diagnose, hasRelay, isRefusal } from "./diagnosis.js";
-import { answersStun, gather } from "./gather.js";
-import { fromOutside, stunOf } from "./outside.js";
+import { answersStun, gather, within } from "./gather.js";
 import { doubtOf } from "./relays.js";
-import { reportText } from "./report.js";
 import { inWords, listServers } from "./servers.js";
-import { judge } from "./verdict.js";
+import { judge, reportText } from "./verdict.js";
 import { clear, ServerCard, showReport, showRunning, showVerdict } from "./view.js";
 
-const QUOTA = 486;
 const PROGRESS_MS = 1000;
 const GIVEN_BACK_MS = 2500; // coturn counts a relay for a second more
 
@@ -45,14 +42,6 @@ const isAtQuota = (errors) => errors.some(({ code }) => code === QUOTA);
 const isSilent = ({ server, ended, candidates, errors }) =>
   server.kind === "turn" && server.transport === "udp" && ended === "limit" &&
   !candidates.length && !errors.length;
-
-function pause(milliseconds, signal) {
-  return new Promise((resolve) => {
-    setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", resolve, { once: true });
-    if (signal.aborted) resolve();
-  });
-}
 
 function makeAudio() {
   if (typeof RTCPeerConnection === "undefined" || typeof AudioContext === "undefined") {
@@ -163,7 +152,7 @@ class Test {
   async #relaysGivenBack(card) {
     const { signal } = this.stopping;
     if (!signal.aborted) card.showWaiting("Waiting until the server counts no earlier relay…");
-    await pause(GIVEN_BACK_MS, signal);
+    await within(GIVEN_BACK_MS, signal, {}, () => {});
     return !signal.aborted;
   }
 

@@ -1,4 +1,4 @@
-// A finding in the words of the table of causes, which abcwebrtc probe has too. Pure.
+// What was found, in the words of the table of causes, which abcwebrtc probe has too. Pure.
 
 import table from "./causes.js"; // abcwebrtc/causes.json, as serve gives it to browsers
 import { inWords } from "./servers.js";
@@ -15,6 +15,9 @@ export function cause(key, facts = {}) {
   const [word] = key.split("/");
   return { level, word, message: filled(message, facts), advice: asSentence(filled(cure, facts)) };
 }
+
+/** Return the key of what an error code of STUN means. */
+export const causeOf = (code) => table.codes[code] ?? "stun-error";
 
 /** Return a part of a sentence by its key. */
 export const clause = (key, facts = {}) => filled(table.clauses[key], facts);

@@ -70,7 +70,8 @@ export function place({ address, port }) {
   return `${bracketed(address)}:${port}`;
 }
 
-const bracketed = (host) => (host.includes(":") ? `[${host}]` : host);
+/** Return a host as it stands in a url: IPv6 in brackets. */
+export const bracketed = (host) => (host.includes(":") ? `[${host}]` : host);
 
 /** Return "a", "a and b", or "a, b and c". */
 export function inWords(words) {

@@ -1,7 +1,7 @@
 // What is seen. Text goes in as text, never as markup.
 
-import { callText } from "./report.js";
 import { place } from "./servers.js";
+import { callText } from "./verdict.js";
 
 const STATES = {
   working: ["", "Testing…"],
