@@ -13,8 +13,8 @@ from abcwebrtc.coturn.conf_file import parse_turnserver_conf, with_options
 from abcwebrtc.coturn.options import USUAL, parse_version
 from abcwebrtc.coturn.server import Coturn, coturns_of
 from abcwebrtc.errors import Problem
-from unit.coturn.test_certificate import ABOVE, CERT, HOST, NOW
-from unit.coturn.test_certificate import KEY as PRIVATE_KEY
+from support.certificates import ABOVE, CERT, HOST, NOW
+from support.certificates import KEY as PRIVATE_KEY
 
 SECRET = "the-static-auth-secret-of-coturn"
 OLD = "an-older-static-auth-secret"

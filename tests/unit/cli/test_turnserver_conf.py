@@ -15,10 +15,10 @@ from abcwebrtc.cli import turnserver_check
 from abcwebrtc.cli.main import main
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf
 from support import run_command, write_od_config
+from support.certificates import ABOVE, CERT, HOST
+from support.certificates import KEY as PRIVATE_KEY
 from support.turnserver_entry import ENTRY, SECRET
 from unit.cli.test_new_file import ACL, LISTED, give
-from unit.coturn.test_certificate import ABOVE, CERT, HOST
-from unit.coturn.test_certificate import KEY as PRIVATE_KEY
 from unit.project.test_docs import table_keys
 from unit.test_imports import loaded_by
 

@@ -14,8 +14,8 @@ from abcwebrtc.cli.main import main
 from abcwebrtc.coturn import this_machine
 from abcwebrtc.coturn.options import USUAL, CoturnVersion
 from support import write_od_config
+from support.certificates import HOST
 from support.turnserver_entry import ENTRY
-from unit.coturn.test_certificate import HOST
 
 ADDRESS_LINES = re.compile("(?:listening|relay|external|allowed-peer)-ip=.*", re.MULTILINE)
 

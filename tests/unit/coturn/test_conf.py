@@ -14,8 +14,8 @@ from abcwebrtc.coturn.conf import ConfOptions, turnserver_conf
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf
 from abcwebrtc.coturn.options import NEWEST, OLDEST, USUAL, CoturnVersion, deprecation, knows
 from support import write_od_config
+from support.certificates import HOST
 from support.turnserver_entry import ENTRY, OLD, SECRET, one_coturn
-from unit.coturn.test_certificate import HOST
 
 
 def lines_of(options: Optional[ConfOptions] = None, **changes: Any) -> List[str]:

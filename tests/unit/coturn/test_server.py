@@ -8,8 +8,8 @@ import pytest
 
 from abcwebrtc.config.uris import parse_ice_uri
 from abcwebrtc.coturn.server import Ports, server_ports
+from support.certificates import HOST
 from support.turnserver_entry import ENTRY, OLD, SECRET, coturns_in, one_coturn
-from unit.coturn.test_certificate import HOST
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import json
 import time
 import warnings
 from typing import Any, Dict, Optional
 
-import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -20,7 +17,7 @@ from hypothesis import strategies as st
 from abcwebrtc.errors import TokenError
 from abcwebrtc.web import tokens
 from abcwebrtc.web.tokens import LEEWAY, REQUIRED_CLAIMS, UserTokenVerifier, bearer_token
-from support import claims, make_token, public_pem, rsa_key
+from support import claims, make_token, rsa_key
 from support.badtokens import bad_tokens, with_header
 
 VERIFIER = UserTokenVerifier(rsa_key().public_key())
@@ -79,35 +76,36 @@ def test_a_clock_may_be_off_by_the_leeway_of_pyos(late: float) -> None:
 # bad tokens
 
 
-def test_a_token_without_a_signature_is_refused() -> None:
-    refuse(jwt.encode(claims(), None, algorithm="none"), "InvalidAlgorithm")
-
-
-def test_a_token_signed_with_the_public_key_as_a_password_is_refused() -> None:
-    # Made by hand: PyJWT itself refuses to sign with such a key.
-    message = f"{encode(dumps({'alg': 'HS256', 'typ': 'JWT'}))}.{encode(dumps(claims()))}"
-    digest = hmac.new(public_pem(), message.encode(), hashlib.sha256).digest()
-    refuse(f"{message}.{encode(digest)}", "InvalidAlgorithm")
-
-
 @pytest.mark.parametrize("name", bad_tokens())
 def test_no_bad_token_names_a_user(name: str) -> None:
     refuse(bad_tokens()[name])
+    several = UserTokenVerifier(rsa_key("third").public_key(), rsa_key().public_key())
+    with pytest.raises(TokenError):
+        several.userid(bad_tokens()[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("alg none", "InvalidAlgorithm"),
+        ("HS256 with the public key", "InvalidAlgorithm"),
+        ("RS512", "InvalidAlgorithm"),
+        ("another key", "InvalidSignature"),
+        ("changed payload", "InvalidSignature"),
+        ("expired just now", "ExpiredSignature"),
+        ("not yet valid", "ImmatureSignature"),
+        ("user is a list", "names no user"),
+        ("userid is a number", "names no user"),
+    ],
+)
+def test_a_bad_token_is_refused_for_its_own_reason(name: str, reason: str) -> None:
+    refuse(bad_tokens()[name], reason)
 
 
 @pytest.mark.parametrize("kid", ["another", "", "../../../dev/null"])
 def test_a_token_for_a_key_with_an_id_is_refused_though_it_is_signed(kid: str) -> None:
     assert VERIFIER.userid(with_header(typ="JWT")) == "alice"
     refuse(with_header(kid=kid), "it is for another key")
-
-
-@pytest.mark.parametrize("algorithm", ["RS384", "RS512", "PS256"])
-def test_a_token_of_another_algorithm_is_refused(algorithm: str) -> None:
-    refuse(jwt.encode(claims(), rsa_key(), algorithm=algorithm), "InvalidAlgorithm")
-
-
-def test_a_token_of_another_key_is_refused() -> None:
-    refuse(make_token(key=rsa_key("other")), "InvalidSignature")
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
@@ -121,8 +119,6 @@ def test_a_token_that_was_changed_is_refused(part: int) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"ttl": -(LEEWAY + 5)}, "ExpiredSignature"),
-        ({"nbf": 4_000_000_000}, "ImmatureSignature"),
         ({"aud": "somebody else"}, "InvalidAudience"),
         ({"exp": "soon"}, "DecodeError"),
         ({"exp": []}, "not valid"),
@@ -130,13 +126,8 @@ def test_a_token_that_was_changed_is_refused(part: int) -> None:
         ({"nbf": {}}, "not valid"),
         ({"user": None}, "MissingRequiredClaim"),
         ({"user": "alice"}, "names no user"),
-        ({"user": ["userid"]}, "names no user"),
         ({"user": {}}, "names no user"),
-        ({"user": {"name": "alice"}}, "names no user"),
-        ({"userid": ""}, "names no user"),
         ({"userid": None}, "names no user"),
-        ({"userid": 1}, "names no user"),
-        ({"userid": ["alice"]}, "names no user"),
     ],
     ids=str,
 )
@@ -153,10 +144,9 @@ def test_every_claim_that_pyos_requires_is_required(name: str) -> None:
 @pytest.mark.parametrize(
     "token",
     [
-        *("", " ", ".", "..", "...", "a.b.c", "\0", "\ud800", "\u2603.\u2603.\u2603"),
-        *(TOKEN[:-1], TOKEN + "x", TOKEN + "." + TOKEN, TOKEN * 1000),
-        *("x" * 1_000_000, "." * 1_000_000),
-        *(b"", b"\xff.\xff.\xff", b"a.b.c", None, 1, ["a"], {"a": 1}),
+        *("", "..", "a.b.c", "\0", "\ud800", "\u2603.\u2603.\u2603"),
+        *(TOKEN[:-1], TOKEN + "." + TOKEN, "x" * 1_000_000, "." * 1_000_000),
+        *(b"\xff.\xff.\xff", b"a.b.c", None, 1, {"a": 1}),
     ],
     ids=lambda token: repr(token)[:20],
 )
@@ -174,8 +164,13 @@ def test_json_that_is_nested_without_end_is_refused(place: str, nest: str) -> No
 @pytest.mark.parametrize(
     "header",
     [
-        *(b"", b"null", b"[]", b"1", b"{}", b"\xff", b'{"alg":"RS256","b64":false}'),
-        *(b'{"alg":null}', b'{"alg":[]}', b'{"alg":{}}', b'{"alg":"rs256"}'),
+        b"",
+        b"null",
+        b"[]",
+        b"\xff",
+        b'{"alg":"RS256","b64":false}',
+        b'{"alg":[]}',
+        b'{"alg":"rs256"}',
     ],
 )
 def test_a_strange_header_is_refused_though_it_is_signed(header: bytes) -> None:
@@ -272,13 +267,6 @@ def test_what_a_key_has_signed_is_refused_for_its_own_reason(first: bool) -> Non
     ):
         with pytest.raises(TokenError, match=reason):
             verifier.userid(token)
-
-
-@pytest.mark.parametrize("name", bad_tokens())
-def test_no_bad_token_names_a_user_of_several_keys(name: str) -> None:
-    verifier = UserTokenVerifier(rsa_key("third").public_key(), rsa_key().public_key())
-    with pytest.raises(TokenError):
-        verifier.userid(bad_tokens()[name])
 
 
 def test_where_the_first_key_has_signed_no_other_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,8 @@ from typing import Any, List
 
 import pytest
 
+from support.certificates import HOST
 from support.turnserver_entry import compare
-from unit.coturn.test_certificate import HOST
 
 FAMILY = "allocation-default-address-family"
 SIX = "listening-ip=2001:470::5"

@@ -13,9 +13,9 @@ from abcwebrtc.coturn.check.compare import Around, check_turnserver_conf
 from abcwebrtc.coturn.conf import ConfOptions, turnserver_conf
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf
 from abcwebrtc.coturn.options import CoturnVersion
+from support.certificates import HOST, NOW
 from support.turnserver_entry import FILES, GOOD, SECRET, compare, one_coturn
 from support.turnserver_entry import OLD as OLD_SECRET
-from unit.coturn.test_certificate import HOST, NOW
 
 STUN = f"stun:{HOST}:3478"
 OLD = "no-stun-backward-compatibility"

@@ -8,8 +8,8 @@ import pytest
 
 from abcwebrtc.coturn.check.login import login_of
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf
+from support.certificates import HOST
 from support.turnserver_entry import ENTRY, GOOD, OLD, SECRET, compare
-from unit.coturn.test_certificate import HOST
 
 BOTH = {"coturn_static_auth_secret": [SECRET, OLD]}
 SECRETS: Dict[str, Tuple[str, Any, str, str, str]] = {

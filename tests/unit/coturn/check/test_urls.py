@@ -8,9 +8,9 @@ import pytest
 
 from abcwebrtc.coturn.check.urls import certificate_files
 from abcwebrtc.coturn.conf_file import TurnserverFile, parse_turnserver_conf
+from support.certificates import HOST
+from support.certificates import KEY as PRIVATE_KEY
 from support.turnserver_entry import FILES, compare
-from unit.coturn.test_certificate import HOST
-from unit.coturn.test_certificate import KEY as PRIVATE_KEY
 
 URLS: Dict[str, Tuple[str, Any, str, str]] = {
     "another port": ("", {"url": f"{HOST}:443"}, "listening-port", "listens on 3478 and 5349"),
