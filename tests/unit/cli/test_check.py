@@ -78,13 +78,6 @@ def test_warnings_are_exit_0_and_shown_with_the_summary(tmp_path: Path, run: Any
     assert "  sound    on\n" in result.out
 
 
-def test_errors_come_before_warnings(tmp_path: Path, run: Any) -> None:
-    result = run("check", write_od_config(tmp_path, webrtc__enable=1, webrtc__enabled=True))
-    assert result.status == 1
-    assert [line.split(": ")[1] for line in result.out.splitlines()[:2]] == ["error", "warning"]
-    assert result.out.endswith("1 error, 1 warning\n")
-
-
 @pytest.mark.parametrize(
     ("changes", "options", "status"),
     [
@@ -112,7 +105,7 @@ def test_strict_takes_warnings_for_errors(
         assert json.loads(result.out)["ok"] is (status == 0)
 
 
-def test_json_has_every_finding_in_one_shape(tmp_path: Path, run: Any) -> None:
+def test_json_has_every_problem_in_one_shape(tmp_path: Path, run: Any) -> None:
     od_config = str(write_od_config(tmp_path, webrtc__enable=1, webrtc__enabled=True))
     result = run("check", "--json", od_config)
     report = json.loads(result.out)
@@ -120,10 +113,10 @@ def test_json_has_every_finding_in_one_shape(tmp_path: Path, run: Any) -> None:
     assert report["file"] == od_config
     assert report["ok"] is False
     (error,), (warning,) = report["errors"], report["warnings"]
-    for finding in (error, warning):
-        assert list(finding) == ["level", "file", "line", "path", "message"]
-        assert finding["file"] == od_config
-        assert finding["message"]
+    for problem in (error, warning):
+        assert list(problem) == ["level", "file", "line", "path", "message"]
+        assert problem["file"] == od_config
+        assert problem["message"]
     assert (error["level"], error["line"], error["path"]) == ("error", 2, "webrtc.enable")
     assert (warning["level"], warning["line"], warning["path"]) == ("warning", 6, "webrtc.enabled")
     assert result.err == ""
@@ -256,7 +249,7 @@ def test_check_never_shows_a_secret(
     assert coturn["coturn_static_auth_secret"] not in result.out + result.err
 
 
-def test_findings_come_in_the_order_of_the_file(tmp_path: Path, run: Any) -> None:
+def test_problems_come_in_the_order_of_the_file(tmp_path: Path, run: Any) -> None:
     od_config = tmp_path / "od.config"
     od_config.write_text("[global]\nwebrtc.on: 1\nwebrtc.coturn: 5\nwebrtc.enable: 1\n")
     lines = run("check", od_config).out.splitlines()[:-1]
@@ -295,13 +288,11 @@ BAD_FILES = [
 
 
 @pytest.mark.parametrize("data", BAD_FILES, ids=lambda data: repr(data)[:60])
-@pytest.mark.parametrize("line", [["check"], ["check", "--json"], ["mint"], ["serve"]], ids=str)
-def test_a_bad_file_is_exit_1_and_never_a_traceback(
-    tmp_path: Path, run: Any, line: List[str], data: bytes
-) -> None:
+def test_a_bad_file_is_exit_1_and_never_a_traceback(tmp_path: Path, run: Any, data: bytes) -> None:
     od_config = tmp_path / "od.config"
     od_config.write_bytes(data)
-    assert run(*line, od_config).status == 1
+    for line in (["check"], ["check", "--json"], ["mint"]):
+        assert run(*line, od_config).status == 1
 
 
 def test_a_key_file_that_is_no_file_name_is_exit_1(tmp_path: Path, run: Any) -> None:

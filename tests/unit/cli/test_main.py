@@ -8,7 +8,6 @@ import functools
 import io
 import os
 import re
-import runpy
 import signal
 import subprocess
 import sys
@@ -183,7 +182,7 @@ def test_turnserver_conf_prints_warnings_as_check_does(tmp_path: Path, run: Any)
     assert expected.startswith(f"{od_config}:6: warning: webrtc.enabled: no such entry")
     result = run("turnserver-conf", od_config)
     assert result.status == 0
-    assert result.err.splitlines()[0] == expected
+    assert expected in result.err.splitlines()
 
 
 def test_a_namespace_has_the_same_options_everywhere() -> None:
@@ -205,13 +204,6 @@ def test_python_m_abcwebrtc_is_the_command(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert result.stdout.endswith("1 error\n")
     assert run_command().returncode == 2
-
-
-def test_the_main_module_runs_main(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sys, "argv", ["abcwebrtc", "check", str(write_od_config(tmp_path))])
-    with pytest.raises(SystemExit) as caught:
-        runpy.run_module("abcwebrtc", run_name="__main__")
-    assert caught.value.code == 0
 
 
 LINES = [["check"], ["check", "--json"], ["mint", "--user", "a"], ["mint", "--json", "--user", "a"]]
@@ -314,11 +306,3 @@ def test_ctrl_c_is_exit_130_without_a_traceback(tmp_path: Path, name: str) -> No
             process.kill()
     assert process.returncode == 130
     check_no_traceback(out.decode())
-
-
-def test_ctrl_c_in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def interrupted(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(abcwebrtc.WebRTCConfig, "from_mapping", interrupted)
-    assert main(["check", str(write_od_config(tmp_path))]) == 130

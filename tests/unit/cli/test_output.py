@@ -93,21 +93,6 @@ class Terminal:
         return True
 
 
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [({}, "\033[31mx\033[0m"), ({"NO_COLOR": "1"}, "x"), ({"TERM": "dumb"}, "x")],
-    ids=str,
-)
-def test_colour_in_this_process(
-    monkeypatch: pytest.MonkeyPatch, environ: Dict[str, str], expected: str
-) -> None:
-    for name in ("NO_COLOR", "TERM"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    assert abcwebrtc.cli.output.coloured("x", "31", Terminal()) == expected
-
-
 def test_what_stdout_can_not_encode_is_escaped(tmp_path: Path) -> None:
     (tmp_path / "zo\u00eb").mkdir()
     od_config = write_od_config(tmp_path / "zo\u00eb", webrtc__enable=1)

@@ -26,21 +26,10 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 # what is refused
 
+NO_POD = "stdin: error: has no document of kind Pod; give the manifest of a desktop pod\n"
 BAD = [
-    ("", "stdin: error: has no document of kind Pod; give the manifest of a desktop pod\n"),
-    (
-        "# nothing\n---\n",
-        "stdin: error: has no document of kind Pod; give the manifest of a desktop pod\n",
-    ),
-    (SERVICE, "stdin: error: has no document of kind Pod; give the manifest of a desktop pod\n"),
-    (
-        "kind: List\nitems: []\n",
-        "stdin: error: has no document of kind Pod; give the manifest of a desktop pod\n",
-    ),
-    (
-        "kind: List\n",
-        "stdin: error: has no document of kind Pod; give the manifest of a desktop pod\n",
-    ),
+    *((text, NO_POD) for text in ("", "# nothing\n---\n", SERVICE, "kind: List\nitems: []\n")),
+    ("kind: List\n", NO_POD),
     ("hello\n", "stdin: error: is text; write a manifest: kind: Pod\n"),
     ("- a\n", "stdin: error: is a list; write a manifest: kind: Pod\n"),
     ("5\n", "stdin: error: is a whole number; write a manifest: kind: Pod\n"),
@@ -82,14 +71,12 @@ BAD = [
 
 
 @pytest.mark.parametrize(("manifest", "message"), BAD, ids=range(len(BAD)))
-@pytest.mark.parametrize("options", [[], ["--diff"], ["--secret"]], ids=str)
-def test_a_bad_manifest_is_exit_1_with_one_message(
-    run: Any, manifest: Any, message: str, options: List[str]
-) -> None:
-    result = run(manifest, *options)
-    assert result.status == 1
-    assert result.err.startswith(message)
-    assert result.err.count("\n") == 1
+def test_a_bad_manifest_is_exit_1_with_one_message(run: Any, manifest: Any, message: str) -> None:
+    for options in ([], ["--diff"], ["--secret"]):
+        result = run(manifest, *options)
+        assert result.status == 1
+        assert result.err.startswith(message)
+        assert result.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
