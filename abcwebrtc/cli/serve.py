@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import functools
 import ipaddress
 import logging
+import os
+import socket
 import sys
-from typing import TYPE_CHECKING, Callable, List, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, TextIO, Tuple
 from urllib.parse import urlsplit
 
 import abcwebrtc
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from abcwebrtc.web.test_page import OperatorLogin
 
 NAME, SUMMARY = "serve", "answer browsers, beside pyos"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EAGAIN)
+"""What a full disk says, and a full pipe that does not wait."""
 KEY_ENTRY = "jwt_token_user.jwtuserpublickeyfile"
 DESCRIPTION = """\
 Answers POST /API/webrtc/coturn_rtcconfiguration as pyos does, so that it can
@@ -31,9 +36,12 @@ its public key is read from the file that jwt_token_user names in od.config.
 On a terminal it prints a link to a page that tries sound from your browser. The
 link works once, within 10 minutes; SIGUSR1 prints a new one.
 
-SIGTERM and Ctrl-C stop it after the requests in flight.
+SIGTERM and Ctrl-C stop it after the requests in flight. A renewed certificate, like
+any other change of what it was given, needs a restart.
 
-example: abcwebrtc serve od.config --host 0.0.0.0 --port 8080
+What is slow or hostile belongs behind nginx: docs/reliability.md has the figures.
+
+example: abcwebrtc serve od.config --host 0.0.0.0 --port 8080 --behind-proxy
 """
 
 
@@ -50,6 +58,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--key", metavar="FILE", type=given, help="PEM private key of the certificate"
+    )
+    parser.add_argument(
+        "--threads",
+        type=_threads,
+        default=10,
+        metavar="N",
+        help="requests that are answered at once, from 1 to 256 (%(default)s)",
+    )
+    parser.add_argument(
+        "--behind-proxy",
+        action="store_true",
+        help="nothing but a TLS proxy, such as nginx, reaches it; without a warning, then",
     )
     parser.add_argument(
         "--insecure-no-auth",
@@ -72,39 +92,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal comes."""
-    from abcwebrtc.web.lossy import lossy_output
-
-    with lossy_output():  # a full disk must not end it
-        return _serve(options)
-
-
-def _serve(options: argparse.Namespace) -> int:
     # CherryPy takes a while to import, and only this command needs it.
+    import cherrypy
+
     from abcwebrtc.web.rest import create_app
     from abcwebrtc.web.serve import Listen, run_server
     from abcwebrtc.web.test_page import OperatorLogin, OperatorPage
-
-    _check_serve_options(options)
-    _log_to_stderr()
-    config = WebRTCConfig.from_file(options.od_config)
-    for note in (*map(str, config.warnings), *_serve_notes(config, options)):
-        warn(note)
-    identity, login = _identity(config, options), OperatorLogin()
-    app = create_app(config, identity, OperatorPage(config, identity, login))
-    listen = Listen(options.host, options.port, options.cert, options.key)
-    page = functools.partial(_print_link, options, login)
-    run_server(app, listen, functools.partial(_ready, options, page), page)
-    _say("abcwebrtc: stopped")
-    return OK
-
-
-def _check_serve_options(options: argparse.Namespace) -> None:
-    from abcwebrtc.web.serve import is_loopback
 
     if bool(options.cert) != bool(options.key):
         options.usage_error("--cert and --key go together: give both, or neither")
     if options.insecure_no_auth and not is_loopback(options.host):
         options.usage_error("--insecure-no-auth listens on loopback only; leave --host out")
+    logging.basicConfig(format="%(asctime)s %(levelname)s: %(message)s", level=logging.INFO)
+    logging.raiseExceptions = False  # a line that can't be written is lost, without more lines
+    cherrypy.log.screen = False  # or it would say everything once more
+    with _lossy_output():
+        config = WebRTCConfig.from_file(options.od_config)
+        for note in (*map(str, config.warnings), *_serve_notes(config, options)):
+            warn(note)
+        identity, login = _identity(config, options), OperatorLogin()
+        app = create_app(config, identity, OperatorPage(config, identity, login))
+        listen = Listen(options.host, options.port, options.cert, options.key, options.threads)
+        page = functools.partial(_print_link, options, login)
+        run_server(app, listen, functools.partial(_ready, options, page), page)
+        _say("abcwebrtc: stopped")
+    return OK
 
 
 def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
@@ -119,13 +131,6 @@ def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
     if verifier.weakness:
         warn(f"{', '.join(files)}: {verifier.weakness}")
     return token_identity(verifier)
-
-
-def _log_to_stderr() -> None:
-    import cherrypy
-
-    logging.basicConfig(format="%(asctime)s %(levelname)s: %(message)s", level=logging.INFO)
-    cherrypy.log.screen = False  # or it would say everything once more
 
 
 def _announce(base_url: str) -> None:
@@ -145,6 +150,49 @@ def _print_link(options: argparse.Namespace, login: "OperatorLogin", base_url: s
         _say(f"abcwebrtc: test page: {page}")
     else:
         _say(f"abcwebrtc: test page, once within 10 minutes: {page}#{login.new_key()}")
+
+
+class _Lossy:
+    """A stream that loses what a full disk has no room for, so that a server outlives its log."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with _passing_over_full_disks():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with _passing_over_full_disks():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def _passing_over_full_disks() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+
+
+@contextlib.contextmanager
+def _lossy_output() -> Iterator[None]:
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = map(_Lossy, before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+        for stream in before:
+            try:
+                stream.flush()
+            except OSError:  # or Python would fail with it once more at exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _say(text: str) -> None:
@@ -184,9 +232,23 @@ def _serve_notes(config: WebRTCConfig, options: argparse.Namespace) -> List[str]
         notes.append("webrtc.enable is False: requests for credentials get 403")
     if options.insecure_no_auth:
         notes.append("--insecure-no-auth: anybody on this machine gets credentials")
-    elif not options.cert:
+    elif not (options.cert or options.behind_proxy):
         notes.append("without --cert credentials travel in clear; put a TLS proxy in front")
+    if not (options.behind_proxy or is_loopback(options.host)):
+        notes.append(
+            f"--host {options.host}: clients that are slow on purpose keep all others waiting; "
+            "put nginx in front, which stands that, and say --behind-proxy"
+        )
     return notes
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host is an address, or a name of addresses, of this machine only."""
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host or None, None)}
+    except (OSError, UnicodeError):
+        return False
+    return all(ipaddress.ip_address(address.split("%")[0]).is_loopback for address in found)
 
 
 def _key_files(config: WebRTCConfig, file: str) -> Tuple[str, ...]:
@@ -203,3 +265,9 @@ def _host(text: str) -> str:
     """Return a host without the brackets that an IPv6 address has in urls."""
     in_brackets = text.startswith("[") and text.endswith("]")
     return given(text[1:-1] if in_brackets else text)
+
+
+def _threads(text: str) -> int:
+    if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 256:
+        return int(text)
+    raise argparse.ArgumentTypeError("write a number from 1 to 256")

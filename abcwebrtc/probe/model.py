@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Optional, Tuple
 
 from abcwebrtc.config.uris import TURN_SCHEMES, IceURI
@@ -121,8 +121,6 @@ class SecretSearch:
     clock_ahead: Optional[int] = None
 
 
-OPUS = 182
-"""Bytes of a packet of a burst: Opus at 64 kb/s with SRTP (RFC 3711) around it."""
 LOSS = 5.0
 """Percent: a burst that loses less is none to speak of."""
 
@@ -198,14 +196,14 @@ class PathResult:
 class Observation:
     """What was seen of one target at one address; filled while it is probed.
 
-    `times` is the milliseconds of each step that went well. `failures` are in the order
-    in which they were met. `search` is what other logins showed after a 401. `spoken` is
-    ``stun``, ``http`` or ``tls`` where that is what answers, and was not expected.
-    `anonymous` says that a relay was given without a login, `alone` that there could be no
-    second one. `realms` are those that the server named, one where all is well. `redirects`
-    are the servers that a 300 led to, one after another. `rfc3489` says whether a Binding
-    without the magic cookie is answered, `between` and `outside` what came through between
-    two relays and between a relay and this machine; these are None where that was not tried.
+    `times` is the milliseconds of each step that went well. `failures` are in
+    the order in which they were met. `spoken` is ``stun``, ``http`` or ``tls`` where
+    that is what answers, and was not expected. `anonymous` says that a relay was given
+    without a login, `alone` that there could be no second one. `realms` are those
+    that the server named, one where all is well. `redirects` are the servers
+    that a 300 led to, one after another. `rfc3489` says whether a Binding without the magic
+    cookie is answered, `between` and `outside` what came through between two relays and
+    between a relay and this machine; these are None where that was not tried.
     """
 
     target: Target
@@ -270,7 +268,12 @@ class Diagnosis:
 
     def as_dict(self) -> Dict[str, str]:
         """Return it as plain JSON data."""
-        return asdict(self)
+        return {
+            "level": self.level,
+            "word": self.word,
+            "message": self.message,
+            "advice": self.advice,
+        }
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from abcwebrtc.config.ice_servers import public_rtc_configuration
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import AbcWebRTCError, TokenError, WebRTCDisabledError
 from abcwebrtc.turn.rtc_configuration import build_rtc_configuration, server_credentials
+from abcwebrtc.web.routes import KnownRoutes
 from abcwebrtc.web.tokens import UserTokenVerifier, bearer_token
 
 Identity = Callable[[], str]
@@ -265,7 +266,7 @@ class Api:
 def create_app(
     config: WebRTCConfig, identity: Optional[Identity] = None, root: Optional[Any] = None
 ) -> Any:
-    """Return a `cherrypy.Application` (WSGI) with the endpoints under ``/API``.
+    """Return a WSGI application with the endpoints under ``/API``.
 
     Without an `identity` there is no ``/API/webrtc``, so no credential. `root` is an
     object with handlers for what is beside ``/API``; it gets an attribute ``api``.
@@ -278,7 +279,7 @@ def create_app(
     }
     app = cherrypy.Application(root, "", {"/": settings})
     app.request_class = _JsonRequest
-    return app
+    return KnownRoutes(app, root)
 
 
 class _LowerCaseDispatcher(cherrypy.dispatch.Dispatcher):

@@ -71,10 +71,8 @@ def test_json_is_taken_under_the_content_types_of_pyos(content_type: str) -> Non
     assert post(make_app(), Content_Type=content_type).status == 200
 
 
-@pytest.mark.parametrize(
-    "body", ["{}", b" " * (64 * 1024 - 2) + b"{}", '{"anything": ["\u00e9"]}'], ids=len
-)
-def test_any_json_object_up_to_64_kib_is_taken(body: Any) -> None:
+@pytest.mark.parametrize("body", ["{}", b" " * 4094 + b"{}", '{"anything": ["\u00e9"]}'], ids=len)
+def test_any_json_object_up_to_4_kib_is_taken(body: Any) -> None:
     assert post(make_app(), body=body).status == 200
 
 
@@ -83,9 +81,9 @@ BAD_BODIES = [
     pytest.param("{", "Invalid JSON document", id="unfinished"),
     pytest.param("{} {}", "Invalid JSON document", id="two"),
     pytest.param(b'{"a": "\xff"}', "Invalid JSON document", id="not UTF-8"),
-    pytest.param("[" * 60000, "Invalid JSON document", id="deep list"),
-    pytest.param('{"a":' * 12000, "Invalid JSON document", id="deep object"),
-    pytest.param("[" * 30000 + "]" * 30000, "JSON", id="deep and closed"),
+    pytest.param("[" * 4000, "Invalid JSON document", id="deep list"),
+    pytest.param('{"a":' * 800, "Invalid JSON document", id="deep object"),
+    pytest.param("[" * 2000 + "]" * 2000, "JSON", id="deep and closed"),
     pytest.param("[]", "Expected a JSON object", id="list"),
     pytest.param("1", "Expected a JSON object", id="number"),
 ]
@@ -107,7 +105,7 @@ def test_a_body_that_is_no_json_object_is_400(path: str, body: Any, message: str
         ({"Content_Type": "text/plain"}, 415),
         ({"Content_Type": "application/x-www-form-urlencoded"}, 415),
         ({"Content_Type": "multipart/form-data; boundary=x"}, 415),
-        ({"Content_Length": str(64 * 1024 + 1)}, 413),
+        ({"Content_Length": "4097"}, 413),
         ({"Content_Length": "9" * 100}, 413),
         ({"Content_Length": "many"}, 400),
     ],

@@ -13,8 +13,9 @@ import pytest
 import abcwebrtc.cli.serve
 import abcwebrtc.web.serve
 from abcwebrtc.cli.main import main
+from abcwebrtc.cli.serve import is_loopback
 from abcwebrtc.errors import AbcWebRTCError, ConfigError
-from abcwebrtc.web.serve import Listen, is_loopback, run_server
+from abcwebrtc.web.serve import Listen, run_server
 from support import RTC_PATH, SECRET, Answer, bearer, public_pem, request, rsa_key, write_od_config
 from support.serving import (
     STOP_SIGNALS,
@@ -70,7 +71,7 @@ def test_a_client_that_never_begins_tls_ends_without_a_traceback(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     _, cert, _, key = certificates.arguments()
-    monkeypatch.setattr(abcwebrtc.web.serve.Server, "timeout", 0.2)
+    monkeypatch.setattr(abcwebrtc.web.serve, "TIMEOUT", 0.2)
 
     def client(url: str) -> bytes:
         with connect(url) as silent:
@@ -86,7 +87,7 @@ def test_run_server_does_not_wait_for_a_stuck_client_without_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(abcwebrtc.web.serve, "SHUTDOWN_SECONDS", 0.2)
-    monkeypatch.setattr(abcwebrtc.web.serve.Server, "timeout", 3600)  # nothing else ends it
+    monkeypatch.setattr(abcwebrtc.web.serve, "TIMEOUT", 3600)  # nothing else ends it
     connections: List[Any] = []
 
     def client(base_url: str) -> None:
@@ -189,6 +190,7 @@ def announced(monkeypatch: pytest.MonkeyPatch) -> List[Any]:
         ({"webrtc__enable": False}, [], 403, ["webrtc.enable is False: requests", "--cert"]),
         ({"webrtc__enabled": True}, [], 200, ["webrtc.enabled: no such entry"]),
         ({}, ["--insecure-no-auth"], 200, ["anybody on this machine"]),
+        ({}, ["--host", "0.0.0.0"], 200, ["--host 0.0.0.0: clients that are slow on purpose"]),
     ],
     ids=str,
 )
@@ -208,6 +210,15 @@ def test_serve_says_what_to_know_serves_and_says_that_it_stopped(
     for note in notes:
         assert note in err
     assert SECRET not in out + err
+
+
+def test_serve_behind_a_proxy_warns_of_no_clients_and_no_clear_text(
+    tmp_path: Path, announced: List[Answer], capsys: pytest.CaptureFixture[str]
+) -> None:
+    od_config = str(write_od_config(tmp_path))
+    assert main(["serve", od_config, "--port=0", "--host=0.0.0.0", "--behind-proxy"]) == 0
+    assert [answer.status for answer in announced] == [200]
+    assert "warning" not in capsys.readouterr().err
 
 
 def test_serve_warns_of_a_short_key(

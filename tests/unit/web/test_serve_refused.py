@@ -178,6 +178,8 @@ def test_it_does_not_start_on_a_host_that_is_not_this_one(tmp_path: Path, host: 
         (["--port", "9" * 5000], ["--port"]),
         (["--insecure-no-auth", "--host", "0.0.0.0"], ["--insecure-no-auth", "loopback only"]),
         (["--insecure-no-auth", "--host", "::"], ["loopback only"]),
+        (["--threads", "0"], ["--threads", "from 1 to 256"]),
+        (["--threads", "many"], ["--threads", "from 1 to 256"]),
         (["--host", ""], ["--host: is empty"]),
         (["--insecure-no-auth", "--host", ""], ["--host: is empty"]),
         (["--insecure-no-auth", "--host", "0"], ["loopback only"]),

@@ -1,0 +1,74 @@
+"""A real nginx with the location of examples/03-beside-pyos before one `abcwebrtc serve`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+from pathlib import Path
+from typing import Iterator, Tuple
+from urllib.parse import urlsplit
+
+from support import beside
+from support.waiting import wait_for
+
+_CONF = """
+daemon off;
+{user}
+pid {folder}/nginx.pid;
+worker_processes 2;
+worker_rlimit_nofile 32768;
+events {{ worker_connections 16384; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  upstream abcwebrtc.abcdesktop.svc.cluster.local {{ server {address}; keepalive 4; }}
+  server {{
+    listen 127.0.0.1:{port} backlog=4096 {tls};
+    {locations}
+    location /API/ {{ proxy_pass http://{address}; }}
+  }}
+}}
+"""
+
+
+@contextlib.contextmanager
+def nginx_before(
+    program: str, folder: Path, base_url: str, certificate: Tuple[str, str] = ("", "")
+) -> Iterator[str]:
+    """Run nginx, and give its URL; `certificate` has the files of a certificate and its key."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    cert, key = certificate
+    conf = folder / "nginx.conf"
+    conf.write_text(
+        _CONF.format(
+            user="" if os.geteuid() else "user root;",
+            folder=folder,
+            address=urlsplit(base_url).netloc,
+            port=port,
+            tls=f"ssl; ssl_certificate {cert}; ssl_certificate_key {key}" if cert else "",
+            locations=beside.shipped_location({}),
+        )
+    )
+    log = folder / "nginx-error.log"
+    process = subprocess.Popen([program, "-e", str(log), "-c", str(conf)], stdin=subprocess.DEVNULL)
+
+    def listens() -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        return False
+
+    try:
+        wait_for(lambda: process.poll() is not None or listens())
+        assert process.poll() is None, log.read_text()
+        yield f"http{'s' if cert else ''}://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
