@@ -134,7 +134,7 @@ webrtc.coturn: [ {{ 'ttl': 60, 'url': 'a.example'
 db.word = {3}
 mongodburl: 'mongodb://me:%(db.word)s/{4}@db:27017'
 ldap: {{ 'bind_pw': '{3}', 'auth': ( 'me', '{2}' ) }}
-desktop.envlocal: {{ 'STUN_SERVER': 'stun://s.example:1',
+desktop.envlocal: {{ '{6}': '1', 'STUN_SERVER': 'stun://s.example:1',
   'TURN_SERVER': 'turn://me:{4}@t.example' }}
 desktop.pod: {{ 'sound': {{ 'image': 'a.example/sound:1', 'enable': True,
   'env': {{ 'PW': '{5}' }} }} }}
