@@ -127,7 +127,7 @@ def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
         return anybody(options.host)
     files = _key_files(config, options.od_config)
     verifier = UserTokenVerifier.from_file(*files, entry=KEY_ENTRY)
-    print_problems(verifier.notes)
+    print_problems(verifier.problems)
     if verifier.weakness:
         warn(f"{', '.join(files)}: {verifier.weakness}")
     return token_identity(verifier)

@@ -31,14 +31,14 @@ class UserTokenVerifier:
 
     Of several keys, so that pyos's can be changed, any one may have signed. They
     are tried in their order; the others cost time only where the first has not.
-    `notes` is what is to be known of their files.
+    `problems` is what is to be known of their files.
     """
 
-    def __init__(self, *public_keys: RSAPublicKey, notes: Sequence[Problem] = ()) -> None:
+    def __init__(self, *public_keys: RSAPublicKey, problems: Sequence[Problem] = ()) -> None:
         if not public_keys:
             raise TypeError("UserTokenVerifier needs a public key")
         self._keys = public_keys
-        self.notes = tuple(notes)
+        self.problems = tuple(problems)
         if self.weakness and hasattr(jwt, "InsecureKeyLengthWarning"):
             # PyJWT warns at each call; `weakness` is there to say it once.
             warnings.filterwarnings("ignore", category=jwt.InsecureKeyLengthWarning)
@@ -49,8 +49,8 @@ class UserTokenVerifier:
 
         `entry` is the key path in od.config that names the files, for that error.
         """
-        keys, notes = read_public_keys(paths, entry)
-        return cls(*keys, notes=notes)
+        keys, problems = read_public_keys(paths, entry)
+        return cls(*keys, problems=problems)
 
     @property
     def weakness(self) -> Optional[str]:
@@ -125,7 +125,7 @@ def read_public_keys(
     Raises `ConfigError` for the first thing that is none of these.
     """
     keys: List[RSAPublicKey] = []
-    notes: List[Problem] = []
+    problems: List[Problem] = []
     for path in paths:
         try:
             found, has_certificate = _keys_in(_content(path))
@@ -136,8 +136,8 @@ def read_public_keys(
             keys += [] if key in keys else [key]
         if has_certificate:
             message = "has a certificate; its public key verifies the user tokens, and nothing else"
-            notes.append(Problem(f"the key file {message}", entry, path, level="note"))
-    return keys, notes
+            problems.append(Problem(f"the key file {message}", entry, path, level="note"))
+    return keys, problems
 
 
 class _KeyFileError(Exception):

@@ -161,28 +161,26 @@ def test_what_validate_env_raises_goes_to_the_client_as_it_is(pyos: ServerProces
     check_error(ask(pyos, "mallory"), 400, "the user is banned")
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "OPTIONS"])
 def test_another_method_is_405(pyos: ServerProcess, method: str) -> None:
     check_error(request(pyos.base_url + RTC_PATH, headers=bearer(), method=method), 405)
 
 
-@pytest.mark.parametrize("token", [make_token(ttl=86400), ""], ids=["a token", "none"])
 @pytest.mark.parametrize(
     ("body", "content_type", "status"),
     [
         ("{}", "text/plain", 415),
         ("{}", "application/x-www-form-urlencoded", 415),
         ("{", "application/json", 400),
-        ("", "application/json", 400),
         ("[]", "application/json", 400),
         (" " * 65536 + "{}", "application/json", 413),
     ],
-    ids=["text", "form", "bad", "empty", "list", "large"],
+    ids=["text", "form", "bad", "list", "large"],
 )
 def test_a_bad_body_is_said_before_401(
-    pyos: ServerProcess, body: str, content_type: str, status: int, token: str
+    pyos: ServerProcess, body: str, content_type: str, status: int
 ) -> None:
-    headers = {"Content-Type": content_type, **bearer(token)}
+    headers = {"Content-Type": content_type}
     check_error(request(pyos.base_url + RTC_PATH, body, headers), status)
 
 
@@ -247,7 +245,7 @@ def test_webrtc_that_is_off_gives_nothing(fitted: Path, tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("nothing", [..., None, {}], ids=repr)
+@pytest.mark.parametrize("nothing", [..., {}], ids=repr)
 def test_stun_alone_is_200(fitted: Path, tmp_path: Path, nothing: Any) -> None:
     with host(fitted, tmp_path, webrtc__coturn=nothing) as running:
         answer = ask(running)
@@ -257,9 +255,8 @@ def test_stun_alone_is_200(fitted: Path, tmp_path: Path, nothing: Any) -> None:
     )
 
 
-@pytest.mark.parametrize("empty", [None, {}], ids=repr)
-def test_turn_alone_is_200(fitted: Path, tmp_path: Path, empty: Any) -> None:
-    with host(fitted, tmp_path, webrtc__rtc_configuration=empty) as running:
+def test_turn_alone_is_200(fitted: Path, tmp_path: Path) -> None:
+    with host(fitted, tmp_path, webrtc__rtc_configuration=None) as running:
         (server,) = ask(running).json()["result"]["iceServers"]
         assert server["urls"] == "turn:turn.example.org:3478"
         assert key_info(running, "webrtc.configuration") == {"iceServers": []}

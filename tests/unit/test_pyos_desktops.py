@@ -125,29 +125,3 @@ def test_a_dry_run_creates_no_secret(tmp_path: Path, api: ApiServer) -> None:
     assert [(call.what, call.query) for call in api.calls] == [
         (("POST", "pods"), {"dryRun": ["All"]})
     ]
-
-
-def test_a_pod_that_is_refused_leaves_no_secret(tmp_path: Path, api: ApiServer) -> None:
-    api.refused.add(("POST", "pods"))
-    with desktop_host(SECRET_WAY, tmp_path, api) as running:
-        assert launch(running).status == 500
-    assert [call.what for call in api.calls][-1] == ("DELETE", "secrets")
-    assert api.objects == {}
-
-
-def test_a_secret_that_is_refused_costs_the_user_turn_and_not_the_desktop(
-    tmp_path: Path, api: ApiServer
-) -> None:
-    api.refused.add(("POST", "secrets"))
-    with desktop_host(SECRET_WAY, tmp_path, api) as running:
-        assert launch(running).json()["result"] == "alice-887f3"
-        output = running.output
-    assert [call.what for call in api.calls] == [("POST", "secrets"), ("POST", "pods")]
-    found = pod_containers(api)
-    assert all("TURN_SERVER" not in container for container in found.values())
-    assert found["s"]["STUN_SERVER"] == "stun://stun.example.org:3478"
-    lines = [line for line in output.splitlines() if "TURN server" in line]
-    assert lines == [
-        "ERROR:abcwebrtc.pyos:no TURN server for this desktop: "
-        "the Secret webrtc-alice-887f3 can't be created: Forbidden"
-    ]

@@ -149,9 +149,9 @@ def numbers(*keys: Any) -> List[int]:
 
 def test_one_file_may_have_several_keys_in_their_order(tmp_path: Path) -> None:
     parts = (b"# the new one\n", public_pem(OTHER), b"\n# the old one\n", public_pem())
-    keys, notes = read(tmp_path, *parts, public_pem(OTHER))
+    keys, problems = read(tmp_path, *parts, public_pem(OTHER))
     assert numbers(*keys) == numbers(OTHER.public_key(), rsa_key().public_key())
-    assert notes == []
+    assert problems == []
 
 
 def test_several_files_are_read_in_their_order(tmp_path: Path) -> None:
@@ -181,9 +181,9 @@ def test_who_issues_certificates_is_not_who_signs_tokens(tmp_path: Path) -> None
         certificate("root", THIRD),
     ]
     for parts in (chain, chain[::-1]):
-        keys, notes = read(tmp_path, *parts)
+        keys, problems = read(tmp_path, *parts)
         assert numbers(*keys) == numbers(rsa_key().public_key())
-        assert len(notes) == 1
+        assert len(problems) == 1
 
 
 def test_two_certificates_that_issue_themselves_are_two_keys(tmp_path: Path) -> None:
