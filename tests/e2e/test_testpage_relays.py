@@ -79,13 +79,13 @@ def test_a_relay_that_may_work_within_its_server_only_is_doubted(
     found, text = report(given(url, relay), *([other] if other else []))
     assert found["level"] == "warning"
     assert found["headline"] == (f"{WORKS} TURN/UDP, if the desktop can send to {relay}.")
-    (note,) = found["notes"]
-    assert note["text"].startswith(
+    (problem,) = found["problems"]
+    assert problem["text"].startswith(
         "TURN/UDP: the tone arrives through the relay. A desktop may still not reach it: the server"
     )
-    assert f"gives relays at {relay}" in note["text"]
-    assert ("not a public address" in note["text"]) == (word == "private-relay")
-    assert "external-ip" in note["advice"]
+    assert f"gives relays at {relay}" in problem["text"]
+    assert ("not a public address" in problem["text"]) == (word == "private-relay")
+    assert "external-ip" in problem["advice"]
     assert text.startswith(f"{found['headline']}\n")
     assert f"\n  warning: {word}: the tone arrives through the relay. A desktop may" in text
 
@@ -95,7 +95,7 @@ def test_a_relay_is_not_doubted_without_a_reason(
     report: Any, url: str, relay: str, other: Any
 ) -> None:
     found, text = report(given(url, relay), *([other] if other else []))
-    assert (found["level"], found["notes"]) == ("ok", [])
+    assert (found["level"], found["problems"]) == ("ok", [])
     assert found["headline"] == f"{WORKS} TURN/UDP."
     assert "\n  works: the tone arrives through the relay\n" in text
 
@@ -106,18 +106,18 @@ def test_a_doubt_goes_with_what_else_was_found(judge: Any) -> None:
     if_so = "if the desktop can send to 10.0.0.5"
     found = judge(given(doubtful, "10.0.0.5", **lossy))
     assert found["headline"] == f"Sound will have gaps {where} TURN/UDP, {if_so}."
-    (note,) = found["notes"]
-    assert "50 % of it was lost on the way. A desktop may still not reach it: " in note["text"]
-    assert "overloaded network. Write external-ip" in note["advice"]
+    (problem,) = found["problems"]
+    assert "50 % of it was lost on the way. A desktop may still not reach it: " in problem["text"]
+    assert "overloaded network. Write external-ip" in problem["advice"]
     found = judge(given(doubtful, "10.0.0.5"), relayed(TCP))
     assert found["headline"] == (f"{WORKS} TURN/UDP and TURN/TCP; over TURN/UDP only {if_so}.")
     found = judge(given(doubtful, "10.0.0.5", heard=False, noOutput=True))
     assert found["headline"] == (
         f"Sound may work {where} TURN/UDP: this browser has no audio output."
     )
-    assert "so it plays no tone. A desktop may still not reach it: " in found["notes"][0]["text"]
-    (note,) = judge(given(doubtful, "10.0.0.5", heard=False))["notes"]
-    assert "desktop" not in note["text"]  # what fails does so for a reason of its own
+    assert "so it plays no tone. A desktop may still not reach it: " in found["problems"][0]["text"]
+    (problem,) = judge(given(doubtful, "10.0.0.5", heard=False))["problems"]
+    assert "desktop" not in problem["text"]  # what fails does so for a reason of its own
 
 
 # servers whose relays are at an address that others can't send to
@@ -161,13 +161,13 @@ def test_a_call_within_the_server_is_no_proof_that_others_can_send_to_its_relay(
         assert text in cards[url], url
         assert (doubt in cards[url], "Look here" in cards[url]) == (doubt in text,) * 2, url
     assert "from outside: works" in cards[f"turn:{GLOBAL}:3560"]
-    said, *notes, _ = filter(None, verdict(tab).splitlines())
+    said, *problems, _ = filter(None, verdict(tab).splitlines())
     assert said.startswith(f"{WORKS} TURN/UDP at {GLOBAL}:3540, ")
     assert said.endswith(
         f"; over TURN/UDP at {GLOBAL}:3540 and TURN/UDP at {GLOBAL_NAME}:3540 only if the desktop "
         f"can send to {SERVER}."
     )
-    assert len(notes) == 3, notes
+    assert len(problems) == 3, problems
     report = tab.locator("#report-text").text_content() or ""
     assert report.startswith(f"{said}\n")
     assert report.count("  warning: private-relay: the tone arrives through the relay.") == 2

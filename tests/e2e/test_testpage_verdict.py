@@ -156,10 +156,10 @@ def test_the_words_of_a_fault(judge: Any, result: Dict[str, Any], said: str) -> 
     found = judge(result)
     assert found["level"] == "error"
     assert found["headline"] == "Sound will not work from this network: no TURN server works."
-    (note,) = found["notes"]
-    assert said in note["text"]
-    assert " fails: " in note["text"]
-    assert note["advice"].endswith((".", "?"))
+    (problem,) = found["problems"]
+    assert said in problem["text"]
+    assert " fails: " in problem["text"]
+    assert problem["advice"].endswith((".", "?"))
 
 
 LIMITS = (
@@ -168,11 +168,11 @@ LIMITS = (
 )
 
 
-def test_a_server_that_works_has_no_note(judge: Any) -> None:
+def test_a_server_that_works_has_no_problem(judge: Any) -> None:
     assert judge(relayed()) == {
         "level": "ok",
         "headline": f"{WORKS} TURN/UDP.",
-        "notes": [],
+        "problems": [],
         "limits": LIMITS,
     }
 
@@ -182,7 +182,7 @@ def test_the_sentence_of_the_issue(judge: Any) -> None:
     found = judge(relayed(), seen(TLS, errors=error(701), look=look))
     assert found["level"] == "warning"
     assert found["headline"] == f"{WORKS} TURN/UDP."
-    assert found["notes"][0]["text"] == (
+    assert found["problems"][0]["text"] == (
         "TURN/TLS fails: the certificate is self-signed; the same host works on UDP port 3478."
     )
 
@@ -190,46 +190,46 @@ def test_the_sentence_of_the_issue(judge: Any) -> None:
 def test_a_fault_of_a_port_that_answers_something_else_is_no_firewall(judge: Any) -> None:
     """coturn has no-stun and stun-only for that."""
     srflx = seen("stun:a.example", candidates=[SRFLX])
-    (stun,) = judge(seen("stun:a.example", ended="limit"), relayed())["notes"]
-    (turn,) = judge(srflx, seen(ended="limit"))["notes"]
+    (stun,) = judge(seen("stun:a.example", ended="limit"), relayed())["problems"]
+    (turn,) = judge(srflx, seen(ended="limit"))["problems"]
     assert "no answer to STUN from a.example, UDP port 3478, although it answers" in stun["text"]
     assert "no answer to Allocate from a.example, UDP port 3478, although it" in turn["text"]
     assert ("no-stun" in stun["advice"], "stun-only" in turn["advice"]) == (True, True)
-    (again,) = judge(relayed(), seen(ended="limit"))["notes"]
+    (again,) = judge(relayed(), seen(ended="limit"))["problems"]
     assert again["advice"] == "Look for packet loss."
 
 
 def test_a_name_that_leads_to_a_server_over_tcp_does_resolve(judge: Any) -> None:
     """Firefox has the same mute error for UDP that this machine's own firewall forbids."""
     blocked = seen(errors=error(701))
-    assert "does not resolve" in judge(blocked)["notes"][0]["text"]
-    (note,) = judge(blocked, relayed(TCP))["notes"]
-    assert "no answer from a.example, UDP port 3478, asked from this browser" in note["text"]
-    assert "; the same host works on TCP port 3478" in note["text"]
+    assert "does not resolve" in judge(blocked)["problems"][0]["text"]
+    (problem,) = judge(blocked, relayed(TCP))["problems"]
+    assert "no answer from a.example, UDP port 3478, asked from this browser" in problem["text"]
+    assert "; the same host works on TCP port 3478" in problem["text"]
 
 
 def test_a_relay_that_nobody_outside_reaches_is_no_sound_for_everybody(judge: Any) -> None:
     found = judge(shut())
     assert found["level"] == "error"
     assert "over TURN/UDP only where the desktop has a relay" in found["headline"]
-    (note,) = found["notes"]
-    assert "data from this browser (192.0.2.9) to the relay 192.0.2.1:1 does not" in note["text"]
-    assert "Open min-port to max-port" in note["advice"]
+    (problem,) = found["problems"]
+    assert "data from this browser (192.0.2.9) to the relay 192.0.2.1:1 does not" in problem["text"]
+    assert "Open min-port to max-port" in problem["advice"]
     assert judge(shut(state="works"))["level"] == "ok"
     assert judge(shut(state="untried"))["level"] == "ok"
     assert judge(shut(state="refused"))["level"] == "ok"
-    (note,) = judge(shut(handshake=SMALL))["notes"]
-    assert "as one outside, and the relay the small packets of ICE" in note["text"]
+    (problem,) = judge(shut(handshake=SMALL))["problems"]
+    assert "as one outside, and the relay the small packets of ICE" in problem["text"]
     other = relayed("turn:b.example")
     assert judge(shut(), other)["headline"].endswith("over TURN/UDP at b.example.")
 
 
 def test_an_address_that_data_comes_to_is_not_doubted(judge: Any) -> None:
     made = {**shut("turn:11.0.0.1", state="works"), "candidates": [OTHER]}
-    assert judge(made)["notes"] == []
-    assert len(judge({**made, "outside": None})["notes"]) == 1
+    assert judge(made)["problems"] == []
+    assert len(judge({**made, "outside": None})["problems"]) == 1
     made["candidates"] = [PRIVATE]
-    assert "10.0.0.5, not a public address" in judge(made)["notes"][0]["text"]
+    assert "10.0.0.5, not a public address" in judge(made)["problems"][0]["text"]
 
 
 def test_without_a_second_relay_nothing_is_said_of_relay_ports(judge: Any) -> None:
@@ -237,12 +237,14 @@ def test_without_a_second_relay_nothing_is_said_of_relay_ports(judge: Any) -> No
     call = {"state": "failed", "heard": False, "packetsReceived": 0, "lacksRelay": True}
     found = judge(relayed(**call, errors=error(701)))
     assert found["headline"].endswith("over TURN/UDP: no call could be tried.")
-    assert "no second one to call it from" in found["notes"][0]["text"]
-    assert "still running" in found["notes"][0]["advice"]
+    assert "no second one to call it from" in found["problems"][0]["text"]
+    assert "still running" in found["problems"][0]["advice"]
 
 
 def test_a_fault_says_where_the_same_host_answers(judge: Any) -> None:
-    text = judge(seen(ended="limit"), relayed(TCP), relayed("turns:b.example"))["notes"][0]["text"]
+    text = judge(seen(ended="limit"), relayed(TCP), relayed("turns:b.example"))["problems"][0][
+        "text"
+    ]
     assert text.endswith("from this browser; the same host works on TCP port 3478.")
 
 
@@ -264,7 +266,9 @@ def test_loss_is_a_warning_from_5_percent_on(judge: Any, lost: int, level: str) 
     assert found["level"] == level
     will = "As far as a browser sees, sound will work" if level == "ok" else "Sound will have gaps"
     assert found["headline"] == f"{will} from this network over TURN/UDP."
-    assert [f"{lost} %" in note["text"] for note in found["notes"]] == [True] * (level != "ok")
+    assert [f"{lost} %" in problem["text"] for problem in found["problems"]] == [True] * (
+        level != "ok"
+    )
 
 
 def test_a_transport_with_loss_is_not_said_to_work_as_the_others_do(judge: Any) -> None:
@@ -275,7 +279,7 @@ def test_a_transport_with_loss_is_not_said_to_work_as_the_others_do(judge: Any) 
 def test_silence_of_stun_is_taken_for_no_nat_only_where_it_can_be_nothing_else(judge: Any) -> None:
     def of(**changes: Any) -> Any:
         found = judge(seen("stun:a", **changes), relayed())
-        return found["level"], [note["text"] for note in found["notes"]]
+        return found["level"], [problem["text"] for problem in found["problems"]]
 
     assert of(candidates=[HERE]) == ("ok", [])
     level, (said,) = of()  # a policy that forbids UDP to the browser
@@ -290,10 +294,10 @@ def test_silence_of_stun_is_taken_for_no_nat_only_where_it_can_be_nothing_else(j
 
 def test_a_browser_that_gathers_nothing_at_all_may_be_kept_from_it(judge: Any) -> None:
     def advice(stun: Dict[str, Any], turn: Dict[str, Any]) -> str:
-        note = judge({**seen("stun:a.example", ended="limit"), **stun}, turn)["notes"][0]
+        problem = judge({**seen("stun:a.example", ended="limit"), **stun}, turn)["problems"][0]
         where = "a.example, UDP port 3478 within 10 s, asked from this browser"
-        assert note["text"] == f"STUN fails: no answer from {where}."
-        return str(note["advice"])
+        assert problem["text"] == f"STUN fails: no answer from {where}."
+        return str(problem["advice"])
 
     silent, firewall = seen("turn:b.example", ended="limit"), "Look for a firewall on the way;"
     assert firewall in advice({}, silent)
@@ -301,7 +305,7 @@ def test_a_browser_that_gathers_nothing_at_all_may_be_kept_from_it(judge: Any) -
     assert advice({"candidates": [HERE]}, silent).endswith("and listening there?")
     assert advice({}, relayed("turn:b.example")).endswith("and listening there?")
     assert advice({}, {**silent, "errors": error(401)}).endswith("and listening there?")
-    turn = judge(seen("stun:a.example", ended="limit"), silent)["notes"][1]
+    turn = judge(seen("stun:a.example", ended="limit"), silent)["problems"][1]
     assert turn["advice"].endswith("and listening there?")  # once is enough
 
 

@@ -7,16 +7,16 @@ import { inWords, place } from "./servers.js";
 /** What a call that was heard is diagnosed as. */
 const WORKING = ["works", "loss", "private-relay", "other-relay"];
 
-/** Return the verdict on all results: level, headline, and a list of notes. */
+/** Return the verdict on all results: level, headline, and a list of problems. */
 export function judge(results, policy = "all") {
   const judged = results.map((one) => ({ server: one.server, ...diagnose(one, results) }));
   const turn = judged.filter((one) => one.server.kind === "turn");
   const works = turn.filter((one) => WORKING.includes(one.word));
-  const notes = judged
+  const problems = judged
     .filter((one) => one.level !== "ok")
     .map((one) => ({ level: one.level, advice: one.advice, text: sentence(one) }));
   const said = headline(judged, turn, works, policy);
-  return { ...said, notes, limits: works.length ? LIMITS : "" };
+  return { ...said, problems, limits: works.length ? LIMITS : "" };
 }
 
 /** No browser is where a desktop is. */

@@ -31,11 +31,11 @@ export function showRunning(running) {
 }
 
 /** Show a verdict, or what is being done (level "working"). */
-export function showVerdict({ level, headline, notes = [], limits = "" }) {
+export function showVerdict({ level, headline, problems = [], limits = "" }) {
   const box = find("verdict");
   box.hidden = false;
   box.dataset.level = level;
-  const items = notes.map((note) => element("li", {}, note.text, ...adviceOf(note)));
+  const items = problems.map((problem) => element("li", {}, problem.text, ...adviceOf(problem)));
   const list = items.length ? [element("ul", {}, ...items)] : [];
   const rest = limits ? [element("p", { className: "limits" }, limits)] : [];
   box.replaceChildren(element("p", { className: "headline" }, headline), ...list, ...rest);
