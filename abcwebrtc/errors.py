@@ -1,4 +1,4 @@
-"""The exceptions of abcwebrtc, and the findings that they carry.
+"""The exceptions of abcwebrtc, and the problems that they carry.
 
 Every exception derives from `AbcWebRTCError`. None has an attribute named
 ``code``: pyos's error handler takes one for an HTTP status.
@@ -41,7 +41,7 @@ class Problem:
         return self.file or ""
 
     def as_dict(self) -> Dict[str, Any]:
-        """Return the finding as plain JSON data."""
+        """Return the problem as plain JSON data."""
         return {
             "level": self.level,
             "file": self.file,

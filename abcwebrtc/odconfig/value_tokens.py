@@ -29,23 +29,23 @@ _MEANT = {
 }
 _CLOSES = {")": "(", "]": "[", "}": "{"}
 _TOKEN = re.compile(
-    r"""(?P<blank>[ \t\f]+|\\\n|\#[^\n]*)
+    r"""[ \t\f]*(?:(?P<blank>\\\n|\#[^\n]*|\Z)
     |(?P<line>\n)
-    |(?P<code>(?:[ft]r?|r[ft])['"])
-    |(?P<text>(?:[bru]|br|rb)?(?:
+    |(?P<open>[\[({])
+    |(?P<close>[\])}])
+    |(?P<code>(?:[fFtT][rR]?|[rR][fFtT])['"])
+    |(?P<text>(?:[bB][rR]?|[rR][bB]?|[uU])?(?:
         '''[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'''
         |"{3}[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"{3}
         |(?!''')'[^'\\\n]*(?:\\.[^'\\\n]*)*'
         |(?!"{3})"[^"\\\n]*(?:\\.[^"\\\n]*)*"))
     |(?P<quote>'''|"{3}|['"])
-    |(?P<number>0x[0-9a-f_]+|0o[0-7_]+|0b[01_]+
-        |(?:[0-9][0-9_]*\.?(?:[0-9][0-9_]*)?|\.[0-9][0-9_]*)(?:e[+-]?[0-9][0-9_]*)?j?)
+    |(?P<number>0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+
+        |(?:[0-9][0-9_]*\.?(?:[0-9][0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?[jJ]?)
     |(?P<name>[^\W\d]\w*)
-    |(?P<open>[\[({])
-    |(?P<close>[\])}])
     |(?P<operator>\.\.\.|(?:\*\*|//|>>|<<)=?|->|[-+*/%&|^@=<>!:]=|[-+*/%&|^@=<>~.,:;])
-    |(?P<other>.)""",
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+    |(?P<other>.))""",
+    re.VERBOSE | re.DOTALL,
 )
 _TOKEN_COST = 8
 _PREFIX = "_ = "  # CherryPy puts a name and "=" before a value, too
@@ -136,19 +136,16 @@ class _Scanner:
         self._brackets: List[Tuple[str, int]] = []
         self._operators = [0]  # since the last comma, inside of each bracket
         self._keywords = 0
-        self._begun = self._ended = False
-        self._after_value = False
+        self._ended = self._after_value = False
 
     def run(self) -> None:
         """Look at all tokens, or raise `LiteralError`."""
+        checks = {kind: getattr(self, f"_check_{kind}") for kind in _TOKEN.groupindex}
         for match in _TOKEN.finditer(self._source):
-            kind, token = str(match.lastgroup), match.group()
-            if kind != "blank":
-                if not self._budget.spend(_TOKEN_COST):
-                    self._exceed("the values of this file have too many parts")
-                getattr(self, f"_check_{kind}")(token)
-                self._begun = self._begun or kind != "line"
-            self._index += token.count("\n")
+            if not self._budget.spend(_TOKEN_COST):
+                self._exceed("the values of this file have too many parts")
+            kind = str(match.lastgroup)
+            checks[kind](match.group(kind))
         if self._brackets:
             raise LiteralError(self._brackets[-1][1], _UNCLOSED)
 
@@ -164,13 +161,18 @@ class _Scanner:
         if self._keywords + sum(self._operators) > MAX_OPERATORS:
             self._exceed(f"more than {MAX_OPERATORS} operators in one value")
 
+    def _check_blank(self, text: str) -> None:
+        self._index += text.count("\n")
+
     def _check_line(self, _: str) -> None:
-        if self._begun and not self._brackets:
+        self._index += 1
+        if not self._brackets:
             self._ended = True
             self._after_value = False
 
-    def _check_text(self, _: str) -> None:
+    def _check_text(self, text: str) -> None:
         self._check_value()
+        self._index += text.count("\n")
 
     def _check_code(self, opening: str) -> None:
         """Refuse an f-string or t-string: some versions of Python parse it without a token."""

@@ -47,7 +47,7 @@ OF_PYOS = (
 )
 """Entries of pyos's own, which a message can show: a value that lost its indent is none of them."""
 
-Finding = Tuple[int, str, str]
+_Found = Tuple[int, str, str]
 """The index of a line, a level, and a message."""
 
 
@@ -55,8 +55,8 @@ def pyos_problems(reader: IniReader) -> Tuple[Problem, ...]:
     """Return what is wrong, for pyos, in the entries that abcwebrtc does not use.
 
     Of level "error" is what makes pyos refuse the file, of level "warning" what may
-    do so and can't be judged from here. A bad ``%`` is left to `read_entries`. Nothing is executed
-    or imported.
+    do so and can't be judged from here. A bad ``%`` is left to `read_entries`.
+    Nothing is executed or imported.
     """
     return tuple(_Judge(reader.sections, reader.file).problems())
 
@@ -69,7 +69,7 @@ class _Judge:
         defaults = sections.get(DEFAULT_SECTION, {}).values()
         self._differing = [entry for entry in defaults if "%" in entry.text]
         self._same = [entry for entry in defaults if "%" not in entry.text]
-        self._known: Dict[Tuple[str, ...], List[Finding]] = {}
+        self._known: Dict[Tuple[str, ...], List[_Found]] = {}
 
     def problems(self) -> List[Problem]:
         """Return the problems of all sections."""
@@ -92,15 +92,11 @@ class _Judge:
             first = next(iter(interpolation.entries.values()))
             yield Problem(_REFUSED + _ENVIRONMENT, "", self._file, first.line)
         own = self._sections[name]
-        for entry in (*own.values(), *self._defaults_of(own)):
+        defaults = [entry for entry in (*self._same, *self._differing) if entry.key not in own]
+        self._same = [entry for entry in self._same if entry.key in own]  # the others are done
+        for entry in (*own.values(), *defaults):
             if not (name == "global" and is_used(entry.key)):  # those have problems of their own
                 yield from self._of_entry(entry, interpolation)
-
-    def _defaults_of(self, own: Dict[str, Entry]) -> List[Entry]:
-        """Return the defaults to look at in a section; those without a ``%`` once for all."""
-        found = [entry for entry in (*self._same, *self._differing) if entry.key not in own]
-        self._same = [entry for entry in self._same if entry.key in own]
-        return found
 
     def _of_entry(self, entry: Entry, interpolation: Interpolation) -> Iterator[Problem]:
         try:
@@ -112,29 +108,25 @@ class _Judge:
         lines = interpolation.expand(entry)
         texts = tuple(text for _, text in lines)
         if texts not in self._known:
-            self._known[texts] = list(self._findings(lines))
+            self._known[texts] = list(self._of_value(lines))
         path = entry.key if entry.key in OF_PYOS else shown(entry.key)
         for index, level, message in self._known[texts]:
             line = lines[min(index, len(lines) - 1)][0]
             yield Problem(message, path, self._file, line, level)
 
-    def _findings(self, lines: Lines) -> Iterator[Finding]:
+    def _of_value(self, lines: Lines) -> Iterator[_Found]:
         try:
             found = check_evaluable(lines, self._budget)
         except BoundsError as error:
             message = f"not looked at: {error.reason}; pyos may refuse the whole file for it"
             yield error.index, "warning", message
+            return
         except LiteralError as error:
             yield error.index, "error", _REFUSED + error.reason
-        else:
-            if found.behind is not None:
-                yield from _swallowed(lines, found.behind)
-            for index in dict.fromkeys(found.doubts):
-                yield index, "warning", _DOUBT
-
-
-def _swallowed(lines: Lines, start: int) -> Iterator[Finding]:
-    """Yield each line behind the end of a value that is an entry which abcwebrtc uses."""
-    for index, (_, text) in enumerate(lines[start:], start):
-        if is_used(text.partition("=")[0].partition(":")[0].strip()):
-            yield index, "warning", _SWALLOWED
+            return
+        behind = len(lines) if found.behind is None else found.behind
+        for index, (_, text) in enumerate(lines[behind:], behind):
+            if is_used(text.partition("=")[0].partition(":")[0].strip()):
+                yield index, "warning", _SWALLOWED
+        for index in dict.fromkeys(found.doubts):
+            yield index, "warning", _DOUBT
