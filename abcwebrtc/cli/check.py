@@ -10,7 +10,7 @@ from typing import Dict, Optional
 from abcwebrtc.cli.options import FAILED, OK
 from abcwebrtc.cli.output import LEVELS, is_failure, print_problems, problems_count, problems_json
 from abcwebrtc.config.checked_file import check_file
-from abcwebrtc.config.webrtc import WebRTCConfig, desktop_turn_uri
+from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import stun_server
 
 NAME, SUMMARY = "check", "say what is wrong in an od.config"
@@ -77,7 +77,7 @@ def _summary(config: WebRTCConfig) -> str:
 
 def _desktop(config: WebRTCConfig) -> Dict[str, Optional[str]]:
     """Return what desktops depend on: webrtcbin takes one server of each kind."""
-    chosen = desktop_turn_uri(config) if config.desktop.turn and config.enable else None
+    chosen = config.desktop_turn if config.enable else None
     return {
         "stun_server": stun_server(config),
         "turn_server": str(chosen[1]) if chosen else None,

@@ -12,7 +12,7 @@ from abcwebrtc.cli.options import OK, STDIN, given, open_input
 from abcwebrtc.cli.output import coloured, print_problems, print_utf8
 from abcwebrtc.config.desktop import TURN_SERVER
 from abcwebrtc.config.problems import kind
-from abcwebrtc.config.webrtc import WebRTCConfig, desktop_turn_uri
+from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.pod import PreparedPod, prepare_pod
 from abcwebrtc.desktop.pod_data import all_containers
 from abcwebrtc.errors import KeyPath, ManifestError, Problem, format_path
@@ -154,7 +154,7 @@ def _prepared(
 
 def _say_server(config: WebRTCConfig, od_config: str) -> None:
     """Say which server the desktops depend on, where browsers have more to choose from."""
-    chosen = desktop_turn_uri(config)
+    chosen = config.desktop_turn
     number = sum(len(server.uris) for server in config.coturn)
     if chosen and number > 1:
         message = (

@@ -1,24 +1,35 @@
 """Checks of what od.config puts into a container as it is.
 
-Source: the Kubernetes API, v1 ResourceRequirements and SecurityContext.
+Source: the Kubernetes API, v1 ResourceRequirements and SecurityContext, and its resource.Quantity.
 """
 
 from __future__ import annotations
 
 import re
-from decimal import Decimal
-from typing import Any, Dict, Mapping, Optional
+from decimal import Context, Decimal
+from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 from abcwebrtc.config.frozen import Frozen, freeze
-from abcwebrtc.config.problems import Findings, kind
-from abcwebrtc.config.quantities import parse_quantity
-from abcwebrtc.errors import KeyPath
+from abcwebrtc.config.problems import Where, has_error, kind, misspelt_keys, unknown_keys
+from abcwebrtc.errors import ConfigError, Problem
 
 GROUPS = ("requests", "limits")
 RESOURCES = ("cpu", "memory", "ephemeral-storage")
 _EXTENDED = re.compile(
     r"hugepages-[0-9]+[KMGTPE]i|[a-z0-9.-]+\.[a-z]+/[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 )
+
+MAX_DIGITS = 30
+
+_QUANTITY = re.compile(
+    r"\+?(?P<number>[0-9]+(\.[0-9]*)?|\.[0-9]+)"
+    r"((?P<suffix>[KMGTPE]i|[numkMGTPE]?)|[eE](?P<exponent>[+-]?[0-9]{1,3}))"
+)
+_EXACT = Context(prec=3 * MAX_DIGITS)
+"""The caller's context could round, or raise."""
+_BYTES = re.compile(r"[0-9.]+\s*(?P<unit>([kmgtpe]i?)b)", re.IGNORECASE)
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 
 USER_ID, TEXTS = "a number of a user or group", "a list of texts"
 PLACEHOLDER = re.compile(r"\{\{\s*(?P<name>uidNumber|gidNumber)\s*\}\}")
@@ -42,93 +53,132 @@ SECURITY_CONTEXT: Mapping[str, Any] = {
 }
 
 
-def check_resources(findings: Findings, path: KeyPath, value: Any) -> Frozen:
-    """Return a container's resources with quantities as text; errors go to `findings`."""
+def parse_resources(value: Any, where: Where) -> Tuple[Frozen, List[Problem]]:
+    """Return a container's resources with quantities as text, and what is wrong with them."""
     if value is None:
-        return None
+        return None, []
     if not isinstance(value, Mapping):
         right = "{ 'limits': { 'memory': '256Mi' } }"
-        findings.error(path, f"must be a dict such as {right}, not {kind(value)}")
-        return None
-    before = len(findings.errors)
-    findings.misspelt_keys(path, value, GROUPS)
-    value = {key: value[key] for key in GROUPS if value.get(key) is not None}
-    sizes = {key: _sizes(findings, (*path, key), value[key]) for key in value}
+        return None, [where.error(f"must be a dict such as {right}, not {kind(value)}")]
+    problems = list(misspelt_keys(value, GROUPS, where))
+    sizes: Dict[str, Dict[str, Decimal]] = {}
+    texts: Dict[str, Dict[str, str]] = {}
+    for group in GROUPS:
+        if value.get(group) is not None:
+            sizes[group], wrong = _parse_sizes(value[group], where[group])
+            problems += wrong
+            # text is the only form of a quantity that the API's schema has
+            texts[group] = {name: str(value[group][name]) for name in sizes[group]}
     for name, size in sizes.get("requests", {}).items():
         if size > sizes.get("limits", {}).get(name, size):
             message = "is more than the limit, which Kubernetes refuses"
-            findings.error((*path, "requests", name), message)
-    return None if len(findings.errors) > before else freeze(findings, path, _as_text(value))
+            problems.append(where["requests"][name].error(message))
+    frozen, wrong = freeze(texts, where)
+    return frozen, problems + wrong
 
 
-def check_security_context(findings: Findings, path: KeyPath, value: Any) -> Frozen:
-    """Return a container's securityContext; errors go to `findings`.
+def _parse_sizes(value: Any, where: Where) -> Tuple[Dict[str, Decimal], List[Problem]]:
+    if not isinstance(value, Mapping):
+        message = f"must be a dict such as {{ 'memory': '256Mi' }}, not {kind(value)}"
+        return {}, [where.error(message)]
+    sizes: Dict[str, Decimal] = {}
+    problems: List[Problem] = []
+    for name, quantity in value.items():
+        if not isinstance(name, str) or not _EXTENDED.fullmatch(name):
+            problems += unknown_keys([name], RESOURCES, where)
+        if not isinstance(name, str):
+            continue
+        try:
+            sizes[name] = parse_quantity(quantity)
+        except ConfigError as error:
+            problems += [where[name].error(problem.message) for problem in error.problems]
+            continue
+        if name == "memory" and isinstance(quantity, str) and quantity.endswith("m"):
+            message = "ends in 'm', thousandths of a byte; write 'M' or 'Mi'"
+            problems.append(where[name].error(message))
+    return sizes, problems
+
+
+def parse_quantity(value: Any) -> Decimal:
+    """Return a quantity as a number of bytes, or of CPUs.
+
+    Raises `ConfigError` where `value` is not one, or below zero.
+    """
+    text = _quantity_text(value)
+    match = _QUANTITY.fullmatch(text) if len(text) <= MAX_DIGITS else None
+    if not match:
+        raise _error(_wrong_quantity(text))
+    number = Decimal(match.group("number"))
+    if match.group("exponent"):
+        return _EXACT.scaleb(number, int(match.group("exponent")))
+    suffix = match.group("suffix")
+    if suffix in _BINARY:
+        return _EXACT.multiply(number, Decimal(1 << _BINARY[suffix]))
+    return _EXACT.scaleb(number, _DECIMAL[suffix])
+
+
+def _quantity_text(value: Any) -> str:
+    if type(value) is float or (type(value) is int and abs(value) < 10**MAX_DIGITS):
+        return str(value)
+    if isinstance(value, str):
+        return value
+    if type(value) is int:
+        raise _error("is a number that is too long; write a quantity such as '256Mi' or '500m'")
+    raise _error(f"must be a quantity such as '256Mi' or '500m', not {kind(value)}")
+
+
+def _wrong_quantity(text: str) -> str:
+    unit = _BYTES.fullmatch(text)
+    if unit:
+        letter = unit.group("unit")[0].upper()
+        right = f"'{'k' if letter == 'K' else letter}' or '{letter}i'"
+        return f"ends in '{unit.group('unit')}', no unit of Kubernetes; write {right}"
+    if text.startswith("-"):
+        return "is below zero; write an amount such as '256Mi' or '500m'"
+    return "is not a Kubernetes quantity; write one such as '256Mi' or '500m'"
+
+
+def _error(message: str) -> ConfigError:
+    return ConfigError(Problem(message))
+
+
+def parse_security_context(value: Any, where: Where) -> Tuple[Frozen, List[Problem]]:
+    """Return a container's securityContext, None where it has errors, and what is wrong with it.
 
     What Kubernetes has on no container, such as ``supplementalGroups`` of a pod's,
     is left out, as the API server does.
     A user or group may be pyos's ``{{ uidNumber }}`` or ``{{ gidNumber }}``.
     """
     if value is None:
-        return None
-    before = len(findings.errors)
-    _check(findings, path, value, SECURITY_CONTEXT)
-    if len(findings.errors) > before:
-        return None
-    return freeze(findings, path, _only(value, SECURITY_CONTEXT))
+        return None, []
+    problems = list(_check(value, where, SECURITY_CONTEXT))
+    if has_error(problems):
+        return None, problems
+    frozen, wrong = freeze(_only(value, SECURITY_CONTEXT), where)
+    return frozen, problems + wrong
 
 
-def _sizes(findings: Findings, path: KeyPath, value: Any) -> Dict[str, Decimal]:
-    if not isinstance(value, Mapping):
-        findings.error(path, f"must be a dict such as {{ 'memory': '256Mi' }}, not {kind(value)}")
-        return {}
-    sizes: Dict[str, Decimal] = {}
-    for name, quantity in value.items():
-        if not isinstance(name, str) or not _EXTENDED.fullmatch(name):
-            findings.unknown_keys(path, [name], RESOURCES)
-        size = _size(findings, (*path, name), quantity) if isinstance(name, str) else None
-        if size is not None:
-            sizes[name] = size
-    return sizes
-
-
-def _size(findings: Findings, path: KeyPath, quantity: Any) -> Optional[Decimal]:
-    size: Optional[Decimal] = findings.attempt(path, lambda: parse_quantity(quantity))
-    in_thousandths = isinstance(quantity, str) and quantity.endswith("m")
-    if size is not None and path[-1] == "memory" and in_thousandths:
-        findings.error(path, "ends in 'm', thousandths of a byte; write 'M' or 'Mi'")
-    return size
-
-
-def _as_text(value: Mapping[str, Mapping[str, Any]]) -> Dict[str, Dict[str, str]]:
-    """Return resources with every quantity as text, the only form that the API's schema has."""
-    return {
-        key: {name: str(quantity) for name, quantity in group.items()}
-        for key, group in value.items()
-    }
-
-
-def _check(findings: Findings, path: KeyPath, value: Any, shape: Any) -> None:
+def _check(value: Any, where: Where, shape: Any) -> Iterator[Problem]:
     """Compare a value with the shape that the API wants."""
     if isinstance(shape, Mapping):
-        _check_dict(findings, path, value, shape)
+        if not isinstance(value, Mapping):
+            yield where.error(f"must be a dict, not {kind(value)}")
+            return
+        yield from misspelt_keys(value, tuple(shape), where)
+        for key in shape:
+            if value.get(key) is not None:
+                yield from _check(value[key], where[key], shape[key])
     elif shape is USER_ID:
-        _check_id(findings, path, value)
+        is_placeholder = isinstance(value, str) and PLACEHOLDER.fullmatch(value)
+        if not is_placeholder and (type(value) is not int or not 0 <= value <= MAX_ID):
+            right = "'{{ uidNumber }}', '{{ gidNumber }}'"
+            yield where.error(f"must be a whole number without quotes, or {right}")
     elif shape is TEXTS:
         if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
-            findings.error(path, "must be a list of texts, such as [ 'ALL' ]")
+            yield where.error("must be a list of texts, such as [ 'ALL' ]")
     elif not isinstance(value, shape):
         right = "True or False without quotes" if shape is bool else "text in quotes"
-        findings.error(path, f"must be {right}, not {kind(value)}")
-
-
-def _check_dict(findings: Findings, path: KeyPath, value: Any, shape: Mapping[str, Any]) -> None:
-    if not isinstance(value, Mapping):
-        findings.error(path, f"must be a dict, not {kind(value)}")
-        return
-    findings.misspelt_keys(path, value, tuple(shape))
-    for key in shape:
-        if value.get(key) is not None:
-            _check(findings, (*path, key), value[key], shape[key])
+        yield where.error(f"must be {right}, not {kind(value)}")
 
 
 def _only(value: Any, shape: Any) -> Any:
@@ -136,11 +186,3 @@ def _only(value: Any, shape: Any) -> Any:
     if not isinstance(shape, Mapping):
         return value
     return {key: _only(value[key], shape[key]) for key in shape if value.get(key) is not None}
-
-
-def _check_id(findings: Findings, path: KeyPath, value: Any) -> None:
-    if isinstance(value, str) and PLACEHOLDER.fullmatch(value):
-        return
-    if type(value) is not int or not 0 <= value <= MAX_ID:
-        message = "must be a whole number without quotes, or '{{ uidNumber }}', '{{ gidNumber }}'"
-        findings.error(path, message)

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Any, List, Mapping, Optional, Set, Tuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Iterator, List, Mapping, Optional, Set, Tuple
 
-from abcwebrtc.config.problems import Findings, kind
-from abcwebrtc.config.secret_reader import SecretReader
+from abcwebrtc.config.problems import Where, has_error, is_unexpanded, kind, unknown_keys
 from abcwebrtc.config.secret_sources import (
     FixedSecrets,
     Secret,
-    SecretsElsewhere,
+    SecretReader,
     SecretSource,
     secrets_here,
 )
-from abcwebrtc.config.unexpanded import has_unexpanded, is_unexpanded
-from abcwebrtc.config.uris import (
-    NO_DTLS,
-    TRANSPORTS,
-    TURN_SCHEMES,
-    IceURI,
-    parse_server,
-    why_refused,
-    why_unwise,
-)
-from abcwebrtc.errors import KeyPath
+from abcwebrtc.config.uris import NO_DTLS, TRANSPORTS, TURN_SCHEMES, IceURI, read_uri
+from abcwebrtc.errors import Problem
 from abcwebrtc.times import MAX_EXPIRY, unix_seconds
 
 DEFAULT_TTL = 3600
@@ -61,7 +51,7 @@ _NO_LOGIN = (
     "abcwebrtc mints a login for each user; "
     "write coturn's static-auth-secret as 'coturn_static_auth_secret'"
 )
-HINTS: Mapping[str, str] = {
+_MEANT: Mapping[str, str] = {
     **dict.fromkeys(("port", "host", "hostname", "server", "address", "ip", "domain"), _ADDRESS),
     **dict.fromkeys(("tlsport", "listeningport", "tlslisteningport", "turnport"), _ADDRESS),
     **dict.fromkeys(("user", "password", "credential", "credentials", "login"), _NO_LOGIN),
@@ -77,7 +67,6 @@ _UNEXPANDED = (
     "is a variable or a placeholder that nobody fills in: od.config is read as it is; write the "
     "secret itself, or name its file or variable with _file or _env behind the key"
 )
-_TWICE = "is given twice; keep one of them"
 _BARE_PLACEHOLDERS = (b"secret", b"password", b"static-auth-secret", b"north")
 
 
@@ -104,48 +93,50 @@ class CoturnServer:
 
 
 def parse_coturn(
-    findings: Findings, value: Any, path: KeyPath, reader: SecretReader, now: float
-) -> Tuple[CoturnServer, ...]:
-    """Return the servers of ``webrtc.coturn``; errors and warnings go to `findings`."""
+    value: Any, where: Where, reader: SecretReader, now: float
+) -> Tuple[Tuple[CoturnServer, ...], List[Problem]]:
+    """Return the servers of ``webrtc.coturn`` that have no errors, and what is wrong."""
     if value is None or value == {}:
-        return ()
+        return (), []
     if isinstance(value, Mapping):
-        server = _Parser(findings, value, path, reader, now).parse()
-        return (server,) if server else ()
-    if not isinstance(value, (list, tuple)):
-        findings.error(path, f"must be a dict, or a list of dicts, not {kind(value)}")
-        return ()
+        entries = [(value, where)]
+    elif isinstance(value, (list, tuple)):
+        entries = [(item, where[index]) for index, item in enumerate(value)]
+    else:
+        return (), [where.error(f"must be a dict, or a list of dicts, not {kind(value)}")]
     servers: List[CoturnServer] = []
-    for index, item in enumerate(value):
-        if isinstance(item, Mapping):
-            server = _Parser(findings, item, (*path, index), reader, now).parse()
-            servers += [server] if server else []
-        else:
-            findings.error((*path, index), f"must be a dict, not {kind(item)}")
-    return tuple(servers)
+    problems: List[Problem] = []
+    for entry, here in entries:
+        if not isinstance(entry, Mapping):
+            problems.append(here.error(f"must be a dict, not {kind(entry)}"))
+            continue
+        parser = _Parser(entry, here, reader, now)
+        server = parser.parse()
+        problems += parser.problems
+        servers += [server] if server else []
+    return tuple(servers), problems
 
 
-def check_ttl(findings: Findings, path: KeyPath, ttl: Any, now: float) -> Optional[int]:
-    """Return a ttl in seconds, or note what is wrong with it and return None."""
+def check_ttl(ttl: Any, where: Where, now: float) -> Iterator[Problem]:
+    """Yield what is wrong with a ttl in seconds."""
     if type(ttl) is not int:
-        hint = _hint_of_milliseconds(ttl)
-        message = f"must be a whole number of seconds, such as 3600, not {kind(ttl)}{hint}"
-        findings.error(path, message)
+        text = repr(ttl) if isinstance(ttl, float) else ttl
+        match = _WHOLE.fullmatch(text) if isinstance(text, str) else None
+        number = int(match[1]) if match else 0
+        right = f"; it looks like milliseconds: write {number // 1000}"
+        message = f"must be a whole number of seconds, such as 3600, not {kind(ttl)}"
+        yield where.error(message + (right if is_milliseconds(number) else ""))
     elif ttl < 1:
-        findings.error(path, "must be 1 second or more, such as 3600")
+        yield where.error("must be 1 second or more, such as 3600")
     elif unix_seconds(now) + ttl > MAX_EXPIRY:
         right = f"not in milliseconds: {ttl // 1000}" if is_milliseconds(ttl) else "such as 3600"
-        findings.error(
-            path,
+        yield where.error(
             "leads past 2038-01-19, and coturn refuses a credential that expires later; "
-            f"the ttl is in seconds, {right}",
+            f"the ttl is in seconds, {right}"
         )
-    else:
-        if is_milliseconds(ttl):
-            message = f"looks like milliseconds, and it is in seconds: write {ttl // 1000}"
-            findings.warn(path, message)
-        return ttl
-    return None
+    elif is_milliseconds(ttl):
+        right = f"write {ttl // 1000}"
+        yield where.warning(f"looks like milliseconds, and it is in seconds: {right}")
 
 
 def is_milliseconds(ttl: int) -> bool:
@@ -156,53 +147,36 @@ def is_milliseconds(ttl: int) -> bool:
     return ttl > DAY and ttl % (1000 * _ROUND) == 0
 
 
-def _hint_of_milliseconds(ttl: Any) -> str:
-    """Return what to write instead of milliseconds that are text or have a point, or nothing."""
-    text = repr(ttl) if isinstance(ttl, float) else ttl
-    match = _WHOLE.fullmatch(text) if isinstance(text, str) else None
-    number = int(match.group(1)) if match else 0
-    return (
-        f"; it looks like milliseconds: write {number // 1000}" if is_milliseconds(number) else ""
-    )
-
-
 class _Parser:
-    """Parses one server; what is wrong with it goes to the findings."""
+    """Parses one server; afterwards `problems` has what is wrong with it."""
 
     def __init__(
-        self,
-        findings: Findings,
-        server: Mapping[Any, Any],
-        path: KeyPath,
-        reader: SecretReader,
-        now: float,
+        self, server: Mapping[Any, Any], where: Where, reader: SecretReader, now: float
     ) -> None:
-        self._findings = findings
+        self.problems: List[Problem] = list(unknown_keys(server, KEYS, where, _MEANT))
         self._server = server
-        self._path = path
+        self._where = where
         self._reader = reader
         self._now = now
 
     def parse(self) -> Optional[CoturnServer]:
         """Return the server, or None when there are errors."""
-        before = len(self._findings.errors)
-        self._findings.unknown_keys(self._path, self._server, KEYS, HINTS)
         uris = self._uris()
         ttl = self._ttl()
         username = self._choice("username", USERNAME_STYLES, "timestamp")
-        secrets = self._secrets(SECRET_KEY, required=True)
-        keys = self._secrets(PSEUDONYM_KEY, required=False)
+        secrets = self._secrets(SECRET_KEY)
+        keys = self._secrets(PSEUDONYM_KEY)
         if keys and username != "pseudonym":
             self._warn("username", f"is '{username}', so the pseudonym key is not used")
-        if len(self._findings.errors) > before or not (secrets and ttl):
+        if has_error(self.problems) or not secrets:
             return None
         return CoturnServer(uris, ttl, username, secrets, keys)
 
     def _error(self, key: str, message: str) -> None:
-        self._findings.error((*self._path, key), message)
+        self.problems.append(self._where[key].error(message))
 
     def _warn(self, key: str, message: str) -> None:
-        self._findings.warn((*self._path, key), message)
+        self.problems.append(self._where[key].warning(message))
 
     def _choice(self, key: str, choices: Tuple[str, ...], default: str) -> str:
         value = self._server.get(key, default)
@@ -212,20 +186,20 @@ class _Parser:
         self._error(key, "must be " + " or ".join(map(repr, choices)) + what)
         return default
 
-    def _ttl(self) -> Optional[int]:
-        path = (*self._path, "ttl")
-        ttl = check_ttl(self._findings, path, self._server.get("ttl", DEFAULT_TTL), self._now)
-        if ttl and ttl > DAY and not is_milliseconds(ttl):
+    def _ttl(self) -> int:
+        ttl: int = self._server.get("ttl", DEFAULT_TTL)
+        problems = list(check_ttl(ttl, self._where["ttl"], self._now))
+        self.problems += problems
+        if not problems and ttl > DAY:
             self._warn("ttl", f"is {ttl} seconds, more than a day: a leaked credential lasts long")
         return ttl
 
-    def _list(self, key: str) -> List[Any]:
-        value = self._server[key]
-        return list(value) if isinstance(value, (list, tuple)) else [value]
-
-    def _item_path(self, key: str, index: int) -> KeyPath:
-        many = isinstance(self._server[key], (list, tuple))
-        return (*self._path, key, index) if many else (*self._path, key)
+    def _items(self, key: str) -> List[Tuple[Any, Where]]:
+        """Return what stands at a key, one thing or a list of them, each with its place."""
+        value, where = self._server[key], self._where[key]
+        if isinstance(value, (list, tuple)):
+            return [(item, where[index]) for index, item in enumerate(value)]
+        return [(value, where)]
 
     def _uris(self) -> Tuple[IceURI, ...]:
         protocol = self._choice("protocol", TURN_SCHEMES, "turn")
@@ -234,17 +208,21 @@ class _Parser:
             self._error("url", "is missing; write 'url': 'host:port', your coturn server's address")
             return ()
         uris: List[IceURI] = []
-        for index, text in enumerate(self._list("url")):
-            uri = self._uri(protocol, text, self._item_path("url", index))
-            uris += _expand(uri, transports) if uri else []
+        for text, where in self._items("url"):
+            uri = self._uri(protocol, text, where)
+            if uri and transports and not uri.transport:
+                uris += [replace(uri, transport=transport) for transport in transports]
+            elif uri:
+                uris.append(uri)
         return tuple(dict.fromkeys(uris))
 
-    def _uri(self, protocol: str, text: Any, path: KeyPath) -> Optional[IceURI]:
+    def _uri(self, protocol: str, text: Any, where: Where) -> Optional[IceURI]:
         if not isinstance(text, str):
-            self._findings.error(path, f"must be text such as 'host:3478', not {kind(text)}")
+            self.problems.append(where.error(f"must be text such as 'host:3478', not {kind(text)}"))
             return None
         if text.strip() not in ("", text):
-            self._findings.warn(path, "has a blank at an end, which is left out; take it out")
+            message = "has a blank at an end, which is left out; take it out"
+            self.problems.append(where.warning(message))
             text = text.strip()
         scheme = None if _SEVERAL.search(text) else _SCHEME.match(text)
         if scheme:
@@ -252,19 +230,16 @@ class _Parser:
             known = _KNOWN_SCHEME.fullmatch(scheme.group())
             start = f"begins with '{scheme.group()}'" if known else "has '://' in it"
             message = f"{start}; write host:port alone, the scheme is 'protocol'"
-            self._findings.error(path, message)
+            self.problems.append(where.error(message))
             return None
-        uri: Optional[IceURI] = self._findings.attempt(path, lambda: parse_server(protocol, text))
-        for message in why_refused(uri) if uri else ():
-            self._findings.error(path, message)
-        for message in why_unwise(uri) if uri else ():
-            self._findings.warn(path, message)
+        uri, problems = read_uri(text, where, protocol)
+        self.problems += problems
         return uri
 
     def _transports(self, protocol: str) -> Tuple[str, ...]:
         if "transport" not in self._server:
             return ()
-        given = self._list("transport")
+        given = [item for item, _ in self._items("transport")]
         if not given or any(item not in TRANSPORTS for item in given):
             self._error("transport", "must be 'udp', 'tcp' or the list ['udp', 'tcp']")
             return ()
@@ -272,75 +247,65 @@ class _Parser:
             self._warn("transport", NO_DTLS)
         return tuple(dict.fromkeys(given))
 
-    def _secrets(self, name: str, required: bool) -> Optional[SecretSource]:
+    def _secrets(self, name: str) -> Optional[SecretSource]:
+        """Return the secrets of a key, which stand there, in a file, or in the environment."""
         given = [name + place for place in _PLACES if name + place in self._server]
         if len(given) > 1:
             self._error(given[1], f"stands beside '{given[0]}'; keep one of them")
-        elif given:
-            return self._secrets_from(name, given[0])
-        elif required:
-            self._error(
-                name, f"is missing; write coturn's static-auth-secret here, or use {name}_file"
-            )
-        return None
-
-    def _secrets_from(self, name: str, key: str) -> Optional[SecretSource]:
-        source: Optional[SecretSource] = None
+        elif not given and name == SECRET_KEY:
+            right = f"write coturn's static-auth-secret here, or use {name}_file"
+            self._error(name, f"is missing; {right}")
+        if len(given) != 1:
+            return None
+        (key,) = given
         if key == name:
             source = self._inline(key)
         elif not isinstance(self._server[key], str) or not self._server[key]:
             self._error(key, "must be the name of a file or variable, as text")
-        elif key.endswith("_file"):
-            file = self._server[key]
-            path = (*self._path, key)
-            source = self._findings.attempt(path, lambda: self._reader.from_file(file))
+            return None
         else:
-            source = self._from_environment(key, self._server[key])
-        if isinstance(source, SecretsElsewhere):
-            message = f"{source.reason}; it is left unchecked, and has to be where pyos runs"
-            self._findings.note((*self._path, key), message)
-        values: Set[bytes] = set()
-        for index, secret in enumerate(secrets_here(source) if source else ()):
-            if secret.reveal() in values:
-                self._findings.warn(self._item_path(key, index), _TWICE)
-                continue
-            values.add(secret.reveal())
-            self._judge(self._item_path(key, index), secret.reveal())
-            if name == SECRET_KEY and _QUOTED.fullmatch(secret.reveal()):
-                message = "begins or ends with what turnserver.conf drops unless it is quoted"
-                self._findings.warn(self._item_path(key, index), message)
-        return source
-
-    def _from_environment(self, key: str, variable: str) -> Optional[SecretSource]:
-        source = self._reader.from_environment(variable)
-        if source is None:
-            message = "the environment has no such variable, or it is empty; set it"
-            right = (
-                "must be the name of a variable alone, such as TURN_SECRET, without '$' or braces"
+            read = (
+                self._reader.from_file if key.endswith("_file") else self._reader.from_environment
             )
-            self._error(key, right if has_unexpanded(variable) else message)
+            source, problems = read(self._server[key], self._where[key])
+            self.problems += problems
+        self._judge(key, secrets_here(source) if source else ())
         return source
 
     def _inline(self, key: str) -> Optional[SecretSource]:
-        items = self._list(key)
+        items = self._items(key)
         if not items:
             self._error(key, "is an empty list; write at least one secret")
             return None
-        for index, item in enumerate(items):
+        for item, where in items:
             reason = _wrong_secret(item, key == PSEUDONYM_KEY)
             if reason:
-                self._findings.error(self._item_path(key, index), reason)
+                self.problems.append(where.error(reason))
                 return None
-        return FixedSecrets(tuple(map(Secret, items)))
+        return FixedSecrets(tuple(Secret(item) for item, _ in items))
 
-    def _judge(self, path: KeyPath, value: bytes) -> None:
-        warn = self._findings.warn
-        if is_unexpanded(value.decode("utf-8", "replace")):
-            warn(path, _UNEXPANDED)
-        elif _PLACEHOLDER.search(value) or value.lower() in _BARE_PLACEHOLDERS:
-            warn(path, "is a placeholder that anybody can guess; make a random one")
-        elif len(value) < MIN_SECRET_BYTES:
-            warn(path, f"is shorter than {MIN_SECRET_BYTES} characters; make a random one")
+    def _judge(self, key: str, secrets: Tuple[Secret, ...]) -> None:
+        """Warn of secrets that are none, or weak, or that turnserver.conf would change."""
+        many = isinstance(self._server[key], (list, tuple))
+        seen: Set[bytes] = set()
+        for index, secret in enumerate(secrets):
+            where = self._where[key][index] if many else self._where[key]
+            value = secret.reveal()
+            if value in seen:
+                self.problems.append(where.warning("is given twice; keep one of them"))
+                continue
+            seen.add(value)
+            message = ""
+            if is_unexpanded(value.decode("utf-8", "replace")):
+                message = _UNEXPANDED
+            elif _PLACEHOLDER.search(value) or value.lower() in _BARE_PLACEHOLDERS:
+                message = "is a placeholder that anybody can guess; make a random one"
+            elif len(value) < MIN_SECRET_BYTES:
+                message = f"is shorter than {MIN_SECRET_BYTES} characters; make a random one"
+            self.problems += [where.warning(message)] if message else []
+            if key.startswith(SECRET_KEY) and _QUOTED.fullmatch(value):
+                message = "begins or ends with what turnserver.conf drops unless it is quoted"
+                self.problems.append(where.warning(message))
 
 
 def _wrong_secret(value: Any, own: bool) -> str:
@@ -360,10 +325,3 @@ def _wrong_secret(value: Any, own: bool) -> str:
         end = "; take it out" if own else ", which turnserver.conf can't hold"
         return "has a control character" + end
     return ""
-
-
-def _expand(uri: IceURI, transports: Tuple[str, ...]) -> List[IceURI]:
-    """Return a URI once for each transport, or as it is where it names one."""
-    if uri.transport or not transports:
-        return [uri]
-    return [IceURI(uri.scheme, uri.host, uri.port, transport) for transport in transports]

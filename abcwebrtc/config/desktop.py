@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional
+from typing import Any, Iterator, List, Mapping, Optional, Tuple
 
 from abcwebrtc.config.coturn import DAY, check_ttl
-from abcwebrtc.config.hosts import INSIDE, THIS_MACHINE, why_unreachable
-from abcwebrtc.config.problems import Findings, kind
-from abcwebrtc.config.uris import IceURI, parse_server
-from abcwebrtc.errors import KeyPath
+from abcwebrtc.config.problems import Where, has_error, kind, unknown_keys
+from abcwebrtc.config.uris import INSIDE, THIS_MACHINE, IceURI, parse_server, why_unreachable
+from abcwebrtc.errors import ConfigError, Problem
 
 DESKTOP, ENVLOCAL = "webrtc.desktop", "desktop.envlocal"
 KEYS = ("turn", "ttl", "stun_server")
@@ -47,26 +46,33 @@ class DesktopSettings:
         return gstreamer_stun(self.stun_uri) if self.stun_uri else None
 
 
-def parse_desktop(findings: Findings, mapping: Mapping[str, Any], now: float) -> DesktopSettings:
-    """Return the settings of an od.config; errors and warnings go to `findings`.
+def parse_desktop(
+    mapping: Mapping[str, Any], root: Where, now: float
+) -> Tuple[DesktopSettings, List[Problem]]:
+    """Return the settings of an od.config, and what is wrong with them.
 
     STUN_SERVER of ``desktop.envlocal`` comes before that of ``webrtc.desktop``.
     """
-    settings = _dict_or_none(findings, DESKTOP, mapping.get(DESKTOP))
-    findings.unknown_keys((DESKTOP,), settings, KEYS)
+    settings, problems = mapping.get(DESKTOP), []
+    where = root[DESKTOP]
+    if not isinstance(settings, (Mapping, type(None))):
+        problems.append(where.error(f"must be a dict, not {kind(settings)}"))
+    if not isinstance(settings, Mapping):
+        settings = {}
+    problems += unknown_keys(settings, KEYS, where)
     turn = settings.get("turn", False)
     if not isinstance(turn, bool):
         message = f"must be True or False without quotes, not {kind(turn)}"
-        findings.error((DESKTOP, "turn"), message)
-    ttl = check_ttl(findings, (DESKTOP, "ttl"), settings.get("ttl", DAY), now) or DAY
-    if ttl < DAY:
+        problems.append(where["turn"].error(message))
+    ttl = settings.get("ttl", DAY)
+    wrong = list(check_ttl(ttl, where["ttl"], now))
+    if not has_error(wrong) and ttl < DAY:
         message = "is less than a day; a desktop that lives longer can't reconnect by TURN"
-        findings.warn((DESKTOP, "ttl"), message)
-    stun = _stun_server(findings, (DESKTOP, "stun_server"), settings.get("stun_server"))
-    local = _environment(findings, mapping.get(ENVLOCAL))
-    _check_turn_server(findings, local.get(TURN_SERVER))
-    stun = _local_stun_server(findings, local.get(STUN_SERVER)) or stun
-    return DesktopSettings(turn is True, ttl, stun)
+        wrong.append(where["ttl"].warning(message))
+    stun, of_stun = _stun_server(settings.get("stun_server"), where["stun_server"])
+    own_stun, of_local = _local_environment(mapping.get(ENVLOCAL), root[ENVLOCAL])
+    problems += [*wrong, *of_stun, *of_local]
+    return DesktopSettings(turn is True, ttl, own_stun or stun), problems
 
 
 def gstreamer_stun(uri: IceURI) -> str:
@@ -74,72 +80,62 @@ def gstreamer_stun(uri: IceURI) -> str:
     return f"{_GSTREAMER}{uri.host}:{uri.effective_port}"
 
 
-def _dict_or_none(findings: Findings, key: str, value: Any) -> Mapping[Any, Any]:
+def _stun_server(value: Any, where: Where) -> Tuple[Optional[IceURI], List[Problem]]:
     if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        findings.error((key,), f"must be a dict, not {kind(value)}")
-        return {}
-    return value
-
-
-def _stun_server(findings: Findings, path: KeyPath, value: Any) -> Optional[IceURI]:
-    if value is None:
-        return None
+        return None, []
     if not isinstance(value, str) or not value.startswith(_GSTREAMER):
-        findings.error(path, _wrong_form(value))
-        return None
-    address = value[len(_GSTREAMER) :]
-    uri: Optional[IceURI] = findings.attempt(path, lambda: parse_server("stun", address))
-    why = why_unreachable(uri.host) if uri else ""
+        return None, [where.error(_wrong_form(value))]
+    try:
+        uri = parse_server("stun", value[len(_GSTREAMER) :])
+    except ConfigError as error:
+        return None, [where.error(problem.message) for problem in error.problems]
+    why = why_unreachable(uri)
     if why == THIS_MACHINE:
-        findings.warn(path, "names the desktop itself, where no STUN server is")
-    elif why and why != INSIDE:  # which is where desktops are
-        findings.warn(path, why)
-    return uri
+        why = "names the desktop itself, where no STUN server is"
+    elif why == INSIDE:  # which is where desktops are
+        why = ""
+    return uri, [where.warning(why)] if why else []
 
 
-def _environment(findings: Findings, value: Any) -> Mapping[Any, Any]:
-    """Return ``desktop.envlocal``, which is pyos's own."""
-    if value is None or isinstance(value, Mapping):
-        return value or {}
-    findings.warn((ENVLOCAL,), f"must be a dict, not {kind(value)}: pyos makes no variables of it")
-    return {}
+def _local_environment(value: Any, where: Where) -> Tuple[Optional[IceURI], List[Problem]]:
+    """Return STUN_SERVER of ``desktop.envlocal``, which is pyos's own, and what is unwise in it."""
+    if value is None:
+        return None, []
+    if not isinstance(value, Mapping):
+        message = f"must be a dict, not {kind(value)}: pyos makes no variables of it"
+        return None, [where.warning(message)]
+    problems = list(_check_turn_server(value.get(TURN_SERVER), where[TURN_SERVER]))
+    text, here = value.get(STUN_SERVER), where[STUN_SERVER]
+    if isinstance(text, str) and _TEMPLATE.search(text[:_MAX_LENGTH]):
+        return None, [*problems, here.note(_LEFT)]
+    uri, more = _stun_server(text, here)
+    return uri, problems + more
 
 
-def _local_stun_server(findings: Findings, value: Any) -> Optional[IceURI]:
-    path = (ENVLOCAL, STUN_SERVER)
-    if isinstance(value, str) and _TEMPLATE.search(value[:_MAX_LENGTH]):
-        findings.note(path, _LEFT)
-        return None
-    return _stun_server(findings, path, value)
-
-
-def _check_turn_server(findings: Findings, value: Any) -> None:
-    """Warn of a TURN_SERVER that each container of each desktop gets, and never quote it."""
+def _check_turn_server(value: Any, where: Where) -> Iterator[Problem]:
+    """Yield a warning of a TURN_SERVER that each container of each desktop gets; never quote it."""
     if value is None:
         return
-    path = (ENVLOCAL, TURN_SERVER)
     better = "take it out, and write webrtc.coturn and webrtc.desktop: { 'turn': True }"
     text = _TEMPLATE.sub(_FILLED, value[:_MAX_LENGTH]) if isinstance(value, str) else None
     match = _GSTREAMER_TURN.fullmatch(text) if text is not None else None
-    password = match.group("password") if match else None
+    password = match["password"] if match else None
     if text and _FILLED in text and (not password or _FILLED in password):
-        findings.note(path, _LEFT)
+        yield where.note(_LEFT)
     elif value == "":
-        findings.warn(path, f"is empty, which breaks webrtcbin's pipeline; {better}")
+        yield where.warning(f"is empty, which breaks webrtcbin's pipeline; {better}")
     elif match is None:
         right = "turn://user:password@host:port"
         message = f"is not in GStreamer's form, {right}, so it gives no relay"
-        findings.warn(path, f"{message}, while every container of every desktop gets it; {better}")
+        yield where.warning(f"{message}, while every container of every desktop gets it; {better}")
     elif password:
         message = (
             "has a password that never expires, which every container of every desktop gets and "
             f"its user can read; {better}, for a login that ends"
         )
-        findings.warn(path, message)
+        yield where.warning(message)
     else:
-        findings.warn(path, f"has no user and password, so it gives no relay; {better}")
+        yield where.warning(f"has no user and password, so it gives no relay; {better}")
 
 
 def _wrong_form(value: Any) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from types import MappingProxyType
+from typing import Any, Iterator, List, Mapping, NamedTuple, Tuple
 
 from abcwebrtc.config.frozen import freeze
-from abcwebrtc.config.problems import Findings, kind
+from abcwebrtc.config.problems import Where, is_unexpanded, kind
 from abcwebrtc.config.rtc_members import check_members
-from abcwebrtc.config.unexpanded import is_unexpanded
-from abcwebrtc.config.uris import TURN_SCHEMES, IceURI, parse_ice_uri, why_refused, why_unwise
-from abcwebrtc.errors import KeyPath
+from abcwebrtc.config.uris import TURN_SCHEMES, IceURI, read_uri
+from abcwebrtc.errors import Problem
 
 MAX_USERNAME_BYTES = 509
 """Measured: Chromium and Firefox throw on more, and Chromium gathers nothing with just as many."""
@@ -18,29 +18,6 @@ UNEXPANDED = (
     "is a variable or a placeholder that nobody fills in: od.config is read as it is; "
     "write the value itself"
 )
-
-
-def parse_rtc_configuration(findings: Findings, value: Any, path: KeyPath) -> Mapping[str, Any]:
-    """Return the static rtc_configuration, frozen, with ``iceServers`` in it.
-
-    Members that are not known pass through. Errors and warnings go to
-    `findings`.
-    """
-    if value is None:
-        value = {}
-    if not isinstance(value, Mapping):
-        findings.error(path, f"must be a dict such as {{'iceServers': []}}, not {kind(value)}")
-        value = {}
-    frozen: Any = freeze(findings, path, {"iceServers": [], **value})
-    servers = frozen["iceServers"]
-    if isinstance(servers, tuple):
-        for index, server in enumerate(servers):
-            _check_server(findings, (*path, "iceServers", index), server)
-    else:
-        message = f"must be a list of dicts, not {kind(servers)}; browsers throw on anything else"
-        findings.error((*path, "iceServers"), message)
-    check_members(findings, path, frozen)
-    return frozen  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -52,91 +29,113 @@ class StaticServer:
     credential: Any = field(default=None, repr=False)
 
 
-def static_servers(configuration: Mapping[str, Any]) -> Tuple[StaticServer, ...]:
-    """Return the servers of a static rtc_configuration that has no errors, in their order."""
-    found = []
-    for server in configuration["iceServers"]:
-        texts = _texts(server["urls"] if "urls" in server else server["url"])
-        uris = tuple(parse_ice_uri(text.strip()) for text in texts)
-        found.append(StaticServer(uris, server.get("username"), server.get("credential")))
-    return tuple(found)
+class RtcConfiguration(NamedTuple):
+    """A static rtc_configuration, frozen, with ``iceServers`` in it, and its servers."""
+
+    frozen: Mapping[str, Any]
+    servers: Tuple[StaticServer, ...]
 
 
-def public_rtc_configuration(configuration: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return the members that anybody may see: no server that has a password."""
+def parse_rtc_configuration(value: Any, where: Where) -> Tuple[RtcConfiguration, List[Problem]]:
+    """Return the static rtc_configuration, and what is wrong with it.
+
+    Members that are not known pass through.
+    """
+    problems: List[Problem] = []
+    if not isinstance(value, (Mapping, type(None))):
+        message = f"must be a dict such as {{'iceServers': []}}, not {kind(value)}"
+        problems.append(where.error(message))
+        value = None
+    made, wrong = freeze({"iceServers": [], **(value or {})}, where)
+    frozen: Any = made
+    problems += wrong
+    entries, here = frozen["iceServers"], where["iceServers"]
+    servers: List[StaticServer] = []
+    if not isinstance(entries, tuple):
+        message = f"must be a list of dicts, not {kind(entries)}; browsers throw on anything else"
+        problems.append(here.error(message))
+        entries = ()
+    for index, entry in enumerate(entries):
+        server, wrong = _parse_server(entry, here[index])
+        servers.append(server)
+        problems += wrong
+    problems += check_members(frozen, where)
+    return RtcConfiguration(frozen, tuple(servers)), problems
+
+
+def public_rtc_configuration(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the members that anybody may see, frozen: no server that has a password."""
     servers = configuration["iceServers"]
     public = tuple(server for server in servers if "credential" not in server)
-    return {**configuration, "iceServers": public}
-
-
-def _texts(urls: Any) -> Any:
-    return urls if isinstance(urls, tuple) else (urls,)
+    return MappingProxyType({**configuration, "iceServers": public})
 
 
 def _kind(frozen: Any) -> str:
     return kind([] if isinstance(frozen, tuple) else frozen)  # most write lists, few tuples
 
 
-def _check_server(findings: Findings, path: KeyPath, server: Any) -> None:
+def _parse_server(server: Any, where: Where) -> Tuple[StaticServer, List[Problem]]:
+    """Return an entry of ``iceServers``, of which only one without errors is of use."""
     if not isinstance(server, Mapping):
-        findings.error(path, f"must be a dict with 'urls', not {_kind(server)}")
-        return
-    schemes = _check_urls(findings, path, server)
+        return StaticServer(()), [where.error(f"must be a dict with 'urls', not {_kind(server)}")]
+    uris, problems = _parse_urls(server, where)
     if server.get("credentialType", "password") != "password":
         message = "must be 'password', or left out; Firefox throws on anything else"
-        findings.error((*path, "credentialType"), message)
-    if any(scheme in TURN_SCHEMES for scheme in schemes):
-        _check_login(findings, path, server)
+        problems.append(where["credentialType"].error(message))
+    if any(uri.scheme in TURN_SCHEMES for uri in uris):
+        problems += _check_login(server, where)
+    return StaticServer(uris, server.get("username"), server.get("credential")), problems
 
 
-def _check_urls(findings: Findings, path: KeyPath, server: Mapping[str, Any]) -> List[Any]:
-    """Check the urls of a server, and return their schemes."""
+def _parse_urls(
+    server: Mapping[str, Any], where: Where
+) -> Tuple[Tuple[IceURI, ...], List[Problem]]:
     key = "urls" if "urls" in server or "url" not in server else "url"
-    here, urls = (*path, key), server.get(key)
     if key not in server:
-        findings.error(path, "has no 'urls', on which browsers throw")
-        return []
+        return (), [where.error("has no 'urls', on which browsers throw")]
+    urls, here, problems = server[key], where[key], []
     if key == "url":
-        findings.warn(here, "is the old name of 'urls', which browsers may give up; write 'urls'")
+        message = "is the old name of 'urls', which browsers may give up; write 'urls'"
+        problems.append(here.warning(message))
     if not urls or not isinstance(urls, (str, tuple)):
         message = "must be a URI such as 'stun:host:3478', or a list of URIs; browsers throw"
-        findings.error(here, message)
-        return []
-    many = isinstance(urls, tuple)
-    return [
-        _check_url(findings, (*here, index) if many else here, text)
-        for index, text in enumerate(_texts(urls))
-    ]
+        return (), [*problems, here.error(message)]
+    uris: List[IceURI] = []
+    texts = [(urls, here)] if isinstance(urls, str) else [(u, here[i]) for i, u in enumerate(urls)]
+    for text, place in texts:
+        if not isinstance(text, str):
+            message = f"must be text such as 'stun:host:3478', not {_kind(text)}"
+            problems.append(place.error(message))
+            continue
+        if text != text.strip():
+            message = "has a blank at an end, which browsers pass over; take it out"
+            problems.append(place.warning(message))
+        uri, wrong = read_uri(text.strip(), place)
+        uris += [uri] if uri else []
+        problems += wrong
+    return tuple(uris), problems
 
 
-def _check_url(findings: Findings, path: KeyPath, text: Any) -> Optional[str]:
-    if not isinstance(text, str):
-        findings.error(path, f"must be text such as 'stun:host:3478', not {_kind(text)}")
-        return None
-    if text != text.strip():
-        findings.warn(path, "has a blank at an end, which browsers pass over; take it out")
-    uri: Optional[IceURI] = findings.attempt(path, lambda: parse_ice_uri(text.strip()))
-    if uri is None:
-        return None
-    for message in why_refused(uri):
-        findings.error(path, message)
-    for message in why_unwise(uri):
-        findings.warn(path, message)
-    return uri.scheme
-
-
-def _check_login(findings: Findings, path: KeyPath, server: Mapping[str, Any]) -> None:
+def _check_login(server: Mapping[str, Any], where: Where) -> Iterator[Problem]:
+    """Yield what is wrong with the username and the credential of a TURN server."""
     for key in ("username", "credential"):
         message = _wrong_login(key, server)
         if message:
-            findings.error(path if key not in server else (*path, key), message)
+            yield (where[key] if key in server else where).error(message)
             return
     for key in ("username", "credential"):
-        _warn_of_login(findings, (*path, key), server[key])
-    findings.warn(
-        path,
+        value = server[key]
+        if not isinstance(value, str):
+            message = f"is {kind(value)}, of which browsers make a text; write it in quotes"
+            yield where[key].warning(message)
+        elif is_unexpanded(value):
+            yield where[key].warning(UNEXPANDED)
+        elif key == "username" and len(value.encode("utf-8", "replace")) == MAX_USERNAME_BYTES:
+            message = f"has {MAX_USERNAME_BYTES} bytes, with which Chromium gathers nothing"
+            yield where[key].warning(f"{message}; shorten it")
+    yield where.warning(
         "has a TURN password that never expires, and that every user gets; "
-        "write the server into webrtc.coturn with its static-auth-secret",
+        "write the server into webrtc.coturn with its static-auth-secret"
     )
 
 
@@ -153,14 +152,3 @@ def _wrong_login(key: str, server: Mapping[str, Any]) -> str:
     if key == "username" and len(str(value).encode("utf-8", "replace")) > MAX_USERNAME_BYTES:
         return f"is longer than {MAX_USERNAME_BYTES} bytes, on which browsers throw; shorten it"
     return ""
-
-
-def _warn_of_login(findings: Findings, path: KeyPath, value: Any) -> None:
-    if not isinstance(value, str):
-        made = f"is {kind(value)}, of which browsers make a text; write it in quotes"
-        findings.warn(path, made)
-    elif is_unexpanded(value):
-        findings.warn(path, UNEXPANDED)
-    elif path[-1] == "username" and len(value.encode("utf-8", "replace")) == MAX_USERNAME_BYTES:
-        message = f"has {MAX_USERNAME_BYTES} bytes, with which Chromium gathers nothing; shorten it"
-        findings.warn(path, message)

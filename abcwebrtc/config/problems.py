@@ -1,11 +1,12 @@
-"""Collects what is wrong or unwise in a configuration, with where it stands."""
+"""What is wrong or unwise in a configuration: where it stands, and what to write instead."""
 
 from __future__ import annotations
 
+import re
 from types import MappingProxyType
-from typing import Any, Callable, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Iterable, Iterator, Mapping, Optional, Tuple, Union
 
-from abcwebrtc.errors import ConfigError, KeyPath, Problem, format_path
+from abcwebrtc.errors import KeyPath, Problem, format_path
 from abcwebrtc.odconfig.ini import letters, shown
 from abcwebrtc.odconfig.reader import OdConfig
 
@@ -13,111 +14,126 @@ _SLIP = 2
 """How many characters more a misspelt key has at most, so that no secret stands in it."""
 _NEAR = 0.79
 """How alike a key and its misspelling are, from 0 to 1: enabel and enable are 0.83."""
+_UNEXPANDED = (
+    r"\$\{[^{}\n]*\}",  # a shell's, envsubst's
+    r"\$\([^()\n]*\)",
+    r"\$[A-Z_][A-Z0-9_]*",
+    r"\$\$[A-Z_][A-Z0-9_]*",
+    r"\{\{.*?\}\}",  # Jinja's, Helm's, mustache's
+    r"\{%.*?%\}",
+    r"%[A-Z_][A-Z0-9_]*%",
+    r"@[A-Z_][A-Z0-9_]*@",
+    r"<[A-Za-z][^<>\n]*>",
+    r"__[A-Z][A-Z0-9_]*__",
+)
+_WHOLE = re.compile("|".join(_UNEXPANDED), re.DOTALL)
+_INSIDE = re.compile("|".join((r"\$[A-Za-z_]\w*", *_UNEXPANDED)), re.DOTALL)
+MAX_LENGTH = 1000
+"""Characters that are looked at for a variable; nothing that is meant has as many."""
 
 
-class Findings:
-    """The errors, warnings and notes found so far in one mapping.
+class Where:
+    """Where a value stands in a mapping: it makes the problems that the value has.
 
-    When the mapping is an `OdConfig`, each finding has its file and line.
+    ``where["ttl"]`` is one further in. When the mapping is an `OdConfig`, each
+    problem has its file and line.
     """
 
-    def __init__(self, mapping: Mapping[str, Any]) -> None:
-        self._config = mapping if isinstance(mapping, OdConfig) else None
-        self.errors: List[Problem] = []
-        found = self._config.warnings if self._config else ()
-        self.warnings: List[Problem] = [one for one in found if one.level != "note"]
-        self.notes: List[Problem] = [one for one in found if one.level == "note"]
+    def __init__(self, mapping: Mapping[str, Any], path: KeyPath = ()) -> None:
+        self._mapping = mapping
+        self.path = path
 
-    def error(self, path: KeyPath, message: str) -> None:
-        """Note an error: the configuration can't be used."""
-        self.errors.append(self._problem(path, message, "error"))
+    def __getitem__(self, key: Union[str, int]) -> Where:
+        return Where(self._mapping, (*self.path, key))
 
-    def warn(self, path: KeyPath, message: str) -> None:
-        """Note something that is allowed but unwise."""
-        self.warnings.append(self._problem(path, message, "warning"))
+    def up_to(self, length: int) -> Where:
+        """Return the place that the first keys of the path lead to."""
+        return Where(self._mapping, self.path[:length])
 
-    def note(self, path: KeyPath, message: str) -> None:
-        """Note something to know, which is no fault, also not where warnings are."""
-        self.notes.append(self._problem(path, message, "note"))
+    def error(self, message: str, hide_key: bool = False) -> Problem:
+        """Return an error: the configuration can't be used.
 
-    def attempt(self, path: KeyPath, action: Callable[[], Any]) -> Any:
-        """Return what `action` returns, or note its `ConfigError` and return None."""
-        try:
-            return action()
-        except ConfigError as error:
-            for problem in error.problems:
-                self.error(path, problem.message)
-        return None
-
-    def unknown_keys(
-        self,
-        path: KeyPath,
-        given: Iterable[Any],
-        known: Tuple[str, ...],
-        hints: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
-        """Note each key that is not known as an error, with its hint or the nearest known one.
-
-        `hints` are by the letters of a key in lower case.
+        With `hide_key` its path ends before the last key, which may be a secret.
         """
-        for key in given:
-            if key not in known:
-                hint = hints.get(letters(key)) if isinstance(key, str) else None
-                right = hint or suggestion(key, known)
-                if hint or not isinstance(key, str) or _is_like(key, known):
-                    self.error((*path, _shown(key)), f"no such key; {right}")
-                else:  # which may be a secret, where a ':' was forgotten
-                    message = f"has a key that is not known; {right}"
-                    self.errors.append(self._problem(path, message, "error", (*path, key)))
+        return self._problem(message, "error", self.path[:-1] if hide_key else self.path)
 
-    def misspelt_keys(self, path: KeyPath, given: Iterable[Any], known: Tuple[str, ...]) -> None:
-        """Warn of each key that looks like a known one misspelt; others are somebody else's."""
-        for key in given:
-            right = misspelling(key, known)
-            if right and _is_like(key, (right,)):
-                self.warn((*path, key), f"is passed over; did you mean '{right}'?")
+    def warning(self, message: str) -> Problem:
+        """Return a warning: it is allowed but unwise."""
+        return self._problem(message, "warning", self.path)
 
-    def _problem(self, path: KeyPath, message: str, level: str, place: KeyPath = ()) -> Problem:
-        """Return a finding at `path`, with the line of `place` where that is more exact."""
-        if self._config is None:
+    def note(self, message: str) -> Problem:
+        """Return a note: it is good to know, and no fault, also not where warnings are."""
+        return self._problem(message, "note", self.path)
+
+    def _problem(self, message: str, level: str, path: KeyPath) -> Problem:
+        if not isinstance(self._mapping, OdConfig):
             return Problem(message, format_path(path), level=level)
-        line = self._config.line_of(place or path)
         text = format_path(path) if shown(str(path[0])) else ""
-        return Problem(message, text, self._config.file, line, level)
+        line = self._mapping.line_of(self.path)
+        return Problem(message, text, self._mapping.file, line, level)
 
 
-def suggestion(key: Any, known: Tuple[str, ...]) -> str:
-    """Return "did you mean 'ttl'?", or the known keys when none is near."""
-    near = nearest(str(key).lower(), {name.lower(): name for name in known})
-    if near:
-        return f"did you mean '{near}'?"
-    return "the keys are " + ", ".join(known)
+def has_error(problems: Iterable[Problem]) -> bool:
+    """Say whether one of the problems is an error."""
+    return any(problem.level == "error" for problem in problems)
 
 
-def nearest(word: str, names: Mapping[str, str]) -> Optional[str]:
-    """Return the value of the name that a word is like, None where it is like none."""
+def unknown_keys(
+    given: Iterable[Any],
+    known: Tuple[str, ...],
+    where: Where,
+    meant: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Problem]:
+    """Yield an error for each key that is not known, with what to write in its place.
+
+    That is what is `meant`, by the letters of a key in lower case, or the nearest known key.
+    """
+    for key in given:
+        if key in known:
+            continue
+        text = key if isinstance(key, str) else ""
+        near = nearest(text, known)
+        right = f"did you mean '{near}'?" if near else "the keys are " + ", ".join(known)
+        right = meant.get(letters(text), right)
+        if not isinstance(key, str):
+            yield where[kind(key)].error(f"no such key; {right}")
+        elif letters(text) in meant or (near and len(text) <= len(near) + _SLIP):
+            yield where[key].error(f"no such key; {right}")
+        else:  # which may be a secret, where a ':' was forgotten
+            yield where[key].error(f"has a key that is not known; {right}", hide_key=True)
+
+
+def misspelt_keys(given: Iterable[Any], known: Tuple[str, ...], where: Where) -> Iterator[Problem]:
+    """Yield a warning for each key that looks like a known one misspelt.
+
+    Others are somebody else's.
+    """
+    for key in given:
+        near = nearest(key, known, _NEAR) if isinstance(key, str) and key not in known else None
+        if near and len(key) <= len(near) + _SLIP:
+            yield where[key].warning(f"is passed over; did you mean '{near}'?")
+
+
+def nearest(word: str, known: Iterable[str], alike: float = 0.6) -> Optional[str]:
+    """Return the known word that another is like, by their letters, None where it is like none."""
     import difflib  # hardly ever needed, and not loaded by anything else
 
-    near = difflib.get_close_matches(word, names, 1)
+    names = {letters(name): name for name in known}
+    near = difflib.get_close_matches(letters(word), names, 1, alike)
     return names[near[0]] if near else None
 
 
-def _is_like(key: str, known: Tuple[str, ...]) -> bool:
-    """Say whether a key is a known one but for a slip, so that a message can show it."""
-    names = {letters(name): name for name in known}
-    right = nearest(letters(key), names)
-    return right is not None and len(key) <= len(right) + _SLIP
+def is_unexpanded(text: str) -> bool:
+    """Say whether a text is a variable or a placeholder that was to be filled in.
+
+    A password may well have a ``$`` in it, but is not ``$TURN_SECRET``.
+    """
+    return _WHOLE.fullmatch(text[:MAX_LENGTH].strip()) is not None
 
 
-def misspelling(key: Any, known: Tuple[str, ...]) -> Optional[str]:
-    """Return the known key that another one is a misspelling of, None for any other word."""
-    if key in known or not isinstance(key, str):
-        return None
-    import difflib
-
-    names = {letters(name): name for name in known}
-    near = difflib.get_close_matches(letters(key), names, 1, _NEAR)
-    return names[near[0]] if near else None
+def has_unexpanded(text: str) -> bool:
+    """Say whether there is a variable or a placeholder in the text of a host or a port."""
+    return _INSIDE.search(text[:MAX_LENGTH]) is not None
 
 
 def kind(value: Any) -> str:
@@ -126,7 +142,3 @@ def kind(value: Any) -> str:
     names.update({str: "text", bytes: "bytes", list: "a list", tuple: "a tuple", dict: "a dict"})
     names[MappingProxyType] = "a dict"  # a frozen one
     return "None" if value is None else names.get(type(value), type(value).__name__)
-
-
-def _shown(key: Any) -> str:
-    return key if isinstance(key, str) else kind(key)

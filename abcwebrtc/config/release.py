@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Iterator, Mapping, Optional, Tuple
 
-from abcwebrtc.config.problems import Findings
-from abcwebrtc.errors import KeyPath
+from abcwebrtc.config.problems import Where
+from abcwebrtc.errors import Problem
 
 DESKTOP_POD, SOUND = "desktop.pod", "sound"
 WEBRTC_RELEASES = ((3, 2), (3, 3))
@@ -64,13 +64,14 @@ def find_release(mapping: Mapping[str, Any]) -> Optional[Release]:
     return None
 
 
-def warn_of_mpeg(findings: Findings, mapping: Mapping[str, Any]) -> None:
-    """Warn of a sound that has no WebRTC in it; for where webrtc.enable is True."""
+def check_release(mapping: Mapping[str, Any], root: Where) -> Iterator[Problem]:
+    """Yield a warning of a sound that has no WebRTC in it; for where webrtc.enable is True."""
     pod = mapping.get(DESKTOP_POD)
     sound = pod.get(SOUND) if isinstance(pod, Mapping) else None
     if not isinstance(sound, Mapping):
         return
-    for name, version, path in _versions(sound):
+    where = root[DESKTOP_POD][SOUND]
+    for name, version, label in _versions(sound):
         if name.startswith(_SOUND_IMAGE) and version not in WEBRTC_RELEASES:
             sends = (
                 "sends sound as MPEG by websocket, and has no WebRTC sound"
@@ -78,17 +79,17 @@ def warn_of_mpeg(findings: Findings, mapping: Mapping[str, Any]) -> None:
                 else "is older than WebRTC sound"
             )
             message = f"is of abcdesktop {_text(version)}, which {sends}: {WHAT_TO_DO}"
-            findings.warn((DESKTOP_POD, SOUND, "image", *path), message)
+            yield (where["image"][label] if label else where["image"]).warning(message)
     if sound.get("tcpport") == MPEG_PORT:
         message = (
             f"is the port of the sound of abcdesktop {_text(MPEG_FROM)} and later, which is MPEG "
             f"by websocket, and no WebRTC sound: {WHAT_TO_DO}"
         )
-        findings.warn((DESKTOP_POD, SOUND, "tcpport"), message)
+        yield where["tcpport"].warning(message)
 
 
-def _versions(entry: Any) -> Iterator[Tuple[str, Version, KeyPath]]:
-    """Yield the name and release of each image of abcdesktop in an entry, with its place."""
+def _versions(entry: Any) -> Iterator[Tuple[str, Version, str]]:
+    """Yield the name and release of each image of abcdesktop in an entry, and its label."""
     image = entry.get("image") if isinstance(entry, Mapping) else None
     images: Mapping[Any, Any] = image if isinstance(image, Mapping) else {None: image}
     for label, text in images.items():
@@ -96,7 +97,7 @@ def _versions(entry: Any) -> Iterator[Tuple[str, Version, KeyPath]]:
         if match:
             version = tuple(map(int, filter(None, match.group("major", "minor"))))
             if len(version) > 1 or (version > MPEG_FROM and match["name"].startswith(_SOUND_IMAGE)):
-                yield match.group("name"), version, (label,) if isinstance(label, str) else ()
+                yield match.group("name"), version, label if isinstance(label, str) else ""
 
 
 def _text(version: Version) -> str:

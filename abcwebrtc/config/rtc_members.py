@@ -7,10 +7,10 @@ them throws, `new RTCPeerConnection` makes no call for anybody.
 from __future__ import annotations
 
 import re
-from typing import Any, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional
 
-from abcwebrtc.config.problems import Findings, kind
-from abcwebrtc.errors import KeyPath
+from abcwebrtc.config.problems import Where, kind, misspelt_keys
+from abcwebrtc.errors import Problem
 
 MAX_POOL_SIZE = 255
 ENUMS: Mapping[str, Any] = {
@@ -23,28 +23,23 @@ THROWS = "browsers throw on anything else, and there is no sound"
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{0,15})?")
 
 
-def check_members(findings: Findings, path: KeyPath, configuration: Mapping[str, Any]) -> None:
-    """Note what is wrong with the members of a frozen RTCConfiguration."""
-    findings.misspelt_keys(path, configuration, MEMBERS)
+def check_members(configuration: Mapping[str, Any], where: Where) -> Iterator[Problem]:
+    """Yield what is wrong with the members of a frozen RTCConfiguration."""
+    yield from misspelt_keys(configuration, MEMBERS, where)
     for name, values in ENUMS.items():
         if name in configuration and configuration[name] not in values:
             choice = " or ".join(map(repr, values))
-            findings.error((*path, name), f"must be {choice}, or left out; {THROWS}")
+            yield where[name].error(f"must be {choice}, or left out; {THROWS}")
     if configuration.get("certificates", ()) != ():
         message = "must be [] or left out, since no od.config can hold an RTCCertificate"
-        findings.error((*path, "certificates"), f"{message}; {THROWS}")
-    if "iceCandidatePoolSize" in configuration:
-        _check_pool_size(findings, path, configuration["iceCandidatePoolSize"])
-
-
-def _check_pool_size(findings: Findings, path: KeyPath, value: Any) -> None:
-    path = (*path, "iceCandidatePoolSize")
-    number = _as_number(value)
+        yield where["certificates"].error(f"{message}; {THROWS}")
+    size, here = configuration.get("iceCandidatePoolSize", 0), where["iceCandidatePoolSize"]
+    number = _as_number(size)
     if number is None or not 0 <= int(number) <= MAX_POOL_SIZE:
         right = f"a whole number from 0 to {MAX_POOL_SIZE}, such as 0, or left out"
-        findings.error(path, f"must be {right}; {THROWS}")
-    elif type(value) is not int:
-        findings.warn(path, f"is {kind(value)}, which browsers take for {int(number)}; write that")
+        yield here.error(f"must be {right}; {THROWS}")
+    elif type(size) is not int:
+        yield here.warning(f"is {kind(size)}, which browsers take for {int(number)}; write that")
 
 
 def _as_number(value: Any) -> Optional[float]:

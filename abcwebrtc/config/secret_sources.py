@@ -8,15 +8,16 @@ one mints, and all of them verify.
 from __future__ import annotations
 
 import errno
-import hashlib
 import hmac
 import os
 import re
 import stat
 import threading
 import time
-from typing import Any, Callable, NoReturn, Optional, Tuple, Type, Union
+from binascii import b2a_base64
+from typing import Any, Callable, Dict, List, Mapping, NoReturn, Optional, Tuple, Union
 
+from abcwebrtc.config.problems import Where, has_unexpanded
 from abcwebrtc.errors import ConfigError, CredentialError, Problem, SecretElsewhereError
 
 STAT_INTERVAL = 0.5
@@ -27,19 +28,14 @@ MAX_FILE_BYTES = 64 * 1024
 _NOT_HERE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM)
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 Signature = Tuple[int, ...]
 """What is different after every change of a file; its last change is at the end."""
 
-_BLOCK = 64
-_INNER_PAD, _OUTER_PAD = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
-
 
 class Secret:
     """A secret that signs, and shows itself nowhere.
-
-    `hmac_sha1` and `hmac_sha256` return the HMAC of a message (RFC 2104), of 20
-    and of 32 bytes.
 
     Its repr and text hide the value, and it can't be pickled. Two are equal
     when their values are; the comparison takes constant time.
@@ -47,12 +43,17 @@ class Secret:
     Raises `CredentialError` for an empty text, or one that is not Unicode.
     """
 
-    __slots__ = ("_value", "hmac_sha1", "hmac_sha256")
+    __slots__ = ("_mac", "_value")
 
     def __init__(self, value: Union[str, bytes]) -> None:
         self._value = secret_bytes(value)
-        self.hmac_sha1 = _KeyedHash(self._value, hashlib.sha1).sign
-        self.hmac_sha256 = _KeyedHash(self._value, hashlib.sha256).sign
+        self._mac = hmac.new(self._value, digestmod="sha1")  # prepared once (RFC 2104, section 4)
+
+    def sign(self, username: str) -> str:
+        """Return the password of a TURN username: base64 of its HMAC-SHA1 under the secret."""
+        mac = self._mac.copy()
+        mac.update(username.encode())
+        return b2a_base64(mac.digest(), newline=False).decode()
 
     def reveal(self) -> bytes:
         """Return the value itself."""
@@ -214,6 +215,68 @@ def secrets_here(source: SecretSource) -> Tuple[Secret, ...]:
     return () if isinstance(source, SecretsElsewhere) else source.current()
 
 
+class SecretReader:
+    """Reads the files and the variables that an od.config names, each file once.
+
+    A relative file name starts in `folder`. Two entries that name one file share
+    one source, so that it is looked at once. Where secrets may be `elsewhere`, a
+    file or variable that is not here is `SecretsElsewhere`, with a note.
+    """
+
+    def __init__(self, environ: Mapping[str, str], folder: str, elsewhere: bool = False) -> None:
+        self._environ = environ
+        self._folder = folder
+        self._elsewhere = elsewhere
+        self._files: Dict[str, FileSecrets] = {}
+
+    def from_file(self, name: str, where: Where) -> Tuple[Optional[SecretSource], List[Problem]]:
+        """Return the secrets of a file, None where there are none, and what is wrong.
+
+        No problem has the name: somebody may have written the secret itself there.
+        """
+        path = os.path.abspath(os.path.join(self._folder, name))
+        try:
+            if path not in self._files:
+                self._files[path] = FileSecrets(path)
+            return self._files[path], []
+        except ConfigError as error:
+            is_absent, message = isinstance(error, AbsentError), error.problems[0].message
+        if is_absent and (has_unexpanded(name) or name.startswith("~")):
+            message = "has a variable or a '~' in it, which nobody fills in; write the path itself"
+        elif is_absent and self._elsewhere:
+            cause = message.rpartition(": ")[2]
+            reason = f"the secret's file can't be read on this machine: {cause}"
+            return _source_elsewhere(path, True, reason, where)
+        return None, [where.error(message)]
+
+    def from_environment(
+        self, name: str, where: Where
+    ) -> Tuple[Optional[SecretSource], List[Problem]]:
+        """Return the secrets of a variable, None where there are none, and what is wrong."""
+        try:
+            value = self._environ.get(name)
+        except UnicodeEncodeError:
+            value = None  # no variable can have this name
+        secrets = split_secrets((value or "").encode("utf-8", "surrogateescape"))
+        if secrets:
+            return FixedSecrets(secrets), []
+        if value is None and self._elsewhere and _VARIABLE.fullmatch(name):
+            reason = "the secret's variable is not set on this machine"
+            return _source_elsewhere(name, False, reason, where)
+        if has_unexpanded(name):
+            right = "such as TURN_SECRET, without '$' or braces"
+            return None, [where.error(f"must be the name of a variable alone, {right}")]
+        message = "the environment has no such variable, or it is empty; set it"
+        return None, [where.error(message)]
+
+
+def _source_elsewhere(
+    place: str, is_file: bool, reason: str, where: Where
+) -> Tuple[SecretSource, List[Problem]]:
+    message = f"{reason}; it is left unchecked, and has to be where pyos runs"
+    return SecretsElsewhere(place, is_file, reason), [where.note(message)]
+
+
 def split_secrets(data: bytes) -> Tuple[Secret, ...]:
     """Return the secrets in the content of a file: one a line, blank ones left out."""
     return tuple(Secret(line.strip()) for line in data.splitlines() if line.strip())
@@ -245,35 +308,12 @@ def secret_bytes(value: Union[str, bytes]) -> bytes:
     raise CredentialError("the secret is not valid Unicode text")
 
 
-class _KeyedHash:
-    """The HMAC of one key (RFC 2104), with a hash of 64-byte blocks.
-
-    It holds the two hashes that every HMAC of the key starts from. RFC 2104,
-    section 4, advises to compute them once for each key: signing a short
-    message then takes half the time.
-    """
-
-    __slots__ = ("_inner", "_outer")
-
-    def __init__(self, key: bytes, new: Callable[[bytes], hashlib._Hash]) -> None:
-        block = (new(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
-        self._inner = new(block.translate(_INNER_PAD))
-        self._outer = new(block.translate(_OUTER_PAD))
-
-    def sign(self, message: bytes) -> bytes:
-        """Return the HMAC of a message."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(message)
-        outer.update(inner.digest())
-        return outer.digest()
-
-
 def _signature(path: str) -> Signature:
     try:
         return _of_regular_file(os.stat(path))
     except (OSError, ValueError) as error:
-        kind, reason = _kind(error), _reason(error)
-    raise kind(Problem(f"the secret can't be read: {reason}", "", path))
+        failure = _unreadable(error, path)
+    raise failure
 
 
 def _of_regular_file(found: os.stat_result) -> Signature:
@@ -291,12 +331,12 @@ def _read_secrets(path: str, signature: Signature) -> Tuple[Secret, ...]:
             data = stream.read(MAX_FILE_BYTES + 1)
             after = _of_regular_file(os.fstat(descriptor))
     except OSError as error:
-        kind, reason = _kind(error), _reason(error)
+        failure = _unreadable(error, path)
     else:
         if after != signature:
             raise _ChangingError(Problem("the secret changed while it was read", "", path))
         return secrets_in(data, path)
-    raise kind(Problem(f"the secret can't be read: {reason}", "", path))
+    raise failure
 
 
 def secrets_in(data: bytes, path: str) -> Tuple[Secret, ...]:
@@ -321,9 +361,7 @@ def _logger() -> Any:
     return logging.getLogger(__name__)
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or "not a file name"
-
-
-def _kind(error: Exception) -> Type[ConfigError]:
-    return AbsentError if getattr(error, "errno", None) in _NOT_HERE else ConfigError
+def _unreadable(error: Exception, path: str) -> ConfigError:
+    reason = getattr(error, "strerror", None) or "not a file name"
+    kind = AbsentError if getattr(error, "errno", None) in _NOT_HERE else ConfigError
+    return kind(Problem(f"the secret can't be read: {reason}", "", path))

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Collection, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Collection, Iterator, List, Mapping, Optional, Tuple
 
-from abcwebrtc.config.container_fields import check_resources, check_security_context
+from abcwebrtc.config.container_fields import parse_resources, parse_security_context
 from abcwebrtc.config.frozen import Frozen
-from abcwebrtc.config.problems import Findings, kind
-from abcwebrtc.errors import KeyPath
+from abcwebrtc.config.problems import Where, has_error, kind, misspelt_keys
+from abcwebrtc.errors import Problem
 
 DESKTOP_POD, SOUND = "desktop.pod", "sound"
-PATH: KeyPath = (DESKTOP_POD, SOUND)
 KEYS = (
     "image",
     "imagePullPolicy",
@@ -77,138 +76,149 @@ class SoundSettings:
         return (chosen or [self.images["default"]])[0]
 
 
-def parse_sound(findings: Findings, mapping: Mapping[str, Any]) -> Optional[SoundSettings]:
-    """Return the settings, None where od.config has none; errors go to `findings`."""
-    pod = mapping.get(DESKTOP_POD)
+def parse_sound(
+    mapping: Mapping[str, Any], root: Where
+) -> Tuple[Optional[SoundSettings], List[Problem]]:
+    """Return the settings, None where od.config has none or wrong ones, and what is wrong."""
+    pod, where = mapping.get(DESKTOP_POD), root[DESKTOP_POD]
     if pod is None:
-        return None
+        return None, []
     if not isinstance(pod, Mapping):
-        findings.warn((DESKTOP_POD,), f"must be a dict, not {kind(pod)}: pyos makes no pod of it")
-        return None
+        return None, [where.warning(f"must be a dict, not {kind(pod)}: pyos makes no pod of it")]
     entry = pod.get(SOUND)
     if entry is None:
-        return None
+        return None, []
     if not isinstance(entry, Mapping):
         message = f"is {kind(entry)}, so pyos gives desktops no sound; write a dict"
-        findings.warn(PATH, message)
-        return None
-    if entry.get("enable") is None or entry["enable"] is False:
-        return _parse_disabled(findings, entry)
-    return _Parser(findings, entry).parse()
+        return None, [where[SOUND].warning(message)]
+    if entry.get("enable") is not None and entry["enable"] is not False:
+        parser = _Parser(entry, where[SOUND])
+        settings = parser.parse()
+        return None if has_error(parser.problems) else settings, parser.problems
+    parser = _Parser({**entry, "enable": False}, where[SOUND])
+    settings = parser.parse()
+    if has_error(parser.problems):
+        settings = SoundSettings()
+    # Nothing of it goes into a pod, so a fault is no error.
+    return settings, [
+        replace(problem, level="warning") if problem.level == "error" else problem
+        for problem in parser.problems
+    ]
 
 
-def warn_without_sound(findings: Findings, mapping: Mapping[str, Any]) -> None:
-    """Warn of a ``desktop.pod`` that has no sound in it; for where webrtc.enable is True."""
+def check_sound(mapping: Mapping[str, Any], root: Where) -> Iterator[Problem]:
+    """Yield a warning of a ``desktop.pod`` without sound; for where webrtc.enable is True."""
     pod = mapping.get(DESKTOP_POD)
     if isinstance(pod, Mapping) and pod and pod.get(SOUND) is None:
         message = "is missing, so pyos gives desktops no sound; write the entry with 'enable': True"
-        findings.warn(PATH, message)
-
-
-def _parse_disabled(findings: Findings, entry: Mapping[Any, Any]) -> SoundSettings:
-    """Return the settings of an entry of which nothing goes into a pod: a fault is no error."""
-    errors = len(findings.errors)
-    settings = _Parser(findings, {**entry, "enable": False}).parse()
-    found, findings.errors[errors:] = findings.errors[errors:], []
-    findings.warnings += [replace(problem, level="warning") for problem in found]
-    return settings or SoundSettings()
+        yield root[DESKTOP_POD][SOUND].warning(message)
 
 
 class _Parser:
-    """Parses the entry; what is wrong with it goes to the findings."""
+    """Parses the entry; afterwards `problems` has what is wrong with it."""
 
-    def __init__(self, findings: Findings, entry: Mapping[Any, Any]) -> None:
-        self._findings = findings
+    def __init__(self, entry: Mapping[Any, Any], where: Where) -> None:
+        self.problems: List[Problem] = list(misspelt_keys(entry, KEYS, where))
         self._entry = entry
+        self._where = where
 
-    def parse(self) -> Optional[SoundSettings]:
-        """Return the settings, or None when there are errors."""
-        before = len(self._findings.errors)
-        self._findings.misspelt_keys(PATH, self._entry, KEYS)
+    def parse(self) -> SoundSettings:
+        """Return the settings, which are of use only where there are no errors."""
         enable = self._enable()
         permit, deny = self._acl(enable)
-        settings = SoundSettings(
+        return SoundSettings(
             enable,
             permit,
             deny,
             self._images(enable),
             self._pull_policy(),
             self._tcp_port(),
-            check_resources(self._findings, (*PATH, "resources"), self._entry.get("resources")),
-            check_security_context(
-                self._findings, (*PATH, "securityContext"), self._entry.get("securityContext")
-            ),
+            self._taken("resources", parse_resources),
+            self._taken("securityContext", parse_security_context),
             self._pull_secrets(),
             self._volumes(),
         )
-        return None if len(self._findings.errors) > before else settings
 
-    def _error(self, key: str, message: str) -> None:
-        self._findings.error((*PATH, key), message)
+    def _taken(
+        self, key: str, parse: Callable[[Any, Where], Tuple[Frozen, List[Problem]]]
+    ) -> Frozen:
+        value, problems = parse(self._entry.get(key), self._where[key])
+        self.problems += problems
+        return value
+
+    def _error(self, where: Where, message: str) -> None:
+        self.problems.append(where.error(message))
+
+    def _warn(self, where: Where, message: str) -> None:
+        self.problems.append(where.warning(message))
 
     def _enable(self) -> bool:
         enable = self._entry.get("enable", False)
         if not isinstance(enable, bool):
-            self._error("enable", f"must be True or False without quotes, not {kind(enable)}")
+            self._error(
+                self._where["enable"], f"must be True or False without quotes, not {kind(enable)}"
+            )
         return enable is True
 
     def _acl(self, enable: bool) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
-        acl, path = self._entry.get("acl"), (*PATH, "acl")
+        acl, where = self._entry.get("acl"), self._where["acl"]
         if acl is None:
             if enable:
                 message = "is missing, so nobody gets sound; write 'acl': { 'permit': [ 'all' ] }"
-                self._findings.warn(path, message)
+                self._warn(where, message)
             return (), ()
         if not isinstance(acl, Mapping):
             message = f"must be a dict such as {{ 'permit': [ 'all' ] }}, not {kind(acl)}"
-            self._findings.error(path, message)
+            self._error(where, message)
             return (), ()
-        self._findings.misspelt_keys(path, acl, ("permit", "deny"))
+        self.problems += misspelt_keys(acl, ("permit", "deny"), where)
         if enable and not acl.get("permit"):
             message = "permits nobody, so nobody gets sound; write 'permit': [ 'all' ]"
-            self._findings.warn(path, message)
-        return self._names(path, acl, "permit"), self._names(path, acl, "deny")
+            self._warn(where, message)
+        return self._names(where, acl, "permit"), self._names(where, acl, "deny")
 
-    def _names(self, path: KeyPath, acl: Mapping[Any, Any], key: str) -> Tuple[str, ...]:
+    def _names(self, where: Where, acl: Mapping[Any, Any], key: str) -> Tuple[str, ...]:
         names = acl.get(key) or ()
         if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
             return tuple(names)
-        self._findings.error((*path, key), "must be a list of names of labels, such as [ 'all' ]")
+        self._error(where[key], "must be a list of names of labels, such as [ 'all' ]")
         return ()
 
     def _images(self, enable: bool) -> Mapping[str, str]:
-        image, path = self._entry.get("image"), (*PATH, "image")
+        image, where = self._entry.get("image"), self._where["image"]
         if image is None:
             if enable:
                 message = "is missing; write one such as 'abcdesktopio/oc.pulseaudio:3.2'"
-                self._findings.error(path, message)
+                self._error(where, message)
             return MappingProxyType({})
         if not isinstance(image, Mapping):
-            self._check_image(path, image)
+            self._check_image(where, image)
             return MappingProxyType({"default": image})
         if "default" not in image:
-            self._findings.error(path, "has no 'default', for users without a label of their own")
+            self._error(where, "has no 'default', for users without a label of their own")
         for label in image:
             if isinstance(label, str):
-                self._check_image((*path, label), image[label])
+                self._check_image(where[label], image[label])
             else:
                 message = f"has {kind(label)} as the name of a label; write it in quotes"
-                self._findings.error(path, message)
+                self._error(where, message)
         return MappingProxyType(dict(image))
 
-    def _check_image(self, path: KeyPath, image: Any) -> None:
+    def _check_image(self, where: Where, image: Any) -> None:
         if not isinstance(image, str) or not _IMAGE.fullmatch(image):
             message = "is not an image's name such as 'registry.domain.local/oc.pulseaudio:3.2'"
-            self._findings.error(path, message)
+            self._error(where, message)
 
     def _pull_policy(self) -> str:
         names = ("imagePullPolicy", "pullpolicy")
         given = [key for key in names if self._entry.get(key) is not None]
         for key in given:
             if self._entry[key] not in PULL_POLICIES:
-                self._error(key, "must be " + " or ".join(map(repr, PULL_POLICIES)))
+                self._error(self._where[key], "must be " + " or ".join(map(repr, PULL_POLICIES)))
         if len(given) > 1 and self._entry[given[0]] != self._entry[given[1]]:
-            self._error(given[1], f"differs from '{given[0]}', which means the same; keep one")
+            self._error(
+                self._where[given[1]], f"differs from '{given[0]}', which means the same; keep one"
+            )
         return str(self._entry[given[0]]) if given else PULL_POLICIES[0]
 
     def _tcp_port(self) -> Optional[int]:
@@ -218,18 +228,18 @@ class _Parser:
         if type(port) is int and 1 <= port <= 65535:
             return port
         quoted = " without quotes" if isinstance(port, str) else ""
-        self._error("tcpport", f"must be a port from 1 to 65535{quoted}, such as 4714")
+        self._error(self._where["tcpport"], f"must be a port from 1 to 65535{quoted}, such as 4714")
         return None
 
     def _pull_secrets(self) -> Tuple[str, ...]:
-        items, path = self._entry.get("imagePullSecrets"), (*PATH, "imagePullSecrets")
+        items, where = self._entry.get("imagePullSecrets"), self._where["imagePullSecrets"]
         right = "[ { 'name': 'name-of-a-secret' } ]"
         if not items:
             return ()
         if isinstance(items, Mapping):  # as pyos puts it on the container
             items = [items]
         if not isinstance(items, (list, tuple)):
-            self._findings.error(path, f"must be a list such as {right}, not {kind(items)}")
+            self._error(where, f"must be a list such as {right}, not {kind(items)}")
             return ()
         names: List[str] = []
         for index, item in enumerate(items):
@@ -237,7 +247,7 @@ class _Parser:
             if isinstance(name, str) and _SECRET_NAME.fullmatch(name):
                 names.append(name)
             else:
-                self._findings.error((*path, index), f"is not the name of a Secret; write {right}")
+                self._error(where[index], f"is not the name of a Secret; write {right}")
         return tuple(names)
 
     def _volumes(self) -> Optional[Tuple[str, ...]]:
@@ -247,5 +257,5 @@ class _Parser:
         if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
             return tuple(names)
         message = "is passed over: it is no list of names of volumes, such as [ 'tmp', 'home' ]"
-        self._findings.warn((*PATH, "volumes"), message)
+        self._warn(self._where["volumes"], message)
         return None

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
-from abcwebrtc.config.hosts import why_unreachable
-from abcwebrtc.config.unexpanded import has_unexpanded
+from abcwebrtc.config.problems import Where, has_unexpanded
 from abcwebrtc.errors import ConfigError, Problem
 
 STUN_SCHEMES = ("stun", "stuns")
 TURN_SCHEMES = ("turn", "turns")
 TRANSPORTS = ("udp", "tcp")
+THIS_MACHINE = "names the machine that uses it, so only a browser on the server itself reaches it"
+INSIDE = (
+    "is a name of the cluster's inside, which no browser outside of it resolves; "
+    "write the name or address that browsers reach the server by"
+)
 NO_DTLS = "is turns over udp, that is DTLS, which browsers do not speak; use tcp"
 
 # Measured with Firefox 153: the bad ports of https://fetch.spec.whatwg.org/#port-blocking but 53.
@@ -26,6 +30,10 @@ _FIREFOX_BLOCKS = frozenset((
 ))
 # fmt: on
 _CHROMIUM_TAKES = (80, 443)  # of TURN's ports under 1024; webrtc also has 53, which Chromium blocks
+
+_HERE = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
+_CLUSTER = (".svc", ".cluster.local")
+"""Kubernetes' names of services and pods, which only its own DNS knows."""
 
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
 _HOST_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>.*))?", re.DOTALL)
@@ -79,42 +87,70 @@ class IceURI:
         return f"{self.scheme}:{self.host}{port}{query}"
 
 
-def why_refused(uri: IceURI) -> List[str]:
-    """Return why a browser throws on a URI that is valid, in the words of errors."""
-    found = []
+def read_uri(
+    text: str, where: Where, scheme: Optional[str] = None
+) -> Tuple[Optional[IceURI], List[Problem]]:
+    """Return a URI that browsers get, None where it is none, and what is wrong with it.
+
+    With a `scheme`, the text is ``host[:port][?transport=udp|tcp]``.
+    """
+    try:
+        uri = parse_server(scheme, text) if scheme else parse_ice_uri(text)
+    except ConfigError as error:
+        return None, [where.error(problem.message) for problem in error.problems]
+    refused, unwise = map(where.error, why_refused(uri)), map(where.warning, why_unwise(uri))
+    return uri, [*refused, *unwise]
+
+
+def why_refused(uri: IceURI) -> Iterator[str]:
+    """Yield why a browser throws on a URI that is valid, in the words of errors."""
     if uri.scheme == "stuns":
-        found.append("is a stuns URI, on which Firefox throws; write stun")
+        yield "is a stuns URI, on which Firefox throws; write stun"
     if uri.port in _FIREFOX_BLOCKS:
         port = "uses a port that Firefox blocks, and then it throws for the whole rtc_configuration"
-        found.append(f"{port}; the usual one is {uri.default_port}")
-    return found
+        yield f"{port}; the usual one is {uri.default_port}"
 
 
-def why_unwise(uri: IceURI) -> List[str]:
-    """Return what browsers do not do with a URI that is valid, in the words of warnings."""
-    port = _why_port_is_unwise(uri)
-    found = [f"uses {port}; the usual one is {uri.default_port}"] if port else []
-    unreachable = why_unreachable(uri.host)
-    found += [unreachable] if unreachable else []
-    if uri.scheme == "turns" and uri.transport == "udp":
-        found.append(NO_DTLS)
-    if uri.scheme == "turns" and uri.is_address:
-        found.append(
-            "is turns with an address, which Firefox passes over; write a name of its certificate"
-        )
-    return found
-
-
-def _why_port_is_unwise(uri: IceURI) -> str:
-    if uri.port in _FIREFOX_BLOCKS:
-        return ""
+def why_unwise(uri: IceURI) -> Iterator[str]:
+    """Yield what browsers do not do with a URI that is valid, in the words of warnings."""
+    is_low = uri.port is not None and uri.port < 1024 and uri.port not in _FIREFOX_BLOCKS
     if uri.port == 53:
-        return "port 53, at which Chromium reaches no server"
-    is_low = uri.port is not None and uri.port < 1024
-    if uri.scheme in TURN_SCHEMES and is_low and uri.port not in _CHROMIUM_TAKES:
-        return (
-            "a port under 1024, where Chromium takes TURN at 80 and 443 only, and reports no error"
-        )
+        port = "port 53, at which Chromium reaches no server"
+        yield f"uses {port}; the usual one is {uri.default_port}"
+    elif uri.scheme in TURN_SCHEMES and is_low and uri.port not in _CHROMIUM_TAKES:
+        port = "a port under 1024, where Chromium takes TURN at 80 and 443 only"
+        yield f"uses {port}, and reports no error; the usual one is {uri.default_port}"
+    unreachable = why_unreachable(uri)
+    if unreachable:
+        yield unreachable
+    if uri.scheme == "turns" and uri.transport == "udp":
+        yield NO_DTLS
+    if uri.scheme == "turns" and uri.is_address:
+        yield "is turns with an address, which Firefox passes over; write a name of its certificate"
+
+
+def why_unreachable(uri: IceURI) -> str:
+    """Return why no browser on another machine reaches a host, in the words of warnings.
+
+    What may be reachable from some network gives an empty text: ``*.local`` is a
+    company's domain as often as not.
+    """
+    name = uri.host_key
+    address = _address(name)
+    if address is None:
+        if name in _HERE or name.endswith(".localhost"):
+            return THIS_MACHINE
+        return INSIDE if name.endswith(_CLUSTER) else ""
+    if address.version == 6:  # where one stands for an address of IPv4, that counts
+        address = address.ipv4_mapped or address.sixtofour or address
+    if address.is_unspecified:
+        return "is the address of no machine (a server listens on it); write the server's own"
+    if address.is_loopback:
+        return THIS_MACHINE
+    if address.is_multicast or str(address) == "255.255.255.255":
+        return "is the address of a group, and no server has one; write the server's own"
+    if address.is_link_local:
+        return "is a link-local address, which only its own network segment has; write another one"
     return ""
 
 
@@ -124,15 +160,14 @@ def parse_ice_uri(text: str) -> IceURI:
     Raises `ConfigError` that says what is wrong and what to write instead.
     """
     match = _URI.fullmatch(text)
-    scheme = match.group("scheme").lower() if match else ""
+    scheme = match["scheme"].lower() if match else ""
     if match is None or scheme not in STUN_SCHEMES + TURN_SCHEMES:
         raise _error(
             "must begin with stun:, stuns:, turn: or turns:, as in 'stun:stun.domain.local:3478'"
         )
-    rest = match.group("rest")
-    if rest.startswith("//"):
+    if match["rest"].startswith("//"):
         raise _error(f"has '//' after '{scheme}:', which browsers refuse; leave it out")
-    return parse_server(scheme, rest)
+    return parse_server(scheme, match["rest"])
 
 
 def parse_server(scheme: str, text: str) -> IceURI:
@@ -145,53 +180,35 @@ def parse_server(scheme: str, text: str) -> IceURI:
             "has a variable or a placeholder in it that nobody fills in: od.config is read as it "
             "is; write host:port itself, as in 'turn.domain.local:3478'"
         )
-    _refuse_many(text)
-    address, mark, query = text.partition("?")
-    transport = None
-    if mark:
-        transport = _parse_query(scheme, query)
-    host, port = _split_host_port(address)
-    return IceURI(scheme, _check_host(host), port, transport)
-
-
-def _refuse_many(text: str) -> None:
-    """Raise `ConfigError` where several servers stand in one text."""
-    if len(re.split(r"[,;\s]+", text.strip())) > 1:
+    if re.search(r"[,;\s]", text.strip()):
         raise _error(
             "has a comma or a blank in it; several urls are a list of texts: [ '...', '...' ]"
         )
-
-
-def _error(message: str) -> ConfigError:
-    return ConfigError(Problem(message))
-
-
-def _parse_query(scheme: str, query: str) -> str:
-    if scheme in STUN_SCHEMES:
+    address, mark, query = text.partition("?")
+    if mark and scheme in STUN_SCHEMES:
         raise _error(
             "has a '?', which a stun or stuns URI can't have (RFC 7064), and on which browsers "
             "throw; leave '?transport=' out"
         )
-    match = _QUERY.fullmatch(query)
-    if match is None:
+    transport = _QUERY.fullmatch(query)
+    if mark and not transport:
         raise _error("has something else after '?' than transport=udp or transport=tcp")
-    return match.group("transport")
-
-
-def _split_host_port(address: str) -> Tuple[str, Optional[int]]:
     if "@" in address:
         raise _error("has a user or password before '@', which no browser takes; leave it out")
     match = _HOST_PORT.fullmatch(address)
-    if match is None or ":" in (match.group("port") or ""):
-        raise _error(_ipv6_hint(address))
-    port = match.group("port")
-    return match.group("host"), None if port is None else _parse_port(port)
+    if match is None or ":" in (match["port"] or ""):
+        if _version(address) == 6:
+            raise _error(f"has an IPv6 address without brackets; write '[{address}]:3478'")
+        raise _error(
+            "must be host:port; an IPv6 address stands in brackets, as in '[2001:db8::1]:3478'"
+        )
+    port = None if match["port"] is None else _parse_port(match["port"])
+    _check_host(match["host"])
+    return IceURI(scheme, match["host"], port, transport["transport"] if transport else None)
 
 
-def _ipv6_hint(address: str) -> str:
-    if _is_address(6, address):
-        return f"has an IPv6 address without brackets; write '[{address}]:3478'"
-    return "must be host:port; an IPv6 address stands in brackets, as in '[2001:db8::1]:3478'"
+def _error(message: str) -> ConfigError:
+    return ConfigError(Problem(message))
 
 
 def _parse_port(text: str) -> int:
@@ -200,35 +217,37 @@ def _parse_port(text: str) -> int:
     raise _error("has a port that is not a number from 1 to 65535")
 
 
-def _check_host(host: str) -> str:
+def _check_host(host: str) -> None:
     if host.startswith("["):
-        return _check_ipv6(host)
-    labels = host[:-1].split(".") if host.endswith(".") else host.split(".")
+        if _version(host[1:-1]) != 6:
+            raise _error("has brackets around something that is not an IPv6 address")
+        return
     if not host:
         raise _error("has no host; write host:port, as in 'turn.domain.local:3478'")
     if len(host) > 253:
         raise _error("has a host of more than 253 characters, which no DNS name has")
     if not host.isascii():
         raise _error("has a host that is not ASCII; write its punycode form (xn--...)")
+    labels = (host[:-1] if host.endswith(".") else host).split(".")
     if not all(_LABEL.fullmatch(label) for label in labels):
         raise _error("has a host that is neither a DNS name nor an IP address")
-    if labels[-1].isdigit() and not _is_address(4, host):
+    if labels[-1].isdigit() and _version(host) != 4:
         raise _error("has a host that looks like an IPv4 address and is none")
-    return host
 
 
-def _is_address(version: int, text: str) -> bool:
+def _version(text: str) -> int:
+    """Return which version of IP an address is of, 0 where it is none."""
+    address = _address(text)
+    return address.version if address else 0
+
+
+def _address(text: str) -> Optional[Any]:
+    """Return the IP address that a text without brackets is, None for a name."""
     import ipaddress  # most servers are names
 
     if "%" in text:  # a zone, which may be any text, and which no browser takes
-        return False
+        return None
     try:
-        return ipaddress.ip_address(text).version == version
+        return ipaddress.ip_address(text)
     except ValueError:
-        return False
-
-
-def _check_ipv6(host: str) -> str:
-    if _is_address(6, host[1:-1]):
-        return host
-    raise _error("has brackets around something that is not an IPv6 address")
+        return None

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Iterator, List, Mapping, Optional, Tuple
 
 from abcwebrtc.config.coturn import CoturnServer, parse_coturn
 from abcwebrtc.config.desktop import DESKTOP, DesktopSettings, parse_desktop
-from abcwebrtc.config.frozen import Frozen, Template, freeze
-from abcwebrtc.config.ice_servers import StaticServer, parse_rtc_configuration, static_servers
-from abcwebrtc.config.problems import Findings, kind, nearest
-from abcwebrtc.config.release import Release, find_release, warn_of_mpeg
-from abcwebrtc.config.secret_reader import SecretReader
-from abcwebrtc.config.sound import PATH as SOUND_PATH
-from abcwebrtc.config.sound import SoundSettings, parse_sound, warn_without_sound
+from abcwebrtc.config.frozen import freeze
+from abcwebrtc.config.ice_servers import StaticServer, parse_rtc_configuration
+from abcwebrtc.config.problems import Where, has_error, kind, nearest
+from abcwebrtc.config.release import Release, check_release, find_release
+from abcwebrtc.config.secret_sources import SecretReader
+from abcwebrtc.config.sound import DESKTOP_POD, SOUND, SoundSettings, check_sound, parse_sound
 from abcwebrtc.config.uris import TURN_SCHEMES, IceURI
-from abcwebrtc.errors import ConfigError, KeyPath, Problem
+from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.odconfig.ini import letters
-from abcwebrtc.odconfig.reader import PathLike, load_od_config
+from abcwebrtc.odconfig.reader import OdConfig, PathLike, load_od_config
 
 MAX_URLS = 4
 """Firefox warns, and every browser gathers slowly, with more."""
@@ -38,6 +37,7 @@ _MEANT = {
     **dict.fromkeys(("enabled", "on", "active"), ENABLE),
 }
 """What others call an entry, by the letters behind ``webrtc``."""
+LEVELS = ("error", "warning", "note")
 PUBLIC_KEY_FILE = "jwtuserpublickeyfile"
 _NO_SERVER = (
     "is True, but there is no STUN and no TURN server, so there is sound only where browsers "
@@ -70,10 +70,6 @@ class WebRTCConfig:
     warnings: Tuple[Problem, ...] = ()
     notes: Tuple[Problem, ...] = ()
     release: Optional[Release] = None
-    template: Template = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "template", Template(self.rtc_configuration))
 
     def __deepcopy__(self, memo: Any) -> WebRTCConfig:
         """Return the configuration itself, in which nothing changes."""
@@ -115,26 +111,52 @@ class WebRTCConfig:
         """
         if not isinstance(mapping, Mapping):
             raise TypeError(f"mapping must be a dict, not {kind(mapping)}; from_file reads a file")
-        findings = Findings(mapping)
         environ = os.environ if environ is None else environ
         reader = SecretReader(environ, folder, secrets_elsewhere)
-        moment = time.time() if now is None else now
-        fields = _parse(findings, mapping, reader, moment)
-        if not findings.errors:
-            fields["static_servers"] = static_servers(fields["rtc_configuration"])
-            _check_together(findings, cls(**fields))
-        if fields["enable"]:
-            warn_without_sound(findings, mapping)
-            warn_of_mpeg(findings, mapping)
-        if findings.errors:
-            raise ConfigError(
-                *findings.errors, warnings=tuple(findings.warnings), notes=tuple(findings.notes)
-            )
-        key_files = fields["user_token_key_files"]
-        fields["user_token_key_files"] = tuple(
-            os.path.abspath(os.path.join(folder, name)) for name in key_files
+        now = time.time() if now is None else now
+        root = Where(mapping)
+        problems: List[Problem] = list(mapping.warnings) if isinstance(mapping, OdConfig) else []
+        problems += _unknown_entries(mapping, root)
+
+        enable = mapping.get(ENABLE, False)
+        if not isinstance(enable, bool):
+            message = f"must be True or False without quotes, not {kind(enable)}"
+            problems.append(root[ENABLE].error(message))
+        coturn, of_coturn = parse_coturn(mapping.get(COTURN), root[COTURN], reader, now)
+        static, of_static = parse_rtc_configuration(
+            mapping.get(RTC_CONFIGURATION), root[RTC_CONFIGURATION]
         )
-        return cls(**fields, warnings=tuple(findings.warnings), notes=tuple(findings.notes))
+        constraints, of_constraints = _parse_constraints(
+            mapping.get(RTC_CONSTRAINTS), root[RTC_CONSTRAINTS]
+        )
+        desktop, of_desktop = parse_desktop(mapping, root, now)
+        sound, of_sound = parse_sound(mapping, root)
+        key_files, of_key_files = _parse_key_files(mapping.get(USER_TOKEN), root[USER_TOKEN])
+        problems += [*of_coturn, *of_static, *of_constraints, *of_desktop, *of_sound, *of_key_files]
+
+        config = cls(
+            enable=enable is True,
+            coturn=coturn,
+            rtc_configuration=static.frozen,
+            rtc_constraints=constraints,
+            desktop=desktop,
+            static_servers=static.servers,
+            sound=sound,
+            user_token_key_files=tuple(
+                os.path.abspath(os.path.join(folder, name)) for name in key_files
+            ),
+            release=find_release(mapping),
+        )
+        if not has_error(problems):
+            problems += _check_together(config, root)
+        if config.enable:
+            problems += [*check_sound(mapping, root), *check_release(mapping, root)]
+        errors, warnings, notes = (
+            tuple(problem for problem in problems if problem.level == level) for level in LEVELS
+        )
+        if errors:
+            raise ConfigError(*errors, warnings=warnings, notes=notes)
+        return replace(config, warnings=warnings, notes=notes)
 
     @property
     def user_token_key_file(self) -> Optional[str]:
@@ -157,6 +179,16 @@ class WebRTCConfig:
         first = (uri for uri in self.static_uris if uri.scheme == "stun")
         return self.desktop.stun_uri or next(first, None)
 
+    @property
+    def desktop_turn(self) -> Optional[Tuple[CoturnServer, IceURI]]:
+        """The TURN server that ``webrtc.desktop`` asks for, and its URI: webrtcbin takes one.
+
+        That is the first turn URI, else the first turns one.
+        """
+        pairs = [(server, uri) for server in self.coturn for uri in server.uris]
+        plain = [pair for pair in pairs if pair[1].scheme == "turn"]
+        return next(iter(plain or pairs), None) if self.desktop.turn else None
+
 
 def check_config(config: Any) -> None:
     """Raise `TypeError` for what is no `WebRTCConfig`, such as the mapping it is made from."""
@@ -167,117 +199,83 @@ def check_config(config: Any) -> None:
         )
 
 
-def _parse(
-    findings: Findings, mapping: Mapping[str, Any], reader: SecretReader, now: float
-) -> Dict[str, Any]:
-    _warn_unknown(findings, mapping)
-    path = (RTC_CONFIGURATION,)
-    return {
-        "enable": _bool(findings, (ENABLE,), mapping.get(ENABLE, False)),
-        "coturn": parse_coturn(findings, mapping.get(COTURN), (COTURN,), reader, now),
-        "rtc_configuration": parse_rtc_configuration(findings, mapping.get(path[0]), path),
-        "rtc_constraints": _constraints(findings, mapping.get(RTC_CONSTRAINTS)),
-        "desktop": parse_desktop(findings, mapping, now),
-        "sound": parse_sound(findings, mapping),
-        "release": find_release(mapping),
-        "user_token_key_files": _user_token_key_files(findings, mapping.get(USER_TOKEN)),
-    }
-
-
-def _warn_unknown(findings: Findings, mapping: Mapping[str, Any]) -> None:
-    known = {letters(key): key for key in KEYS}
-    words = {name[len("webrtc") :]: key for name, key in known.items()}
+def _unknown_entries(mapping: Mapping[str, Any], root: Where) -> Iterator[Problem]:
+    """Yield a warning for each entry that is meant to be one of WebRTC, and is none."""
+    known = {letters(key) for key in KEYS}
     for key in mapping:
         if not isinstance(key, str) or key in KEYS:
             continue
         if key.startswith("webrtc.") or letters(key) in known:
             word = letters(key)[len("webrtc") :]
-            right = _MEANT.get(word) or nearest(word, words)
+            near = nearest(word, (name[len("webrtc.") :] for name in KEYS))
+            right = _MEANT.get(word) or (f"webrtc.{near}" if near else None)
             hint = f"did you mean '{right}'?" if right else "the keys are " + ", ".join(KEYS)
-            findings.warn((key,), f"no such entry; {hint}")
+            yield root[key].warning(f"no such entry; {hint}")
 
 
-def _bool(findings: Findings, path: KeyPath, value: Any) -> bool:
-    if not isinstance(value, bool):
-        findings.error(path, f"must be True or False without quotes, not {kind(value)}")
-    return value is True
-
-
-def _constraints(findings: Findings, value: Any) -> Frozen:
-    path = (RTC_CONSTRAINTS,)
+def _parse_constraints(value: Any, where: Where) -> Tuple[Any, List[Problem]]:
+    """Return the MediaStreamConstraints (W3C) of browsers, frozen, and what is wrong with them."""
     if value is None:
         value = {"video": False, "audio": False}
     if not isinstance(value, Mapping):
         message = f"must be a dict such as {{'video': False, 'audio': True}}, not {kind(value)}"
-        findings.error(path, message)
-        return None
+        return None, [where.error(message)]
+    problems: List[Problem] = []
     for key in ("audio", "video"):
-        if not isinstance(value.get(key, False), (bool, Mapping)):
-            findings.error((*path, key), "must be True, False, or a dict of constraints")
-        _check_constraint_lists(findings, (*path, key), value.get(key))
-    return freeze(findings, path, value)
+        constraints = value.get(key, False)
+        if not isinstance(constraints, (bool, Mapping)):
+            message = "must be True, False, or a dict of constraints"
+            problems.append(where[key].error(message))
+        for name in ("advanced", "optional") if isinstance(constraints, Mapping) else ():
+            if not isinstance(constraints.get(name, []), (list, tuple)):
+                message = (
+                    "must be a list of dicts, or left out; getUserMedia throws on anything else"
+                )
+                problems.append(where[key][name].error(message))
+    frozen, wrong = freeze(value, where)
+    return frozen, problems + wrong
 
 
-def _check_constraint_lists(findings: Findings, path: KeyPath, constraints: Any) -> None:
-    for key in ("advanced", "optional") if isinstance(constraints, Mapping) else ():
-        if not isinstance(constraints.get(key, []), (list, tuple)):
-            message = "must be a list of dicts, or left out; getUserMedia throws on anything else"
-            findings.error((*path, key), message)
-
-
-def _user_token_key_files(findings: Findings, value: Any) -> Tuple[str, ...]:
+def _parse_key_files(value: Any, where: Where) -> Tuple[Tuple[str, ...], List[Problem]]:
+    """Return the names of the files with public keys of user tokens, and what is wrong."""
     if value is None:
-        return ()
+        return (), []
     if not isinstance(value, Mapping):
-        findings.error((USER_TOKEN,), f"must be a dict, not {kind(value)}")
-        return ()
-    files, path = value.get(PUBLIC_KEY_FILE), (USER_TOKEN, PUBLIC_KEY_FILE)
+        return (), [where.error(f"must be a dict, not {kind(value)}")]
+    files, here, problems = value.get(PUBLIC_KEY_FILE), where[PUBLIC_KEY_FILE], []
     if files is None:
-        return ()
+        return (), []
     if isinstance(files, (list, tuple)):
         message = "is a list, which pyos does not read; one file may have several keys"
-        findings.warn(path, f"{message}, the one that pyos signs with first")
+        problems.append(here.warning(f"{message}, the one that pyos signs with first"))
     else:
         files = [files]
     if not files or not all(isinstance(file, str) and file for file in files):
-        findings.error(path, "must be the name of a PEM file, as text")
-        return ()
-    return tuple(files)
+        return (), [*problems, here.error("must be the name of a PEM file, as text")]
+    return tuple(files), problems
 
 
-def _check_together(findings: Findings, config: WebRTCConfig) -> None:
-    """Warn of what is unwise only in combination."""
+def _check_together(config: WebRTCConfig, root: Where) -> Iterator[Problem]:
+    """Yield a warning of what is unwise only in combination."""
     schemes = [uri.scheme for uri in config.uris]
     if config.enable and not schemes:
-        findings.warn((ENABLE,), _NO_SERVER)
+        yield root[ENABLE].warning(_NO_SERVER)
     has_turn = any(scheme in TURN_SCHEMES for scheme in schemes)
     if config.rtc_configuration.get("iceTransportPolicy") == "relay" and not has_turn:
-        path = (RTC_CONFIGURATION, "iceTransportPolicy")
-        findings.warn(path, "is 'relay', but there is no TURN server: no call will ever connect")
+        message = "is 'relay', but there is no TURN server: no call will ever connect"
+        yield root[RTC_CONFIGURATION]["iceTransportPolicy"].warning(message)
     if len(schemes) > MAX_URLS:
         message = f"browsers get {len(schemes)} urls; more than {MAX_URLS} make them slow"
-        findings.warn((COTURN,) if config.coturn else (RTC_CONFIGURATION,), message)
-    if config.desktop.turn:
-        _check_desktop_turn(findings, config.coturn)
-    if config.enable and config.sound and not config.sound.enable:
-        message = "is not True, so desktops have no sound to send; write 'enable': True"
-        findings.warn((*SOUND_PATH, "enable"), message)
-
-
-def _check_desktop_turn(findings: Findings, coturn: Tuple[CoturnServer, ...]) -> None:
-    path = (DESKTOP, "turn")
-    if not coturn:
-        findings.warn(path, "is True, but webrtc.coturn has no server to give")
-    elif not any(uri.scheme == "turn" for server in coturn for uri in server.uris):
+        yield root[COTURN if config.coturn else RTC_CONFIGURATION].warning(message)
+    if config.desktop.turn and not config.coturn:
+        message = "is True, but webrtc.coturn has no server to give"
+        yield root[DESKTOP]["turn"].warning(message)
+    elif config.desktop_turn and config.desktop_turn[1].scheme != "turn":
         message = (
             "is True, but there is only turns, and webrtcbin up to 1.22 speaks no TLS to it; "
             "coturn takes its plain traffic on the same port, another server needs a turn url"
         )
-        findings.warn(path, message)
-
-
-def desktop_turn_uri(config: WebRTCConfig) -> Optional[Tuple[CoturnServer, IceURI]]:
-    """Return the first turn URI, else the first turns one: webrtcbin takes one server."""
-    pairs = [(server, uri) for server in config.coturn for uri in server.uris]
-    plain = [pair for pair in pairs if pair[1].scheme == "turn"]
-    return next(iter(plain or pairs), None)
+        yield root[DESKTOP]["turn"].warning(message)
+    if config.enable and config.sound and not config.sound.enable:
+        message = "is not True, so desktops have no sound to send; write 'enable': True"
+        yield root[DESKTOP_POD][SOUND]["enable"].warning(message)

@@ -16,7 +16,7 @@ from abcwebrtc.config.secret_sources import (
     SecretSource,
     secrets_here,
 )
-from abcwebrtc.config.webrtc import COTURN, WebRTCConfig, desktop_turn_uri
+from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
 from abcwebrtc.errors import format_path
 
 DEFAULT_MARGIN = 300
@@ -110,7 +110,7 @@ def groups(config: WebRTCConfig, entries: Any) -> List[Group]:
     with a secret in common are taken for one coturn, known by two addresses.
     """
     items = [entries] if isinstance(entries, Mapping) else list(entries or ())
-    desktop = desktop_turn_uri(config) if config.desktop.turn and config.enable else None
+    desktop = config.desktop_turn if config.enable else None
     found = []
     for members in _connected([_marks(server.secrets) for server in config.coturn]):
         servers = tuple(config.coturn[index] for index in members)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from abcwebrtc.config.desktop import STUN_SERVER, TURN_SERVER, gstreamer_stun
 from abcwebrtc.config.uris import IceURI
-from abcwebrtc.config.webrtc import WebRTCConfig, check_config, desktop_turn_uri
+from abcwebrtc.config.webrtc import WebRTCConfig, check_config
 from abcwebrtc.turn.credentials import TurnCredentials
 from abcwebrtc.turn.rtc_configuration import server_credentials
 
@@ -43,7 +43,7 @@ def turn_server(
     config: WebRTCConfig, user: Optional[str] = None, now: Optional[float] = None
 ) -> Optional[str]:
     """Return the desktop's TURN_SERVER, or None; see `desktop_environment`."""
-    chosen = desktop_turn_uri(config) if config.desktop.turn and config.enable else None
+    chosen = config.desktop_turn if config.enable else None
     if not chosen:
         return None
     server, uri = chosen

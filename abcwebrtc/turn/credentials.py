@@ -7,13 +7,12 @@ is base64 of the HMAC-SHA1 of the username under the static auth secret.
 
 from __future__ import annotations
 
-import binascii
 import hmac
 import re
 import time
-from typing import Any, Iterable, Optional, Tuple, Union
+from typing import Any, Iterable, Optional, Union
 
-from abcwebrtc.config.secret_sources import Secret, secret_bytes
+from abcwebrtc.config.secret_sources import Secret
 from abcwebrtc.errors import CredentialError
 from abcwebrtc.times import MAX_EXPIRY, unix_seconds
 
@@ -61,25 +60,25 @@ def mint_turn_credentials(
     up, `now` is before 1970 or no number, the expiry passes 2038-01-19, or
     coturn or a browser can't take `user`.
     """
-    username, password, expires_at = sign(secret, ttl, user, time.time() if now is None else now)
-    return TurnCredentials(username, password, ttl, expires_at)
-
-
-def sign(secret: AnySecret, ttl: int, user: Optional[str], now: float) -> Tuple[str, str, int]:
-    """Return a TURN username, the password for it, and when they expire, in unix seconds.
-
-    `mint_turn_credentials` without the object, for who makes an answer at once.
-    """
     if type(ttl) is not int or ttl < 1:
         raise CredentialError("ttl must be a whole number of seconds, 1 or more")
-    expires_at = unix_seconds(now) + ttl
+    expires_at = unix_seconds(time.time() if now is None else now) + ttl
+    username = turn_username(expires_at, user)
+    return TurnCredentials(username, _secret(secret).sign(username), ttl, expires_at)
+
+
+def turn_username(expires_at: int, user: Optional[str]) -> str:
+    """Return a TURN username, ``expiry`` or ``expiry:user``.
+
+    Raises `CredentialError` when the expiry passes 2038-01-19, or coturn or a
+    browser can't take `user`.
+    """
     if expires_at > MAX_EXPIRY:
         raise CredentialError("the credential would expire after 2038-01-19, which coturn refuses")
-    username = str(expires_at)
-    if user is not None:
-        check_userid(user)
-        username = f"{username}:{user}"
-    return username, _password(secret, username), expires_at
+    if user is None:
+        return str(expires_at)
+    check_userid(user)
+    return f"{expires_at}:{user}"
 
 
 def verify_turn_credentials(
@@ -105,8 +104,7 @@ def verify_turn_credentials(
     try:
         given = password.encode("ascii")
         for secret in secrets:  # all of them, also after the first that fits
-            expected = _password(secret, username).encode("ascii")
-            known |= hmac.compare_digest(given, expected)
+            known |= hmac.compare_digest(given, _secret(secret).sign(username).encode())
     except UnicodeEncodeError:
         return False
     return known and match is not None and moment <= int(match.group(1)) <= MAX_EXPIRY
@@ -165,14 +163,8 @@ def pseudonym(key: AnySecret, user: str) -> str:
     if not user:
         raise CredentialError("the userid is empty")
     message = _PSEUDONYM_LABEL + user.encode("utf-8", "surrogatepass")
-    secret = key if isinstance(key, Secret) else Secret(key)
-    return secret.hmac_sha256(message)[:16].hex()
+    return hmac.digest(_secret(key).reveal(), message, "sha256")[:16].hex()
 
 
-def _password(secret: AnySecret, username: str) -> str:
-    message = username.encode("utf-8")
-    if isinstance(secret, Secret):
-        digest = secret.hmac_sha1(message)
-    else:  # a Secret prepares for many messages, and here is one
-        digest = hmac.digest(secret_bytes(secret), message, "sha1")
-    return binascii.b2a_base64(digest, newline=False).decode("ascii")
+def _secret(given: AnySecret) -> Secret:
+    return given if isinstance(given, Secret) else Secret(given)

@@ -6,9 +6,16 @@ import time
 from typing import Any, Dict, Optional
 
 from abcwebrtc.config.coturn import CoturnServer
+from abcwebrtc.config.frozen import thaw
 from abcwebrtc.config.webrtc import WebRTCConfig, check_config
 from abcwebrtc.errors import CredentialError, WebRTCDisabledError
-from abcwebrtc.turn.credentials import TurnCredentials, mint_turn_credentials, pseudonym, sign
+from abcwebrtc.times import unix_seconds
+from abcwebrtc.turn.credentials import (
+    TurnCredentials,
+    mint_turn_credentials,
+    pseudonym,
+    turn_username,
+)
 
 
 def build_rtc_configuration(
@@ -27,11 +34,20 @@ def build_rtc_configuration(
     check_config(config)
     if not config.enable:
         raise WebRTCDisabledError
-    if now is None:
-        now = time.time()
-    result: Dict[str, Any] = config.template.copy()
+    moment = unix_seconds(time.time() if now is None else now)
+    result: Dict[str, Any] = thaw(config.rtc_configuration)
+    servers = result["iceServers"]
     for server in config.coturn:
-        result["iceServers"].append(_ice_server(server, user, now))
+        urls = server.urls
+        name = None if server.username == "timestamp" else _name(server, user)
+        username = turn_username(moment + server.ttl, name)
+        servers.append(
+            {
+                "urls": urls[0] if len(urls) == 1 else list(urls),
+                "username": username,
+                "credential": server.secrets.current()[0].sign(username),
+            }
+        )
     return result
 
 
@@ -48,8 +64,8 @@ def server_credentials(
     Raises `CredentialError` when the style needs a `user` and there is none.
     """
     secret = server.secrets.current()[0]
-    name = _name(server, user)
-    return mint_turn_credentials(secret, server.ttl if ttl is None else ttl, name, now)
+    ttl = server.ttl if ttl is None else ttl
+    return mint_turn_credentials(secret, ttl, _name(server, user), now)
 
 
 def _name(server: CoturnServer, user: Optional[str]) -> Optional[str]:
@@ -64,14 +80,3 @@ def _name(server: CoturnServer, user: Optional[str]) -> Optional[str]:
     if server.username == "userid":
         return user
     return pseudonym((server.pseudonym_keys or server.secrets).current()[0], user)
-
-
-def _ice_server(server: CoturnServer, user: Optional[str], now: float) -> Dict[str, Any]:
-    secret = server.secrets.current()[0]
-    username, password, _ = sign(secret, server.ttl, _name(server, user), now)
-    urls = server.urls
-    return {
-        "urls": urls[0] if len(urls) == 1 else list(urls),
-        "username": username,
-        "credential": password,
-    }

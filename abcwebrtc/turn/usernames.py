@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, NamedTuple, Op
 
 from abcwebrtc.config.coturn import CoturnServer
 from abcwebrtc.config.secret_sources import Secret, secrets_here
-from abcwebrtc.config.webrtc import WebRTCConfig, desktop_turn_uri
+from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.times import MAX_EXPIRY, iso_text
 from abcwebrtc.turn.credentials import pseudonym
@@ -145,7 +145,7 @@ def _ttls(config: WebRTCConfig, style: str) -> Iterator[Tuple[int, str]]:
     servers = [server for server in config.coturn if server.username == style]
     for ttl in dict.fromkeys(server.ttl for server in servers):
         yield ttl, "a browser"
-    desktop = desktop_turn_uri(config) if config.desktop.turn else None
+    desktop = config.desktop_turn
     if desktop and desktop[0].username == style:
         yield config.desktop.ttl, "a desktop"
 

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, NamedTuple
 import pytest
 
 from abcwebrtc.config.ice_servers import parse_rtc_configuration
-from abcwebrtc.config.problems import Findings
+from abcwebrtc.config.problems import Where
 from e2e.browser import chromium
 from e2e.firefox import firefox
 from integration import netns
@@ -122,9 +122,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
 
 
 def errors_of(configuration: Any) -> List[str]:
-    findings = Findings({})
-    parse_rtc_configuration(findings, configuration, ("rtc",))
-    return list(map(str, findings.errors))
+    _, problems = parse_rtc_configuration(configuration, Where({})["rtc"])
+    return [str(problem) for problem in problems if problem.level == "error"]
 
 
 def short(value: Any) -> str:

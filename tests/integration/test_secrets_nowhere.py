@@ -83,7 +83,7 @@ def test_no_object_of_the_library_shows_a_secret(
     made = [server_credentials(server, "alice") for server in config.coturn]
     sources = [server.secrets for server in config.coturn]
     secrets = [secret for source in sources for secret in source.current()]
-    objects = [config, config.template, config.warnings, config.uris, made, sources, secrets]
+    objects = [config, config.static_servers, config.warnings, config.uris, made, sources, secrets]
     objects += [*config.coturn, *made, *sources, *secrets, *secrets[0:1] * 2]
     for item in objects:
         for text in (repr(item), str(item), f"{item}", pprint.pformat(item)):

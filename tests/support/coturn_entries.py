@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abcwebrtc.config.coturn import parse_coturn
-from abcwebrtc.config.problems import Findings
-from abcwebrtc.config.secret_reader import SecretReader
+from abcwebrtc.config.problems import Where
+from abcwebrtc.config.secret_sources import SecretReader
 
 NOW = 1_700_000_000
 SECRET = "0123456789abcdefghij"
@@ -13,10 +13,14 @@ MINIMAL = {"coturn_static_auth_secret": SECRET, "url": URL}
 
 
 def parse(value, environ=None, folder="", now=NOW):
-    findings = Findings({})
     reader = SecretReader(environ or {}, str(folder))
-    servers = parse_coturn(findings, value, ("coturn",), reader, now)
-    return servers, list(map(str, findings.errors)), list(map(str, findings.warnings))
+    servers, problems = parse_coturn(value, Where({})["coturn"], reader, now)
+    return servers, texts(problems, "error"), texts(problems, "warning")
+
+
+def texts(problems, level):
+    """Return the problems of a level, as they are printed."""
+    return [str(problem) for problem in problems if problem.level == level]
 
 
 def parse_one(given=None, without=(), **kwargs):

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abcwebrtc.config import webrtc as config
-from abcwebrtc.config.problems import Findings
+from abcwebrtc.config.problems import Where
+from abcwebrtc.errors import Problem
 from conftest import ONE_FIXTURE
 from support import ENTRIES, run_main, write_od_config
 from unit.cli.test_main import COMMANDS, COTURN, WEAK
@@ -169,10 +170,10 @@ def test_where_there_is_one_url_desktops_have_no_other(
 def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An od.config of which there is a note, beside a warning."""
 
-    def parse(findings: Findings, *_: Any) -> None:
-        findings.note(("webrtc.enable",), "is good to know")
+    def problems(_: Any, root: Where) -> List[Problem]:
+        return [root["webrtc.enable"].note("is good to know")]
 
-    monkeypatch.setattr(config, "_warn_unknown", parse)
+    monkeypatch.setattr(config, "_unknown_entries", problems)
     return write_od_config(tmp_path, **WEAK)
 
 
@@ -194,10 +195,10 @@ def test_json_has_notes_of_their_own(run: Any, noted: Path) -> None:
 def test_a_note_stands_beside_an_error(
     tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def parse(findings: Findings, *_: Any) -> None:
-        findings.note(("webrtc.coturn",), "is good to know")
+    def problems(_: Any, root: Where) -> List[Problem]:
+        return [root["webrtc.coturn"].note("is good to know")]
 
-    monkeypatch.setattr(config, "_warn_unknown", parse)
+    monkeypatch.setattr(config, "_unknown_entries", problems)
     result = run("check", "--strict", write_od_config(tmp_path, webrtc__enable=1))
     assert result.status == 1
     assert result.out.endswith("1 error, 1 note\n")

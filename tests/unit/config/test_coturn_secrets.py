@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from abcwebrtc.config.secret_reader import SecretReader
-from abcwebrtc.errors import ConfigError
+from abcwebrtc.config.problems import Where
+from abcwebrtc.config.secret_sources import SecretReader
 from support.coturn_entries import MINIMAL, SECRET, parse, parse_one, values
 
 # Secrets: inline, a list, a file, the environment.
@@ -269,15 +269,16 @@ def test_an_unwise_secret_in_a_list_is_a_warning_at_its_place():
 
 
 def test_a_variable_may_hold_what_is_not_utf_8():
-    source = SecretReader({"RAW": "caf\udce9"}, "").from_environment("RAW")
+    source, _ = SecretReader({"RAW": "caf\udce9"}, "").from_environment("RAW", Where({}))
     assert source.current()[0].reveal() == b"caf\xe9"
 
 
 def test_the_reader_of_a_missing_file_is_an_error_each_time(tmp_path):
     reader = SecretReader({}, str(tmp_path))
     for _ in range(2):
-        with pytest.raises(ConfigError, match="No such file"):
-            reader.from_file("missing")
+        source, (problem,) = reader.from_file("missing", Where({})["a"])
+        assert source is None
+        assert str(problem) == "a: the secret can't be read: No such file or directory"
 
 
 def test_a_server_is_frozen_and_hides_its_secrets():

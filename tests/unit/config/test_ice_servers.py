@@ -10,22 +10,21 @@ from abcwebrtc.config.frozen import thaw
 from abcwebrtc.config.ice_servers import (
     parse_rtc_configuration,
     public_rtc_configuration,
-    static_servers,
 )
-from abcwebrtc.config.problems import Findings
+from abcwebrtc.config.problems import Where
+from support.coturn_entries import texts
 
-PATH = ("rtc",)
 LOGIN = {"username": "fry", "credential": "marked-hush"}
 
 
 def parse(value):
-    findings = Findings({})
-    frozen = parse_rtc_configuration(findings, value, PATH)
-    return frozen, list(map(str, findings.errors)), list(map(str, findings.warnings))
+    static, problems = parse_rtc_configuration(value, Where({})["rtc"])
+    return static.frozen, texts(problems, "error"), texts(problems, "warning")
 
 
-def urls_of(frozen):
-    return [str(uri) for server in static_servers(frozen) for uri in server.uris]
+def urls_of(value):
+    static, _ = parse_rtc_configuration(value, Where({})["rtc"])
+    return [str(uri) for server in static.servers for uri in server.uris]
 
 
 def parse_server(server):

@@ -1,4 +1,4 @@
-"""Findings: what is wrong in a configuration, and where."""
+"""What is wrong in a configuration, and where it stands."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ import types
 
 import pytest
 
-from abcwebrtc.config.problems import Findings, kind, suggestion
-from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.config.problems import (
+    Where,
+    has_unexpanded,
+    is_unexpanded,
+    kind,
+    misspelt_keys,
+    unknown_keys,
+)
+from abcwebrtc.errors import Problem
 from abcwebrtc.odconfig.reader import parse_od_config
 
 TEXT = """[global]
@@ -17,14 +24,15 @@ webrtc.coturn: {
   'url': 'host',
   }
 """
+A = Where({})["a"]
 
 
-def test_in_a_plain_mapping_a_finding_has_a_path_and_no_file():
-    findings = Findings({})
-    findings.error(("webrtc.coturn", 1, "ttl"), "wrong")
-    findings.warn(("webrtc.enable",), "unwise")
-    assert findings.errors == [Problem("wrong", "webrtc.coturn[1].ttl")]
-    assert findings.warnings == [Problem("unwise", "webrtc.enable", level="warning")]
+def test_in_a_plain_mapping_a_problem_has_a_path_and_no_file():
+    where = Where({})["webrtc.coturn"][1]["ttl"]
+    path = "webrtc.coturn[1].ttl"
+    assert where.error("wrong") == Problem("wrong", path)
+    assert where.warning("unwise") == Problem("unwise", path, level="warning")
+    assert where.note("to know") == Problem("to know", path, level="note")
 
 
 @pytest.mark.parametrize(
@@ -38,54 +46,12 @@ def test_in_a_plain_mapping_a_finding_has_a_path_and_no_file():
         (("webrtc.other",), None),
     ],
 )
-def test_in_an_od_config_a_finding_has_file_and_line(path, line):
-    findings = Findings(parse_od_config(TEXT, "some.config"))
-    findings.error(path, "wrong")
-    assert (findings.errors[0].file, findings.errors[0].line) == ("some.config", line)
-
-
-def test_the_warnings_of_the_file_come_first_and_stay_as_they_are():
-    config = parse_od_config(TEXT, "some.config")
-    config.warnings = (Problem("of the file", level="warning"),)
-    findings = Findings(config)
-    findings.warn(("a",), "later")
-    assert [problem.message for problem in findings.warnings] == ["of the file", "later"]
-    assert len(config.warnings) == 1
-
-
-def test_a_note_is_no_warning():
-    findings = Findings({})
-    findings.note(("webrtc.enable",), "is good to know")
-    assert findings.notes == [Problem("is good to know", "webrtc.enable", level="note")]
-    assert findings.warnings == findings.errors == []
-
-
-def test_the_notes_of_the_file_are_notes():
-    config = parse_od_config(TEXT, "some.config")
-    config.warnings = (Problem("to know", level="note"), Problem("unwise", level="warning"))
-    findings = Findings(config)
-    assert [problem.message for problem in findings.notes] == ["to know"]
-    assert [problem.message for problem in findings.warnings] == ["unwise"]
-
-
-def test_an_attempt_returns_what_the_action_returns():
-    findings = Findings({})
-    assert findings.attempt(("a",), lambda: 7) == 7
-    assert findings.errors == []
-
-
-def test_an_attempt_notes_every_problem_at_its_own_path():
-    def fail():
-        raise ConfigError(Problem("one"), Problem("two", "elsewhere", "secret.txt"))
-
-    findings = Findings({})
-    assert findings.attempt(("a", "b"), fail) is None
-    assert list(map(str, findings.errors)) == ["a.b: one", "a.b: two"]
-
-
-def test_an_attempt_lets_a_bug_through():
-    with pytest.raises(ZeroDivisionError):
-        Findings({}).attempt(("a",), lambda: 1 // 0)
+def test_in_an_od_config_a_problem_has_file_and_line(path, line):
+    where = Where(parse_od_config(TEXT, "some.config"))
+    for key in path:
+        where = where[key]
+    problem = where.error("wrong")
+    assert (problem.file, problem.line) == ("some.config", line)
 
 
 @pytest.mark.parametrize(
@@ -93,15 +59,14 @@ def test_an_attempt_lets_a_bug_through():
     [
         ("tll", "a.tll", "did you mean 'ttl'?"),
         ("URL", "a.URL", "did you mean 'url'?"),
-        (3, "a.a whole number", "the keys are ttl, url"),
-        (None, "a.None", "the keys are ttl, url"),
+        ("IMAGEPULLPOLICY", "a.IMAGEPULLPOLICY", "did you mean 'imagePullPolicy'?"),
+        (3, "a.a whole number", "the keys are ttl, url, imagePullPolicy"),
+        (None, "a.None", "the keys are ttl, url, imagePullPolicy"),
     ],
 )
 def test_an_unknown_key_is_an_error_with_the_nearest_or_all(key, path, words):
-    findings = Findings({})
-    findings.unknown_keys(("a",), {"ttl": 1, key: 2}, ("ttl", "url"))
-    assert [problem.path for problem in findings.errors] == [path]
-    assert findings.errors[0].message == f"no such key; {words}"
+    (error,) = unknown_keys({"ttl": 1, key: 2}, ("ttl", "url", "imagePullPolicy"), A)
+    assert (error.path, error.message, error.level) == (path, f"no such key; {words}", "error")
 
 
 @pytest.mark.parametrize(
@@ -109,27 +74,49 @@ def test_an_unknown_key_is_an_error_with_the_nearest_or_all(key, path, words):
 )
 def test_a_key_that_may_be_a_secret_is_not_shown(key):
     mapping = parse_od_config(f"[global]\nwebrtc.a: {{\n  {key!r}: 1 }}", "x.config")
-    findings = Findings(mapping)
-    findings.unknown_keys(("webrtc.a",), mapping["webrtc.a"], ("ttl", "url"))
-    findings.misspelt_keys(("webrtc.a",), mapping["webrtc.a"], ("ttl", "url"))
-    assert findings.warnings == []
-    (error,) = findings.errors
+    where = Where(mapping)["webrtc.a"]
+    assert list(misspelt_keys(mapping["webrtc.a"], ("ttl", "url"), where)) == []
+    (error,) = unknown_keys(mapping["webrtc.a"], ("ttl", "url"), where)
     assert (error.path, error.line) == ("webrtc.a", 3)
     assert error.message.startswith("has a key that is not known; ")
     assert key not in str(error)
 
 
 def test_known_keys_are_no_error():
-    findings = Findings({})
-    findings.unknown_keys(("a",), {"url": 1, "ttl": 2}, ("ttl", "url"))
-    assert findings.errors == []
+    assert list(unknown_keys({"url": 1, "ttl": 2}, ("ttl", "url"), A)) == []
 
 
-def test_a_suggestion_is_the_nearest_key_alone():
-    assert suggestion("coturn_secret", ("coturn_static_auth_secret", "ttl")) == (
-        "did you mean 'coturn_static_auth_secret'?"
-    )
-    assert suggestion("zzz", ("ttl", "url")) == "the keys are ttl, url"
+WHOLE = """
+    $TURN_SECRET ${TURN_SECRET} ${turn.secret:-x} $(secret) $$SECRET {{secret}} {{-.Values.x-}}
+    {%raw%} %SECRET% @SECRET@ <secret> <your-static-auth-secret> __SECRET__
+""".split()  # noqa: SIM905
+
+
+@pytest.mark.parametrize("text", [*WHOLE, "{{ a b }}", " $X\n", "<the secret>", "$(cat /x)"])
+def test_a_placeholder(text):
+    assert is_unexpanded(text)
+    assert has_unexpanded(f"{text}:3478")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "$", "$ecret", "a$B", "$A-b", "${", "{}", "<>", "<1>", "%d", "@", "{{", "aB$c{D}e", "__"],
+)
+def test_a_password_is_no_placeholder(text):
+    assert not is_unexpanded(text)
+
+
+@pytest.mark.parametrize("text", ["$host:3478", "turn.$DOMAIN", "a.{{ d }}", "turn.<domain>:3478"])
+def test_a_part_of_a_url_may_be_a_placeholder(text):
+    assert has_unexpanded(text)
+    assert not is_unexpanded(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["turn.example.org:3478", "[2001:db8::1]", "a_b", "__a", "xn--9ca"]
+)
+def test_a_host_is_no_placeholder(text):
+    assert not has_unexpanded(text)
 
 
 @pytest.mark.parametrize(
@@ -154,10 +141,3 @@ def test_a_kind_names_the_type_and_never_the_value(value, words):
 
 def test_frozen_data_is_called_what_it_was_written_as():
     assert kind(types.MappingProxyType({})) == "a dict"
-
-
-@pytest.mark.parametrize(
-    ("key", "near"), [("TTL", "ttl"), ("URL", "url"), ("IMAGEPULLPOLICY", "imagePullPolicy")]
-)
-def test_a_key_in_another_case_is_near(key, near):
-    assert suggestion(key, ("ttl", "url", "imagePullPolicy")) == f"did you mean '{near}'?"

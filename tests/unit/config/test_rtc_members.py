@@ -7,13 +7,13 @@ from typing import Any, List
 import pytest
 
 from abcwebrtc.config.ice_servers import parse_rtc_configuration
-from abcwebrtc.config.problems import Findings
+from abcwebrtc.config.problems import Where
+from support.coturn_entries import texts
 
 
 def found(value: Any) -> List[List[str]]:
-    findings = Findings({})
-    parse_rtc_configuration(findings, value, ("rtc",))
-    return [list(map(str, findings.errors)), list(map(str, findings.warnings))]
+    _, problems = parse_rtc_configuration(value, Where({})["rtc"])
+    return [texts(problems, "error"), texts(problems, "warning")]
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ class Rotation(RuleBasedStateMachine):
         self.logger.setLevel(logging.DEBUG)
         self.logger.addHandler(self.messages)
         reader = functools.partial(FileSecrets, clock=self.clock)
-        self.patch = mock.patch("abcwebrtc.config.secret_reader.FileSecrets", reader)
+        self.patch = mock.patch("abcwebrtc.config.secret_sources.FileSecrets", reader)
         self.patch.start()
         self.minted: List[Minted] = []
         self.made = 0

@@ -9,8 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abcwebrtc.config.uris import IceURI, parse_ice_uri, parse_server
+from abcwebrtc.config.uris import (
+    INSIDE,
+    THIS_MACHINE,
+    IceURI,
+    parse_ice_uri,
+    parse_server,
+    why_unreachable,
+)
+from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import ConfigError
+from support import ENTRIES
 
 LETTERS = "abcXYZ019"
 LABELS = st.builds(
@@ -207,8 +216,22 @@ def test_a_name_is_told_from_an_address(host):
     ("scheme", "port"), [("stun", 3478), ("turn", 3478), ("stuns", 5349), ("turns", 5349)]
 )
 def test_the_default_port_is_that_of_the_scheme(scheme, port):
-    assert parse_server(scheme, "host").default_port == port
+    assert parse_server(scheme, "host").effective_port == port
     assert parse_server(scheme, "host").port is None
+    assert parse_server(scheme, "host:99").effective_port == 99
+
+
+@pytest.mark.parametrize(
+    ("host", "bare", "key"),
+    [
+        ("Turn.Domain.Local.", "Turn.Domain.Local.", "turn.domain.local"),
+        ("[2001:DB8::1]", "2001:DB8::1", "2001:db8::1"),
+        ("192.0.2.1", "192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_a_host_is_compared_without_brackets_case_and_last_dot(host, bare, key):
+    uri = parse_server("turn", host)
+    assert (uri.bare_host, uri.host_key) == (bare, key)
 
 
 def test_a_uri_is_frozen_and_hashable():
@@ -216,3 +239,80 @@ def test_a_uri_is_frozen_and_hashable():
     with pytest.raises(AttributeError):
         uri.port = 1
     assert len({uri, IceURI("turn", "host")}) == 1
+
+
+# Hosts that no browser on another machine reaches.
+
+HERE = """
+    localhost LOCALHOST localhost. turn.localhost localhost.localdomain ip6-localhost 127.0.0.1
+    127.1.2.3 [::1] [::ffff:127.0.0.1] [0:0:0:0:0:0:0:1] [2002:7f00:1::]
+""".split()  # noqa: SIM905
+CLUSTER = """
+    coturn.abcdesktop.svc coturn.abcdesktop.svc.cluster.local COTURN.ABCDESKTOP.SVC
+    10-0-0-1.abcdesktop.pod.cluster.local coturn.abcdesktop.svc.cluster.local.
+""".split()  # noqa: SIM905
+OTHER = [
+    ("0.0.0.0", "is the address of no machine"),
+    ("[::]", "is the address of no machine"),
+    ("[::ffff:0.0.0.0]", "is the address of no machine"),
+    ("224.0.0.1", "is the address of a group"),
+    ("239.255.255.250", "is the address of a group"),
+    ("255.255.255.255", "is the address of a group"),
+    ("[ff02::1]", "is the address of a group"),
+    ("169.254.1.1", "is a link-local address"),
+    ("[fe80::1]", "is a link-local address"),
+    ("[::ffff:169.254.1.1]", "is a link-local address"),
+]
+GOOD = """
+    turn.example.org coturn turn.domain.local svc cluster.local.example.org localhost.example.org
+    mysvc notlocalhost 192.0.2.1 10.0.0.1 192.168.1.1 172.16.0.1 100.64.0.1 [2001:db8::1] [fd00::1]
+    [::ffff:192.0.2.1] 8.8.8.8
+""".split()  # noqa: SIM905
+
+
+@pytest.mark.parametrize("host", HERE)
+def test_a_name_of_this_machine(host: str) -> None:
+    assert why_unreachable(IceURI("stun", host)) == THIS_MACHINE
+
+
+@pytest.mark.parametrize("host", CLUSTER)
+def test_a_name_of_the_clusters_inside(host: str) -> None:
+    assert why_unreachable(IceURI("stun", host)) == INSIDE
+
+
+@pytest.mark.parametrize(("host", "words"), OTHER)
+def test_an_address_that_no_server_has(host: str, words: str) -> None:
+    assert why_unreachable(IceURI("stun", host)).startswith(words)
+
+
+@pytest.mark.parametrize("host", GOOD)
+def test_what_some_network_reaches(host: str) -> None:
+    assert why_unreachable(IceURI("stun", host)) == ""
+
+
+@pytest.mark.parametrize("host", [*HERE, *CLUSTER, *(host for host, _ in OTHER)])
+def test_it_is_a_warning_in_both_places(host: str) -> None:
+    entries = {
+        **ENTRIES,
+        "webrtc.coturn": {**ENTRIES["webrtc.coturn"], "url": f"{host}:3478"},
+        "webrtc.rtc_configuration": {"iceServers": [{"urls": [f"stun:{host}:3478"]}]},
+    }
+    config = WebRTCConfig.from_mapping(entries)
+    assert [(warning.path, warning.message) for warning in config.warnings] == [
+        ("webrtc.coturn.url", why_unreachable(IceURI("stun", host))),
+        ("webrtc.rtc_configuration.iceServers[0].urls[0]", why_unreachable(IceURI("stun", host))),
+    ]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+@pytest.mark.parametrize("entry", ["desktop.envlocal", "webrtc.desktop"])
+def test_a_desktop_is_no_stun_server(entry: str, host: str) -> None:
+    key = "STUN_SERVER" if entry == "desktop.envlocal" else "stun_server"
+    config = WebRTCConfig.from_mapping({**ENTRIES, entry: {key: f"stun://{host}:3478"}})
+    (warning,) = config.warnings
+    assert str(warning).startswith(f"{entry}.{key}: names the desktop itself")
+
+
+def test_a_desktop_may_use_a_name_of_the_cluster() -> None:
+    server = {"stun_server": "stun://coturn.abcdesktop.svc.cluster.local:3478"}
+    assert WebRTCConfig.from_mapping({**ENTRIES, "webrtc.desktop": server}).warnings == ()

@@ -15,7 +15,8 @@ from abcwebrtc import build_rtc_configuration
 from abcwebrtc.config.coturn import KEYS as COTURN_KEYS
 from abcwebrtc.config.frozen import thaw
 from abcwebrtc.config.webrtc import DesktopSettings, WebRTCConfig
-from abcwebrtc.errors import ConfigError
+from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.odconfig.reader import parse_od_config
 from abcwebrtc.times import MAX_EXPIRY
 from support.configurations import COTURN, NOW, SECRET, STUN, gconfig, load
 
@@ -214,3 +215,14 @@ def test_now_is_the_clock_by_default():
 
 def test_the_clock_may_stand_at_zero():
     load({"webrtc.coturn": {**COTURN, "ttl": MAX_EXPIRY}}, now=0)
+
+
+def test_what_is_said_of_the_file_comes_first_and_a_note_is_no_warning():
+    mapping = parse_od_config("[global]\nwebrtc.enable: False\nwebrtc.enabel: True\n", "x.config")
+    mapping.warnings = (Problem("unwise", level="warning"), Problem("to know", level="note"))
+    config = load(mapping)
+    assert [warning.message for warning in config.warnings[:1]] == ["unwise"]
+    assert [str(warning) for warning in config.warnings[1:]] == [
+        "x.config:3: webrtc.enabel: no such entry; did you mean 'webrtc.enable'?"
+    ]
+    assert [note.message for note in config.notes] == ["to know"]

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from kubernetes.utils import quantity
 
-from abcwebrtc.config.quantities import MAX_DIGITS, parse_quantity
+from abcwebrtc.config.container_fields import MAX_DIGITS, parse_quantity
 from abcwebrtc.errors import ConfigError
 
 
