@@ -27,6 +27,7 @@ def tables(quick: bool) -> Iterator[measure.Table]:
 
 
 def _pods() -> Dict[str, Any]:
+    from abcwebrtc.desktop.pod_data import _build
     from support.desktop_pod import desktop_pod
 
     made = desktop_pod(sound=True)
@@ -35,17 +36,8 @@ def _pods() -> Dict[str, Any]:
         "a dict, as read from JSON": plain,
         "the same without a sound container": json.loads(json.dumps(desktop_pod(sound=False))),
         "a dict whose containers share one list of variables": made,
-        "a V1Pod": _v1_pod(plain),
+        "a V1Pod": _build(plain, "Pod"),
     }
-
-
-def _v1_pod(pod: Dict[str, Any]) -> Any:
-    from kubernetes import client
-
-    from abcwebrtc.desktop.pod_objects import _build_generated, _build_model
-
-    build = _build_model if hasattr(client.V1Pod, "from_dict") else _build_generated
-    return build(pod, "Pod")
 
 
 def _ratio(config: WebRTCConfig, pod: Any, quick: bool) -> float:

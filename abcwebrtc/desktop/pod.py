@@ -1,6 +1,7 @@
 """What desktop pods get: STUN_SERVER, TURN_SERVER, and the sound container.
 
-Pods in, new pods out; no connection to Kubernetes is made.
+Pods in, new pods out; no connection to Kubernetes is made. The sound container is as
+pyos makes it from od.config.
 """
 
 from __future__ import annotations
@@ -10,19 +11,44 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any, Collection, Dict, Generic, Iterable, List, Optional, Tuple, TypeVar
 
+from abcwebrtc.abcdesktop import SOUND_LABEL
+from abcwebrtc.config.container_fields import PLACEHOLDER
 from abcwebrtc.config.desktop import STUN_SERVER, TURN_SERVER
+from abcwebrtc.config.frozen import thaw
+from abcwebrtc.config.sound import SoundSettings
 from abcwebrtc.config.webrtc import WebRTCConfig, check_config
-from abcwebrtc.desktop import pod_data as poddata
 from abcwebrtc.desktop.environment import stun_server, turn_server
-from abcwebrtc.desktop.pod_data import Data
-from abcwebrtc.desktop.pod_names import find_owner, find_sound
-from abcwebrtc.desktop.pod_objects import open_object
-from abcwebrtc.desktop.sound_container import put_sound
-from abcwebrtc.errors import KeyPath, ManifestError, Problem, format_path
+from abcwebrtc.desktop.pod_data import (
+    CONTAINERS,
+    Data,
+    Place,
+    all_containers,
+    append_missing,
+    check_pod,
+    containers_of,
+    copy_data,
+    desktop_container,
+    drop_empty,
+    expect,
+    find_owner,
+    find_sound,
+    open_object,
+    set_variable,
+    sound_name,
+    sound_position,
+)
+from abcwebrtc.errors import ManifestError, Problem, format_path
 
 _log = logging.getLogger(__name__)
 Pod = TypeVar("Pod")
 MAX_SECRET_NAME = 253
+SERVICE = {"name": "ABCDESKTOP_SERVICE_sound", "value": "enabled"}
+POD_IP = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+VOLUMES = ("localaccount", "tmp", "home", "log")
+"""What pyos mounts where the ``sound`` entry names no volumes."""
+_OF_A_USER = ("localaccount", "home")
+"""Volumes whose names end in the user's, whatever that is."""
+_IDS = {"uidNumber": "runAsUser", "gidNumber": "runAsGroup"}
 
 
 @dataclass(frozen=True)
@@ -112,13 +138,44 @@ def prepare_pod(
     if pulseaudio_cookie is not None and not isinstance(pulseaudio_cookie, str):
         raise TypeError("pulseaudio_cookie must be text")
     data, build = open_object(pod)
-    poddata.check_pod(data)
-    injection = _Injection(data, config, user)
-    injection.put_sound(labels, pulseaudio_cookie)
-    injection.put_stun(containers)
-    secret = injection.put_turn(now, turn_secret)
-    new_secret = None if secret is None else build(secret, "Secret")
-    return PreparedPod(build(data, "Pod"), new_secret, tuple(injection.notes))
+    check_pod(data)
+
+    settings, owner, problems = config.sound, find_owner(data), []
+    images = tuple(settings.images.values()) if settings else ()
+    sound = find_sound(data, images, user, owner)
+    if settings and settings.is_for(labels):
+        sound = sound or _new_sound(data, user, owner)
+        problems += _update_sound(data, sound, settings, labels, owner)
+    elif settings and sound:
+        message = "is left as it is, though od.config gives this user no sound"
+        problems.append(Problem(message, format_path(sound[0]), level="warning"))
+        sound = None
+    if sound and pulseaudio_cookie is not None:
+        cookie = {"name": "PULSEAUDIO_COOKIE", "value": pulseaudio_cookie}
+        problems += set_variable(sound, cookie)
+
+    stun = stun_server(config)
+    for place in _stun_places(data, containers, sound):
+        if stun:
+            problems += set_variable(place, {"name": STUN_SERVER, "value": stun})
+        else:
+            problems += drop_empty(place, STUN_SERVER)
+
+    secret = None
+    turn = turn_server(config, user, now) if sound else None
+    if sound and not turn:
+        problems += drop_empty(sound, TURN_SERVER)
+    elif sound and turn and not turn_secret:
+        problems += set_variable(sound, {"name": TURN_SERVER, "value": turn})
+    elif sound and turn:
+        secret = _secret(data, {TURN_SERVER: turn})
+        reference = {"name": secret["metadata"]["name"], "key": TURN_SERVER}
+        entry = {"name": TURN_SERVER, "valueFrom": {"secretKeyRef": reference}}
+        left = set_variable(sound, entry)
+        secret = None if left else secret
+        problems += left
+    made = None if secret is None else build(secret, "Secret")
+    return PreparedPod(build(data, "Pod"), made, tuple(problems))
 
 
 def owned_secret(secret: Any, pod: Any) -> Any:
@@ -128,13 +185,13 @@ def owned_secret(secret: Any, pod: Any) -> Any:
     the cluster with the result. Raises `ManifestError` where there is no uid.
     """
     data, build = open_object(secret, "Secret")
-    metadata = poddata.expect(open_object(pod)[0], ("metadata",), dict, "a mapping")
+    metadata = expect(open_object(pod)[0], ("metadata",), dict, "a mapping")
     uid = metadata.get("uid")
     if not uid:
         message = "is missing; give the pod that the API server has created"
         raise ManifestError.at(("metadata", "uid"), message)
     owner = {"apiVersion": "v1", "kind": "Pod", "name": metadata.get("name"), "uid": uid}
-    if not poddata.expect(data, ("metadata",), dict, "a mapping"):
+    if not expect(data, ("metadata",), dict, "a mapping"):
         raise ManifestError.at(("metadata",), "is missing; give the secret of prepare_pod")
     data["metadata"]["ownerReferences"] = [owner]
     return build(data, "Secret")
@@ -150,7 +207,7 @@ def without_secret(prepared: PreparedPod[Pod]) -> PreparedPod[Pod]:
         return prepared
     data, build = open_object(prepared.pod)
     name = open_object(prepared.secret, "Secret")[0]["metadata"]["name"]
-    for _, container in poddata.all_containers(data):
+    for _, container in all_containers(data):
         env = container.get("env") or []
         kept = [item for item in env if _secret_of(item) != name]
         if len(kept) < len(env):
@@ -170,116 +227,152 @@ def _are_names(value: Any) -> bool:
     return all(isinstance(name, str) for name in value)
 
 
-class _Injection:
-    """Works on one pod, which it changes."""
-
-    def __init__(self, pod: Data, config: WebRTCConfig, user: Optional[str]) -> None:
-        self._pod = pod
-        self._config = config
-        self._user = user
-        self._sound: Optional[int] = None
-        self.notes: List[Problem] = []
-
-    def put_sound(self, labels: Collection[str], cookie: Optional[str]) -> None:
-        """Put the sound container, where od.config has one for this user."""
-        settings, owner = self._config.sound, find_owner(self._pod)
-        if settings and settings.is_for(labels):
-            self.notes += put_sound(self._pod, settings, labels, self._user, owner)
-        images = tuple(settings.images.values()) if settings else ()
-        index = find_sound(self._pod, images, self._user, owner)
-        if settings and not settings.is_for(labels):
-            if index is not None:
-                message = "is left as it is, though od.config gives this user no sound"
-                path = format_path(poddata.all_containers(self._pod)[index][0])
-                self.notes.append(Problem(message, path, level="warning"))
-            return
-        self._sound = index
-        if cookie is not None:
-            self._set_in_sound({"name": "PULSEAUDIO_COOKIE", "value": cookie})
-
-    def put_stun(self, names: Optional[Collection[str]]) -> None:
-        """Put STUN_SERVER into the containers named, or into all regular ones."""
-        stun = stun_server(self._config)
-        for path, container in self._targets(names):
-            if stun:
-                self._set(path, container, {"name": STUN_SERVER, "value": stun})
-            else:
-                self._drop(path, container, STUN_SERVER)
-
-    def put_turn(self, now: Optional[float], by_secret: bool) -> Optional[Data]:
-        """Put TURN_SERVER into the sound container; return the Secret that has its value."""
-        turn = turn_server(self._config, self._user, now) if self._sound is not None else None
-        if turn is None:
-            for path, container in self._sound_container():
-                self._drop(path, container, TURN_SERVER)
-            return None
-        if not by_secret:
-            self._set_in_sound({"name": TURN_SERVER, "value": turn})
-            return None
-        secret = _secret(self._pod, {TURN_SERVER: turn})
-        reference = {"name": secret["metadata"]["name"], "key": TURN_SERVER}
-        entry = {"name": TURN_SERVER, "valueFrom": {"secretKeyRef": reference}}
-        return secret if self._set_in_sound(entry) else None
-
-    def _targets(self, names: Optional[Collection[str]]) -> List[Tuple[KeyPath, Data]]:
-        every = poddata.all_containers(self._pod)
-        if names is None:
-            chosen = [item for item in every if item[0][:2] == poddata.CONTAINERS]
-        else:
-            unknown = set(names) - {container["name"] for _, container in every}
-            if unknown:
-                message = (
-                    f"has no container {', '.join(sorted(unknown))}; name those that are there"
-                )
-                raise ManifestError.at(("spec",), message)
-            chosen = [item for item in every if item[1]["name"] in names]
-        return chosen + [item for item in self._sound_container() if item not in chosen]
-
-    def _sound_container(self) -> List[Tuple[KeyPath, Data]]:
-        every = poddata.all_containers(self._pod)
-        return [] if self._sound is None else [every[self._sound]]
-
-    def _set_in_sound(self, entry: Dict[str, Any]) -> bool:
-        return all(self._set(path, found, entry) for path, found in self._sound_container())
-
-    def _set(self, path: KeyPath, container: Data, entry: Dict[str, Any]) -> bool:
-        note = poddata.set_variable(path, container, entry)
-        self.notes += [note] if note else []
-        return note is None
-
-    def _drop(self, path: KeyPath, container: Data, name: str) -> None:
-        note = poddata.drop_empty(path, container, name)
-        self.notes += [note] if note else []
+def _stun_places(
+    pod: Data, names: Optional[Collection[str]], sound: Optional[Place]
+) -> List[Place]:
+    """Return the containers that get STUN_SERVER: those named, or all regular ones, and sound."""
+    every = all_containers(pod)
+    if names is None:
+        chosen = [place for place in every if place[0][:2] == CONTAINERS]
+    else:
+        unknown = set(names) - {container["name"] for _, container in every}
+        if unknown:
+            message = f"has no container {', '.join(sorted(unknown))}; name those that are there"
+            raise ManifestError.at(("spec",), message)
+        chosen = [place for place in every if place[1]["name"] in names]
+    return chosen if sound is None or sound in chosen else [*chosen, sound]
 
 
 def _secret(pod: Data, texts: Dict[str, str]) -> Data:
     """Return the Secret of a pod, named after it and in its namespace."""
     metadata = pod.get("metadata") or {}
-    name = metadata.get("name")
-    if not isinstance(name, str) or not name:
+    pod_name = metadata.get("name")
+    if not isinstance(pod_name, str) or not pod_name:
         message = "is missing; the Secret with TURN_SERVER is named after the pod"
         if metadata.get("generateName"):  # nobody knows the name before the pod is created
             message += ", so give it a name in place of generateName"
         raise ManifestError.at(("metadata", "name"), message)
+    name = f"webrtc-{pod_name}".rstrip("-.")
+    if len(f"webrtc-{pod_name}") > MAX_SECRET_NAME:  # what is cut off still counts
+        digest = hashlib.sha256(f"webrtc-{pod_name}".encode("utf-8", "surrogatepass")).hexdigest()
+        name = f"{name[: MAX_SECRET_NAME - 11].rstrip('-.')}-{digest[:10]}"
     where = {key: metadata[key] for key in ("namespace",) if metadata.get(key)}
     labels = {"app.kubernetes.io/managed-by": "abcwebrtc"}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {
-            "name": _secret_name(name),
-            **where,
-            "labels": labels,
-        },
+        "metadata": {"name": name, **where, "labels": labels},
         "type": "Opaque",
         "stringData": texts,
     }
 
 
-def _secret_name(pod_name: str) -> str:
-    """Return the name of a pod's Secret; where it has to be cut, what is cut off still counts."""
-    name = f"webrtc-{pod_name}"
-    if len(name) <= MAX_SECRET_NAME:
-        return name.rstrip("-.")
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:10]
-    return f"{name[: MAX_SECRET_NAME - 11].rstrip('-.')}-{digest}"
+def _new_sound(pod: Data, user: Optional[str], owner: Optional[str]) -> Place:
+    """Put a sound container where pyos has it, with the variables of the desktop's."""
+    index = sound_position(pod, owner)
+    new: Data = {"name": sound_name(pod, user, owner), "imagePullPolicy": "", "image": ""}
+    new["env"] = copy_data(desktop_container(pod, owner).get("env") or [])
+    containers_of(pod).insert(index, new)
+    return all_containers(pod)[index]
+
+
+def _update_sound(
+    pod: Data,
+    sound: Place,
+    settings: SoundSettings,
+    labels: Collection[str],
+    owner: Optional[str],
+) -> List[Problem]:
+    """Bring the sound container up to date, and what the pod has for it.
+
+    Returns notes on volumes that the ``sound`` entry names and that can't be mounted.
+    """
+    _, container = sound
+    container["imagePullPolicy"] = settings.pull_policy
+    container["image"] = settings.image(labels)
+    if settings.resources is not None:
+        container["resources"] = thaw(settings.resources)
+    if settings.security_context is not None:
+        container["securityContext"] = _security_context(pod, settings)
+    port = settings.tcp_port
+    if port is not None:
+        append_missing(container, "ports", [{"containerPort": port}], "containerPort")
+    if all(item["name"] != POD_IP["name"] for item in container.get("env") or ()):
+        set_variable(sound, POD_IP)
+    notes = _put_mounts(pod, container, settings, owner)
+
+    if pod.get("metadata") is None:
+        pod["metadata"] = {}
+    if pod["metadata"].get("labels") is None:
+        pod["metadata"]["labels"] = {}
+    pod["metadata"]["labels"][SOUND_LABEL] = "enabled" if port is None else str(port)
+
+    # upstream has the pull secrets on the container, where nobody reads any
+    misplaced = container.pop("imagePullSecrets", None) or []
+    if isinstance(misplaced, dict):  # the form that pyos takes
+        misplaced = [misplaced] if isinstance(misplaced.get("name"), str) else []
+    secrets = [*({"name": name} for name in settings.pull_secrets), *misplaced]
+    if secrets:
+        append_missing(pod["spec"], "imagePullSecrets", secrets, "name")
+    for place in all_containers(pod):
+        set_variable(place, SERVICE)
+    return notes
+
+
+def _security_context(pod: Data, settings: SoundSettings) -> Any:
+    """Return the securityContext with the user's numbers, which pyos has put on the pod."""
+    context = thaw(settings.security_context)
+    own = pod["spec"].get("securityContext") or {}
+    for key, value in context.items():
+        match = PLACEHOLDER.fullmatch(value) if isinstance(value, str) else None
+        if match:
+            name = _IDS[match["name"]]
+            context[key] = own.get(name)
+            if type(context[key]) is not int:
+                message = f"is missing; the sound container's {key} is to be the same"
+                raise ManifestError.at(("spec", "securityContext", name), message)
+    return context
+
+
+def _put_mounts(
+    pod: Data, container: Data, settings: SoundSettings, owner: Optional[str]
+) -> List[Problem]:
+    """Mount what sound needs as other containers do, and return notes on what can't be."""
+    own = [mount for mount in container.get("volumeMounts") or () if mount is not None]
+    container["volumeMounts"] = own
+    mounts: Dict[str, Data] = {}
+    others = [each for _, each in all_containers(pod)]
+    for each in (desktop_container(pod, owner), *others):
+        for mount in each.get("volumeMounts") or ():
+            if mount is not None:
+                mounts.setdefault(mount["name"], mount)
+    volumes = [volume["name"] for volume in pod["spec"].get("volumes") or ()]
+    notes = []
+    for name in VOLUMES if settings.volumes is None else settings.volumes:
+        volume = _volume_for(name, volumes, owner or "")
+        if volume in mounts:
+            made = [copy_data(mounts[volume])]
+            append_missing(container, "volumeMounts", made, "name", "mountPath")
+        elif settings.volumes is not None:
+            notes.append(_not_mounted(name, volume))
+    return notes
+
+
+def _not_mounted(name: str, volume: str) -> Problem:
+    message = f"has no {name}, which the sound entry of od.config names; sound goes without it"
+    if volume:
+        message = f"has {volume}, which no container mounts, so nothing tells where sound is to"
+    return Problem(message, "spec.volumes", level="note")
+
+
+def _volume_for(name: str, volumes: Collection[str], owner: str) -> str:
+    """Return the volume of a pod that od.config calls by a name, empty where there is none.
+
+    pyos puts ``auth-`` before some, and the userid, with which `owner` ends, behind some.
+    """
+    wanted = (name, f"auth-{name}")
+    exact = [volume for volume in volumes if volume in wanted]
+    ends = [(v, start) for v in volumes for start in wanted if v.startswith(f"{start}-")]
+    for_user = [v for v, start in ends if f"-{owner}".endswith(v[len(start) :])]
+    whatever = [v for v, _ in ends if name in _OF_A_USER]
+    return next(iter(exact + sorted(for_user, key=len, reverse=True) + whatever), "")

@@ -1,16 +1,28 @@
-"""A pod manifest as plain data: copied, checked, and its containers' variables set.
+"""A pod manifest as plain data: opened, checked, and which of its containers is what.
 
-Source: the Kubernetes API, v1 Pod.
+Source: the Kubernetes API, v1 Pod, and the pods that pyos posts. pyos names a
+container ``x-<provider>-<userid>``: a letter for what it does, and a rest that all
+containers of the pod share. A sidecar may begin with the same letter, so the letter
+alone tells nothing.
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+import itertools
+import json
+import re
+from types import SimpleNamespace
+from typing import Any, Callable, Collection, Dict, List, Mapping, Optional, Tuple
 
+from abcwebrtc.abcdesktop import USERID_LABEL
 from abcwebrtc.config.problems import kind
 from abcwebrtc.errors import KeyPath, ManifestError, Problem, format_path
 
 Data = Dict[str, Any]
+Place = Tuple[KeyPath, Data]
+"""A container, and where it stands in the pod."""
+Build = Callable[[Data, str], Any]
+"""Makes an object from data and the name of its kind, such as ``Pod``."""
 MAX_DEPTH = 100
 CONTAINERS: KeyPath = ("spec", "containers")
 INIT_CONTAINERS: KeyPath = ("spec", "initContainers")
@@ -28,7 +40,55 @@ _LISTS: Tuple[KeyPath, ...] = (
     INIT_CONTAINERS,
 )
 _PLAIN = frozenset((str, bool, int, float, type(None)))
-_NOT_DATA = "is nested too deep; a manifest holds no such thing"
+MAX_NAME = 63
+"""Characters in the name of a container: an RFC 1123 label."""
+
+_LETTERS = frozenset("xchfori")
+"""Of pyos's containers but for sound: desktop, printers, ssh, files, storage, rdp, init."""
+_DESKTOP = 1000
+"""What the desktop's name counts: more than those of all others."""
+_AFTER_SOUND = ("h-", "f-", "o-", "r-")
+"""What comes after sound in pyos's order: ssh, the file server, the holder of storage, rdp."""
+_PULSEAUDIO = "oc.pulseaudio"
+"""abcdesktop's image for sound, in whatever registry."""
+_DOCKER_HUB = re.compile(r"^((index\.)?docker\.io/)?(library/)?")
+
+
+def open_object(value: Any, name: str = "Pod") -> Tuple[Data, Build]:
+    """Return plain data that shares nothing with `value`, and what makes such objects again.
+
+    Knows the kubernetes client's generated classes (before 36) and its pydantic
+    models, and imports it only for who gives such an object, and so has it loaded.
+    Raises `ManifestError` where `value` is neither a dict nor an object of this kind.
+    """
+    if isinstance(value, Mapping):
+        return copy_data(value), lambda data, _: data
+    if all(base.__name__ != f"V1{name}" for base in type(value).__mro__):
+        raise ManifestError.at(
+            (), f"must be a dict or a V1{name} of the kubernetes client, not {kind(value)}"
+        )
+    if hasattr(value, "model_dump"):
+        return value.model_dump(by_alias=True, exclude_none=True, mode="json"), _build
+    from kubernetes.client import ApiClient
+
+    api: Any = ApiClient()
+    return copy_data(api.sanitize_for_serialization(value)), _build
+
+
+def _build(data: Data, name: str) -> Any:
+    """Return an object of the kubernetes client."""
+    from kubernetes import client
+
+    kind_of_object = getattr(client, f"V1{name}")
+    try:
+        if hasattr(kind_of_object, "from_dict"):
+            return kind_of_object.from_dict(data)
+        api: Any = client.ApiClient()
+        answer = SimpleNamespace(data=json.dumps(data))  # as of a request
+        return api.deserialize(answer, f"V1{name}")
+    except ValueError:
+        pass  # its text quotes values, and one of them may be a password
+    raise ManifestError.at((), "is not what this version of the kubernetes client takes for a pod")
 
 
 def copy_data(value: Any, depth: int = 0) -> Any:
@@ -38,7 +98,7 @@ def copy_data(value: Any, depth: int = 0) -> Any:
     list of variables to all containers. Raises `ManifestError` for a loop.
     """
     if depth > MAX_DEPTH:
-        raise ManifestError.at((), _NOT_DATA)
+        raise ManifestError.at((), "is nested too deep; a manifest holds no such thing")
     depth += 1
     if isinstance(value, (list, tuple)):
         return [item if type(item) in _PLAIN else copy_data(item, depth) for item in value]
@@ -87,66 +147,6 @@ def _check_container(path: KeyPath, container: Data) -> None:
     _check_mappings((*path, "ports"), expect(container, ("ports",), list, "a list", path))
 
 
-def containers(pod: Data) -> List[Data]:
-    """Return the regular containers, in a list that belongs to the pod."""
-    return _list(pod["spec"], "containers")
-
-
-def all_containers(pod: Data) -> List[Tuple[KeyPath, Data]]:
-    """Return the regular containers and the init containers, each with its key path."""
-    return [
-        ((*path, index), container)
-        for path in (CONTAINERS, INIT_CONTAINERS)
-        for index, container in enumerate(pod["spec"].get(path[1]) or ())
-    ]
-
-
-def set_variable(path: KeyPath, container: Data, entry: Data) -> Optional[Problem]:
-    """Set a variable of a container; `entry` is an EnvVar of the Kubernetes API.
-
-    A value that is there is replaced. One that comes from elsewhere
-    (``valueFrom``) is left, and a warning is returned that says so.
-    """
-    env = _list(container, "env")
-    same = [index for index, item in enumerate(env) if item["name"] == entry["name"]]
-    if same and env[same[-1]].get("valueFrom") and env[same[-1]] != entry:
-        message = f"{entry['name']} is left as it is, since it comes from elsewhere (valueFrom)"
-        return Problem(message, format_path((*path, "env", same[-1])), level="warning")
-    if not same:
-        env.append(copy_data(entry))
-        return None
-    env[same[0]] = copy_data(entry)
-    for index in reversed(same[1:]):  # the last one counted, and is the one replaced
-        del env[index]
-    return None
-
-
-def drop_empty(path: KeyPath, container: Data, name: str) -> Optional[Problem]:
-    """Take an empty variable away, and return a warning that says so."""
-    env = container.get("env") or []
-    same = [item for item in env if item["name"] == name]
-    if not same or same[-1].get("value") or same[-1].get("valueFrom"):
-        return None
-    container["env"] = [item for item in env if item["name"] != name]
-    message = f"{name} is taken away: an empty one breaks webrtcbin's pipeline"
-    return Problem(message, format_path((*path, "env")), level="warning")
-
-
-def append_missing(container: Data, key: str, items: List[Data], *same: str) -> None:
-    """Append those items to a container's list that equal none there in the fields `same`."""
-    there = _list(container, key)
-    for item in items:
-        if not any(item.get(name) == old.get(name) for old in there for name in same):
-            there.append(item)
-
-
-def _list(data: Data, key: str) -> List[Data]:
-    if data.get(key) is None:
-        data[key] = []
-    items: List[Data] = data[key]
-    return items
-
-
 def expect(data: Data, path: KeyPath, wanted: type, words: str, parent: KeyPath = ()) -> Any:
     """Return what stands at a path, empty where nothing does.
 
@@ -173,3 +173,170 @@ def _check_mappings(path: KeyPath, items: List[Any]) -> None:
     for index, item in enumerate(items):
         if not isinstance(item, dict):
             raise ManifestError.at((*path, index), f"must be a mapping, not {kind(item)}")
+
+
+def containers_of(pod: Data) -> List[Data]:
+    """Return the regular containers, in a list that belongs to the pod."""
+    return listed(pod["spec"], "containers")
+
+
+def all_containers(pod: Data) -> List[Place]:
+    """Return the regular containers and the init containers, each with its key path."""
+    return [
+        ((*path, index), container)
+        for path in (CONTAINERS, INIT_CONTAINERS)
+        for index, container in enumerate(pod["spec"].get(path[1]) or ())
+    ]
+
+
+def find_owner(pod: Data) -> Optional[str]:
+    """Return what the names of pyos's containers have behind the letter, None where none is pyos's.
+
+    That of the desktop, ``x-``, counts more than that of others, and what many
+    share more than what one has.
+    """
+    count: Dict[str, int] = {}
+    for _, container in all_containers(pod):
+        name = container["name"]
+        if name[:1] in _LETTERS and name[1:2] == "-" and len(name) > 2:
+            weight = _DESKTOP if name[0] == "x" else 1
+            count[name[2:]] = count.get(name[2:], 0) + weight
+    return max(count, key=lambda owner: count[owner], default=None)
+
+
+def desktop_container(pod: Data, owner: Optional[str]) -> Data:
+    """Return the desktop's own container: pyos's ``x-``, else the first one."""
+    found, name = containers_of(pod), f"x-{owner}"
+    return next((each for each in found if each["name"] == name), found[0] if found else {})
+
+
+def find_sound(
+    pod: Data, images: Collection[str], user: Optional[str], owner: Optional[str]
+) -> Optional[Place]:
+    """Return the sound container, None where there is none.
+
+    Its name is pyos's ``s-<provider>-<userid>``, that of `sound_name`, or
+    ``sound``; else its image is one of `images` or abcdesktop's, of any version.
+    It may be a sidecar: an init container that is always restarted.
+    """
+    places = [
+        (path, container)
+        for path, container in all_containers(pod)
+        if path[:2] == CONTAINERS or container.get("restartPolicy") == "Always"
+    ]
+    is_it = _named_as_sound(pod, user, owner)
+    for place in places:
+        if is_it(place[1]["name"]):
+            return place
+    others = {f"{letter}-{owner}" for letter in _LETTERS}
+    wanted = {_repository(image) for image in images}
+    for place in places:
+        repository = _repository(place[1].get("image"))
+        is_sound = repository in wanted or repository.rpartition("/")[2] == _PULSEAUDIO
+        if is_sound and place[1]["name"] not in others:
+            return place
+    return None
+
+
+def sound_name(pod: Data, user: Optional[str], owner: Optional[str]) -> str:
+    """Return a name for a new sound container as pyos would: that of its others, with an s."""
+    name = _wanted_name(pod, user, owner)
+    taken = {container["name"] for _, container in all_containers(pod)}
+    others = (f"{name[: MAX_NAME - 4]}-{number}" for number in itertools.count(2))
+    return name if name not in taken else next(other for other in others if other not in taken)
+
+
+def sound_position(pod: Data, owner: Optional[str]) -> int:
+    """Return where pyos would have the sound container among the regular ones."""
+    names = [container["name"] for container in containers_of(pod)]
+    after = {f"{letter}{owner}" for letter in _AFTER_SOUND}
+    return next((index for index, name in enumerate(names) if name in after), len(names))
+
+
+def _named_as_sound(pod: Data, user: Optional[str], owner: Optional[str]) -> Callable[[str], bool]:
+    """Return what says of a name whether it is that of the pod's sound container."""
+    made = _wanted_name(pod, user, owner)
+    numbered = f"{made[: MAX_NAME - 4]}-"
+    ends: Tuple[str, ...] = ()
+    if owner is None:  # what comes first is the provider, which nothing else tells
+        labels = (pod.get("metadata") or {}).get("labels") or {}
+        users = (user, labels.get(USERID_LABEL))
+        ends = tuple(f"-{_label(each)}" for each in users if isinstance(each, str) and each)
+
+    def is_it(name: str) -> bool:
+        has_number = name.startswith(numbered) and name[len(numbered) :].isdecimal()
+        return name in ("sound", made) or has_number or (name[:2] == "s-" and name.endswith(ends))
+
+    return is_it
+
+
+def _wanted_name(pod: Data, user: Optional[str], owner: Optional[str]) -> str:
+    if owner is None:
+        parts = (user, (pod.get("metadata") or {}).get("name"))
+        owner = "-".join(part for part in parts if isinstance(part, str) and part) or "desktop"
+    name = _label(f"s-{owner}")[:MAX_NAME].rstrip("-")
+    return name if name != "s" else "s-desktop"
+
+
+def _label(text: str) -> str:
+    return re.sub("[^a-z0-9-]", "-", text.lower())
+
+
+def _repository(image: Any) -> str:
+    """Return the name of an image without its tag and digest, and without Docker Hub's own name."""
+    if not isinstance(image, str):
+        return ""
+    head, slash, last = image.partition("@")[0].rpartition("/")
+    return _DOCKER_HUB.sub("", head + slash + last.partition(":")[0])
+
+
+# changes
+
+
+def set_variable(place: Place, entry: Data) -> List[Problem]:
+    """Set a variable of a container; `entry` is an EnvVar of the Kubernetes API.
+
+    A value that is there is replaced. One that comes from elsewhere
+    (``valueFrom``) is left, and the one warning that is returned says so.
+    """
+    path, container = place
+    env = listed(container, "env")
+    same = [index for index, item in enumerate(env) if item["name"] == entry["name"]]
+    if same and env[same[-1]].get("valueFrom") and env[same[-1]] != entry:
+        message = f"{entry['name']} is left as it is, since it comes from elsewhere (valueFrom)"
+        return [Problem(message, format_path((*path, "env", same[-1])), level="warning")]
+    if not same:
+        env.append(copy_data(entry))
+        return []
+    env[same[0]] = copy_data(entry)
+    for index in reversed(same[1:]):  # the last one counted, and is the one replaced
+        del env[index]
+    return []
+
+
+def drop_empty(place: Place, name: str) -> List[Problem]:
+    """Take an empty variable away, and return a warning that says so."""
+    path, container = place
+    env = container.get("env") or []
+    same = [item for item in env if item["name"] == name]
+    if not same or same[-1].get("value") or same[-1].get("valueFrom"):
+        return []
+    container["env"] = [item for item in env if item["name"] != name]
+    message = f"{name} is taken away: an empty one breaks webrtcbin's pipeline"
+    return [Problem(message, format_path((*path, "env")), level="warning")]
+
+
+def append_missing(container: Data, key: str, items: List[Data], *same: str) -> None:
+    """Append those items to a container's list that equal none there in the fields `same`."""
+    there = listed(container, key)
+    for item in items:
+        if not any(item.get(name) == old.get(name) for old in there for name in same):
+            there.append(item)
+
+
+def listed(data: Data, key: str) -> List[Data]:
+    """Return the list at a key, which is made where there is none."""
+    if data.get(key) is None:
+        data[key] = []
+    items: List[Data] = data[key]
+    return items

@@ -17,7 +17,7 @@ from typing import Any, Dict, Iterator
 import pytest
 
 from abcwebrtc import ManifestError, inject_webrtc, owned_secret, prepare_pod, without_secret
-from abcwebrtc.desktop.pod_objects import open_object
+from abcwebrtc.desktop.pod_data import open_object
 from support.desktop_pod import assert_valid, desktop_pod
 from support.injected_pods import NOW, configuration
 
