@@ -64,7 +64,7 @@ class Cluster:
 
     def list(self, kind: str, selector: str) -> List[Dict[str, Any]]:
         """Return the objects with some labels."""
-        found = self._object("GET", kind, "", {"labelSelector": selector}, verb="list")
+        found = self._object("GET", kind, "", {"labelSelector": selector})
         items = found.get("items") or []
         if not isinstance(items, list) or not all(map(_is_object, items)):
             raise self._stranger()
@@ -96,7 +96,7 @@ class Cluster:
         if dry_run:  # not in the query, which a server passes over where there is a body
             options["dryRun"] = ["All"]
         try:
-            self._send("DELETE", kind, name, {}, options, "delete")
+            self._send("DELETE", kind, name, {}, options)
         except KubeError as error:
             if error.status != 404:
                 raise
@@ -106,7 +106,7 @@ class Cluster:
         query = {"container": container, "tailLines": "20"}
         query.update({"previous": "true"} if previous else {})
         with suppress(KubeError):
-            data = self._send("GET", "pods/log", pod, query, None, "get")
+            data = self._send("GET", "pods/log", pod, query)
             return data.decode("utf-8", "replace")
         return ""
 
@@ -117,12 +117,12 @@ class Cluster:
         name: str,
         query: Optional[Mapping[str, str]] = None,
         body: Any = None,
-        verb: str = "",
     ) -> Dict[str, Any]:
-        data = self._send(method, kind, name, query or {}, body, verb or _VERBS[method])
+        data = self._send(method, kind, name, query or {}, body)
+        is_list = method == "GET" and not name
         with suppress(ValueError, RecursionError):  # these exceptions hold the text
             answer = json.loads(data.decode("utf-8"))
-            if _is_object(answer) or (verb == "list" and isinstance(answer, dict)):
+            if _is_object(answer) or (is_list and isinstance(answer, dict)):
                 return dict(answer)
         raise self._stranger()
 
@@ -130,32 +130,29 @@ class Cluster:
         return KubeError(f"{self.host} does not answer as a Kubernetes API server does")
 
     def _send(
-        self, method: str, kind: str, name: str, query: Mapping[str, str], body: Any, verb: str
+        self, method: str, kind: str, name: str, query: Mapping[str, str], body: Any = None
     ) -> bytes:
+        resource, _, subresource = kind.partition("/")
+        parts = ["namespaces", self.namespace, resource, name, subresource]
+        path = "/".join(quote(part, safe="") for part in parts if part)
+        root = f"/apis/{GROUPS[kind]}/v1" if GROUPS[kind] else "/api/v1"
+        url = f"{self._url_root}{root}/{path}" + ("?" + urlencode(query) if query else "")
         credentials = self._credentials()
-        headers = {"Accept": "application/json", **credentials}
-        if kind == "pods/log":
-            headers["Accept"] = "*/*"
+        accept = "*/*" if kind == "pods/log" else "application/json"
+        headers = {"Accept": accept, **credentials}
         data = None
         if body is not None:
             headers["Content-Type"] = MERGE_PATCH if method == "PATCH" else "application/json"
             data = json.dumps(body).encode("utf-8")
-        status, answer = self._exchange(method, self._url(kind, name, query), headers, data)
+        status, answer = self._exchange(method, url, headers, data)
         if status == 404 and status_object(answer).get("kind") != "Status":
             raise self._stranger()
         if status >= 300:
+            verb = _VERBS[method] if name or method != "GET" else "list"
             login = login_of(self._configuration, credentials)
             tried = Tried(self.host, self.namespace, verb, kind, name, login, self._proxy)
             raise KubeError(tried.refusal(status, answer), status=status)
         return answer
-
-    def _url(self, kind: str, name: str, query: Mapping[str, str]) -> str:
-        group = GROUPS[kind]
-        root = f"/apis/{group}/v1" if group else "/api/v1"
-        resource, _, subresource = kind.partition("/")
-        parts = ["namespaces", self.namespace, resource, name, subresource]
-        path = "/".join([root, *(quote(part, safe="") for part in parts if part)])
-        return self._url_root + path + ("?" + urlencode(query) if query else "")
 
     def _credentials(self) -> Dict[str, str]:
         try:
@@ -214,8 +211,15 @@ def connect(
         )
     files = os.pathsep.join(present)
     try:
+        from kubernetes import client, config
+
+        configuration = client.Configuration()
         with _heard_client() as complaints:
-            cluster = Cluster(_configuration(files, context), namespace)
+            if files:
+                config.load_kube_config(files, context, configuration)  # type: ignore[no-untyped-call]
+            else:
+                config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+            cluster = Cluster(configuration, namespace)
         if not complaints:
             return cluster
         given = {"--kubeconfig": kubeconfig, "--context": context}
@@ -260,17 +264,6 @@ def _complaint(message: str) -> str:
     """Return what is wrong with a plugin, without its own words: they may hold a secret."""
     match = re.match(r"exec: process returned -?\d+|\[Errno \d+\] (?P<reason>[A-Za-z ]+)", message)
     return (match.group("reason") or match.group()) if match else "it gives no credentials"
-
-
-def _configuration(files: str, context: Optional[str]) -> Any:
-    from kubernetes import client, config
-
-    configuration = client.Configuration()
-    if files:
-        config.load_kube_config(files, context, configuration)  # type: ignore[no-untyped-call]
-    else:
-        config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
-    return configuration
 
 
 def _log_in_at_proxy(configuration: Any) -> None:

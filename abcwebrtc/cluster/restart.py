@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from datetime import datetime, timezone
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from abcwebrtc.abcdesktop import PYOS_DEPLOYMENT, PYOS_SELECTOR
 from abcwebrtc.cluster.api import Cluster
@@ -62,13 +62,26 @@ class Restart:
 
         Nothing is written: the server is asked to try. Raises `KubeError`.
         """
+        namespace = self._cluster.namespace
         if self._mode == ROLLOUT:
-            self._check_deployment()
+            deployment = self._cluster.get("deployments", PYOS_DEPLOYMENT)
+            if deployment is None:
+                raise KubeError(
+                    f"there is no Deployment {PYOS_DEPLOYMENT} in namespace {namespace} (404); "
+                    "choose another --namespace, or --restart none, and restart pyos yourself",
+                    status=404,
+                )
+            if (deployment.get("spec") or {}).get("replicas", 1) == 0:
+                raise KubeError(
+                    f"the Deployment {PYOS_DEPLOYMENT} has 0 replicas, so nothing would start; "
+                    f"kubectl -n {namespace} scale deployment {PYOS_DEPLOYMENT} --replicas=1 "
+                    "changes that, or choose --restart none"
+                )
         elif self._mode == DELETE:
             self._find_pods()
             if not self._old:
                 raise KubeError(
-                    f"there is no pod {PYOS_SELECTOR} in namespace {self._cluster.namespace} to "
+                    f"there is no pod {PYOS_SELECTOR} in namespace {namespace} to "
                     "restart; choose another --namespace, or --restart none"
                 )
         for write in self._writes(dry_run=True):
@@ -100,7 +113,12 @@ class Restart:
         look = self._deployment_state if self._mode == ROLLOUT else self._pods_state
         end, said = time.monotonic() + timeout, ""
         while True:
-            done, text = self._look(look)
+            try:
+                done, text = look()
+            except KubeError as error:
+                if isinstance(error, NotReadyError) or not error.is_transient:
+                    raise
+                done, text = False, str(error)
             if text != said:
                 self._progress(text)
                 said = text
@@ -111,37 +129,9 @@ class Restart:
             time.sleep(min(INTERVAL, max(0.0, end - time.monotonic())))
         raise self._not_ready(f"pyos is not ready after {timeout:g} s: {said}")
 
-    def _check_deployment(self) -> None:
-        namespace = self._cluster.namespace
-        deployment = self._cluster.get("deployments", PYOS_DEPLOYMENT)
-        if deployment is None:
-            raise KubeError(
-                f"there is no Deployment {PYOS_DEPLOYMENT} in namespace {namespace} (404); choose "
-                "another --namespace, or --restart none, and restart pyos yourself",
-                status=404,
-            )
-        if (deployment.get("spec") or {}).get("replicas", 1) == 0:
-            raise KubeError(
-                f"the Deployment {PYOS_DEPLOYMENT} has 0 replicas, so nothing would start; "
-                f"kubectl -n {namespace} scale deployment {PYOS_DEPLOYMENT} --replicas=1 changes "
-                "that, or choose --restart none"
-            )
-
-    def _look(self, look: Callable[[], State]) -> State:
-        try:
-            return look()
-        except NotReadyError:
-            raise
-        except KubeError as error:
-            if not error.is_transient:
-                raise
-            return False, str(error)
-
     def _find_pods(self) -> None:
-        self._old = [pod for pod in self._pods() if not pod["metadata"].get("deletionTimestamp")]
-
-    def _pods(self) -> List[Dict[str, Any]]:
-        return self._cluster.list("pods", PYOS_SELECTOR)
+        pods = self._cluster.list("pods", PYOS_SELECTOR)
+        self._old = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
 
     def _writes(self, dry_run: bool) -> List[Callable[[], None]]:
         """Return what is to be written, one after the other."""
@@ -173,19 +163,21 @@ class Restart:
         return rollout_state(deployment)
 
     def _pods_state(self) -> State:
-        gone = {pod["metadata"].get("uid") for pod in self._old}
-        ready = sum(is_ready(pod) for pod in self._pods() if not _is_among(pod, gone))
-        wanted = len(self._old)
-        return ready >= wanted, f"{ready} of {wanted} new pods are ready"
+        ready = sum(map(is_ready, self._new_pods()))
+        return ready >= len(self._old), f"{ready} of {len(self._old)} new pods are ready"
+
+    def _new_pods(self) -> List[Dict[str, Any]]:
+        old = {pod["metadata"].get("uid") for pod in self._old}
+        pods = self._cluster.list("pods", PYOS_SELECTOR)
+        return [pod for pod in pods if pod["metadata"].get("uid") not in old]
 
     def _not_ready(self, message: str) -> NotReadyError:
         """Return the exception, with what the new pods say of it."""
-        old = {pod["metadata"].get("uid") for pod in self._old}
         pods: List[Dict[str, Any]] = []
         with suppress(KubeError):
-            pods = self._pods()
+            pods = self._new_pods()
         for pod in pods:
-            reason = "" if _is_among(pod, old) or is_ready(pod) else trouble(pod)
+            reason = "" if is_ready(pod) else trouble(pod)
             if reason:
                 name = pod["metadata"]["name"]
                 failing = [one["name"] for one in _container_statuses(pod) if not one.get("ready")]
@@ -230,10 +222,6 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
 def _is_observed(deployment: Mapping[str, Any]) -> bool:
     seen = (deployment.get("status") or {}).get("observedGeneration") or 0
     return bool(seen >= deployment["metadata"].get("generation", 0))
-
-
-def _is_among(pod: Mapping[str, Any], uids: Set[Optional[str]]) -> bool:
-    return pod["metadata"].get("uid") in uids
 
 
 def _container_statuses(pod: Mapping[str, Any]) -> List[Dict[str, Any]]:
