@@ -18,7 +18,7 @@ import sys
 from contextlib import nullcontext
 from typing import Any, BinaryIO, Callable, ContextManager, Optional, Tuple
 
-from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.errors import ConfigError, Problem, why_unread
 from abcwebrtc.times import parse_moment
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -94,7 +94,7 @@ def open_input(name: str) -> ContextManager[BinaryIO]:
     try:
         return open(name, "rb")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a file name"
+        reason = why_unread(error)
     raise ConfigError(Problem(f"can't be read: {reason}", "", name))
 
 

@@ -17,7 +17,7 @@ from abcwebrtc.cli.options import FAILED, OK, add_od_config, given, seconds
 from abcwebrtc.cli.output import coloured, warn
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import desktop_environment
-from abcwebrtc.errors import ConfigError, ProbeError, Problem
+from abcwebrtc.errors import ConfigError, ProbeError, Problem, why_unread
 from abcwebrtc.probe.diagnosis import judge
 from abcwebrtc.probe.model import ERROR, NOTE, WARNING, Circumstances, Place, Target
 from abcwebrtc.probe.model import OK as WELL
@@ -164,7 +164,7 @@ def _trust(file: Optional[str]) -> ssl.SSLContext:
     except ssl.SSLError:
         pass
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a file name"
+        reason = why_unread(error)
     raise ProbeError(f"{file}: the certificate authority can't be read: {reason}")
 
 

@@ -19,7 +19,7 @@ from abcwebrtc.coturn.check.compare import Around, check_turnserver_conf
 from abcwebrtc.coturn.check.urls import Content, certificate_files
 from abcwebrtc.coturn.conf_file import TurnserverFile, parse_turnserver_conf, with_options
 from abcwebrtc.coturn.file_access import unreadable
-from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.errors import ConfigError, Problem, why_unread
 
 MAX_BYTES = 1024 * 1024
 
@@ -96,6 +96,6 @@ def _read(paths: Sequence[str]) -> Content:
             reason = reason or error.strerror
             continue
         except (OSError, ValueError) as error:
-            return getattr(error, "strerror", None) or "not a file name"
+            return why_unread(error)
         return data if len(data) <= MAX_BYTES else "larger than 1 MiB"
     return reason or "not a file name"

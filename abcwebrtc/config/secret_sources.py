@@ -18,7 +18,7 @@ from binascii import b2a_base64
 from typing import Any, Callable, Dict, List, Mapping, NoReturn, Optional, Tuple, Union
 
 from abcwebrtc.config.problems import Where, has_unexpanded
-from abcwebrtc.errors import ConfigError, CredentialError, Problem, SecretElsewhereError
+from abcwebrtc.errors import ConfigError, CredentialError, Problem, SecretElsewhereError, why_unread
 
 STAT_INTERVAL = 0.5
 """Seconds between two looks at a secret file."""
@@ -362,6 +362,6 @@ def _logger() -> Any:
 
 
 def _unreadable(error: Exception, path: str) -> ConfigError:
-    reason = getattr(error, "strerror", None) or "not a file name"
+    reason = why_unread(error)
     kind = AbsentError if getattr(error, "errno", None) in _NOT_HERE else ConfigError
     return kind(Problem(f"the secret can't be read: {reason}", "", path))

@@ -201,7 +201,7 @@ def parse_address(text: str) -> Optional[Address]:
         return None
     if getattr(address, "scope_id", None):
         return None
-    return plain(address)
+    return unmapped(address)
 
 
 def parse_listening(text: str) -> Address:
@@ -246,7 +246,7 @@ def parse_allowed(text: str) -> Network:
         raise ValueError("write a network such as 10.1.0.0/16, or an address") from None
     allowed = range_of(found)
     undone = sum(allowed.holds(denied) for denied, _ in denied_ranges())
-    if plain(found.network_address).is_unspecified:
+    if unmapped(found.network_address).is_unspecified:
         hint = f"{found.network_address} is every address to coturn; name the network that is meant"
     elif "/" in text and found.network_address != ipaddress.ip_address(text.partition("/")[0]):
         hint = f"has bits beside the network; write {found}"
@@ -259,7 +259,7 @@ def parse_allowed(text: str) -> Network:
     raise ValueError(hint)
 
 
-def plain(address: Address) -> Address:
+def unmapped(address: Address) -> Address:
     """Return the IPv4 address of one that is mapped into IPv6, else the address itself."""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address

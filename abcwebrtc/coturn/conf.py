@@ -20,8 +20,8 @@ from abcwebrtc.coturn.addresses import (
     denied_ranges,
     host_address,
     is_exception,
-    plain,
     range_of,
+    unmapped,
 )
 from abcwebrtc.coturn.conf_file import quoted
 from abcwebrtc.coturn.options import USUAL, CoturnVersion, deprecation, knows
@@ -245,7 +245,7 @@ def _own_addresses(coturn: Coturn, options: ConfOptions) -> Iterator[Address]:
     for host in coturn.hosts:
         address = host_address(host)
         if address is not None:
-            yield plain(address)
+            yield unmapped(address)
         elif host == LOCALHOST:
             yield from LOCAL
     yield from _relay_addresses(coturn, options)

@@ -11,7 +11,7 @@ import re
 from itertools import chain
 from typing import Any, Dict, List, Optional, Tuple, Union
 
-from abcwebrtc.errors import ConfigError, KeyPath, Problem
+from abcwebrtc.errors import ConfigError, KeyPath, Problem, why_unread
 from abcwebrtc.odconfig.ini import (
     DEFAULT_SECTION,
     Budget,
@@ -117,7 +117,7 @@ def read_od_config_text(path: PathLike) -> str:
         with open(file, "rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        message = f"can't be read: {getattr(error, 'strerror', None) or 'not a file name'}"
+        message = f"can't be read: {why_unread(error)}"
     if len(data) > MAX_BYTES:
         message = "larger than 1 MiB, which no ConfigMap can hold: this is not an od.config"
     elif data.startswith(b"\xef\xbb\xbf"):

@@ -33,13 +33,13 @@ Paint = Callable[[str, str], str]
 """Gives a text the colour of a level."""
 
 
-def plain(text: str, level: str) -> str:
+def unpainted(text: str, level: str) -> str:
     """Return the text as it is."""
     return text
 
 
 def table(
-    results: Sequence[Result], now: float, paint: Paint = plain, width: int = WIDTH
+    results: Sequence[Result], now: float, paint: Paint = unpainted, width: int = WIDTH
 ) -> List[str]:
     """Return the lines of the table, each row with its addresses and diagnoses beneath.
 

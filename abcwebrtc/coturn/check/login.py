@@ -33,7 +33,7 @@ def check_login(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
         yield conf.error("rest-api-separator", message)
 
 
-class Login(NamedTuple):
+class LoginRule(NamedTuple):
     """What the options for logins come to, in their order.
 
     `open_by` is the setting that leaves coturn without a login. `starts` is
@@ -44,7 +44,7 @@ class Login(NamedTuple):
     starts: bool
 
 
-def login_of(settings: Iterable[Setting]) -> Login:
+def login_rule(settings: Iterable[Setting]) -> LoginRule:
     """Return what coturn makes of the options for logins.
 
     The order counts: ``no-auth=no`` and ``lt-cred-mech=no`` forget what was
@@ -61,11 +61,11 @@ def login_of(settings: Iterable[Setting]) -> Login:
             anonymous = setting.on
         else:
             asked = asks
-    return Login(culprit, not (asked and anonymous))
+    return LoginRule(culprit, not (asked and anonymous))
 
 
 def _options(conf: KnownConf) -> Iterator[Problem]:
-    login = login_of(conf.settings)
+    login = login_rule(conf.settings)
     uses_secret = bool(conf.all(*LOGIN[:2]))
     if not login.starts:
         yield conf.error(

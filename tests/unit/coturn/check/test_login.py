@@ -6,7 +6,7 @@ from typing import Any, Dict, Optional, Tuple
 
 import pytest
 
-from abcwebrtc.coturn.check.login import login_of
+from abcwebrtc.coturn.check.login import login_rule
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf
 from support.certificates import HOST
 from support.turnserver_entry import ENTRY, GOOD, OLD, SECRET, compare
@@ -184,5 +184,5 @@ def test_a_login_that_is_right_is_not_found_wrong(text: str) -> None:
 def test_the_order_of_the_login_options_counts(
     text: str, starts: bool, culprit: Optional[str]
 ) -> None:
-    login = login_of(parse_turnserver_conf(text.encode(), "").settings)
+    login = login_rule(parse_turnserver_conf(text.encode(), "").settings)
     assert (login.starts, login.open_by and login.open_by.name) == (starts, culprit)
