@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from integration import netns
-from integration.probing import Probe, prober
+from integration.probing import Probe, Report, prober
 from support import WAIT, command, environment
 
 
@@ -29,3 +29,12 @@ def inside(network: netns.Network, probe: Probe) -> Probe:
         )
 
     return functools.partial(probe, runner=run)
+
+
+@pytest.fixture
+def inside_pod(inside: "functools.partial[Report]") -> Probe:
+    """The same, as in a pod."""
+    run = inside.keywords["runner"]
+    return functools.partial(
+        inside, runner=functools.partial(run, KUBERNETES_SERVICE_HOST="10.96.0.1")
+    )

@@ -40,15 +40,8 @@ class Report:
     @property
     def words(self) -> List[List[str]]:
         """What is said of each result, without notes."""
-        return [self._said(result, notes=False) for result in self.results]
-
-    @property
-    def notes(self) -> List[List[str]]:
-        return [self._said(result, notes=True) for result in self.results]
-
-    def _said(self, result: Dict[str, Any], notes: bool) -> List[str]:
-        said = result["diagnoses"]
-        return [one["word"] for one in said if (one["level"] == "note") is notes]
+        said = [result["diagnoses"] for result in self.results]
+        return [[one["word"] for one in some if one["level"] != "note"] for some in said]
 
     def only(self, word: str, level: str = "error") -> Dict[str, str]:
         """Return the one diagnosis of the one result, after a look at word, level and status.

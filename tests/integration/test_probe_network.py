@@ -124,12 +124,11 @@ def test_dropped_segments(network: netns.Network, inside: Probe) -> None:
     assert f"TCP port {TLS_PORT}" in report.results[1]["diagnoses"][0]["message"]
 
 
-def test_no_answer_in_a_pod_may_be_a_network_policy(network: netns.Network, inside: Probe) -> None:
-    def in_pod(*arguments: object) -> Any:
-        return inside.keywords["runner"](*arguments, KUBERNETES_SERVICE_HOST="10.96.0.1")
-
+def test_no_answer_in_a_pod_may_be_a_network_policy(
+    network: netns.Network, inside_pod: Probe
+) -> None:
     with filtered(network.outside, f"udp dport {PORT} drop"):
-        report = inside(coturn(SERVER), options=["--timeout", "0.5"], runner=in_pod)
+        report = inside_pod(coturn(SERVER), options=["--timeout", "0.5"])
     found = report.only("no-answer")
     assert "asked from pod " in found["message"]
     assert "NetworkPolicy" in found["advice"]

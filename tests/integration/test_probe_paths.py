@@ -7,7 +7,7 @@ relay stays within the server, so it crosses no firewall for the relay ports.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Iterator
 
 import pytest
 
@@ -106,12 +106,9 @@ def test_relays_that_get_nothing_out(server: netns.Network, inside: Probe) -> No
     assert (found["there"], found["back"]) == (True, False)
 
 
-def test_from_a_pod_it_may_be_a_network_policy(server: netns.Network, inside: Probe) -> None:
-    def in_pod(*arguments: object) -> Any:
-        return inside.keywords["runner"](*arguments, KUBERNETES_SERVICE_HOST="10.96.0.1")
-
+def test_from_a_pod_it_may_be_a_network_policy(server: netns.Network, inside_pod: Probe) -> None:
     with filtered(server.outside, f"{IN} udp dport {RELAY_PORTS} drop"):
-        report = inside(coturn(SERVER), options=QUICK, runner=in_pod)
+        report = inside_pod(coturn(SERVER), options=QUICK)
     assert "NetworkPolicy" in report.only("outside-untried", "note")["message"]
 
 
