@@ -115,7 +115,7 @@ def generate(folder: Path, coturn: Any, *arguments: str, **entries: Any) -> Path
 
 
 def check(folder: Path, conf: Path, *arguments: str) -> Tuple[int, List[Dict[str, Any]]]:
-    """Return the exit status of --check, and its findings."""
+    """Return the exit status of --check, and its problems."""
     result = run_command(
         "turnserver-conf", folder / "od.config", "--check", conf, "--json", *arguments
     )

@@ -63,9 +63,9 @@ DEAD: Dict[str, Tuple[List[bytes], str, str]] = {
 
 
 def find(tmp_path: Path, conf: Path, name: str) -> List[str]:
-    status, findings = check(tmp_path, conf)
+    status, problems = check(tmp_path, conf)
     assert status == 1
-    return [item["message"] for item in findings if item["path"] == name]
+    return [item["message"] for item in problems if item["path"] == name]
 
 
 def faulty(tmp_path: Path, lines: List[bytes], port: int) -> Path:

@@ -58,7 +58,7 @@ class Stage:
     def conf(self, lines: Sequence[str]) -> Path:
         return bare_conf(self.folder, self.port, *(line.encode() for line in (*LOGIN, *lines)))
 
-    def findings(self, lines: Sequence[str]) -> Sequence[Problem]:
+    def problems(self, lines: Sequence[str]) -> Sequence[Problem]:
         """Return what is found in a file, with STUN_SERVER of desktops at this coturn."""
         coturn = entry(self.port, protocol="turn")
         config = WebRTCConfig.from_mapping({"webrtc.enable": True, "webrtc.coturn": coturn})
@@ -70,7 +70,7 @@ class Stage:
 
     def found(self, lines: Sequence[str], path: str) -> List[Problem]:
         """Return what the check says of the lines of an option."""
-        return [item for item in self.findings(lines) if item.path == path and item.line]
+        return [item for item in self.problems(lines) if item.path == path and item.line]
 
     @contextlib.contextmanager
     def running(self, lines: Sequence[str]) -> Iterator[Running]:
@@ -297,7 +297,7 @@ def test_a_third_port_everywhere_gives_clients_no_address(stage: Stage) -> None:
     ],
 )
 def test_the_check_knows_whether_desktops_get_an_answer(line: str, stage: Stage) -> None:
-    messages = [item.message for item in stage.findings([line]) if item.level == "error"]
+    messages = [item.message for item in stage.problems([line]) if item.level == "error"]
     said = any("libnice asks" in text or "keeps stun:" in text for text in messages)
     with stage.running([line]):
         assert answers_classic_stun(stage.port) is not said

@@ -57,7 +57,7 @@ class Cloud:
         print(json.dumps(report, indent=1))
         return report
 
-    def findings(self, conf: Path, *options: str) -> List[Dict[str, Any]]:
+    def problems(self, conf: Path, *options: str) -> List[Dict[str, Any]]:
         words = ("turnserver-conf", self.od_config, "--check", conf, "--json", *options)
         report = json.loads(self.run(self.server, *words).stdout)
         return [*report["errors"], *report["warnings"]]
@@ -121,7 +121,7 @@ def test_calls_work_behind_nat_and_the_check_agrees(
     with cloud.running(conf, each_coturn.program):
         report = cloud.probe()
     assert [found["level"] for found in report["results"]] == ["ok", "ok"]
-    assert cloud.findings(conf, *each_coturn.options[:1]) == []
+    assert cloud.problems(conf, *each_coturn.options[:1]) == []
 
 
 def test_the_public_address_alone_forbids_every_call(
@@ -148,7 +148,7 @@ def test_each_of_two_addresses_is_mapped_to_its_own(cloud: Cloud, each_coturn: C
     relays = {found["relayed"].split(":")[0] for found in report["results"] if found["relayed"]}
     assert relays <= {public for public, _ in (PAIR, OTHER_PAIR)}
     assert len(report["results"]) == 3
-    assert cloud.findings(conf, *each_coturn.options[:1]) == []
+    assert cloud.problems(conf, *each_coturn.options[:1]) == []
 
 
 @pytest.mark.parametrize("arguments", [[], ["--external-ip", PUBLIC]])
@@ -166,11 +166,11 @@ def test_a_third_port_has_relays_too(
     with cloud.running(conf, each_coturn.program):
         report = cloud.probe()
     assert [found["level"] for found in report["results"]] == ["ok"] * 3
-    assert cloud.findings(conf, *each_coturn.options[:1]) == []
+    assert cloud.problems(conf, *each_coturn.options[:1]) == []
     lines = [line for line in conf.read_text().splitlines() if not line.startswith("relay-ip=")]
     conf.write_text("\n".join(lines) + "\n")
     with cloud.running(conf, each_coturn.program):
         report = cloud.probe()
     assert [found["level"] for found in report["results"]] == ["ok", "error", "error"]
-    found = cloud.findings(conf, *each_coturn.options[:1])
+    found = cloud.problems(conf, *each_coturn.options[:1])
     assert {item["path"] for item in found if item["level"] == "error"} == {"aux-server"}

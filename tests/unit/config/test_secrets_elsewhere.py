@@ -103,8 +103,8 @@ def test_a_conf_with_another_secret_is_not_compared(run: Any, away: Path) -> Non
     (note,) = [one for one in report["notes"] if one["path"] == "static-auth-secret"]
     assert note["message"] == "is not compared: the secret of od.config is not on this machine"
     assert note["line"] == 3
-    for finding in (*report["errors"], *report["warnings"]):
-        assert finding["path"] != "static-auth-secret"
+    for problem in (*report["errors"], *report["warnings"]):
+        assert problem["path"] != "static-auth-secret"
 
 
 def test_a_conf_without_a_secret_is_wrong_whatever_the_secret_is(run: Any, away: Path) -> None:
