@@ -157,8 +157,7 @@ def test_a_text_that_is_damaged_at_any_character_shows_no_secret() -> None:
     for index, damage in zip(range(len(WITH_SECRETS)), itertools.cycle(DAMAGE)):
         start, end = WITH_SECRETS[:index], WITH_SECRETS[index:]
         assert_silent(start + end[1:], other)
-        assert_silent(other, start + damage + end)
-        assert_silent(start + damage + end[1:], WITH_SECRETS)
+        assert_silent(other, start + damage + end[index % 2 :])
 
 
 def test_a_secret_that_comes_goes_or_changes_is_never_shown() -> None:
