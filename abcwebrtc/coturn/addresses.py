@@ -222,20 +222,20 @@ def parse_external(text: str) -> External:
     halves = [parse_address(half) for half in text.split("/")]
     public, private = halves[0], halves[-1] if len(halves) == 2 else None
     if None in halves or public is None or len(halves) > 2:
-        hint = "write PUBLIC/PRIVATE, two IP addresses, such as 203.0.113.20/10.0.0.5"
+        message = "write PUBLIC/PRIVATE, two IP addresses, such as 203.0.113.20/10.0.0.5"
     elif not all(half and is_server(half) for half in halves):
-        hint = "has an address that no server has; write PUBLIC/PRIVATE, the second coturn's own"
+        message = "has an address that no server has; write PUBLIC/PRIVATE, the second coturn's own"
     elif any(half and half.is_loopback for half in halves):
-        hint = "has a loopback address, which no NAT makes or takes; write PUBLIC/PRIVATE"
+        message = "has a loopback address, which no NAT makes or takes; write PUBLIC/PRIVATE"
     elif private and private.version != public.version:
-        hint = "has an address of IPv4 and one of IPv6; write two of one kind"
+        message = "has an address of IPv4 and one of IPv6; write two of one kind"
     elif public == private:
-        hint = "has the same address twice, so nothing translates it; leave the option out"
+        message = "has the same address twice, so nothing translates it; leave the option out"
     elif private and is_private(public) and not is_private(private):
-        hint = f"is the wrong way round; write {private}/{public}"
+        message = f"is the wrong way round; write {private}/{public}"
     else:
         return External(public, private)
-    raise ValueError(hint)
+    raise ValueError(message)
 
 
 def parse_allowed(text: str) -> Network:
@@ -247,16 +247,17 @@ def parse_allowed(text: str) -> Network:
     allowed = range_of(found)
     undone = sum(allowed.holds(denied) for denied, _ in denied_ranges())
     if unmapped(found.network_address).is_unspecified:
-        hint = f"{found.network_address} is every address to coturn; name the network that is meant"
+        address = found.network_address
+        message = f"{address} is every address to coturn; name the network that is meant"
     elif "/" in text and found.network_address != ipaddress.ip_address(text.partition("/")[0]):
-        hint = f"has bits beside the network; write {found}"
+        message = f"has bits beside the network; write {found}"
     elif allowed.holds(range_of(METADATA)):
-        hint = f"holds {METADATA}, the metadata of clouds, which is no desktop's"
+        message = f"holds {METADATA}, the metadata of clouds, which is no desktop's"
     elif allowed.unbounded or undone > 1:
-        hint = "would undo most of what is denied; name the smallest network that does"
+        message = "would undo most of what is denied; name the smallest network that does"
     else:
         return found
-    raise ValueError(hint)
+    raise ValueError(message)
 
 
 def unmapped(address: Address) -> Address:

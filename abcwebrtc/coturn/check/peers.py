@@ -7,10 +7,12 @@ mapping of ``external-ip`` allows its private half, for which the public one cou
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from abcwebrtc.coturn.addresses import (
+    METADATA,
     NEVER,
     VITAL,
     Address,
@@ -81,29 +83,25 @@ def permits(conf: TurnserverFile, address: Address) -> bool:
 def check_peers(conf: KnownConf) -> Iterator[Problem]:
     """Yield ranges that coturn can't read, denials that are lifted, and those that are missing."""
     for setting in conf.all("denied-peer-ip", "allowed-peer-ip"):
-        if setting.value:  # else that is an error already
-            yield from _range(conf, setting)
+        found = parse_range(setting.text)
+        if not setting.value:
+            continue  # that is an error already
+        if found is None:
+            yield _unreadable(conf, setting)
+        elif found.unbounded and setting.name == "denied-peer-ip":
+            message = (
+                "holds every IPv4 address, since coturn takes :: and a last 0.0.0.0 for no bound"
+            )
+            yield conf.error(setting.name, message, setting)
+        elif not found.unbounded and int(found.first) > int(found.last):
+            message = "ends before it begins, so it holds no address"
+            yield conf.error(setting.name, message, setting)
     denied = ranges(conf, "denied-peer-ip")
-    yield from _nobody(conf, denied)
     yield from _lifted(conf, denied)
-    yield from _missing(conf, denied)
+    yield from _left_open(conf, denied)
 
 
-# ranges by themselves
-
-
-def _range(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
-    found = parse_range(setting.text)
-    if found is None:
-        yield from _unreadable(conf, setting)
-    elif found.unbounded and setting.name == "denied-peer-ip":
-        message = "holds every IPv4 address, since coturn takes :: and a last 0.0.0.0 for no bound"
-        yield conf.error(setting.name, message, setting)
-    elif not found.unbounded and int(found.first) > int(found.last):
-        yield conf.error(setting.name, "ends before it begins, so it holds no address", setting)
-
-
-def _unreadable(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
+def _unreadable(conf: KnownConf, setting: Setting) -> Problem:
     text, version = setting.text, conf.version
     without = "the range is not denied" if setting.name[0] == "d" else "the range is not allowed"
     effect = f"coturn {version} passes over it: {without}"
@@ -113,29 +111,56 @@ def _unreadable(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
         effect = f"coturn reads it as other addresses: {without}"
     elif _NAME.fullmatch(text):
         message = (
-            f"is a name, which coturn asks for once, when it starts; without an answer {effect}"
+            f"is a name, which coturn asks for once, when it starts; without an answer {effect}; "
+            "write the address"
         )
-        yield conf.warning(setting.name, f"{message}; write the address", setting)
-        return
+        return conf.warning(setting.name, message, setting)
     message = f"is not first-last, such as 10.0.0.0-10.255.255.255, and {effect}"
-    instead = _instead(text)
-    yield conf.error(setting.name, f"{message}; write {instead}" if instead else message, setting)
-
-
-def _instead(text: str) -> str:
-    """Return what was meant, empty where that is not clear."""
     bare = re.sub(r"\s", "", text)
-    meant = parse_range(bare)
-    if meant:
-        return str(meant)
-    try:
-        return str(range_of(bare))
-    except ValueError:
-        return ""
+    with contextlib.suppress(ValueError):  # where it is not clear what was meant
+        message += f"; write {parse_range(bare) or range_of(bare)}"
+    return conf.error(setting.name, message, setting)
 
 
-def _nobody(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
-    """Yield that no peer is left, not even another relay of this server."""
+def _lifted(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
+    """Yield what wins over denials. One network may be the desktops', one address the server's."""
+    bounded: List[Range] = []
+    for allowed, setting in lifts(conf):
+        if allowed.unbounded and setting.name == "external-ip":
+            message = (
+                "maps 0.0.0.0 or ::, which means every address and lifts every denied-peer-ip; "
+                "write external-ip=PUBLIC/PRIVATE with this machine's own private address"
+            )
+            yield conf.error(setting.name, message, setting)
+        elif allowed.unbounded:
+            message = (
+                "holds every address, since coturn takes :: and 0.0.0.0 for no bound, and lifts "
+                "every denied-peer-ip; write the one address, or the smallest network, that is "
+                "needed"
+            )
+            yield conf.error(setting.name, message, setting)
+        else:
+            bounded.append(allowed)
+            undone = [item for item in denied if allowed.holds(item)]
+            if undone and allowed.first != allowed.last:
+                message = (
+                    f"wins over denied-peer-ip={undone[0]}, of which nothing is left; name the "
+                    "smallest network that does"
+                )
+                report = conf.error if len(undone) > 1 else conf.warning
+                yield report(setting.name, message, setting)
+            if allowed.holds(range_of(METADATA)) and conf.version < DENIES_BY_ITSELF:
+                message = f"lets users reach {METADATA}, the metadata of clouds"
+                yield conf.warning(setting.name, message, setting)
+    for item in denied:
+        alone = any(other.holds(item) for other in bounded)
+        if int(item.first) < int(item.last) and not alone and covered(item, bounded):
+            message = f"lines lift denied-peer-ip={item} together; take out those that nobody needs"
+            yield conf.warning("allowed-peer-ip", message)
+
+
+def _left_open(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
+    """Yield what is not denied and should be, or that no peer is left, not even another relay."""
     bounded = [item for item in denied if not item.unbounded]
     if covered(range_of("0.0.0.0/0"), bounded) and not list(lifts(conf)):
         message = (
@@ -144,75 +169,17 @@ def _nobody(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
             "turnserver-conf prints"
         )
         yield conf.error("denied-peer-ip", message)
-
-
-# what is lifted
-
-
-def _lifted(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
-    single: List[Range] = []
-    for lift in lifts(conf):
-        single.append(lift.range)
-        if lift.range.unbounded:
-            yield from _everything(conf, lift)
-            continue
-        undone = [item for item in denied if lift.range.holds(item)]
-        # One network may be that of the desktops, and one address is the server itself.
-        if undone and lift.range.first != lift.range.last:
-            message = f"wins over denied-peer-ip={undone[0]}, of which nothing is left"
-            report = conf.error if len(undone) > 1 else conf.warning
-            advice = f"{message}; name the smallest network that does"
-            yield report(lift.setting.name, advice, lift.setting)
-        yield from _metadata(conf, lift)
-    yield from _together(conf, denied, single)
-
-
-def _everything(conf: KnownConf, lift: Lift) -> Iterator[Problem]:
-    setting = lift.setting
-    means = "means every address"
-    if setting.name == "external-ip":
-        message = (
-            f"maps 0.0.0.0 or ::, which {means} and lifts every denied-peer-ip; write "
-            "external-ip=PUBLIC/PRIVATE with this machine's own private address"
-        )
-    else:
-        message = (
-            "holds every address, since coturn takes :: and 0.0.0.0 for no bound, and lifts every "
-            "denied-peer-ip; write the one address, or the smallest network, that is needed"
-        )
-    yield conf.error(setting.name, message, setting)
-
-
-def _metadata(conf: KnownConf, lift: Lift) -> Iterator[Problem]:
-    if lift.range.holds(range_of("169.254.169.254")) and conf.version < DENIES_BY_ITSELF:
-        message = "lets users reach 169.254.169.254, the metadata of clouds"
-        yield conf.warning(lift.setting.name, message, lift.setting)
-
-
-def _together(conf: KnownConf, denied: List[Range], lifted: List[Range]) -> Iterator[Problem]:
-    """Yield denials that several lines lift together."""
-    bounded = [item for item in lifted if not item.unbounded]
-    for item in denied:
-        alone = any(other.holds(item) for other in bounded)
-        if int(item.first) < int(item.last) and not alone and covered(item, bounded):
-            message = f"lines lift denied-peer-ip={item} together; take out those that nobody needs"
-            yield conf.warning("allowed-peer-ip", message)
-
-
-# what is missing
-
-
-def _missing(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
     by_itself = list(NEVER) if conf.version >= DENIES_BY_ITSELF else []
     if not conf.on("allow-loopback-peers"):
         by_itself.append("127.0.0.0/8")
     if any(item.unbounded for item in denied):
         by_itself += [net for net in VITAL if ":" not in net]
-    open_nets = [net for net in VITAL if net not in by_itself]
-    open_nets = [net for net in open_nets if not covered(range_of(net), denied)]
-    if not open_nets:
-        return
-    message = "does not deny " + ", ".join(open_nets)
-    if not denied:
-        message = "is missing, so that whoever has a credential reaches the networks around"
-    yield conf.warning("denied-peer-ip", f"{message}; see what abcwebrtc turnserver-conf prints")
+    open_nets = [
+        net for net in VITAL if net not in by_itself and not covered(range_of(net), denied)
+    ]
+    if open_nets:
+        message = "does not deny " + ", ".join(open_nets)
+        if not denied:
+            message = "is missing, so that whoever has a credential reaches the networks around"
+        message += "; see what abcwebrtc turnserver-conf prints"
+        yield conf.warning("denied-peer-ip", message)
