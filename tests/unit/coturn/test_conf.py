@@ -152,7 +152,6 @@ def test_turns_over_udp_keeps_dtls() -> None:
     ("host", "allowed"),
     [
         ("10.0.0.5", ["allowed-peer-ip=10.0.0.5"]),
-        ("198.18.0.1", ["allowed-peer-ip=198.18.0.1"]),
         ("[fd00::5]", ["allowed-peer-ip=fd00::5"]),
         ("127.0.0.1", ["allowed-peer-ip=127.0.0.1", "allow-loopback-peers"]),
         (
@@ -160,21 +159,12 @@ def test_turns_over_udp_keeps_dtls() -> None:
             ["allowed-peer-ip=127.0.0.1", "allowed-peer-ip=::1", "allow-loopback-peers"],
         ),
         ("8.8.8.8", []),
-        ("[2606:4700::1]", []),
         (HOST, []),
         ("[::ffff:10.0.0.5]", ["allowed-peer-ip=10.0.0.5"]),
         ("0.0.0.0", []),
-        ("[::]", []),
         ("[::ffff:0.0.0.0]", []),
-        ("0.1.2.3", []),
         ("169.254.169.254", []),
-        ("168.63.129.16", []),
-        ("192.0.0.192", []),
-        ("255.255.255.255", []),
         ("[64:ff9b::10.0.0.5]", []),
-        ("[2002:a00:5::1]", []),
-        ("[2001:0:a00:5::1]", []),
-        ("[fe80::1]", []),
     ],
 )
 def test_a_server_in_a_denied_range_is_its_own_exception(host: str, allowed: List[str]) -> None:

@@ -17,17 +17,13 @@ from support.turnserver_entry import ENTRY, OLD, SECRET, coturns_in, one_coturn
     [
         (["turn:a"], Ports(3478, 5349, ())),
         (["turns:a"], Ports(3478, 5349, ())),
-        (["turns:a:3478"], Ports(3478, 5349, ())),
         (["turns:a:443"], Ports(3478, 443, ())),
-        (["turns:a:443", "turns:a:3478"], Ports(3478, 443, ())),
         (["turns:a:443", "turns:a:5349"], Ports(3478, 443, (5349,))),
         (["turn:a:80"], Ports(80, 5349, ())),
-        (["turn:a:80", "turns:a:443"], Ports(80, 443, ())),
         (["turn:a:80", "turns:a:80"], Ports(80, 5349, ())),
         (["turn:a", "turn:a:80", "turns:a:443"], Ports(3478, 443, (80,))),
         (["turn:a:5349"], Ports(5349, 3478, ())),
         (["turn:a:5349", "turn:a:3478"], Ports(5349, 5350, (3478,))),
-        (["turn:a:5349", "turns:a:3478"], Ports(5349, 3478, ())),
     ],
 )
 def test_which_port_is_which(urls: List[str], ports: Ports) -> None:

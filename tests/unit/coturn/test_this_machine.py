@@ -19,13 +19,10 @@ OF_4_5 = """echo "x: unrecognized option '$1'" >&2; echo 'Usage: turnserver TURN
     [
         ('test "$1" = --version && echo 4.6.1', (4, 6)),
         ("echo 4.18.0; echo", (4, 18)),
-        ("echo 9.1.0", (9, 1)),
         (OF_4_5, (4, 5)),
         ("echo \"unrecognized option '--version'\"", None),
         ("echo 0.7.3", None),
-        ("echo turnserver 4.6.1", None),
         ("printf '\\377\\0'", None),
-        ("exit 1", None),
         ("cat; echo 4.6.1", (4, 6)),
         ("exec sleep 60", None),
     ],

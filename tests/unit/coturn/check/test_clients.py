@@ -23,7 +23,6 @@ OLD, BETWEEN, NEW = (
     [
         ("CA-file=/etc/ssl/chain.pem", "error", "CA-file", "a certificate of each client"),
         ("cipher-list=MODERN", "error", "cipher-list", "no cipher that OpenSSL knows"),
-        ("cipher-list=TLS for ever", "error", "cipher-list", "remove it"),
         (
             "alternate-server=203.0.113.9:3478",
             "warning",
@@ -57,7 +56,6 @@ def test_what_sends_clients_away_is_found(text: str, level: str, path: str, word
     ("text", "changes"),
     [
         ("cipher-list=HIGH:!aNULL", {}),
-        ("cipher-list=ECDHE-RSA-AES128-GCM-SHA256", {}),
         (f"{FAMILY}=ipv4", {}),
         (f"{FAMILY}=keep", {}),
         ("no-tls\nno-dtls\n-cert\n-pkey\nCA-file=/ca.pem", {"protocol": "turn"}),
@@ -141,12 +139,10 @@ def test_stun_of_browsers_that_is_off_is_found(option: str, stun: str, paths: Li
     ("text", "version", "path"),
     [
         (OLD, "4.6", OLD),
-        (f"{OLD}=1", "4.6", OLD),
         ("", "4.7", BETWEEN),
         (f"{BETWEEN}=0", "4.10", BETWEEN),
         (NEW, "4.10", BETWEEN),
         ("", "4.18", NEW),
-        (f"{NEW}=off", "4.18", NEW),
         (BETWEEN, "4.18", NEW),
         (OLD, "4.18", NEW),
     ],
@@ -170,7 +166,6 @@ def test_what_takes_stun_from_desktops_is_found(text: str, version: str, path: s
         (BETWEEN, "4.10", STUN),
         (NEW, "4.18", STUN),
         (OLD, "4.6", "stun:stun.l.google.com:19302"),
-        ("", "4.18", "stun:stun.l.google.com:19302"),
         ("listening-ip=8.8.8.8", "4.18", "stun:8.8.4.4:3478"),
         (OLD, "4.6", ""),
     ],

@@ -16,7 +16,6 @@ from support.turnserver_entry import compare
         ("max-bps=1000", "error", "max-bps", "packets are lost"),
         ("max-bps=8000", "warning", "max-bps", "packets are lost"),
         ("max-bps=64000\nbps-capacity=64000", "error", "bps-capacity", "not above max-bps=64000"),
-        ("max-bps=64000\nbps-capacity=9", "error", "bps-capacity", "(486)"),
         (
             "max-bps=64000\nbps-capacity=200000",
             "warning",
@@ -46,8 +45,6 @@ def test_what_leaves_no_room_for_a_call_is_found(
     ("text", "changes"),
     [
         ("max-bps=64000", {}),
-        ("max-bps=0", {}),
-        ("max-bps=64000\nbps-capacity=0", {}),
         ("bps-capacity=6400000\nmax-bps=64000", {}),
         ("min-port=50000\nmax-port=50001", {}),
         ("tls-listening-port=1024", {}),
