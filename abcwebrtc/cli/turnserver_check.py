@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from typing import Dict, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 from abcwebrtc.cli.options import FAILED, OK
 from abcwebrtc.cli.output import is_failure, print_problems, problems_count, problems_json
@@ -45,27 +45,35 @@ def _problems(options: argparse.Namespace) -> Tuple[Problem, ...]:
     conf = parse_turnserver_conf(_read_conf(options.check), options.check)
     conf = with_options(conf, options.option or ())
     stun = [uri for uri in config.static_uris if uri.scheme in STUN_SCHEMES]
-    files = _read_certificate(conf, options)
+    files, reasons = _tls_files(conf, options)
     version = chosen_version(options.coturn)
     uri = config.desktop_stun_uri
     desktop = DesktopStun(uri, config.desktop.turn) if uri else None
-    proxied = frozenset(options.behind_proxy or ())
-    around = Around(desktop, proxied, _unreadable(conf, options))
+    around = Around(desktop, frozenset(options.behind_proxy or ()), reasons)
     return check_turnserver_conf(conf, coturn, stun, files, time.time(), version, around)
 
 
-def _unreadable(conf: TurnserverFile, options: argparse.Namespace) -> Dict[str, str]:
-    """Return what keeps Debian's coturn from the files that are read here in its place."""
-    if conf.text("proc-user"):
-        return {}  # coturn is started as root then, and reads them before it is that user
-    own = {CERT: options.cert, KEY: options.key or options.cert}
-    found: Dict[str, str] = {}
-    for name, paths in certificate_files(conf, os.getcwd()).items():
-        path = None if own[name] else next(filter(os.path.exists, paths), None)
-        reason = unreadable(path) if path else None
-        if reason and reason not in found.values():
-            found[name] = reason
-    return found
+def _tls_files(
+    conf: TurnserverFile, options: argparse.Namespace
+) -> Tuple[Dict[str, Content], Dict[str, str]]:
+    """Return the contents of the certificate and the key, and what keeps Debian's coturn from them.
+
+    What is said of a copy says nothing of the file; and where there is a
+    ``proc-user``, coturn is started as root, and reads them before it is that user.
+    """
+    contents: Dict[str, Content] = {}
+    reasons: Dict[str, str] = {}
+    copies = {CERT: options.cert, KEY: options.key or options.cert}
+    for name, places in certificate_files(conf, os.getcwd()).items():
+        if copies[name]:
+            contents[name] = _read((copies[name],))
+            continue
+        contents[name] = _read(places)
+        path = next(filter(os.path.exists, places), None)
+        reason = unreadable(path) if path and not conf.text("proc-user") else None
+        if reason and reason not in reasons.values():
+            reasons[name] = reason
+    return contents, reasons
 
 
 def _read_conf(path: str) -> bytes:
@@ -75,14 +83,6 @@ def _read_conf(path: str) -> bytes:
     if isinstance(content, str):
         raise ConfigError(Problem(f"can't be read: {content}", "", path))
     return content
-
-
-def _read_certificate(conf: TurnserverFile, options: argparse.Namespace) -> Mapping[str, Content]:
-    places: Dict[str, Tuple[str, ...]] = dict(certificate_files(conf, os.getcwd()))
-    for name, copy in (("cert", options.cert), ("pkey", options.key or options.cert)):
-        if copy and name in places:
-            places[name] = (copy,)
-    return {name: _read(paths) for name, paths in places.items()}
 
 
 def _read(paths: Sequence[str]) -> Content:

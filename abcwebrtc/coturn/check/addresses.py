@@ -30,9 +30,13 @@ _DROPS = "coturn logs an error and drops this line"
 
 def check_addresses(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
     """Yield what is wrong with a coturn's addresses, each by itself."""
-    for name in ("listening-ip", "relay-ip"):
-        for setting in conf.all(name):
-            yield from _own(conf, setting)
+    for setting in conf.all("listening-ip", "relay-ip"):
+        address = host_address(setting.text)
+        if setting.value and (not address or setting.text[0] == "["):
+            yield _no_address(conf, setting, setting.text)
+        elif address and address.is_unspecified and setting.name == "relay-ip":
+            message = "is no address of a relay: clients get 0.0.0.0; write this machine's address"
+            yield conf.error(setting.name, message, setting)
     for setting in conf.all("external-ip"):
         yield from _external(conf, setting)
     yield from _only_here(conf, coturn)
@@ -76,16 +80,6 @@ def relay_addresses(conf: TurnserverFile) -> List[Address]:
     return [] if any(address.is_unspecified for address in found) else found
 
 
-def _own(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
-    address = host_address(setting.text)
-    if not setting.value or (address and setting.text[0] != "["):
-        if address and address.is_unspecified and setting.name == "relay-ip":
-            message = "is no address of a relay: clients get 0.0.0.0; write this machine's address"
-            yield conf.error(setting.name, message, setting)
-        return
-    yield from _no_address(conf, setting, setting.text)
-
-
 def _external(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
     first, slash, second = setting.text.partition("/")
     public, halves = host_address(first), mapping(setting)
@@ -101,12 +95,12 @@ def _external(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
         yield from _halves(conf, setting, *halves)
     elif public and not slash:
         if setting.text[0] == "[":
-            yield from _no_address(conf, setting, setting.text)
+            yield _no_address(conf, setting, setting.text)
         elif public.is_unspecified:
             message = "gives clients 0.0.0.0 for a relay; write the address that the Internet sees"
             yield conf.error(setting.name, message, setting)
     else:
-        yield from _no_address(conf, setting, second if public else first)
+        yield _no_address(conf, setting, second if public else first)
 
 
 def _halves(
@@ -128,29 +122,28 @@ def _halves(
     yield conf.error(setting.name, message, setting)
 
 
-def _no_address(conf: KnownConf, setting: Setting, text: str) -> Iterator[Problem]:
-    """Yield why a text is no address to coturn; the text is not shown, but for an address in it."""
+def _no_address(conf: KnownConf, setting: Setting, text: str) -> Problem:
+    """Say why a text is no address to coturn; the text is not shown, but for an address in it."""
     kind, advice = _kind(text)
     other = _read_as(text)
     if other:
         message = (
             f"is not what it looks like: coturn reads it as {other}; write that, or four numbers"
         )
-        yield conf.error(setting.name, f"{message} without leading zeros", setting)
-    elif kind == _COMMAND and setting.file:
+        return conf.error(setting.name, f"{message} without leading zeros", setting)
+    if kind == _COMMAND and setting.file:
         message = (
             "is a command or a variable, and what a shell, Compose or the entrypoint of an image "
             "makes of it is not known here; give that with --option"
         )
-        yield conf.warning(setting.name, message, setting)
-    elif kind == "a name":
+        return conf.warning(setting.name, message, setting)
+    if kind == "a name":
         message = (
             f"is {kind}, which coturn asks for once, when it starts; without an answer it drops "
             f"this line; {advice}"
         )
-        yield conf.warning(setting.name, message, setting)
-    else:
-        yield conf.error(setting.name, f"{kind}: {_DROPS}; {advice}", setting)
+        return conf.warning(setting.name, message, setting)
+    return conf.error(setting.name, f"{kind}: {_DROPS}; {advice}", setting)
 
 
 def _read_as(text: str) -> str:
