@@ -6,16 +6,17 @@ import argparse
 import contextlib
 import errno
 import functools
+import io
 import ipaddress
 import logging
-import os
 import socket
 import sys
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, TextIO, Tuple
+from contextlib import redirect_stderr, redirect_stdout
+from typing import TYPE_CHECKING, Any, Callable, List, TextIO
 from urllib.parse import urlsplit
 
 import abcwebrtc
-from abcwebrtc.cli.options import OK, given, port
+from abcwebrtc.cli.options import OK, given, port, whole_number
 from abcwebrtc.cli.output import print_problems, warn
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
@@ -61,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--threads",
-        type=_threads,
+        type=whole_number(1, 256, "a number from 1 to 256"),
         default=10,
         metavar="N",
         help="requests that are answered at once, from 1 to 256 (%(default)s)",
@@ -103,10 +104,10 @@ def run(options: argparse.Namespace) -> int:
         options.usage_error("--cert and --key go together: give both, or neither")
     if options.insecure_no_auth and not is_loopback(options.host):
         options.usage_error("--insecure-no-auth listens on loopback only; leave --host out")
-    logging.basicConfig(format="%(asctime)s %(levelname)s: %(message)s", level=logging.INFO)
-    logging.raiseExceptions = False  # a line that can't be written is lost, without more lines
-    cherrypy.log.screen = False  # or it would say everything once more
-    with _lossy_output():
+    with redirect_stdout(_lossy(sys.stdout)), redirect_stderr(_lossy(sys.stderr)):
+        logging.basicConfig(format="%(asctime)s %(levelname)s: %(message)s", level=logging.INFO)
+        logging.raiseExceptions = False  # a line that can't be written is lost, and no more said
+        cherrypy.log.screen = False  # or it would say everything once more
         config = WebRTCConfig.from_file(options.od_config)
         for note in (*map(str, config.warnings), *_serve_notes(config, options)):
             warn(note)
@@ -125,7 +126,13 @@ def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
 
     if options.insecure_no_auth:
         return anybody(options.host)
-    files = _key_files(config, options.od_config)
+    files = config.user_token_key_files
+    if not files:
+        message = (
+            "no public key to verify user tokens with; write jwt_token_user: "
+            "{ 'jwtuserpublickeyfile': '/path/key.pem' }, the same as for pyos"
+        )
+        raise ConfigError(Problem(message, KEY_ENTRY, options.od_config))
     verifier = UserTokenVerifier.from_file(*files, entry=KEY_ENTRY)
     print_problems(verifier.problems)
     if verifier.weakness:
@@ -152,47 +159,21 @@ def _print_link(options: argparse.Namespace, login: "OperatorLogin", base_url: s
         _say(f"abcwebrtc: test page, once within 10 minutes: {page}#{login.new_key()}")
 
 
-class _Lossy:
-    """A stream that loses what a full disk has no room for, so that a server outlives its log."""
+class _LossyFile(io.FileIO):
+    """A file that loses what a full disk has no room for, so that a server outlives its log."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        with _passing_over_full_disks():
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with _passing_over_full_disks():
-            self._stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            return len(data)
 
 
-@contextlib.contextmanager
-def _passing_over_full_disks() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-
-
-@contextlib.contextmanager
-def _lossy_output() -> Iterator[None]:
-    before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = map(_Lossy, before)
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = before
-        for stream in before:
-            try:
-                stream.flush()
-            except OSError:  # or Python would fail with it once more at exit
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+def _lossy(stream: TextIO) -> TextIO:
+    file = _LossyFile(stream.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(file, stream.encoding, "backslashreplace", write_through=True)
 
 
 def _say(text: str) -> None:
@@ -251,23 +232,7 @@ def is_loopback(host: str) -> bool:
     return all(ipaddress.ip_address(address.split("%")[0]).is_loopback for address in found)
 
 
-def _key_files(config: WebRTCConfig, file: str) -> Tuple[str, ...]:
-    if config.user_token_key_files:
-        return config.user_token_key_files
-    message = (
-        "no public key to verify user tokens with; write jwt_token_user: "
-        "{ 'jwtuserpublickeyfile': '/path/key.pem' }, the same as for pyos"
-    )
-    raise ConfigError(Problem(message, KEY_ENTRY, file))
-
-
 def _host(text: str) -> str:
     """Return a host without the brackets that an IPv6 address has in urls."""
     in_brackets = text.startswith("[") and text.endswith("]")
     return given(text[1:-1] if in_brackets else text)
-
-
-def _threads(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 256:
-        return int(text)
-    raise argparse.ArgumentTypeError("write a number from 1 to 256")

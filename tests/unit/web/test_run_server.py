@@ -197,7 +197,7 @@ def announced(monkeypatch: pytest.MonkeyPatch) -> List[Any]:
 def test_serve_says_what_to_know_serves_and_says_that_it_stopped(
     tmp_path: Path,
     announced: List[Answer],
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
     changes: Dict[str, Any],
     arguments: List[str],
     status: int,
@@ -205,7 +205,7 @@ def test_serve_says_what_to_know_serves_and_says_that_it_stopped(
 ) -> None:
     assert main(["serve", str(write_od_config(tmp_path, **changes)), "--port=0", *arguments]) == 0
     assert [answer.status for answer in announced] == [status]
-    out, err = capsys.readouterr()
+    out, err = capfd.readouterr()
     assert out.endswith("abcwebrtc: stopped\n")
     for note in notes:
         assert note in err
@@ -213,18 +213,18 @@ def test_serve_says_what_to_know_serves_and_says_that_it_stopped(
 
 
 def test_serve_behind_a_proxy_warns_of_no_clients_and_no_clear_text(
-    tmp_path: Path, announced: List[Answer], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, announced: List[Answer], capfd: pytest.CaptureFixture[str]
 ) -> None:
     od_config = str(write_od_config(tmp_path))
     assert main(["serve", od_config, "--port=0", "--host=0.0.0.0", "--behind-proxy"]) == 0
     assert [answer.status for answer in announced] == [200]
-    assert "warning" not in capsys.readouterr().err
+    assert "warning" not in capfd.readouterr().err
 
 
 def test_serve_warns_of_a_short_key(
-    tmp_path: Path, announced: List[Answer], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, announced: List[Answer], capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "jwtuser.pem").write_bytes(public_pem(rsa_key("short", 1024)))
     assert main(["serve", str(write_od_config(tmp_path)), "--port=0"]) == 0
     assert [answer.status for answer in announced] == [401]
-    assert "jwtuser.pem: the key has 1024 bits; use one of 2048 or more" in capsys.readouterr().err
+    assert "jwtuser.pem: the key has 1024 bits; use one of 2048 or more" in capfd.readouterr().err

@@ -31,7 +31,7 @@ def check_refused(result: Any, status: int, *words: str) -> None:
 
 
 @pytest.fixture
-def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+def refused(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run ``abcwebrtc serve`` in this process, which is faster, for it to refuse."""
 
     def run(*arguments: object) -> Any:
@@ -40,7 +40,7 @@ def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
             status = main(line)
         except SystemExit as error:
             status = error.code
-        return subprocess.CompletedProcess(line, status, *capsys.readouterr())
+        return subprocess.CompletedProcess(line, status, *capfd.readouterr())
 
     def stop(base_url: str) -> None:  # or a test that fails would never end
         os.kill(os.getpid(), signal.SIGTERM)
