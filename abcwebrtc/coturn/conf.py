@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
-from abcwebrtc.config.secret_sources import Secret
 from abcwebrtc.coturn.addresses import (
     LOOPBACK,
     Address,
@@ -45,6 +44,15 @@ Block = Tuple[str, List[str]]
 _CLASSIC_STUN = "rfc3489-compatibility"
 _CLASSIC_STUN_BEFORE = "stun-backward-compatibility"
 _BROKEN_SINCE, _MENDED = CoturnVersion(4, 7), CoturnVersion(4, 10)
+_HARDENING = (
+    ("Lets clients tell STUN from other traffic (RFC 8489, 14.7).", "fingerprint"),
+    ("No console by telnet.", "no-cli"),
+    ("Sound is UDP; no TCP connections from here into a network (RFC 6062).", "no-tcp-relay"),
+    ("Short answers to STUN, which are of less use for amplifying an attack.", "no-rfc5780"),
+    ("The same: no address of this server in them.", "response-origin-only-with-rfc5780"),
+    ("Does not tell everybody the version of coturn.", "no-software-attribute"),
+    ("No relaying to multicast, 224.0.0.0 and above, and ff00::/8.", "no-multicast-peers"),
+)
 _MADE_FOR = "Desktops ask for their address in the form of RFC 3489 (libnice up to 0.1.22). "
 
 
@@ -91,15 +99,14 @@ def turnserver_conf(
         *_listeners(coturn, options),
         *_login(coturn, origin, options, show),
         *_tls(coturn, options),
-        *_relay(coturn, options),
-        *hardening(options.version),
-        *peers(_own_addresses(coturn, options), options.allow_peers),
+        *_limits(coturn, options),
+        *_hardening(options.version),
+        *_peers(coturn, options),
     ]
-    parts = ["\n".join((f"# {reason}", *lines)) for reason, lines in blocks]
-    return (
-        "\n".join((f"# Made by abcwebrtc turnserver-conf, for coturn {options.version}.", *parts))
-        + "\n"
-    )
+    lines = [f"# Made by abcwebrtc turnserver-conf, for coturn {options.version}."]
+    for reason, found in blocks:
+        lines += [f"# {reason}", *found]
+    return "\n".join(lines) + "\n"
 
 
 def privileged(coturn: Coturn, options: ConfOptions) -> Tuple[int, ...]:
@@ -130,10 +137,14 @@ def _listeners(coturn: Coturn, options: ConfOptions) -> Iterator[Block]:
     own = options.listening_ips
     if own:
         yield "Where to listen.", [f"listening-ip={address}" for address in own]
-    coturns = _relay_addresses(coturn, options)
-    if coturns:
-        yield "The addresses of relays.", [f"relay-ip={address}" for address in coturns]
-        yield from address_family(options.version, coturns)
+    relays = _relay_addresses(coturn, options)
+    if relays:
+        yield "The addresses of relays.", [f"relay-ip={address}" for address in relays]
+    if relays and all(address.version == 6 for address in relays):
+        reason = "There are no relays of IPv4, which clients get unless they ask for others."
+        yield from _usual(options.version, reason, "keep-address-family")
+        if knows(options.version, "allocation-default-address-family"):
+            yield reason, ["allocation-default-address-family=keep"]
     if options.external_ips:
         reason = "What the Internet sees, and what the machine has: NAT is in between."
         yield reason, [f"external-ip={pair}" for pair in options.external_ips]
@@ -141,10 +152,15 @@ def _listeners(coturn: Coturn, options: ConfOptions) -> Iterator[Block]:
         hosts = [f"[{ip}]" if ip.version == 6 else str(ip) for ip in own] or [EVERYWHERE]
         lines = [f"aux-server={host}:{port}" for host in hosts for port in ports.others]
         reason = "coturn has two ports; these are the others of the urls."
-        if not coturns:
+        if not relays:
             reason += " Without relay-ip=, its own address, the relays of these are 0.0.0.0."
             lines = [f"#{line}" for line in lines]
         yield reason, lines
+
+
+def answers_desktops(version: CoturnVersion) -> bool:
+    """Say whether some option has a version answer STUN in the form of RFC 3489."""
+    return not _BROKEN_SINCE <= version < _MENDED
 
 
 def lacks_relay_address(coturn: Coturn, options: ConfOptions) -> bool:
@@ -171,7 +187,9 @@ def _login(coturn: Coturn, origin: str, options: ConfOptions, show: bool) -> Ite
         ["use-auth-secret"],
     )
     if show:
-        yield f"From {origin}.", [_secret_line(secret, origin) for secret in coturn.secrets]
+        values = [quoted(secret.reveal(), origin) for secret in coturn.secrets]
+        lines = [b"static-auth-secret=" + value for value in values]
+        yield f"From {origin}.", [line.decode("utf-8", "surrogateescape") for line in lines]
     else:
         reason = f"Put the secret here, from {origin}, in double quotes. Until then nobody gets in."
         count = len(coturn.secrets) if coturn.secrets_are_here else 1
@@ -184,30 +202,27 @@ def _login(coturn: Coturn, origin: str, options: ConfOptions, show: bool) -> Ite
     yield reason, [f"stale-nonce={STALE_NONCE}"]
 
 
-def _secret_line(secret: Secret, origin: str) -> str:
-    value = quoted(secret.reveal(), origin)
-    return "static-auth-secret=" + value.decode("utf-8", "surrogateescape")
-
-
 def _has_tls(coturn: Coturn, options: ConfOptions) -> bool:
     return coturn.has_tls or options.cert is not None
 
 
 def _tls(coturn: Coturn, options: ConfOptions) -> Iterator[Block]:
-    if not _has_tls(coturn, options):
+    dtls = any(uri.scheme == "turns" and uri.transport == "udp" for uri in coturn.uris)
+    if _has_tls(coturn, options):
+        cert = options.cert or f"/usr/local/etc/{coturn.name}.pem"
+        reason = "The certificate and its chain, PEM. coturn runs without TLS if it can't read it."
+        yield reason, [f"cert={_text(cert)}"]
+        reason = "The key of the certificate, PEM; it may be in the same file."
+        yield reason, [f"pkey={_text(options.key or cert)}"]
+        reason = "TLS 1.0 and 1.1 are deprecated (RFC 8996)."
+        yield from _usual(options.version, reason, "no-tlsv1", "no-tlsv1_1")
+    else:
         reason = "od.config has no turns: url, so neither a certificate nor a TLS port is needed."
         yield reason, ["no-tls"]
-        yield from encryption(options.version, tls=False, dtls=False)
-        return
-    cert = options.cert or f"/usr/local/etc/{coturn.name}.pem"
-    yield (
-        "The certificate and its chain, PEM. coturn runs without TLS if it can't read it.",
-        [f"cert={_text(cert)}"],
-    )
-    reason = "The key of the certificate, PEM; it may be in the same file."
-    yield reason, [f"pkey={_text(options.key or cert)}"]
-    dtls = any(uri.scheme == "turns" and uri.transport == "udp" for uri in coturn.uris)
-    yield from encryption(options.version, tls=True, dtls=dtls)
+    if dtls:
+        yield from _usual(options.version, "For the turns: url over UDP.", "dtls")
+    else:
+        yield from _usual(options.version, "Browsers speak no DTLS to a TURN server.", "no-dtls")
 
 
 def _text(value: str) -> str:
@@ -217,68 +232,29 @@ def _text(value: str) -> str:
     return quoted(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
 
 
-def _relay(coturn: Coturn, options: ConfOptions) -> Iterator[Block]:
+def _limits(coturn: Coturn, options: ConfOptions) -> Iterator[Block]:
     first, last = options.relay_ports
     reason = "UDP ports of relays, one each; the firewall has to let them in."
     yield reason, [f"min-port={first}", f"max-port={last}"]
     total = min(options.total_quota, last - first + 1)
-    yield (
-        "All allocations at once; what keeps one leaked credential from taking all ports.",
-        [f"total-quota={total}"],
-    )
-    if not coturn.names_users:
-        yield (
-            "A quota for each user does nothing while 'username' in od.config is 'timestamp'; "
-            "write 'userid' or 'pseudonym' there.",
-            [f"#user-quota={options.user_quota}"],
-        )
-    else:
+    reason = "All allocations at once; what keeps one leaked credential from taking all ports."
+    yield reason, [f"total-quota={total}"]
+    quota = f"user-quota={options.user_quota}"
+    if coturn.names_users:
         yield (
             "Allocations of one user: one for each url and network, and those of closed pages "
             "stay for 10 minutes.",
-            [f"user-quota={options.user_quota}"],
+            [quota],
+        )
+    else:
+        yield (
+            "A quota for each user does nothing while 'username' in od.config is 'timestamp'; "
+            "write 'userid' or 'pseudonym' there.",
+            [f"#{quota}"],
         )
 
 
-def _own_addresses(coturn: Coturn, options: ConfOptions) -> Iterator[Address]:
-    """Yield the addresses that relays of this server may have, as far as they are known."""
-    for host in coturn.hosts:
-        address = host_address(host)
-        if address is not None:
-            yield unmapped(address)
-        elif host == LOCALHOST:
-            yield from LOCAL
-    yield from _relay_addresses(coturn, options)
-    for pair in options.external_ips:
-        yield from (address for address in pair if address is not None)
-
-
-# what keeps it from being misused
-
-
-def encryption(version: CoturnVersion, tls: bool, dtls: bool) -> Iterator[Block]:
-    """Yield what turns old versions of TLS off, and DTLS on or off."""
-    if tls:
-        yield from _usual(version, "TLS 1.0 and 1.1 are deprecated (RFC 8996).", *_OLD_TLS)
-    if not dtls:
-        yield from _usual(version, "Browsers speak no DTLS to a TURN server.", "no-dtls")
-    else:
-        yield from _usual(version, "For the turns: url over UDP.", "dtls")
-
-
-_OLD_TLS = ("no-tlsv1", "no-tlsv1_1")
-
-
-def address_family(version: CoturnVersion, listening: Sequence[Address]) -> Iterator[Block]:
-    """Yield what gives relays of IPv6 where there are no others; by itself coturn has none then."""
-    if listening and all(address.version == 6 for address in listening):
-        reason = "There are no relays of IPv4, which clients get unless they ask for others."
-        yield from _usual(version, reason, "keep-address-family")
-        if knows(version, "allocation-default-address-family"):
-            yield reason, ["allocation-default-address-family=keep"]
-
-
-def hardening(version: CoturnVersion) -> Iterator[Block]:
+def _hardening(version: CoturnVersion) -> Iterator[Block]:
     """Yield the lines that every server gets, none of which takes STUN from a desktop."""
     for reason, name in _HARDENING:
         yield from _usual(version, reason, name)
@@ -295,39 +271,31 @@ def hardening(version: CoturnVersion) -> Iterator[Block]:
         )
 
 
-_HARDENING = (
-    ("Lets clients tell STUN from other traffic (RFC 8489, 14.7).", "fingerprint"),
-    ("No console by telnet.", "no-cli"),
-    ("Sound is UDP; no TCP connections from here into a network (RFC 6062).", "no-tcp-relay"),
-    ("Short answers to STUN, which are of less use for amplifying an attack.", "no-rfc5780"),
-    ("The same: no address of this server in them.", "response-origin-only-with-rfc5780"),
-    ("Does not tell everybody the version of coturn.", "no-software-attribute"),
-    ("No relaying to multicast, 224.0.0.0 and above, and ff00::/8.", "no-multicast-peers"),
-)
-
-
-def answers_desktops(version: CoturnVersion) -> bool:
-    """Say whether some option has a version answer STUN in the form of RFC 3489."""
-    return not _BROKEN_SINCE <= version < _MENDED
-
-
-def _usual(version: CoturnVersion, reason: str, *names: str) -> Iterator[Block]:
-    """Yield those options that this version knows, and does not call deprecated."""
-    kept = [name for name in names if knows(version, name) and not deprecation(version, name)]
-    if kept:
-        yield reason, kept
-
-
-def peers(own: Iterable[Address], allowed: Sequence[Network]) -> Iterator[Block]:
+def _peers(coturn: Coturn, options: ConfOptions) -> Iterator[Block]:
     """Yield the denied ranges, and the exceptions: addresses of this server, and those allowed."""
     for denied, reason in denied_ranges():
         yield f"No relaying to {reason}.", [f"denied-peer-ip={denied}"]
-    exceptions = _exceptions(own, allowed)
+    own: List[Address] = []  # those that relays of this server may have, as far as they are known
+    for host in coturn.hosts:
+        address = host_address(host)
+        if address is not None:
+            own.append(unmapped(address))
+        elif host == LOCALHOST:
+            own += LOCAL
+    own += _relay_addresses(coturn, options)
+    own += [half for pair in options.external_ips for half in pair if half is not None]
+    exceptions: Dict[Range, str] = {}
+    for address in filter(is_exception, own):
+        reason = "This server itself: the relays of a browser and a desktop are peers."
+        exceptions[Range(address, address)] = reason
+    for network in options.allow_peers:
+        reason = "Allowed by --allow-peer; this wins over the above."
+        exceptions.setdefault(range_of(network), reason)
     for exception, reason in exceptions.items():
         yield reason, [f"allowed-peer-ip={exception}"]
     if any(exception.meets(local) for exception in exceptions for local in LOOPBACK):
         yield "For a trial on one machine; take this out on a server.", ["allow-loopback-peers"]
-    if not allowed:
+    if not options.allow_peers:
         yield (
             "If desktops, or this server, have a private address, let the relay reach them: "
             "--allow-peer, or a line like this.",
@@ -335,14 +303,8 @@ def peers(own: Iterable[Address], allowed: Sequence[Network]) -> Iterator[Block]
         )
 
 
-def _exceptions(own: Iterable[Address], allowed: Sequence[Network]) -> Dict[Range, str]:
-    """Return the exceptions from the denied ranges, with their reasons."""
-    exceptions: Dict[Range, str] = {}
-    for address in own:
-        if is_exception(address):
-            reason = "This server itself: the relays of a browser and a desktop are peers."
-            exceptions[Range(address, address)] = reason
-    for network in allowed:
-        reason = "Allowed by --allow-peer; this wins over the above."
-        exceptions.setdefault(range_of(network), reason)
-    return exceptions
+def _usual(version: CoturnVersion, reason: str, *names: str) -> Iterator[Block]:
+    """Yield those options that this version knows, and does not call deprecated."""
+    kept = [name for name in names if knows(version, name) and not deprecation(version, name)]
+    if kept:
+        yield reason, kept

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from abcwebrtc.coturn.options import (
     DEFAULTED,
@@ -26,12 +26,13 @@ from abcwebrtc.coturn.options import (
 )
 from abcwebrtc.errors import ConfigError, Problem
 
+Doubt = Tuple[str, str]
+"""What is wrong with a line: level and message."""
 OPTION = "--option"
 """Where an option stands that coturn is given on its command line."""
 MAX_LINE_BYTES = 1023
 """Beyond this, coturn takes the rest of a line for a line of its own."""
 
-_BLANKS = b" \t"
 _SPACE = b" \t\n\v\f\r"
 _NAME = re.compile(rb"[^ =\t]*")
 _SEPARATOR = re.compile(rb"[ =\t]*")
@@ -89,10 +90,6 @@ class TurnserverFile:
         """Name the file only: the values hold secrets."""
         return f"<TurnserverFile {self.file}: {len(self.settings)} settings>"
 
-    def only(self, wanted: Callable[[Setting], bool]) -> TurnserverFile:
-        """Return the file with those of its settings that are wanted."""
-        return TurnserverFile(self.file, list(filter(wanted, self.settings)), list(self.problems))
-
     def all(self, *names: str) -> Tuple[Setting, ...]:
         """Return the settings of these names, in the order of the file."""
         return tuple(setting for setting in self.settings if setting.name in names)
@@ -124,11 +121,21 @@ def parse_turnserver_conf(data: bytes, file: str) -> TurnserverFile:
     Nothing is raised: what coturn would not read, or reads as something else
     than it looks, is among the `problems`.
     """
-    reader = _Reader(file)
+    settings: List[Setting] = []
+    problems: List[Problem] = []
+    seen: Dict[str, Setting] = {}
     for number, line in enumerate(data.split(b"\n"), 1):
-        reader.read(line, number)
-    reader.find_repetitions()
-    return TurnserverFile(file, reader.settings, reader.problems)
+        setting, found = _read_line(line, number, file)
+        problems += found
+        if setting is None:
+            continue
+        name, before = setting.name, seen.get(setting.name)
+        if OPTIONS[name] != LIST and before and before.value != setting.value:
+            message = f"takes the place of line {before.line}; take one of them out"
+            problems.append(Problem(message, name, file, number, "warning"))
+        seen[name] = setting
+        settings.append(setting)
+    return TurnserverFile(file, settings, problems)
 
 
 def with_options(conf: TurnserverFile, options: Sequence[str]) -> TurnserverFile:
@@ -193,63 +200,41 @@ def why_no_line(value: bytes) -> str:
     return reason and f"{reason}, which turnserver.conf can't hold"
 
 
-class _Reader:
-    """Collects the settings and problems of the lines that it is given."""
+def _read_line(line: bytes, number: int, file: str) -> Tuple[Optional[Setting], List[Problem]]:
+    """Return the setting of a line without its line feed, if there is one, and what is wrong."""
+    problems: List[Problem] = []
 
-    def __init__(self, file: str) -> None:
-        self._file = file
-        self.settings: List[Setting] = []
-        self.problems: List[Problem] = []
+    def found(level: str, message: str, name: str = "") -> None:
+        problems.append(Problem(message, name, file, number, level))
 
-    def read(self, line: bytes, number: int) -> None:
-        """Read one line, without its line feed."""
-        if len(line) > MAX_LINE_BYTES:
-            self._note("error", "", "is longer than 1023 bytes, and coturn cuts it there", number)
-        if number == 1 and line.startswith(b"\xef\xbb\xbf"):
-            message = "begins with a byte order mark, so coturn passes over this line; save without"
-            self._note("error", "", message, number)
-            return
-        text = line[:MAX_LINE_BYTES].partition(b"\0")[0].lstrip(_BLANKS)
-        if text.startswith(b"#") or not text.rstrip(_SPACE):
-            return
-        if b"\0" in line:
-            self._note("error", "", "holds a NUL, and coturn reads no further", number)
-        self._option(text.rstrip(_SPACE), number)
-
-    def _option(self, text: bytes, number: int) -> None:
-        name, value = _split(text)
-        known = name.decode("ascii", "replace")
-        if known not in OPTIONS:
-            self._unknown(known, number)
-            return
+    if len(line) > MAX_LINE_BYTES:
+        found("error", "is longer than 1023 bytes, and coturn cuts it there")
+    if number == 1 and line.startswith(b"\xef\xbb\xbf"):
+        message = "begins with a byte order mark, so coturn passes over this line; save without"
+        found("error", message)
+        return None, problems
+    text = line[:MAX_LINE_BYTES].partition(b"\0")[0].lstrip(b" \t").rstrip(_SPACE)
+    if text.startswith(b"#") or not text:
+        return None, problems
+    if b"\0" in line:
+        found("error", "holds a NUL, and coturn reads no further")
+    name, value = _split(text)
+    known = name.decode("ascii", "replace")
+    if known in OPTIONS:
         setting = Setting(known, value, number)
-        self.settings.append(setting)
         for level, message in _doubts(setting, text):
-            self._note(level, known, message, number)
-
-    def _unknown(self, name: str, line: int) -> None:
-        # What stands here may be a piece of a secret, so it is not shown.
-        message = "no such option"
-        stem = re.split("[:;,]", name.lstrip("-"))[0].replace("_", "-")
-        near = difflib.get_close_matches(stem.lower(), OPTIONS, 1, 0.75)
-        if name in _HINTS:
-            message = _HINTS[name]
-        elif near:
-            message += f"; did you mean '{near[0]}'?"
-        self._note("warning", "", f"{message}; coturn passes over this line", line)
-
-    def find_repetitions(self) -> None:
-        """Note options of which coturn takes the last, where they differ."""
-        seen: Dict[str, Setting] = {}
-        for setting in self.settings:
-            before = seen.get(setting.name)
-            if OPTIONS[setting.name] != LIST and before and before.value != setting.value:
-                message = f"takes the place of line {before.line}; take one of them out"
-                self._note("warning", setting.name, message, setting.line)
-            seen[setting.name] = setting
-
-    def _note(self, level: str, path: str, message: str, line: int) -> None:
-        self.problems.append(Problem(message, path, self._file, line, level))
+            found(level, message, known)
+        return setting, problems
+    # What stands here may be a piece of a secret, so it is not shown.
+    message = "no such option"
+    stem = re.split("[:;,]", known.lstrip("-"))[0].replace("_", "-")
+    near = difflib.get_close_matches(stem.lower(), OPTIONS, 1, 0.75)
+    if known in _HINTS:
+        message = _HINTS[known]
+    elif near:
+        message += f"; did you mean '{near[0]}'?"
+    found("warning", f"{message}; coturn passes over this line")
+    return None, problems
 
 
 def _split(text: bytes) -> Tuple[bytes, bytes]:
@@ -273,7 +258,7 @@ def _flag(text: str) -> Optional[bool]:
     return None
 
 
-def _doubts(setting: Setting, line: bytes) -> List[Tuple[str, str]]:
+def _doubts(setting: Setting, line: bytes) -> List[Doubt]:
     """Return what is wrong with a value by itself: pairs of level and message."""
     kind, text = OPTIONS[setting.name], setting.text
     if kind == FLAG and _flag(text) is None:
@@ -300,7 +285,7 @@ def _defaulted(setting: Setting) -> bool:
     return setting.name in DEFAULTED and not setting.value
 
 
-def _text_doubts(setting: Setting, line: bytes) -> List[Tuple[str, str]]:
+def _text_doubts(setting: Setting, line: bytes) -> List[Doubt]:
     value = setting.value
     found = []
     if not value and setting.name != "static-auth-secret":  # for which that is much worse

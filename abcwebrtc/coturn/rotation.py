@@ -13,10 +13,10 @@ from abcwebrtc.config.secret_sources import (
     FileSecrets,
     Secret,
     SecretsElsewhere,
-    SecretSource,
     secrets_here,
 )
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
+from abcwebrtc.coturn.server import connected
 from abcwebrtc.errors import format_path
 
 DEFAULT_MARGIN = 300
@@ -111,24 +111,23 @@ def groups(config: WebRTCConfig, entries: Any) -> List[Group]:
     """
     items = [entries] if isinstance(entries, Mapping) else list(entries or ())
     desktop = config.desktop_turn if config.enable else None
+    # What two entries that share a secret have in common: it, or where it stands.
+    marks = [secrets_here(server.secrets) or (server.secrets,) for server in config.coturn]
     found = []
-    for members in _connected([_marks(server.secrets) for server in config.coturn]):
+    for members in connected(marks):
         servers = tuple(config.coturn[index] for index in members)
+        paths = [(COTURN,) if isinstance(entries, Mapping) else (COTURN, i) for i in members]
         has_desktops = desktop is not None and any(server is desktop[0] for server in servers)
         found.append(
             Group(
                 tuple(members),
-                tuple(_path(entries, index) for index in members),
+                tuple(map(format_path, paths)),
                 servers,
                 tuple(_place(items[index], config.coturn[index]) for index in members),
                 config.desktop.ttl if has_desktops else None,
             )
         )
     return found
-
-
-def _path(entries: Any, index: int) -> str:
-    return format_path((COTURN,) if isinstance(entries, Mapping) else (COTURN, index))
 
 
 def _place(entry: Mapping[str, Any], server: CoturnServer) -> Place:
@@ -138,25 +137,6 @@ def _place(entry: Mapping[str, Any], server: CoturnServer) -> Place:
         return Place(FILE, server.secrets.place)
     variable = entry.get(SECRET_KEY + "_env")
     return Place(ENVIRONMENT, str(variable)) if variable else Place(INLINE)
-
-
-def _marks(source: SecretSource) -> Tuple[Any, ...]:
-    """Return what two entries have in common that share a secret: it, or where it stands."""
-    return secrets_here(source) or (source,)
-
-
-def _connected(secrets: Sequence[Tuple[Any, ...]]) -> List[List[int]]:
-    """Return the indexes of entries, those that share a secret together."""
-    found: List[List[int]] = []
-    for index, own in enumerate(secrets):
-        near = [
-            members
-            for members in found
-            if any(secret in secrets[member] for member in members for secret in own)
-        ]
-        found = [members for members in found if members not in near]
-        found.append(sorted([index, *(member for members in near for member in members)]))
-    return sorted(found)
 
 
 # the step, from what coturn accepts

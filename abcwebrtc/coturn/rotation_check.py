@@ -75,10 +75,11 @@ class Row:
     @property
     def step(self) -> Step:
         """The step that this server is at."""
-        by_role: Dict[str, List[Optional[bool]]] = {MINTING: [], OLDER: [], NEW: []}
-        for candidate, answer in self.answers:
-            by_role[candidate.role].append(answer.accepted)
-        return find_step(by_role[MINTING][0], by_role[OLDER], by_role[NEW])
+        minting, older, new = (
+            [answer.accepted for candidate, answer in self.answers if candidate.role == role]
+            for role in (MINTING, OLDER, NEW)
+        )
+        return find_step(minting[0], older, new)
 
     def as_dict(self) -> Dict[str, Any]:
         """Return it as plain JSON data."""
@@ -134,9 +135,7 @@ class Report:
 
     def as_dict(self) -> Dict[str, Any]:
         """Return it as plain JSON data."""
-        overlaps = self.step is OVERLAP
-        switch = self.switch if overlaps else None
-        removal = self.removal if overlaps else None
+        switch, removal = (self.switch, self.removal) if self.step is OVERLAP else (None, None)
         return {
             "paths": list(self.group.paths),
             "step": self.step.name,
@@ -161,10 +160,10 @@ class Report:
             yield f"  {shown}"
             yield f"    {answers}"
         yield f"  step: {self.step.name}: {self.step.meaning}"
-        yield from self._overlap_lines() if self.step is OVERLAP else self._advice_lines()
-
-    def _advice_lines(self) -> Iterator[str]:
-        yield f"  next: {self.step.advice}"
+        if self.step is OVERLAP:
+            yield from self._overlap_lines()
+        else:
+            yield f"  next: {self.step.advice}"
 
     def _overlap_lines(self) -> Iterator[str]:
         length = (
@@ -224,23 +223,14 @@ def what_to_ask(
     for index, group in enumerate(groups):
         for path, server in zip(group.paths, group.servers):
             with_user = server.username != "timestamp"
-            for uri, address in _reachable(server, addresses):
-                shown = address if address and len(addresses[uri]) > 1 else ""
-                found += [
-                    Asked(index, path, uri, address, shown, candidate, with_user)
-                    for candidate in candidates(server, new)
-                ]
+            for uri in server.uris:
+                for address in addresses[uri] or (None,):
+                    shown = address if address and len(addresses[uri]) > 1 else ""
+                    found += [
+                        Asked(index, path, uri, address, shown, candidate, with_user)
+                        for candidate in candidates(server, new)
+                    ]
     return found
-
-
-def _reachable(
-    server: CoturnServer, addresses: Mapping[IceURI, Sequence[str]]
-) -> Iterator[Tuple[IceURI, Optional[str]]]:
-    for uri in server.uris:
-        if not addresses[uri]:
-            yield uri, None
-        for address in addresses[uri]:
-            yield uri, address
 
 
 def rows_of(number: int, answered: Iterable[Tuple[Asked, Answer]]) -> List[Tuple[Row, ...]]:

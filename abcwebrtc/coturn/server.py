@@ -69,16 +69,24 @@ class Coturn:
 
 def coturns_of(servers: Sequence[CoturnServer]) -> List[Coturn]:
     """Return the servers of od.config, those that have a host in common as one."""
-    groups: List[List[CoturnServer]] = []
-    for server in servers:
-        hosts = set(Coturn((server,)).hosts)
-        same = [group for group in groups if not hosts.isdisjoint(Coturn(tuple(group)).hosts)]
-        merged = [*(item for group in same for item in group), server]
-        groups = [group for group in groups if group not in same]
-        groups.append(merged)
-    order = {id(server): place for place, server in enumerate(servers)}
-    groups.sort(key=lambda group: order[id(group[0])])
-    return [Coturn(tuple(group)) for group in groups]
+    return [
+        Coturn(tuple(servers[index] for index in members))
+        for members in connected([Coturn((server,)).hosts for server in servers])
+    ]
+
+
+def connected(marks: Sequence[Sequence[Any]]) -> List[List[int]]:
+    """Return the indexes of things, those together that have a mark in common, in their order."""
+    found: List[List[int]] = []
+    for index, own in enumerate(marks):
+        near = [
+            members
+            for members in found
+            if any(mark in marks[member] for member in members for mark in own)
+        ]
+        found = [members for members in found if members not in near]
+        found.append(sorted([index, *(member for members in near for member in members)]))
+    return sorted(found)
 
 
 class Ports(NamedTuple):
