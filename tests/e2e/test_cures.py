@@ -126,7 +126,10 @@ STUN_LINES = {
 """Of turnserver.conf, and what ``probe`` says of each."""
 
 
-@pytest.mark.parametrize("which", STUN_LINES)
+AGAIN = pytest.mark.slow("the same on the newest coturn, too")
+
+
+@pytest.mark.parametrize("which", ["installed", pytest.param("newest", marks=AGAIN)])
 def test_libnice_gets_no_answer_to_its_binding(lab: Lab, which: str) -> None:
     """A line of turnserver.conf does that before coturn 4.7, and the lack of one after it."""
     installed = require_program("turnserver", "coturn")

@@ -48,6 +48,7 @@ INLINE = "document.body.append(Object.assign(document.createElement('script'), {
 TONE = 800
 """Hz of Firefox's fake microphone here."""
 OTHERS = [100, 200, 440, 500, 700, 900, 1000, 1600]
+once_more = pytest.mark.slow("faults that Chromium tells, in Firefox too")
 
 
 @pytest.fixture(scope="module")
@@ -152,12 +153,14 @@ def test_sound_works_over_every_transport(browser: Firefox, running: Stage) -> N
     assert "Content-Security-Policy: The page’s settings blocked an inline script" in tab.console[0]
 
 
+@once_more
 def test_a_call_waits_for_the_audio_device(browser: Firefox, running: Stage) -> None:
     page = running.serve(8005, webrtc__rtc_configuration={}, webrtc__coturn=coturn_entry())
     tab = outcome(browser, page, SLOW_DEVICE)
     assert headline(tab) == f"{WORKS} TURN/UDP."
 
 
+@once_more
 def test_what_firefox_makes_of_tls_urls(browser: Firefox, running: Stage) -> None:
     page = running.serve(
         8002,
@@ -178,6 +181,7 @@ def test_what_firefox_makes_of_tls_urls(browser: Firefox, running: Stage) -> Non
     assert tab.console == []
 
 
+@once_more
 def test_without_errors_of_ice_the_page_asks_serve_about_tls(
     browser: Firefox, running: Stage
 ) -> None:
@@ -196,6 +200,7 @@ def test_without_errors_of_ice_the_page_asks_serve_about_tls(
     assert "error 701" not in report
 
 
+@once_more
 def test_one_stuns_url_spoils_the_whole_configuration(browser: Firefox, running: Stage) -> None:
     url = f"stuns:{NAME}:{TLS_PORT}"
     page = running.serve(8003, webrtc__rtc_configuration={}, webrtc__coturn=coturn_entry())
@@ -207,6 +212,7 @@ def test_one_stuns_url_spoils_the_whole_configuration(browser: Firefox, running:
         assert tab.evaluate(f"({attempt})({json.dumps(settings)})") == expected
 
 
+@once_more
 def test_each_fault_is_told_without_an_audio_output(running: Stage) -> None:
     running.coturn(3480, 5350, Certificate(running.folder, "other"), f"denied-peer-ip={SERVER}")
     page = running.serve(
@@ -244,6 +250,7 @@ def test_each_fault_is_told_without_an_audio_output(running: Stage) -> None:
     assert set(console) <= {ICE_FAILED}
 
 
+@once_more
 def test_silence_between_relays_is_not_taken_for_a_refusal(
     browser: Firefox, running: Stage
 ) -> None:
@@ -268,6 +275,7 @@ window.setTimeout = (task, ms, ...rest) => native(task, ms / 5, ...rest);
 POLICY = "This browser gathers no address of its own either, which may be a policy"
 
 
+@once_more
 def test_a_firefox_that_may_use_a_proxy_only_is_told_from_a_firewall(running: Stage) -> None:
     page = running.serve(
         8007,
@@ -341,6 +349,7 @@ def test_a_tone_is_heard_in_the_page_of_the_example(lab: Lab) -> None:
     assert levels[TONE] > 300  # of 32767
 
 
+@once_more
 def test_the_page_of_the_example_says_that_it_can_hear_nothing(lab: Lab) -> None:
     od_config = lab.od_config()
     lab.start_coturn(od_config)

@@ -51,7 +51,13 @@ def test_relay_ports_that_are_shut_are_found_though_the_call_within_the_server_i
     assert "probe --desktop tries it, in a desktop's pod" in verdict(tab)
 
 
-@pytest.mark.parametrize(("length", "port", "site"), [(600, 3620, 8031), (1000, 3630, 8032)])
+SHORTER = pytest.mark.slow("a path for shorter packets yet")
+
+
+@pytest.mark.parametrize(
+    ("length", "port", "site"),
+    [pytest.param(600, 3620, 8031, marks=SHORTER), (1000, 3630, 8032)],
+)
 def test_large_packets_that_are_dropped_are_told_from_a_slow_network(
     tab: Tab, running: Stage, certificate: Certificate, length: int, port: int, site: int
 ) -> None:
