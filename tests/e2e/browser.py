@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import shlex
 import stat
 from pathlib import Path
 from typing import Iterator, Optional, Sequence
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import load_pem_x509_certificate
 from playwright.sync_api import Browser, sync_playwright
 
 from conftest import require_program
@@ -26,6 +30,14 @@ SPEAKING = [
     "--use-fake-device-for-media-stream",  # a beep for a microphone
     "--use-fake-ui-for-media-stream",  # and nobody asked whether it may be used
 ]
+
+
+def trusting(certificate: Path) -> str:
+    """Return the flag with which Chromium trusts a certificate, by the hash of its key."""
+    key = load_pem_x509_certificate(certificate.read_bytes()).public_key()
+    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    digest = base64.b64encode(hashlib.sha256(der).digest()).decode()
+    return f"--ignore-certificate-errors-spki-list={digest}"
 
 
 @contextlib.contextmanager

@@ -16,9 +16,9 @@ if sys.version_info >= (3, 10):
 
     from e2e import browser
     from e2e.gstreamer import require_gstreamer
-    from e2e.lab import Lab, SoundPage, key_hash, make_certificate
+    from e2e.lab import Lab, SoundPage
     from integration import netns
-    from integration.turn import Certificate
+    from integration.turn import Certificate, make_certificate
 else:
     collect_ignore_glob = ["test_*.py"]
 
@@ -56,7 +56,7 @@ def chromium(
 ) -> "Iterator[Browser]":
     """A Chromium outside, with a beep for a microphone, that trusts coturn's certificate."""
     folder = tmp_path_factory.mktemp("chromium")
-    trust = f"--ignore-certificate-errors-spki-list={key_hash(sound_certificate)}"
+    trust = browser.trusting(sound_certificate.cert_file)
     shared = "--process-per-site"  # by the pages of a browser context
     flags = [*browser.SPEAKING, trust, shared]
     with browser.chromium(folder, sound_network.outside, flags) as made:

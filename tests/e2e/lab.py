@@ -7,12 +7,9 @@ given an od.config.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import dataclasses
-import hashlib
 import json
-import ssl
 import subprocess
 import sys
 import time
@@ -20,9 +17,6 @@ from array import array
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
-import trustme
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509 import load_pem_x509_certificate
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from conftest import require_program
@@ -65,25 +59,6 @@ const allowed = new Promise((resolve) => { window.allowMicrophone = resolve; });
 navigator.mediaDevices.getUserMedia = (constraints) => allowed.then(() => open(constraints));
 """
 """Chromium's own question can't be answered in a test; this waits for the test instead."""
-
-
-def make_certificate(folder: Path, address: str) -> Certificate:
-    """Return a certificate for an address, and its key, in files."""
-    authority = trustme.CA()
-    issued = authority.issue_cert(address)
-    files = folder / "turn.pem", folder / "turn.key", folder / "authority.pem"
-    files[0].write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
-    files[1].write_bytes(issued.private_key_pem.bytes())
-    files[2].write_bytes(authority.cert_pem.bytes())
-    return Certificate(*files, ssl.create_default_context(cafile=files[2]))
-
-
-def key_hash(certificate: Certificate) -> str:
-    """Return the hash by which Chromium trusts a certificate: of its key, SHA-256, base64."""
-    key = load_pem_x509_certificate(certificate.cert_file.read_bytes()).public_key()
-    return base64.b64encode(
-        hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
-    ).decode()
 
 
 class Lab:

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-from typing import Iterator
-
 import pytest
 from playwright.sync_api import Page as Tab
 
-from conftest import require_program
 from e2e.testpage_results import WORKS
 from e2e.testpage_stage import PORT, Certificate, Stage, coturn_entry
 from e2e.testpage_tab import headline, only, outcome, verdict
-from integration import netns
+from integration.labs import filtered
 from integration.netns import PUBLIC, SERVER
 
 pytest_plugins = ["e2e.testpage_fixtures"]
 
 
-@contextlib.contextmanager
-def filtered(network: netns.Network, *rules: str) -> Iterator[None]:
-    """Drop packets at the server that come from elsewhere."""
-    nft = require_program("nft", "nftables")
-    lines = "\n".join(f'iifname != "lo" {rule} drop' for rule in rules)
-    chain = f"chain in {{\ntype filter hook input priority 0;\n{lines}\n}}"
-    network.outside.run(nft, "--file", "-", input=f"table ip firewall {{\n{chain}\n}}\n")
-    try:
-        yield
-    finally:
-        network.outside.run(nft, "delete", "table", "ip", "firewall")
+FROM_ELSEWHERE = 'iifname != "lo" udp dport'
 
 
 def test_relay_ports_that_are_shut_are_found_though_the_call_within_the_server_is_heard(
@@ -36,7 +22,7 @@ def test_relay_ports_that_are_shut_are_found_though_the_call_within_the_server_i
 ) -> None:
     running.coturn(3610, 5510, certificate)
     page = running.serve(8030, **only(coturn_entry(3610, transport=["udp", "tcp"])))
-    with filtered(running.network, "udp dport 51000-51099"):
+    with filtered(running.network.outside, f"{FROM_ELSEWHERE} 51000-51099 drop"):
         for card in outcome(tab, page).values():
             assert f"Data from this browser ({PUBLIC}) to the relay {SERVER}:510" in card
             assert "tone of 440 Hz" in card
@@ -63,7 +49,7 @@ def test_large_packets_that_are_dropped_are_told_from_a_slow_network(
 ) -> None:
     running.coturn(port, port + 1900, certificate)
     page = running.serve(site, **only(coturn_entry(port)))
-    with filtered(running.network, f"udp dport {port} meta length > {length}"):
+    with filtered(running.network.outside, f"{FROM_ELSEWHERE} {port} meta length > {length} drop"):
         (card,) = outcome(tab, page).values()
         assert "small packets of ICE come through, and not those of DTLS" in card
         assert "Look for what drops large UDP packets" in card

@@ -5,11 +5,9 @@ Servers are in the namespace outside, the browser is in the desktop's, behind a 
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import datetime
 import functools
-import hashlib
 import re
 import signal
 import subprocess
@@ -17,10 +15,9 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 import trustme
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
 from conftest import require_program
+from e2e.browser import trusting
 from integration import netns
 from integration.netns import PUBLIC, SERVER
 from support import WAIT, command, environment, wait_for, write_od_config
@@ -44,7 +41,7 @@ LINK = re.compile(r"within 10 minutes: \S+#(\S+)\n")
 
 
 class Certificate:
-    """A certificate for the server, in PEM files; `pin` has Chromium trust its key."""
+    """A certificate for the server, in PEM files; `pin` is the flag that has Chromium trust it."""
 
     def __init__(self, folder: Path, name: str, days: int = 90) -> None:
         authority = trustme.CA()
@@ -54,15 +51,7 @@ class Certificate:
         chain = [*issued.cert_chain_pems, authority.cert_pem]
         self.cert.write_bytes(b"".join(one.bytes() for one in chain))
         self.key.write_bytes(issued.private_key_pem.bytes())
-
-    @property
-    def pin(self) -> str:
-        key = x509.load_pem_x509_certificate(self.cert.read_bytes()).public_key()
-        der = key.public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        digest = base64.b64encode(hashlib.sha256(der).digest()).decode()
-        return f"--ignore-certificate-errors-spki-list={digest}"
+        self.pin = trusting(self.cert)
 
 
 class Stage:

@@ -36,7 +36,7 @@ _URL = re.compile(
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate for 127.0.0.1, its maker's own, and a context that trusts that."""
+    """A certificate, its maker's own, and a context that trusts that."""
 
     cert_file: Path
     key_file: Path
@@ -44,9 +44,10 @@ class Certificate:
     trust: ssl.SSLContext
 
 
-def make_certificate(folder: Path) -> Certificate:
+def make_certificate(folder: Path, *names: str) -> Certificate:
+    """Write a certificate for these names and addresses, those of loopback by default."""
     authority = trustme.CA()
-    issued = authority.issue_cert(LOOPBACK, "localhost", REALM)
+    issued = authority.issue_cert(*(names or (LOOPBACK, "localhost", REALM)))
     cert_file, key_file = folder / "turn.pem", folder / "turn.key"
     authority_file = folder / "authority.pem"
     authority.cert_pem.write_to_path(str(authority_file))
