@@ -81,9 +81,9 @@ def _ask(settings: Settings, asked: Question) -> Answer:
     in TURN, and whether the certificate is good is another question.
     """
     target = browser_target(asked.uri)
+    context = settings.trust if target.transport == TLS else None
     try:
-        with Wire(target, asked.address, settings) as wire:
-            wire.open(settings.trust if target.transport == TLS else None)
+        with Wire(target, asked.address, settings, context) as wire:
             return Answer(Session(wire, asked.login).is_accepted())
     except StepError as error:
         return Answer(None, _reason(error.failure, settings.timeout))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Callable, Dict, List, Optional, Tuple
 
 from abcwebrtc.config.uris import TURN_SCHEMES, IceURI
@@ -121,6 +121,8 @@ class SecretSearch:
     clock_ahead: Optional[int] = None
 
 
+OPUS = 182
+"""Bytes of a packet of a burst: Opus at 64 kb/s with SRTP (RFC 3711) around it."""
 LOSS = 5.0
 """Percent: a burst that loses less is none to speak of."""
 
@@ -268,12 +270,7 @@ class Diagnosis:
 
     def as_dict(self) -> Dict[str, str]:
         """Return it as plain JSON data."""
-        return {
-            "level": self.level,
-            "word": self.word,
-            "message": self.message,
-            "advice": self.advice,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True)

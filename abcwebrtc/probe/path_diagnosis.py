@@ -14,6 +14,7 @@ from abcwebrtc.probe.model import (
     CONNECT,
     HANDSHAKE,
     LOSS,
+    OPUS,
     RELAY,
     Burst,
     Circumstances,
@@ -29,8 +30,6 @@ HEAVY_LOSS = 20.0
 IN_A_ROW, RUNS = 4, 6
 """Who limits a rate drops all packets until a second ends, so in two seconds and two directions few
 runs of many; a busy network drops one here and there."""
-OPUS = 182
-"""Bytes of the packets of a burst."""
 
 
 def after_redirect(failure: Failure, own: List[Diagnosis]) -> List[Diagnosis]:

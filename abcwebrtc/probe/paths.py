@@ -15,6 +15,7 @@ from typing import Callable, Dict, List, Optional, Set
 from abcwebrtc.probe.messages import CHANNEL, OUTSIDE_CHANNEL, Address
 from abcwebrtc.probe.model import (
     LOSS,
+    OPUS,
     OUTSIDE,
     RELAY,
     UDP,
@@ -28,14 +29,13 @@ from abcwebrtc.probe.stun_client import PlainSocket, Settings, StepError
 from abcwebrtc.probe.turn_session import FORBIDDEN, Session
 
 SMALL = 16
-SIZES = (SMALL, 182, 400, 600, 800, 1000, 1200)
-"""Bytes of UDP payload: 182 are an Opus packet of 64 kb/s with SRTP (RFC 3711) around it, and 1,200
-the most that browsers put into a record of the DTLS handshake."""
+SIZES = (SMALL, OPUS, 400, 600, 800, 1000, 1200)
+"""Bytes of UDP payload; 1,200 are the most that browsers put in a record of the DTLS handshake."""
 WRAPPING = 40
 """More bytes, which the largest gets: a handshake goes in Data indications, and these packets in
 ChannelData. Chromium's makes 1,272 bytes of IPv4."""
-OPUS, INTERVAL, PACKETS = 182, 0.02, 100
-"""The bytes and seconds of a burst's packets, and how many there are in each direction: two
+INTERVAL, PACKETS = 0.02, 100
+"""The seconds between a burst's packets, and how many there are in each direction: two
 seconds, so that a whole one is in it of those by which coturn counts max-bps."""
 WAITS = (0.5, 1.0, 1.0, 1.0)
 """Seconds to wait for a packet, of each time that it is sent."""

@@ -157,8 +157,9 @@ def _certificate(certificate: Certificate, host: str, now: float) -> str:
 
 
 def _explained(diagnosis: Diagnosis, paint: Paint, width: int) -> List[str]:
-    text = diagnosis.message + (f". {_sentence(diagnosis.advice)}" if diagnosis.advice else "")
-    mark = diagnosis.level
+    mark, text, advice = diagnosis.level, diagnosis.message, diagnosis.advice
+    if advice:
+        text += f". {advice[:1].upper()}{advice[1:]}"
     first, *others = wrapped(f"{mark}: {text}", width)
     return [first.replace(mark, paint(mark, diagnosis.level), 1), *others]
 
@@ -173,10 +174,6 @@ def wrapped(text: str, width: int = WIDTH, indent: str = "  ") -> List[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def summary(results: Sequence[Result], place: Place) -> str:

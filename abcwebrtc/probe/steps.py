@@ -90,13 +90,7 @@ class _Attempt:
 
     def _open(self) -> Wire:
         address, port = self._place
-        wire = Wire(self._seen.target, address, self._settings, port)
-        try:
-            wire.open(self._context)
-        except BaseException:
-            wire.close()
-            raise
-        return wire
+        return Wire(self._seen.target, address, self._settings, self._context, port)
 
     def _first_connection(self) -> Wire:
         """Connect. A certificate that is not to be trusted is noted, and the rest done anyway."""
@@ -125,10 +119,10 @@ class _Attempt:
 
     def _shows_certificate(self) -> bool:
         """Say whether the server came to its certificate, so that it was content with the rest."""
-        address, port = self._place
+        (address, port), nobody = self._place, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
-            with Wire(self._seen.target, address, self._settings, port) as wire:
-                wire.open(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))  # which trusts nobody
+            with Wire(self._seen.target, address, self._settings, nobody, port):  # trusts nobody
+                pass
         except StepError as error:
             return error.failure.kind == "certificate"
         return False
@@ -146,7 +140,6 @@ class _Attempt:
         target, timeout = replace(self._seen.target, transport=TCP), self._settings.second_look
         try:
             with Wire(target, self._seen.address, self._settings) as wire:
-                wire.open(None)
                 wire.request(request_message(stun.Method.BINDING), BINDING, timeout)
         except StepError as error:
             return error.failure.kind if error.failure.kind == "http" else self._speaks(target)
@@ -159,18 +152,16 @@ class _Attempt:
         if found or target.transport == TLS:
             return found
         try:
-            with Wire(target, self._seen.address, self._settings) as wire:
-                wire.open(unverified_context())
+            with Wire(target, self._seen.address, self._settings, unverified_context()):
+                return "tls"
         except StepError as error:
             return "tls" if "ALERT" in error.failure.detail else ""
-        return "tls"
 
     def _speaks(self, target: Target) -> str:
         """Return ``http`` where that is what is spoken on a stream, else nothing."""
         context = self._context if target.transport == TLS else None
         try:
-            with Wire(target, self._seen.address, self._settings) as wire:
-                wire.open(context)
+            with Wire(target, self._seen.address, self._settings, context) as wire:
                 wire.send(b"GET / HTTP/1.0\r\n\r\n", BINDING)
                 wire.receive(time.monotonic() + self._settings.second_look, BINDING)
         except StepError as error:
@@ -195,20 +186,16 @@ class _Attempt:
             if error.failure.kind != "timeout" or seen.spoken or not seen.target.is_turn:
                 raise
             return False
-        self._keep_reflexive(answer)
-        return True
-
-    def _keep_reflexive(self, answer: stun.Message) -> None:
-        """Keep the address of an answer, or note that there is none."""
-        seen, mapped = self._seen, mapped_address(answer)
+        mapped = mapped_address(answer)
         if mapped:
             seen.reflexive = address_text(mapped)
-            return
+            return True
         seen.times.pop(BINDING)
         failure = error_failure(BINDING, answer)
         if not seen.target.is_turn:
             raise StepError(failure)
         seen.failures.append(failure)
+        return True
 
     def _ask_as_libnice(self) -> None:
         """Look whether a Binding is answered that has no magic cookie."""

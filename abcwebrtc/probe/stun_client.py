@@ -93,11 +93,19 @@ class Settings:
 class Wire:
     """A connection to one address of a target, at another `port` than its own where one is given.
 
-    Messages go out and come in whole, over a stream too. Every method raises
-    `StepError` for what goes wrong, and `StoppedError` when it is to stop.
+    It has TLS where there is a `context`. Messages go out and come in whole, over a stream too.
+    All, the constructor as well, raises `StepError` for what goes wrong, and `StoppedError` when
+    it is to stop.
     """
 
-    def __init__(self, target: Target, address: str, settings: Settings, port: int = 0) -> None:
+    def __init__(
+        self,
+        target: Target,
+        address: str,
+        settings: Settings,
+        context: Optional[ssl.SSLContext] = None,
+        port: int = 0,
+    ) -> None:
         self.target, self.address, self.settings = target, address, settings
         self.port = port or target.port
         self.times: Dict[str, float] = {}
@@ -106,24 +114,13 @@ class Wire:
         kind = socket.SOCK_STREAM if self._is_stream else socket.SOCK_DGRAM
         with failing(CONNECT):
             self._socket: Any = socket.socket(_family(address), kind)
+        try:
+            self._connect(context)
+        except BaseException:
+            self._socket.close()
+            raise
 
-    def __enter__(self) -> Wire:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()
-
-    @property
-    def local(self) -> str:
-        """The address that this machine has on the connection."""
-        return str(self._socket.getsockname()[0])
-
-    def open(self, context: Optional[ssl.SSLContext]) -> None:
-        """Connect, with TLS where there is a context."""
+    def _connect(self, context: Optional[ssl.SSLContext]) -> None:
         with failing(CONNECT), timed(self.times, CONNECT):
             self._socket.settimeout(self.settings.timeout)
             self._socket.connect((self.address, self.port))
@@ -131,6 +128,17 @@ class Wire:
             with failing(HANDSHAKE), timed(self.times, HANDSHAKE):
                 name = self.target.host.rstrip(".")
                 self._socket = context.wrap_socket(self._socket, server_hostname=name)
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    @property
+    def local(self) -> str:
+        """The address that this machine has on the connection."""
+        return str(self._socket.getsockname()[0])
 
     def certificates(self) -> List[bytes]:
         """Return the certificates that the server sent, DER; Python before 3.10 gives the first."""

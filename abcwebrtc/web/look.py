@@ -144,12 +144,9 @@ def _opened(target: Target, settings: Settings, context: Optional[ssl.SSLContext
     kind = socket.SOCK_DGRAM if target.transport == UDP else socket.SOCK_STREAM
     failure = Failure(CONNECT, "error")
     for *_, place in socket.getaddrinfo(target.host, target.port, type=kind):
-        wire = Wire(target, str(place[0]), settings)
         try:
-            wire.open(context)
-            return wire
+            return Wire(target, str(place[0]), settings, context)
         except StepError as error:
-            wire.close()
             failure = error.failure
         if failure.step != CONNECT:
             break
@@ -178,7 +175,8 @@ def _allocate() -> stun.Message:
 def _shows_certificate(target: Target, settings: Settings) -> bool:
     """Say whether the server comes to its certificate, so that it is content with the rest."""
     try:
-        _opened(target, settings, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).close()  # trusts nobody
+        with _opened(target, settings, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)):  # trusts nobody
+            pass
     except StepError as error:
         return error.failure.kind == "certificate"
     except OSError:

@@ -272,10 +272,9 @@ def held_allocation(server: Turnserver, made: Any) -> Iterator[None]:
 def opened_session(server: Turnserver, login: Any) -> Iterator[Any]:
     """Hold a TURN session over UDP, with the probe's own code."""
     settings = Settings(5.0, ssl.create_default_context(), threading.Event())
-    with Wire(Target(IceURI("turn", LOOPBACK, server.port), UDP), LOOPBACK, settings) as wire:
-        wire.open(None)
-        with Session(wire, login) as session:
-            yield session
+    target = Target(IceURI("turn", LOOPBACK, server.port), UDP)
+    with Wire(target, LOOPBACK, settings) as wire, Session(wire, login) as session:
+        yield session
 
 
 def test_an_allocation_of_the_same_address_and_port(turnserver: Turnserver) -> None:

@@ -69,7 +69,6 @@ def some_settings(timeout: float = 5.0) -> Settings:
 def wire_to(port: int, transport: str, timeout: float = 5.0) -> Iterator[Wire]:
     target = Target(IceURI("stun", LOOPBACK, port), transport)
     with Wire(target, LOOPBACK, some_settings(timeout)) as wire:
-        wire.open(None)
         yield wire
 
 

@@ -7,8 +7,7 @@ from typing import Callable, List, Optional, Tuple
 
 import pytest
 
-from abcwebrtc.probe import paths
-from abcwebrtc.probe.paths import PACKETS, SIZES, SMALL, End, burst, by_size, round_trip
+from abcwebrtc.probe.paths import PACKETS, SIZES, End, burst, by_size, round_trip
 
 Loses = Callable[[int, bytes], bool]
 """Takes the number of a packet, from 0, and its payload, and says whether it is lost."""
@@ -82,8 +81,3 @@ def test_a_burst_counts_both_directions_and_the_longest_run() -> None:
     found = burst(*joined(some, first(2)), 1.0)
     assert (found.sent, found.lost, found.in_a_row) == (2 * PACKETS, 6, 3)
     assert found.percent == 3.0
-
-
-def test_the_packets_of_a_burst_are_among_the_sizes() -> None:
-    """So a burst that is lost for its size is told from one that is lost for its rate."""
-    assert {paths.OPUS, SMALL} < set(SIZES)
