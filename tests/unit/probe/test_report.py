@@ -1,21 +1,18 @@
-"""`probe` on paper and on the command line: its table, its JSON, its options."""
+"""`probe` on paper: its table and its JSON."""
 
 from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
-from typing import Any, List, Optional, Tuple
+from typing import Any, List
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abcwebrtc.cli import main as cli
 from abcwebrtc.probe.diagnosis import judge
 from abcwebrtc.probe.model import TLS, Burst, PathResult, Result
 from abcwebrtc.probe.report import as_json, summary, table
-from support import run_command, write_od_config
 from support.observations import (
     CASES,
     HERE,
@@ -195,58 +192,3 @@ def test_the_page_lists_the_members_of_the_json() -> None:
         *relay["between"]["burst"],
     }
     assert set(table_keys("probe.md", "## JSON")) == members
-
-
-# the command line
-
-
-def run(*arguments: object) -> "Tuple[int, str]":
-    done = run_command("probe", *arguments)
-    assert done.stdout == ""
-    return done.returncode, done.stderr
-
-
-@pytest.mark.parametrize(
-    ("options", "part"),
-    [
-        ([], "give an OD_CONFIG, or --desktop"),
-        (["od.config", "--timeout", "0"], "write seconds, from 0.1 to 86400"),
-        (["od.config", "--timeout", "nan"], "write seconds"),
-        (["--watch", "od.config"], "OD_CONFIG stands before --watch"),
-    ],
-)
-def test_a_wrong_command_line_is_exit_2(options: List[str], part: str) -> None:
-    status, error = run(*options)
-    assert status == 2
-    assert part in error
-
-
-@pytest.mark.parametrize("data", [None, b"", b"no certificate"])
-def test_an_authority_that_can_not_be_read(tmp_path: Path, data: Optional[bytes]) -> None:
-    path = tmp_path / "ca.pem"
-    if data is not None:
-        path.write_bytes(data)
-    status, error = run(write_od_config(tmp_path), "--ca", path)
-    assert (status, error.count("\n")) == (1, 1)
-    assert error.startswith(f"error: {path}: the certificate authority can't be read: ")
-
-
-def test_a_configuration_without_servers(tmp_path: Path) -> None:
-    changes = {"webrtc__coturn": ..., "webrtc__rtc_configuration": ...}
-    status, error = run(write_od_config(tmp_path, **changes))
-    assert status == 1
-    assert "there is no STUN or TURN server to probe" in error
-
-
-def test_a_desktop_without_servers(tmp_path: Path) -> None:
-    changes = {"webrtc__coturn": ..., "webrtc__rtc_configuration": ...}
-    status, error = run(write_od_config(tmp_path, **changes), "--desktop")
-    assert status == 1
-    assert "neither STUN_SERVER nor TURN_SERVER is set" in error
-
-
-def test_the_table_of_options_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        cli.main(["probe", "--help"])
-    offered = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
-    assert set(table_keys("probe.md", "# Probe")) == offered

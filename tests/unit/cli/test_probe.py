@@ -1,0 +1,65 @@
+"""`probe` on the command line: its options, and what is said before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import List, Optional, Tuple
+
+import pytest
+
+from abcwebrtc.cli import main as cli
+from support import run_command, write_od_config
+from unit.project.test_docs import table_keys
+
+
+def run(*arguments: object) -> "Tuple[int, str]":
+    done = run_command("probe", *arguments)
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ([], "give an OD_CONFIG, or --desktop"),
+        (["od.config", "--timeout", "0"], "write seconds, from 0.1 to 86400"),
+        (["od.config", "--timeout", "nan"], "write seconds"),
+        (["--watch", "od.config"], "OD_CONFIG stands before --watch"),
+    ],
+)
+def test_a_wrong_command_line_is_exit_2(options: List[str], part: str) -> None:
+    status, error = run(*options)
+    assert status == 2
+    assert part in error
+
+
+@pytest.mark.parametrize("data", [None, b"", b"no certificate"])
+def test_an_authority_that_can_not_be_read(tmp_path: Path, data: Optional[bytes]) -> None:
+    path = tmp_path / "ca.pem"
+    if data is not None:
+        path.write_bytes(data)
+    status, error = run(write_od_config(tmp_path), "--ca", path)
+    assert (status, error.count("\n")) == (1, 1)
+    assert error.startswith(f"error: {path}: the certificate authority can't be read: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ([], "there is no STUN or TURN server to probe"),
+        (["--desktop"], "neither STUN_SERVER nor TURN_SERVER is set"),
+    ],
+)
+def test_a_configuration_without_servers(tmp_path: Path, options: List[str], part: str) -> None:
+    changes = {"webrtc__coturn": ..., "webrtc__rtc_configuration": ...}
+    status, error = run(write_od_config(tmp_path, **changes), *options)
+    assert status == 1
+    assert part in error
+
+
+def test_the_table_of_options_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["probe", "--help"])
+    offered = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
+    assert set(table_keys("probe.md", "# Probe")) == offered
