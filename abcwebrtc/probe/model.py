@@ -198,14 +198,14 @@ class PathResult:
 class Observation:
     """What was seen of one target at one address; filled while it is probed.
 
-    `times` is the milliseconds of each step that went well. `failures` are in
-    the order in which they were met. `spoken` is ``stun``, ``http`` or ``tls`` where
-    that is what answers, and was not expected. `anonymous` says that a relay was given
-    without a login, `alone` that there could be no second one. `realms` are those
-    that the server named, one where all is well. `redirects` are the servers
-    that a 300 led to, one after another. `rfc3489` says whether a Binding without the magic
-    cookie is answered, `between` and `outside` what came through between two relays and
-    between a relay and this machine; these are None where that was not tried.
+    `times` is the milliseconds of each step that went well. `failures` are in the order
+    in which they were met. `search` is what other logins showed after a 401. `spoken` is
+    ``stun``, ``http`` or ``tls`` where that is what answers, and was not expected.
+    `anonymous` says that a relay was given without a login, `alone` that there could be no
+    second one. `realms` are those that the server named, one where all is well. `redirects`
+    are the servers that a 300 led to, one after another. `rfc3489` says whether a Binding
+    without the magic cookie is answered, `between` and `outside` what came through between
+    two relays and between a relay and this machine; these are None where that was not tried.
     """
 
     target: Target
