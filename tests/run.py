@@ -74,10 +74,13 @@ SEED = "1"
 the fuzzer, whose runs are then much alike. Without it, each run tries something else."""
 OLD_SCHEMAS = "kubernetes-validate==1.33.1"
 """The last release with the schemas of Kubernetes 1.24."""
-REAL_PROGRAMS = ["tests/integration", "tests/e2e"]
+REAL_PROGRAMS = ["tests/e2e", "tests/integration"]
+"""Those that take longest first, so that no worker is left with one at the end."""
 UNIT_TESTS = ["tests", *(f"--ignore={folder}" for folder in REAL_PROGRAMS)]
 PARALLEL = ["-n", "auto"]
-WHOLE_FILES = [*PARALLEL, "--dist", "loadfile"]
+WORKERS = str(2 * (os.cpu_count() or 1))
+"""Tests of real programs wait for most of their time."""
+WHOLE_FILES = ["-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder"]
 """Tests of a file share a server or a browser."""
 LEFT_TO_ALL = "lowest versions, known vulnerabilities, fuzzing, the newest Python: --all"
 MAX_AGE = 24 * 3600
