@@ -231,7 +231,7 @@ function diagnoseCall({ call, candidates }) {
 }
 
 function notConnected(call, candidates) {
-  if (call.isReached) return notSecured(call.handshake, "this browser and the relay", 20);
+  if (call.isReached) return notSecured(call.handshake, clause("ends-browser"), 20);
   const relay = candidates.find((one) => one.type === "relay");
   return call.isRefused ? forbidden(relay) : cause("no-data", { relay: place(relay) });
 }
@@ -247,7 +247,7 @@ function diagnoseOutside({ outside, candidates }) {
   if (!outside || !["failed", "refused"].includes(outside.state)) return null;
   const { ice, dtls } = outside.handshake ?? {};
   if (["connected", "completed"].includes(ice) && dtls !== "connected") {
-    return notSecured(outside.handshake, "this browser, as one outside, and the relay", 8);
+    return notSecured(outside.handshake, clause("ends-browser-outside"), 8);
   }
   if (outside.state === "refused") return null; // its own address is denied; others may not be
   const relay = candidates.find((one) => one.type === "relay");

@@ -67,7 +67,7 @@ const doubt = (word, server, relay) =>
 function privateRelay({ host }, relay, all) {
   const seen = isAddress(host) ? "" : seenFrom(host, isV6(relay), all);
   if (!seen && !isGlobal(host)) return null;
-  const server = seen ? `the server sees this network as ${seen}, and` : `the server at ${host}`;
+  const server = seen ? clause("server-sees", { seen }) : clause("server-at", { host });
   return doubt("private-relay", server, relay);
 }
 
@@ -85,5 +85,5 @@ function seenFrom(host, wantsV6, all) {
 function otherRelay({ host }, relay) {
   const isOther = isV6(host) === isV6(relay) && canonical(host) !== canonical(relay);
   if (!isGlobal(host) || !isOther) return null;
-  return doubt("other-relay", `the server at ${host}`, relay);
+  return doubt("other-relay", clause("server-at", { host }), relay);
 }
