@@ -17,12 +17,9 @@ from typing import Iterator
 import measure
 
 BASELINE = "import json, hmac, configparser"
-NAMES = "from abcwebrtc import WebRTCConfig, build_rtc_configuration"
 STATEMENTS = {
     "import abcwebrtc": ("", "import abcwebrtc"),
-    NAMES: ("", NAMES),
-    "from abcwebrtc import *": ("", "from abcwebrtc import *"),
-    "from abcwebrtc import *, CherryPy being there": ("import cherrypy", "from abcwebrtc import *"),
+    "import abcwebrtc, CherryPy being there": ("import cherrypy", "import abcwebrtc"),
 }
 
 

@@ -9,12 +9,11 @@ from typing import Any, Dict, Iterator, Optional
 
 from abcwebrtc.cli.options import FAILED, OK, add_od_config, given, open_input
 from abcwebrtc.cli.output import print_problems, printable, warn
+from abcwebrtc.config.coturn import PSEUDONYM, USERID
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.times import duration_text, iso_text, relative_text, utc_text
 from abcwebrtc.turn.usernames import (
-    PSEUDONYM,
-    USERID,
     Identity,
     UseridReader,
     find_user,

@@ -25,7 +25,7 @@ _WHOLE = re.compile(r"\s*([0-9]{1,15})(?:\.0*)?\s*")
 _ROUND = 300
 """Seconds that a ttl is a multiple of; one of whole days is none in milliseconds before day 125."""
 MIN_SECRET_BYTES = 16
-USERNAME_STYLES = ("timestamp", "userid", "pseudonym")
+TIMESTAMP, USERID, PSEUDONYM = USERNAME_STYLES = ("timestamp", "userid", "pseudonym")
 
 SECRET_KEY = "coturn_static_auth_secret"  # noqa: S105, the name of a key
 PSEUDONYM_KEY = "pseudonym_key"
@@ -163,10 +163,10 @@ class _Parser:
         """Return the server, or None when there are errors."""
         uris = self._uris()
         ttl = self._ttl()
-        username = self._choice("username", USERNAME_STYLES, "timestamp")
+        username = self._choice("username", USERNAME_STYLES, TIMESTAMP)
         secrets = self._secrets(SECRET_KEY)
         keys = self._secrets(PSEUDONYM_KEY)
-        if keys and username != "pseudonym":
+        if keys and username != PSEUDONYM:
             self._warn("username", f"is '{username}', so the pseudonym key is not used")
         if has_error(self.problems) or not secrets:
             return None

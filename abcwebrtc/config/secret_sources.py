@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import hmac
+import logging
 import os
 import re
 import stat
@@ -20,6 +21,7 @@ from typing import Any, Callable, Dict, List, Mapping, NoReturn, Optional, Tuple
 from abcwebrtc.config.problems import Where, has_unexpanded
 from abcwebrtc.errors import ConfigError, CredentialError, Problem, SecretElsewhereError, why_unread
 
+_log = logging.getLogger(__name__)
 STAT_INTERVAL = 0.5
 """Seconds between two looks at a secret file."""
 SETTLE_SECONDS = 0.5
@@ -158,11 +160,11 @@ class FileSecrets:
             return
         except ConfigError as error:
             if not self._failing:
-                _logger().warning("%s; the last good secret stays in use", error)
+                _log.warning("%s; the last good secret stays in use", error)
             self._failing = True
             return
         if self._failing:
-            _logger().info("%s: the secret can be read again", self.path)
+            _log.info("%s: the secret can be read again", self.path)
         self._signature, self._failing = signature, False
 
     def _is_settled(self, signature: Signature) -> bool:
@@ -353,12 +355,6 @@ def secrets_in(data: bytes, path: str) -> Tuple[Secret, ...]:
     if not secrets:
         raise ConfigError(Problem("the file holds no secret: it is empty", "", path))
     return secrets
-
-
-def _logger() -> Any:
-    import logging  # hardly ever needed here, and slow to load
-
-    return logging.getLogger(__name__)
 
 
 def _unreadable(error: Exception, path: str) -> ConfigError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Any, Iterator, List, Optional, Tuple
@@ -243,8 +244,6 @@ def _version(text: str) -> int:
 
 def _address(text: str) -> Optional[Any]:
     """Return the IP address that a text without brackets is, None for a name."""
-    import ipaddress  # most servers are names
-
     if "%" in text:  # a zone, which may be any text, and which no browser takes
         return None
     try:

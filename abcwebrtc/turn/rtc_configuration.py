@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, Optional
 
-from abcwebrtc.config.coturn import CoturnServer
+from abcwebrtc.config.coturn import TIMESTAMP, USERID, CoturnServer
 from abcwebrtc.config.frozen import thaw
 from abcwebrtc.config.webrtc import WebRTCConfig, check_config
 from abcwebrtc.errors import CredentialError, WebRTCDisabledError
@@ -39,7 +39,7 @@ def build_rtc_configuration(
     servers = result["iceServers"]
     for server in config.coturn:
         urls = server.urls
-        name = None if server.username == "timestamp" else _name(server, user)
+        name = None if server.username == TIMESTAMP else _name(server, user)
         username = turn_username(moment + server.ttl, name)
         servers.append(
             {
@@ -70,13 +70,13 @@ def server_credentials(
 
 def _name(server: CoturnServer, user: Optional[str]) -> Optional[str]:
     """Return what stands for the user in the username, None where nothing does."""
-    if server.username == "timestamp":
+    if server.username == TIMESTAMP:
         return None
     if user is None:
         raise CredentialError(
             f"the username style '{server.username}' needs a user: give user, "
             "or --user on the command line"
         )
-    if server.username == "userid":
+    if server.username == USERID:
         return user
     return pseudonym((server.pseudonym_keys or server.secrets).current()[0], user)

@@ -7,14 +7,13 @@ import re
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
-from abcwebrtc.config.coturn import CoturnServer
+from abcwebrtc.config.coturn import PSEUDONYM, TIMESTAMP, USERID
 from abcwebrtc.config.secret_sources import Secret, secrets_here
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.times import MAX_EXPIRY, iso_text
 from abcwebrtc.turn.credentials import pseudonym
 
-TIMESTAMP, USERID, PSEUDONYM = "timestamp", "userid", "pseudonym"
 MAX_LINE_BYTES = 64 * 1024
 """A line of the userids that is longer is passed over."""
 CLOCK_SKEW = 300
@@ -24,9 +23,8 @@ CLOCK_SKEW = 300
 # "closed (2nd stage), user <1703086872:alice> realm". A username has no blanks,
 # and 512 bytes at most.
 _LOGGED = re.compile(r"user(?:name=| )<(\S{1,512}?)>(?=[:,]?(?:\s|$))")
-_USERNAME = re.compile(r"([0-9]+)(?::(.*))?", re.DOTALL)
+_USERNAME = re.compile(r"([0-9]+)(?::(\S*))?")
 _PSEUDONYM = re.compile("[0-9a-f]{32}")
-_QUOTES = "\"'`<>"
 _WITH_TAIL = re.compile(r"([0-9]+(?::[0-9a-f]{32})?)(?!:.)[!-/:-@\[-`{-~]*")
 """What follows is punctuation of a log, but for a colon that something else follows."""
 
@@ -51,11 +49,7 @@ class Minting(NamedTuple):
 
     def as_dict(self) -> Dict[str, Any]:
         """Return it as plain JSON data."""
-        return {
-            "minted_at": iso_text(self.minted_at),
-            "ttl": self.ttl,
-            "made_for": self.made_for,
-        }
+        return {**self._asdict(), "minted_at": iso_text(self.minted_at)}
 
 
 @dataclass(frozen=True)
@@ -81,9 +75,15 @@ def parse_username(text: str) -> Username:
     """
     logged = _LOGGED.search(text)
     if logged:
-        text = logged.group(1)
-    match = _USERNAME.fullmatch(text if logged else _bare(text))
-    if match is None or re.search(r"\s", match.group()):
+        text = logged[1]
+    else:
+        text = text.strip()
+        if not text[:1].isdigit():
+            text = text.rstrip(",:;.").strip("\"'`<>").strip()
+        tail = _WITH_TAIL.fullmatch(text)  # a userid may end in punctuation, others do not
+        text = tail[1] if tail else text
+    match = _USERNAME.fullmatch(text)
+    if match is None:
         raise AbcWebRTCError(
             "this is no TURN username: write expiry or expiry:name, as coturn logs it after "
             "'user' or 'username=', such as 1703086872:alice"
@@ -97,18 +97,6 @@ def parse_username(text: str) -> Username:
     if name == "":
         raise AbcWebRTCError("this username has nothing after the colon")
     return Username(int(digits), name)
-
-
-def _bare(text: str) -> str:
-    """Return a text without the blanks and quotes around it, and what follows these.
-
-    A userid may end in punctuation, an expiry or a pseudonym does not.
-    """
-    text = text.strip()
-    if not text[:1].isdigit():
-        text = text.rstrip(",:;.").strip(_QUOTES).strip()
-    tail = _WITH_TAIL.fullmatch(text)
-    return tail.group(1) if tail else text
 
 
 def style_of(username: Username, config: WebRTCConfig) -> str:
@@ -131,23 +119,12 @@ def mintings(
 
     Left out is one that would lie in the future. `now` is in unix seconds.
     """
-    found: Dict[int, Minting] = {}
-    for ttl, made_for in _ttls(config, style):
-        minted_at = username.expires_at - ttl
-        if 0 <= minted_at <= now + CLOCK_SKEW:
-            known = found.get(ttl)
-            text = f"{known.made_for} or {made_for}" if known else made_for
-            found[ttl] = Minting(minted_at, ttl, text)
-    return tuple(found[ttl] for ttl in sorted(found))
-
-
-def _ttls(config: WebRTCConfig, style: str) -> Iterator[Tuple[int, str]]:
-    servers = [server for server in config.coturn if server.username == style]
-    for ttl in dict.fromkeys(server.ttl for server in servers):
-        yield ttl, "a browser"
-    desktop = config.desktop_turn
-    if desktop and desktop[0].username == style:
-        yield config.desktop.ttl, "a desktop"
+    made_for = {server.ttl: "a browser" for server in config.coturn if server.username == style}
+    if config.desktop_turn and config.desktop_turn[0].username == style:
+        ttl = config.desktop.ttl
+        made_for[ttl] = f"{made_for[ttl]} or a desktop" if ttl in made_for else "a desktop"
+    every = (Minting(username.expires_at - ttl, ttl, made_for[ttl]) for ttl in sorted(made_for))
+    return tuple(one for one in every if 0 <= one.minted_at <= now + CLOCK_SKEW)
 
 
 def pseudonym_keys(config: WebRTCConfig) -> List[Secret]:
@@ -159,15 +136,13 @@ def pseudonym_keys(config: WebRTCConfig) -> List[Secret]:
     servers = sorted(config.coturn, key=lambda server: server.username != PSEUDONYM)
     found: List[Secret] = []
     for server in servers:
-        found += [key for key in _keys(server) if key not in found]
+        for source in (server.pseudonym_keys, server.secrets):
+            for key in secrets_here(source) if source else ():
+                if key not in found:
+                    found.append(key)
     if servers and not found:
         servers[0].secrets.current()  # it says where they are
     return found
-
-
-def _keys(server: CoturnServer) -> Iterable[Secret]:
-    own = secrets_here(server.pseudonym_keys) if server.pseudonym_keys else ()
-    return (*own, *secrets_here(server.secrets))
 
 
 class UseridReader:
@@ -183,29 +158,23 @@ class UseridReader:
 
     def __iter__(self) -> Iterator[str]:
         """Yield each userid."""
-        first = True
-        for line in self._lines():
+        encoding, is_start = "utf-8-sig", True
+        for part in iter(lambda: self._stream.readline(MAX_LINE_BYTES), b""):
+            is_line = is_start
+            is_start = part.endswith(b"\n")
+            if not is_line:
+                continue
+            if not is_start and len(part) == MAX_LINE_BYTES:
+                self.skipped += 1
+                continue
             try:
-                text = line.decode("utf-8-sig" if first else "utf-8").rstrip("\r\n")
+                text = part.decode(encoding).rstrip("\r\n")
             except UnicodeDecodeError:
                 self.skipped += 1
             else:
                 if text.strip():
                     yield text
-            first = False
-
-    def _lines(self) -> Iterator[bytes]:
-        whole = True
-        while True:
-            line = self._stream.readline(MAX_LINE_BYTES)
-            if not line:
-                return
-            ends = line.endswith(b"\n")
-            if whole and (ends or len(line) < MAX_LINE_BYTES):
-                yield line
-            elif whole:
-                self.skipped += 1
-            whole = ends
+            encoding = "utf-8"
 
 
 def find_user(name: str, keys: Iterable[Secret], users: Iterable[str]) -> Optional[str]:
