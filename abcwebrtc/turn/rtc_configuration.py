@@ -34,7 +34,7 @@ def build_rtc_configuration(
     check_config(config)
     if not config.enable:
         raise WebRTCDisabledError
-    moment = unix_seconds(time.time() if now is None else now)
+    moment = int(time.time()) if now is None else unix_seconds(now)
     result: Dict[str, Any] = thaw(config.rtc_configuration)
     servers = result["iceServers"]
     for server in config.coturn:

@@ -128,15 +128,15 @@ def test_a_key_that_is_no_text_is_an_error():
 GARBAGE = [None, True, 1.5, b"x", {}, {"a": 1}, {"set"}, [None], [[]], [], (), -1]
 
 
-@pytest.mark.parametrize("value", GARBAGE, ids=repr)
 @pytest.mark.parametrize("key", KEYS)
-def test_a_value_of_the_wrong_kind_is_an_error_at_its_key_and_never_a_default(key, value):
+def test_a_value_of_the_wrong_kind_is_an_error_at_its_key_and_never_a_default(key):
     # None stands for itself: where it meant "not given", a typo would go unnoticed.
     inline = "coturn_static_auth_secret"
     without = [inline] if key in (inline + "_file", inline + "_env") else []
-    servers, errors, _ = parse_one({key: value}, without)
-    assert servers == ()
-    assert any(error.startswith((f"coturn.{key}:", f"coturn.{key}[")) for error in errors)
+    for value in GARBAGE:
+        servers, errors, _ = parse_one({key: value}, without)
+        assert servers == ()
+        assert any(error.startswith((f"coturn.{key}:", f"coturn.{key}[")) for error in errors)
 
 
 def test_several_faults_in_several_servers_are_reported_together():

@@ -124,44 +124,23 @@ def test_the_old_name_of_urls_works_and_is_a_warning():
     assert parse_server({"url": "turn:a"})[1][0].startswith("rtc.iceServers[0]: has a turn URI wi")
 
 
-BAD_URLS = [
+BAD_URLS = [  # of which test_uris.py has more
     ("stun.l.google.com:19302", "must begin with stun:, stuns:, turn: or turns:"),
-    ("http://host", "must begin with stun:"),
-    ("stun://host", "has '//' after 'stun:', which browsers refuse"),
-    ("turn://host", "has '//' after 'turn:', which browsers refuse"),
-    ("stun:host:0", "port that is not a number from 1 to 65535"),
     ("stun:host:65536", "port that is not a number from 1 to 65535"),
-    ("stun:2001:db8::1", "write '[2001:db8::1]:3478'"),
-    ("turn:host?transport=tls", "transport=udp or transport=tcp"),
     ("turn:fry:hush@host", "before '@'"),
-    ("stun:", "has no host"),
-    ("stun:a?", "has a '?', which a stun or stuns URI can't have (RFC 7064), and on which brows"),
-    ("stun:a:3478?transport=udp", "leave '?transport=' out"),
-    ("STUN:a?x", "has a '?'"),
-    ("stuns:a", "is a stuns URI, on which Firefox throws; write stun"),
-    ("STUNS:a:5349", "is a stuns URI"),
-    ("stun:a:636", "uses a port that Firefox blocks"),
+    ("STUNS:a:5349", "is a stuns URI, on which Firefox throws; write stun"),
     ("turns:a:990", "uses a port that Firefox blocks"),
-    ("stun:a:10080", "uses a port that Firefox blocks"),
-    ("stun:a,stun:b", "has a comma or a blank in it; several urls are a list of texts"),
     ("turn:a:3478, turn:b:3478", "has a comma or a blank in it"),
-    ("turn:a:3478;turn:b:3478", "has a comma or a blank in it"),
-    ("turn:a turn:b", "has a comma or a blank in it"),
-    ("stun:$STUN_HOST", "has a variable or a placeholder in it that nobody fills in"),
-    ("turn:${HOST}:3478", "has a variable or a placeholder in it"),
     ("turn:{{ .Values.turn }}", "has a variable or a placeholder in it"),
-    ("turn:<your-server>:3478", "has a variable or a placeholder in it"),
-    ("turn:a:$PORT", "has a variable or a placeholder in it"),
 ]
 
 
-@pytest.mark.parametrize("wrap", [lambda url: url, lambda url: ["stun:good", url]])
 @pytest.mark.parametrize(("url", "words"), BAD_URLS)
-def test_a_bad_uri_is_an_error(wrap, url, words):
-    errors = parse_server({"urls": wrap(url), **LOGIN})[1]
-    assert len(errors) == 1
-    assert errors[0].startswith("rtc.iceServers[0].urls")
-    assert words in errors[0]
+def test_a_bad_uri_is_an_error(url, words):
+    for urls in (url, ["stun:good", url]):
+        (error,) = parse_server({"urls": urls, **LOGIN})[1]
+        assert error.startswith("rtc.iceServers[0].urls")
+        assert words in error
 
 
 @pytest.mark.parametrize(("item", "words"), [(None, "not None"), (7, "not a whole number")])

@@ -159,8 +159,8 @@ FOREIGN = """
 
 
 @pytest.mark.parametrize("key", [*FOREIGN, 5])
-@pytest.mark.parametrize("value", [None, "/usr/bin/curl", 3000, {}, ["a"]], ids=str)
-def test_a_key_of_pyos_is_nobody_elses_business(key: Any, value: Any) -> None:
+def test_a_key_of_pyos_is_nobody_elses_business(key: Any) -> None:
+    value = ["a"]
     found, errors, warnings = read(**{"acl": {"permit": ["all"], key: value}})
     assert found is not None
     assert (errors, warnings) == ([], [])
@@ -261,16 +261,14 @@ OF_ANY = [one for one in WRONG if "enable" not in one[0] and one[0] != {"image":
 """Also of an entry that is off."""
 
 
-@pytest.mark.parametrize("enable", [False, None, ...])
 @pytest.mark.parametrize(("changes", "start"), OF_ANY, ids=[start[:40] for _, start in OF_ANY])
-def test_a_fault_in_an_entry_that_is_off_is_a_warning(
-    changes: Any, start: str, enable: Any
-) -> None:
-    found, errors, (warning,) = read(**changes, enable=enable)
-    assert found is not None
-    assert (found.enable, errors) == (False, [])
-    assert str(warning).startswith(AT + start)
-    assert warning.level == "warning"
+def test_a_fault_in_an_entry_that_is_off_is_a_warning(changes: Any, start: str) -> None:
+    for enable in (False, None, ...):
+        found, errors, (warning,) = read(**changes, enable=enable)
+        assert found is not None
+        assert (found.enable, errors) == (False, [])
+        assert str(warning).startswith(AT + start)
+        assert warning.level == "warning"
 
 
 @pytest.mark.parametrize("enable", [0, "False", "", "no"])

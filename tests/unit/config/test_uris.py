@@ -290,7 +290,7 @@ def test_what_some_network_reaches(host: str) -> None:
     assert why_unreachable(IceURI("stun", host)) == ""
 
 
-@pytest.mark.parametrize("host", [*HERE, *CLUSTER, *(host for host, _ in OTHER)])
+@pytest.mark.parametrize("host", [HERE[0], CLUSTER[0], OTHER[0][0]])
 def test_it_is_a_warning_in_both_places(host: str) -> None:
     entries = {
         **ENTRIES,
