@@ -38,11 +38,8 @@ def test_a_version_that_is_left_out_is_no_bound() -> None:
     "requirements",
     [
         ["one"],
-        ["one!=2"],
-        ["one>=2,<3,!=2.5"],
         ["one>2"],
-        ["one~=2.0"],
-        ["one>=2,<3"],
+        ["one>=2,<3,!=2.5"],
         ["one>=2", "one>=3; python_version > '3'"],
     ],
     ids=str,
