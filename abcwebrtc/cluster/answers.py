@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional
 from urllib.parse import urlsplit
 
+from abcwebrtc.times import utc_text
+
 GROUPS = {"configmaps": "", "pods": "", "pods/log": "", "deployments": "apps"}
 """The kinds that are asked for, and the API group of each."""
 _KIND = {"configmaps": "ConfigMap", "pods": "pod", "pods/log": "pod", "deployments": "Deployment"}
@@ -45,10 +47,10 @@ class Login:
         if self.kind is None:
             return f"nobody is logged in at {host} (401): {self._nothing()}"
         if self.end is not None and self.end < time.time():
-            when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(self.end))
             kind = self.kind.partition(" ")[2]
             return (
-                f"{host} does not accept your credentials (401): the {kind} ended {when}; {_AGAIN}"
+                f"{host} does not accept your credentials (401): the {kind} ended "
+                f"{utc_text(self.end)}; {_AGAIN}"
             )
         return f"{host} does not accept your credentials (401): {_AGAIN}"
 

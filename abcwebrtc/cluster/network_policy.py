@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import (
     Any,
     Dict,
@@ -24,6 +23,7 @@ from abcwebrtc.abcdesktop import DESKTOP_LABELS, NAMESPACE
 from abcwebrtc.config.uris import TURN_SCHEMES, IceURI
 from abcwebrtc.config.webrtc import RTC_CONFIGURATION, WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem, WebRTCDisabledError
+from abcwebrtc.times import utc_text
 
 POLICY_NAME = "desktop-webrtc"
 RELAY_PORTS = (49152, 65535)
@@ -221,13 +221,11 @@ def _notes(
             "A policy can't match a name, so the ports of these are open to any address: "
             f"{', '.join(open_to_all)}. --resolve writes their addresses of now instead."
         )
-    at = datetime.fromtimestamp(int(now), timezone.utc)
     for name in names:
         if addresses.get(name):
             found = ", ".join(sorted(set(addresses[name])))
             yield (
-                f"{name} was {found} at {at:%Y-%m-%d %H:%M:%S} UTC; "
-                "make this policy again when that changes."
+                f"{name} was {found} at {utc_text(now)}; make this policy again when that changes."
             )
     if options.dns:
         yield "It opens the cluster's DNS, the pods k8s-app=kube-dns of kube-system."

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from datetime import datetime, timezone
 from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from abcwebrtc.abcdesktop import PYOS_DEPLOYMENT, PYOS_SELECTOR
 from abcwebrtc.cluster.api import Cluster
 from abcwebrtc.errors import KubeError
+from abcwebrtc.times import iso_text
 
 ROLLOUT, DELETE, NONE = "rollout", "delete", "none"
 MODES = (ROLLOUT, DELETE, NONE)
@@ -143,8 +143,7 @@ class Restart:
         ]
 
     def _patch_deployment(self, dry_run: bool) -> None:
-        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        annotations = {"kubectl.kubernetes.io/restartedAt": now}
+        annotations = {"kubectl.kubernetes.io/restartedAt": iso_text(time.time())}
         change = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
         deployment = self._cluster.patch("deployments", PYOS_DEPLOYMENT, change, dry_run)
         if (deployment.get("spec") or {}).get("paused"):

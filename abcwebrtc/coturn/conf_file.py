@@ -265,7 +265,8 @@ def _doubts(setting: Setting, line: bytes) -> List[Doubt]:
         return [("error", "is neither yes nor no, and coturn does not start; write it alone")]
     if kind == SWITCH and _flag(text) is False:
         return [("warning", "is on whatever its value; take the line out to turn it off")]
-    if kind in (NUMBER, PORT) and not (_WHOLE.match(text) or _defaulted(setting)):
+    is_default = setting.name in DEFAULTED and not setting.value
+    if kind in (NUMBER, PORT) and not (_WHOLE.match(text) or is_default):
         return [("error", "is not a whole number")]
     if kind == PORT and not 0 <= setting.number <= 65535:
         return [("error", "is not a port, a number from 1 to 65535")]
@@ -279,10 +280,6 @@ def _doubts(setting: Setting, line: bytes) -> List[Doubt]:
 def goes_on(text: str) -> bool:
     """Say whether something stands behind a number, such as what was meant for a comment."""
     return bool(text) and not _WHOLE.fullmatch(text)
-
-
-def _defaulted(setting: Setting) -> bool:
-    return setting.name in DEFAULTED and not setting.value
 
 
 def _text_doubts(setting: Setting, line: bytes) -> List[Doubt]:

@@ -146,7 +146,10 @@ class _ExpressionBuilder(Builder):
 
     def _build_attribute(self, node: ast.Attribute) -> Any:
         parent = node.value
-        if isinstance(parent, ast.Name) and not _is_known(parent.id):
+        is_known = not isinstance(parent, ast.Name) or (
+            parent.id in _MODULES or parent.id in _BUILTINS or parent.id.startswith("_")
+        )
+        if not is_known:
             self.doubts.append(parent.lineno - 1)
             return _UNKNOWN
         value = self.build(parent)
@@ -174,10 +177,6 @@ class _ExpressionBuilder(Builder):
         if not (_is_sure(value) and _is_sure(key)):
             return _UNKNOWN
         return self.calculate(node, operator.getitem, [value, key], "a '[' right after a value")
-
-
-def _is_known(name: str) -> bool:
-    return name in _MODULES or name in _BUILTINS or name.startswith("_")
 
 
 def _is_sure(value: Any) -> bool:
