@@ -172,7 +172,10 @@ class _LossyFile(io.FileIO):
 
 
 def _lossy(stream: TextIO) -> TextIO:
-    file = _LossyFile(stream.fileno(), "w", closefd=False)
+    try:
+        file = _LossyFile(stream.fileno(), "w", closefd=False)
+    except io.UnsupportedOperation:  # it is none of the system's, so no disk is full
+        return stream
     return io.TextIOWrapper(file, stream.encoding, "backslashreplace", write_through=True)
 
 
