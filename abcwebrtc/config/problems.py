@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import Any, Iterable, Iterator, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Tuple, Union
 
 from abcwebrtc.errors import KeyPath, Problem, format_path
 from abcwebrtc.odconfig.ini import letters, shown
@@ -92,12 +92,12 @@ def unknown_keys(
         if key in known:
             continue
         text = key if isinstance(key, str) else ""
-        near = nearest(text, known)
+        near = nearest(text, known, spelling=str.lower)
         right = f"did you mean '{near}'?" if near else "the keys are " + ", ".join(known)
         right = meant.get(letters(text), right)
         if not isinstance(key, str):
             yield where[kind(key)].error(f"no such key; {right}")
-        elif letters(text) in meant or (near and len(text) <= len(near) + _SLIP):
+        elif letters(text) in meant or _is_slip(text, nearest(text, known)):
             yield where[key].error(f"no such key; {right}")
         else:  # which may be a secret, where a ':' was forgotten
             yield where[key].error(f"has a key that is not known; {right}", hide_key=True)
@@ -110,16 +110,29 @@ def misspelt_keys(given: Iterable[Any], known: Tuple[str, ...], where: Where) ->
     """
     for key in given:
         near = nearest(key, known, _NEAR) if isinstance(key, str) and key not in known else None
-        if near and len(key) <= len(near) + _SLIP:
+        if near and _is_slip(key, near):
             yield where[key].warning(f"is passed over; did you mean '{near}'?")
 
 
-def nearest(word: str, known: Iterable[str], alike: float = 0.6) -> Optional[str]:
-    """Return the known word that another is like, by their letters, None where it is like none."""
+def _is_slip(key: str, near: Optional[str]) -> bool:
+    """Say whether a key is so near to a known one that a message can show it."""
+    return near is not None and len(key) <= len(near) + _SLIP
+
+
+def nearest(
+    word: str,
+    known: Iterable[str],
+    alike: float = 0.6,
+    spelling: Callable[[str], str] = letters,
+) -> Optional[str]:
+    """Return the known word that another is like, None where it is like none.
+
+    `alike` says how much, from 0 to 1; what is compared is the `spelling` of both.
+    """
     import difflib  # hardly ever needed, and not loaded by anything else
 
-    names = {letters(name): name for name in known}
-    near = difflib.get_close_matches(letters(word), names, 1, alike)
+    names = {spelling(name): name for name in known}
+    near = difflib.get_close_matches(spelling(word), names, 1, alike)
     return names[near[0]] if near else None
 
 
