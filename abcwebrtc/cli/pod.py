@@ -74,22 +74,7 @@ def run(options: argparse.Namespace) -> int:
     print_problems(config.notes)
     file = "stdin" if options.pod == STDIN else options.pod
     manifests = parse_manifests(_read(options.pod, file), file)
-    many = len(manifests.documents) > 1
-    pods: List[Dict[str, Any]] = []
-
-    def inject(pod: Dict[str, Any], path: KeyPath) -> List[Any]:
-        prepared = _prepared(pod, path, file, config, options)
-        pods.append(prepared.pod)
-        return [prepared.secret, prepared.pod] if prepared.secret else [prepared.pod]
-
-    after: List[Any] = []
-    for number, document in enumerate(manifests.documents, 1):
-        after += _injected(document, (f"document {number}",) if many else (), file, inject)
-    if not pods:
-        message = "has no document of kind Pod; give the manifest of a desktop pod"
-        raise ManifestError(Problem(message, "", file))
-    if any(map(_has_turn, pods)):
-        _say_server(config, options.od_config)
+    after = inject_all(manifests.documents, config, options, file)
     if not options.diff:
         print_utf8()
         print(manifests.text(after), end="")
@@ -98,6 +83,32 @@ def run(options: argparse.Namespace) -> int:
         colour = {"+": "32", "-": "31"}.get(line[:1], "0")
         print(coloured(line, colour, sys.stdout))
     return OK
+
+
+def inject_all(
+    documents: List[Any], config: WebRTCConfig, options: argparse.Namespace, file: str
+) -> List[Any]:
+    """Return the documents, new where they are pods, with the Secrets before their pods.
+
+    Prints on stderr what to know of them. Raises `ManifestError` where there is no pod.
+    """
+    many = len(documents) > 1
+    pods: List[Dict[str, Any]] = []
+
+    def inject(pod: Dict[str, Any], path: KeyPath) -> List[Any]:
+        prepared = _prepared(pod, path, file, config, options)
+        pods.append(prepared.pod)
+        return [prepared.secret, prepared.pod] if prepared.secret else [prepared.pod]
+
+    after: List[Any] = []
+    for number, document in enumerate(documents, 1):
+        after += _injected(document, (f"document {number}",) if many else (), file, inject)
+    if not pods:
+        message = "has no document of kind Pod; give the manifest of a desktop pod"
+        raise ManifestError(Problem(message, "", file))
+    if any(map(_has_turn, pods)):
+        _say_server(config, options.od_config)
+    return after
 
 
 def _injected(

@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Optional
 from unittest import mock
 from urllib.parse import quote
 
-from abcwebrtc.cli.pod import _Injector
+from abcwebrtc.cli.pod import inject_all
 from abcwebrtc.cluster import yaml as yamlfiles
 from abcwebrtc.cluster.manifests import Manifests, parse_manifests
 from abcwebrtc.cluster.masking import masked_diff
@@ -251,11 +251,13 @@ def _check_command(manifests: Manifests, by_secret: bool) -> None:
 
 
 def _injected(documents: List[Any], by_secret: bool, config: WebRTCConfig) -> Optional[List[Any]]:
-    options = argparse.Namespace(user=None, labels=[], containers=None, secret=by_secret)
+    options = argparse.Namespace(
+        od_config="od.config", user=None, labels=[], containers=None, secret=by_secret
+    )
     told = io.StringIO()
     with contextlib.redirect_stderr(told):
         try:
-            result = _Injector(config, options, FILE).inject_all(documents)
+            result = inject_all(documents, config, options, FILE)
         except (ManifestError, CredentialError) as error:
             assert_silent(everything_about(error), STATIC)
             return None
