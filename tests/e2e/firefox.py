@@ -172,4 +172,8 @@ def connect(namespace: Namespace, port: int) -> WebSocket:
     made = socket.socket(fileno=descriptor)
     made.settimeout(WAIT)
     url = f"ws://127.0.0.1:{port}/session"
-    return create_connection(url, socket=made, suppress_origin=True, timeout=WAIT)
+    try:
+        return create_connection(url, socket=made, suppress_origin=True, timeout=WAIT)
+    except BaseException:
+        made.close()
+        raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Callable
 
-WAIT = 30.0
+WAIT = 120.0
 """Seconds that anything may take on a slow machine before a test fails."""
 
 
