@@ -45,15 +45,16 @@ class Secret:
     Raises `CredentialError` for an empty text, or one that is not Unicode.
     """
 
-    __slots__ = ("_mac", "_value")
+    __slots__ = ("_new_mac", "_value")
 
     def __init__(self, value: Union[str, bytes]) -> None:
         self._value = secret_bytes(value)
-        self._mac = hmac.new(self._value, digestmod="sha1")  # prepared once (RFC 2104, section 4)
+        # A copy takes half the time of a new one: see RFC 2104, section 4.
+        self._new_mac = hmac.new(self._value, digestmod="sha1").copy
 
     def sign(self, username: str) -> str:
         """Return the password of a TURN username: base64 of its HMAC-SHA1 under the secret."""
-        mac = self._mac.copy()
+        mac = self._new_mac()
         mac.update(username.encode())
         return b2a_base64(mac.digest(), newline=False).decode()
 

@@ -31,7 +31,8 @@ def build_rtc_configuration(
     Raises `WebRTCDisabledError` when ``webrtc.enable`` is False, and
     `CredentialError` when no credential can be minted for `user`.
     """
-    check_config(config)
+    if not isinstance(config, WebRTCConfig):  # one call less where all is well
+        check_config(config)
     if not config.enable:
         raise WebRTCDisabledError
     moment = int(time.time()) if now is None else unix_seconds(now)
