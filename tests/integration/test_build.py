@@ -41,7 +41,7 @@ JUNK = (
     ".coverage.host.1",
     "dist/old.whl",
     "abcwebrtc/__pycache__/config.cpython-311.pyc",
-    "abcwebrtc/commands/__pycache__/mint.cpython-38.pyc",
+    "abcwebrtc/cli/__pycache__/mint.cpython-38.pyc",
     "examples/01-first-call/run/private.pem",
     "tests/.pytest_cache/README.md",
     "docs/.mypy_cache/x.json",

@@ -1,6 +1,6 @@
 // What was found, in the words of the table of causes, which abcwebrtc probe has too. Pure.
 
-import table from "./causes.js"; // abcwebrtc/causes.json, as serve gives it to browsers
+import table from "./causes.js"; // abcwebrtc/probe/causes.json, as serve gives it to browsers
 import { inWords } from "./servers.js";
 
 const filled = (text, facts) =>
