@@ -6,7 +6,6 @@ import argparse
 import json
 import socket
 import sys
-import textwrap
 import time
 from typing import Iterable, List
 
@@ -23,6 +22,7 @@ from abcwebrtc.cluster.network_policy import (
 )
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import AbcWebRTCError
+from abcwebrtc.texts import wrapped
 
 NAME, SUMMARY = "networkpolicy", "print what lets desktops reach the servers"
 DESCRIPTION = """\
@@ -34,7 +34,6 @@ Nothing is contacted, but for the DNS with --resolve.
 
 example: abcwebrtc networkpolicy od.config --resolve
 """
-_WIDTH = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -125,11 +124,4 @@ def _policy_options(options: argparse.Namespace) -> PolicyOptions:
 def _comments(policy: Policy) -> Iterable[str]:
     yield "# Made by abcwebrtc networkpolicy, for the STUN and TURN servers of an od.config."
     for note in (*policy.notes, *(f"Warning: {text}." for text in policy.warnings)):
-        yield from textwrap.wrap(
-            note,
-            _WIDTH,
-            initial_indent="# - ",
-            subsequent_indent="#   ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        yield from wrapped(note, "# - ", "#   ")

@@ -16,11 +16,12 @@ import math
 import re
 import sys
 from contextlib import nullcontext
-from typing import Any, BinaryIO, Callable, ContextManager, Optional, Tuple
+from typing import Any, BinaryIO, Callable, ContextManager, Optional, Tuple, TypeVar
 
 from abcwebrtc.errors import ConfigError, Problem, why_unread
 from abcwebrtc.times import parse_moment
 
+T = TypeVar("T")
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 STDIN = "-"
 _DNS_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -124,12 +125,19 @@ def seconds(lowest: float, highest: float) -> Callable[[str], float]:
     return parse
 
 
-def moment(text: str) -> float:
-    """Return a time in unix seconds, as `parse_moment` reads it."""
-    try:
-        return parse_moment(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def typed(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """Return the type of an option whose value `parse` reads, with what its `ValueError` says."""
+
+    def read(text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
+
+
+moment = typed(parse_moment)
 
 
 def port(lowest: int = 1) -> Callable[[str], int]:

@@ -21,8 +21,9 @@ from abcwebrtc.errors import ConfigError, ProbeError, Problem, why_unread
 from abcwebrtc.probe.diagnosis import judge
 from abcwebrtc.probe.model import ERROR, NOTE, WARNING, Circumstances, Place, Target
 from abcwebrtc.probe.model import OK as WELL
-from abcwebrtc.probe.report import WIDTH, as_json, summary, table, wrapped
+from abcwebrtc.probe.report import as_json, summary, table
 from abcwebrtc.probe.targets import config_targets, environment_targets
+from abcwebrtc.texts import WIDTH, wrapped
 
 NAME, SUMMARY = "probe", "say whether the servers really work"
 DESCRIPTION = """\
@@ -125,7 +126,7 @@ def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Names
         at = f"{time.strftime('%H:%M:%S', time.localtime(now))}  " if options.watch else ""
         columns = shutil.get_terminal_size((WIDTH, 24)).columns or WIDTH
         width = min(WIDTH, max(NARROWEST, columns))
-        last = wrapped(at + summary(results, place), width, "")
+        last = wrapped(at + summary(results, place), "", "    ", width)
         end = "\n\n" if options.watch else "\n"
         print(*table(results, now, _paint, width), *last, sep="\n", end=end, flush=True)
     return FAILED if failed else OK

@@ -6,9 +6,9 @@ import argparse
 import os
 import re
 import sys
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Dict, Optional, Sequence, Tuple
 
-from abcwebrtc.cli.options import given, port, port_range, whole_number
+from abcwebrtc.cli.options import given, port, port_range, typed, whole_number
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
 from abcwebrtc.coturn.addresses import (
     Address,
@@ -18,15 +18,13 @@ from abcwebrtc.coturn.addresses import (
     parse_external,
     parse_listening,
 )
-from abcwebrtc.coturn.conf import RELAY_PORTS, TOTAL_QUOTA, USER_QUOTA, ConfOptions
+from abcwebrtc.coturn.conf import RELAY_PORTS, TOTAL_QUOTA, TWO, USER_QUOTA, ConfOptions
 from abcwebrtc.coturn.options import NEWEST, OLDEST, USUAL, CoturnVersion, parse_version
 from abcwebrtc.coturn.server import Coturn, coturns_of
 from abcwebrtc.coturn.this_machine import installed_version, with_private_half
 from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
 from abcwebrtc.odconfig.reader import OdConfig, load_od_config
 
-T = TypeVar("T")
-TWO = "a call takes two allocations, the browser's and the desktop's"
 _PRINTING = (
     *("output", "force", "show_secret", "realm", "relay_ports", "allow_peer"),
     *("listening_ip", "external_ip", "user_quota", "total_quota"),
@@ -68,21 +66,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--allow-peer",
         metavar="CIDR",
-        type=_typed(parse_allowed),
+        type=typed(parse_allowed),
         action="append",
         help="relay to this network, such as that of the desktops; may be given several times",
     )
     add(
         "--listening-ip",
         metavar="IP",
-        type=_typed(parse_listening),
+        type=typed(parse_listening),
         action="append",
         help="listen here only (everywhere); may be given several times",
     )
     add(
         "--external-ip",
         metavar="PUBLIC/PRIVATE",
-        type=_typed(parse_external),
+        type=typed(parse_external),
         action="append",
         help="behind NAT, what clients see, and coturn's own; may be given several times",
     )
@@ -203,18 +201,6 @@ def _addresses(
     if wrong:
         raise ValueError(wrong)
     return tuple(ip for ip in listening if not ip.is_unspecified), tuple(complete)
-
-
-def _typed(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """Return the type of an option whose value `parse` reads, with what its `ValueError` says."""
-
-    def typed(text: str) -> T:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return typed
 
 
 def _version(text: str) -> CoturnVersion:

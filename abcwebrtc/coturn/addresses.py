@@ -92,11 +92,6 @@ METADATA = "169.254.169.254"
 NEVER: Tuple[str, ...] = ("169.254.0.0/16", "fc00::/7", "fe80::/10", "fec0::/10")
 """What coturn denies by itself from 4.13.1 on, also where it is allowed (measured with 4.18.0)."""
 
-LOOPBACK = (
-    Range(ipaddress.ip_address("127.0.0.0"), ipaddress.ip_address("127.255.255.255")),
-    Range(ipaddress.ip_address("::1"), ipaddress.ip_address("::1")),
-)
-
 
 def range_of(network: Union[str, Network]) -> Range:
     """Return the range of a network such as ``10.0.0.0/8``, or of one address.
@@ -107,10 +102,20 @@ def range_of(network: Union[str, Network]) -> Range:
     return Range(net[0], net[-1])
 
 
+def ranges_of(*networks: str) -> Tuple[Range, ...]:
+    """Return the ranges of networks and addresses."""
+    return tuple(map(range_of, networks))
+
+
+def within(address: Address, ranges: Iterable[Range]) -> bool:
+    """Say whether an address is in one of the ranges."""
+    one = Range(address, address)
+    return any(item.holds(one) for item in ranges)
+
+
 def denied_ranges() -> List[Tuple[Range, str]]:
     """Return the ranges of `DENIED`, with their reasons."""
-    parsed = ((parse_range(text) or range_of(text), reason) for text, reason in DENIED)
-    return list(parsed)
+    return [(parse_range(text) or range_of(text), reason) for text, reason in DENIED]
 
 
 def parse_range(text: str) -> Optional[Range]:
@@ -154,28 +159,15 @@ def host_address(host: str) -> Optional[Address]:
 
 # the addresses of a server
 
-PRIVATE: Tuple[Range, ...] = tuple(
-    map(
-        range_of,
-        ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
-    )
-)
+LOOPBACK = ranges_of("127.0.0.0/8", "::1")
+PRIVATE = ranges_of("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 """Where machines behind a NAT have their addresses."""
-
-_TRIALS = tuple(
-    map(
-        range_of,
-        ("192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"),
-    )
+_TRIALS = ranges_of(
+    *("192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
 )
-_NO_SERVER = tuple(
-    map(
-        range_of,
-        (
-            *("0.0.0.0/8", "169.254.0.0/16", "168.63.129.16", "192.0.0.0/24", "224.0.0.0/3"),
-            *("64:ff9b::/96", "64:ff9b:1::/48", "fe80::/10", "fec0::/10", "ff00::/8"),
-        ),
-    )
+_NO_SERVER = ranges_of(
+    *("0.0.0.0/8", "169.254.0.0/16", "168.63.129.16", "192.0.0.0/24", "224.0.0.0/3"),
+    *("64:ff9b::/96", "64:ff9b:1::/48", "fe80::/10", "fec0::/10", "ff00::/8"),
 )
 
 
@@ -212,9 +204,9 @@ def parse_listening(text: str) -> Address:
     address = parse_address(text)
     if address is None:
         raise ValueError("write an IP address, without a port or a network")
-    if address.is_unspecified or is_server(address):
-        return address
-    raise ValueError(f"{address} is no address that a server can have")
+    if not (address.is_unspecified or is_server(address)):
+        raise ValueError(f"{address} is no address that a server can have")
+    return address
 
 
 def parse_external(text: str) -> External:
@@ -268,12 +260,12 @@ def unmapped(address: Address) -> Address:
 
 def is_private(address: Address) -> bool:
     """Say whether it is an address of a private network, or of a carrier's NAT."""
-    return _within(address, PRIVATE)
+    return within(address, PRIVATE)
 
 
 def is_server(address: Address) -> bool:
     """Say whether a server can have the address; ``0.0.0.0`` and ``::`` are every address."""
-    return not (address.is_unspecified or _within(address, _NO_SERVER))
+    return not (address.is_unspecified or within(address, _NO_SERVER))
 
 
 def is_exception(address: Address) -> bool:
@@ -282,7 +274,7 @@ def is_exception(address: Address) -> bool:
     Those are the addresses that machines really have: private ones, this machine's
     loopback, and those of trials; none through which another machine is reached.
     """
-    return is_server(address) and _within(address, (*PRIVATE, *LOOPBACK, *_TRIALS))
+    return is_server(address) and within(address, (*PRIVATE, *LOOPBACK, *_TRIALS))
 
 
 def contradiction(listening: Sequence[Address], external: Sequence[External]) -> Optional[str]:
@@ -319,8 +311,3 @@ def listens_for(public: Address, listening: Sequence[Address]) -> Tuple[Address,
 
 def _of_version(addresses: Iterable[Address], other: Address) -> Tuple[Address, ...]:
     return tuple(address for address in addresses if address.version == other.version)
-
-
-def _within(address: Address, ranges: Iterable[Range]) -> bool:
-    one = Range(address, address)
-    return any(item.holds(one) for item in ranges)

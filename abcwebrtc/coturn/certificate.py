@@ -24,6 +24,7 @@ from typing import (
 )
 
 from abcwebrtc.errors import Problem
+from abcwebrtc.texts import harmless
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -142,7 +143,7 @@ def read_certificate(
         return Certificate(
             subject=_name_text(first.subject),
             issuer=_name_text(first.issuer),
-            names=tuple(_printable(str(name)) for name in _names(first) or ())[:MAX_NAMES],
+            names=tuple(harmless(str(name)) for name in _names(first) or ())[:MAX_NAMES],
             not_before=int(first.not_valid_before_utc.timestamp()),
             not_after=int(first.not_valid_after_utc.timestamp()),
             chain=tuple(_name_text(one.subject) for one in found),
@@ -157,13 +158,7 @@ def _name_text(name: x509.Name) -> str:
 
     common = name.get_attributes_for_oid(NameOID.COMMON_NAME)
     text = str(common[0].value) if common else name.rfc4514_string()
-    return _printable(text) or "(no name)"
-
-
-def _printable(text: str, length: int = 80) -> str:
-    """Return what a server says of itself, made safe for a terminal."""
-    kept = "".join(char if char.isprintable() else "?" for char in text)
-    return kept if len(kept) <= length else kept[: length - 3] + "..."
+    return harmless(text) or "(no name)"
 
 
 def _names(certificate: x509.Certificate) -> Optional[List[Any]]:

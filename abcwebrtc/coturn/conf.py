@@ -29,6 +29,7 @@ from abcwebrtc.coturn.server import Coturn, server_ports
 RELAY_PORTS = (49152, 65535)
 """coturn's own min-port and max-port."""
 USER_QUOTA, TOTAL_QUOTA = 32, 1200
+TWO = "a call takes two allocations, the browser's and the desktop's"
 STALE_NONCE = 600
 FIRST_UNPRIVILEGED = 1024
 LISTEN_BELOW = (

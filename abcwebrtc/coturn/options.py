@@ -55,15 +55,11 @@ log-min-level stateless-nonce-secret
 """
 
 
-def _table() -> Dict[str, str]:
-    kinds = ((FLAG, _FLAGS), (SWITCH, _SWITCHES), (NUMBER, _NUMBERS), (PORT, _PORTS))
-    named = {name: kind for kind, names in kinds for name in names.split()}
-    named.update(dict.fromkeys(_LISTS.split(), LIST))
-    named.update(dict.fromkeys(_TEXTS.split(), TEXT))
-    return named
-
-
-OPTIONS: Dict[str, str] = _table()
+_KINDS = {
+    **{FLAG: _FLAGS, SWITCH: _SWITCHES, NUMBER: _NUMBERS, PORT: _PORTS},
+    **{TEXT: _TEXTS, LIST: _LISTS},
+}
+OPTIONS: Dict[str, str] = {name: kind for kind, names in _KINDS.items() for name in names.split()}
 """The kind of every option, by its name. coturn tells upper from lower case."""
 
 DEFAULTED: FrozenSet[str] = frozenset({"stale-nonce", "max-allocate-lifetime", "channel-lifetime"})
@@ -151,12 +147,9 @@ _UNTIL = """
 
 
 def _versions(text: str) -> Dict[str, CoturnVersion]:
-    table = {}
-    for line in text.split("\n"):
-        first, *names = line.split() or [""]
-        version = parse_version(first)
-        table.update({name: version for name in names if version})
-    return table
+    lines = [line.split() for line in text.strip().split("\n")]
+    versions = [(CoturnVersion(*map(int, first.split("."))), names) for first, *names in lines]
+    return {name: version for version, names in versions for name in names}
 
 
 SINCE: Dict[str, CoturnVersion] = _versions(_SINCE)
@@ -164,14 +157,7 @@ SINCE: Dict[str, CoturnVersion] = _versions(_SINCE)
 UNTIL: Dict[str, CoturnVersion] = _versions(_UNTIL)
 """The first version that does not know an option any more."""
 BUILT_IN: FrozenSet[str] = frozenset(
-    [
-        "mongo-userdb",
-        "prometheus",
-        "prometheus-address",
-        "prometheus-path",
-        "prometheus-port",
-        "prometheus-username-labels",
-    ]
+    name for name in OPTIONS if name.startswith(("mongo-", "prometheus"))
 )
 """Options that only some builds of coturn have; those of Debian do not."""
 

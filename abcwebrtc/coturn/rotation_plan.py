@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import textwrap
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -15,12 +14,12 @@ from abcwebrtc.abcdesktop import NAMESPACE, PYOS_DEPLOYMENT
 from abcwebrtc.config.coturn import SECRET_KEY
 from abcwebrtc.coturn.new_secret import DEFAULT_DATABASE, turnadmin
 from abcwebrtc.coturn.rotation import DEFAULT_MARGIN, ENVIRONMENT, FILE, INLINE, Group, Place
+from abcwebrtc.texts import wrapped
 from abcwebrtc.times import duration_text, iso_text, utc_text
 
 DATABASE, CONF = "database", "conf"
 _NEW_SECRET = "abcwebrtc rotate new-secret"  # noqa: S105, a command
 _KUBECTL = f"kubectl -n {NAMESPACE}"
-_WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -168,10 +167,11 @@ class Plan:
         yield f"{', '.join(self.group.paths)}: {', '.join(self.group.urls)}"
         yield f"  {self.state}"
         for note in self.notes:
-            yield from _wrapped(f"{note}.", "  - ")
+            yield from wrapped(f"{note}.", "  - ", "    ")
         for number, step in enumerate(self.steps, 1):
             yield ""
-            yield from _wrapped(step.text, f"  {number}. ")
+            mark = f"  {number}. "
+            yield from wrapped(step.text, mark, " " * len(mark))
             yield from (f"       {command}" for command in step.commands)
             if step.otherwise:
                 yield f"     {step.otherwise}"
@@ -288,14 +288,3 @@ class Plan:
         return PlanStep(
             "clean", "Take the old one from od.config too, at leisure.", (self._apply(),)
         )
-
-
-def _wrapped(text: str, first: str) -> List[str]:
-    return textwrap.wrap(
-        text,
-        _WIDTH,
-        initial_indent=first,
-        subsequent_indent=" " * len(first),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

@@ -11,6 +11,7 @@ from abcwebrtc.config.uris import IceURI
 from abcwebrtc.config.webrtc import COTURN
 from abcwebrtc.coturn.addresses import host_address
 from abcwebrtc.errors import format_path
+from abcwebrtc.texts import harmless
 
 PLAIN_PORT, TLS_PORT = 3478, 5349
 """coturn's own listening-port and tls-listening-port."""
@@ -121,6 +122,5 @@ def secret_origin(entries: Any, index: int) -> str:
     for place, words in (("_file", "the file"), ("_env", "the environment variable")):
         if SECRET_KEY + place in entry:
             name = str(entry[SECRET_KEY + place])
-            shown = "".join(char if char.isprintable() else "?" for char in name)
-            return f"{words} {shown} ({path}.{SECRET_KEY}{place})"
+            return f"{words} {harmless(name, len(name))} ({path}.{SECRET_KEY}{place})"
     return f"{path}.{SECRET_KEY}"

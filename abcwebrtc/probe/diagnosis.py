@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from typing import Iterator, List, Optional, Sequence, Tuple
 
-from abcwebrtc.coturn.addresses import NEVER
+from abcwebrtc.coturn.addresses import NEVER, is_private, ranges_of, within
 from abcwebrtc.coturn.certificate import SOON, Certificate
 from abcwebrtc.probe.causes import CODES, clause, in_brackets, said
 from abcwebrtc.probe.comparison import compared
@@ -34,6 +34,7 @@ from abcwebrtc.probe.model import (
     host_of,
 )
 from abcwebrtc.probe.path_diagnosis import after_redirect, path_diagnoses
+from abcwebrtc.texts import harmless
 from abcwebrtc.times import duration_text, utc_text
 
 
@@ -194,8 +195,6 @@ def _distrust(certificate: Certificate, host: str) -> Diagnosis:
 UNAUTHORIZED = 401
 MAX_USERNAME = 508
 """Bytes: browsers take no longer one."""
-_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
-"""The addresses of machines behind a NAT."""
 
 
 def _stun_error(seen: Observation, failure: Failure, now: float) -> Iterator[Diagnosis]:
@@ -220,10 +219,7 @@ def _bad_request(seen: Observation, failure: Failure, now: float) -> Diagnosis:
     # without a login nothing is signed
     unsigned = "" if failure.signed or failure.step == BINDING else clause("unsigned")
     account = seen.target.account
-    login = account and account.static
-    if account and account.mint:
-        login = account.mint(0, int(now) + account.ttl)
-    username = login.username if login else ""
+    username = account.login_at(now).username if account else ""
     length = len(username.encode("utf-8", "surrogatepass"))
     if re.search(r"[ \t'\"\\]", username):
         fault = clause("username-characters")
@@ -241,22 +237,18 @@ def _forbidden(relay: str) -> Diagnosis:
     address = ipaddress.ip_address(relay)
     if address.is_loopback:
         kind = "loopback"
-    elif _is_in(address, NEVER):
+    elif within(address, ranges_of(*NEVER)):
         kind = "local"
     else:
-        kind = "private" if _is_in(address, _PRIVATE) else "public"
+        kind = "private" if is_private(address) else "public"
     return said(f"forbidden/{kind}", seen=403, relay=relay)
-
-
-def _is_in(address: object, networks: Sequence[str]) -> bool:
-    return any(address in ipaddress.ip_network(network) for network in networks)
 
 
 def _unauthorized(seen: Observation, now: float) -> Iterator[Diagnosis]:
     account, search, realms = seen.target.account or Account(), seen.search, seen.realms
     ends = account.expires_at
     if len(realms) > 1:
-        yield said("wrong-realm", realm=_shown(realms[0]), other=_shown(realms[1]))
+        yield said("wrong-realm", realm=harmless(realms[0]), other=harmless(realms[1]))
     elif account.static and ends is not None and ends < now:
         yield said("login-ended", end=utc_text(ends), ago=duration_text(now - ends))
     elif account.static:
@@ -278,13 +270,8 @@ def _of_realm(key: str, seen: Observation, **facts: object) -> Diagnosis:
     found, host, realms = said(key, **facts), seen.target.host.lower(), seen.realms
     if not realms or f".{host}".endswith(f".{realms[0].lower()}"):
         return found
-    message, advice = (clause(part, realm=_shown(realms[0])) for part in ("realm", "realm-cure"))
+    message, advice = (clause(part, realm=harmless(realms[0])) for part in ("realm", "realm-cure"))
     return replace(found, message=found.message + message, advice=found.advice + advice)
-
-
-def _shown(realm: str) -> str:
-    """Return what a server says of itself, made safe for a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in realm[:80])
 
 
 def _known_secret(position: int, search: SecretSearch, ttl: int) -> Iterator[Diagnosis]:

@@ -45,6 +45,12 @@ class Account:
     ttl: int = 0
     expires_at: Optional[int] = None
 
+    def login_at(self, now: float) -> Login:
+        """Return the login that clients have, where they get it at `now`, in unix seconds."""
+        if self.mint:
+            return self.mint(0, int(now) + self.ttl)
+        return self.static or Login("", "")
+
 
 @dataclass(frozen=True)
 class Target:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from abcwebrtc.config.desktop import STUN_SERVER, TURN_SERVER
@@ -24,9 +23,8 @@ from abcwebrtc.probe.model import (
     Result,
     host_of,
 )
+from abcwebrtc.texts import WIDTH, wrapped
 
-WIDTH = 100
-"""Columns, where the terminal has no fewer."""
 _HEADINGS = ("URL", "BY", "BINDING", "ALLOCATE", "RELAY", "OUTSIDE", "SIZE", "LOSS", "RESULT")
 
 Paint = Callable[[str, str], str]
@@ -63,7 +61,7 @@ def table(
         line, *more = _lines(row, widths, narrow)
         start = len(line) - len(row[-1])
         lines += [line[:start] + paint(line[start:], result.level), *more]
-        lines += wrapped(", ".join(_details(result.observation, now)), width)
+        lines += wrapped(", ".join(_details(result.observation, now)), "  ", "    ", width)
         new = [one for one in result.diagnoses if one not in known]
         known += [one for one in new if one.level == NOTE]
         for diagnosis in new:
@@ -160,20 +158,8 @@ def _explained(diagnosis: Diagnosis, paint: Paint, width: int) -> List[str]:
     mark, text, advice = diagnosis.level, diagnosis.message, diagnosis.advice
     if advice:
         text += f". {advice[:1].upper()}{advice[1:]}"
-    first, *others = wrapped(f"{mark}: {text}", width)
+    first, *others = wrapped(f"{mark}: {text}", "  ", "    ", width)
     return [first.replace(mark, paint(mark, diagnosis.level), 1), *others]
-
-
-def wrapped(text: str, width: int = WIDTH, indent: str = "  ") -> List[str]:
-    """Return the lines of a text, the first one indented by this and the others by 4 columns."""
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=indent,
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def summary(results: Sequence[Result], place: Place) -> str:

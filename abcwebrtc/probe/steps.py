@@ -42,6 +42,7 @@ from abcwebrtc.probe.stun_client import (
     StepError,
     StoppedError,
     Wire,
+    shows_certificate,
     timed,
     unverified_context,
 )
@@ -89,8 +90,11 @@ class _Attempt:
     # the connection
 
     def _open(self) -> Wire:
+        return self._opened(self._context)
+
+    def _opened(self, context: Optional[ssl.SSLContext]) -> Wire:
         address, port = self._place
-        return Wire(self._seen.target, address, self._settings, self._context, port)
+        return Wire(self._seen.target, address, self._settings, context, port)
 
     def _first_connection(self) -> Wire:
         """Connect. A certificate that is not to be trusted is noted, and the rest done anyway."""
@@ -113,19 +117,9 @@ class _Attempt:
         """Look why a handshake failed. Who sends an alert does speak TLS."""
         if "ALERT" not in failure.detail:
             self._seen.spoken = self._answer_without_tls()
-        elif "HANDSHAKE_FAILURE" in failure.detail and self._shows_certificate():
+        elif "HANDSHAKE_FAILURE" in failure.detail and shows_certificate(self._opened):
             return replace(failure, kind="client-certificate")
         return failure
-
-    def _shows_certificate(self) -> bool:
-        """Say whether the server came to its certificate, so that it was content with the rest."""
-        (address, port), nobody = self._place, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        try:
-            with Wire(self._seen.target, address, self._settings, nobody, port):  # trusts nobody
-                pass
-        except StepError as error:
-            return error.failure.kind == "certificate"
-        return False
 
     def _keep_certificate(self, wire: Wire) -> None:
         if self._context is None:
@@ -214,7 +208,7 @@ class _Attempt:
 
     def _allocate(self, account: Account, wire: Wire, answered: bool) -> None:
         """Open a relay and send data through it; where that fails, look why."""
-        login = account.static or self._minted(account, account.ttl)
+        login = account.login_at(time.time())
         failure = self._use_relay(wire, login, 0 if answered else self._settings.second_look)
         if failure is None:
             self._check_clock(account)
@@ -305,10 +299,6 @@ class _Attempt:
 
     # logins
 
-    def _minted(self, account: Account, ttl: int) -> Login:
-        assert account.mint is not None  # noqa: S101, for mypy
-        return account.mint(0, int(time.time()) + ttl)
-
     def _accepts(self, login: Login) -> bool:
         with self._open() as wire:
             return Session(wire, login).is_accepted()
@@ -325,5 +315,5 @@ class _Attempt:
             return
         short = replace(account, secrets=1, ttl=SHORT_TTL)
         with contextlib.suppress(StepError):
-            if not self._accepts(self._minted(short, SHORT_TTL)):
+            if not self._accepts(short.login_at(time.time())):
                 self._seen.search = investigate(short, self._accepts, time.time())

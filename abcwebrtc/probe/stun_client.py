@@ -15,7 +15,7 @@ import struct
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Optional, Set, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple, Union
 
 from aioice import stun
 
@@ -213,14 +213,8 @@ class Wire:
 
     def _receive(self, until: float, step: str) -> Optional[bytes]:
         """Return some bytes, None when none came by then."""
-        while True:
-            left = until - time.monotonic()
-            if self.settings.stop.is_set():
-                raise StoppedError
-            if left <= 0:
-                return None
+        for _ in _slices(self._socket, until, self.settings.stop):
             try:
-                self._socket.settimeout(min(left, SLICE))
                 data: bytes = self._socket.recv(65536)
             except socket.timeout:
                 continue
@@ -231,6 +225,7 @@ class Wire:
                     return data
                 failure = Failure(step, "closed")
             raise StepError(failure)
+        return None
 
 
 def _check_kind(data: bytes, step: str) -> None:
@@ -268,18 +263,11 @@ class PlainSocket:
 
     def receive(self, until: float) -> Optional[Tuple[bytes, Address]]:
         """Return a datagram and who sent it, None when none came until then (monotonic clock)."""
-        while True:
-            left = until - time.monotonic()
-            if self._stop.is_set():
-                raise StoppedError
-            if left <= 0:
-                return None
-            self._socket.settimeout(min(left, SLICE))
-            try:
+        for _ in _slices(self._socket, until, self._stop):
+            with contextlib.suppress(OSError):  # nothing came, or an ICMP error of what was sent
                 data, peer = self._socket.recvfrom(65536)
-            except OSError:  # nothing came, or an ICMP error of what was sent before
-                continue
-            return data, (peer[0], peer[1])
+                return data, (peer[0], peer[1])
+        return None
 
     def local_towards(self, peer: Address) -> str:
         """Return the address of this machine from which it sends to a peer; nothing is sent."""
@@ -318,6 +306,20 @@ class PlainSocket:
                 yield came[0]
                 came = self.receive(until)
             wait *= 2
+
+
+def _slices(waiting: socket.socket, until: float, stop: threading.Event) -> Iterator[None]:
+    """Yield until a moment of the monotonic clock, with a short timeout for the socket each time.
+
+    Raises `StoppedError` when it is to stop.
+    """
+    while not stop.is_set():
+        left = until - time.monotonic()
+        if left <= 0:
+            return
+        waiting.settimeout(min(left, SLICE))
+        yield
+    raise StoppedError
 
 
 def _family(address: str) -> int:
@@ -362,6 +364,19 @@ def _os_failure(step: str, error: OSError) -> Failure:
         return Failure(step, "tls", detail=error.reason or "")
     kind = "unreachable" if error.errno in _UNREACHABLE else "error"
     return Failure(step, kind, detail=error.strerror or "")
+
+
+def shows_certificate(connect: Callable[[ssl.SSLContext], Wire]) -> bool:
+    """Say whether a server that broke a handshake off came to its certificate before.
+
+    Then it was content with the rest, and misses a certificate of the client. `connect`
+    makes the connection once more.
+    """
+    try:
+        with connect(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)):  # which trusts nobody
+            return False
+    except StepError as error:
+        return error.failure.kind == "certificate"
 
 
 def unverified_context() -> ssl.SSLContext:

@@ -7,6 +7,7 @@ server on the port of coturn too. And it follows a redirect (300, alternate-serv
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import ssl
 import threading
@@ -36,7 +37,13 @@ from abcwebrtc.probe.model import (
     Place,
     Target,
 )
-from abcwebrtc.probe.stun_client import Settings, StepError, Wire, unverified_context
+from abcwebrtc.probe.stun_client import (
+    Settings,
+    StepError,
+    Wire,
+    shows_certificate,
+    unverified_context,
+)
 
 TRUSTED = Diagnosis(OK, "trusted", "TLS works, and the certificate is trusted")
 SECONDS = 5.0
@@ -133,8 +140,10 @@ def _look_at_tls(target: Target, settings: Settings) -> Diagnosis:
             with _opened(target, settings, unverified_context()) as wire:
                 found = wire.certificates()
             seen.certificate = read_certificate(found, failure.error, failure.detail)
-    elif "HANDSHAKE_FAILURE" in failure.detail and _shows_certificate(target, settings):
-        failure = replace(failure, kind="client-certificate")
+    elif "HANDSHAKE_FAILURE" in failure.detail:
+        with contextlib.suppress(OSError):  # the name does not resolve any more
+            if shows_certificate(functools.partial(_opened, target, settings)):
+                failure = replace(failure, kind="client-certificate")
     seen.failures.append(failure)
     return diagnose(seen, Circumstances(Place(_HERE), time.time(), settings.timeout))[0]
 
@@ -170,18 +179,6 @@ def _ask(wire: Wire) -> None:
 def _allocate() -> stun.Message:
     attributes = {"REQUESTED-TRANSPORT": turn.UDP_TRANSPORT}
     return request_message(stun.Method.ALLOCATE, attributes)
-
-
-def _shows_certificate(target: Target, settings: Settings) -> bool:
-    """Say whether the server comes to its certificate, so that it is content with the rest."""
-    try:
-        with _opened(target, settings, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)):  # trusts nobody
-            pass
-    except StepError as error:
-        return error.failure.kind == "certificate"
-    except OSError:
-        pass
-    return False
 
 
 def _look_for_redirect(target: Target, settings: Settings) -> Optional[Diagnosis]:

@@ -10,7 +10,14 @@ import re
 import socket
 from typing import Iterator, List, Optional, Set, Tuple
 
-from abcwebrtc.coturn.addresses import LOOPBACK, PRIVATE, Address, Range, host_address, range_of
+from abcwebrtc.coturn.addresses import (
+    LOOPBACK,
+    PRIVATE,
+    Address,
+    host_address,
+    ranges_of,
+    within,
+)
 from abcwebrtc.coturn.check.known_conf import KnownConf
 from abcwebrtc.coturn.check.peers import mapping
 from abcwebrtc.coturn.conf import LOCALHOST
@@ -23,7 +30,7 @@ _DEVICE = re.compile(
     r"lo|(eth|wlan|br|docker|veth|bond|tun|tap|wg|venet|ib|virbr|cni)[0-9a-z]*[0-9][0-9a-z.@-]*"
     r"|en[opsx][0-9a-f][0-9a-z]*|wl[opsx][0-9a-z]+|br-[0-9a-f]{12}"
 )
-_INSIDE = (*PRIVATE, *LOOPBACK, range_of("169.254.0.0/16"), range_of("fe80::/10"))
+_INSIDE = (*PRIVATE, *LOOPBACK, *ranges_of("169.254.0.0/16", "fe80::/10"))
 _COMMAND = "is a command or a variable, and coturn runs no shell"
 _DROPS = "coturn logs an error and drops this line"
 
@@ -63,7 +70,7 @@ def only_ipv6(conf: TurnserverFile, *names: str) -> bool:
 
 def is_inside(address: Address) -> bool:
     """Say whether an address is none that the Internet reaches."""
-    return any(item.holds(Range(address, address)) for item in _INSIDE)
+    return within(address, _INSIDE)
 
 
 def address_of(setting: Setting) -> Optional[Address]:

@@ -17,7 +17,7 @@ from abcwebrtc.coturn.check.addresses import only_ipv6, own_addresses
 from abcwebrtc.coturn.check.known_conf import KnownConf
 from abcwebrtc.coturn.conf_file import Setting
 from abcwebrtc.coturn.options import CLASSIC_STUN, INVERTED, knows
-from abcwebrtc.coturn.server import PLAIN_PORT, TLS_PORT, Coturn
+from abcwebrtc.coturn.server import Coturn
 from abcwebrtc.errors import Problem
 
 _ALTERNATES = (
@@ -40,10 +40,7 @@ def _alternate(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
     host, port = setting.text, ""
     if setting.text.count(":") == 1 or setting.text.startswith("["):
         host, _, port = setting.text.rpartition(":")
-    own_ports = {
-        conf.number("listening-port", PLAIN_PORT),
-        conf.number("tls-listening-port", TLS_PORT),
-    }
+    own_ports = (conf.plain_port, conf.tls_port)
     same = not port or (port.isdecimal() and int(port) in own_ports)
     if not setting.value or (host.strip("[]") in own_addresses(conf) and same):
         message = "sends every client back to here, so nobody gets an allocation; remove it"
@@ -89,7 +86,7 @@ def _only_ipv6(conf: KnownConf, value: str) -> Iterator[Problem]:
 
 
 def _client_certificates(conf: KnownConf, has_tls: bool) -> Iterator[Problem]:
-    if not conf.text("CA-file") or not (conf.secures(udp=False) or conf.secures(udp=True)):
+    if not (conf.text("CA-file") and conf.has_use_for_certificate):
         return
     message = (
         "makes coturn demand a certificate of each client, and browsers have none: every turns url "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Iterator, Optional, Tuple
 
 from abcwebrtc.coturn.conf_file import Setting, TurnserverFile
 from abcwebrtc.coturn.options import DTLS_ON_DEMAND, USUAL, CoturnVersion, knows
+from abcwebrtc.coturn.server import PLAIN_PORT, TLS_PORT
 from abcwebrtc.errors import Problem
 
 
@@ -21,6 +22,23 @@ class KnownConf(TurnserverFile):
         self.whole = whole
         self.version = version
 
+    @property
+    def plain_port(self) -> int:
+        """Its ``listening-port``."""
+        return self.number("listening-port", PLAIN_PORT)
+
+    @property
+    def tls_port(self) -> int:
+        """Its ``tls-listening-port``."""
+        return self.number("tls-listening-port", TLS_PORT)
+
+    def aux_ports(self) -> Iterator[Tuple[Setting, int]]:
+        """Yield the further ports, each with its line of ``aux-server``."""
+        for setting in self.all("aux-server"):
+            port = setting.text.rpartition(":")[2]
+            if port.isdecimal():
+                yield setting, int(port)
+
     def secures(self, udp: bool) -> bool:
         """Say whether coturn speaks TLS, or DTLS over UDP, where it has a certificate."""
         if not udp:
@@ -28,6 +46,11 @@ class KnownConf(TurnserverFile):
         if self.version >= DTLS_ON_DEMAND:
             return self.on("dtls")
         return not self.on("no-dtls")
+
+    @property
+    def has_use_for_certificate(self) -> bool:
+        """Whether it speaks TLS or DTLS, where it has a certificate."""
+        return self.secures(udp=False) or self.secures(udp=True)
 
     def error(self, name: str, message: str, at: Optional[Setting] = None) -> Problem:
         """Return an error at an option, by default where it was last set."""

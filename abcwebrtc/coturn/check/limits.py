@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import Iterator, Tuple
 
 from abcwebrtc.coturn.check.known_conf import KnownConf
-from abcwebrtc.coturn.conf import RELAY_PORTS, TOTAL_QUOTA, USER_QUOTA
+from abcwebrtc.coturn.conf import (
+    FIRST_UNPRIVILEGED,
+    LISTEN_BELOW,
+    RELAY_PORTS,
+    TOTAL_QUOTA,
+    TWO,
+    USER_QUOTA,
+)
 from abcwebrtc.coturn.conf_file import Setting
 from abcwebrtc.coturn.server import Coturn
 from abcwebrtc.errors import Problem
@@ -18,8 +25,6 @@ OPUS = 10_000
 """Bytes per second of one Opus stream as browsers send it, with all that is around it."""
 SPEECH = 5_000
 """With less, half of the packets are lost."""
-_TWO = "a call takes two allocations, the browser's and the desktop's"
-_LISTENERS = ("listening-port", "tls-listening-port", "aux-server")
 
 
 def check_limits(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
@@ -37,7 +42,7 @@ def _relay_ports(conf: KnownConf) -> Iterator[Problem]:
     if first > last:
         yield conf.error(name, f"min-port {first} is above max-port {last}: there is no relay port")
     elif last == first:
-        yield conf.error(name, f"leaves one relay port, {first}, and {_TWO}; write a wider range")
+        yield conf.error(name, f"leaves one relay port, {first}, and {TWO}; write a wider range")
     inside = [port for _, port in _listening(conf) if first <= port <= last]
     if inside and first <= last:
         message = f"includes {inside[0]}, where coturn listens; take it out of the relay ports"
@@ -49,7 +54,7 @@ def _quotas(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
     if quota < 0:
         yield conf.error("total-quota", "is below 0, and coturn refuses every allocation (486)")
     elif quota == 1:
-        yield conf.error("total-quota", f"is 1, and {_TWO} (486); write total-quota={TOTAL_QUOTA}")
+        yield conf.error("total-quota", f"is 1, and {TWO} (486); write total-quota={TOTAL_QUOTA}")
     if conf.number("user-quota", 0) and not coturn.names_users:
         message = "does nothing while 'username' in od.config is 'timestamp'; write 'userid' there"
         yield conf.warning("user-quota", message)
@@ -63,12 +68,12 @@ def _rates(conf: KnownConf) -> Iterator[Problem]:
     if capacity and not rate:
         yield conf.error("bps-capacity", "needs max-bps: coturn does not start")
     elif 0 < capacity <= rate:
-        message = f"is not above max-bps={rate}, so there is one allocation, and {_TWO} (486)"
+        message = f"is not above max-bps={rate}, so there is one allocation, and {TWO} (486)"
         yield conf.error(
             "bps-capacity", f"{message}; write max-bps times the number of allocations"
         )
     elif 0 < rate < capacity < 10 * rate:
-        message = f"holds {-(-capacity // rate)} allocations of max-bps={rate} at once; {_TWO}"
+        message = f"holds {-(-capacity // rate)} allocations of max-bps={rate} at once; {TWO}"
         yield conf.warning("bps-capacity", message)
     if 0 < rate < OPUS:
         message = f"is bytes per second, and one stream of sound has {OPUS}: packets are lost; "
@@ -81,20 +86,14 @@ def _low_ports(conf: KnownConf) -> Iterator[Problem]:
     if conf.text("proc-user"):
         return  # then coturn is started as root
     for setting, port in _listening(conf):
-        if 0 < port < 1024:
-            message = (
-                f"{port} is below 1024, where Debian's unit, which runs coturn as turnserver, may "
-                "not listen; add AmbientCapabilities=CAP_NET_BIND_SERVICE by systemctl edit coturn"
-            )
+        if 0 < port < FIRST_UNPRIVILEGED:
+            message = f"{port} is below {FIRST_UNPRIVILEGED}, where {LISTEN_BELOW}"
             yield conf.warning(setting.name, message, setting)
 
 
 def _listening(conf: KnownConf) -> Iterator[Tuple[Setting, int]]:
-    for name in _LISTENERS[:2]:
+    for name in ("listening-port", "tls-listening-port"):
         setting = conf.last(name)
         if setting:
             yield setting, setting.number
-    for setting in conf.all(_LISTENERS[2]):
-        port = setting.text.rpartition(":")[2]
-        if port.isdecimal():
-            yield setting, int(port)
+    yield from conf.aux_ports()

@@ -94,8 +94,7 @@ def _contradictions(conf: KnownConf) -> Iterator[Problem]:
         yield conf.error("no-udp-relay", "leaves no relay for sound, which is UDP; remove it")
     if conf.on("stun-only"):
         yield conf.error("stun-only", "turns TURN off; remove it")
-    no_dtls = conf.on("no-dtls") or conf.version >= DTLS_ON_DEMAND
-    if conf.all("cert", "pkey") and conf.on("no-tls") and no_dtls:
+    if conf.all("cert", "pkey") and not conf.has_use_for_certificate:
         yield conf.warning("no-tls", "leaves the certificate without use")
     if all(conf.on(name) for name in ("no-tlsv1", "no-tlsv1_1", "no-tlsv1_2")):
         yield conf.error("no-tlsv1_2", "leaves no version of TLS: coturn answers none; remove it")

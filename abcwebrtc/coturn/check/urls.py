@@ -13,7 +13,6 @@ from abcwebrtc.coturn.certificate import CERT, KEY, check_certificate
 from abcwebrtc.coturn.check.known_conf import KnownConf
 from abcwebrtc.coturn.conf_file import TurnserverFile
 from abcwebrtc.coturn.options import DTLS_ON_DEMAND
-from abcwebrtc.coturn.server import PLAIN_PORT, TLS_PORT
 from abcwebrtc.errors import Problem
 
 Content = Union[bytes, str]
@@ -90,11 +89,9 @@ def _open_ports(conf: KnownConf, tls: bool, udp: bool, has_tls: bool) -> Set[int
     secured = has_tls and conf.secures(udp)
     ports: Set[int] = set()
     if not conf.on(plain) and (secured or not tls):
-        aux = [setting.text.rpartition(":")[2] for setting in conf.all("aux-server")]
-        ports.add(conf.number("listening-port", PLAIN_PORT))
-        ports.update(int(port) for port in aux if port.isdecimal())
+        ports.update((conf.plain_port, *(port for _, port in conf.aux_ports())))
     if secured and (tls or udp or not conf.on("no-tcp")):
-        ports.add(conf.number("tls-listening-port", TLS_PORT))
+        ports.add(conf.tls_port)
     return ports
 
 
@@ -104,7 +101,7 @@ def _wrong_port(conf: KnownConf, uri: IceURI, open_ports: Set[int]) -> Iterator[
     secure = uri.scheme == "turns" and bool(conf.all("tls-listening-port"))
     name = "tls-listening-port" if secure else "listening-port"
     for off in ("no-tcp", "no-udp"):
-        if conf.on(off) and uri.effective_port == conf.number("listening-port", PLAIN_PORT):
+        if conf.on(off) and uri.effective_port == conf.plain_port:
             name = off
     message = f"does not fit {uri} of od.config, for which coturn listens on {ports}"
     yield conf.error(
@@ -133,7 +130,7 @@ def certificate_files(conf: TurnserverFile, folder: str) -> Mapping[str, Tuple[s
 def _certificate(
     conf: KnownConf, uris: Sequence[IceURI], files: Mapping[str, Content], now: float
 ) -> Iterator[Problem]:
-    if conf.on("no-tls") and (conf.on("no-dtls") or conf.version >= DTLS_ON_DEMAND):
+    if not conf.has_use_for_certificate:
         return
     secure = [uri for uri in uris if uri.scheme == "turns"]
     report = conf.error if secure else conf.warning

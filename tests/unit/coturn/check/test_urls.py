@@ -100,6 +100,13 @@ def test_files_are_not_judged_where_tls_is_off() -> None:
     assert "without use" in found[0].message
 
 
+def test_files_are_judged_where_there_is_dtls_alone() -> None:
+    text, changes = "-no-cli\nno-tls\ndtls\nrfc3489-compatibility", {"transport": "udp"}
+    assert compare(text, version="4.18", **changes) == []
+    found = compare(text, {**FILES, "cert": b""}, version="4.18", **changes)
+    assert [item.path for item in found] == ["cert"]
+
+
 def test_relative_names_are_looked_for_where_coturn_looks() -> None:
     conf = parse_turnserver_conf(b"cert=a.pem\npkey=/etc/b.pem", "")
     places = certificate_files(conf, "/run")
