@@ -176,15 +176,15 @@ def _names(certificate: x509.Certificate) -> Optional[List[Any]]:
 
 
 def check_certificate(
-    cert: bytes, key: Optional[bytes], password: bytes, hosts: Iterable[str], now: float
+    cert: bytes, key: Optional[bytes], password: Optional[bytes], hosts: Iterable[str], now: float
 ) -> List[Problem]:
     """Return what is wrong with a certificate and its key, which may be one file twice.
 
     `cert` and `key` are the contents of the PEM files, `key` None where it is
-    not known; `password` is that of the key, empty for none; `hosts` are names
-    and IP addresses that clients use; `now` is in unix seconds. Of `cert` the
-    first certificate counts, as it does for coturn. The `path` of a problem is
-    `CERT` or `KEY`.
+    not known; `password` is that of the key, empty for none, None where nothing
+    takes one; `hosts` are names and IP addresses that clients use; `now` is in
+    unix seconds. Of `cert` the first certificate counts, as it does for coturn.
+    The `path` of a problem is `CERT` or `KEY`.
     """
     blocks = [block for block in pem_blocks(cert) if block.label in CERTIFICATES]
     if not blocks:
@@ -256,7 +256,7 @@ def _order(chain: Sequence[x509.Certificate]) -> Iterator[Problem]:
         )
 
 
-def _key(certificate: x509.Certificate, pem: bytes, password: bytes) -> List[Problem]:
+def _key(certificate: x509.Certificate, pem: bytes, password: Optional[bytes]) -> List[Problem]:
     """Return what is wrong with the first key of a file."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -266,9 +266,10 @@ def _key(certificate: x509.Certificate, pem: bytes, password: bytes) -> List[Pro
         return [Problem(f"holds no private key in PEM form{_instead(pem)}", KEY)]
     encrypted = b"ENCRYPTED" in block.text
     if encrypted and not password:
-        return [
-            Problem("the key is encrypted; write its password as pkey-pwd, or take it off", KEY)
-        ]
+        cure = "give one without a pass phrase"
+        if password is not None:
+            cure = "write its password as pkey-pwd, or take it off"
+        return [Problem(f"the key is encrypted; {cure}", KEY)]
     key: Any = None
     with contextlib.suppress(ValueError, TypeError, UnsupportedAlgorithm):
         key = load_pem_private_key(block.text, password if encrypted else None)
@@ -280,4 +281,4 @@ def _key(certificate: x509.Certificate, pem: bytes, password: bytes) -> List[Pro
             return []
     except (ValueError, UnsupportedAlgorithm):
         return [Problem("the certificate has a kind of key that can't be read", CERT)]
-    return [Problem("is not the key of the certificate, and coturn has no TLS with it", KEY)]
+    return [Problem("is not the key of the certificate, and there is no TLS with it", KEY)]

@@ -5,33 +5,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import resource
 import socket
 import ssl
-import stat
+import time
 from typing import Any, Dict, Tuple
 
 from cheroot.errors import FatalSSLAlert
 from cheroot.server import HTTPConnection, HTTPRequest
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 
-from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.coturn.certificate import CERT, check_certificate
+from abcwebrtc.errors import ConfigError, Problem, why_unread
 from abcwebrtc.web.routes import json_error
 
-MAX_CONNECTIONS = 16_384
-_SPARE_DESCRIPTORS = 64
-"""For what is no connection: log, secret files, the libraries."""
 _log = logging.getLogger(__name__)
-
-
-def connection_limit() -> int:
-    """Allow this process all descriptors that it may have; return how many connections it takes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # a system may have a lower limit still
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        soft = hard
-    known = soft if soft != resource.RLIM_INFINITY else 2 * MAX_CONNECTIONS
-    return min(MAX_CONNECTIONS, known - min(_SPARE_DESCRIPTORS, known // 4))
 
 
 class Request(HTTPRequest):
@@ -76,13 +63,9 @@ class Request(HTTPRequest):
 
 
 class Connection(HTTPConnection):
-    """A connection that its server counts."""
+    """A connection whose TLS handshake keeps no other waiting."""
 
     RequestHandlerClass = Request
-
-    def __init__(self, server: Any, *arguments: Any) -> None:
-        super().__init__(server, *arguments)
-        server.connections.add(self)
 
     def communicate(self) -> bool:
         """Answer a request, after the TLS handshake where that is still to come."""
@@ -94,11 +77,6 @@ class Connection(HTTPConnection):
             return False
         return bool(super().communicate())  # type: ignore[no-untyped-call]
 
-    def close(self) -> None:
-        """Close it, and count it no more."""
-        self.server.connections.discard(self)
-        super().close()
-
 
 class TLS(BuiltinSSLAdapter):
     """A certificate chain and its key, from PEM files that are read once.
@@ -108,7 +86,23 @@ class TLS(BuiltinSSLAdapter):
 
     def __init__(self, cert: str, key: str) -> None:
         # That of the base connects to itself, and may ask a terminal for a pass phrase.
-        self.context = _tls_context(cert, key)
+        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2  # the default is the system's
+        # A client could have the server compute without end.
+        self.context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0)
+        pem = [_content(file) for file in (cert, key)]
+        try:
+            self.context.load_cert_chain(cert, key, password="")
+            return
+        except ssl.SSLError as error:
+            reason = f"OpenSSL can't use them: {error.reason or 'not in the PEM that it reads'}"
+        found = check_certificate(pem[0], pem[1], None, (), time.time())
+        wrong = [
+            Problem(problem.message, "", cert if problem.path == CERT else key)
+            for problem in found
+            if problem.level == "error"
+        ]
+        raise ConfigError(*wrong, Problem(reason, "", f"{cert}, {key}"))
 
     def wrap(self, sock: socket.socket) -> Tuple[ssl.SSLSocket, Dict[str, str]]:
         """Return the server's side of a connection.
@@ -123,41 +117,13 @@ class TLS(BuiltinSSLAdapter):
         return tls, {"wsgi.url_scheme": "https", "HTTPS": "on"}
 
 
-def _tls_context(cert: str, key: str) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2  # the default depends on the system
-    # A client could have the server compute without end.
-    context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0)
-    place = f"{cert}, {key}"
+def _content(file: str) -> bytes:
     try:
-        for file in (cert, key):
-            reason = _why_unreadable(file)
-            if reason:
-                raise ConfigError(Problem(reason, "", file))
-        context.load_cert_chain(cert, key, password=_no_pass_phrase)
-        return context
-    except _EncryptedKeyError:
-        reason = "the key is encrypted; give one without a pass phrase"
-    except ssl.SSLError as error:
-        reason = "certificate and key are not a pair of PEM files"
-        if "TOO_SMALL" in (error.reason or "") or "TOO_WEAK" in (error.reason or ""):
-            reason = "this system's OpenSSL takes the key for too weak; RSA needs 2048 bits"
-    raise ConfigError(Problem(reason, "", place))
-
-
-def _why_unreadable(file: str) -> str:
-    try:
-        if not stat.S_ISREG(os.stat(file).st_mode):
-            return "is not a regular file"  # to open a FIFO can take for ever
-        with open(file, "rb"):
-            return ""
+        if os.path.exists(file) and not os.path.isfile(file):
+            reason = "is not a regular file"  # to open a FIFO can take for ever
+        else:
+            with open(file, "rb") as stream:
+                return stream.read()
     except (OSError, ValueError) as error:
-        return f"can't be read: {getattr(error, 'strerror', error)}"
-
-
-class _EncryptedKeyError(Exception):
-    pass
-
-
-def _no_pass_phrase() -> str:
-    raise _EncryptedKeyError
+        reason = f"can't be read: {why_unread(error)}"
+    raise ConfigError(Problem(reason, "", file))

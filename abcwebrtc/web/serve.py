@@ -10,8 +10,8 @@ import contextlib
 import logging
 import os
 import queue
+import resource
 import signal
-import socket
 import sys
 import threading
 from typing import Any, Callable, NamedTuple, Optional, Set
@@ -19,7 +19,7 @@ from typing import Any, Callable, NamedTuple, Optional, Set
 from cheroot.wsgi import Server
 
 from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
-from abcwebrtc.web.connections import TLS, Connection, connection_limit
+from abcwebrtc.web.connections import TLS, Connection
 from abcwebrtc.web.routes import MAX_BODY_BYTES
 
 THREADS = 10
@@ -29,6 +29,9 @@ SHUTDOWN_SECONDS = 20
 """How long a stop waits for the requests in flight; Kubernetes gives a pod 30 seconds."""
 GRACE_SECONDS = 0.5
 """How long a stop goes on to take requests, whose answers say that the connection ends."""
+MAX_DESCRIPTORS = 16_384
+_SPARE_DESCRIPTORS = 64
+"""For what is no connection: log, secret files, the libraries."""
 _STOPS = {signal.SIGTERM, signal.SIGINT}
 _log = logging.getLogger(__name__)
 
@@ -57,23 +60,26 @@ def run_server(
 
     Raises `ConfigError` when it can't listen, or the certificate can't be used.
     """
-    tls = TLS(listen.cert, listen.key) if listen.cert and listen.key else None
-    listener = _listening_socket(listen.host, listen.port)
-    host, port = listener.getsockname()[:2]
-    base_url = f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
-    server = _Server(app, listener, tls, listen.threads)
+    server = _Server(app, listen)
+    # A daemon, and so are the threads that it starts: one that is stuck keeps no process.
+    serving = threading.Thread(target=server.start, name="serve", daemon=True)
+    serving.start()
+    while serving.is_alive() and not server.ready:
+        serving.join(0.01)
+    if server.failure:
+        place = f"{listen.host} port {listen.port}"
+        raise ConfigError(Problem(f"can't listen on {place}: {server.failure}"))
+    host, port = server.bind_addr
+    base_url = (
+        f"http{'s' if server.ssl_adapter else ''}://{f'[{host}]' if ':' in host else host}:{port}"
+    )
     signals: "queue.SimpleQueue[int]" = queue.SimpleQueue()
     handlers = {number: signal.getsignal(number) for number in (*_STOPS, signal.SIGUSR1)}
     for number in handlers:
         # Not a function in Python: the next signal would interrupt it, while it has a lock.
         signal.signal(number, signals.put)  # type: ignore[arg-type]
-    # A daemon, and so are the threads that it starts: one that is stuck keeps no process.
-    serving = threading.Thread(target=server.start, name="serve", daemon=True)
-    serving.start()
     came: Set[int] = set()
     try:
-        while serving.is_alive() and not server.ready:
-            serving.join(0.01)
         ready(base_url)
         while serving.is_alive() and not came & _STOPS:
             if signal.SIGUSR1 in came:
@@ -87,33 +93,33 @@ def run_server(
         for number in _STOPS:
             signal.signal(number, handlers[number])  # a second signal ends the wait
         server.finish()
-        listener.close()
         signal.signal(signal.SIGUSR1, handlers[signal.SIGUSR1])
     if not came & _STOPS:
         raise AbcWebRTCError("the server ended by itself; the log above says why")
 
 
 class _Server(Server):
-    def __init__(self, app: Any, listener: socket.socket, tls: Optional[TLS], threads: int):
-        super().__init__(listener.getsockname()[:2], app, threads, "abcwebrtc", timeout=TIMEOUT)
-        self.ssl_adapter, self.ConnectionClass = tls, Connection
+    keep_alive_conn_limit: Any = None
+    failure = ""
+
+    def __init__(self, app: Any, listen: Listen) -> None:
+        place = (listen.host, listen.port)
+        super().__init__(place, app, listen.threads, "abcwebrtc", timeout=TIMEOUT)
+        self.ConnectionClass = Connection
+        self.ssl_adapter = TLS(listen.cert, listen.key) if listen.cert and listen.key else None
         self.max_request_header_size, self.max_request_body_size = 64 * 1024, MAX_BODY_BYTES
         self.request_queue_size, self.shutdown_timeout = 1024, SHUTDOWN_SECONDS
-        self.connections: Set[Connection] = set()
+        self._most = _most_descriptors()
+
+    def start(self) -> None:
         os.environ.pop("LISTEN_PID", None)  # or cheroot takes descriptor 3 for its socket
-        self._listener, self._most, self._ends = listener, connection_limit(), False
-
-    def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:
-        self.socket = self._listener
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # headers, then a body
-        return self._listener
-
-    @property
-    def can_add_keepalive_connection(self) -> bool:
-        return bool(self.ready) and not self._ends
+        try:
+            super().start()
+        except (OSError, ValueError) as error:  # one of the IDNA encoding
+            self.failure = str(error).rpartition("] ")[2].rstrip(")")  # the system's words
 
     def process_conn(self, conn: Any) -> None:
-        if len(self.connections) > self._most:
+        if conn.socket.fileno() >= self._most:
             conn.close()
         elif conn.last_used is None:  # new: cheroot itself would give it a thread to wait in
             self.put_conn(conn)
@@ -121,29 +127,23 @@ class _Server(Server):
             super().process_conn(conn)
 
     def finish(self) -> None:
-        self._ends = True
+        self.keep_alive_conn_limit = 0  # so that answers say that the connection ends
         threading.Event().wait(GRACE_SECONDS)
         stopping = threading.Thread(target=self.stop, daemon=True)
         stopping.start()
         stopping.join(SHUTDOWN_SECONDS)
         if stopping.is_alive():
-            _log.warning("%d connections were not answered in time", len(self.connections))
+            _log.warning("not all requests were answered in time")
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         is_fault = not isinstance(sys.exc_info()[1], OSError)  # and no client that went
         _log.log(level, "%s", msg, exc_info=traceback and is_fault)
 
 
-def _listening_socket(host: str, port: int) -> socket.socket:
-    reason = "write 0.0.0.0 or :: for all addresses"
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, _, _, _, address in found if host else ():
-            both = address[0] == "::"  # IPv4 as well, whatever the system's default is
-            try:
-                return socket.create_server(address, family=family, dualstack_ipv6=both)
-            except OSError as error:
-                reason = os.strerror(error.errno) if error.errno else str(error)
-    except (OSError, ValueError) as error:  # one of the IDNA encoding
-        reason = getattr(error, "strerror", None) or "not a host name"
-    raise ConfigError(Problem(f"can't listen on {host} port {port}: {reason}"))
+def _most_descriptors() -> int:
+    """Allow this process all descriptors that it may have; return how many connections may take."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # a system may have a lower limit still
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return min(MAX_DESCRIPTORS, soft - min(_SPARE_DESCRIPTORS, soft // 4))

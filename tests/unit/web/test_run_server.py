@@ -117,7 +117,7 @@ def test_run_server_ends_when_its_threads_do() -> None:
 
 BAD_LISTENS = [
     (("127.0.0.1", 0, "missing.pem", "key.pem"), "missing.pem: can't be read: No such file"),
-    (("127.0.0.1", 0, "cert.pem", "other.pem"), "not a pair of PEM files"),
+    (("127.0.0.1", 0, "cert.pem", "other.pem"), "other.pem: is not the key of the certificate"),
     (("127.0.0.1", 0, "cert.pem", "encrypted.pem"), "the key is encrypted"),
     (("x" * 300, 0), "can't listen on xxx"),
 ]

@@ -80,11 +80,15 @@ def test_it_does_not_start_without_a_key_for_tokens(
         ("cert.pem", "missing.pem", ["missing.pem: error: can't be read: No such file"]),
         ("cert.pem", "", ["is not a regular file"]),
         ("cert.pem", "fifo", ["fifo: error: is not a regular file"]),
-        ("empty.pem", "key.pem", ["empty.pem", "not a pair of PEM files"]),
-        ("key.pem", "key.pem", ["not a pair of PEM files"]),
-        ("cert.pem", "cert.pem", ["not a pair of PEM files"]),
-        ("cert.pem", "broken.pem", ["broken.pem", "not a pair of PEM files"]),
-        ("cert.pem", "other.pem", ["other.pem", "not a pair of PEM files"]),
+        ("empty.pem", "key.pem", ["empty.pem: error: holds no certificate in PEM form"]),
+        ("key.pem", "key.pem", ["key.pem: error: holds no certificate in PEM form"]),
+        ("cert.pem", "cert.pem", ["cert.pem: error: holds no private key in PEM form"]),
+        ("cert.pem", "broken.pem", ["broken.pem: error: the key can't be read"]),
+        (
+            "cert.pem",
+            "other.pem",
+            ["other.pem: error: is not the key of the certificate", "KEY_VALUES_MISMATCH"],
+        ),
     ],
 )
 def test_it_does_not_start_with_a_certificate_that_does_not_work(
