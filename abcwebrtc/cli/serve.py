@@ -40,7 +40,8 @@ link works once, within 10 minutes; SIGUSR1 prints a new one.
 SIGTERM and Ctrl-C stop it after the requests in flight. A renewed certificate, like
 any other change of what it was given, needs a restart.
 
-What is slow or hostile belongs behind nginx: docs/reliability.md has the figures.
+Where clients may be slow or hostile, nginx has to stand in front: docs/reliability.md
+has the figures.
 
 example: abcwebrtc serve od.config --host 0.0.0.0 --port 8080 --behind-proxy
 """
@@ -65,12 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=whole_number(1, 256, "a number from 1 to 256"),
         default=10,
         metavar="N",
-        help="requests that are answered at once, from 1 to 256 (%(default)s)",
+        help="how many requests are answered at once, from 1 to 256 (%(default)s)",
     )
     parser.add_argument(
         "--behind-proxy",
         action="store_true",
-        help="nothing but a TLS proxy, such as nginx, reaches it; without a warning, then",
+        help="say that nothing but a TLS proxy, such as nginx, reaches it, so nothing is warned of",
     )
     parser.add_argument(
         "--insecure-no-auth",

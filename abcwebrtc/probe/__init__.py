@@ -5,5 +5,5 @@
 `diagnosis`, `path_diagnosis` and `comparison` say what it means, in the words of `causes`;
 `report` is for people and programs. `accepted_secrets` asks for ``rotate check``.
 
-aioice is loaded from `runner` to `messages`, and for `accepted_secrets`.
+Only `runner` and what it works by, and `accepted_secrets`, load aioice.
 """
