@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
 import shlex
 import signal
 import sys
@@ -11,8 +13,8 @@ from contextlib import contextmanager, suppress
 from typing import Iterator, List, NoReturn, Union
 
 from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP, NAMESPACE, PYOS_DEPLOYMENT, PYOS_SELECTOR
-from abcwebrtc.cli.backup import back_up
 from abcwebrtc.cli.configmap import add_name_arguments, print_checked
+from abcwebrtc.cli.new_file import write_beside
 from abcwebrtc.cli.options import FAILED, OK, given, kube_namespace, seconds
 from abcwebrtc.cli.output import coloured, discard_output, print_error, printable, warn
 from abcwebrtc.cluster.api import Cluster, connect
@@ -222,14 +224,31 @@ def _say_how_to_go_back(change: Change, options: argparse.Namespace) -> None:
         words = ["kubectl", "patch", "configmap", change.name, "--type=json", "-p", removal]
         words += _kubectl_options(options)
     else:
-        version = change.before["metadata"].get("resourceVersion", "")
-        file, message = back_up(options.od_config, change.key, change.old_text, version)
+        file = _back_up(change, options, change.old_text)
         if not file:
-            _say_error(message)
             return
         words = ["abcwebrtc", "apply", file, "--restart", change.mode]
         words += _given(options, "kubeconfig", "context", "namespace", "name", "key")
     _say_error(f"to go back: {shlex.join(words)}")
+
+
+def _back_up(change: Change, options: argparse.Namespace, text: str) -> str:
+    """Write the old text, which nothing else holds any more, into a file; return its name.
+
+    Where the folder of od.config is full or read-only, that of temporary files has to do.
+    """
+    start = options.od_config if os.path.isfile(options.od_config) else change.key  # or a pipe
+    metadata = (change.before or {}).get("metadata") or {}
+    start += "." + re.sub("[^0-9A-Za-z]", "", metadata.get("resourceVersion", ""))
+    data, reason = text.encode("utf-8", "surrogatepass"), ""
+    other = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108, it is a new file
+    for name in (start, os.path.join(other, os.path.basename(start))):
+        try:
+            return write_beside(name, ".bak", data)
+        except OSError as error:
+            reason = reason or error.strerror or "it failed"
+    _say_error(f"the old {change.key} can't be saved as {start}.bak: {reason}")
+    return ""
 
 
 def _kubectl_options(options: argparse.Namespace) -> List[str]:

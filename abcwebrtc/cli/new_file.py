@@ -39,6 +39,18 @@ def write_new(path: str, data: bytes) -> None:
                 raise
 
 
+def write_beside(start: str, end: str, data: bytes) -> str:
+    """Write a new file as `write_new` does, and return its name: the first that is free.
+
+    These are `start` and `end`, such as ``a.bak``, then ``a.2.bak``, and so on.
+    """
+    for number in ("", *(f".{number}" for number in range(2, 100))):
+        with contextlib.suppress(FileExistsError):
+            write_new(start + number + end, data)
+            return start + number + end
+    raise FileExistsError(errno.EEXIST, "there are many of them already")
+
+
 def write_over(path: str, data: bytes, most: int = 0o777) -> None:
     """Write a file, also in the place of one that is there. Symbolic links are followed.
 

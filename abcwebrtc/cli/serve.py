@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
-import functools
 import io
 import ipaddress
 import logging
 import socket
 import sys
 from contextlib import redirect_stderr, redirect_stdout
-from typing import TYPE_CHECKING, Any, Callable, List, TextIO
+from typing import TYPE_CHECKING, Any, List, TextIO
 from urllib.parse import urlsplit
 
 import abcwebrtc
@@ -23,7 +22,6 @@ from abcwebrtc.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from abcwebrtc.web.rest import Identity
-    from abcwebrtc.web.test_page import OperatorLogin
 
 NAME, SUMMARY = "serve", "answer browsers, beside pyos"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EAGAIN)
@@ -114,9 +112,21 @@ def run(options: argparse.Namespace) -> int:
             warn(note)
         identity, login = _identity(config, options), OperatorLogin()
         app = create_app(config, identity, OperatorPage(config, identity, login))
+
+        def ready(base_url: str) -> None:
+            print(f"abcwebrtc {abcwebrtc.__version__}: serving on {base_url}", flush=True)
+            if options.print_link or sys.stdout.isatty():
+                print_link(base_url)
+
+        def print_link(base_url: str) -> None:
+            page = options.page_url or page_url(base_url)
+            if options.insecure_no_auth:
+                _say(f"abcwebrtc: test page: {page}")
+            else:
+                _say(f"abcwebrtc: test page, once within 10 minutes: {page}#{login.new_key()}")
+
         listen = Listen(options.host, options.port, options.cert, options.key, options.threads)
-        page = functools.partial(_print_link, options, login)
-        run_server(app, listen, functools.partial(_ready, options, page), page)
+        run_server(app, listen, ready, print_link)
         _say("abcwebrtc: stopped")
     return OK
 
@@ -139,25 +149,6 @@ def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
     if verifier.weakness:
         warn(f"{', '.join(files)}: {verifier.weakness}")
     return token_identity(verifier)
-
-
-def _announce(base_url: str) -> None:
-    print(f"abcwebrtc {abcwebrtc.__version__}: serving on {base_url}", flush=True)
-
-
-def _ready(options: argparse.Namespace, page: Callable[[str], None], base_url: str) -> None:
-    """Say where it serves, and print the page's link where that is wanted."""
-    _announce(base_url)
-    if options.print_link or sys.stdout.isatty():
-        page(base_url)
-
-
-def _print_link(options: argparse.Namespace, login: "OperatorLogin", base_url: str) -> None:
-    page = options.page_url or page_url(base_url)
-    if options.insecure_no_auth:
-        _say(f"abcwebrtc: test page: {page}")
-    else:
-        _say(f"abcwebrtc: test page, once within 10 minutes: {page}#{login.new_key()}")
 
 
 class _LossyFile(io.FileIO):
@@ -191,14 +182,8 @@ def page_url(base_url: str) -> str:
 
     An address that stands for all of the machine's, as 0.0.0.0, becomes loopback.
     """
-    parts = urlsplit(base_url)
-    host = parts.hostname or ""
-    with contextlib.suppress(ValueError):
-        address = ipaddress.ip_address(host)
-        if address.is_unspecified:
-            host = "127.0.0.1" if address.version == 4 else "::1"
-    name = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{name}:{parts.port}/"
+    here = base_url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+    return f"{here}/"
 
 
 def _page_url(text: str) -> str:

@@ -25,7 +25,7 @@ from abcwebrtc.config.ice_servers import public_rtc_configuration
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import AbcWebRTCError, TokenError, WebRTCDisabledError
 from abcwebrtc.turn.rtc_configuration import build_rtc_configuration, server_credentials
-from abcwebrtc.web.routes import KnownRoutes
+from abcwebrtc.web.routes import HEADERS, KnownRoutes
 from abcwebrtc.web.tokens import UserTokenVerifier, bearer_token
 
 Identity = Callable[[], str]
@@ -311,9 +311,7 @@ def _error_page(status: str, message: str, traceback: str, version: str) -> str:
 def _finish() -> None:
     """Set the headers that every answer has, and unpad error pages."""
     response = cherrypy.serving.response
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Server"] = "abcwebrtc"
+    response.headers.update(HEADERS)
     response.headers.pop("Content-Length", None)
     response.body = response.collapse_body().rstrip(b" ")
 

@@ -14,6 +14,12 @@ from urllib.parse import quote
 
 MAX_BODY_BYTES = 4 * 1024
 """What the largest request of any route needs, several times over."""
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Server": "abcwebrtc",
+}
+"""What every answer has."""
 _MAX_PATH = 256
 _SHOWN = 200
 """Characters of a path, or of what a client calls itself, in an answer and in the log."""
@@ -81,14 +87,8 @@ def json_error(status: int, message: str = "") -> Tuple[str, Headers, bytes]:
     """Return the status line, the headers and the body of an error."""
     phrase = HTTPStatus(status).phrase
     body = json.dumps({"status": status, "message": message or phrase}).encode("ascii")
-    headers = {
-        "Content-Type": "application/json",
-        "Content-Length": str(len(body)),
-        "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
-        "Server": "abcwebrtc",
-    }
-    return f"{status} {phrase}", list(headers.items()), body
+    own = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    return f"{status} {phrase}", [*own.items(), *HEADERS.items()], body
 
 
 def _routes_of(node: Any, prefix: str) -> Iterator[Tuple[str, List[str]]]:

@@ -10,7 +10,6 @@ from typing import Any, Callable, Dict, List, Tuple
 
 import pytest
 
-import abcwebrtc.cli.serve
 import abcwebrtc.web.serve
 from abcwebrtc.cli.main import main
 from abcwebrtc.cli.serve import is_loopback
@@ -173,13 +172,16 @@ def test_a_name_of_several_addresses_is_loopback_when_all_are(
 def announced(monkeypatch: pytest.MonkeyPatch) -> List[Any]:
     """Stop `main` once it has answered a request; give the answer."""
     results: List[Any] = []
-    announce = abcwebrtc.cli.serve._announce
+    stop = stop_after(lambda url: request(url + RTC_PATH, {}, bearer()), results)
 
-    def ready(base_url: str) -> None:
-        announce(base_url)
-        stop_after(lambda url: request(url + RTC_PATH, {}, bearer()), results)(base_url)
+    def run(app: Any, listen: Listen, ready: Callable[[str], None], *others: Any) -> None:
+        def ready_and_stop(url: str) -> None:
+            ready(url)
+            stop(url)
 
-    monkeypatch.setattr(abcwebrtc.cli.serve, "_announce", ready)
+        run_server(app, listen, ready_and_stop, *others)
+
+    monkeypatch.setattr(abcwebrtc.web.serve, "run_server", run)
     return results
 
 

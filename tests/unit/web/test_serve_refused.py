@@ -14,8 +14,9 @@ from typing import Any, List, Tuple
 
 import pytest
 
-import abcwebrtc.cli.serve
+import abcwebrtc.web.serve
 from abcwebrtc.cli.main import main
+from abcwebrtc.web.serve import Listen, run_server
 from support import WAIT, command, environment, private_pem, run_command, write_od_config
 from support.serving import Certificates
 
@@ -42,10 +43,10 @@ def refused(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
             status = error.code
         return subprocess.CompletedProcess(line, status, *capfd.readouterr())
 
-    def stop(base_url: str) -> None:  # or a test that fails would never end
-        os.kill(os.getpid(), signal.SIGTERM)
+    def start(app: Any, listen: Listen, *_: Any) -> None:  # or a test that fails would never end
+        run_server(app, listen, lambda url: os.kill(os.getpid(), signal.SIGTERM))
 
-    monkeypatch.setattr(abcwebrtc.cli.serve, "_announce", stop)
+    monkeypatch.setattr(abcwebrtc.web.serve, "run_server", start)
     return run
 
 
