@@ -173,5 +173,4 @@ def _pause(text: str) -> float:
     try:
         return SECONDS(text)
     except argparse.ArgumentTypeError as error:
-        reason = f"{error}; OD_CONFIG stands before --watch"
-    raise argparse.ArgumentTypeError(reason)
+        raise argparse.ArgumentTypeError(f"{error}; OD_CONFIG stands before --watch") from None

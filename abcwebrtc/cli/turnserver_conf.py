@@ -14,15 +14,7 @@ from abcwebrtc.cli.turnserver_check import check
 from abcwebrtc.cli.turnserver_options import add_arguments as add_arguments
 from abcwebrtc.cli.turnserver_options import check_usage, chosen_coturn, conf_options, note
 from abcwebrtc.config.webrtc import COTURN
-from abcwebrtc.coturn.conf import (
-    LISTEN_BELOW,
-    ConfOptions,
-    answers_desktops,
-    lacks_relay_address,
-    privileged,
-    shared_ports,
-    turnserver_conf,
-)
+from abcwebrtc.coturn.conf import ConfOptions, conf_warnings, lacks_relay_address, turnserver_conf
 from abcwebrtc.coturn.server import Coturn, secret_origin, server_ports
 from abcwebrtc.coturn.this_machine import coturn_address
 from abcwebrtc.errors import AbcWebRTCError
@@ -73,19 +65,9 @@ def _print(coturn: Coturn, where: str, told: ConfOptions, options: argparse.Name
                 f"the relays of port {ports} have this machine's own address, {own}; for another "
                 "one write --listening-ip"
             )
-    text = turnserver_conf(coturn, where, told, shows)
-    data = text.encode("utf-8", "surrogateescape")
-    if not answers_desktops(told.version):
-        warn(
-            f"coturn {told.version} answers no STUN in the form of RFC 3489, in which desktops "
-            "ask, whatever this file says; take 4.10 or later, or 4.6"
-        )
-    ports = " and ".join(map(str, privileged(coturn, told)))
-    if ports:
-        warn(f"for port {ports}, {LISTEN_BELOW}")
-    shared = " and ".join(map(str, shared_ports(coturn, told)))
-    if shared:
-        warn(f"coturn listens on {shared}, which --relay-ports gives to relays; take it out there")
+    data = turnserver_conf(coturn, where, told, shows).encode("utf-8", "surrogateescape")
+    for text in conf_warnings(coturn, told):
+        warn(text)
     if options.output:
         _write(options.output, data, options.force)
         print(

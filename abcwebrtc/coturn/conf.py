@@ -45,6 +45,7 @@ Block = Tuple[str, List[str]]
 _CLASSIC_STUN = "rfc3489-compatibility"
 _CLASSIC_STUN_BEFORE = "stun-backward-compatibility"
 _BROKEN_SINCE, _MENDED = CoturnVersion(4, 7), CoturnVersion(4, 10)
+"""Between them no option has coturn answer STUN in the form of RFC 3489."""
 _HARDENING = (
     ("Lets clients tell STUN from other traffic (RFC 8489, 14.7).", "fingerprint"),
     ("No console by telnet.", "no-cli"),
@@ -110,15 +111,20 @@ def turnserver_conf(
     return "\n".join(lines) + "\n"
 
 
-def privileged(coturn: Coturn, options: ConfOptions) -> Tuple[int, ...]:
-    """Return the ports on which Debian's coturn, which is not root, may not listen by itself."""
-    return tuple(port for port in _all_ports(coturn, options) if port < FIRST_UNPRIVILEGED)
-
-
-def shared_ports(coturn: Coturn, options: ConfOptions) -> Tuple[int, ...]:
-    """Return the ports on which coturn listens, and which it gives to relays as well."""
-    first, last = options.relay_ports
-    return tuple(port for port in _all_ports(coturn, options) if first <= port <= last)
+def conf_warnings(coturn: Coturn, options: ConfOptions) -> Iterator[str]:
+    """Yield what no line of the file can mend, in words."""
+    if _BROKEN_SINCE <= options.version < _MENDED:
+        yield (
+            f"coturn {options.version} answers no STUN in the form of RFC 3489, in which desktops "
+            "ask, whatever this file says; take 4.10 or later, or 4.6"
+        )
+    ports, (first, last) = _all_ports(coturn, options), options.relay_ports
+    low = [str(port) for port in ports if port < FIRST_UNPRIVILEGED]
+    if low:
+        yield f"for port {' and '.join(low)}, {LISTEN_BELOW}"
+    shared = " and ".join(str(port) for port in ports if first <= port <= last)
+    if shared:
+        yield f"coturn listens on {shared}, which --relay-ports gives to relays; take it out there"
 
 
 def _all_ports(coturn: Coturn, options: ConfOptions) -> Tuple[int, ...]:
@@ -133,7 +139,7 @@ def _listeners(coturn: Coturn, options: ConfOptions) -> Iterator[Block]:
     if _has_tls(coturn, options):
         reason = "The port of turns: urls, where it is another one."
         yield reason, [f"tls-listening-port={ports.tls}"]
-    if privileged(coturn, options):
+    if min(_all_ports(coturn, options)) < FIRST_UNPRIVILEGED:
         yield f"To listen below {FIRST_UNPRIVILEGED}, {LISTEN_BELOW}.", []
     own = options.listening_ips
     if own:
@@ -157,11 +163,6 @@ def _listeners(coturn: Coturn, options: ConfOptions) -> Iterator[Block]:
             reason += " Without relay-ip=, its own address, the relays of these are 0.0.0.0."
             lines = [f"#{line}" for line in lines]
         yield reason, lines
-
-
-def answers_desktops(version: CoturnVersion) -> bool:
-    """Say whether some option has a version answer STUN in the form of RFC 3489."""
-    return not _BROKEN_SINCE <= version < _MENDED
 
 
 def lacks_relay_address(coturn: Coturn, options: ConfOptions) -> bool:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 import abcwebrtc
 from abcwebrtc.cli.main import main
@@ -44,11 +44,12 @@ def run_command(*arguments: object, **options: Any) -> "subprocess.CompletedProc
     )
 
 
-class Result:
+class Result(NamedTuple):
     """The exit status of a command that ran in this process, and what it printed."""
 
-    def __init__(self, status: Any, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
+    status: Any
+    out: Any
+    err: Any
 
 
 def run_main(capsys: Any, *arguments: object) -> Result:

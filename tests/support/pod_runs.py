@@ -74,8 +74,7 @@ def pod_runner(
         data = manifest if isinstance(manifest, bytes) else manifest.encode("utf-8")
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
         od_config = write_od_config(folder, **{**CHANGES, **changes})
-        printed = run_main(capsys, "pod", od_config, *options)
-        result = Injected(printed.status, printed.out, printed.err)
+        result = Injected(*run_main(capsys, "pod", od_config, *options))
         assert SECRET not in result.out + result.err
         assert "Traceback" not in result.err
         if result.status:

@@ -1,7 +1,8 @@
 """What is wrong in a turnserver.conf for the servers that od.config names.
 
-A rule is a function that takes a `KnownConf` and yields problems: ``yield conf.error(option,
-message)``. It stands in the module of its subject, whose ``check_...`` calls it:
+A rule is a function that takes a `KnownConf` and yields problems: ``yield conf.error(at, message)``
+is an error at a setting, or at the last one of an option. It stands in the module of its subject,
+whose ``check_...`` calls it:
 
 - options: versions that don't know an option, options that cancel each other, openness
 - login: the secret, the options for logins, the realm

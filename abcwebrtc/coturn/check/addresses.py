@@ -10,14 +10,7 @@ import re
 import socket
 from typing import Iterator, List, Optional, Set, Tuple
 
-from abcwebrtc.coturn.addresses import (
-    LOOPBACK,
-    PRIVATE,
-    Address,
-    host_address,
-    ranges_of,
-    within,
-)
+from abcwebrtc.coturn.addresses import LOOPBACK, PRIVATE, Address, host_address, ranges_of, within
 from abcwebrtc.coturn.check.known_conf import KnownConf
 from abcwebrtc.coturn.check.peers import mapping
 from abcwebrtc.coturn.conf import LOCALHOST
@@ -43,7 +36,7 @@ def check_addresses(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
             yield _no_address(conf, setting, setting.text)
         elif address and address.is_unspecified and setting.name == "relay-ip":
             message = "is no address of a relay: clients get 0.0.0.0; write this machine's address"
-            yield conf.error(setting.name, message, setting)
+            yield conf.error(setting, message)
     for setting in conf.all("external-ip"):
         yield from _external(conf, setting)
     yield from _only_here(conf, coturn)
@@ -97,7 +90,7 @@ def _external(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
             "has a mask, which coturn reads as a private address such as 0.0.0.24; write "
             "external-ip=PUBLIC/PRIVATE, two addresses"
         )
-        yield conf.error(setting.name, message, setting)
+        yield conf.error(setting, message)
     elif halves:
         yield from _halves(conf, setting, *halves)
     elif public and not slash:
@@ -105,7 +98,7 @@ def _external(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
             yield _no_address(conf, setting, setting.text)
         elif public.is_unspecified:
             message = "gives clients 0.0.0.0 for a relay; write the address that the Internet sees"
-            yield conf.error(setting.name, message, setting)
+            yield conf.error(setting, message)
     else:
         yield _no_address(conf, setting, second if public else first)
 
@@ -126,7 +119,7 @@ def _halves(
         )
     else:
         return
-    yield conf.error(setting.name, message, setting)
+    yield conf.error(setting, message)
 
 
 def _no_address(conf: KnownConf, setting: Setting, text: str) -> Problem:
@@ -137,20 +130,20 @@ def _no_address(conf: KnownConf, setting: Setting, text: str) -> Problem:
         message = (
             f"is not what it looks like: coturn reads it as {other}; write that, or four numbers"
         )
-        return conf.error(setting.name, f"{message} without leading zeros", setting)
+        return conf.error(setting, f"{message} without leading zeros")
     if kind == _COMMAND and setting.file:
         message = (
             "is a command or a variable, and what a shell, Compose or the entrypoint of an image "
             "makes of it is not known here; give that with --option"
         )
-        return conf.warning(setting.name, message, setting)
+        return conf.warning(setting, message)
     if kind == "a name":
         message = (
             f"is {kind}, which coturn asks for once, when it starts; without an answer it drops "
             f"this line; {advice}"
         )
-        return conf.warning(setting.name, message, setting)
-    return conf.error(setting.name, f"{kind}: {_DROPS}; {advice}", setting)
+        return conf.warning(setting, message)
+    return conf.error(setting, f"{kind}: {_DROPS}; {advice}")
 
 
 def _read_as(text: str) -> str:
@@ -194,7 +187,7 @@ def _only_here(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
             f"is this machine alone, so nobody who comes to {elsewhere[0]} gets in, unless "
             "something in front of it forwards; write the address of a network"
         )
-        yield conf.warning("listening-ip", message, settings[0])
+        yield conf.warning(settings[0], message)
 
 
 def _is_loopback(host: str) -> bool:
@@ -213,4 +206,4 @@ def _aux_everywhere(conf: KnownConf) -> Iterator[Problem]:
                 f"gives relays with the address {address}, to which nothing can be sent; write a "
                 "relay-ip with coturn's own address"
             )
-            yield conf.error(setting.name, message, setting)
+            yield conf.error(setting, message)

@@ -44,13 +44,13 @@ def _alternate(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
     same = not port or (port.isdecimal() and int(port) in own_ports)
     if not setting.value or (host.strip("[]") in own_addresses(conf) and same):
         message = "sends every client back to here, so nobody gets an allocation; remove it"
-        yield conf.error(setting.name, message, setting)
+        yield conf.error(setting, message)
     else:
         message = (
             "sends every client to that server (300): there is sound only if it takes the same "
             "credentials and relays; if not, remove it"
         )
-        yield conf.warning(setting.name, message, setting)
+        yield conf.warning(setting, message)
 
 
 def _family(conf: KnownConf) -> Iterator[Problem]:

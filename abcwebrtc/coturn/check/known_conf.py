@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Optional, Tuple
+from typing import Iterator, Tuple, Union
 
 from abcwebrtc.coturn.conf_file import Setting, TurnserverFile
 from abcwebrtc.coturn.options import DTLS_ON_DEMAND, USUAL, CoturnVersion, knows
@@ -52,20 +52,21 @@ class KnownConf(TurnserverFile):
         """Whether it speaks TLS or DTLS, where it has a certificate."""
         return self.secures(udp=False) or self.secures(udp=True)
 
-    def error(self, name: str, message: str, at: Optional[Setting] = None) -> Problem:
-        """Return an error at an option, by default where it was last set."""
-        return self._problem("error", name, message, at)
+    def error(self, at: Union[str, Setting], message: str) -> Problem:
+        """Return an error at a setting, or at the last one of an option."""
+        return self._problem("error", at, message)
 
-    def warning(self, name: str, message: str, at: Optional[Setting] = None) -> Problem:
+    def warning(self, at: Union[str, Setting], message: str) -> Problem:
         """Return what is allowed but unwise."""
-        return self._problem("warning", name, message, at)
+        return self._problem("warning", at, message)
 
-    def note(self, name: str, message: str, at: Optional[Setting] = None) -> Problem:
+    def note(self, at: Union[str, Setting], message: str) -> Problem:
         """Return what is good to know, and no fault."""
-        return self._problem("note", name, message, at)
+        return self._problem("note", at, message)
 
-    def _problem(self, level: str, name: str, message: str, at: Optional[Setting]) -> Problem:
-        setting = at or self.last(name)
+    def _problem(self, level: str, at: Union[str, Setting], message: str) -> Problem:
+        setting = self.last(at) if isinstance(at, str) else at
         if setting is None:
-            return Problem(message, name, self.file, None, level)
-        return Problem(message, name, setting.file or self.file, setting.line or None, level)
+            return Problem(message, str(at), self.file, None, level)
+        file, line = setting.file or self.file, setting.line or None
+        return Problem(message, setting.name, file, line, level)

@@ -88,7 +88,7 @@ def _low_ports(conf: KnownConf) -> Iterator[Problem]:
     for setting, port in _listening(conf):
         if 0 < port < FIRST_UNPRIVILEGED:
             message = f"{port} is below {FIRST_UNPRIVILEGED}, where {LISTEN_BELOW}"
-            yield conf.warning(setting.name, message, setting)
+            yield conf.warning(setting, message)
 
 
 def _listening(conf: KnownConf) -> Iterator[Tuple[Setting, int]]:

@@ -73,7 +73,7 @@ def _options(conf: KnownConf) -> Iterator[Problem]:
         )
     elif login.open_by:
         message = "turns every login off, also those asked for above: anybody can relay; remove it"
-        yield conf.error(login.open_by.name, message, login.open_by)
+        yield conf.error(login.open_by, message)
     elif not uses_secret:
         message = "is missing, so credentials of od.config are refused; write use-auth-secret"
         yield conf.error(LOGIN[0], message)
@@ -112,17 +112,17 @@ def _secrets(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
     for setting in settings:
         if not setting.value:
             message = "is empty, and whoever knows that can sign a credential; write a secret"
-            yield conf.error(setting.name, message, setting)
+            yield conf.error(setting, message)
         elif setting.file:
             message = "is on coturn's command line, where every user of its machine sees it"
-            yield conf.warning(setting.name, f"{message}; write it into the file", setting)
+            yield conf.warning(setting, f"{message}; write it into the file")
             if _filled_in(setting):
                 message = "is not compared: it is a command or a variable, which a shell fills in"
-                yield conf.warning(setting.name, message, setting)
+                yield conf.warning(setting, message)
     given = [(item, Secret(item.value)) for item in settings if item.value and not _filled_in(item)]
     if given and not coturn.secrets_are_here:
         message = "is not compared: the secret of od.config is not on this machine"
-        yield conf.note("static-auth-secret", message, given[0][0])
+        yield conf.note(given[0][0], message)
     elif given:
         yield from _compare(conf, given, coturn)
     elif not settings:
@@ -143,7 +143,7 @@ def _compare(conf: KnownConf, given: Given, coturn: Coturn) -> Iterator[Problem]
     for setting, secret in given if not missing else ():
         if not _among(secret, coturn.secrets):
             message = "is none of those in od.config; remove it once nothing else signs with it"
-            yield conf.warning(setting.name, message, setting)
+            yield conf.warning(setting, message)
     for place, secret in ((n, s) for items in lists for n, s in enumerate(items[1:], 2)):
         if not _among(secret, here):
             message = f"secret {place} of od.config is not here, so what it signed is refused"
@@ -159,7 +159,7 @@ def _no_secret(conf: KnownConf) -> Iterator[Problem]:
     databases = conf.all(*DATABASES)
     if databases:
         message = "may hold the secrets, which this can't see; there is no static-auth-secret"
-        yield conf.warning(databases[-1].name, message)
+        yield conf.warning(databases[-1], message)
     else:
         message = (
             "is missing; write that of od.config, as abcwebrtc turnserver-conf --output does, "
@@ -171,24 +171,23 @@ def _no_secret(conf: KnownConf) -> Iterator[Problem]:
 def _first_missing(conf: KnownConf, given: Given, wanted: Sequence[Secret]) -> Iterator[Problem]:
     """Yield that coturn has not the secret that mints, with what it has instead."""
     databases = conf.all(*DATABASES)
-    name = "static-auth-secret"
     near = [setting for setting, secret in given if _ends(secret) == _ends(wanted[0])]
     if near:
         message = (
             "is that of od.config but for blanks, quotes, '=' or ';' at its ends; write "
             'static-auth-secret="..." with the secret as od.config has it'
         )
-        yield conf.error(name, message, near[0])
+        yield conf.error(near[0], message)
     elif databases:
         message = "is not the first of od.config, which may be in the database; this can't see it"
-        yield conf.warning(name, message, given[0][0])
+        yield conf.warning(given[0][0], message)
     elif any(_among(secret, wanted) for _, secret in given):
         message = "is an older one of od.config; the first one, which signs, is missing here"
-        yield conf.error(name, message, given[0][0])
+        yield conf.error(given[0][0], message)
     else:
         for setting, _ in given:
             message = f"is none of those in od.config: all logins are refused, {_IN_DATABASE}"
-            yield conf.error(name, message, setting)
+            yield conf.error(setting, message)
 
 
 def _ends(secret: Secret) -> Secret:

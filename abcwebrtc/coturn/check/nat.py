@@ -46,12 +46,12 @@ def _repeated(conf: KnownConf, nat: _Nat) -> Iterator[Problem]:
             "is dropped: coturn takes one address without a private half, "
             f"{nat.alone[0].text}; write each as external-ip=PUBLIC/PRIVATE"
         )
-        yield conf.error("external-ip", message, setting)
+        yield conf.error(setting, message)
     seen: Dict[Address, Address] = {}
     for setting, public, private in nat.pairs:
         if seen.setdefault(private, public) != public:
             message = f"maps {private} again; coturn takes the first, {seen[private]}"
-            yield conf.warning("external-ip", message, setting)
+            yield conf.warning(setting, message)
 
 
 def _unmapped(conf: KnownConf, nat: _Nat) -> Iterator[Problem]:
@@ -64,7 +64,7 @@ def _unmapped(conf: KnownConf, nat: _Nat) -> Iterator[Problem]:
                 f"maps {private}, which is no address of relays here; write "
                 f"external-ip={public}/{same[0]}, or clients get {same[0]}"
             )
-            yield conf.error("external-ip", message, setting)
+            yield conf.error(setting, message)
 
 
 def _behind(conf: KnownConf, nat: _Nat) -> Iterator[Problem]:
@@ -80,7 +80,7 @@ def _behind(conf: KnownConf, nat: _Nat) -> Iterator[Problem]:
                 f"every call from relay to relay is refused (403); write "
                 f"external-ip={public}/{private}, or add allowed-peer-ip={private}"
             )
-            yield conf.error("external-ip", message, nat.alone[0])
+            yield conf.error(nat.alone[0], message)
     # One private address that is allowed may be this machine's.
     allowed = ranges(conf, "allowed-peer-ip")
     allows_one = any(item.first == item.last and is_inside(item.first) for item in allowed)
@@ -92,7 +92,7 @@ def _behind(conf: KnownConf, nat: _Nat) -> Iterator[Problem]:
             "denied, every call from relay to relay is refused (403); write "
             f"external-ip={public}/PRIVATE with that address (hostname -I)"
         )
-        yield conf.warning("external-ip", message, nat.alone[0])
+        yield conf.warning(nat.alone[0], message)
 
 
 def _denied(conf: KnownConf, nat: _Nat, coturn: Coturn) -> Iterator[Problem]:

@@ -68,7 +68,7 @@ def _unknown(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
         reason = f"coturn {since} and later have it; remove it"
     else:
         reason = f"{_GONE.get(name, 'it is gone')}; remove it"
-    yield (conf.error if setting.file else conf.warning)(name, f"{passes}: {reason}", setting)
+    yield (conf.error if setting.file else conf.warning)(setting, f"{passes}: {reason}")
 
 
 def _deprecated(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
@@ -76,7 +76,7 @@ def _deprecated(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
     if found and setting.name != "rfc3489-compatibility":  # what desktops need is no problem
         logs = ", which logs an error" if found.is_error else ""
         message = f"is deprecated in coturn {conf.version}{logs}: {found.message}; remove it"
-        yield conf.warning(setting.name, message, setting)
+        yield conf.warning(setting, message)
 
 
 def _port(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
@@ -84,7 +84,7 @@ def _port(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
     is_read = OPTIONS[setting.name] == PORT and setting.text[:1].isdecimal()
     if is_read and goes_on(setting.text) and conf.version >= NEWEST:
         message = f"is no port to coturn {conf.version}, which does not start with it; write "
-        yield conf.error(setting.name, f"{message}{setting.number}", setting)
+        yield conf.error(setting, f"{message}{setting.number}")
 
 
 def _contradictions(conf: KnownConf) -> Iterator[Problem]:

@@ -92,10 +92,10 @@ def check_peers(conf: KnownConf) -> Iterator[Problem]:
             message = (
                 "holds every IPv4 address, since coturn takes :: and a last 0.0.0.0 for no bound"
             )
-            yield conf.error(setting.name, message, setting)
+            yield conf.error(setting, message)
         elif not found.unbounded and int(found.first) > int(found.last):
             message = "ends before it begins, so it holds no address"
-            yield conf.error(setting.name, message, setting)
+            yield conf.error(setting, message)
     denied = ranges(conf, "denied-peer-ip")
     yield from _lifted(conf, denied)
     yield from _left_open(conf, denied)
@@ -114,12 +114,12 @@ def _unreadable(conf: KnownConf, setting: Setting) -> Problem:
             f"is a name, which coturn asks for once, when it starts; without an answer {effect}; "
             "write the address"
         )
-        return conf.warning(setting.name, message, setting)
+        return conf.warning(setting, message)
     message = f"is not first-last, such as 10.0.0.0-10.255.255.255, and {effect}"
     bare = re.sub(r"\s", "", text)
     with contextlib.suppress(ValueError):  # where it is not clear what was meant
         message += f"; write {parse_range(bare) or range_of(bare)}"
-    return conf.error(setting.name, message, setting)
+    return conf.error(setting, message)
 
 
 def _lifted(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
@@ -131,14 +131,14 @@ def _lifted(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
                 "maps 0.0.0.0 or ::, which means every address and lifts every denied-peer-ip; "
                 "write external-ip=PUBLIC/PRIVATE with this machine's own private address"
             )
-            yield conf.error(setting.name, message, setting)
+            yield conf.error(setting, message)
         elif allowed.unbounded:
             message = (
                 "holds every address, since coturn takes :: and 0.0.0.0 for no bound, and lifts "
                 "every denied-peer-ip; write the one address, or the smallest network, that is "
                 "needed"
             )
-            yield conf.error(setting.name, message, setting)
+            yield conf.error(setting, message)
         else:
             bounded.append(allowed)
             undone = [item for item in denied if allowed.holds(item)]
@@ -148,10 +148,10 @@ def _lifted(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
                     "smallest network that does"
                 )
                 report = conf.error if len(undone) > 1 else conf.warning
-                yield report(setting.name, message, setting)
+                yield report(setting, message)
             if allowed.holds(range_of(METADATA)) and conf.version < DENIES_BY_ITSELF:
                 message = f"lets users reach {METADATA}, the metadata of clouds"
-                yield conf.warning(setting.name, message, setting)
+                yield conf.warning(setting, message)
     for item in denied:
         alone = any(other.holds(item) for other in bounded)
         if int(item.first) < int(item.last) and not alone and covered(item, bounded):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import socket
 from pathlib import Path
-from typing import Any, List, Tuple
+from typing import Any, List
 
 import kubernetes_validate
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from abcwebrtc.cli.main import main
 from abcwebrtc.cluster.network_policy import PolicyOptions
 from abcwebrtc.cluster.yaml import yaml_text
-from support import SECRET, run_command, write_od_config
+from support import SECRET, run_command, run_main, write_od_config
 from support.desktop_pod import VERSIONS
 from support.policies import COTURN, policy, port, rule
 from unit.project.test_docs import table_keys
@@ -26,14 +27,7 @@ from unit.test_imports import loaded_by
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*arguments: object) -> Tuple[Any, str, str]:
-        try:
-            status: Any = main(["networkpolicy", *map(str, arguments)])
-        except SystemExit as error:
-            status = error.code
-        return (status, *capsys.readouterr())
-
-    return call
+    return functools.partial(run_main, capsys, "networkpolicy")
 
 
 def test_it_prints_yaml_after_its_comments(tmp_path: Path, run: Any) -> None:

@@ -7,14 +7,13 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Any, List, NamedTuple
+from typing import Any, List
 
 import pytest
 
 from abcwebrtc.cli import turnserver_check
-from abcwebrtc.cli.main import main
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf
-from support import run_command, write_od_config
+from support import Result, run_command, run_main, write_od_config
 from support.certificates import ABOVE, CERT, HOST
 from support.certificates import KEY as PRIVATE_KEY
 from support.turnserver_entry import ENTRY, SECRET
@@ -23,23 +22,12 @@ from unit.project.test_docs import table_keys
 from unit.test_imports import loaded_by
 
 
-class Result(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def run(capfdbinary: pytest.CaptureFixture[bytes]) -> Any:
     """Run the command in this process, for coturn 4.6; `out` is decoded as its bytes are."""
 
     def command(*arguments: object) -> Result:
-        words = [str(argument) for argument in arguments]
-        try:
-            status = main(["turnserver-conf", "--coturn", "4.6", *words])
-        except SystemExit as error:
-            status = int(str(error.code))
-        out, err = capfdbinary.readouterr()
+        status, out, err = run_main(capfdbinary, "turnserver-conf", "--coturn", "4.6", *arguments)
         return Result(status, out.decode("utf-8", "surrogateescape"), err.decode())
 
     return command

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
-from typing import Any, List, NamedTuple, Optional
+from typing import Any, List, Optional
 
 import pytest
 
@@ -13,31 +13,22 @@ from abcwebrtc.cli import turnserver_options
 from abcwebrtc.cli.main import main
 from abcwebrtc.coturn import this_machine
 from abcwebrtc.coturn.options import USUAL, CoturnVersion
-from support import write_od_config
+from support import Result, run_main, write_od_config
 from support.certificates import HOST
 from support.turnserver_entry import ENTRY
 
 ADDRESS_LINES = re.compile("(?:listening|relay|external|allowed-peer)-ip=.*", re.MULTILINE)
 
 
-class Result(NamedTuple):
-    status: int
-    lines: List[str]
-    err: str
-
-
 @pytest.fixture
 def run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Any:
-    """Run the command, and return the lines with addresses; `url` is that of the server."""
+    """Run the command, and return as `out` the lines with addresses; `url` is the server's."""
 
     def command(*arguments: str, url: Any = HOST) -> Result:
         coturn = {**ENTRY, "url": url if isinstance(url, str) else list(url)}
-        od_config = str(write_od_config(tmp_path, webrtc__coturn=coturn))
-        try:
-            status = main(["turnserver-conf", od_config, "--coturn", "4.6", *arguments])
-        except SystemExit as error:
-            status = int(str(error.code))
-        out, err = capfd.readouterr()
+        od_config = write_od_config(tmp_path, webrtc__coturn=coturn)
+        line = ("turnserver-conf", od_config, "--coturn", "4.6", *arguments)
+        status, out, err = run_main(capfd, *line)
         found = [line for line in out.splitlines() if ADDRESS_LINES.fullmatch(line)]
         return Result(status, found, err)
 
@@ -65,14 +56,14 @@ LISTENING = ["listening-ip=10.0.0.5", "relay-ip=10.0.0.5"]
 def test_both_halves_are_taken_as_they_are(run: Any, here: Any) -> None:
     here("10.9.9.9")
     result = run("--external-ip", "203.0.113.20/10.0.0.5")
-    assert result.lines == PAIR + ALLOWED
+    assert result.out == PAIR + ALLOWED
     assert "--external-ip" not in result.err
 
 
 def test_the_private_half_is_the_address_to_listen_on(run: Any, here: Any) -> None:
     here("10.9.9.9")
     result = run("--external-ip", "203.0.113.20", "--listening-ip", "10.0.0.5")
-    assert result.lines == LISTENING + PAIR + ALLOWED[::-1]
+    assert result.out == LISTENING + PAIR + ALLOWED[::-1]
     expected = "note: --external-ip 203.0.113.20 is taken for 203.0.113.20/10.0.0.5, with "
     assert expected + "--listening-ip; for another one write PUBLIC/PRIVATE\n" in result.err
 
@@ -81,7 +72,7 @@ def test_the_private_half_is_the_address_to_listen_on(run: Any, here: Any) -> No
 def test_the_private_half_is_this_machines_own(run: Any, here: Any, listening: List[str]) -> None:
     here("10.0.0.5")
     result = run("--external-ip", "203.0.113.20", *listening)
-    assert result.lines == PAIR + ALLOWED
+    assert result.out == PAIR + ALLOWED
     assert "10.0.0.5, with this machine's own address; for another one write" in result.err
 
 
@@ -100,7 +91,7 @@ def test_without_a_private_half_nothing_is_made(
 ) -> None:
     here(address, coturn)
     result = run("--external-ip", "203.0.113.20")
-    assert (result.status, result.lines) == (2, [])
+    assert (result.status, result.out) == (2, [])
     assert words in result.err
     assert "write both, such as --external-ip 203.0.113.20/10.0.0.5" in result.err
 
@@ -112,7 +103,7 @@ def test_several_addresses_are_each_in_the_file_once(run: Any) -> None:
         *("--external-ip", "2606:4700::1"),
     )
     own = ["10.0.0.5", "10.0.0.6", "fd00::5"]
-    assert result.lines == [
+    assert result.out == [
         *(f"listening-ip={address}" for address in own),
         *(f"relay-ip={address}" for address in own),
         "external-ip=8.8.8.8/10.0.0.5",
@@ -125,16 +116,16 @@ def test_several_addresses_are_each_in_the_file_once(run: Any) -> None:
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "::0", "0:0:0:0:0:0:0:0", "::ffff:0.0.0.0"])
 def test_every_address_is_the_default_and_no_own_one(run: Any, address: str) -> None:
     assert run("--listening-ip", address) == run() == Result(0, [], run().err)
-    assert run(url=f"[{address}]:3478" if ":" in address else address).lines == []
+    assert run(url=f"[{address}]:3478" if ":" in address else address).out == []
 
 
 def test_all_of_ipv4_and_of_ipv6_are_two_addresses(run: Any) -> None:
-    assert run("--listening-ip", "0.0.0.0", "--listening-ip", "::").lines == []
+    assert run("--listening-ip", "0.0.0.0", "--listening-ip", "::").out == []
 
 
 def test_an_address_mapped_into_ipv6_is_one_of_ipv4(run: Any) -> None:
     result = run("--listening-ip", "::ffff:10.0.0.5")
-    assert result.lines == [*LISTENING, "allowed-peer-ip=10.0.0.5"]
+    assert result.out == [*LISTENING, "allowed-peer-ip=10.0.0.5"]
 
 
 TWICE = ["--external-ip", "8.8.8.8/10.0.0.5", "--external-ip"]
@@ -189,7 +180,7 @@ TWICE = ["--external-ip", "8.8.8.8/10.0.0.5", "--external-ip"]
 )
 def test_what_contradicts_is_exit_2(run: Any, arguments: List[str], words: str) -> None:
     result = run(*arguments)
-    assert (result.status, result.lines) == (2, [])
+    assert (result.status, result.out) == (2, [])
     assert words in result.err
 
 
@@ -198,14 +189,14 @@ def test_what_contradicts_is_exit_2(run: Any, arguments: List[str], words: str) 
 def test_every_address_is_that_of_either_family(run: Any, every: str, pair: str) -> None:
     result = run("--listening-ip", every, "--external-ip", pair)
     assert result.status == 0, result.err
-    assert f"external-ip={pair}" in result.lines
-    assert not [line for line in result.lines if line.startswith("listening-ip=")]
+    assert f"external-ip={pair}" in result.out
+    assert not [line for line in result.out if line.startswith("listening-ip=")]
 
 
 def test_two_public_addresses_need_two_private_ones(run: Any, here: Any) -> None:
     here("10.0.0.5")
     result = run("--external-ip", "8.8.8.8", "--external-ip", "8.8.4.4")
-    assert (result.status, result.lines) == (2, [])
+    assert (result.status, result.out) == (2, [])
     assert "has the private address 10.0.0.5 twice; a pair has its own" in result.err
 
 
@@ -218,7 +209,7 @@ def test_a_third_port_has_relays_of_this_machines_address(
 ) -> None:
     here("10.0.0.5")
     result = run(*arguments, url=THREE)
-    assert result.lines == ["relay-ip=10.0.0.5", "allowed-peer-ip=10.0.0.5"]
+    assert result.out == ["relay-ip=10.0.0.5", "allowed-peer-ip=10.0.0.5"]
     said = "note: the relays of port 5000 and 5001 have this machine's own address, 10.0.0.5; "
     assert f"{said}for another one write --listening-ip\n" in result.err
 
@@ -229,7 +220,7 @@ def test_a_third_port_is_shut_where_no_address_is_known(
 ) -> None:
     here(address, coturn)
     result = run(url=THREE)
-    assert (result.status, result.lines) == (0, [])
+    assert (result.status, result.out) == (0, [])
     assert "warning: coturn has two ports, and port 5000 and 5001 needs its own" in result.err
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Optional
 
 import pytest
 import yaml
@@ -14,11 +15,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abcwebrtc import ConfigError
-from abcwebrtc.cli.main import main
 from abcwebrtc.cluster.configmap import config_map, read_od_config
 from abcwebrtc.cluster.yaml import yaml_text
 from conftest import ROOT, require_program
-from support import ENTRIES, SECRET, WAIT, command, environment, run_command, write_od_config
+from support import (
+    ENTRIES,
+    SECRET,
+    WAIT,
+    command,
+    environment,
+    run_command,
+    run_main,
+    write_od_config,
+)
 from unit.test_imports import HEAVY, loaded_by
 
 EXAMPLE = ROOT / "tests" / "data" / "od.config"
@@ -127,14 +136,7 @@ def test_names_that_yaml_takes_for_something_else_stay_names() -> None:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*arguments: object) -> Tuple[Any, str, str]:
-        try:
-            status: Any = main(["configmap", *map(str, arguments)])
-        except SystemExit as error:
-            status = error.code
-        return (status, *capsys.readouterr())
-
-    return call
+    return functools.partial(run_main, capsys, "configmap")
 
 
 def test_an_inline_secret_is_noted_once(tmp_path: Path, run: Any) -> None:
