@@ -21,6 +21,17 @@ from abcwebrtc.web.routes import json_error
 _log = logging.getLogger(__name__)
 
 
+class _Headers(Dict[bytes, bytes]):
+    """Headers by name, as cheroot reads them one after another."""
+
+    def __setitem__(self, name: bytes, value: bytes) -> None:
+        if name == b"Content-Length" and self.get(name, value) != value:
+            raise ValueError("Content-Length is there twice")
+        # WSGI takes `_` for `-`. cheroot's reader that drops such names does not work.
+        if b"_" not in name:
+            super().__setitem__(name, value)
+
+
 class Request(HTTPRequest):
     """A request whose body has a clear length, and whose errors are JSON."""
 
@@ -34,10 +45,9 @@ class Request(HTTPRequest):
 
     def read_request_headers(self) -> bool:
         """Read the headers; without a clear length the body could pass for a request."""
+        self.inheaders = _Headers()
         if not super().read_request_headers():  # type: ignore[no-untyped-call]
             return False
-        # WSGI takes `_` for `-`. cheroot's reader that drops such names does not work.
-        self.inheaders = {name: self.inheaders[name] for name in self.inheaders if b"_" not in name}
         if b"Transfer-Encoding" in self.inheaders:
             self.simple_response("411 Length Required")
         elif not self.inheaders.get(b"Content-Length", b"0").isdigit():

@@ -132,6 +132,7 @@ REFUSED = {
     "a chunked body": (CHUNKED, 411),
     "a negative length": (LARGE.replace(str(GIB).encode(), b"-1"), 400),
     "a length that only Python reads": (LARGE.replace(str(GIB).encode(), b"1_0"), 400),
+    "two lengths": (LARGE[:-2] + b"Content-Length: 2\r\n\r\n{}", 400),
     "a length and chunks": (LARGE[:-2] + b"Transfer-Encoding: chunked\r\n\r\n", 413),
     "a header without a colon": (GET[:-2] + b"X\r\n\r\n", 400),
     "lines that end in LF": (GET.replace(b"\r", b""), 400),
