@@ -1,7 +1,6 @@
-"""What the options of the commands take: a function of this module is the ``type`` of one.
+"""Types of options that several commands have; a type that one command has stands in its module.
 
-Those that take limits return such a function: ``type=port(1024)``. One that one command
-alone has stands in its module.
+A function that takes limits returns a type: ``type=port(1024)``.
 
 A command's module has NAME, SUMMARY (a line for ``abcwebrtc --help``),
 DESCRIPTION (for its own ``--help``), ``add_arguments(parser)`` and

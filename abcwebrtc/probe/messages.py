@@ -1,4 +1,4 @@
-"""STUN and TURN messages as bytes: aioice's codec, and what it has not. No socket.
+"""STUN and TURN messages as bytes: aioice's codec, and what it lacks. No socket.
 
 Up to 0.9, the newest for Python 3.8, it reads no ALTERNATE-SERVER and no DATA. ChannelData is
 a part of its own client, and it writes no Binding without the magic cookie.

@@ -1,4 +1,4 @@
-"""The requests, connections and TLS of `abcwebrtc.web.serve`: cheroot's, in what it lacks."""
+"""cheroot's requests, connections and TLS, with what `abcwebrtc.web.serve` needs beyond them."""
 
 from __future__ import annotations
 
