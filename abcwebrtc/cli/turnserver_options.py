@@ -9,9 +9,9 @@ import sys
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 from abcwebrtc.cli.options import given, port, port_range, typed, whole_number
+from abcwebrtc.config.uris import Address
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
 from abcwebrtc.coturn.addresses import (
-    Address,
     External,
     contradiction,
     parse_allowed,

@@ -16,11 +16,10 @@ from typing import (
     Sequence,
     Set,
     Tuple,
-    Union,
 )
 
 from abcwebrtc.abcdesktop import DESKTOP_LABELS, NAMESPACE
-from abcwebrtc.config.uris import TURN_SCHEMES, IceURI
+from abcwebrtc.config.uris import TURN_SCHEMES, Address, IceURI
 from abcwebrtc.config.webrtc import RTC_CONFIGURATION, WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem, WebRTCDisabledError
 from abcwebrtc.times import utc_text
@@ -30,7 +29,6 @@ RELAY_PORTS = (49152, 65535)
 """coturn's min-port and max-port, where turnserver.conf has none."""
 _DNS_PORT = 53
 
-Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 Ports = Set[Tuple[int, str]]
 Addresses = Mapping[str, Sequence[str]]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple, Union
 
 from abcwebrtc.config.problems import Where, has_unexpanded
 from abcwebrtc.errors import ConfigError, Problem
 
+Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 STUN_SCHEMES = ("stun", "stuns")
 TURN_SCHEMES = ("turn", "turns")
 TRANSPORTS = ("udp", "tcp")
@@ -236,17 +237,21 @@ def _check_host(host: str) -> None:
         raise _error("has a host that looks like an IPv4 address and is none")
 
 
+def as_address(text: str) -> Optional[Address]:
+    """Return the IP address that a text without brackets is, None for anything else."""
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
 def _version(text: str) -> int:
     """Return which version of IP an address is of, 0 where it is none."""
     address = _address(text)
     return address.version if address else 0
 
 
-def _address(text: str) -> Optional[Any]:
-    """Return the IP address that a text without brackets is, None for a name."""
-    if "%" in text:  # a zone, which may be any text, and which no browser takes
-        return None
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
+def _address(text: str) -> Optional[Address]:
+    """Return the IP address of a host without brackets, None for a name."""
+    # a zone may be any text, and no browser takes one
+    return None if "%" in text else as_address(text)

@@ -15,7 +15,8 @@ from __future__ import annotations
 import ipaddress
 from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+from abcwebrtc.config.uris import Address, as_address
+
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 DENIED: Tuple[Tuple[str, str], ...] = (
@@ -125,12 +126,9 @@ def parse_range(text: str) -> Optional[Range]:
     Blanks may stand around the dash, but no tabs.
     """
     first, dash, last = text.partition("-")
-    try:
-        start = ipaddress.ip_address(first.strip(" "))
-        end = ipaddress.ip_address(last.strip(" ")) if dash else start
-    except ValueError:
-        return None
-    return Range(start, end) if start.version == end.version else None
+    start = as_address(first.strip(" "))
+    end = as_address(last.strip(" ")) if dash else start
+    return Range(start, end) if start and end and start.version == end.version else None
 
 
 def covered(wanted: Range, by: List[Range]) -> bool:
@@ -150,11 +148,8 @@ def _text(address: Address) -> str:
 
 
 def host_address(host: str) -> Optional[Address]:
-    """Return the address that the host of a URI is, None for a name."""
-    try:
-        return ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return None
+    """Return the address that a host is, in brackets or not, None for a name."""
+    return as_address(host.strip("[]"))
 
 
 # the addresses of a server
@@ -187,11 +182,8 @@ class External(NamedTuple):
 
 def parse_address(text: str) -> Optional[Address]:
     """Return an address, that of IPv4 for one that is mapped into IPv6; None for anything else."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    if getattr(address, "scope_id", None):
+    address = as_address(text)
+    if address is None or getattr(address, "scope_id", None):
         return None
     return unmapped(address)
 

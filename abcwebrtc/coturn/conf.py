@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Dict, Iterator, List, Optional, Tuple
 
+from abcwebrtc.config.uris import Address
 from abcwebrtc.coturn.addresses import (
     LOOPBACK,
-    Address,
     External,
     Network,
     Range,

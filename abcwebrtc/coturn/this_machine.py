@@ -7,13 +7,8 @@ import subprocess
 from ipaddress import ip_address
 from typing import Optional, Sequence, Tuple
 
-from abcwebrtc.coturn.addresses import (
-    Address,
-    External,
-    is_exception,
-    listens_for,
-    parse_address,
-)
+from abcwebrtc.config.uris import Address
+from abcwebrtc.coturn.addresses import External, is_exception, listens_for, parse_address
 from abcwebrtc.coturn.options import OLDEST, CoturnVersion, parse_version
 
 SECONDS = 3.0

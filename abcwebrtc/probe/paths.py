@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import struct
 import time
-from typing import Callable, Dict, List, Optional, Set
+from typing import Callable, Dict, List, NamedTuple, Optional, Set
 
 from abcwebrtc.probe.messages import CHANNEL, OUTSIDE_CHANNEL, Address
 from abcwebrtc.probe.model import (
@@ -45,13 +45,11 @@ STUN_PORT = 3478
 """Where the server is asked too, if it is silent at the port of the url."""
 
 
-class End:
+class End(NamedTuple):
     """One of two ends that packets go between."""
 
-    def __init__(
-        self, send: Callable[[bytes], None], receive: Callable[[float], Optional[bytes]]
-    ) -> None:
-        self.send, self.receive = send, receive
+    send: Callable[[bytes], None]
+    receive: Callable[[float], Optional[bytes]]
 
     def drain(self, wanted: Set[bytes], until: float) -> None:
         """Take what comes out of `wanted`, until that is empty or a moment of monotonic time."""

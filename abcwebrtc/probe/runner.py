@@ -16,6 +16,8 @@ from abcwebrtc.probe.stun_client import Settings, timed
 
 Progress = Callable[[int, int, str], None]
 """Takes how many probes are done, of how many, and the url of the last one."""
+Addresses = Tuple[List[str], float, Optional[Failure]]
+"""The addresses of a name, the milliseconds that it took, and why there is none."""
 _GRACE = 2.0
 """Seconds that the probes have to free their allocations when they are to stop."""
 
@@ -68,7 +70,7 @@ def run_probes(
     return observations
 
 
-def _observations(target: Target, found: Dict[str, "Addresses"]) -> List[Observation]:
+def _observations(target: Target, found: Dict[str, Addresses]) -> List[Observation]:
     addresses, took, failure = found[target.host]
     if failure:
         return [Observation(target, failures=[failure])]
@@ -76,9 +78,6 @@ def _observations(target: Target, found: Dict[str, "Addresses"]) -> List[Observa
 
 
 # names
-
-Addresses = Tuple[List[str], float, Optional[Failure]]
-"""The addresses of a name, the milliseconds that it took, and why there is none."""
 
 
 def resolve_all(names: Sequence[str], timeout: float, flags: int = 0) -> Dict[str, Addresses]:

@@ -10,7 +10,8 @@ import re
 import socket
 from typing import Iterator, List, Optional, Set, Tuple
 
-from abcwebrtc.coturn.addresses import LOOPBACK, PRIVATE, Address, host_address, ranges_of, within
+from abcwebrtc.config.uris import Address
+from abcwebrtc.coturn.addresses import LOOPBACK, PRIVATE, host_address, ranges_of, within
 from abcwebrtc.coturn.check.known_conf import KnownConf
 from abcwebrtc.coturn.check.peers import mapping
 from abcwebrtc.coturn.conf import LOCALHOST

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Dict, Iterator
 
-from abcwebrtc.coturn.addresses import Address, host_address
+from abcwebrtc.config.uris import Address
+from abcwebrtc.coturn.addresses import host_address
 from abcwebrtc.coturn.check.addresses import address_of, is_inside, relay_addresses
 from abcwebrtc.coturn.check.known_conf import KnownConf
 from abcwebrtc.coturn.check.peers import mapping, permits, ranges

@@ -34,22 +34,41 @@ _GONE = {
     "secret-ts-exp-time": "it had no effect before either",
     "ne": "it chooses by itself",
 }
+_WRONG = {
+    "stun-only": "turns TURN off",
+    "server-relay": "lets anybody send to a relay, without permission",
+}
+_UNWISE = {
+    "allow-loopback-peers": "lets users reach services of this machine",
+    "web-admin": "opens a page for administration",
+    "tlsv1": "allows TLS 1.0, which is deprecated (RFC 8996)",
+    "tlsv1_1": "allows TLS 1.1, which is deprecated (RFC 8996)",
+}
 
 
 def check_options(conf: KnownConf) -> Iterator[Problem]:
     """Yield what is wrong, or unwise, with options whatever od.config says."""
-    for check in (_versions, _contradictions, _openness, _dangers, _console):
+    for check in (_versions, _contradictions, _openness, _console):
         yield from check(conf)
 
 
 def _versions(conf: KnownConf) -> Iterator[Problem]:
     """Yield the options that the version of coturn does not know, and those that it deprecates."""
     for setting in conf.whole.settings:
-        if not knows(conf.version, setting.name):
+        name, version = setting.name, conf.version
+        if not knows(version, name):
             yield from _unknown(conf, setting)
-        else:
-            yield from _deprecated(conf, setting)
-            yield from _port(conf, setting)
+            continue
+        found = deprecation(version, name)
+        if found and name != "rfc3489-compatibility":  # what desktops need is no problem
+            logs = ", which logs an error" if found.is_error else ""
+            message = f"is deprecated in coturn {version}{logs}: {found.message}; remove it"
+            yield conf.warning(setting, message)
+        # 4.6.1 reads a port up to its last digit
+        is_read = OPTIONS[name] == PORT and setting.text[:1].isdecimal()
+        if is_read and goes_on(setting.text) and version >= NEWEST:
+            message = f"is no port to coturn {version}, which does not start with it; write "
+            yield conf.error(setting, f"{message}{setting.number}")
 
 
 def _unknown(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
@@ -71,29 +90,11 @@ def _unknown(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
     yield (conf.error if setting.file else conf.warning)(setting, f"{passes}: {reason}")
 
 
-def _deprecated(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
-    found = deprecation(conf.version, setting.name)
-    if found and setting.name != "rfc3489-compatibility":  # what desktops need is no problem
-        logs = ", which logs an error" if found.is_error else ""
-        message = f"is deprecated in coturn {conf.version}{logs}: {found.message}; remove it"
-        yield conf.warning(setting, message)
-
-
-def _port(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
-    """Yield a port that 4.6.1 reads up to its last digit, and with which 4.18.0 does not start."""
-    is_read = OPTIONS[setting.name] == PORT and setting.text[:1].isdecimal()
-    if is_read and goes_on(setting.text) and conf.version >= NEWEST:
-        message = f"is no port to coturn {conf.version}, which does not start with it; write "
-        yield conf.error(setting, f"{message}{setting.number}")
-
-
 def _contradictions(conf: KnownConf) -> Iterator[Problem]:
     if conf.on("no-udp-relay") and conf.on("no-tcp-relay"):
         yield conf.error("no-udp-relay", "stands beside no-tcp-relay: coturn does not start")
     elif conf.on("no-udp-relay"):
         yield conf.error("no-udp-relay", "leaves no relay for sound, which is UDP; remove it")
-    if conf.on("stun-only"):
-        yield conf.error("stun-only", "turns TURN off; remove it")
     if conf.all("cert", "pkey") and not conf.has_use_for_certificate:
         yield conf.warning("no-tls", "leaves the certificate without use")
     if all(conf.on(name) for name in ("no-tlsv1", "no-tlsv1_1", "no-tlsv1_2")):
@@ -113,22 +114,10 @@ def _openness(conf: KnownConf) -> Iterator[Problem]:
     if nonce and nonce.value and not nonce.number:
         message = f"is off, so a captured nonce is good for ever; write stale-nonce={STALE_NONCE}"
         yield conf.warning("stale-nonce", message)
-    if conf.on("allow-loopback-peers"):
-        yield conf.warning(
-            "allow-loopback-peers", "lets users reach services of this machine; remove it"
-        )
-
-
-def _dangers(conf: KnownConf) -> Iterator[Problem]:
-    if conf.on("server-relay"):
-        yield conf.error(
-            "server-relay", "lets anybody send to a relay, without permission; remove it"
-        )
-    if conf.on("web-admin"):
-        yield conf.warning("web-admin", "opens a page for administration; remove it")
-    for name, tls in (("tlsv1", "1.0"), ("tlsv1_1", "1.1")):
-        if conf.on(name):
-            yield conf.warning(name, f"allows TLS {tls}, which is deprecated (RFC 8996); remove it")
+    for report, flags in ((conf.error, _WRONG), (conf.warning, _UNWISE)):
+        for name, effect in flags.items():
+            if conf.on(name):
+                yield report(name, f"{effect}; remove it")
 
 
 def _console(conf: KnownConf) -> Iterator[Problem]:

@@ -11,11 +11,11 @@ import contextlib
 import re
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
+from abcwebrtc.config.uris import Address
 from abcwebrtc.coturn.addresses import (
     METADATA,
     NEVER,
     VITAL,
-    Address,
     Range,
     covered,
     host_address,
@@ -94,8 +94,7 @@ def check_peers(conf: KnownConf) -> Iterator[Problem]:
             )
             yield conf.error(setting, message)
         elif not found.unbounded and int(found.first) > int(found.last):
-            message = "ends before it begins, so it holds no address"
-            yield conf.error(setting, message)
+            yield conf.error(setting, "ends before it begins, so it holds no address")
     denied = ranges(conf, "denied-peer-ip")
     yield from _lifted(conf, denied)
     yield from _left_open(conf, denied)
@@ -150,8 +149,7 @@ def _lifted(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
                 report = conf.error if len(undone) > 1 else conf.warning
                 yield report(setting, message)
             if allowed.holds(range_of(METADATA)) and conf.version < DENIES_BY_ITSELF:
-                message = f"lets users reach {METADATA}, the metadata of clouds"
-                yield conf.warning(setting, message)
+                yield conf.warning(setting, f"lets users reach {METADATA}, the metadata of clouds")
     for item in denied:
         alone = any(other.holds(item) for other in bounded)
         if int(item.first) < int(item.last) and not alone and covered(item, bounded):

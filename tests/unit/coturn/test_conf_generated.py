@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from abcwebrtc.cli.main import main
-from abcwebrtc.coturn.addresses import Address, Range, denied_ranges, parse_address, parse_range
+from abcwebrtc.config.uris import Address
+from abcwebrtc.coturn.addresses import Range, denied_ranges, parse_address, parse_range
 from abcwebrtc.coturn.conf_file import TurnserverFile, parse_turnserver_conf
 from support import write_od_config
 from support.turnserver_entry import ENTRY
