@@ -30,46 +30,30 @@ def refusal_of(value: Any) -> str:
     return problem.message
 
 
-VALID = [
-    ("0", 0),
-    ("5", 5),
-    ("+5Mi", 5 * 2**20),
-    ("256Mi", 256 * 2**20),
-    ("1Ki", 1024),
-    ("3Gi", 3 * 2**30),
-    ("1Ti", 2**40),
-    ("1Pi", 2**50),
-    ("1Ei", 2**60),
-    ("1k", 1000),
-    ("1M", 10**6),
-    ("2G", 2 * 10**9),
-    ("1T", 10**12),
-    ("1P", 10**15),
-    ("1E", 10**18),
-    ("500m", "0.5"),
-    ("3u", "0.000003"),
-    ("7n", "0.000000007"),
-    ("0.5", "0.5"),
-    (".5Gi", 2**29),
-    ("5.Gi", 5 * 2**30),
-    ("1e3", 1000),
-    ("1E3", 1000),
-    ("1.5e+3", 1500),
-    ("5e-1", "0.5"),
-    ("1e100", 10**100),
-    ("00012", 12),
-    (2, 2),
-    (0, 0),
-    (0.25, "0.25"),
-    (1e-07, "0.0000001"),
-    (1e22, 10**22),
-    ("1" * MAX_DIGITS, Decimal("1" * MAX_DIGITS)),
-]
+SUFFIXES = ["", *"numkMGTPE", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", "e3", "E+2", "e-1"]
 
 
-@pytest.mark.parametrize(("text", "number"), VALID)
-def test_a_quantity_is_a_number(text: Any, number: Any) -> None:
-    assert parse_quantity(text) == Decimal(number)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_suffix_is_what_the_client_says(suffix: str) -> None:
+    assert parse_quantity(f"+1.5{suffix}") == parse_with_client(f"1.5{suffix}")
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        ("500m", "0.5"),
+        ("5.Gi", 5 * 2**30),
+        ("1e100", 10**100),
+        ("00012", 12),
+        (2, 2),
+        (0.25, "0.25"),
+        (1e-07, "0.0000001"),
+        (1e22, 10**22),
+        ("1" * MAX_DIGITS, Decimal("1" * MAX_DIGITS)),
+    ],
+)
+def test_a_quantity_is_a_number(value: Any, number: Any) -> None:
+    assert parse_quantity(value) == Decimal(number)
 
 
 INVALID = [
@@ -88,11 +72,8 @@ def test_another_text_is_refused_with_an_example(text: str) -> None:
     ("text", "unit", "right"),
     [
         ("2GB", "GB", "'G' or 'Gi'"),
-        ("2gb", "gb", "'G' or 'Gi'"),
-        ("2 GB", "GB", "'G' or 'Gi'"),
         ("1.5 TiB", "TiB", "'T' or 'Ti'"),
         ("512kb", "kb", "'k' or 'Ki'"),
-        ("512KB", "KB", "'k' or 'Ki'"),
     ],
 )
 def test_a_unit_of_bytes_is_refused_with_the_right_one(text: str, unit: str, right: str) -> None:
@@ -104,17 +85,10 @@ def test_a_unit_of_bytes_is_refused_with_the_right_one(text: str, unit: str, rig
     [
         (True, "not a bool"),
         (None, "not None"),
-        ([], "not a list"),
-        ({}, "not a dict"),
         (b"1", "not bytes"),
-        (1j, "not complex"),
-        (Decimal(1), "not Decimal"),
         (float("nan"), "is not a Kubernetes quantity"),
-        (float("inf"), "is not a Kubernetes quantity"),
         (10**5000, "is a number that is too long"),
-        (-(10**5000), "is a number that is too long"),
         (-1, "is below zero"),
-        (-0.5, "is below zero"),
         ("-1Mi", "is below zero"),
         (float("-inf"), "is below zero"),
     ],

@@ -56,11 +56,8 @@ def test_an_empty_mapping_of_any_kind_means_no_server(kind):
     [
         ("turn:host", "coturn: must be a dict, or a list of dicts, not text"),
         (False, "coturn: must be a dict, or a list of dicts, not a bool"),
-        (0, "coturn: must be a dict, or a list of dicts, not a whole number"),
-        ("", "coturn: must be a dict, or a list of dicts, not text"),
         ([MINIMAL, "x"], "coturn[1]: must be a dict, not text"),
         ([None], "coturn[0]: must be a dict, not None"),
-        ([MINIMAL, [MINIMAL]], "coturn[1]: must be a dict, not a list"),
     ],
 )
 def test_what_is_no_server_is_an_error(value, words):
@@ -83,25 +80,14 @@ def test_an_empty_dict_in_a_list_is_a_server_without_all_that_it_needs():
     ("key", "words"),
     [
         ("coturn_static_auth_secrets", "did you mean 'coturn_static_auth_secret'?"),
-        ("coturn_secret", "did you mean 'coturn_static_auth_secret'?"),
         ("tll", "did you mean 'ttl'?"),
         ("urls", "did you mean 'url'?"),
-        ("transports", "did you mean 'transport'?"),
         ("tls-port", "write it into the url: 'url': 'host:port'"),
-        ("listening-port", "write it into the url: 'url': 'host:port'"),
-        ("tls_listening_port", "write it into the url: 'url': 'host:port'"),
-        ("usename", "did you mean 'username'?"),
-        ("protocoll", "did you mean 'protocol'?"),
         ("port", "write it into the url: 'url': 'host:port'"),
-        ("host", "write it into the url: 'url': 'host:port'"),
         ("Host-Name", "write it into the url: 'url': 'host:port'"),
         ("realm", "coturn's own setting; write it in turnserver.conf"),
-        ("external-ip", "coturn's own setting; write it in turnserver.conf"),
         ("password", "abcwebrtc mints a login for each user; write coturn's static-auth-secret"),
-        ("credential", "abcwebrtc mints a login for each user"),
-        ("user", "abcwebrtc mints a login for each user"),
         ("secret", "did you mean 'coturn_static_auth_secret'?"),
-        ("static-auth-secret", "did you mean 'coturn_static_auth_secret'?"),
         ("expiry", "did you mean 'ttl', in seconds?"),
         ("tls", "write 'protocol': 'turns' for TLS"),
         ("uris", "did you mean 'url'?"),
@@ -169,7 +155,7 @@ def test_a_ttl_up_to_a_day_is_kept(ttl):
     assert servers[0].ttl == ttl
 
 
-@pytest.mark.parametrize("ttl", [300000, 600000, 900000, 3600000, 7200000, 86400000, 28800000])
+@pytest.mark.parametrize("ttl", [300000, 3600000, 86400000])
 def test_a_ttl_that_is_plainly_milliseconds_is_said(ttl):
     servers, errors, warnings = parse_one({"ttl": ttl})
     assert errors == []
@@ -199,7 +185,7 @@ def test_milliseconds_past_2038_are_said():
     assert error.endswith("the ttl is in seconds, not in milliseconds: 3600000")
 
 
-@pytest.mark.parametrize("days", [2, 3, 5, 7, 10, 14, 28, 30, 31, 60, 90, 100, 365])
+@pytest.mark.parametrize("days", [2, 7, 30, 90, 365])
 def test_days_in_seconds_are_no_milliseconds(days):
     (warning,) = parse_one({"ttl": days * DAY})[2]
     assert "more than a day" in warning
@@ -219,11 +205,9 @@ def test_a_ttl_over_a_day_is_a_warning(ttl):
     ("ttl", "words"),
     [
         (0, "must be 1 second or more, such as 3600"),
-        (-3600, "must be 1 second or more"),
         (True, "must be a whole number of seconds, such as 3600, not a bool"),
         (3600.0, "must be a whole number of seconds, such as 3600, not a number with a point"),
         ("3600", "must be a whole number of seconds, such as 3600, not text"),
-        (None, "must be a whole number of seconds, such as 3600, not None"),
         (3600 * 10**6, "leads past 2038-01-19, and coturn refuses a credential that expires"),
     ],
 )
@@ -247,16 +231,11 @@ def test_a_ttl_of_5000_digits_is_an_error(sign):
         (MAX_EXPIRY - 3600, True),
         (MAX_EXPIRY - 3600 + 0.9, True),
         (MAX_EXPIRY - 3600 + 1, False),
-        (MAX_EXPIRY, False),
     ],
 )
 def test_the_2038_limit_is_exact(now, good):
     assert len(list(check_ttl(3600, Where({})["ttl"], now))) == (0 if good else 1)
     assert (parse(MINIMAL, now=now)[0] != ()) is good
-
-
-def test_a_year_2038_error_says_that_the_unit_is_seconds():
-    assert "the ttl is in seconds, such as 3600" in parse_one({"ttl": 10**12})[1][0]
 
 
 # Username styles.
@@ -269,16 +248,7 @@ def test_the_three_username_styles_are_good(username):
     assert servers[0].username == username
 
 
-@pytest.mark.parametrize(
-    ("username", "words"),
-    [
-        ("user", "must be 'timestamp' or 'userid' or 'pseudonym'"),
-        ("Timestamp", "must be 'timestamp'"),
-        ("", "must be 'timestamp'"),
-        (None, "must be 'timestamp'"),
-    ],
-)
-def test_another_username_style_is_an_error(username, words):
-    _, errors, _ = parse_one({"username": username})
-    assert len(errors) == 1
-    assert errors[0].startswith(f"coturn.username: {words}")
+@pytest.mark.parametrize("username", ["user", "Timestamp", "", None])
+def test_another_username_style_is_an_error(username):
+    (error,) = parse_one({"username": username})[1]
+    assert error.startswith("coturn.username: must be 'timestamp' or 'userid' or 'pseudonym'")

@@ -60,28 +60,20 @@ def test_a_secret_file_may_have_an_absolute_name(folder, tmp_path_factory):
 
 BAD_SECRETS = [
     ("", "", "is empty; write coturn's static-auth-secret"),
-    ("", " \t", "is empty; write coturn's static-auth-secret"),
     ("", [], "is an empty list; write at least one secret"),
     ("", 12345678, "must be text in quotes, not a whole number"),
-    ("", None, "must be text in quotes, not None"),
     ("", b"hush-hush", "must be text in quotes, not bytes"),
     ("", "hush\nhush", "has a control character, which turnserver.conf can't hold"),
-    ("", "hush\x7f", "has a control character"),
-    ("", "\0hush", "has a control character"),
     ("", "hush\x1fhush", "has a control character"),
     ("", "hush\ud800", "is not valid Unicode text"),
     ("_file", "", "must be the name of a file or variable, as text"),
-    ("_file", 7, "must be the name of a file or variable, as text"),
-    ("_file", ["secret"], "must be the name of a file or variable, as text"),
-    ("_file", "missing", "the secret can't be read: No such file"),
+    ("_file", "hush", "the secret can't be read: No such file"),
     ("_file", "empty", "the file holds no secret: it is empty"),
     ("_file", ".", "the secret can't be read: not a regular file"),
     ("_file", "a\0b", "the secret can't be read: not a file name"),
     ("_env", "", "must be the name of a file or variable, as text"),
-    ("_env", None, "must be the name of a file or variable, as text"),
     ("_env", "UNSET", "the environment has no such variable, or it is empty; set it"),
     ("_env", "EMPTY", "the environment has no such variable, or it is empty; set it"),
-    ("_env", "BLANK", "the environment has no such variable, or it is empty; set it"),
 ]
 
 OF_KEYS = {
@@ -104,20 +96,10 @@ def test_a_bad_secret_is_an_error_that_does_not_show_it(folder, name, place, val
     assert "hush" not in errors[0]
 
 
-@pytest.mark.parametrize("name", ["a\ud800b", "\0"])
-def test_a_variable_that_can_not_exist_is_an_error(name):
-    _, errors, _ = parse_one(
-        {"coturn_static_auth_secret_env": name}, ["coturn_static_auth_secret"], environ=os.environ
-    )
-    assert len(errors) == 1
-
-
-def test_an_error_of_a_secret_file_does_not_show_the_name_which_may_be_a_secret(folder):
-    _, errors, _ = parse_one(
-        {"coturn_static_auth_secret_file": "missing"}, ["coturn_static_auth_secret"], folder=folder
-    )
-    assert "can't be read" in errors[0]
-    assert "missing" not in errors[0]
+def test_a_variable_that_no_environment_can_have_is_an_error():
+    given = {"coturn_static_auth_secret_env": "a\ud800b"}
+    (error,) = parse_one(given, ["coturn_static_auth_secret"], environ=os.environ)[1]
+    assert "the environment has no such variable" in error
 
 
 @pytest.mark.parametrize(
@@ -164,14 +146,6 @@ def test_two_servers_that_name_one_file_share_one_reader(folder, second):
     assert servers[0].secrets is servers[1].secrets
 
 
-def test_two_files_have_two_readers(folder):
-    (folder / "other").write_text(SECRET)
-    given = [{"url": "a", "coturn_static_auth_secret_file": name} for name in ("secret", "other")]
-    servers, _, _ = parse(given, folder=folder)
-    assert servers[0].secrets is not servers[1].secrets
-    assert values(servers[1].secrets) == [SECRET]
-
-
 # Unwise secrets.
 
 PLACEHOLDER = "is a placeholder that anybody can guess; make a random one"
@@ -183,28 +157,18 @@ UNEXPANDED = (
 )
 UNWISE = [
     ("CHANGEME", [PLACEHOLDER]),
-    ("change-me", [PLACEHOLDER]),
-    ("please_change_me_before_use", [PLACEHOLDER]),
     ("your-secret-goes-here", [PLACEHOLDER]),
-    ("mysupersecretsecret", [PLACEHOLDER]),
     ("<static-auth-secret>", [UNEXPANDED]),
     ("$TURN_SECRET", [UNEXPANDED]),
-    ("${TURN_SECRET:-none}", [UNEXPANDED]),
-    ("$(cat /run/secret)", [UNEXPANDED]),
     ("{{ .Values.turn.secret }}", [UNEXPANDED]),
-    ("%TURN_SECRET%", [UNEXPANDED]),
     ("a-long-$ecret-of-{}-and-<>-and-$HOME", []),
-    ("placeholder-placeholder", [PLACEHOLDER]),
     ("the-static-auth-secret-of-your-coturn", [PLACEHOLDER]),
     ("an-example-of-a-secret", [PLACEHOLDER]),
     ("Secret", [PLACEHOLDER]),
-    ("password", [PLACEHOLDER]),
-    ("static-auth-secret", [PLACEHOLDER]),
     ("north", [PLACEHOLDER]),
     ("0123456789abcde", [SHORT]),
-    ("x", [SHORT]),
     ("0123456789abcdef", []),
-    ("northnorthnorthnorth", []),
+    ("u7<Rk2w9Qz>0pLx4Vn", []),
     ("é" * 16, []),
     (" 0123456789abcdef", [TRIMMED]),
     ("0123456789abcdef ", [TRIMMED]),
@@ -287,8 +251,3 @@ def test_a_server_is_frozen_and_hides_its_secrets():
     assert SECRET not in str(vars(server))
     with pytest.raises(AttributeError):
         server.ttl = 1
-
-
-def test_a_random_secret_that_holds_angle_brackets_is_no_placeholder():
-    _, errors, warnings = parse_one({"coturn_static_auth_secret": "u7<Rk2w9Qz>0pLx4Vn"})
-    assert errors == warnings == []

@@ -18,10 +18,7 @@ def test_the_protocol_is_the_scheme(protocol):
     ("protocol", "words"),
     [
         ("http", "must be 'turn' or 'turns'"),
-        ("TURN", "must be 'turn' or 'turns'"),
         ("stun", "must be 'turn' or 'turns'"),
-        ("turn:", "must be 'turn' or 'turns'"),
-        ("", "must be 'turn' or 'turns'"),
         (["turn"], "must be 'turn' or 'turns'"),
     ],
 )
@@ -35,18 +32,13 @@ def test_another_protocol_is_an_error(protocol, words):
     ("url", "urls"),
     [
         ("host", ["host"]),
-        ("host:80", ["host:80"]),
         ("host:65535", ["host:65535"]),
-        ("10.0.0.1:3478", ["10.0.0.1:3478"]),
-        ("[2001:db8::1]", ["[2001:db8::1]"]),
         ("[2001:db8::1]:3478", ["[2001:db8::1]:3478"]),
-        ("host?transport=udp", ["host?transport=udp"]),
         ("host:3478?transport=tcp", ["host:3478?transport=tcp"]),
         (["b", "a:80"], ["b", "a:80"]),
-        (("b", "a:80"), ["b", "a:80"]),
         (["a", "b", "a"], ["a", "b"]),
         ("turnip:3478", ["turnip:3478"]),
-        ("turn.domain.local:3478", ["turn.domain.local:3478"]),
+        ("turn:3478", ["turn:3478"]),  # a Service that is called turn
         ("https.domain.local", ["https.domain.local"]),
     ],
 )
@@ -54,32 +46,19 @@ def test_a_good_url_is_kept(url, urls):
     assert urls_of({"url": url}) == tuple(f"turn:{item}" for item in urls)
 
 
-@pytest.mark.parametrize("name", ["turn", "stun"])
-def test_a_host_may_be_named_like_a_scheme(name):
-    # A Service of Kubernetes or compose that is called turn: nothing else is meant.
-    assert urls_of({"url": f"{name}:3478"}) == (f"turn:{name}:3478",)
-
-
 @pytest.mark.parametrize("wrap", [lambda url: (url, ""), lambda url: (["good", url], "[1]")])
 @pytest.mark.parametrize(
     ("url", "words"),
     [
         ("turn:host:3478", "begins with 'turn:'; write host:port alone, the scheme is 'protocol'"),
-        ("TURNS:host", "begins with 'TURNS:'; write host:port alone"),
         ("turn://host", "begins with 'turn://'; write host:port alone"),
-        ("stun:host", "begins with 'stun:'; write host:port alone"),
         ("https://host/", "begins with 'https://'; write host:port alone"),
-        ("http://host", "begins with 'http://'; write host:port alone"),
         ("wss://host", "begins with 'wss://'; write host:port alone"),
         ("host:0", "has a port that is not a number from 1 to 65535"),
-        ("host:65536", "has a port that is not a number from 1 to 65535"),
-        ("host:port", "has a port that is not a number from 1 to 65535"),
         ("2001:db8::1", "has an IPv6 address without brackets; write '[2001:db8::1]:3478'"),
         ("", "has no host; write host:port"),
-        (":3478", "has no host; write host:port"),
         ("host?transport=tls", "transport=udp or transport=tcp"),
         (3478, "must be text such as 'host:3478', not a whole number"),
-        (None, "must be text such as 'host:3478', not None"),
     ],
 )
 def test_a_bad_url_is_an_error_at_its_place(wrap, url, words):
@@ -105,11 +84,6 @@ def test_any_other_scheme_is_called_one(url):
     assert "begins with" not in errors[0], "it may be a secret"
 
 
-@pytest.mark.parametrize("protocol", ["turn", "turns"])
-def test_a_bad_url_is_the_same_error_with_either_protocol(protocol):
-    assert len(parse_one({"protocol": protocol, "url": "host:0"})[1]) == 1
-
-
 @pytest.mark.parametrize("given", [{}, {"url": []}, {"url": ()}])
 def test_a_missing_url_is_an_error(given):
     _, errors, _ = parse_one(given, without=() if given else ["url"])
@@ -124,9 +98,7 @@ def test_a_missing_url_is_an_error(given):
     ("transport", "url", "urls"),
     [
         ("udp", "a", ["a?transport=udp"]),
-        ("tcp", "a:80", ["a:80?transport=tcp"]),
         (["udp", "tcp"], "a", ["a?transport=udp", "a?transport=tcp"]),
-        (("tcp", "udp"), "a", ["a?transport=tcp", "a?transport=udp"]),
         (["tcp", "tcp"], "a", ["a?transport=tcp"]),
         (["udp", "tcp"], "a?transport=tcp", ["a?transport=tcp"]),
         ("tcp", ["a", "b?transport=udp"], ["a?transport=tcp", "b?transport=udp"]),
@@ -142,16 +114,8 @@ def test_a_transport_expands_each_url_that_names_none(transport, url, urls):
     ("url", "words"),
     [
         ("a:3478,b:3478", "has a comma or a blank in it; several urls are a list of texts"),
-        ("a:3478, b:3478", "has a comma or a blank in it"),
-        ("turn:a:3478,turn:b:3478", "has a comma or a blank in it"),
         ("turn:a:3478?transport=udp, turn:b", "has a comma or a blank in it"),
-        ("a b", "has a comma or a blank in it"),
-        ("a;b", "has a comma or a blank in it"),
         ("$TURN_HOST:3478", "has a variable or a placeholder in it that nobody fills in"),
-        ("${TURN_HOST}", "has a variable or a placeholder in it"),
-        ("{{ .Values.turn.host }}:3478", "has a variable or a placeholder in it"),
-        ("<turn.your-domain>:3478", "has a variable or a placeholder in it"),
-        ("turn.example.org:%PORT%", "has a variable or a placeholder in it"),
     ],
 )
 def test_what_is_no_one_url_has_a_sentence_that_fits(url, words):
@@ -201,10 +165,7 @@ LOW = "uses a port under 1024, where Chromium takes TURN at 80 and 443 only, and
 
 @pytest.mark.parametrize(("protocol", "usual"), [("turn", 3478), ("turns", 5349)])
 @pytest.mark.parametrize(
-    ("port", "message"),
-    [
-        *((53, IN_CHROMIUM), (54, LOW), (81, LOW), (442, LOW), (700, LOW), (1023, LOW)),
-    ],
+    ("port", "message"), [(53, IN_CHROMIUM), (54, LOW), (442, LOW), (1023, LOW)]
 )
 def test_a_port_that_a_browser_does_not_use_is_a_warning(protocol, usual, port, message):
     servers, errors, warnings = parse_one({"url": ["b", f"a:{port}"], "protocol": protocol})

@@ -19,12 +19,8 @@ from support.configurations import COTURN, LOGIN, NOW, STUN, errors_of, load, wa
     [
         ("True", "text"),
         ("False", "text"),
-        ("", "text"),
         (1, "a whole number"),
-        (0, "a whole number"),
         (None, "None"),
-        ([], "a list"),
-        ([True], "a list"),
     ],
 )
 def test_enable_must_be_a_real_bool(value, words):
@@ -40,9 +36,7 @@ def test_enable_must_be_a_real_bool(value, words):
     "value",
     [
         {},
-        {"audio": True},
         {"video": False, "audio": {"echoCancellation": True, "x": [1]}},
-        {"audio": True, "peerIdentity": "x"},
         {"audio": {"advanced": [{"echoCancellation": True}], "optional": []}},
     ],
 )
@@ -54,17 +48,12 @@ def test_constraints_pass_through(value):
 
 BAD_ENTRIES = [
     ("webrtc.rtc_constraints", True, ": must be a dict such as {'video': False, 'audio': True}, "),
-    ("webrtc.rtc_constraints", [], ": must be a dict such as"),
     ("webrtc.rtc_constraints", {"audio": "True"}, ".audio: must be True, False, or a dict"),
-    ("webrtc.rtc_constraints", {"video": 0}, ".video: must be True, False, or a dict"),
-    ("webrtc.rtc_constraints", {"audio": None}, ".audio: must be True, False, or a dict"),
     ("webrtc.rtc_constraints", {"audio": {"x": b""}}, ".audio: is bytes, which can't be sent"),
     ("webrtc.rtc_constraints", {1: True}, ": has a whole number as a key"),
     ("webrtc.rtc_constraints", {"audio": {"advanced": 5}}, ".audio.advanced: must be a list of"),
-    ("webrtc.rtc_constraints", {"audio": {"advanced": None}}, ".audio.advanced: must be a list"),
     ("webrtc.rtc_constraints", {"video": {"optional": {}}}, ".video.optional: must be a list of"),
     ("webrtc.desktop", True, ": must be a dict, not a bool"),
-    ("webrtc.desktop", [], ": must be a dict, not a list"),
     ("webrtc.desktop", {"trun": True}, ".trun: no such key; did you mean 'turn'?"),
     (
         "webrtc.desktop",
@@ -72,22 +61,13 @@ BAD_ENTRIES = [
         ": has a key that is not known; the keys are turn, ttl, stun_server",
     ),
     ("webrtc.desktop", {"turn": 1}, ".turn: must be True or False without quotes, not a whole"),
-    ("webrtc.desktop", {"turn": None}, ".turn: must be True or False without quotes, not None"),
     ("webrtc.desktop", {"ttl": 0}, ".ttl: must be 1 second or more"),
-    ("webrtc.desktop", {"ttl": "1"}, ".ttl: must be a whole number of seconds"),
-    ("webrtc.desktop", {"ttl": None}, ".ttl: must be a whole number of seconds"),
-    ("webrtc.desktop", {"ttl": False}, ".ttl: must be a whole number of seconds"),
     ("webrtc.desktop", {"ttl": MAX_EXPIRY - NOW + 1}, ".ttl: leads past 2038-01-19"),
     ("webrtc.desktop", {"stun_server": "stun:a"}, ".stun_server: is in the browser's form; "),
     ("webrtc.desktop", {"stun_server": "a:3478"}, ".stun_server: must be in GStreamer's form, "),
-    ("webrtc.desktop", {"stun_server": 7}, ".stun_server: must be in GStreamer's form, such as"),
-    ("webrtc.desktop", {"stun_server": "stun://"}, ".stun_server: has no host"),
     ("webrtc.desktop", {"stun_server": "stun://a:0"}, ".stun_server: has a port that is not"),
-    ("webrtc.desktop", {"stun_server": "stun://::1"}, ".stun_server: has an IPv6 address without"),
-    ("webrtc.desktop", {"stun_server": "stun://a?x"}, ".stun_server: has a '?'"),
     ("jwt_token_user", "x", ": must be a dict, not text"),
     ("jwt_token_user", {"jwtuserpublickeyfile": ""}, ".jwtuserpublickeyfile: must be the name of"),
-    ("jwt_token_user", {"jwtuserpublickeyfile": 7}, ".jwtuserpublickeyfile: must be the name of"),
     ("jwt_token_user", {"jwtuserpublickeyfile": []}, ".jwtuserpublickeyfile: must be the name of"),
     ("jwt_token_user", {"jwtuserpublickeyfile": ["a", 7]}, ".jwtuserpublickeyfile: must be the na"),
 ]
@@ -117,10 +97,10 @@ def test_the_desktop_gets_what_its_entry_says(value, settings):
 
 
 MEANT = {
-    "webrtc.coturn": "server servers turn turn_server turnServers secret static_auth_secret",
-    "webrtc.rtc_configuration": "stun ice iceServers ice_servers rtc configuration",
-    "webrtc.rtc_constraints": "constraints audio rtc_constraint",
-    "webrtc.enable": "enabled on active enabel",
+    "webrtc.coturn": "servers turn turnServers static_auth_secret cotrun",
+    "webrtc.rtc_configuration": "stun ice_servers rtc rtc_configurations",
+    "webrtc.rtc_constraints": "audio rtc_constraint",
+    "webrtc.enable": "on enabel",
 }
 
 
@@ -139,15 +119,10 @@ def test_an_entry_by_another_name_is_a_warning_that_says_the_right_one(name, rig
         ("turn://desk:Wq7hardly@turn.example.org:3478", "has a password that never expires"),
         ("turns://d:Wq7hardly@[2001:db8::1]:5349?transport=tcp", "has a password that never"),
         ("turn://a%3Ab:Wq7hardly%2F@turn.example.org", "has a password that never expires"),
-        ("turn://a:Wq7:hardly@turn.example.org", "has a password that never expires"),
         ("turn://turn.example.org:3478", "has no user and password, so it gives no relay"),
         ("turn://Wq7hardly@turn.example.org", "has no user and password, so it gives no relay"),
-        ("turn://desk:@turn.example.org", "has no user and password, so it gives no relay"),
-        ("turn:turn.example.org:3478", "is not in GStreamer's form, turn://user:password@host:po"),
-        ("turn:desk:Wq7hardly@turn.example.org", "is not in GStreamer's form"),
         ("Wq7hardly", "is not in GStreamer's form"),
         ("turn://a:Wq7 hardly@turn.example.org", "is not in GStreamer's form"),
-        (7, "is not in GStreamer's form"),
         (["turn://a:Wq7hardly@b"], "is not in GStreamer's form"),
         ("", "is empty, which breaks webrtcbin's pipeline"),
     ],
@@ -189,19 +164,29 @@ def test_a_fixed_password_beside_a_template_is_a_warning():
     assert "Wq7" not in warning
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "224.0.0.1", "255.255.255.255", "169.254.1.1"])
-@pytest.mark.parametrize("key", ["desktop.envlocal", "webrtc.desktop"])
-def test_a_stun_server_that_no_desktop_reaches_is_a_warning(key, host):
-    name = "STUN_SERVER" if key == "desktop.envlocal" else "stun_server"
-    (warning,) = warnings_of({key: {name: f"stun://{host}:3478"}})
-    assert warning.startswith(f"{key}.{name}: is ")
+STUN_PLACES = [("desktop.envlocal", "STUN_SERVER"), ("webrtc.desktop", "stun_server")]
 
 
 @pytest.mark.parametrize(
-    "host", ["stun.ns.svc", "stun.ns.svc.cluster.local", "10.1.2.3", "a.local"]
+    ("host", "words"),
+    [
+        ("0.0.0.0", "is the address of no machine"),
+        ("224.0.0.1", "is the address of a group"),
+        ("169.254.1.1", "is a link-local address"),
+        ("localhost", "names the desktop itself"),
+        ("[::1]", "names the desktop itself"),
+    ],
 )
-def test_a_desktop_reaches_what_is_inside_the_cluster(host):
-    assert warnings_of({"desktop.envlocal": {"STUN_SERVER": f"stun://{host}:3478"}}) == []
+@pytest.mark.parametrize(("key", "name"), STUN_PLACES)
+def test_a_stun_server_that_no_desktop_reaches_is_a_warning(key, name, host, words):
+    (warning,) = warnings_of({key: {name: f"stun://{host}:3478"}})
+    assert warning.startswith(f"{key}.{name}: {words}")
+
+
+@pytest.mark.parametrize("host", ["stun.ns.svc", "stun.ns.svc.cluster.local", "10.1.2.3"])
+@pytest.mark.parametrize(("key", "name"), STUN_PLACES)
+def test_a_desktop_reaches_what_is_inside_the_cluster(key, name, host):
+    assert warnings_of({key: {name: f"stun://{host}:3478"}}) == []
 
 
 @pytest.mark.parametrize("value", ["x", [], 5, True])
@@ -261,10 +246,6 @@ TOGETHER = [
         "webrtc.enable: is True, but there is no STUN and no TURN server, so there is sound only ",
     ),
     (
-        {"webrtc.rtc_configuration": RELAY},
-        "webrtc.rtc_configuration.iceTransportPolicy: is 'relay', but there is no TURN server: ",
-    ),
-    (
         {"webrtc.rtc_configuration": {**RELAY, **STUN}, "webrtc.coturn": {}},
         "webrtc.rtc_configuration.iceTransportPolicy: is 'relay', but there is no TURN server: ",
     ),
@@ -285,23 +266,11 @@ TOGETHER = [
         "webrtc.desktop.turn: is True, but webrtc.coturn has no server to give",
     ),
     (
-        {"webrtc.rtc_configuration": {"iceServers": [STATIC_TURN]}},
-        "webrtc.rtc_configuration.iceServers[0]: has a TURN password that never expires",
-    ),
-    (
         {"webrtc.rtc_configuration": {"iceServers": [STATIC_TURN], **RELAY}},
         "webrtc.rtc_configuration.iceServers[0]: has a TURN password that never expires",
     ),
-    ({"webrtc.turn": {}}, "webrtc.turn: no such entry; did you mean 'webrtc."),
-    (
-        {"webrtc.rtc_configurations": STUN},
-        "webrtc.rtc_configurations: no such entry; did you mean 'webrtc.rtc_configuration'?",
-    ),
     ({"webrtc.": 1}, "webrtc.: no such entry; "),
     ({"webrtc.user_name": 1}, "webrtc.user_name: no such entry; the keys are webrtc.enable, "),
-    ({"webrtc.timeout": 1}, "webrtc.timeout: no such entry; the keys are webrtc.enable, "),
-    ({"webrtc.enabel": 1}, "webrtc.enabel: no such entry; did you mean 'webrtc.enable'?"),
-    ({"webrtc.cotrun": 1}, "webrtc.cotrun: no such entry; did you mean 'webrtc.coturn'?"),
 ]
 
 

@@ -43,8 +43,6 @@ def test_nothing_is_an_empty_list_of_servers(value):
     [
         {"urls": "stun:stun.l.google.com:19302"},
         {"urls": ["stun:a", "stun:b:2"]},
-        {"urls": ("stun:a",)},
-        {"urls": "stun:[2001:db8::1]:65535"},
         {"urls": "stun:a", "url": "stun:a"},
         {"urls": "stun:a", "vendor": {"x": [1, None]}},
         MappingProxyType({"urls": "stun:a"}),
@@ -71,33 +69,18 @@ def test_members_that_are_not_known_pass_through_in_place():
     assert errors == warnings == []
 
 
-@pytest.mark.parametrize("policy", ["all", "relay"])
-def test_both_policies_are_good(policy):
-    assert parse({"iceTransportPolicy": policy})[1] == []
-
-
 A_URI = "must be a URI such as 'stun:host:3478', or a list of URIs"
 BAD = [
     ("stun:a", "rtc: must be a dict such as {'iceServers': []}, not text"),
-    ([], "rtc: must be a dict such as {'iceServers': []}, not a list"),
     (False, "rtc: must be a dict such as {'iceServers': []}, not a bool"),
     ({"iceServers": None}, "rtc.iceServers: must be a list of dicts, not None"),
-    ({"iceServers": "stun:a"}, "rtc.iceServers: must be a list of dicts, not text"),
     ({"iceServers": {"urls": "stun:a"}}, "rtc.iceServers: must be a list of dicts, not "),
     ({"iceServers": ["stun:a"]}, "rtc.iceServers[0]: must be a dict with 'urls', not text"),
-    ({"iceServers": [["stun:a"]]}, "rtc.iceServers[0]: must be a dict with 'urls', not a list"),
     ({"iceServers": [{"urls": "stun:a"}, None]}, "rtc.iceServers[1]: must be a dict with 'urls'"),
     ({"iceServers": [{}]}, "rtc.iceServers[0]: has no 'urls'"),
     ({"iceServers": [{"urls": ""}]}, f"rtc.iceServers[0].urls: {A_URI}"),
-    ({"iceServers": [{"urls": []}]}, f"rtc.iceServers[0].urls: {A_URI}"),
-    ({"iceServers": [{"urls": None}]}, f"rtc.iceServers[0].urls: {A_URI}"),
     ({"iceServers": [{"urls": 7}]}, f"rtc.iceServers[0].urls: {A_URI}"),
-    ({"iceServers": [{"urls": {"a": "b"}}]}, f"rtc.iceServers[0].urls: {A_URI}"),
-    ({"iceTransportPolicy": "Relay"}, "rtc.iceTransportPolicy: must be 'all' or 'relay'"),
-    ({"iceTransportPolicy": None}, "rtc.iceTransportPolicy: must be 'all' or 'relay'"),
-    ({"iceTransportPolicy": ["all"]}, "rtc.iceTransportPolicy: must be 'all' or 'relay'"),
     ({"hush": b""}, "rtc: is bytes, which can't be sent as JSON"),
-    ({1: 2}, "rtc: has a whole number as a key; JSON keys are text in quotes"),
 ]
 
 
@@ -106,11 +89,6 @@ def test_a_bad_configuration_is_an_error_that_says_what_to_write(value, words):
     errors = parse(value)[1]
     assert len(errors) == 1
     assert errors[0].startswith(words)
-
-
-def test_a_missing_urls_has_no_hint_when_there_is_no_old_name():
-    (error,) = parse_server({"username": "fry"})[1]
-    assert error == "rtc.iceServers[0]: has no 'urls', on which browsers throw"
 
 
 def test_the_old_name_of_urls_works_and_is_a_warning():
@@ -126,12 +104,8 @@ def test_the_old_name_of_urls_works_and_is_a_warning():
 
 BAD_URLS = [  # of which test_uris.py has more
     ("stun.l.google.com:19302", "must begin with stun:, stuns:, turn: or turns:"),
-    ("stun:host:65536", "port that is not a number from 1 to 65535"),
-    ("turn:fry:hush@host", "before '@'"),
     ("STUNS:a:5349", "is a stuns URI, on which Firefox throws; write stun"),
     ("turns:a:990", "uses a port that Firefox blocks"),
-    ("turn:a:3478, turn:b:3478", "has a comma or a blank in it"),
-    ("turn:{{ .Values.turn }}", "has a variable or a placeholder in it"),
 ]
 
 
@@ -149,11 +123,6 @@ def test_an_item_of_urls_that_is_no_text_is_an_error(item, words):
     assert len(errors) == 1
     assert "urls" in errors[0]
     assert f"must be text such as 'stun:host:3478', {words}" in errors[0]
-
-
-def test_a_finding_in_a_list_of_urls_names_the_item():
-    errors = parse_server({"urls": ["stun:good", "stun:bad:x"]})[1]
-    assert errors[0].startswith("rtc.iceServers[0].urls[1]: ")
 
 
 LOGINS = [
@@ -194,7 +163,6 @@ def test_a_turn_server_without_its_login_is_an_error(urls, login, missing):
     [
         ("", "is empty, on which browsers throw"),
         (None, "is None, of which browsers make a text that no server has"),
-        ([], "is a list, of which browsers make a text"),
         ({}, "is a dict, of which browsers make a text"),
     ],
 )
@@ -209,13 +177,10 @@ def test_a_login_that_is_no_text_is_an_error(key, value, words):
     [
         ("username", 5, "is a whole number, of which browsers make a text; write it in quotes"),
         ("credential", 1.5, "is a number with a point, of which browsers make a text"),
-        ("username", True, "is a bool, of which browsers make a text"),
         ("username", "u" * 509, "has 509 bytes, with which Chromium gathers nothing"),
         ("username", "u" + "\xe9" * 254, "has 509 bytes, with which Chromium gathers nothing"),
         ("username", "$TURN_USER", "is a variable or a placeholder that nobody fills in"),
-        ("credential", "${TURN_PASSWORD}", "is a variable or a placeholder"),
         ("credential", "{{ turn.password }}", "is a variable or a placeholder"),
-        ("credential", "<password>", "is a variable or a placeholder"),
     ],
 )
 def test_a_login_that_browsers_take_but_nobody_means_is_a_warning(key, value, words):
@@ -266,9 +231,7 @@ def test_a_static_turn_password_is_a_warning_that_does_not_show_it(urls):
 
 WARNINGS = [
     ("stun:a:53", ["uses port 53"]),
-    ("stun:localhost", ["names the machine that uses it"]),
     ("stun:127.0.0.1:53", ["uses port 53", "names the machine that uses it"]),
-    ("stun:coturn.abcdesktop.svc.cluster.local", ["is a name of the cluster's inside"]),
 ]
 
 
@@ -306,12 +269,6 @@ def test_several_faults_are_reported_together():
         "rtc.iceServers[2]",
         "rtc.iceTransportPolicy",
     ]
-
-
-def test_the_static_uris_are_in_order():
-    servers = [{"urls": ["stun:a", "turn:b:1?transport=tcp"], **LOGIN}, {"urls": "stun:c"}]
-    frozen, _, _ = parse({"iceServers": servers})
-    assert urls_of(frozen) == ["stun:a", "turn:b:1?transport=tcp", "stun:c"]
 
 
 def test_the_public_part_has_no_server_with_a_password():

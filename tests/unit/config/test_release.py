@@ -22,11 +22,9 @@ def release(pod: Any) -> Optional[str]:
     ("image", "name"),
     [
         ("oc.pulseaudio:3.2", "3.2"),
-        ("abcdesktopio/oc.pulseaudio:3.3", "3.3"),
         ("ghcr.io/abcdesktopio/oc.pulseaudio:4.2", "4.2"),
         ("localhost:5000/a/b/oc.pulseaudio:3.4", "3.4"),
         ("oc.pulseaudio:3.4-dev", "3.4"),
-        ("oc.pulseaudio:3.2.1", "3.2"),
         ("oc.pulseaudio:v3.2", "3.2"),
         ("oc.pulseaudio:10.12", "10.12"),
         ("oc.pulseaudio:4", "4"),
@@ -61,11 +59,9 @@ def test_other_images_tell_it_where_they_agree() -> None:
     assert release({**pod, "printer": {"image": "oc.cupsd:3.4"}}) is None
 
 
-@pytest.mark.parametrize("port", [29788])
-def test_the_port_of_mpeg_tells_it(port: int) -> None:
-    assert (
-        release({"sound": {"tcpport": port}}) == "3.4 or later, by the tcpport 29788 of its sound"
-    )
+def test_the_port_of_mpeg_tells_it() -> None:
+    by = "by the tcpport 29788 of its sound"
+    assert release({"sound": {"tcpport": 29788}}) == f"3.4 or later, {by}"
     assert release({"sound": {"tcpport": 4714}}) is None
 
 
@@ -115,7 +111,6 @@ def test_the_port_of_mpeg_is_a_warning() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"image": "oc.pulseaudio:3.2"},
         {"image": "oc.pulseaudio:3.3-alpine", "tcpport": 4714},
         {"image": "oc.pulseaudio:dev"},
         {"image": "my/sound:4.2"},

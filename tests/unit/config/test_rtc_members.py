@@ -42,7 +42,7 @@ def test_what_browsers_take_is_no_finding(name: str, value: Any) -> None:
         ("rtcpMuxPolicy", "must be 'require' or 'negotiate', or left out; browsers throw"),
     ],
 )
-@pytest.mark.parametrize("value", ["max_bundle", "", "Relay", None, 5, True, [], {}], ids=str)
+@pytest.mark.parametrize("value", ["max_bundle", "Relay", None, []], ids=str)
 def test_an_enumeration_has_its_values_alone(name: str, start: str, value: Any) -> None:
     (error,), warnings = found({name: value})
     assert error.startswith(f"rtc.{name}: {start}")
@@ -64,13 +64,13 @@ def test_a_misspelt_member_is_a_warning(name: str, right: str) -> None:
     assert found({name: []}) == [[], [f"rtc.{name}: is passed over; did you mean '{right}'?"]]
 
 
-@pytest.mark.parametrize("value", [None, {}, 5, "x", [{}], [5], True], ids=str)
+@pytest.mark.parametrize("value", [None, "x", [5]], ids=str)
 def test_certificates_can_not_be_written(value: Any) -> None:
     (error,), _ = found({"certificates": value})
     assert error.startswith("rtc.certificates: must be [] or left out")
 
 
-@pytest.mark.parametrize("value", [256, -1, 65535, 1e9, "x", "256", "-1", [], {}, "1e3"], ids=str)
+@pytest.mark.parametrize("value", [256, -1, 1e9, "x", "256", [], "1e3"], ids=str)
 def test_a_pool_is_of_0_to_255(value: Any) -> None:
     (error,), _ = found({"iceCandidatePoolSize": value})
     assert error.startswith(

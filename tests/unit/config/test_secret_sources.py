@@ -15,12 +15,8 @@ from hypothesis import strategies as st
 
 from abcwebrtc.config.secret_sources import FileSecrets, FixedSecrets, Secret, split_secrets
 from abcwebrtc.errors import CredentialError
-from support.followed_files import MARK, first_file
 
-
-@pytest.fixture
-def file(tmp_path):
-    return first_file(tmp_path)
+MARK = "marked-0123456789-hush"
 
 
 # A secret shows itself nowhere.
@@ -146,7 +142,9 @@ def test_fixed_secrets_stay_as_they_are():
     assert FixedSecrets(secrets).current() is secrets
 
 
-def test_only_fixed_secrets_equal_fixed_secrets(file):
+def test_only_fixed_secrets_equal_fixed_secrets(tmp_path):
+    file = tmp_path / "secret"
+    file.write_text("first")
     fixed = FixedSecrets((Secret("first"),))
     assert fixed == FixedSecrets((Secret("first"),))
     assert fixed != FileSecrets(str(file))

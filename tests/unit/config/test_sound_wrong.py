@@ -14,10 +14,8 @@ from abcwebrtc.odconfig.reader import parse_od_config
 from unit.config.test_sound import DOCUMENT, ENTRY, SECRET, read, read_mapping
 
 AT = "desktop.pod.sound."
-DIGITS = "1" * 31
 WRONG: List[Tuple[Dict[str, Any], str]] = [
     ({"enable": "True"}, "enable: must be True or False without quotes, not text"),
-    ({"enable": 1}, "enable: must be True or False without quotes, not a whole number"),
     ({"image": ...}, "image: is missing; write one such as 'abcdesktopio/oc.pulseaudio:3.2'"),
     ({"image": {"a": "b"}}, "image: has no 'default', for users without a label of their own"),
     ({"image": {"default": "a", 5: "b"}}, "image: has a whole number as the name of a label"),
@@ -35,14 +33,10 @@ WRONG: List[Tuple[Dict[str, Any], str]] = [
     ),
     ({"tcpport": "4714"}, "tcpport: must be a port from 1 to 65535 without quotes, such as 4714"),
     ({"tcpport": 0}, "tcpport: must be a port from 1 to 65535, such as 4714"),
-    ({"tcpport": 65536}, "tcpport: must be a port from 1 to 65535, such as 4714"),
-    ({"tcpport": True}, "tcpport: must be a port from 1 to 65535, such as 4714"),
     ({"tcpport": 4714.0}, "tcpport: must be a port from 1 to 65535, such as 4714"),
     ({"imagePullSecrets": "a"}, "imagePullSecrets: must be a list such as [ { 'name': "),
     ({"imagePullSecrets": ["a"]}, "imagePullSecrets[0]: is not the name of a Secret; write [ {"),
     ({"imagePullSecrets": [{"name": "A"}]}, "imagePullSecrets[0]: is not the name of a Secret"),
-    ({"imagePullSecrets": [{"name": "a", "x": 1}]}, "imagePullSecrets[0]: is not the name of"),
-    ({"imagePullSecrets": [{"name": "a" * 254}]}, "imagePullSecrets[0]: is not the name of a"),
     ({"resources": "2Gi"}, "resources: must be a dict such as { 'limits': { 'memory': '256Mi' } }"),
     ({"resources": {"limits": "2Gi"}}, "resources.limits: must be a dict such as { 'memory': "),
     (
@@ -58,30 +52,20 @@ WRONG: List[Tuple[Dict[str, Any], str]] = [
         "resources.limits.memory: ends in 'm', thousandths of a byte; write 'M' or 'Mi'",
     ),
     (
-        {"resources": {"limits": {"memory": "half m"}}},
-        "resources.limits.memory: is not a Kubernetes quantity",
-    ),
-    (
         {"resources": {"limits": {"cpus": "1"}}},
         "resources.limits.cpus: no such key; did you mean 'cpu'?",
     ),
     ({"resources": {"limits": {5: "1"}}}, "resources.limits.a whole number: no such key; "),
-    ({"resources": {"limits": {"cpu": 10**5000}}}, "resources.limits.cpu: is a number that is too"),
-    ({"resources": {"limits": {"cpu": -1}}}, "resources.limits.cpu: is below zero"),
-    ({"resources": {"limits": {"cpu": True}}}, "resources.limits.cpu: must be a quantity such as"),
-    ({"resources": {"limits": {"cpu": DIGITS}}}, "resources.limits.cpu: is not a Kubernetes quan"),
     ({"securityContext": []}, "securityContext: must be a dict, not a list"),
     (
         {"securityContext": {"runAsUser": "1000"}},
         "securityContext.runAsUser: must be a whole number without quotes, or '{{ uidNumber }}'",
     ),
     ({"securityContext": {"runAsGroup": -1}}, "securityContext.runAsGroup: must be a whole number"),
-    ({"securityContext": {"runAsUser": True}}, "securityContext.runAsUser: must be a whole number"),
     (
         {"securityContext": {"runAsUser": 2**31}},
         "securityContext.runAsUser: must be a whole number",
     ),
-    ({"securityContext": {"runAsUser": "{{ uid }}"}}, "securityContext.runAsUser: must be a whole"),
     (
         {"securityContext": {"privileged": "no"}},
         "securityContext.privileged: must be True or False without quotes, not text",
@@ -93,10 +77,6 @@ WRONG: List[Tuple[Dict[str, Any], str]] = [
     (
         {"securityContext": {"capabilities": {"add": "ALL"}}},
         "securityContext.capabilities.add: must be a list of texts, such as [ 'ALL' ]",
-    ),
-    (
-        {"securityContext": {"capabilities": {"drop": [1]}}},
-        "securityContext.capabilities.drop: must be a list of texts",
     ),
     (
         {"securityContext": {"seccompProfile": "x"}},
@@ -128,13 +108,10 @@ def test_an_entry_that_pyos_passes_over_is_a_warning(mapping: Any, message: str)
 
 
 MISSPELT = [
-    ({"imagePullPolcy": "Always"}, "imagePullPolcy", "imagePullPolicy"),
     ({"enabel": True}, "enabel", "enable"),
     ({"tcp_port": 4714}, "tcp_port", "tcpport"),
-    ({"Image": "a"}, "Image", "image"),
     ({"volume": ["tmp"]}, "volume", "volumes"),
     ({"acl": {"permits": [], "permit": ["a"]}}, "acl.permits", "permit"),
-    ({"resources": {"limit": {}}}, "resources.limit", "limits"),
     ({"securityContext": {"runAsUsers": 1}}, "securityContext.runAsUsers", "runAsUser"),
     (
         {"securityContext": {"seLinuxOptions": {"levels": "s0"}}},
@@ -152,13 +129,7 @@ def test_a_misspelling_is_a_warning(changes: Any, path: str, right: str) -> None
     assert str(warning) == f"{AT}{path}: is passed over; did you mean '{right}'?"
 
 
-FOREIGN = """
-    healtzbin waitportbin waitportbintimeout nodeSelector tolerations lifecycle command args env
-    secrets_requirement volumeMounts ports name annotations affinity livenessProbe zzz label tag
-""".split()  # noqa: SIM905
-
-
-@pytest.mark.parametrize("key", [*FOREIGN, 5])
+@pytest.mark.parametrize("key", ["healtzbin", "env", "volumeMounts", "name", "tag", 5])
 def test_a_key_of_pyos_is_nobody_elses_business(key: Any) -> None:
     value = ["a"]
     found, errors, warnings = read(**{"acl": {"permit": ["all"], key: value}})
@@ -169,7 +140,7 @@ def test_a_key_of_pyos_is_nobody_elses_business(key: Any) -> None:
     assert (errors, warnings) == ([], [])
 
 
-@pytest.mark.parametrize("key", ["acl", "resources", "securityContext", "imagePullSecrets"])
+@pytest.mark.parametrize("key", [*KEYS[1:3], *KEYS[4:]])
 def test_none_is_as_good_as_nothing(key: str) -> None:
     found, errors, _ = read(**{key: None})
     assert found is not None
@@ -214,12 +185,6 @@ def test_volumes_of_another_kind_are_passed_over(volumes: Any) -> None:
     assert found is not None
     assert (found.volumes, errors) == (None, [])
     assert str(warning).startswith(f"{AT}volumes: is passed over: it is no list of names")
-
-
-def test_a_pull_secret_may_stand_alone() -> None:
-    found, errors, warnings = read(imagePullSecrets={"name": "a"})
-    assert found is not None
-    assert (found.pull_secrets, errors, warnings) == (("a",), [], [])
 
 
 def test_all_faults_are_found_at_once_each_with_its_line() -> None:
@@ -277,18 +242,15 @@ def test_what_looks_as_if_it_were_off_is_an_error(enable: Any) -> None:
     assert error.startswith(f"{AT}enable: must be True or False without quotes, not ")
 
 
-@pytest.mark.parametrize("key", ["imagePullPolicy", "tcpport", "volumes", "imagePullSecrets"])
-def test_none_is_the_default(key: str) -> None:
-    found, errors, _ = read(**{key: None})
+@pytest.mark.parametrize(
+    ("secrets", "names"), [({"name": "a"}, ("a",)), ({}, ()), ([], ()), ((), ()), ("", ())], ids=str
+)
+def test_a_pull_secret_may_stand_alone_and_none_be_written_in_any_way(
+    secrets: Any, names: Tuple[str, ...]
+) -> None:
+    found, errors, _ = read(imagePullSecrets=secrets)
     assert found is not None
-    assert errors == []
-
-
-@pytest.mark.parametrize("empty", [{}, [], (), ""])
-def test_no_pull_secret_may_be_written_in_any_way(empty: Any) -> None:
-    found, errors, _ = read(imagePullSecrets=empty)
-    assert found is not None
-    assert (found.pull_secrets, errors) == ((), [])
+    assert (found.pull_secrets, errors) == (names, [])
 
 
 STUN = {"webrtc.rtc_configuration": {"iceServers": [{"urls": "stun:a"}]}}

@@ -72,62 +72,39 @@ BRACKETS = "an IPv6 address stands in brackets"
 BAD = [
     ("", "must begin with stun:, stuns:, turn: or turns:"),
     ("host:3478", "must begin with stun:, stuns:, turn: or turns:"),
-    ("http://host", "must begin with stun:"),
     ("turn", "must begin with stun:"),
-    ("1turn:host", "must begin with stun:"),
     ("turn://host", "has '//' after 'turn:', which browsers refuse; leave it out"),
-    ("STUNS://host", "has '//' after 'stuns:'"),
     ("turn:", "has no host; write host:port"),
-    ("turn::3478", "has no host"),
     ("turn:?transport=udp", "has no host"),
     ("turn:host:0", NUMBER),
     ("turn:host:65536", NUMBER),
     ("turn:host:-1", NUMBER),
-    ("turn:host:+1", NUMBER),
-    ("turn:host:1.5", NUMBER),
     ("turn:host:000080", NUMBER),
     ("turn:host:٣٤", NUMBER),
     ("turn:host:", NUMBER),
-    ("turn:host:80/x", NUMBER),
     ("turn:host:80\n", NUMBER),
     ("turn:host:80:90", BRACKETS),
     ("turn:2001:db8::1", "without brackets; write '[2001:db8::1]:3478'"),
-    ("turn:2001:db8::zz", BRACKETS),
     ("turn:fe80::1%eth0", BRACKETS),
     ("turn:[::1", BRACKETS),
-    ("turn:::1]", BRACKETS),
     ("turn:[::1]80", BRACKETS),
-    ("turn:[::1]:80:90", BRACKETS),
-    ("turn:[]", "brackets around something that is not an IPv6 address"),
     ("turn:[host]:3478", "brackets around something that is not an IPv6 address"),
-    ("turn:[10.0.0.1]", "brackets around something that is not an IPv6 address"),
     ("turn:[fe80::1%eth0]", "brackets around something that is not an IPv6 address"),
     ("turn:user:pass@host", "user or password before '@', which no browser takes; leave it out"),
-    ("turn:user@host:3478", "user or password before '@'"),
     ("turn:ho st", "has a comma or a blank in it"),
     ("turn: host", NO_NAME),
     ("turn:host\n", NO_NAME),
     ("turn:host/path", NO_NAME),
-    ("turn:host#part", NO_NAME),
     ("turn:a..b", NO_NAME),
-    ("turn:.", NO_NAME),
-    ("turn:.host", NO_NAME),
-    ("turn:host..", NO_NAME),
-    ("turn:-host", NO_NAME),
     ("turn:host-", NO_NAME),
     ("turn:" + "a" * 64, NO_NAME),
+    ("turn:" + "a." * 126 + "aa", "a host of more than 253 characters"),
     ("turn:münchen.de", "not ASCII; write its punycode form"),
     ("turn:host.１", "not ASCII"),
-    ("turn:256.1.1.1", "looks like an IPv4 address and is none"),
     ("turn:10.1", "looks like an IPv4 address and is none"),
-    ("turn:3478", "looks like an IPv4 address and is none"),
     ("turn:10.0.0.1.", "looks like an IPv4 address and is none"),
     ("turn:host?", "something else after '?' than transport=udp or transport=tcp"),
-    ("turn:host?transport=", "something else after '?'"),
     ("turn:host?transport=UDP", "something else after '?'"),
-    ("turn:host?transport=tls", "something else after '?'"),
-    ("turn:host?transport=udp&x=1", "something else after '?'"),
-    ("turn:host?transport=udp?", "something else after '?'"),
     ("turn:host?ttransport=udp", "something else after '?'"),
     ("turn:host?transport=udp\n", "something else after '?'"),
     ("stun:host?transport=udp", "which a stun or stuns URI can't have"),
@@ -149,11 +126,6 @@ def test_a_bad_uri_is_refused_with_its_reason(text, words):
     assert words in str(caught.value)
 
 
-def test_a_host_that_is_too_long_is_called_so():
-    with pytest.raises(ConfigError, match=r"long|253"):
-        parse_ice_uri("turn:" + "a." * 126 + "aa")
-
-
 def test_a_refusal_never_shows_a_password():
     with pytest.raises(ConfigError) as caught:
         parse_ice_uri("turn:user:hush@host:3478")
@@ -172,12 +144,6 @@ def test_a_scheme_has_any_case_and_prints_small(text, canonical):
 @given(URIS)
 def test_a_printed_uri_parses_to_itself(uri):
     assert parse_ice_uri(str(uri)) == uri
-
-
-@settings(max_examples=200)
-@given(URIS.map(str))
-def test_canonical_text_prints_as_it_was(text):
-    assert str(parse_ice_uri(text)) == text
 
 
 @settings(max_examples=300)
@@ -201,15 +167,12 @@ def test_an_ipv6_address_needs_brackets(address):
     assert ipaddress.IPv6Address(parse_server("turn", f"[{address}]").host[1:-1])
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "[2001:db8::1]"])
-def test_an_address_is_told_from_a_name(host):
-    assert parse_server("turns", f"{host}:5349").is_address
-    assert parse_ice_uri(f"turns:{host}").is_address
-
-
-@pytest.mark.parametrize("host", ["turn", "turn.domain.local", "192.0.2.1.nip.io", "a1", "1.a"])
-def test_a_name_is_told_from_an_address(host):
-    assert not parse_server("turns", host).is_address
+@pytest.mark.parametrize(
+    ("host", "is_address"),
+    [("192.0.2.1", True), ("[2001:db8::1]", True), ("turn", False), ("192.0.2.1.nip.io", False)],
+)
+def test_an_address_is_told_from_a_name(host, is_address):
+    assert parse_server("turns", f"{host}:5349").is_address is is_address
 
 
 @pytest.mark.parametrize(
@@ -243,54 +206,39 @@ def test_a_uri_is_frozen_and_hashable():
 
 # Hosts that no browser on another machine reaches.
 
-HERE = """
-    localhost LOCALHOST localhost. turn.localhost localhost.localdomain ip6-localhost 127.0.0.1
-    127.1.2.3 [::1] [::ffff:127.0.0.1] [0:0:0:0:0:0:0:1] [2002:7f00:1::]
-""".split()  # noqa: SIM905
-CLUSTER = """
-    coturn.abcdesktop.svc coturn.abcdesktop.svc.cluster.local COTURN.ABCDESKTOP.SVC
-    10-0-0-1.abcdesktop.pod.cluster.local coturn.abcdesktop.svc.cluster.local.
-""".split()  # noqa: SIM905
-OTHER = [
-    ("0.0.0.0", "is the address of no machine"),
-    ("[::]", "is the address of no machine"),
-    ("[::ffff:0.0.0.0]", "is the address of no machine"),
-    ("224.0.0.1", "is the address of a group"),
-    ("239.255.255.250", "is the address of a group"),
-    ("255.255.255.255", "is the address of a group"),
-    ("[ff02::1]", "is the address of a group"),
-    ("169.254.1.1", "is a link-local address"),
-    ("[fe80::1]", "is a link-local address"),
-    ("[::ffff:169.254.1.1]", "is a link-local address"),
+REACHABLE = """
+    turn.example.org coturn svc cluster.local.example.org localhost.example.org mysvc notlocalhost
+    192.0.2.1 10.0.0.1 100.64.0.1 [2001:db8::1] [fd00::1] [::ffff:192.0.2.1]
+"""
+UNREACHABLE = [
+    (
+        "localhost LOCALHOST localhost. turn.localhost ip6-localhost 127.1.2.3 [::1] "
+        "[::ffff:127.0.0.1] [0:0:0:0:0:0:0:1] [2002:7f00:1::]",
+        THIS_MACHINE,
+    ),
+    (
+        "coturn.abcdesktop.svc COTURN.ABCDESKTOP.SVC a.pod.cluster.local a.svc.cluster.local.",
+        INSIDE,
+    ),
+    ("0.0.0.0 [::] [::ffff:0.0.0.0]", "is the address of no machine"),
+    ("224.0.0.1 239.255.255.250 255.255.255.255 [ff02::1]", "is the address of a group"),
+    ("169.254.1.1 [fe80::1] [::ffff:169.254.1.1]", "is a link-local address"),
 ]
-GOOD = """
-    turn.example.org coturn turn.domain.local svc cluster.local.example.org localhost.example.org
-    mysvc notlocalhost 192.0.2.1 10.0.0.1 192.168.1.1 172.16.0.1 100.64.0.1 [2001:db8::1] [fd00::1]
-    [::ffff:192.0.2.1] 8.8.8.8
-""".split()  # noqa: SIM905
 
 
-@pytest.mark.parametrize("host", HERE)
-def test_a_name_of_this_machine(host: str) -> None:
-    assert why_unreachable(IceURI("stun", host)) == THIS_MACHINE
-
-
-@pytest.mark.parametrize("host", CLUSTER)
-def test_a_name_of_the_clusters_inside(host: str) -> None:
-    assert why_unreachable(IceURI("stun", host)) == INSIDE
-
-
-@pytest.mark.parametrize(("host", "words"), OTHER)
-def test_an_address_that_no_server_has(host: str, words: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "words"), [(host, words) for hosts, words in UNREACHABLE for host in hosts.split()]
+)
+def test_a_host_that_nobody_else_reaches_is_told_with_the_reason(host: str, words: str) -> None:
     assert why_unreachable(IceURI("stun", host)).startswith(words)
 
 
-@pytest.mark.parametrize("host", GOOD)
+@pytest.mark.parametrize("host", REACHABLE.split())
 def test_what_some_network_reaches(host: str) -> None:
     assert why_unreachable(IceURI("stun", host)) == ""
 
 
-@pytest.mark.parametrize("host", [HERE[0], CLUSTER[0], OTHER[0][0]])
+@pytest.mark.parametrize("host", ["localhost", "coturn.abcdesktop.svc", "0.0.0.0"])
 def test_it_is_a_warning_in_both_places(host: str) -> None:
     entries = {
         **ENTRIES,
@@ -302,17 +250,3 @@ def test_it_is_a_warning_in_both_places(host: str) -> None:
         ("webrtc.coturn.url", why_unreachable(IceURI("stun", host))),
         ("webrtc.rtc_configuration.iceServers[0].urls[0]", why_unreachable(IceURI("stun", host))),
     ]
-
-
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
-@pytest.mark.parametrize("entry", ["desktop.envlocal", "webrtc.desktop"])
-def test_a_desktop_is_no_stun_server(entry: str, host: str) -> None:
-    key = "STUN_SERVER" if entry == "desktop.envlocal" else "stun_server"
-    config = WebRTCConfig.from_mapping({**ENTRIES, entry: {key: f"stun://{host}:3478"}})
-    (warning,) = config.warnings
-    assert str(warning).startswith(f"{entry}.{key}: names the desktop itself")
-
-
-def test_a_desktop_may_use_a_name_of_the_cluster() -> None:
-    server = {"stun_server": "stun://coturn.abcdesktop.svc.cluster.local:3478"}
-    assert WebRTCConfig.from_mapping({**ENTRIES, "webrtc.desktop": server}).warnings == ()

@@ -1,21 +1,76 @@
-"""A file of secrets is read again when it changes, and not before it is whole."""
+"""A file of secrets is read again when it changes; one that can't be read changes nothing."""
 
 from __future__ import annotations
 
 import itertools
 import logging
 import os
+import stat
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 import abcwebrtc.config.secret_sources
-from abcwebrtc.config.secret_sources import STAT_INTERVAL, FileSecrets
+from abcwebrtc.config.secret_sources import MAX_FILE_BYTES, STAT_INTERVAL, FileSecrets
+from abcwebrtc.errors import ConfigError
 from support import WAIT, environment
-from support.followed_files import Clock, first_file, refused_paths, replace, values
+
+MARK = "marked-0123456789-hush"
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self):
+        self.time = 1000.0
+
+    def __call__(self):
+        return self.time
+
+    def tick(self, seconds=STAT_INTERVAL):
+        self.time += seconds
+
+
+def values(source):
+    return [secret.reveal() for secret in source.current()]
+
+
+def replace(path, data):
+    """Replace a file by another one in a single step."""
+    other = path.with_name("new")
+    other.write_bytes(data)
+    os.replace(str(other), str(path))
+
+
+def write(data):
+    return lambda path: path.write_bytes(data)
+
+
+def instead(make):
+    return lambda path: (path.unlink(), make(path))
+
+
+BREAKING = [
+    (Path.unlink, "can't be read: No such file"),
+    (write(b" \n\n"), "holds no secret: it is empty"),
+    (instead(Path.mkdir), "can't be read: not a regular file"),
+    (write(b"x" * (MAX_FILE_BYTES + 1)), "can't be read: larger than 64 KiB"),
+    (instead(lambda path: path.symlink_to(path.name)), "can't be read: Too many levels"),
+    (instead(os.mkfifo), "can't be read: not a regular file"),
+    (
+        write(b"\xef\xbb\xbf" + MARK.encode()),
+        "begins with a byte order mark; save it as plain",
+    ),
+    (write(MARK.encode("utf-16")), "begins with a byte order mark"),
+    # what a crash leaves of a file on some file systems
+    (write(MARK.encode() + b"\0" * 512), "control characters; it has to be plain text"),
+    (write(b"\x1b[A" + MARK.encode()), "control characters"),
+    (instead(lambda path: path.symlink_to("/dev/null/secret")), "can't be read: Not a directory"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -31,12 +86,24 @@ def clock():
 
 @pytest.fixture
 def file(tmp_path):
-    return first_file(tmp_path)
+    path = tmp_path / "turn.secret"
+    path.write_bytes(b"first\n")
+    return path
 
 
 @pytest.fixture
-def refuse_to_open(monkeypatch):
-    return refused_paths(monkeypatch)
+def refused(monkeypatch):
+    """The paths that os.open() refuses, since root may read every file."""
+    paths = set()
+    real = os.open
+
+    def guarded(path, *args, **kwargs):
+        if path in paths:
+            raise PermissionError(13, "Permission denied", path)
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", guarded)
+    return paths
 
 
 @pytest.fixture
@@ -56,21 +123,13 @@ def stats(monkeypatch):
 # A file is read again when it changes.
 
 
-def change_in_place(path):
-    path.write_bytes(b"second\nfirst\n")
-
-
-def change_by_replacement(path):
-    replace(path, b"second\nfirst\n")
-
-
-@pytest.mark.parametrize("change", [change_in_place, change_by_replacement])
+@pytest.mark.parametrize("change", [Path.write_bytes, replace])
 def test_a_changed_file_is_read_again_at_the_next_look_and_nothing_is_logged(
     file, clock, change, caplog
 ):
     caplog.set_level(logging.DEBUG)
     source = FileSecrets(str(file), clock)
-    change(file)
+    change(file, b"second\nfirst\n")
     clock.tick(STAT_INTERVAL - 0.001)
     assert values(source) == [b"first"]
     clock.tick(0.001)
@@ -87,65 +146,23 @@ def test_a_change_of_the_same_size_and_time_is_seen(file, clock):
     assert values(source) == [b"other"]
 
 
-def test_an_unchanged_file_is_not_read_again(file, clock, refuse_to_open, caplog):
+def test_an_unchanged_file_is_not_read_again(file, clock, refused, caplog):
     source = FileSecrets(str(file), clock)
-    refuse_to_open.add(str(file))
+    refused.add(str(file))
     clock.tick()
     assert values(source) == [b"first"]
     assert caplog.records == []
 
 
-def kubernetes_volume(folder):
-    """Mount a Secret as the kubelet does."""
-    (folder / "..2024_01").mkdir()
-    (folder / "..2024_01" / "secret").write_bytes(b"first\n")
-    (folder / "..data").symlink_to("..2024_01")
-    (folder / "secret").symlink_to("..data/secret")
-    return folder / "secret"
-
-
-def kubernetes_update(folder, version, data):
-    """Update a mounted Secret as the kubelet does."""
-    (folder / version).mkdir()
-    (folder / version / "secret").write_bytes(data)
-    (folder / "..data_tmp").symlink_to(version)
-    os.rename(str(folder / "..data_tmp"), str(folder / "..data"))
-
-
-def test_the_symlink_swap_of_kubernetes_is_seen(tmp_path, clock):
-    path = kubernetes_volume(tmp_path)
-    source = FileSecrets(str(path), clock)
-    assert values(source) == [b"first"]
-    for number, data in enumerate([b"other\n", b"newer\nother\n", b"newer\n"]):
-        kubernetes_update(tmp_path, f"..2024_1{number}", data)
-        clock.tick()
-        assert values(source) == data.split()
-
-
-def test_a_file_is_looked_at_twice_a_second_at_most(file, clock, stats):
+@pytest.mark.parametrize("spoil", [lambda _: None, Path.unlink], ids=["there", "gone"])
+def test_a_file_is_looked_at_twice_a_second_at_most(file, clock, stats, spoil):
     source = FileSecrets(str(file), clock)
-    assert stats == [str(file)]
-    for _ in range(100):
-        source.current()
-        clock.tick(0.0625)
-    source.current()
-    assert len(stats) == 1 + int(100 * 0.0625 / 0.5)
-
-
-def test_a_failing_file_is_looked_at_twice_a_second_at_most(file, clock, stats):
-    source = FileSecrets(str(file), clock)
-    file.unlink()
+    spoil(file)
     for _ in range(32):
+        source.current()
         source.current()
         clock.tick(0.125)
     assert stats.count(str(file)) == 8
-
-
-def test_no_time_passes_no_look(file, clock, stats):
-    source = FileSecrets(str(file), clock)
-    for _ in range(100):
-        source.current()
-    assert len(stats) == 1
 
 
 class LateLock:
@@ -260,6 +277,101 @@ def test_a_jump_of_the_wall_clock_takes_one_more_look_at_most(file, clock, monke
     assert values(source) == [b"second"]
 
 
+# A file that can't be used at the start is an error.
+
+
+@pytest.mark.parametrize(("spoil", "words"), BREAKING)
+def test_a_file_without_a_secret_is_an_error_at_the_start(file, spoil, words):
+    spoil(file)
+    with pytest.raises(ConfigError, match=words) as caught:
+        FileSecrets(str(file))
+    assert caught.value.problems[0].file == str(file)
+    assert MARK not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])
+def test_a_name_that_no_file_can_have_is_an_error(name):
+    with pytest.raises(ConfigError, match="not a file name"):
+        FileSecrets(name)
+
+
+def test_a_file_that_may_not_be_read_is_an_error(file, refused):
+    refused.add(str(file))
+    with pytest.raises(ConfigError, match="can't be read: Permission denied"):
+        FileSecrets(str(file))
+
+
+def test_a_file_of_64_kib_is_not_too_large(file):
+    file.write_bytes(b"x" * MAX_FILE_BYTES)
+    assert len(values(FileSecrets(str(file)))[0]) == MAX_FILE_BYTES == 65536
+
+
+# A file that fails later keeps the last good secret.
+
+
+@pytest.mark.parametrize(("spoil", "words"), BREAKING)
+def test_a_failing_file_keeps_the_secret_logs_once_and_recovers(
+    file, clock, caplog, spoil, words, tmp_path
+):
+    caplog.set_level(logging.DEBUG)
+    source = FileSecrets(str(file), clock)
+    spoil(file)
+    for _ in range(3):
+        clock.tick()
+        assert values(source) == [b"first"]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert words in caplog.text
+    assert "last good secret" in caplog.text
+    assert str(file) in caplog.text
+    assert MARK not in caplog.text
+    caplog.clear()
+
+    os.rename(str(file), str(tmp_path / "away")) if os.path.lexists(str(file)) else None
+    file.write_bytes(b"second\n")
+    for _ in range(3):
+        clock.tick()
+        assert values(source) == [b"second"]
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    assert "can be read again" in caplog.text
+    assert str(file) in caplog.text
+
+
+def test_a_file_that_comes_back_unchanged_is_well_again(file, clock, caplog, tmp_path):
+    caplog.set_level(logging.INFO)
+    source = FileSecrets(str(file), clock)
+    for _ in range(2):
+        os.rename(str(file), str(tmp_path / "away"))
+        clock.tick()
+        assert values(source) == [b"first"]
+        os.rename(str(tmp_path / "away"), str(file))
+        clock.tick()
+        assert values(source) == [b"first"]
+    assert [r.levelname for r in caplog.records] == ["WARNING", "INFO"] * 2
+
+
+def test_the_file_need_not_be_private(file):
+    # A mounted Secret is world-readable in its volume; that is Kubernetes's affair.
+    file.chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
+    assert values(FileSecrets(str(file))) == [b"first"]
+
+
+def test_a_pipe_that_takes_the_place_of_the_file_keeps_nobody_waiting(file, clock, monkeypatch):
+    source = FileSecrets(str(file), clock)
+    replace(file, b"second\n")
+    real = os.open
+
+    def swapping(path, *args, **kwargs):
+        monkeypatch.setattr(os, "open", real)
+        file.unlink()
+        os.mkfifo(file)
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", swapping)
+    clock.tick()
+    assert values(source) == [b"first"]
+
+
 # Threads and processes.
 
 
@@ -296,12 +408,6 @@ def test_threads_never_see_anything_but_whole_secrets(file):
     assert failures == []
     assert seen <= known
     assert values(source) == [b"third"]
-
-
-def test_the_default_clock_never_goes_back(file):
-    import time
-
-    assert FileSecrets(str(file))._clock is time.monotonic
 
 
 def test_a_process_forked_while_a_thread_looks_still_follows_the_file(file):
