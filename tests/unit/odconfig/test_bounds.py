@@ -1,38 +1,55 @@
-"""An od.config that is a bomb is refused: each file is read by a process that may take 1 GiB."""
+"""An od.config that is a bomb is refused: a process that may take 1 GiB looks at each file."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List, Tuple
 
 import pytest
 
 from abcwebrtc.odconfig.reader import parse_od_config
-from conftest import ROOT
+from support import environment
 
 READER = """
 import json, resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 from abcwebrtc.errors import ConfigError
-from abcwebrtc.odconfig.reader import load_od_config
-try:
-    answer = {"keys": len(load_od_config(sys.argv[1]))}
-except ConfigError as error:
-    answer = {"problems": [[p.line, p.path, p.message] for p in error.problems]}
-print(json.dumps(answer))
+from abcwebrtc.odconfig.reader import load_od_config, parse_od_config, read_sections
+from abcwebrtc.odconfig.whole_file import pyos_problems
+READ = {
+    "load": lambda path: (list(load_od_config(path)), ()),
+    "entries": lambda text: (list(parse_od_config(text)), ()),
+    "whole": lambda text: ([], pyos_problems(read_sections(text, "f"))),
+}
+what, texts = json.load(sys.stdin)
+for name, text in texts.items():
+    print(json.dumps(name), end=": ", flush=True)
+    try:
+        keys, problems = READ[what](text)
+    except ConfigError as error:
+        keys, problems = [], error.problems
+    print(json.dumps([keys, [[p.line, p.path, p.message] for p in problems]]), flush=True)
 """
-HANGS = 60
-"""Seconds after which a process is taken to hang; none of them needs a tenth of it."""
+HANGS = 180
+"""Seconds after which a process is taken to hang; none of them needs a quarter of it."""
 
 
-def read_within_bounds(path: Path) -> Dict[str, Any]:
-    command = [sys.executable, "-c", READER, str(path)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, timeout=HANGS, check=False)
-    assert done.returncode == 0
-    return dict(json.loads(done.stdout.decode()))
+def read_within_bounds(what: str, texts: Dict[str, str]) -> Dict[str, Tuple[List[str], List[Any]]]:
+    """Return for each text its keys and its problems; the last line names where it ended."""
+    done = subprocess.run(
+        [sys.executable, "-c", READER],
+        input=json.dumps([what, texts]),
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        timeout=HANGS,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, lines[-1:]
+    return {name: answer for line in lines for name, answer in json.loads(f"{{{line}}}").items()}
 
 
 def laughs(joke: str) -> str:
@@ -83,20 +100,20 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize(("value", "words"), BOMBS.values(), ids=BOMBS)
-def test_a_value_that_is_a_bomb_is_refused(value, words, tmp_path):
-    path = tmp_path / "od.config"
-    path.write_text(f"[global]\nwebrtc.a: {value}\n", encoding="utf-8")
-    ((_, key, message),) = read_within_bounds(path)["problems"]
-    assert key == "webrtc.a"
-    assert words in message
+def test_a_value_that_is_a_bomb_is_refused() -> None:
+    texts = {name: f"[global]\nwebrtc.a: {value}\n" for name, (value, _) in BOMBS.items()}
+    answers = read_within_bounds("entries", texts)
+    for name, (_, words) in BOMBS.items():
+        ((_, key, message),) = answers[name][1]
+        assert key == "webrtc.a", name
+        assert words in message, name
 
 
-@pytest.mark.parametrize("name", ["subscripts", "calls of a literal", "f-string of minus"])
-def test_a_bomb_in_an_entry_that_is_not_used_is_ignored(name, tmp_path):
-    path = tmp_path / "od.config"
-    path.write_text(f"[global]\ndesktop.a: {BOMBS[name][0]}\nwebrtc.b: 1", encoding="utf-8")
-    assert read_within_bounds(path) == {"keys": 1}
+def test_a_bomb_in_an_entry_that_is_not_used_is_ignored() -> None:
+    names = ("subscripts", "calls of a literal", "f-string of minus")
+    texts = {name: f"[global]\ndesktop.a: {BOMBS[name][0]}\nwebrtc.b: 1" for name in names}
+    answers = read_within_bounds("entries", texts)
+    assert answers == {name: [["webrtc.b"], []] for name in names}
 
 
 BAD_FILES = {
@@ -114,61 +131,93 @@ BAD_FILES = {
 }
 
 
-@pytest.mark.parametrize(("text", "words"), BAD_FILES.values(), ids=BAD_FILES)
-def test_a_file_that_is_a_bomb_is_refused(text, words, tmp_path):
-    path = tmp_path / "od.config"
-    path.write_bytes(f"[global]\n{text}".encode())
-    (problem,) = read_within_bounds(path)["problems"]
-    assert words in problem[2]
+def test_a_file_that_is_a_bomb_is_refused() -> None:
+    texts = {name: f"[global]\n{text}" for name, (text, _) in BAD_FILES.items()}
+    answers = read_within_bounds("entries", texts)
+    for name, (_, words) in BAD_FILES.items():
+        ((_, _, message),) = answers[name][1]
+        assert words in message, name
 
 
 def test_a_large_sparse_file_is_refused(tmp_path):
     path = tmp_path / "od.config"
     with path.open("wb") as stream:
         stream.truncate(2 << 30)
-    ((line, _, message),) = read_within_bounds(path)["problems"]
+    ((line, _, message),) = read_within_bounds("load", {"sparse": str(path)})["sparse"][1]
     assert line is None
     assert "larger than 1 MiB" in message
 
 
-def test_many_sections_and_many_defaults_are_read(tmp_path):
-    path = tmp_path / "od.config"
-    defaults = "".join(f"{n:x}:\n" for n in range(75000))
-    sections = "".join(f"[{n:x}]\n" for n in range(75000))
-    path.write_text(f"[DEFAULT]\n{defaults}{sections}[global]\nwebrtc.a: 1", encoding="utf-8")
-    assert read_within_bounds(path) == {"keys": 1}
+def many(number: int, form: str) -> str:
+    return "".join(form.format(n) for n in range(number))
 
 
-def test_many_references_to_many_lines_do_not_take_for_ever(tmp_path):
-    path = tmp_path / "od.config"
-    path.write_text("[global]\na: 1" + "\n 1" * 160000 + "\nb: " + "%(a)s" * 80000)
-    assert read_within_bounds(path) == {"keys": 0}
+LARGE_SUM = "[[0] * 1000] * 1000" + " + []" * 90
+LARGE_FILES = {
+    "sections and defaults": "".join(
+        ("[DEFAULT]\n", many(75000, "{:x}:\n"), many(75000, "[{:x}]\n"), "[global]\nwebrtc.a: 1")
+    ),
+    "references to many lines": "[global]\na: 1" + "\n 1" * 160000 + "\nb: " + "%(a)s" * 80000,
+    "sections that refer to a large default": (
+        "[DEFAULT]\na: 1\nb:" + "%(a)s" * 80000 + "\n[global]\n" + many(35000, "[{:x}]\nk:%(b)s\n")
+    ),
+    "entries that are each within the bound": (
+        "[global]\n" + many(2000, f"webrtc.a{{}}: '{'a' * 99}' * 9000\n")
+    ),
+    "sums of large lists": "[global]\n" + many(100, f"webrtc.a{{}}: {LARGE_SUM}\n"),
+}
 
 
-def test_many_sections_that_refer_to_a_large_default_do_not_take_for_ever(tmp_path):
-    path = tmp_path / "od.config"
-    sections = "".join(f"[{n:x}]\nk:%(b)s\n" for n in range(35000))
-    path.write_text("[DEFAULT]\na: 1\nb:" + "%(a)s" * 80000 + f"\n[global]\n{sections}")
-    assert read_within_bounds(path)
+def test_what_is_large_does_not_take_for_ever() -> None:
+    answers = read_within_bounds("entries", LARGE_FILES)
+    assert answers["sections and defaults"] == [["webrtc.a"], []]
+    assert answers["references to many lines"] == [[], []]
+    assert "too large" in answers["entries that are each within the bound"][1][0][2]
+
+
+LARGE = 1024 * 1024
+
+
+def full_of(unit: str, start: str = "[global]\na: [", end: str = "]") -> str:
+    return start + unit * ((LARGE - len(start) - len(end)) // len(unit)) + end
+
+
+def in_many_sections(defaults: str, number: int = 60000) -> str:
+    return f"[DEFAULT]\n{defaults}[global]\n" + many(number, "[{:x}]\n")
+
+
+WHOLE_FILES = {
+    "names": full_of("a, "),
+    "attributes": full_of("os.a, "),
+    "calls": full_of("str(), "),
+    "sums": full_of("1 + 1, "),
+    "f-strings behind the value": "[global]\na: 1\n" + " f'{" + "-" * 100000 + "1}'",
+    "entries": "[global]\n" + many(60000, "{0:x}: os.a{0}\n"),
+    "large sums": "[global]\n" + many(1000, f"{{:x}}: {LARGE_SUM}\n"),
+    "percent signs": in_many_sections(many(20000, "a{:x}: '%%'\n")),
+    "bad percent signs": in_many_sections(many(20000, "a{:x}: '%'\n")),
+    "plain defaults": in_many_sections(many(75000, "{:x}:\n"), 75000),
+    "defaults": in_many_sections(many(20000, "a{:x}: %(b)s\n") + "b: 1\n"),
+}
+
+
+def test_every_bomb_is_looked_at_as_pyos_would_within_bounds() -> None:
+    texts = {
+        **WHOLE_FILES,
+        **{f"value: {name}": f"[global]\na: {value}\n" for name, (value, _) in BOMBS.items()},
+        **{f"file: {name}": f"[global]\n{text}" for name, (text, _) in BAD_FILES.items()},
+    }
+    found = read_within_bounds("whole", texts)
+    assert set(found) == set(texts)
+    assert found["names"][1][0][2].startswith("not looked at: ")
+    assert [message for _, _, message in found["value: unclosed quote"][1]] == [
+        "pyos refuses the whole file: a quote is not closed, or not a straight one (' or \")"
+    ]
 
 
 def test_a_product_in_an_entry_that_is_not_used_leaves_room_for_one_that_is():
     text = "[global]\ndesktop.a: 'a' * 1000000000\nwebrtc.b: 24 * 60 * 60"
     assert parse_od_config(text) == {"webrtc.b": 86400}
-
-
-def test_many_entries_that_are_each_within_the_bound_are_refused_together(tmp_path):
-    path = tmp_path / "od.config"
-    entries = "".join(f"webrtc.a{n}: '{'a' * 99}' * 9000\n" for n in range(2000))
-    path.write_text("[global]\n" + entries, encoding="utf-8")
-    assert "too large" in read_within_bounds(path)["problems"][0][2]
-
-
-def test_many_sums_of_large_lists_do_not_take_for_ever(tmp_path):
-    path = tmp_path / "od.config"
-    large = "[[0] * 1000] * 1000" + " + []" * 90
-    path.write_text("[global]\n" + "".join(f"webrtc.a{n}: {large}\n" for n in range(100)))
-    assert read_within_bounds(path)
 
 
 @pytest.mark.parametrize("key", ["desktop.podmonitor", "desktop.envlocalrules", "jwt_token_users"])

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abcwebrtc.errors import ConfigError
-from abcwebrtc.odconfig.ini import MAX_DEPTH, MAX_GROWTH, Budget, IniReader, Interpolation, shown
+from abcwebrtc.odconfig.ini import MAX_DEPTH, Budget, IniReader, Interpolation, shown
 
 ELSEWHERE = "\x85\u2028\x0b\x0c\x1c"
 """Characters at which `str.splitlines` breaks a line, and a file doesn't."""
@@ -70,32 +70,22 @@ def test_pythons_from_310_on_read_another_name_there() -> None:
     ("text", "sections"),
     [
         ("", {}),
-        ("\n \n", {}),
         ("# c\n; c\n  # c\n", {}),
-        ("[global]", {"global": {}}),
         ("[global] trailing", {"global": {}}),
         ("  [global]\nk: 1", {"global": {"k": "1"}}),
         ("[ global ]\nk: 1", {" global ": {"k": "1"}}),
-        ("[a]\nk: 1\n[b]\nk: 2", {"a": {"k": "1"}, "b": {"k": "2"}}),
         ("[DEFAULT]\na: 1\n[DEFAULT]\nb: 2", {"DEFAULT": {"a": "1", "b": "2"}}),
-        ("[a]\nk:1", {"a": {"k": "1"}}),
         ("[a]\nk =1", {"a": {"k": "1"}}),
         ("[a]\nk\t:\t1\t", {"a": {"k": "1"}}),
         ("[a]\nk: x=1", {"a": {"k": "x=1"}}),
-        ("[a]\nk = x:1", {"a": {"k": "x:1"}}),
         ("[a]\nk==1", {"a": {"k": "=1"}}),
         ("[a]\nKey: 1\nkey: 2", {"a": {"Key": "1", "key": "2"}}),
         ("[a]\ntwo words: 1", {"a": {"two words": "1"}}),
         ("[a]\n[b: 1", {"a": {"[b": "1"}}),
-        ("[a]\nk:", {"a": {"k": ""}}),
         ("[a]\nk: 1 # kept", {"a": {"k": "1 # kept"}}),
-        ("[a]\nk: 1\n  2\n\t3", {"a": {"k": "1\n2\n3"}}),
         ("[a]\nk: 1\n\n  2\n\n", {"a": {"k": "1\n\n2"}}),
         ("[a]\nk: 1\n# dropped\n  ; dropped\n  2", {"a": {"k": "1\n2"}}),
-        ("[a]\nk:\n  1", {"a": {"k": "\n1"}}),
         ("[a]\n  k: 1\n  l: 2\n   3", {"a": {"k": "1", "l": "2\n3"}}),
-        ("[a]\n  k: 1\nl: 2\n 3", {"a": {"k": "1", "l": "2\n3"}}),
-        ("[a]\nk: 1\n  [b]", {"a": {"k": "1\n[b]"}}),
         ("[a]\nk: 1\n  l: 2", {"a": {"k": "1\nl: 2"}}),
         ("[a]\r\nk: 1\r\n 2\r\n", {"a": {"k": "1\n2"}}),
         ("[a]\rk: 1\r 2\r", {"a": {"k": "1\n2"}}),
@@ -108,23 +98,17 @@ def test_sections_and_entries_are_those_of_cherrypy(text, sections):
 
 
 REFUSED = [
-    ("k: 1", 1, "before the first section"),
     ("\n# c\n  k: 1\n[a]", 3, "before the first section"),
     ("\ufeff[global]\nk: 1", 1, "an invisible character stands first in this line"),
-    ("# c\n\u200b[global]\nk: 1", 2, "an invisible character stands first in this line"),
     ("[]\nk: 1", 1, "before the first section"),
     ("[a]\nk: 1\n[b]\n[a]", 4, "first in line 1"),
     ("[a]\nk: 1\nl: 2\nk: 3", 4, "lines 2 and 4"),
-    ("[a]\nk: 1\n[b]\nk: 1\nk = 2", 5, "lines 4 and 5"),
     ("[DEFAULT]\nk: 1\n[DEFAULT]\nk: 2", 4, "lines 2 and 4"),
     ("[a]\nk", 2, "neither 'key: value' nor a section"),
     ("[a]\nk: [\n1,\n ]", 3, "indent it with a space"),
-    ("[a]\n k: [\n 1: 1 ]\nrest", 4, "neither"),
     ("[a]\n  continuation of nothing", 2, "neither"),
     ("[a]\n: 1", 2, "neither"),
-    ("[a]\n = 1", 2, "neither"),
     ("[a\nk: 1", 1, "before the first section"),
-    ("[a]\n[b\n", 2, "neither"),
     ("[a]\n[]", 2, "neither"),
     ("[a]\rk: 1\rl", 3, "neither"),
 ]
@@ -233,14 +217,11 @@ def test_an_entry_knows_its_line_and_the_lines_of_its_value():
     ("key", "is_shown"),
     [
         ("webrtc.rtc_configuration", True),
-        ("desktop.envlocal", True),
         ("jwt_token_user", True),
         ("c2VjcmV0", False),
         ("'quoted'", False),
         ("two words", False),
-        ("{ 'a'", False),
         ("webrtc.coturn 'c2VjcmV0'", False),
-        ("webrtc.a c2VjcmV0", False),
         ("webrtc.a\n", False),
     ],
 )
@@ -265,15 +246,12 @@ def expand(text: str, key: str = "k") -> str:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("[a]\nk: 'x'", "'x'"),
         ("[a]\nk: 100%%", "100%"),
-        ("[a]\nk: %%%%", "%%"),
         ("[a]\nk: %%(l)s\nl: 1", "%(l)s"),
         ("[a]\nl: 1\nk: [%(l)s, %(l)s]", "[1, 1]"),
         ("[a]\nk: %(l)s\nl: %(m)s\nm: 50%%", "50%"),
         ("[a]\nl: 1\n  2\nk: <\n  %(l)s>", "<\n1\n2>"),
         ("[a]\nl:\nk: x%(l)sy", "xy"),
-        ("[DEFAULT]\nl: 1\n[a]\nk: %(l)s", "1"),
         ("[a]\nk: %(l)s\n[DEFAULT]\nl: 1", "1"),
         ("[DEFAULT]\nl: 1\n[a]\nl: 2\nk: %(l)s", "2"),
         ("[DEFAULT]\nk: %(l)s\n[a]\nl: 2", "2"),
@@ -286,14 +264,10 @@ def test_references_are_expanded_as_cherrypy_does(text, value):
 
 BAD_PERCENT = [
     ("[a]\nwebrtc.k: 100%", 2, "a bare '%'"),
-    ("[a]\nwebrtc.k: %d", 2, "a bare '%'"),
-    ("[a]\nwebrtc.k: %%%", 2, "a bare '%'"),
     ("[a]\nwebrtc.k: %(l)d\nl: 1", 2, "a bare '%'"),
-    ("[a]\nwebrtc.k: %(l\nl: 1", 2, "a bare '%'"),
     ("[a]\nwebrtc.k: %()s", 2, "a bare '%'"),
     ("[a]\nwebrtc.k: [\n\n  # c\n  5 %\n  ]", 5, "a bare '%'"),
     ("[a]\nwebrtc.k: %\n  %", 2, "a bare '%'"),
-    ("[a]\nwebrtc.k: %(l)s", 2, "names no entry"),
     ("[a]\nwebrtc.k: 1\n  %(l)s\n[b]\nl: 1", 3, "names no entry"),
     ("[a]\nwebrtc.k: %(L)s\nl: 1", 2, "names no entry"),
 ]
@@ -338,13 +312,6 @@ def test_an_expanded_line_keeps_the_number_of_the_line_with_the_reference():
     names = interpolation("[a]\nl: [1,\n  2]\n\nk: {\n  'x': %(l)s,\n  'y': 3 }")
     expanded = ((5, "{"), (6, "'x': [1,"), (6, "2],"), (7, "'y': 3 }"))
     assert names.expand(names.entries["k"]) == expanded
-
-
-def test_a_budget_lasts_until_it_is_spent():
-    budget = Budget()
-    assert budget.spend(1)
-    assert budget.spend(MAX_GROWTH - 1)
-    assert not budget.spend(1)
 
 
 def laughs(joke: str, levels: int = 6, times: int = 20) -> str:

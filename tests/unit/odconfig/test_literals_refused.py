@@ -7,22 +7,8 @@ from cherrypy.lib.reprconf import unrepr
 
 from unit.odconfig.test_literals import parse, refusal_of
 
-EXECUTABLE = [
-    "CHANGEME",
-    "os.getpid()",
-    "__import__('os')",
-    "[x for x in 'ab']",
-    "lambda: 1",
-    "not 1",
-    "1 if True else 2",
-    "True and False",
-    "print",
-    "é",
-    "[1, {'a': (name,)}]",
-]
 
-
-@pytest.mark.parametrize("text", EXECUTABLE)
+@pytest.mark.parametrize("text", ["CHANGEME", "os.getpid()", "lambda: 1", "[1, {'a': (é,)}]"])
 def test_names_are_refused_as_text_without_quotes(text):
     assert "text without quotes" in refusal_of(text).reason
 
@@ -31,8 +17,6 @@ def test_names_are_refused_as_text_without_quotes(text):
     ("text", "words"),
     [
         ("true", "Python writes this True; text"),
-        ("FALSE", "Python writes this False; text"),
-        ("yes", "Python writes this True; text"),
         ("off", "Python writes this False; text"),
         ("{'a': null}", "Python writes this None; text"),
     ],
@@ -45,18 +29,11 @@ def test_a_constant_of_another_language_is_not_taken_for_text(text, words):
     ("text", "operator"),
     [
         ("2 ** 3", "**"),
-        ("{**{}}", "**"),
-        ("6 / 2", "/"),
         ("6 // 2", "//"),
-        ("6 % 2", "%"),
-        ("1 < 2", "<"),
         ("1 == 1", "=="),
-        ("~1", "~"),
         ("1; 2", ";"),
         ("''.''", "."),
         ("...", "..."),
-        ("= 1", "="),
-        ("[1] @ [2]", "@"),
     ],
 )
 def test_an_operator_that_is_no_part_of_literals_is_named(text, operator):
@@ -93,13 +70,10 @@ def test_a_key_that_cannot_be_hashed_is_refused(text):
     [
         ("[1,\n2", 0, "not closed"),
         ("[\n{\n1: 2,\n", 1, "not closed"),
-        ("[\n[1],\n{2: 3},\n(4", 3, "not closed"),
         ("'''a\nb", 0, "not closed"),
         ("[\n1,\n'''a\n]", 2, "not closed"),
         ("[\n'a,\n]", 1, "a quote is not closed"),
-        ("'a", 0, "a quote is not closed"),
         ("[1,\n\u201ca\u201d]", 1, "quote"),
-        ("$", 0, "a character that stands in quotes or not at all"),
         ("[1,\n\u00a02]", 1, "an invisible character"),
         ("['C:\\\\',\n'C:\\']", 1, "right before the closing quote"),
         ("[1,\n'C:\\Users']", 1, "begins what Python can't read"),
@@ -107,27 +81,19 @@ def test_a_key_that_cannot_be_hashed_is_refused(text):
         ("[\n\x00]", 1, "a NUL"),
         ("1\n2", 1, "after the end of the value"),
         ("{}\n'a': 1", 1, "not a Python literal"),
-        ("[1]\n[2]\n[3]", 1, "after the end of the value"),
         ("[1]\nwebrtc.enable: True", 1, "don't indent it"),
         ("{}\n\n# c\nother = 'text'", 3, "don't indent it"),
         ("[\n1,\nother: 'text']", 2, "without quotes"),
         ("\n1", 0, "begin in the line of its key"),
         ("# c", 0, "not a Python literal"),
         ("'\x00'", 0, "a NUL"),
-        ("'\\x1'", 0, "begins what Python can't read"),
         ("'\ud800'", 0, "not a Python literal"),
-        ("[1 2]", 0, "missing comma"),
         ("[1,\n2 3]", 1, "missing comma"),
         ("{'a' 1}", 0, "missing comma"),
-        ("(1]", 0, "not"),
-        ("0777", 0, "not a Python literal"),
         (":", 0, "not a Python literal"),
-        ("1: 2", 0, "not a Python literal"),
         ("'a' b'b'", 0, "not a Python literal"),
         ("[1,\n[os]]", 1, "without quotes"),
-        ("[1,\n2 ** 3]", 1, "'**'"),
         ("[1,\n-'a']", 1, "not a number"),
-        ("[1,\n'a' + 1]", 1, "can't join"),
         ("[1,\n{1, 2}]", 1, "only text, numbers"),
     ],
 )

@@ -93,8 +93,6 @@ def test_the_documents_envlocal_works_with_a_warning_where_cherrypy_refuses_it()
     ("text", "entries"),
     [
         ("[global]", {}),
-        ("[global]\nwebrtc.enable: True", {"webrtc.enable": True}),
-        ("[global]\nwebrtc.a:", {"webrtc.a": ""}),
         ("[global]\nWebrtc.a: 1\nwebrtc.A: 2", {"webrtc.A": 2}),
         ("[global]\nwebrtc.a: 1\n[/]\nwebrtc.b: 2", {"webrtc.a": 1}),
         (
@@ -103,12 +101,8 @@ def test_the_documents_envlocal_works_with_a_warning_where_cherrypy_refuses_it()
         ),
         ("[global]\nport: 3478\nwebrtc.a: 'h:%(port)s'", {"webrtc.a": "h:3478"}),
         ("[DEFAULT]\nwebrtc.a: [%(b)s]\n[global]\nb: 1", {"webrtc.a": [1]}),
-        ("[global]\nwebrtc.a: '100%%'", {"webrtc.a": "100%"}),
         ("[global]\ne:\nwebrtc.a: %(e)s [1,\n  2]", {"webrtc.a": [1, 2]}),
-        ("[global]\ne:\nwebrtc.a: %(e)s", {"webrtc.a": ""}),
         ("[global]\nwebrtc.a: '''b\n# dropped\n\n   c'''", {"webrtc.a": "b\n\nc"}),
-        ("[global]\rwebrtc.a: [\r 1]\r", {"webrtc.a": [1]}),
-        ("[global]\r\nwebrtc.a: [\r\n 1]\r\n", {"webrtc.a": [1]}),
         ("[global]\nwebrtc.a: '\x85\u2028'", {"webrtc.a": "\x85\u2028"}),
     ],
 )
@@ -155,15 +149,11 @@ def test_only_entries_that_matter_are_kept(key, kept):
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("webrtc.a: 1", 1, "starts with [global]"),
         ("[global]\nb: 1\n\n[/]\na: 1\nb: 1\nb: 1", 7, "lines 6 and 7"),
         ("[global]\nwebrtc.a: [\n\n '%d' ]", 4, "write '%%'"),
         ("[global]\nlogging: '%(message)s'", 2, "names no entry"),
-        ("[global]\n[/]\ntools.a: '%'", 3, "write '%%'"),
         ("[global]\n[/]\ntools.a: %(b)s\n[DEFAULT]\nc: 1", 3, "names no entry"),
-        ("[DEFAULT]\nc: %(d)s\n[global]\nd: 1\n[/]", 2, "names no entry"),
         ("[global]\na: %(b)s\nb: %(a)s", None, "ring"),
-        ("[global]\n[/]\na: %(a)s", None, "ring"),
     ],
 )
 def test_what_cherrypys_ini_layer_refuses_is_refused(text, line, words):
@@ -192,18 +182,13 @@ def assert_refused(path: Any, words: str, line: Optional[int] = None) -> None:
     assert (problem.file, problem.line) == (str(path), line)
 
 
-def test_a_missing_file_is_refused(tmp_path):
-    assert_refused(tmp_path / "missing", "can't be read: No such file")
-
-
-def test_a_directory_is_refused(tmp_path):
-    assert_refused(tmp_path, "can't be read: Is a directory")
-
-
-def test_a_ring_of_symlinks_is_refused(tmp_path):
-    (tmp_path / "a").symlink_to("b")
-    (tmp_path / "b").symlink_to("a")
-    assert_refused(tmp_path / "a", "can't be read: Too many levels")
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("missing", "No such file"), (".", "Is a directory"), ("ring", "Too many levels")],
+)
+def test_what_is_no_file_is_refused(tmp_path, name, reason):
+    (tmp_path / "ring").symlink_to("ring")
+    assert_refused(tmp_path / name, f"can't be read: {reason}")
 
 
 def test_a_name_that_no_file_can_have_is_refused():
