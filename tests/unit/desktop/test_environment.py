@@ -34,8 +34,9 @@ def errors_of(**entries: Any) -> str:
     return str(caught.value)
 
 
-def test_there_is_nothing_where_nothing_is_configured() -> None:
-    assert environment() == {}
+@pytest.mark.parametrize("envlocal", [None, {"LANG": "C"}, "x"])
+def test_there_is_nothing_where_nothing_is_configured(envlocal: Any) -> None:
+    assert environment(desktop__envlocal=envlocal) == {}
 
 
 STUN_SOURCES = [
@@ -53,22 +54,15 @@ def test_the_nearest_source_of_stun_server_wins(count: int) -> None:
     assert environment(**entries) == {"STUN_SERVER": STUN_SOURCES[count - 1][1]}
 
 
-def test_an_envlocal_of_other_variables_gives_none() -> None:
-    assert environment(desktop__envlocal={"LANG": "C"}) == {}
-
-
 @pytest.mark.parametrize(
     ("value", "words"),
     [
         ("", "is empty"),
         ("stun:stun.example.org:3478", "is in the browser's form"),
         ("stuns://stun.example.org", "is stuns"),
-        ("stun.example.org", "must be in GStreamer's form"),
         (3478, "must be in GStreamer's form"),
         ("stun://a_b*", "neither a DNS name nor an IP address"),
-        ("stun://a b", "has a comma or a blank in it"),
         ("stun://$HOST:3478", "has a variable or a placeholder in it"),
-        ("stun://a:0", "port"),
     ],
 )
 def test_another_form_of_stun_server_is_an_error_that_shows_the_right_one(
@@ -78,10 +72,6 @@ def test_another_form_of_stun_server_is_an_error_that_shows_the_right_one(
     assert text.startswith("desktop.envlocal.STUN_SERVER: ")
     assert words in text
     assert "'stun://stun.domain.local:3478'" in text or "has a" in text
-
-
-def test_an_envlocal_that_is_no_dict_is_a_warning() -> None:
-    assert environment(desktop__envlocal="x") == {}
 
 
 def test_turn_server_is_given_only_where_it_is_asked_for() -> None:
@@ -147,17 +137,15 @@ WARNINGS = [
     ({"turn": True, "ttl": 3600}, COTURN, "is less than a day"),
     ({"turn": True}, {**COTURN, "protocol": "turns"}, "speaks no TLS"),
     ({"turn": True}, None, "has no server to give"),
+    ({"turn": True}, COTURN, ""),
 ]
 
 
 @pytest.mark.parametrize(("desktop", "coturn", "words"), WARNINGS)
 def test_what_is_unwise_for_a_desktop_is_a_warning(desktop: Any, coturn: Any, words: str) -> None:
     mapping = {"webrtc.desktop": desktop, "webrtc.coturn": coturn}
-    (warning,) = WebRTCConfig.from_mapping(mapping, now=NOW).warnings
-    assert warning.path.startswith("webrtc.desktop.")
-    assert words in warning.message
-
-
-def test_a_good_configuration_for_desktops_has_no_warning() -> None:
-    mapping = {"webrtc.desktop": {"turn": True}, "webrtc.coturn": COTURN}
-    assert WebRTCConfig.from_mapping(mapping, now=NOW).warnings == ()
+    warnings = WebRTCConfig.from_mapping(mapping, now=NOW).warnings
+    assert len(warnings) == bool(words)
+    for warning in warnings:
+        assert warning.path.startswith("webrtc.desktop.")
+        assert words in warning.message

@@ -29,7 +29,6 @@ NO_PODS = [
     ),
     ({"kind": "Deployment", "spec": {}}, "kind: is not Pod"),
     ({}, "spec: is missing"),
-    ({"spec": None}, "spec: is missing"),
     ({"spec": []}, "spec: must be a mapping, not a list"),
     ({"spec": {}, "metadata": "x"}, "metadata: must be a mapping, not text"),
     ({"spec": {}, "metadata": {"labels": []}}, "metadata.labels: must be a mapping, not a list"),
@@ -44,18 +43,9 @@ NO_PODS = [
         {"spec": {"containers": [{"name": "a", "env": [{"value": "v"}]}]}},
         "spec.containers[0].env[0].name: is missing",
     ),
-    (
-        {"spec": {"containers": [{"name": "a", "env": [None]}]}},
-        "spec.containers[0].env[0]: must be a mapping, not None",
-    ),
-    (
-        {"spec": {"containers": [{"name": "a", "volumeMounts": ["v"]}]}},
-        "spec.containers[0].volumeMounts[0]: must be a mapping, not text",
-    ),
     ({"spec": {"volumes": [{}]}}, "spec.volumes[0].name: is missing"),
     ({"spec": {"securityContext": 1}}, "spec.securityContext: must be a mapping, not a whole"),
     ({"spec": {}, "metadata": {"name": 5}}, "metadata.name: must be text, not a whole number"),
-    ({"spec": {}, "metadata": {"namespace": [1]}}, "metadata.namespace: must be text, not a list"),
     (
         {"spec": {"containers": [{"name": "s-a", "ports": [5]}]}},
         "spec.containers[0].ports[0]: must be a mapping, not a whole number",
@@ -64,9 +54,7 @@ NO_PODS = [
         {"spec": {"containers": [{"name": "s-a", "imagePullSecrets": ["x"]}]}},
         "spec.containers[0].imagePullSecrets[0]: must be a mapping, not text",
     ),
-    ({"spec": {"imagePullSecrets": "x"}}, "spec.imagePullSecrets: must be a list, not text"),
     ("pod", "must be a dict or a V1Pod of the kubernetes client, not text"),
-    (None, "must be a dict or a V1Pod of the kubernetes client, not None"),
 ]
 
 
@@ -77,7 +65,7 @@ def test_what_is_no_pod_gets_a_message(pod: Any, words: str) -> None:
     assert str(caught.value).startswith(words)
 
 
-ODD = [None, True, 5, 1.5, "x", [], [5], ["x"], [None], [[]], [{}], {}, {"a": 5}]
+ODD = [None, 5, "x", [], [None], [{}], {"a": 5}]
 
 
 def places(value: Any) -> List[List[Any]]:

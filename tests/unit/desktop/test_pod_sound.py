@@ -64,14 +64,6 @@ def test_image_and_resources_are_of_the_entry() -> None:
     assert inject(result, config, labels=["loud"]) == result
 
 
-def test_pull_secrets_that_upstream_puts_on_the_container_go_to_the_pod() -> None:
-    pod = desktop_pod()
-    sound_of(pod)["imagePullSecrets"] = [{"name": "registry"}]
-    result = inject(pod)
-    assert "imagePullSecrets" not in sound_of(result)
-    assert result["spec"]["imagePullSecrets"] == [{"name": "registry"}]
-
-
 def test_the_numbers_of_the_user_are_those_of_the_pod() -> None:
     context = {"runAsUser": "{{ uidNumber }}", "runAsGroup": "{{gidNumber}}", "privileged": False}
     config = configuration(sound={"securityContext": context})
@@ -130,17 +122,9 @@ def test_the_name_is_a_name_that_kubernetes_takes(
     assert re.fullmatch("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", made)
 
 
-def test_it_stands_where_pyos_has_it() -> None:
-    names = ["x-ada", "c-ada", "h-ada", "f-ada", "o-ada"]
-    pod = {"kind": "Pod", "spec": {"containers": [{"name": name} for name in names]}}
-    result = inject_webrtc(pod, configuration(), "ada", NOW)
-    made = [container["name"] for container in result["spec"]["containers"]]
-    assert made == [*names[:2], "s-ada", *names[2:]]
-
-
 # who gets sound
 
-NO_NAMES = ["staff", b"staff", 3, True, [3], [None], [["staff"]], ...]
+NO_NAMES = ["staff", b"staff", 3, [None], ...]
 
 
 @pytest.mark.parametrize(
@@ -173,11 +157,6 @@ def test_what_is_no_configuration_is_a_type_error(wrong: Any) -> None:
     [
         ({"permit": ["all"]}, [], True),
         ({"permit": ["all"], "deny": ["guest"]}, ["guest", "staff"], False),
-        ({"permit": ["staff"]}, ["staff"], True),
-        ({"permit": ["staff"]}, ["guest"], False),
-        ({"permit": ["all"], "deny": ["all"]}, ["staff"], False),
-        ({"deny": ["guest"]}, ["staff"], False),
-        ({}, ["staff"], False),
         (..., ["staff"], False),
     ],
 )

@@ -42,23 +42,17 @@ HEX = "5d0e" * 8
         (f"{EXPIRY}", None),
         (f"{EXPIRY}:alice", "alice"),
         (f"{EXPIRY}:a:b", "a:b"),
-        (f"{EXPIRY}:ürsula@x", "ürsula@x"),
-        (f"{EXPIRY}:\u00e9", "\u00e9"),
         (f"{EXPIRY}:\u5c71\u7530", "\u5c71\u7530"),
         (f"{EXPIRY}:--", "--"),
         (f"{EXPIRY}:", None),
         (f"{EXPIRY}:alice>", "alice>"),
         (f"  <{EXPIRY}:alice>:\n", "alice"),
         (f"'{EXPIRY}:alice',", "alice"),
-        (f'"{EXPIRY}:alice"', "alice"),
         (f"`{EXPIRY}`", None),
-        (f"{EXPIRY}>,", None),
         (f"{EXPIRY}:{HEX}>:", HEX),
-        (f"user <{EXPIRY}:alice>", "alice"),
         (f"0: : session 1: realm <r> user <{EXPIRY}:a>b>: incoming packet", "a>b"),
         (f"9: (7): INFO: session 1: new, realm=<r>, username=<{EXPIRY}>, lifetime=600", None),
         (f"0: : closed (2nd stage), user <{EXPIRY}:alice> realm <r> origin <>", "alice"),
-        (f"0: : ERROR: check_stun_auth: Cannot find credentials of user <{EXPIRY}:al>", "al"),
     ],
 )
 def test_a_username_is_found_in(text: str, name: Optional[str]) -> None:
@@ -70,9 +64,7 @@ def test_a_username_is_found_in(text: str, name: Optional[str]) -> None:
     [
         ("", "no TURN username"),
         ("alice", "no TURN username"),
-        ("<>", "no TURN username"),
         ("0: : session 1: realm <r> user <>: incoming packet", "no TURN username"),
-        (f"{EXPIRY} alice", "no TURN username"),
         (f"{EXPIRY}:alice smith", "no TURN username"),
         ("-5:alice", "no TURN username"),
         ("١٢٣٤", "no TURN username"),
@@ -191,7 +183,7 @@ def test_every_key_and_secret_is_tried_the_likely_ones_first() -> None:
     assert keys == [Secret(text) for text in texts]
 
 
-@pytest.mark.parametrize("user", ["alice", "ürsula", "a b\tc", "o'neil\\", "x" * 600, "bob "])
+@pytest.mark.parametrize("user", ["ürsula", "o'neil\\ a\tb", "x" * 600, "bob "])
 def test_the_user_of_a_pseudonym_is_found(user: str) -> None:
     name = pseudonym(KEY, user)
     users = ["somebody", user, "else"]
@@ -212,7 +204,6 @@ def read(data: bytes) -> List[str]:
     ("data", "users"),
     [
         (b"", []),
-        (b"alice\nbob", ["alice", "bob"]),
         (b"alice\r\n\r\n  \r\nbob\r\n", ["alice", "bob"]),
         (b"\xef\xbb\xbfalice\n", ["alice"]),
         ("ürsula\n日本\n".encode(), ["ürsula", "日本"]),
