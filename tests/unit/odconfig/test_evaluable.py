@@ -198,7 +198,9 @@ def test_what_cherrypy_takes_is_never_refused(text: str) -> None:
 @given(st.text(st.sampled_from("aT1'\"[](){}:,.+-*=#\\ \n%;<é\t"), max_size=12))
 def test_any_text_is_judged_as_cherrypy_does(text: str) -> None:
     text = "\n".join(line.strip() for line in text.split("\n"))  # as configparser hands it over
-    assert passes(text) == cherrypy_takes(text)
+    takes = cherrypy_takes(text)
+    assert passes(text) >= takes
+    assert passes(text) <= takes or check(text), "but for a module that pyos may have"
 
 
 # bounds
