@@ -16,7 +16,7 @@ from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP, NAMESPACE, PYOS_DEPLOYM
 from abcwebrtc.cli.configmap import add_name_arguments, print_checked
 from abcwebrtc.cli.new_file import write_beside
 from abcwebrtc.cli.options import FAILED, OK, given, kube_namespace, seconds
-from abcwebrtc.cli.output import coloured, discard_output, print_error, printable, warn
+from abcwebrtc.cli.output import coloured, print_error, printable, say, warn
 from abcwebrtc.cluster.api import Cluster, connect
 from abcwebrtc.cluster.change import Change
 from abcwebrtc.cluster.configmap import LAST_APPLIED, read_od_config
@@ -162,12 +162,12 @@ def _do(
 ) -> None:
     if change.writes:
         change.write()
-        _say(change.done)
+        say(change.done)
     if change.mode == NONE:
-        _say("pyos is not restarted; it reads od.config when it starts")
+        say("pyos is not restarted; it reads od.config when it starts")
         return
     change.restart()
-    _say(f"pyos restarted ({change.mode})")
+    say(f"pyos restarted ({change.mode})")
     try:
         change.wait(options.timeout)
     except NotReadyError as error:
@@ -176,7 +176,7 @@ def _do(
         raise
     finally:
         progress.end()
-    _say("pyos is ready")
+    say("pyos is ready")
 
 
 def _say_failure(error: KubeError, options: argparse.Namespace) -> None:
@@ -284,14 +284,6 @@ def _ended_as_by_ctrl_c() -> Iterator[None]:
         for number in default:
             with suppress(ValueError):
                 signal.signal(number, signal.SIG_DFL)
-
-
-def _say(text: str) -> None:
-    """Print on stdout. Where nobody reads it any more, go on with what was begun."""
-    try:
-        print(text, flush=True)
-    except OSError:
-        discard_output()
 
 
 def _say_error(text: Union[str, KubeError]) -> None:

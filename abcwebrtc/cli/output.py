@@ -97,6 +97,14 @@ def print_utf8() -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
+def say(text: str) -> None:
+    """Print a line on stdout at once. Where nobody reads it any more, go on with what was begun."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        discard_output()
+
+
 def discard_output() -> None:
     """Keep Python from failing once more at exit with what could not be printed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import abcwebrtc
 from abcwebrtc.cli.options import OK, given, port, whole_number
-from abcwebrtc.cli.output import print_problems, warn
+from abcwebrtc.cli.output import print_problems, say, warn
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
 
@@ -121,13 +121,13 @@ def run(options: argparse.Namespace) -> int:
         def print_link(base_url: str) -> None:
             page = options.page_url or page_url(base_url)
             if options.insecure_no_auth:
-                _say(f"abcwebrtc: test page: {page}")
+                say(f"abcwebrtc: test page: {page}")
             else:
-                _say(f"abcwebrtc: test page, once within 10 minutes: {page}#{login.new_key()}")
+                say(f"abcwebrtc: test page, once within 10 minutes: {page}#{login.new_key()}")
 
         listen = Listen(options.host, options.port, options.cert, options.key, options.threads)
         run_server(app, listen, ready, print_link)
-        _say("abcwebrtc: stopped")
+        say("abcwebrtc: stopped")
     return OK
 
 
@@ -169,12 +169,6 @@ def _lossy(stream: TextIO) -> TextIO:
     except io.UnsupportedOperation:  # it is none of the system's, so no disk is full
         return stream
     return io.TextIOWrapper(file, stream.encoding, "backslashreplace", write_through=True)
-
-
-def _say(text: str) -> None:
-    """Print a line, unless whoever read them has gone."""
-    with contextlib.suppress(BrokenPipeError):
-        print(text, flush=True)
 
 
 def page_url(base_url: str) -> str:

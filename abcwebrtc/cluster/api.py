@@ -158,14 +158,11 @@ class Cluster:
         try:
             with _heard_client() as complaints:
                 settings = self._configuration.auth_settings().values()
+            if not complaints:
+                return {one["key"]: one["value"] for one in settings if one["value"]}
+            reason = _complaint(complaints[0])
         except Exception as error:  # whatever a plugin for credentials raises
             reason = type(error).__name__
-        else:
-            if complaints:
-                raise KubeError(
-                    f"the credentials for {self.host} can't be renewed: {_complaint(complaints[0])}"
-                )
-            return {setting["key"]: setting["value"] for setting in settings if setting["value"]}
         raise KubeError(f"the credentials for {self.host} can't be renewed: {reason}")
 
     def _exchange(

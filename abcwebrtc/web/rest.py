@@ -13,7 +13,7 @@ import logging
 import re
 import time
 from email.errors import MessageError
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional
 from urllib.parse import urlsplit
 
 import cherrypy
@@ -273,33 +273,15 @@ def create_app(
     """
     root = type("Root", (), {})() if root is None else root
     root.api = Api(config, identity)
+    # By itself CherryPy takes every punctuation mark for an underscore.
+    dispatcher = cherrypy.dispatch.Dispatcher(translate={})
     settings = {
-        "request.dispatch": _LowerCaseDispatcher(),
+        "request.dispatch": lambda path: dispatcher(path.lower()),  # as pyos matches it
         "tools.log_headers.on": False,  # the headers hold the user's token
     }
     app = cherrypy.Application(root, "", {"/": settings})
     app.request_class = _JsonRequest
     return KnownRoutes(app, root)
-
-
-class _LowerCaseDispatcher(cherrypy.dispatch.Dispatcher):
-    """Matches paths in lower case, as pyos does.
-
-    CherryPy by itself takes every punctuation mark for an underscore, and goes
-    through any attribute, as in ``/API/healthz/__self__/webrtc/turn``, so that one
-    handler has more addresses than a proxy in front knows of.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(translate={})
-
-    def __call__(self, path_info: str) -> Any:
-        return super().__call__(path_info.lower())
-
-    def find_handler(self, path: str) -> Tuple[Any, List[str]]:
-        """Return what CherryPy finds, unless by a name that is not public."""
-        found: Tuple[Any, List[str]] = super().find_handler(path)
-        return (None, []) if "/_" in path else found
 
 
 def _error_page(status: str, message: str, traceback: str, version: str) -> str:

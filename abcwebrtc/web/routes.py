@@ -67,8 +67,10 @@ class KnownRoutes:
         if len(path) > _MAX_PATH:
             return []
         key = "".join(f"/{part}" for part in path.lower().split("/") if part)
-        folder = key.rpartition("/")[0]
-        return self._routes.get(key) or self._routes.get(f"{folder}/*", [])
+        folder, _, name = key.rpartition("/")
+        # CherryPy would find attributes such as __class__, too
+        any_name = [] if name.startswith("_") else self._routes.get(f"{folder}/*", [])
+        return self._routes.get(key) or any_name
 
     def _log(self, environ: Dict[str, Any], path: str, status: int, length: int) -> None:
         """Write a line as CherryPy does for what it answers itself."""

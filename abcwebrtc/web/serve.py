@@ -61,25 +61,24 @@ def run_server(
     Raises `ConfigError` when it can't listen, or the certificate can't be used.
     """
     server = _Server(app, listen)
+    signals: "queue.SimpleQueue[int]" = queue.SimpleQueue()
+    handlers = {number: signal.getsignal(number) for number in (*_STOPS, signal.SIGUSR1)}
+    for number in handlers:  # before the first client comes
+        # Not a function in Python: the next signal would interrupt it, while it has a lock.
+        signal.signal(number, signals.put)  # type: ignore[arg-type]
     # A daemon, and so are the threads that it starts: one that is stuck keeps no process.
     serving = threading.Thread(target=server.start, name="serve", daemon=True)
     serving.start()
-    while serving.is_alive() and not server.ready:
-        serving.join(0.01)
-    if server.failure:
-        place = f"{listen.host} port {listen.port}"
-        raise ConfigError(Problem(f"can't listen on {place}: {server.failure}"))
-    host, port = server.bind_addr
-    base_url = (
-        f"http{'s' if server.ssl_adapter else ''}://{f'[{host}]' if ':' in host else host}:{port}"
-    )
-    signals: "queue.SimpleQueue[int]" = queue.SimpleQueue()
-    handlers = {number: signal.getsignal(number) for number in (*_STOPS, signal.SIGUSR1)}
-    for number in handlers:
-        # Not a function in Python: the next signal would interrupt it, while it has a lock.
-        signal.signal(number, signals.put)  # type: ignore[arg-type]
     came: Set[int] = set()
     try:
+        while serving.is_alive() and not server.ready:
+            serving.join(0.01)
+        if server.failure:
+            place = f"{listen.host} port {listen.port}"
+            raise ConfigError(Problem(f"can't listen on {place}: {server.failure}"))
+        host, port = server.bind_addr
+        scheme = "https" if server.ssl_adapter else "http"
+        base_url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         ready(base_url)
         while serving.is_alive() and not came & _STOPS:
             if signal.SIGUSR1 in came:
@@ -92,7 +91,8 @@ def run_server(
     finally:
         for number in _STOPS:
             signal.signal(number, handlers[number])  # a second signal ends the wait
-        server.finish()
+        if serving.is_alive():
+            server.finish()
         signal.signal(signal.SIGUSR1, handlers[signal.SIGUSR1])
     if not came & _STOPS:
         raise AbcWebRTCError("the server ended by itself; the log above says why")

@@ -242,6 +242,9 @@ def test_actions_take_json_by_post_only(path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
+        "/testpage/__class__",
+        "/testpage//__init__",
+        "/testpage/_guard",
         "/testpage",
         "/testpage/",
         "/testpage/nowhere.js",
