@@ -157,6 +157,7 @@ def host_address(host: str) -> Optional[Address]:
 LOOPBACK = ranges_of("127.0.0.0/8", "::1")
 PRIVATE = ranges_of("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 """Where machines behind a NAT have their addresses."""
+_INSIDE = (*PRIVATE, *LOOPBACK, *ranges_of("169.254.0.0/16", "fe80::/10"))
 _TRIALS = ranges_of(
     *("192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
 )
@@ -253,6 +254,11 @@ def unmapped(address: Address) -> Address:
 def is_private(address: Address) -> bool:
     """Say whether it is an address of a private network, or of a carrier's NAT."""
     return within(address, PRIVATE)
+
+
+def is_inside(address: Address) -> bool:
+    """Say whether an address is none that the Internet reaches."""
+    return within(address, _INSIDE)
 
 
 def is_server(address: Address) -> bool:

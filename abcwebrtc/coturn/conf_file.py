@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence, Tuple
 
+from abcwebrtc.config.uris import Address
+from abcwebrtc.coturn.addresses import Range, host_address, parse_range
 from abcwebrtc.coturn.options import (
     DEFAULTED,
     FLAG,
@@ -37,7 +39,7 @@ _SPACE = b" \t\n\v\f\r"
 _NAME = re.compile(rb"[^ =\t]*")
 _SEPARATOR = re.compile(rb"[ =\t]*")
 _WHOLE = re.compile(r"-?[0-9]{1,10}")
-_HINTS = {
+_GONE = {
     "no-loopback-peers": "no such option since coturn 4.5.2, which refuses loopback peers anyway",
     "dh2066": "no such option; it is what coturn does without it",
 }
@@ -72,6 +74,26 @@ class Setting:
         """What coturn makes of a number: its leading digits, or 0."""
         match = re.match(r"\s*([+-]?[0-9]+)", self.text)
         return int(match.group(1)) if match else 0
+
+    @property
+    def address(self) -> Optional[Address]:
+        """The address that coturn reads; in brackets it reads none."""
+        return None if self.text[:1] == "[" else host_address(self.text)
+
+    @property
+    def range(self) -> Optional[Range]:
+        """The range of peers that coturn reads, None where it reads none."""
+        return parse_range(self.text)
+
+    @property
+    def pair(self) -> Optional[Tuple[Address, Address]]:
+        """The public and the private address of an ``external-ip`` that has both, or None.
+
+        coturn takes an empty half for ``0.0.0.0``.
+        """
+        first, slash, second = self.text.partition("/")
+        public, private = (host_address(half or "0.0.0.0") for half in (first, second))  # noqa: S104
+        return (public, private) if slash and public and private else None
 
 
 class TurnserverFile:
@@ -152,10 +174,9 @@ def with_options(conf: TurnserverFile, options: Sequence[str]) -> TurnserverFile
             continue
         name, value = _of_command_line(option)
         if name not in OPTIONS:
-            near = difflib.get_close_matches(name, OPTIONS, 1, 0.75)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
+            hint = _hint(name)
             message = f"is no option, and coturn does not start with it{hint}"
-            shown = name if re.fullmatch("[A-Za-z0-9_-]{1,40}", name) and near else ""
+            shown = name if re.fullmatch("[A-Za-z0-9_-]{1,40}", name) and hint else ""
             problems.append(Problem(message, shown, OPTION))
             continue
         setting = Setting(name, value.encode("utf-8", "surrogateescape"), 0, OPTION)
@@ -226,15 +247,16 @@ def _read_line(line: bytes, number: int, file: str) -> Tuple[Optional[Setting], 
             found(level, message, known)
         return setting, problems
     # What stands here may be a piece of a secret, so it is not shown.
-    message = "no such option"
     stem = re.split("[:;,]", known.lstrip("-"))[0].replace("_", "-")
-    near = difflib.get_close_matches(stem.lower(), OPTIONS, 1, 0.75)
-    if known in _HINTS:
-        message = _HINTS[known]
-    elif near:
-        message += f"; did you mean '{near[0]}'?"
+    message = _GONE.get(known) or f"no such option{_hint(stem.lower())}"
     found("warning", f"{message}; coturn passes over this line")
     return None, problems
+
+
+def _hint(name: str) -> str:
+    """Return the option that is perhaps meant by a name, in words, or nothing."""
+    near = difflib.get_close_matches(name, OPTIONS, 1, 0.75)
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _split(text: bytes) -> Tuple[bytes, bytes]:

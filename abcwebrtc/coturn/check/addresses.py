@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import Iterator, List, Optional, Set, Tuple
+from typing import Iterator, Tuple
 
 from abcwebrtc.config.uris import Address
-from abcwebrtc.coturn.addresses import LOOPBACK, PRIVATE, host_address, ranges_of, within
+from abcwebrtc.coturn.addresses import host_address, is_inside
 from abcwebrtc.coturn.check.known_conf import KnownConf
-from abcwebrtc.coturn.check.peers import mapping
 from abcwebrtc.coturn.conf import LOCALHOST
-from abcwebrtc.coturn.conf_file import Setting, TurnserverFile
+from abcwebrtc.coturn.conf_file import Setting
 from abcwebrtc.coturn.server import Coturn
 from abcwebrtc.errors import Problem
 
@@ -24,7 +23,6 @@ _DEVICE = re.compile(
     r"lo|(eth|wlan|br|docker|veth|bond|tun|tap|wg|venet|ib|virbr|cni)[0-9a-z]*[0-9][0-9a-z.@-]*"
     r"|en[opsx][0-9a-f][0-9a-z]*|wl[opsx][0-9a-z]+|br-[0-9a-f]{12}"
 )
-_INSIDE = (*PRIVATE, *LOOPBACK, *ranges_of("169.254.0.0/16", "fe80::/10"))
 _COMMAND = "is a command or a variable, and coturn runs no shell"
 _DROPS = "coturn logs an error and drops this line"
 
@@ -32,8 +30,8 @@ _DROPS = "coturn logs an error and drops this line"
 def check_addresses(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
     """Yield what is wrong with a coturn's addresses, each by itself."""
     for setting in conf.all("listening-ip", "relay-ip"):
-        address = host_address(setting.text)
-        if setting.value and (not address or setting.text[0] == "["):
+        address = setting.address
+        if setting.value and not address:
             yield _no_address(conf, setting, setting.text)
         elif address and address.is_unspecified and setting.name == "relay-ip":
             message = "is no address of a relay: clients get 0.0.0.0; write this machine's address"
@@ -44,46 +42,9 @@ def check_addresses(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
     yield from _aux_everywhere(conf)
 
 
-def own_addresses(conf: TurnserverFile) -> Set[str]:
-    """Return the addresses that a file gives to coturn, in words of `ipaddress`."""
-    texts = [setting.text for setting in conf.all("listening-ip", "relay-ip")]
-    texts += [half for setting in conf.all("external-ip") for half in setting.text.split("/")]
-    found = [host_address(text) for text in texts]
-    return {str(address) for address in found if address and not address.is_unspecified}
-
-
-def only_ipv6(conf: TurnserverFile, *names: str) -> bool:
-    """Say whether the first of these options that is there has addresses of IPv6 alone."""
-    settings = next(filter(None, map(conf.all, names)), ())
-    found = [address for address in map(address_of, settings) if address]
-    relays_elsewhere = conf.all("relay-device") and "relay-ip" in names
-    if not found or relays_elsewhere:
-        return False
-    return all(one.version == 6 and not one.is_unspecified for one in found)
-
-
-def is_inside(address: Address) -> bool:
-    """Say whether an address is none that the Internet reaches."""
-    return within(address, _INSIDE)
-
-
-def address_of(setting: Setting) -> Optional[Address]:
-    """Return the address that coturn reads; in brackets it reads none."""
-    return None if setting.text[:1] == "[" else host_address(setting.text)
-
-
-def relay_addresses(conf: TurnserverFile) -> List[Address]:
-    """Return the addresses of relays, as far as the file says: none where coturn takes them all."""
-    told = [address_of(setting) for setting in conf.all("relay-ip")]
-    found = [address for address in told if address] or [
-        address for address in map(address_of, conf.all("listening-ip")) if address
-    ]
-    return [] if any(address.is_unspecified for address in found) else found
-
-
 def _external(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
     first, slash, second = setting.text.partition("/")
-    public, halves = host_address(first), mapping(setting)
+    public, halves = host_address(first), setting.pair
     if not setting.value:
         return
     if slash and re.fullmatch("[0-9]{1,3}", second):
@@ -181,7 +142,7 @@ def _kind(text: str) -> Tuple[str, str]:
 def _only_here(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
     """Yield that coturn listens where nobody from elsewhere comes."""
     settings = conf.all("listening-ip")
-    found = [address_of(setting) for setting in settings]
+    found = [setting.address for setting in settings]
     elsewhere = [host for host in coturn.hosts if host != LOCALHOST and not _is_loopback(host)]
     if elsewhere and found and all(address and address.is_loopback for address in found):
         message = (

@@ -9,11 +9,10 @@ only with ``rfc3489-compatibility``.
 from __future__ import annotations
 
 import ssl
-from typing import Iterator, NamedTuple, Optional, Sequence
+from typing import Iterator, NamedTuple, Optional, Sequence, Set
 
 from abcwebrtc.config.uris import IceURI
 from abcwebrtc.coturn.addresses import host_address
-from abcwebrtc.coturn.check.addresses import only_ipv6, own_addresses
 from abcwebrtc.coturn.check.known_conf import KnownConf
 from abcwebrtc.coturn.conf_file import Setting
 from abcwebrtc.coturn.options import CLASSIC_STUN, INVERTED, knows
@@ -36,13 +35,21 @@ def check_clients(conf: KnownConf, has_tls: bool) -> Iterator[Problem]:
     yield from _ciphers(conf, has_tls)
 
 
+def _own_addresses(conf: KnownConf) -> Set[str]:
+    """Return the addresses that a file gives to coturn, in words of `ipaddress`."""
+    texts = [setting.text for setting in conf.all("listening-ip", "relay-ip")]
+    texts += [half for setting in conf.all("external-ip") for half in setting.text.split("/")]
+    found = [host_address(text) for text in texts]
+    return {str(address) for address in found if address and not address.is_unspecified}
+
+
 def _alternate(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
     host, port = setting.text, ""
     if setting.text.count(":") == 1 or setting.text.startswith("["):
         host, _, port = setting.text.rpartition(":")
     own_ports = (conf.plain_port, conf.tls_port)
     same = not port or (port.isdecimal() and int(port) in own_ports)
-    if not setting.value or (host.strip("[]") in own_addresses(conf) and same):
+    if not setting.value or (host.strip("[]") in _own_addresses(conf) and same):
         message = "sends every client back to here, so nobody gets an allocation; remove it"
         yield conf.error(setting, message)
     else:
@@ -55,7 +62,7 @@ def _alternate(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
 
 def _family(conf: KnownConf) -> Iterator[Problem]:
     value = conf.text(_FAMILY)
-    if only_ipv6(conf, "relay-ip", "listening-ip"):
+    if _has_only_ipv6(conf, "relay-ip", "listening-ip"):
         yield from _only_ipv6(conf, value)
     elif value == "ipv6":
         message = "gives relays with IPv6 to clients that ask for none, and browsers don't: where "
@@ -66,11 +73,21 @@ def _family(conf: KnownConf) -> Iterator[Problem]:
         )
 
 
+def _has_only_ipv6(conf: KnownConf, *names: str) -> bool:
+    """Say whether the first of these options that is there has addresses of IPv6 alone."""
+    settings = next(filter(None, map(conf.all, names)), ())
+    found = [setting.address for setting in settings if setting.address]
+    relays_elsewhere = conf.all("relay-device") and "relay-ip" in names
+    if not found or relays_elsewhere:
+        return False
+    return all(one.version == 6 and not one.is_unspecified for one in found)
+
+
 def _only_ipv6(conf: KnownConf, value: str) -> Iterator[Problem]:
     """Yield that there are no relays of IPv4, which clients get unless they ask for others."""
     has_option = knows(conf.version, _FAMILY)
     keeps = value == "keep" or (not value and conf.on("keep-address-family"))
-    from_ipv6 = only_ipv6(conf, "listening-ip")  # so is everybody who comes
+    from_ipv6 = _has_only_ipv6(conf, "listening-ip")  # so is everybody who comes
     if value == "ipv6" or (keeps and from_ipv6):
         return
     cure = "add a relay-ip of IPv4"
@@ -138,7 +155,7 @@ def check_stun(
     conf: KnownConf, coturn: Coturn, stun: Sequence[IceURI], desktop: Optional[DesktopStun]
 ) -> Iterator[Problem]:
     """Yield what turns STUN off where od.config has this server for STUN as well."""
-    hosts = {*coturn.hosts, *own_addresses(conf)}
+    hosts = {*coturn.hosts, *_own_addresses(conf)}
     uris = [uri for uri in stun if _host(uri) in hosts]
     for name in ("no-stun", "secure-stun"):
         for uri in uris if conf.on(name) else ():

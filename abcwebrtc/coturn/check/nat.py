@@ -7,13 +7,12 @@ looks at what is denied; with ``external-ip=PUBLIC/PRIVATE`` that is allowed.
 
 from __future__ import annotations
 
-from typing import Dict, Iterator
+from typing import Dict, Iterator, List
 
 from abcwebrtc.config.uris import Address
-from abcwebrtc.coturn.addresses import host_address
-from abcwebrtc.coturn.check.addresses import address_of, is_inside, relay_addresses
+from abcwebrtc.coturn.addresses import Range, host_address, is_inside
 from abcwebrtc.coturn.check.known_conf import KnownConf
-from abcwebrtc.coturn.check.peers import mapping, permits, ranges
+from abcwebrtc.coturn.check.peers import lifts, ranges
 from abcwebrtc.coturn.server import Coturn
 from abcwebrtc.errors import Problem
 
@@ -26,11 +25,31 @@ class _Nat:
 
     def __init__(self, conf: KnownConf) -> None:
         settings = conf.all("external-ip")
-        self.own = relay_addresses(conf)
-        self.pairs = [(s, *halves) for s in settings for halves in [mapping(s)] if halves]
+        self.own = _relay_addresses(conf)
+        self.pairs = [(one, *one.pair) for one in settings if one.pair]
         self.mapped = {private for _, _, private in self.pairs}
-        self.alone = [s for s in settings if "/" not in s.text and address_of(s)]
-        self.public = address_of(self.alone[0]) if self.alone else None
+        self.alone = [one for one in settings if "/" not in one.text and one.address]
+        self.public = self.alone[0].address if self.alone else None
+
+
+def _relay_addresses(conf: KnownConf) -> List[Address]:
+    """Return the addresses of relays, as far as the file says: none where coturn takes them all."""
+    told, listening = (
+        [setting.address for setting in conf.all(name) if setting.address]
+        for name in ("relay-ip", "listening-ip")
+    )
+    found = told or listening
+    return [] if any(address.is_unspecified for address in found) else found
+
+
+def _permits(conf: KnownConf, address: Address) -> bool:
+    """Say whether coturn relays to an address, as far as the lines of its file say."""
+    own = Range(address, address)
+    if any(setting.pair and setting.pair[0] == address for setting in conf.all("external-ip")):
+        return True  # it counts as the private half, which is allowed
+    if any(lift.range.unbounded or lift.range.holds(own) for lift in lifts(conf)):
+        return True
+    return not any(item.unbounded or item.holds(own) for item in ranges(conf, "denied-peer-ip"))
 
 
 def check_nat(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
@@ -75,7 +94,7 @@ def _behind(conf: KnownConf, nat: _Nat) -> Iterator[Problem]:
         return
     here = [item for item in nat.own if item.version == public.version]
     for private in [item for item in here if item not in nat.mapped][:1]:  # the first is the one
-        if private != public and not permits(conf, private):
+        if private != public and not _permits(conf, private):
             message = (
                 f"has no private half, so coturn takes {public} for {private}, which is denied: "
                 f"every call from relay to relay is refused (403); write "
@@ -103,7 +122,7 @@ def _denied(conf: KnownConf, nat: _Nat, coturn: Coturn) -> Iterator[Problem]:
     if not conf.all("external-ip"):
         hosts.update(own)
     elif own:  # coturn looks at what its own address is behind the public one, see _behind
-        external = {address_of(setting) for setting in conf.all("external-ip")}
+        external = {setting.address for setting in conf.all("external-ip")}
         hosts = {host: one for host, one in hosts.items() if host in own or one not in external}
         # Relays have those of its own addresses that no external-ip stands for.
         stray = {private.version for private in nat.mapped if private not in nat.own}
@@ -113,6 +132,6 @@ def _denied(conf: KnownConf, nat: _Nat, coturn: Coturn) -> Iterator[Problem]:
             if not stands_in and address.version not in stray:
                 hosts[host] = address
     for host, one in hosts.items():
-        if one and not one.is_unspecified and not permits(conf, one):
+        if one and not one.is_unspecified and not _permits(conf, one):
             message = f"denies {host}, this server: a browser's relay can't reach a desktop's; "
             yield conf.warning("denied-peer-ip", f"{message}write allowed-peer-ip={host}")

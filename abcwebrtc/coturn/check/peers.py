@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterator, List, NamedTuple
 
-from abcwebrtc.config.uris import Address
 from abcwebrtc.coturn.addresses import (
     METADATA,
     NEVER,
     VITAL,
     Range,
     covered,
-    host_address,
     parse_range,
     range_of,
 )
@@ -41,49 +39,23 @@ class Lift(NamedTuple):
 
 def ranges(conf: TurnserverFile, name: str) -> List[Range]:
     """Return the ranges of an option that coturn can read."""
-    found = [parse_range(setting.text) for setting in conf.all(name)]
-    return [item for item in found if item]
-
-
-def mapping(setting: Setting) -> Optional[Tuple[Address, Address]]:
-    """Return the public and the private address of an ``external-ip`` that has both, or None.
-
-    coturn takes an empty half for ``0.0.0.0``.
-    """
-    first, slash, second = setting.text.partition("/")
-    halves = [host_address(half or "0.0.0.0") for half in (first, second)]  # noqa: S104
-    public, private = halves
-    return (public, private) if slash and public and private else None
+    return [setting.range for setting in conf.all(name) if setting.range]
 
 
 def lifts(conf: TurnserverFile) -> Iterator[Lift]:
     """Yield what lifts denials, in the order of the lines."""
     for setting in conf.all("allowed-peer-ip", "external-ip"):
-        if setting.name == "allowed-peer-ip":
-            found = parse_range(setting.text)
-            if found:
-                yield Lift(found, setting)
-        else:
-            halves = mapping(setting)
-            if halves:
-                yield Lift(Range(halves[1], halves[1]), setting)
-
-
-def permits(conf: TurnserverFile, address: Address) -> bool:
-    """Say whether coturn relays to an address, as far as the lines of its file say."""
-    own = Range(address, address)
-    if address in [pair[0] for pair in map(mapping, conf.all("external-ip")) if pair]:
-        return True  # it counts as the private half, which is allowed
-    lifted = [lift.range for lift in lifts(conf)]
-    if any(item.unbounded or item.holds(own) for item in lifted):
-        return True
-    return not any(item.unbounded or item.holds(own) for item in ranges(conf, "denied-peer-ip"))
+        found = setting.range if setting.name == "allowed-peer-ip" else None
+        if setting.name == "external-ip" and setting.pair:
+            found = Range(setting.pair[1], setting.pair[1])
+        if found:
+            yield Lift(found, setting)
 
 
 def check_peers(conf: KnownConf) -> Iterator[Problem]:
     """Yield ranges that coturn can't read, denials that are lifted, and those that are missing."""
     for setting in conf.all("denied-peer-ip", "allowed-peer-ip"):
-        found = parse_range(setting.text)
+        found = setting.range
         if not setting.value:
             continue  # that is an error already
         if found is None:
