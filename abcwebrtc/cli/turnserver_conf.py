@@ -12,7 +12,13 @@ from abcwebrtc.cli.options import OK
 from abcwebrtc.cli.output import print_problems, warn
 from abcwebrtc.cli.turnserver_check import check
 from abcwebrtc.cli.turnserver_options import add_arguments as add_arguments
-from abcwebrtc.cli.turnserver_options import check_usage, chosen_coturn, conf_options, note
+from abcwebrtc.cli.turnserver_options import (
+    check_usage,
+    chosen_coturn,
+    chosen_version,
+    conf_options,
+    note,
+)
 from abcwebrtc.config.webrtc import COTURN
 from abcwebrtc.coturn.conf import ConfOptions, conf_warnings, lacks_relay_address, turnserver_conf
 from abcwebrtc.coturn.server import Coturn, secret_origin, server_ports
@@ -41,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
     told = conf_options(options)
     mapping, config, coturn = chosen_coturn(options)
     print_problems((*config.warnings, *config.notes))
+    told = replace(told, version=chosen_version(options.coturn))
     origins = [
         secret_origin(mapping[COTURN], place)
         for place, server in enumerate(config.coturn)

@@ -147,14 +147,16 @@ def chosen_coturn(options: argparse.Namespace) -> Tuple[OdConfig, WebRTCConfig, 
 
 
 def conf_options(options: argparse.Namespace) -> ConfOptions:
-    """Return what the options say of a coturn that od.config does not, with notes on stderr."""
+    """Return what the options say of a coturn that od.config does not, with notes on stderr.
+
+    `chosen_version` says the version, which is asked for when it is needed.
+    """
     try:
         addresses = _addresses(options.listening_ip or (), options.external_ip or ())
     except ValueError as error:
         addresses = options.usage_error(str(error))
     names = ("cert", "key", "relay_ports", "realm", "user_quota", "total_quota")
     told: Dict[str, Any] = {name: getattr(options, name) for name in names}
-    told["version"] = chosen_version(options.coturn)
     told["allow_peers"] = tuple(options.allow_peer or ())
     told["listening_ips"], told["external_ips"] = addresses
     return ConfOptions(**{name: value for name, value in told.items() if value})

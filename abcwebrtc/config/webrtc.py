@@ -64,12 +64,12 @@ class WebRTCConfig:
     rtc_configuration: Mapping[str, Any] = field(repr=False)  # may hold a password
     rtc_constraints: Mapping[str, Any]
     desktop: DesktopSettings
-    static_servers: Tuple[StaticServer, ...] = ()
     sound: Optional[SoundSettings] = None
     user_token_key_files: Tuple[str, ...] = ()
     warnings: Tuple[Problem, ...] = ()
     notes: Tuple[Problem, ...] = ()
     release: Optional[Release] = None
+    static_servers: Tuple[StaticServer, ...] = ()
 
     def __deepcopy__(self, memo: Any) -> WebRTCConfig:
         """Return the configuration itself, in which nothing changes."""

@@ -228,6 +228,16 @@ def test_without_a_server_there_is_nothing_to_print(run: Any, tmp_path: Path) ->
     assert f"{path}: error: webrtc.coturn: has no server; write one" in result.err
 
 
+def test_no_version_is_spoken_of_where_there_is_nothing_to_print(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_od_config(tmp_path, webrtc__coturn=...)
+    assert main(["turnserver-conf", "--coturn", "5.2", str(path)]) == 1
+    assert [line.split(": ")[:2] for line in capsys.readouterr().err.splitlines()] == [
+        [str(path), "error"]
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

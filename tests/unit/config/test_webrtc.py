@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import time
 from types import MappingProxyType
@@ -33,6 +34,14 @@ def test_without_any_entry_webrtc_is_off():
     assert config.desktop == DesktopSettings(turn=False, ttl=86400, stun_uri=None)
     assert config.user_token_key_files == ()
     assert config.user_token_key_file is None
+
+
+def test_a_configuration_takes_its_members_in_the_order_they_were_always_in():
+    names = [member.name for member in dataclasses.fields(WebRTCConfig)]
+    assert names[:6] == [
+        *("enable", "coturn", "rtc_configuration", "rtc_constraints", "desktop", "sound"),
+    ]
+    assert names[6:10] == ["user_token_key_files", "warnings", "notes", "release"]
 
 
 VALID = {
