@@ -172,8 +172,9 @@ def kube_name(text: str) -> str:
 
 def kube_key(text: str) -> str:
     """Return a key in a ConfigMap or Secret, of which Kubernetes makes a file name."""
-    what = "a key of letters, digits, '-', '_' and '.', such as static-auth-secret"
-    return _matching(r"(?!\.$|\.\.)[A-Za-z0-9_.-]+", text, 253, what)
+    what = "a key of letters, digits, '-', '_' and '.', such as od.config in a ConfigMap"
+    right = f"{what}, and static-auth-secret in a Secret"
+    return _matching(r"(?!\.$|\.\.)[A-Za-z0-9_.-]+", text, 253, right)
 
 
 def kube_label(text: str) -> Tuple[str, str]:

@@ -37,6 +37,7 @@ def test_a_wrong_option_is_exit_2(tmp_path: Path, capsys: Any, options: List[str
     out, err = capsys.readouterr()
     assert out == ""
     assert f"argument {'-n/' if 'space' in options[0] else ''}{options[0]}: " in err
+    assert ("such as od.config in a ConfigMap" in err) == (options[0] == "--key")
 
 
 def test_an_od_config_with_an_error_loads_no_client(tmp_path: Path) -> None:
