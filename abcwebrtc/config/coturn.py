@@ -6,7 +6,14 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Iterator, List, Mapping, Optional, Set, Tuple
 
-from abcwebrtc.config.problems import Where, has_error, is_unexpanded, kind, unknown_keys
+from abcwebrtc.config.problems import (
+    UNEXPANDED,
+    Where,
+    has_error,
+    is_unexpanded,
+    kind,
+    unknown_keys,
+)
 from abcwebrtc.config.secret_sources import (
     FixedSecrets,
     Secret,
@@ -63,10 +70,7 @@ _MEANT: Mapping[str, str] = {
     "stun": "write it into webrtc.rtc_configuration",
 }
 """What is written for a key that others have, by its letters."""
-_UNEXPANDED = (
-    "is a variable or a placeholder that nobody fills in: od.config is read as it is; write the "
-    "secret itself, or name its file or variable with _file or _env behind the key"
-)
+_INSTEAD = "write the secret itself, or name its file or variable with _file or _env behind the key"
 _BARE_PLACEHOLDERS = (b"secret", b"password", b"static-auth-secret", b"north")
 
 
@@ -297,7 +301,7 @@ class _Parser:
             seen.add(value)
             message = ""
             if is_unexpanded(value.decode("utf-8", "replace")):
-                message = _UNEXPANDED
+                message = f"{UNEXPANDED}; {_INSTEAD}"
             elif _PLACEHOLDER.search(value) or value.lower() in _BARE_PLACEHOLDERS:
                 message = "is a placeholder that anybody can guess; make a random one"
             elif len(value) < MIN_SECRET_BYTES:

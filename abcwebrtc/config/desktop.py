@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Iterator, List, Mapping, Optional, Tuple
 
 from abcwebrtc.config.coturn import DAY, check_ttl
-from abcwebrtc.config.problems import Where, has_error, kind, unknown_keys
+from abcwebrtc.config.problems import Where, has_error, kind, read_bool, unknown_keys
 from abcwebrtc.config.uris import INSIDE, THIS_MACHINE, IceURI, parse_server, why_unreachable
 from abcwebrtc.errors import ConfigError, Problem
 
@@ -60,10 +60,7 @@ def parse_desktop(
     if not isinstance(settings, Mapping):
         settings = {}
     problems += unknown_keys(settings, KEYS, where)
-    turn = settings.get("turn", False)
-    if not isinstance(turn, bool):
-        message = f"must be True or False without quotes, not {kind(turn)}"
-        problems.append(where["turn"].error(message))
+    turn, of_turn = read_bool(settings.get("turn", False), where["turn"])
     ttl = settings.get("ttl", DAY)
     wrong = list(check_ttl(ttl, where["ttl"], now))
     if not has_error(wrong) and ttl < DAY:
@@ -71,8 +68,8 @@ def parse_desktop(
         wrong.append(where["ttl"].warning(message))
     stun, of_stun = _stun_server(settings.get("stun_server"), where["stun_server"])
     own_stun, of_local = _local_environment(mapping.get(ENVLOCAL), root[ENVLOCAL])
-    problems += [*wrong, *of_stun, *of_local]
-    return DesktopSettings(turn is True, ttl, own_stun or stun), problems
+    problems += [*of_turn, *wrong, *of_stun, *of_local]
+    return DesktopSettings(turn, ttl, own_stun or stun), problems
 
 
 def gstreamer_stun(uri: IceURI) -> str:

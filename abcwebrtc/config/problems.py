@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
 from abcwebrtc.errors import KeyPath, Problem, format_path
 from abcwebrtc.odconfig.ini import letters, shown
@@ -28,6 +28,7 @@ _UNEXPANDED = (
 )
 _WHOLE = re.compile("|".join(_UNEXPANDED), re.DOTALL)
 _INSIDE = re.compile("|".join((r"\$[A-Za-z_]\w*", *_UNEXPANDED)), re.DOTALL)
+UNEXPANDED = "is a variable or a placeholder that nobody fills in: od.config is read as it is"
 MAX_LENGTH = 1000
 """Characters that are looked at for a variable; nothing that is meant has as many."""
 
@@ -134,6 +135,13 @@ def nearest(
     names = {spelling(name): name for name in known}
     near = difflib.get_close_matches(spelling(word), names, 1, alike)
     return names[near[0]] if near else None
+
+
+def read_bool(value: Any, where: Where) -> Tuple[bool, List[Problem]]:
+    """Return whether a value is True, and an error where it is neither True nor False."""
+    if isinstance(value, bool):
+        return value, []
+    return False, [where.error(f"must be True or False without quotes, not {kind(value)}")]
 
 
 def is_unexpanded(text: str) -> bool:

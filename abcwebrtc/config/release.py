@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Iterator, Mapping, Optional, Tuple
 
 from abcwebrtc.config.problems import Where
+from abcwebrtc.config.sound import DESKTOP_POD, SOUND
 from abcwebrtc.errors import Problem
 
-DESKTOP_POD, SOUND = "desktop.pod", "sound"
 WEBRTC_RELEASES = ((3, 2), (3, 3))
 MPEG_FROM = (3, 4)
 MPEG_PORT = 29788

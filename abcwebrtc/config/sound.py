@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Callable, Collection, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Collection, Iterator, List, Mapping, Optional, Tuple, TypeVar
 
 from abcwebrtc.config.container_fields import parse_resources, parse_security_context
 from abcwebrtc.config.frozen import Frozen
-from abcwebrtc.config.problems import Where, has_error, kind, misspelt_keys
+from abcwebrtc.config.problems import Where, has_error, kind, misspelt_keys, read_bool
 from abcwebrtc.errors import Problem
 
+Parsed = TypeVar("Parsed")
 DESKTOP_POD, SOUND = "desktop.pod", "sound"
 KEYS = (
     "image",
@@ -124,7 +125,7 @@ class _Parser:
 
     def parse(self) -> SoundSettings:
         """Return the settings, which are of use only where there are no errors."""
-        enable = self._enable()
+        enable = self._taken("enable", read_bool)
         permit, deny = self._acl(enable)
         return SoundSettings(
             enable,
@@ -140,8 +141,8 @@ class _Parser:
         )
 
     def _taken(
-        self, key: str, parse: Callable[[Any, Where], Tuple[Frozen, List[Problem]]]
-    ) -> Frozen:
+        self, key: str, parse: Callable[[Any, Where], Tuple[Parsed, List[Problem]]]
+    ) -> Parsed:
         value, problems = parse(self._entry.get(key), self._where[key])
         self.problems += problems
         return value
@@ -151,14 +152,6 @@ class _Parser:
 
     def _warn(self, where: Where, message: str) -> None:
         self.problems.append(where.warning(message))
-
-    def _enable(self) -> bool:
-        enable = self._entry.get("enable", False)
-        if not isinstance(enable, bool):
-            self._error(
-                self._where["enable"], f"must be True or False without quotes, not {kind(enable)}"
-            )
-        return enable is True
 
     def _acl(self, enable: bool) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
         acl, where = self._entry.get("acl"), self._where["acl"]

@@ -11,7 +11,7 @@ from abcwebrtc.config.coturn import CoturnServer, parse_coturn
 from abcwebrtc.config.desktop import DESKTOP, DesktopSettings, parse_desktop
 from abcwebrtc.config.frozen import freeze
 from abcwebrtc.config.ice_servers import StaticServer, parse_rtc_configuration
-from abcwebrtc.config.problems import Where, has_error, kind, nearest
+from abcwebrtc.config.problems import Where, has_error, kind, nearest, read_bool
 from abcwebrtc.config.release import Release, check_release, find_release
 from abcwebrtc.config.secret_sources import SecretReader
 from abcwebrtc.config.sound import DESKTOP_POD, SOUND, SoundSettings, check_sound, parse_sound
@@ -118,10 +118,8 @@ class WebRTCConfig:
         problems: List[Problem] = list(mapping.warnings) if isinstance(mapping, OdConfig) else []
         problems += _unknown_entries(mapping, root)
 
-        enable = mapping.get(ENABLE, False)
-        if not isinstance(enable, bool):
-            message = f"must be True or False without quotes, not {kind(enable)}"
-            problems.append(root[ENABLE].error(message))
+        enable, of_enable = read_bool(mapping.get(ENABLE, False), root[ENABLE])
+        problems += of_enable
         coturn, of_coturn = parse_coturn(mapping.get(COTURN), root[COTURN], reader, now)
         static, of_static = parse_rtc_configuration(
             mapping.get(RTC_CONFIGURATION), root[RTC_CONFIGURATION]
@@ -135,7 +133,7 @@ class WebRTCConfig:
         problems += [*of_coturn, *of_static, *of_constraints, *of_desktop, *of_sound, *of_key_files]
 
         config = cls(
-            enable=enable is True,
+            enable=enable,
             coturn=coturn,
             rtc_configuration=static.frozen,
             rtc_constraints=constraints,

@@ -354,15 +354,14 @@ def _put_mounts(
             made = [copy_data(mounts[volume])]
             append_missing(container, "volumeMounts", made, "name", "mountPath")
         elif settings.volumes is not None:
-            notes.append(_not_mounted(name, volume))
+            message = (
+                f"has {volume}, which no container mounts, so nothing tells where sound is to"
+                if volume
+                else f"has no {name}, which the sound entry of od.config names; "
+                "sound goes without it"
+            )
+            notes.append(Problem(message, "spec.volumes", level="note"))
     return notes
-
-
-def _not_mounted(name: str, volume: str) -> Problem:
-    message = f"has no {name}, which the sound entry of od.config names; sound goes without it"
-    if volume:
-        message = f"has {volume}, which no container mounts, so nothing tells where sound is to"
-    return Problem(message, "spec.volumes", level="note")
 
 
 def _volume_for(name: str, volumes: Collection[str], owner: str) -> str:

@@ -190,20 +190,18 @@ def _is_lone_closer(line: str) -> bool:
 
 
 class Interpolation:
-    """``%(name)s`` and ``%%`` in the values of one section."""
+    """``%(name)s`` and ``%%`` in the values of one section.
+
+    `entries` are those of the section, those of ``[DEFAULT]`` among them.
+    """
 
     def __init__(self, sections: Sections, section: str, file: str, budget: Budget) -> None:
         self.file = file
-        self._names: Mapping[str, Entry] = ChainMap(
+        self.entries: Mapping[str, Entry] = ChainMap(
             sections.get(section, {}), sections.get(DEFAULT_SECTION, {})
         )
         self._budget = budget
         self._heights: Dict[str, int] = {}
-
-    @property
-    def entries(self) -> Mapping[str, Entry]:
-        """The entries of the section, those of ``[DEFAULT]`` among them."""
-        return self._names
 
     def check(self, entry: Entry) -> None:
         """Refuse a ``%`` that would make pyos refuse the file. Expands nothing."""
@@ -257,9 +255,9 @@ class Interpolation:
         name = match.group("name")
         if name is None:
             self._fail(entry, number, "a bare '%' makes pyos refuse the whole file; write '%%'")
-        if name not in self._names:
+        if name not in self.entries:
             self._fail(entry, number, "%(...)s names no entry of the file; for a '%' write '%%'")
-        return self._names[name]
+        return self.entries[name]
 
     def _fail(self, entry: Entry, number: int, message: str) -> NoReturn:
         raise ConfigError(Problem(message, shown(entry.key), self.file, number))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Any, List
 
 import pytest
 
@@ -294,3 +295,82 @@ def test_what_hides_a_server_is_its_password_and_not_its_username():
     frozen, errors, _ = parse({"iceServers": servers})
     assert errors == []
     assert thaw(public_rtc_configuration(frozen))["iceServers"] == [servers[0]]
+
+
+# Members beside the servers; tests/e2e asks the browsers.
+
+
+def members(value: Any) -> List[List[str]]:
+    _, errors, warnings = parse(value)
+    return [errors, warnings]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("bundlePolicy", value) for value in ("balanced", "max-compat", "max-bundle")],
+        *[("iceTransportPolicy", value) for value in ("all", "relay")],
+        *[("rtcpMuxPolicy", value) for value in ("require", "negotiate")],
+        *[("iceCandidatePoolSize", value) for value in (0, 1, 255)],
+        *[("certificates", value) for value in ([], ())],
+        *[("peerIdentity", value) for value in ("", "a@b", None, 5)],
+        *[("sdpSemantics", value) for value in ("plan-b", "x")],
+        ("vendor", {"a": [None]}),
+    ],
+    ids=str,
+)
+def test_what_browsers_take_is_no_problem(name: str, value: Any) -> None:
+    assert members({name: value}) == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("bundlePolicy", "must be 'max-bundle' or 'balanced' or 'max-compat', or left out; browse"),
+        ("iceTransportPolicy", "must be 'all' or 'relay', or left out; browsers throw"),
+        ("rtcpMuxPolicy", "must be 'require' or 'negotiate', or left out; browsers throw"),
+    ],
+)
+@pytest.mark.parametrize("value", ["max_bundle", "Relay", None, []], ids=str)
+def test_an_enumeration_has_its_values_alone(name: str, start: str, value: Any) -> None:
+    (error,), warnings = members({name: value})
+    assert error.startswith(f"rtc.{name}: {start}")
+    assert warnings == []
+    assert "max_bundle" not in error
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("iceservers", "iceServers"),
+        ("iceServer", "iceServers"),
+        ("ice_servers", "iceServers"),
+        ("bundlepolicy", "bundlePolicy"),
+        ("iceTransportsPolicy", "iceTransportPolicy"),
+    ],
+)
+def test_a_misspelt_member_is_a_warning(name: str, right: str) -> None:
+    assert members({name: []}) == [[], [f"rtc.{name}: is passed over; did you mean '{right}'?"]]
+
+
+@pytest.mark.parametrize("value", [None, "x", [5]], ids=str)
+def test_certificates_can_not_be_written(value: Any) -> None:
+    (error,), _ = members({"certificates": value})
+    assert error.startswith("rtc.certificates: must be [] or left out")
+
+
+@pytest.mark.parametrize("value", [256, -1, 1e9, "x", "256", [], "1e3"], ids=str)
+def test_a_pool_is_of_0_to_255(value: Any) -> None:
+    (error,), _ = members({"iceCandidatePoolSize": value})
+    assert error.startswith(
+        "rtc.iceCandidatePoolSize: must be a whole number from 0 to 255, such as 0, or left out"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "number"), [(None, 0), (True, 1), (1.5, 1), ("5", 5), (255.9, 255), (-0.5, 0)]
+)
+def test_what_browsers_make_a_number_of_is_a_warning(value: Any, number: int) -> None:
+    errors, (warning,) = members({"iceCandidatePoolSize": value})
+    assert errors == []
+    assert warning.endswith(f"which browsers take for {number}; write that")

@@ -160,11 +160,11 @@ def test_none_inside_is_as_good_as_nothing() -> None:
 
 
 def test_what_kubernetes_has_on_no_container_is_left_out_of_it() -> None:
-    context = {"runAsUser": 5, "supplementalGroups": [1], "fsGroup": 2, "seLinuxOptions": {"a": 1}}
+    context = {"runAsUser": 0, "supplementalGroups": [1], "fsGroup": 2, "seLinuxOptions": {"a": 1}}
     found, errors, warnings = read(securityContext=context, resources={"claims": [], "limits": {}})
     assert found is not None
     assert (errors, warnings) == ([], [])
-    assert found.security_context == {"runAsUser": 5, "seLinuxOptions": {}}
+    assert found.security_context == {"runAsUser": 0, "seLinuxOptions": {}}
     assert found.resources == {"limits": {}}
 
 
