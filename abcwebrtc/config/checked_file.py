@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import List, Mapping, Optional, Tuple
 
 from abcwebrtc.config.coturn import SECRET_KEY
+from abcwebrtc.config.problems import has_error
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.odconfig.reader import (
@@ -65,6 +66,6 @@ def check_file(path: PathLike) -> CheckedFile:
         found += (*config.warnings, *config.notes)
     except ConfigError as error:
         found += (*error.problems, *error.warnings, *error.notes)
-    if any(problem.level == "error" for problem in found):
+    if has_error(found):
         config = None
     return CheckedFile(text, mapping, config, tuple(found))

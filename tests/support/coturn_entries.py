@@ -5,11 +5,10 @@ from __future__ import annotations
 from abcwebrtc.config.coturn import parse_coturn
 from abcwebrtc.config.problems import Where
 from abcwebrtc.config.secret_sources import SecretReader
+from support.configurations import COTURN as MINIMAL
+from support.configurations import NOW
 
-NOW = 1_700_000_000
-SECRET = "0123456789abcdefghij"
-URL = "turn.domain.local:3478"
-MINIMAL = {"coturn_static_auth_secret": SECRET, "url": URL}
+URL = MINIMAL["url"]
 
 
 def parse(value, environ=None, folder="", now=NOW):

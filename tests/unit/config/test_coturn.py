@@ -10,7 +10,8 @@ import pytest
 from abcwebrtc.config.coturn import DAY, KEYS, SECRET_KEY, check_ttl
 from abcwebrtc.config.problems import Where
 from abcwebrtc.times import MAX_EXPIRY
-from support.coturn_entries import MINIMAL, SECRET, parse, parse_one, values
+from support.configurations import SECRET
+from support.coturn_entries import MINIMAL, parse, parse_one, values
 
 # No server, one, several.
 

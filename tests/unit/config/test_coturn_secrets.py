@@ -8,7 +8,8 @@ import pytest
 
 from abcwebrtc.config.problems import Where
 from abcwebrtc.config.secret_sources import SecretReader
-from support.coturn_entries import MINIMAL, SECRET, parse, parse_one, values
+from support.configurations import SECRET
+from support.coturn_entries import MINIMAL, parse, parse_one, values
 
 # Secrets: inline, a list, a file, the environment.
 

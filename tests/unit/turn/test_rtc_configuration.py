@@ -18,12 +18,9 @@ from abcwebrtc.errors import CredentialError, WebRTCDisabledError
 from abcwebrtc.turn.credentials import mint_turn_credentials, pseudonym, verify_turn_credentials
 from abcwebrtc.turn.rtc_configuration import build_rtc_configuration, server_credentials
 from support import spoil
+from support.configurations import COTURN, NOW, SECRET, STUN
 
-NOW = 1_700_000_000
-SECRET = "0123456789abcdefghij"
 OTHER = "other-0123456789abcdef"
-COTURN = {"coturn_static_auth_secret": SECRET, "url": "turn.domain.local:3478"}
-STUN = {"iceServers": [{"urls": "stun:stun.l.google.com:19302"}]}
 
 
 def load(coturn=None, static=None, enable=True, **kwargs):
