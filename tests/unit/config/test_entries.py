@@ -138,22 +138,20 @@ def test_no_turn_server_is_no_warning():
     assert warnings_of({"desktop.envlocal": {"TURN_SERVER": None, "LANG": "C"}}) == []
 
 
-@pytest.mark.parametrize("value", ["stun://{{ host }}:3478", "{{ stun }}"])
-def test_a_template_of_pyos_is_left_unchecked(value):
-    config = load({"desktop.envlocal": {"STUN_SERVER": value}})
-    (note,) = config.notes
-    assert note.path == "desktop.envlocal.STUN_SERVER"
-    assert config.desktop.stun_server is None
-    assert config.warnings == ()
-
-
 @pytest.mark.parametrize(
-    "value", ["{{ turn }}", "turn://{{ userid }}:{{ turn_password }}@turn.example.org:3478"]
+    ("name", "value"),
+    [
+        ("STUN_SERVER", "stun://{{ host }}:3478"),
+        ("STUN_SERVER", "{{ stun }}"),
+        ("TURN_SERVER", "{{ turn }}"),
+        ("TURN_SERVER", "turn://{{ userid }}:{{ turn_password }}@turn.example.org:3478"),
+    ],
 )
-def test_a_turn_server_that_pyos_fills_in_is_left_unchecked(value):
-    config = load({"desktop.envlocal": {"TURN_SERVER": value}})
+def test_a_template_of_pyos_is_left_unchecked(name, value):
+    config = load({"desktop.envlocal": {name: value}})
     (note,) = config.notes
-    assert note.path == "desktop.envlocal.TURN_SERVER"
+    assert note.path == f"desktop.envlocal.{name}"
+    assert config.desktop.stun_server is None
     assert config.warnings == ()
 
 
