@@ -6,7 +6,7 @@ Nothing here contacts coturn or reads a file; `abcwebrtc.probe.accepted_secrets`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from abcwebrtc.config.coturn import SECRET_KEY, CoturnServer
 from abcwebrtc.config.secret_sources import (
@@ -31,10 +31,6 @@ class Place:
 
     kind: str
     name: str = ""
-
-    def as_dict(self) -> Dict[str, str]:
-        """Return it as plain JSON data."""
-        return {"kind": self.kind, "name": self.name}
 
 
 @dataclass(frozen=True)

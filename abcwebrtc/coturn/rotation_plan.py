@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from abcwebrtc.abcdesktop import NAMESPACE, PYOS_DEPLOYMENT
@@ -148,7 +148,7 @@ class Plan:
         return {
             "paths": list(group.paths),
             "urls": list(group.urls),
-            "places": [place.as_dict() for place in group.places],
+            "places": [asdict(place) for place in group.places],
             "secrets": len(group.secrets) if group.is_here else None,
             "state": self.state,
             "overlap": {

@@ -32,7 +32,6 @@ from abcwebrtc.probe.model import (
     Failure,
     Login,
     Observation,
-    SecretSearch,
     Target,
 )
 from abcwebrtc.probe.paths import between_relays, from_outside
@@ -109,17 +108,11 @@ class _Attempt:
                 return self._open()
             except StepError as error:
                 failure = error.failure
-        if failure.step == HANDSHAKE:
-            failure = self._looked_into(failure)
-        raise StepError(failure)
-
-    def _looked_into(self, failure: Failure) -> Failure:
-        """Look why a handshake failed. Who sends an alert does speak TLS."""
-        if "ALERT" not in failure.detail:
+        if failure.step == HANDSHAKE and "ALERT" not in failure.detail:  # with one it speaks TLS
             self._seen.spoken = self._answer_without_tls()
         elif "HANDSHAKE_FAILURE" in failure.detail and shows_certificate(self._opened):
-            return replace(failure, kind="client-certificate")
-        return failure
+            failure = replace(failure, kind="client-certificate")
+        raise StepError(failure)
 
     def _keep_certificate(self, wire: Wire) -> None:
         if self._context is None:
@@ -198,11 +191,10 @@ class _Attempt:
             try:
                 with timed(seen.times, RFC3489):
                     plain.ask_classic(self._place, self._settings.timeout)
+                seen.rfc3489 = True
             except StepError as error:
                 seen.failures.append(error.failure)
                 seen.rfc3489 = False
-            else:
-                seen.rfc3489 = True
 
     # TURN
 
@@ -216,7 +208,8 @@ class _Attempt:
         if not (answered or failure.at) and (failure.step, failure.kind) == (ALLOCATE, "timeout"):
             failure = Failure(BINDING, "timeout")
         if failure.error == UNAUTHORIZED and account.mint:
-            self._seen.search = self._investigate(account)
+            with contextlib.suppress(StepError):  # what it said before stands
+                self._seen.search = investigate(account, self._accepts, time.time())
         raise StepError(failure)
 
     def _use_relay(self, wire: Wire, login: Login, timeout: float = 0) -> Optional[Failure]:
@@ -302,12 +295,6 @@ class _Attempt:
     def _accepts(self, login: Login) -> bool:
         with self._open() as wire:
             return Session(wire, login).is_accepted()
-
-    def _investigate(self, account: Account) -> Optional[SecretSearch]:
-        try:
-            return investigate(account, self._accepts, time.time())
-        except StepError:
-            return None  # it answers no more; what it said before stands
 
     def _check_clock(self, account: Account) -> None:
         """Look whether the server's clock is so far ahead that logins end early."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import struct
 import subprocess
 from pathlib import Path
 from typing import List, Tuple
@@ -13,6 +12,7 @@ import pytest
 
 from abcwebrtc.coturn.file_access import blocked, unreadable
 from conftest import missing, require_program
+from unit.cli.test_new_file import ACL, acl, give
 
 NOBODY = "nobody"
 
@@ -44,15 +44,6 @@ def really_reads(path: Path, user: str = NOBODY) -> bool:
 
 OWNER, USER, GROUP_OBJ, GROUP, MASK, OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 NO_ID = 0xFFFFFFFF
-
-
-def give_acl(path: Path, entries: List[Tuple[int, int, int]]) -> None:
-    """Set the ACL of a file: tag, rights and whose."""
-    data = b"".join(struct.pack("<HHI", *entry) for entry in entries)
-    try:
-        os.setxattr(path, "system.posix_acl_access", struct.pack("<I", 2) + data)
-    except OSError:
-        missing("this file system has no ACLs")
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o004, 0o440, 0o000])
@@ -91,7 +82,7 @@ def test_an_acl_decides_as_the_kernel_does(
         missing("only root can ask as somebody else")
     entries = [(OWNER, 6, NO_ID), *((USER, right, owner) for right, owner in users)]
     entries += [(GROUP_OBJ, 0, NO_ID), *((GROUP, right, owner) for right, owner in groups)]
-    give_acl(key, [*entries, (MASK, mask, NO_ID), (OTHER, other, NO_ID)])
+    give(key, ACL, acl(*entries, (MASK, mask, NO_ID), (OTHER, other, NO_ID)))
     assert (blocked(str(key), NOBODY) is None) is really_reads(key)
 
 

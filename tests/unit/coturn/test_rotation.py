@@ -21,6 +21,7 @@ from abcwebrtc.coturn.rotation import (
     STEPS,
     SWITCH_NOW,
     WRONG,
+    Place,
     Step,
     find_step,
     least_advanced,
@@ -70,11 +71,11 @@ def test_the_place_of_a_secret_is_known(tmp_path: Path) -> None:
         entry(**{key: ..., key + "_file": "file"}),
         entry(**{key: ..., key + "_env": "TURN_SECRET"}),
     ]
-    places = [group.places[0].as_dict() for group in make_groups(coturn, tmp_path)]
+    places = [group.places[0] for group in make_groups(coturn, tmp_path)]
     assert places == [
-        {"kind": "inline", "name": ""},
-        {"kind": "file", "name": str(tmp_path / "file")},
-        {"kind": "environment", "name": "TURN_SECRET"},
+        Place("inline", ""),
+        Place("file", str(tmp_path / "file")),
+        Place("environment", "TURN_SECRET"),
     ]
 
 
