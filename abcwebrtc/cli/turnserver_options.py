@@ -9,6 +9,7 @@ import sys
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 from abcwebrtc.cli.options import given, port, port_range, typed, whole_number
+from abcwebrtc.config.coturn import RELAY_PORTS
 from abcwebrtc.config.uris import Address
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
 from abcwebrtc.coturn.addresses import (
@@ -18,7 +19,7 @@ from abcwebrtc.coturn.addresses import (
     parse_external,
     parse_listening,
 )
-from abcwebrtc.coturn.conf import RELAY_PORTS, TOTAL_QUOTA, TWO, USER_QUOTA, ConfOptions
+from abcwebrtc.coturn.conf import TOTAL_QUOTA, TWO, USER_QUOTA, ConfOptions
 from abcwebrtc.coturn.options import NEWEST, OLDEST, USUAL, CoturnVersion, parse_version
 from abcwebrtc.coturn.server import Coturn, coturns_of
 from abcwebrtc.coturn.this_machine import installed_version, with_private_half

@@ -19,14 +19,13 @@ from typing import (
 )
 
 from abcwebrtc.abcdesktop import DESKTOP_LABELS, NAMESPACE
+from abcwebrtc.config.coturn import RELAY_PORTS
 from abcwebrtc.config.uris import TURN_SCHEMES, Address, IceURI
 from abcwebrtc.config.webrtc import RTC_CONFIGURATION, WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem, WebRTCDisabledError
 from abcwebrtc.times import utc_text
 
 POLICY_NAME = "desktop-webrtc"
-RELAY_PORTS = (49152, 65535)
-"""coturn's min-port and max-port, where turnserver.conf has none."""
 _DNS_PORT = 53
 
 Ports = Set[Tuple[int, str]]

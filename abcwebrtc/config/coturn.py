@@ -28,6 +28,8 @@ from abcwebrtc.times import MAX_EXPIRY, unix_seconds
 DEFAULT_TTL = 3600
 """Seconds, as in abcdesktop's documentation."""
 DAY = 86400
+RELAY_PORTS = (49152, 65535)
+"""The UDP ports of relays where turnserver.conf says no others: coturn's min-port and max-port."""
 _WHOLE = re.compile(r"\s*([0-9]{1,15})(?:\.0*)?\s*")
 _ROUND = 300
 """Seconds that a ttl is a multiple of; one of whole days is none in milliseconds before day 125."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Dict, Iterator, List, Optional, Tuple
 
+from abcwebrtc.config.coturn import RELAY_PORTS
 from abcwebrtc.config.uris import Address
 from abcwebrtc.coturn.addresses import (
     LOOPBACK,
@@ -26,8 +27,6 @@ from abcwebrtc.coturn.conf_file import quoted
 from abcwebrtc.coturn.options import USUAL, CoturnVersion, deprecation, knows
 from abcwebrtc.coturn.server import Coturn, server_ports
 
-RELAY_PORTS = (49152, 65535)
-"""coturn's own min-port and max-port."""
 USER_QUOTA, TOTAL_QUOTA = 32, 1200
 TWO = "a call takes two allocations, the browser's and the desktop's"
 STALE_NONCE = 600

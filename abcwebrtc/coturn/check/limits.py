@@ -8,15 +8,9 @@ from __future__ import annotations
 
 from typing import Iterator, Tuple
 
+from abcwebrtc.config.coturn import RELAY_PORTS
 from abcwebrtc.coturn.check.known_conf import KnownConf
-from abcwebrtc.coturn.conf import (
-    FIRST_UNPRIVILEGED,
-    LISTEN_BELOW,
-    RELAY_PORTS,
-    TOTAL_QUOTA,
-    TWO,
-    USER_QUOTA,
-)
+from abcwebrtc.coturn.conf import FIRST_UNPRIVILEGED, LISTEN_BELOW, TOTAL_QUOTA, TWO, USER_QUOTA
 from abcwebrtc.coturn.conf_file import Setting
 from abcwebrtc.coturn.server import Coturn
 from abcwebrtc.errors import Problem
