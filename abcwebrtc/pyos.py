@@ -16,7 +16,7 @@ from typing import Any, Callable, Collection, Dict, Mapping, Optional, Tuple, Ty
 import cherrypy
 
 from abcwebrtc.config.webrtc import WebRTCConfig
-from abcwebrtc.desktop import environment as manifests
+from abcwebrtc.desktop import environment
 from abcwebrtc.desktop import pod as pods
 from abcwebrtc.desktop.pod import PreparedPod
 from abcwebrtc.desktop.pod_data import Data
@@ -139,7 +139,7 @@ def desktop_environment(userid: str) -> Dict[str, str]:
     container of a desktop and logs them, so use this where `webrtc.desktop` asks
     for no TURN server.
     """
-    return _even_without_turn(lambda config: manifests.desktop_environment(config, userid))
+    return _even_without_turn(lambda config: environment.desktop_environment(config, userid))
 
 
 def inject_webrtc(manifest: Data, userid: str, labels: Collection[str]) -> Data:

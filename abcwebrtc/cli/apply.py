@@ -16,7 +16,7 @@ from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP, NAMESPACE, PYOS_DEPLOYM
 from abcwebrtc.cli.configmap import add_name_arguments, print_checked
 from abcwebrtc.cli.new_file import write_beside
 from abcwebrtc.cli.options import FAILED, OK, given, kube_namespace, seconds
-from abcwebrtc.cli.output import coloured, print_error, printable, say, warn
+from abcwebrtc.cli.output import print_difference, print_error, printable, say, warn
 from abcwebrtc.cluster.api import Cluster, connect
 from abcwebrtc.cluster.change import Change
 from abcwebrtc.cluster.configmap import LAST_APPLIED, read_od_config
@@ -133,9 +133,7 @@ def _show_difference(change: Change, options: argparse.Namespace) -> None:
             print("--- in the cluster", f"+++ {printable(options.od_config)}", sep="\n")
         else:
             print("no entry differs; comments, spaces, the ends of lines or the like do")
-        for line in lines:
-            colour = {"+": "32", "-": "31"}.get(line[:1], "0")
-            print(coloured(line, colour, sys.stdout))
+        print_difference(lines)
     if not change.writes or before is None:
         return
     owner = ownership(before, change.key)

@@ -58,14 +58,15 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def _run(arguments: Optional[Sequence[str]]) -> int:
     try:
-        options = _parser().parse_args(arguments)
+        options = make_parser().parse_args(arguments)
         status: int = options.run(options)
         return status
     finally:
         sys.stdout.flush()  # here, and not at exit, it can still be dealt with
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
     parser = CommandParser(
         prog="abcwebrtc",
         description="WebRTC configuration and TURN credentials for abcdesktop.",

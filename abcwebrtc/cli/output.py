@@ -77,6 +77,13 @@ def coloured(text: str, colour: str, stream: TextIO) -> str:
     return text
 
 
+def print_difference(lines: Iterable[str]) -> None:
+    """Print the lines of a diff: green for those that came, red for those that went."""
+    for line in lines:
+        colour = {"+": "32", "-": "31"}.get(line[:1], "0")
+        print(coloured(line, colour, sys.stdout))
+
+
 def prepare_output() -> None:
     """Make printing possible where a stream is closed, or not for all of Unicode.
 

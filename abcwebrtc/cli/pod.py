@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from abcwebrtc.abcdesktop import USERID_LABEL
 from abcwebrtc.cli.options import OK, STDIN, given, open_input
-from abcwebrtc.cli.output import coloured, print_problems, print_utf8
+from abcwebrtc.cli.output import print_difference, print_problems, print_utf8
 from abcwebrtc.config.desktop import TURN_SERVER
 from abcwebrtc.config.problems import kind
 from abcwebrtc.config.webrtc import WebRTCConfig
@@ -79,9 +78,7 @@ def run(options: argparse.Namespace) -> int:
         print_utf8()
         print(manifests.text(after), end="")
         return OK
-    for line in masked_diff(manifests.documents, after, manifests.text):
-        colour = {"+": "32", "-": "31"}.get(line[:1], "0")
-        print(coloured(line, colour, sys.stdout))
+    print_difference(masked_diff(manifests.documents, after, manifests.text))
     return OK
 
 

@@ -58,8 +58,9 @@ def anybody(host: str) -> Identity:
     """
 
     def identify() -> str:
-        header = cherrypy.serving.request.headers.get("Host")  # None for no browser
-        if header and _host_name(header) != host.lower() and not _is_loopback(_host_name(header)):
+        header = cherrypy.serving.request.headers.get("Host", "")  # not sent by all programs
+        name = _host_name(header)
+        if header and name != host.lower() and not _means_this_machine(name):
             raise cherrypy.HTTPError(403, "Without a login this answers to names of loopback only")
         return "anonymous"
 
@@ -73,8 +74,8 @@ def _host_name(header: str) -> str:
         return ""
 
 
-def _is_loopback(name: str) -> bool:
-    """Say whether a name means this machine to every browser; no DNS is asked."""
+def _means_this_machine(name: str) -> bool:
+    """Say whether a name means this machine to every browser: no DNS is asked."""
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:

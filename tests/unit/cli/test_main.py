@@ -108,7 +108,7 @@ def options_with_a_value(parser: argparse.ArgumentParser) -> Iterator[List[str]]
             yield [f"{action.option_strings[-1]}="]
 
 
-EMPTY = [" ".join(line) for line in options_with_a_value(cli._parser())]
+EMPTY = [" ".join(line) for line in options_with_a_value(cli.make_parser())]
 
 
 def test_there_are_options_with_a_value() -> None:
@@ -190,7 +190,7 @@ def test_a_namespace_has_the_same_options_everywhere() -> None:
     assert lines == {"apply", "configmap", "networkpolicy", "rotate new-secret"}
     for line in lines:
         options = ["--format", "kubernetes", "--name", "x"] if "rotate" in line else ["od.config"]
-        found = cli._parser().parse_args([*line.split(), *options, "-n", "sound"])
+        found = cli.make_parser().parse_args([*line.split(), *options, "-n", "sound"])
         assert found.namespace == "sound"
 
 

@@ -8,7 +8,7 @@ from typing import Any, Iterator, List, Tuple
 
 import pytest
 
-from abcwebrtc.cli.main import _parser, main
+from abcwebrtc.cli.main import main, make_parser
 from support import write_od_config
 
 Option = Tuple[Tuple[str, ...], argparse.Action]
@@ -41,7 +41,7 @@ def value_of(action: argparse.Action) -> List[str]:
     raise AssertionError(f"no value for {action.option_strings}")
 
 
-ALL = list(options(_parser()))
+ALL = list(options(make_parser()))
 
 
 def test_all_commands_are_looked_at() -> None:
@@ -54,7 +54,7 @@ def test_all_commands_are_looked_at() -> None:
 def test_an_option_twice(
     command: Tuple[str, ...], action: argparse.Action, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    parser = _parser()
+    parser = make_parser()
     for name in command:
         (subparsers,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
         parser = subparsers.choices[name]

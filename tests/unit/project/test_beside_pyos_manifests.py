@@ -267,7 +267,7 @@ def test_nothing_in_the_image_is_run_by_a_shell() -> None:
 def test_the_command_is_understood() -> None:
     program, *arguments = beside.image_command()
     assert program == "/opt/abcwebrtc/bin/abcwebrtc"
-    options = cli._parser().parse_args(arguments)
+    options = cli.make_parser().parse_args(arguments)
     assert (options.od_config, options.host) == ("/config/od.config", "0.0.0.0")
 
 

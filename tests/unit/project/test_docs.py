@@ -125,7 +125,7 @@ def test_a_command_in_a_shell_block_works(
 
 @pytest.mark.parametrize("line", [line for line in ABCWEBRTC_LINES if " serve " in line])
 def test_a_serve_command_in_a_shell_block_is_understood(line: str) -> None:
-    options = cli._parser().parse_args(shlex.split(line, comments=True)[1:])
+    options = cli.make_parser().parse_args(shlex.split(line, comments=True)[1:])
     assert options.od_config == "od.config"
 
 

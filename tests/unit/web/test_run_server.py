@@ -13,7 +13,7 @@ import pytest
 import abcwebrtc.web.serve
 from abcwebrtc.cli.main import main
 from abcwebrtc.cli.serve import is_loopback
-from abcwebrtc.errors import AbcWebRTCError, ConfigError
+from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.web.serve import Listen, run_server
 from support import RTC_PATH, SECRET, Answer, bearer, public_pem, request, rsa_key, write_od_config
 from support.serving import (
@@ -112,26 +112,6 @@ def test_run_server_ends_when_its_threads_do() -> None:
 
     with pytest.raises(AbcWebRTCError, match="ended by itself"):
         run_server(leaving, Listen("127.0.0.1", 0), ready)
-
-
-BAD_LISTENS = [
-    (("127.0.0.1", 0, "missing.pem", "key.pem"), "missing.pem: can't be read: No such file"),
-    (("127.0.0.1", 0, "cert.pem", "other.pem"), "other.pem: is not the key of the certificate"),
-    (("127.0.0.1", 0, "cert.pem", "encrypted.pem"), "the key is encrypted"),
-    (("x" * 300, 0), "can't listen on xxx"),
-]
-
-
-@pytest.mark.parametrize(("listen", "message"), BAD_LISTENS, ids=lambda value: str(value)[:40])
-def test_run_server_says_why_it_can_not_listen(
-    certificates: Certificates,
-    monkeypatch: pytest.MonkeyPatch,
-    listen: Tuple[Any, ...],
-    message: str,
-) -> None:
-    monkeypatch.chdir(certificates.folder)
-    with pytest.raises(ConfigError, match=message):
-        run_server(hello, Listen(*listen), lambda url: None)
 
 
 @pytest.mark.parametrize(
