@@ -34,7 +34,7 @@ import bootstrap  # noqa: E402
 import stage  # noqa: E402
 
 RUN = HERE / "run"
-TURN_PORT = 34780
+TURN_PORT = 14780
 ENDPOINT = "/API/webrtc/coturn_rtcconfiguration"
 
 

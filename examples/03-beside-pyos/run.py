@@ -40,7 +40,7 @@ import bootstrap  # noqa: E402
 import stage  # noqa: E402
 
 RUN = HERE / "run"
-TURN_PORT = 34782
+TURN_PORT = 14782
 ENDPOINT = "/API/webrtc/coturn_rtcconfiguration"
 KEYINFO = "/API/core/getkeyinfo"
 PUBLIC_KEY = "abcdesktop_jwt_user_signing_public_key.pem"

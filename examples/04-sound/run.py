@@ -33,7 +33,7 @@ import stage  # noqa: E402
 
 RUN = HERE / "run"
 USER = "alice"
-TURN_PORT = 34784
+TURN_PORT = 14784
 LOOPBACK = "127.0.0.1"
 CHIME, TONE = [523, 659, 784], 440  # Hz
 PACKAGES = [

@@ -158,22 +158,21 @@ def firefox(
         wait_for(lambda: (where.exists() and where.stat().st_size) or process.poll() is not None)
         assert process.poll() is None, (folder / "firefox.log").read_text()
         port = json.loads(where.read_text())["ws_port"]
-        with contextlib.closing(connect(namespace, port)) as connection:
+        with connected(namespace, port) as connection:
             yield Firefox(connection)
 
 
-def connect(namespace: Namespace, port: int) -> WebSocket:
+@contextlib.contextmanager
+def connected(namespace: Namespace, port: int) -> Iterator[WebSocket]:
     """Open BiDi's websocket, which is on the namespace's loopback."""
     here, there = socket.socketpair()
     with here, there:
         command = namespace.command(sys.executable, "-c", CONNECT, port)
         subprocess.run(command, stdin=there, check=True, timeout=WAIT)
         (descriptor,) = socket.recv_fds(here, 1, 1)[1]
-    made = socket.socket(fileno=descriptor)
-    made.settimeout(WAIT)
     url = f"ws://127.0.0.1:{port}/session"
-    try:
-        return create_connection(url, socket=made, suppress_origin=True, timeout=WAIT)
-    except BaseException:
-        made.close()
-        raise
+    with socket.socket(fileno=descriptor) as made:
+        made.settimeout(WAIT)
+        opened = create_connection(url, socket=made, suppress_origin=True, timeout=WAIT)
+        with contextlib.closing(opened):
+            yield opened

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from array import array
 from pathlib import Path
 from typing import Any, Dict, Iterator
 
@@ -341,12 +342,16 @@ def test_a_tone_is_heard_in_the_page_of_the_example(lab: Lab) -> None:
             tab.wait_until(f"Math.abs((sound.measure().tone ?? 0) - 440) < {TOLERANCE}")
         tab.wait_until("sound.measure().tone === null")  # so it was paplay that was heard
         check_it_came_by_relays(tab)
-        recorded = desktop.record_microphone(1)
+        wait_for(lambda: is_loudest(TONE, desktop.record_microphone(1)))
         assert tab.evaluate("sound.failures") == []
         assert [line for line in tab.console if not line.startswith("info: ")] == []
-    levels = {hertz: amplitude(recorded, hertz, tones.RATE) for hertz in [*OTHERS, TONE]}
-    assert max(levels, key=levels.__getitem__) == TONE, levels
-    assert levels[TONE] > 300  # of 32767
+
+
+def is_loudest(tone: float, recorded: "array[int]") -> bool:
+    """Say whether a second has a tone loud enough, and louder than others; there may be gaps."""
+    levels = {hertz: amplitude(recorded, hertz, tones.RATE) for hertz in [*OTHERS, tone]}
+    print(levels)
+    return max(levels, key=levels.__getitem__) == tone and levels[tone] > 300  # of 32767
 
 
 @once_more
