@@ -105,14 +105,17 @@ class TLS(BuiltinSSLAdapter):
             self.context.load_cert_chain(cert, key, password="")
             return
         except ssl.SSLError as error:
-            reason = f"OpenSSL can't use them: {error.reason or 'not in the PEM that it reads'}"
+            reason = error.reason  # none for what is no PEM
         found = check_certificate(pem[0], pem[1], None, (), time.time())
         wrong = [
             Problem(problem.message, "", cert if problem.path == CERT else key)
             for problem in found
             if problem.level == "error"
         ]
-        raise ConfigError(*wrong, Problem(reason, "", f"{cert}, {key}"))
+        if reason or not wrong:
+            message = f"OpenSSL can't use them: {reason or 'not in the PEM that it reads'}"
+            wrong.append(Problem(message, "", f"{cert}, {key}"))
+        raise ConfigError(*wrong)
 
     def wrap(self, sock: socket.socket) -> Tuple[ssl.SSLSocket, Dict[str, str]]:
         """Return the server's side of a connection.

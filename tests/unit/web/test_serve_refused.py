@@ -97,6 +97,7 @@ def test_it_does_not_start_with_a_certificate_that_does_not_work(
 ) -> None:
     result = refused(write_od_config(tmp_path), *certificates.arguments(cert, key))
     check_refused(result, 1, *words)
+    assert "not in the PEM" not in result.stderr  # that a file is none is said once
 
 
 def test_it_does_not_start_with_an_encrypted_key(
