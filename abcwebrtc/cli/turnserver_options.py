@@ -12,14 +12,9 @@ from abcwebrtc.cli.options import given, port, port_range, typed, whole_number
 from abcwebrtc.config.coturn import RELAY_PORTS
 from abcwebrtc.config.uris import Address
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
-from abcwebrtc.coturn.addresses import (
-    External,
-    contradiction,
-    parse_allowed,
-    parse_external,
-    parse_listening,
-)
+from abcwebrtc.coturn.addresses import parse_allowed, parse_listening
 from abcwebrtc.coturn.conf import TOTAL_QUOTA, TWO, USER_QUOTA, ConfOptions
+from abcwebrtc.coturn.external_ip import External, contradiction, parse_external
 from abcwebrtc.coturn.options import NEWEST, OLDEST, USUAL, CoturnVersion, parse_version
 from abcwebrtc.coturn.server import Coturn, coturns_of
 from abcwebrtc.coturn.this_machine import installed_version, with_private_half

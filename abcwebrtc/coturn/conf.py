@@ -14,7 +14,6 @@ from abcwebrtc.config.coturn import RELAY_PORTS
 from abcwebrtc.config.uris import Address
 from abcwebrtc.coturn.addresses import (
     LOOPBACK,
-    External,
     Network,
     Range,
     denied_ranges,
@@ -24,6 +23,7 @@ from abcwebrtc.coturn.addresses import (
     unmapped,
 )
 from abcwebrtc.coturn.conf_file import quoted
+from abcwebrtc.coturn.external_ip import External
 from abcwebrtc.coturn.options import USUAL, CoturnVersion, deprecation, knows
 from abcwebrtc.coturn.server import Coturn, server_ports
 

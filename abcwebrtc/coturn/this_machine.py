@@ -8,7 +8,8 @@ from ipaddress import ip_address
 from typing import Optional, Sequence, Tuple
 
 from abcwebrtc.config.uris import Address
-from abcwebrtc.coturn.addresses import External, is_exception, listens_for, parse_address
+from abcwebrtc.coturn.addresses import is_exception, parse_address
+from abcwebrtc.coturn.external_ip import External, listens_for
 from abcwebrtc.coturn.options import OLDEST, CoturnVersion, parse_version
 
 SECONDS = 3.0

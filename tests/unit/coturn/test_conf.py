@@ -9,9 +9,9 @@ from typing import Any, Dict, List, Optional
 import pytest
 
 from abcwebrtc.cli.main import main
-from abcwebrtc.coturn.addresses import External
 from abcwebrtc.coturn.conf import ConfOptions, turnserver_conf
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf
+from abcwebrtc.coturn.external_ip import External
 from abcwebrtc.coturn.options import NEWEST, OLDEST, USUAL, CoturnVersion, deprecation, knows
 from support import write_od_config
 from support.certificates import HOST
