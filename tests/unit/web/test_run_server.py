@@ -6,7 +6,7 @@ import contextlib
 import signal
 import socket
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List
 
 import pytest
 
@@ -40,28 +40,6 @@ def test_run_server_serves_until_a_signal_and_leaves_the_handlers_as_they_were(
     run_server(hello, Listen("127.0.0.1", 0), stop_after(request, results, number))
     assert [answer.body for answer in results] == [b"hello"]
     assert [signal.getsignal(number) for number in STOP_SIGNALS] == before
-
-
-@pytest.mark.usefixtures("ipv6_loopback")
-def test_run_server_writes_ipv6_in_brackets() -> None:
-    results: List[Any] = []
-    run_server(hello, Listen("::1", 0), stop_after(lambda url: (url, request(url)), results))
-    ((url, answer),) = results
-    assert url.startswith("http://[::1]:")
-    assert answer.body == b"hello"
-
-
-def test_run_server_speaks_tls(certificates: Certificates) -> None:
-    _, cert, _, key = certificates.arguments()
-    results: List[Any] = []
-
-    def client(url: str) -> Tuple[str, Answer]:
-        return url, request(url, context=certificates.trust)
-
-    run_server(hello, Listen("localhost", 0, cert, key), stop_after(client, results))
-    ((url, answer),) = results
-    assert url.startswith("https://")
-    assert answer.body == b"hello"
 
 
 def test_a_client_that_never_begins_tls_ends_without_a_traceback(
