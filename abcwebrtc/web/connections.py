@@ -113,8 +113,9 @@ class TLS(BuiltinSSLAdapter):
             if problem.level == "error"
         ]
         if reason or not wrong:
-            message = f"OpenSSL can't use them: {reason or 'not in the PEM that it reads'}"
-            wrong.append(Problem(message, "", f"{cert}, {key}"))
+            words = reason or "not in the PEM that it reads"
+            words += "; RSA needs 2048 bits" if "KEY_TOO_SMALL" in words else ""
+            wrong.append(Problem(f"OpenSSL can't use them: {words}", "", f"{cert}, {key}"))
         raise ConfigError(*wrong)
 
     def wrap(self, sock: socket.socket) -> Tuple[ssl.SSLSocket, Dict[str, str]]:

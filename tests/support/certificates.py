@@ -26,15 +26,16 @@ def issue(
     subject: str = "turn",
     issuer: str = "an issuer",
     more: Tuple[Any, ...] = (),
+    key: Any = None,
 ) -> bytes:
-    """Return a certificate of `rsa_key()` for names, valid for days from NOW; PEM.
+    """Return a certificate of `key`, or `rsa_key()`, for names, valid for days from NOW; PEM.
 
     `more` are extensions beside the names.
     """
     builder = x509.CertificateBuilder(
         _common_name(issuer),
         _common_name(subject),
-        rsa_key().public_key(),
+        (key or rsa_key()).public_key(),
         7,
         MOMENT + datetime.timedelta(days=days[0]),
         MOMENT + datetime.timedelta(days=days[1]),

@@ -17,7 +17,8 @@ import pytest
 import abcwebrtc.web.serve
 from abcwebrtc.cli.main import main
 from abcwebrtc.web.serve import Listen, run_server
-from support import WAIT, command, environment, private_pem, run_command, write_od_config
+from support import WAIT, command, environment, private_pem, rsa_key, run_command, write_od_config
+from support.certificates import issue
 from support.serving import Certificates
 
 pytestmark = pytest.mark.usefixtures("log_screen")
@@ -98,6 +99,13 @@ def test_it_does_not_start_with_a_certificate_that_does_not_work(
     result = refused(write_od_config(tmp_path), *certificates.arguments(cert, key))
     check_refused(result, 1, *words)
     assert "not in the PEM" not in result.stderr  # that a file is none is said once
+
+
+def test_a_key_that_is_too_weak_is_called_so(tmp_path: Path, refused: Any) -> None:
+    weak, file = rsa_key("short", 1024), tmp_path / "weak.pem"
+    file.write_bytes(private_pem(weak) + issue("localhost", key=weak))
+    result = refused(write_od_config(tmp_path), "--cert", file, "--key", file)
+    check_refused(result, 1, "weak.pem: error: OpenSSL can't use them: ", "RSA needs 2048 bits")
 
 
 def test_it_does_not_start_with_an_encrypted_key(
