@@ -166,8 +166,7 @@ def kube_namespace(text: str) -> str:
 
 def kube_name(text: str) -> str:
     """Return the name of an object of Kubernetes."""
-    what = "a name of small letters, digits, '-' and '.', such as abcdesktop-turn"
-    return _matching(_DNS_NAME, text, 253, what)
+    return _matching(_DNS_NAME, text, 253, "a name of small letters, digits, '-' and '.'")
 
 
 def kube_key(text: str) -> str:

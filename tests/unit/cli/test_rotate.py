@@ -55,7 +55,7 @@ WRONG_LINES = {
         "needs --from FILE",
     ),
     "a manifest without a name": (["new-secret", "--format", "kubernetes"], "needs --name"),
-    "a name that no Secret has": (["new-secret", "--name", "A B"], "abcdesktop-turn"),
+    "a name that no Secret has": (["new-secret", "--name", "A B"], "a name of small letters"),
     "a key that no Secret has": (["new-secret", "--key", ".."], "static-auth-secret"),
     "a name for a file": (["new-secret", "--name", "a"], "--name goes with --format kubernetes"),
     "a namespace for turnserver": (
