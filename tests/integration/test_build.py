@@ -31,7 +31,7 @@ NAME = f"abcwebrtc-{abcwebrtc.__version__}"
 SLOW = 600.0
 """Seconds for a command that fetches from PyPI."""
 NOT_PACKED = {".ci/run"}
-LIBRARIES = {"aioice", "cherrypy", "cryptography", "kubernetes", "pyjwt", "pyyaml"}
+LIBRARIES = {"aioice", "cheroot", "cherrypy", "cryptography", "kubernetes", "pyjwt", "pyyaml"}
 JUNK = (
     "od.config",
     "od.config.7.bak",
