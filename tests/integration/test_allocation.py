@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Any, Callable, Dict
 
@@ -17,6 +16,7 @@ from integration.turn import (
     allocated,
     refusal,
     relayed_address,
+    run_client,
     sleep_until,
     turn_urls,
 )
@@ -115,7 +115,7 @@ def test_a_datagram_crosses_from_one_users_allocation_to_anothers(
             while await bob.send_until_received(b"from bob", alice) != b"from bob":
                 pass
 
-    asyncio.run(exchange())
+    run_client(exchange())
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -145,7 +145,7 @@ def test_a_quota_counts_per_user_where_the_username_names_one(
             async with allocated(others) as relay:
                 assert relay.address[0] == LOOPBACK
 
-    asyncio.run(run())
+    run_client(run())
 
 
 def test_a_quota_does_not_hold_a_user_with_bare_timestamps(
@@ -158,7 +158,7 @@ def test_a_quota_does_not_hold_a_user_with_bare_timestamps(
         async with allocated(first), allocated(later) as relay:
             assert relay.address[0] == LOOPBACK
 
-    asyncio.run(run())
+    run_client(run())
 
 
 def _two_answers(endpoint: Endpoint) -> Any:

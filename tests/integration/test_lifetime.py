@@ -21,6 +21,7 @@ from integration.turn import (
     allocated,
     refusal,
     refused,
+    run_client,
     turn_urls,
 )
 
@@ -60,7 +61,7 @@ def test_with_a_ttl_of_2_s_a_new_allocation_ends_and_an_existing_one_goes_on(
             relay.transport.sendto(b"after the end", peer)
             assert await asyncio.wait_for(relay.received.get(), 10) == b"after the end"
 
-    asyncio.run(run())
+    run_client(run())
 
 
 async def _allocate_in_time(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import json
@@ -29,7 +28,7 @@ from integration.rotating import (
     run_in_shell,
     started_rotation,
 )
-from integration.turn import REALM, Turnserver, TurnUrl, allocated, refusal, refused
+from integration.turn import REALM, Turnserver, TurnUrl, allocated, refusal, refused, run_client
 from support import command, environment, run_command, wait_for
 
 PAUSE = 0.05
@@ -158,7 +157,7 @@ def test_a_running_call_goes_on_when_its_secret_is_gone(rotation: Rotation) -> N
                 assert await other.send_until_received(b"still here", relay) == b"still here"
         # Leaving freed the allocation by a Refresh, signed with the old secret.
 
-    asyncio.run(run())
+    run_client(run())
     wait_for(lambda: re.search(r"refreshed, .*lifetime=0", rotation.server.output))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import socket
@@ -29,6 +28,7 @@ from integration.turn import (
     free_ports,
     raw_refusal,
     relayed_address,
+    run_client,
     turn_urls,
 )
 from support import WAIT, run_command, wait_for, write_od_config
@@ -143,7 +143,7 @@ def test_data_passes_between_two_relays_of_a_generated_file(tmp_path: Path) -> N
             assert await browser.send_until_received(b"sound", desktop) == b"sound"
 
     with running(conf, port=url.port):
-        asyncio.run(exchange())
+        run_client(exchange())
 
 
 DENIED = ["10.1.2.3", "127.0.0.2", "169.254.169.254", "192.168.1.1", "172.31.0.1", "100.64.0.1"]

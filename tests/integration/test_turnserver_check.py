@@ -34,6 +34,7 @@ from integration.turn import (
     free_ports,
     make_certificate,
     raw_refusal,
+    run_client,
     turn_urls,
 )
 from support import WAIT, wait_for, write_od_config
@@ -219,7 +220,7 @@ def answers(coturn: Any, certificate: Certificate, seconds: float = WAIT) -> boo
         return await asyncio.wait_for(attempt(), seconds)
 
     try:
-        return asyncio.run(limited())
+        return run_client(limited())
     except asyncio.TimeoutError:
         return False
 
