@@ -110,7 +110,8 @@ def run(options: argparse.Namespace) -> int:
         config = WebRTCConfig.from_file(options.od_config)
         for note in (*map(str, config.warnings), *_serve_notes(config, options)):
             warn(note)
-        identity, login = _identity(config, options), OperatorLogin()
+        identity = _identity(config, options)
+        login = None if options.insecure_no_auth else OperatorLogin()
         app = create_app(config, identity, OperatorPage(config, identity, login))
 
         def ready(base_url: str) -> None:
@@ -120,10 +121,10 @@ def run(options: argparse.Namespace) -> int:
 
         def print_link(base_url: str) -> None:
             page = options.page_url or page_url(base_url)
-            if options.insecure_no_auth:
-                say(f"abcwebrtc: test page: {page}")
-            else:
+            if login:
                 say(f"abcwebrtc: test page, once within 10 minutes: {page}#{login.new_key()}")
+            else:
+                say(f"abcwebrtc: test page: {page}")
 
         listen = Listen(options.host, options.port, options.cert, options.key, options.threads)
         run_server(app, listen, ready, print_link)

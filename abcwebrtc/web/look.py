@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import socket
 import ssl
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
 from dataclasses import replace
-from typing import Dict, Optional
+from typing import Any, Deque, Dict, Optional, Tuple
 
 from aioice import stun, turn
 
@@ -51,45 +52,64 @@ SECONDS = 5.0
 REDIRECT_SECONDS = 2.0
 KEPT_SECONDS = 30.0
 """How long what was seen is told again instead of looked up."""
-PATIENCE = 1.0
-"""Seconds to wait for somebody else's look."""
+THREADS = 16
+"""How many servers are looked at side by side."""
 _HERE = "abcwebrtc serve"
 _BOTH = f"this browser, and from {_HERE}"
 """A browser has failed before anybody looks."""
+_log = logging.getLogger(__name__)
 
 
 class Looks:
-    """Looks at the configured servers, and at no others: what TLS shows, and who redirects."""
+    """Looks at the configured servers, and at no others: what TLS shows, and who redirects.
+
+    They are looked at in the background, in one look at a time, however many ask. So no
+    request waits for a name or a connection. The threads are daemons, or the end of the
+    process would wait for the DNS.
+    """
 
     def __init__(self, config: WebRTCConfig) -> None:
         self._targets = targets(config)
         self._lock = threading.Lock()
-        self._kept: Dict[str, Dict[str, str]] = {}
+        self._seen: Dict[str, Dict[str, str]] = {}
+        self._left = 0
         self._kept_until = 0.0
 
-    def all(self) -> Dict[str, Dict[str, str]]:
-        """Return what was seen at each ``host:port`` with TLS, and who redirects.
+    def told(self) -> Dict[str, Any]:
+        """Return at once what has been seen so far, and begin a look where that is too old.
 
-        That is ``udp:host:port`` and ``tcp:host:port``. Many who ask cause one look.
-
-        Who comes while a slow one is under way gets what was seen before it, so that
-        no more than one thread of the server waits for a name or a connection.
+        ``seen`` has what was seen at each ``host:port`` with TLS, and who redirects, which
+        are ``udp:host:port`` and ``tcp:host:port``. While ``looking`` is true more is to
+        come: ask again.
         """
-        if self._lock.acquire(timeout=PATIENCE):
-            try:
-                if time.monotonic() >= self._kept_until:
-                    self._kept = self._look()
-                    self._kept_until = time.monotonic() + KEPT_SECONDS
-            finally:
-                self._lock.release()
-        return self._kept
+        with self._lock:
+            if self._targets and not self._left and time.monotonic() >= self._kept_until:
+                self._begin()
+            return {"looking": self._left > 0, "seen": dict(self._seen)}
 
-    def _look(self) -> Dict[str, Dict[str, str]]:
-        if not self._targets:
-            return {}
-        with ThreadPoolExecutor(len(self._targets)) as pool:
-            found = pool.map(look, self._targets.values())
-            return {place: one.as_dict() for place, one in zip(self._targets, found) if one}
+    def _begin(self) -> None:
+        self._seen = {}
+        waiting = deque(self._targets.items())
+        for _ in range(min(THREADS, len(waiting))):
+            threading.Thread(target=self._work, args=(waiting,), name="look", daemon=True).start()
+            self._left = len(self._targets)  # only now: the system may have no thread to give
+
+    def _work(self, waiting: Deque[Tuple[str, Target]]) -> None:
+        while True:
+            try:
+                place, target = waiting.popleft()
+            except IndexError:
+                return
+            found = None
+            try:
+                found = look(target)
+            except Exception:  # or this look would never end, and no other would begin
+                _log.exception("the look at %s failed", place)
+            with self._lock:
+                if found:
+                    self._seen[place] = found.as_dict()
+                self._left -= 1
+                self._kept_until = time.monotonic() + KEPT_SECONDS
 
 
 def targets(config: WebRTCConfig) -> Dict[str, Target]:

@@ -149,15 +149,12 @@ class Files:
 class Guard:
     """Who is asking: a session, or what the endpoint's own identity says."""
 
-    def __init__(self, identity: Identity, login: OperatorLogin) -> None:
+    def __init__(self, identity: Identity, login: Optional[OperatorLogin]) -> None:
         self._identity, self._login = identity, login
 
     def user(self) -> str:
         """Return the userid, or raise `TokenError`."""
-        cookie = cherrypy.serving.request.cookie.get(COOKIE)
-        if cookie is not None and self._login.is_session(cookie.value):
-            return OPERATOR
-        return self._identity()
+        return OPERATOR if self._has_session() else self._identity()
 
     def user_or_401(self) -> str:
         """Return the userid, or raise the HTTPError."""
@@ -167,11 +164,27 @@ class Guard:
             pass
         raise cherrypy.HTTPError(401, "Not logged in")
 
+    def operator_only(self) -> None:
+        """Raise the HTTPError for whoever has no session, where there are sessions."""
+        if not self._has_session():
+            self.user_or_401()
+            if self._login:
+                raise cherrypy.HTTPError(403, "This needs a session, which the printed link opens")
+
+    def _has_session(self) -> bool:
+        cookie = cherrypy.serving.request.cookie.get(COOKIE) if self._login else None
+        return bool(self._login and cookie and self._login.is_session(cookie.value))
+
 
 class OperatorPage:
-    """The root of the site of `abcwebrtc serve`; ``/API`` is added to it."""
+    """The root of the site of `abcwebrtc serve`; ``/API`` is added to it.
 
-    def __init__(self, config: WebRTCConfig, identity: Identity, login: OperatorLogin) -> None:
+    Without a `login` there are no sessions, and whoever `identity` lets in is the operator.
+    """
+
+    def __init__(
+        self, config: WebRTCConfig, identity: Identity, login: Optional[OperatorLogin]
+    ) -> None:
         self._config, self._login = config, login
         self._guard = Guard(identity, login)
         self._looks = Looks(config)
@@ -193,7 +206,7 @@ class OperatorPage:
         _refuse_other_sites()
         cherrypy.serving.response.notrace = True
         key = cherrypy.serving.request.json.get("key")
-        session = self._login.redeem(key) if isinstance(key, str) else None
+        session = self._login.redeem(key) if self._login and isinstance(key, str) else None
         if session is None:
             raise cherrypy.HTTPError(403, "This link was used, has ended, or never was one")
         _set_cookie(session)
@@ -207,10 +220,13 @@ class OperatorPage:
 
     @post_json
     def certificates(self) -> Dict[str, Any]:
-        """Answer with what the TLS ports of the configuration show to this machine."""
+        """Answer with what the servers of the configuration show to this machine, so far.
+
+        It is for the operator, whose servers they are; users have no business there.
+        """
         _refuse_other_sites()
-        self._guard.user_or_401()
-        return {"status": 200, "message": "ok", "result": self._looks.all()}
+        self._guard.operator_only()
+        return {"status": 200, "message": "ok", "result": self._looks.told()}
 
 
 def _set_cookie(session: str) -> None:

@@ -9,6 +9,8 @@ import { judge, reportText } from "./verdict.js";
 import { clear, ServerCard, showReport, showRunning, showVerdict } from "./view.js";
 
 const PROGRESS_MS = 1000;
+const LOOK_MS = 500;
+const LOOKS = 60; // half a minute: a DNS that does not answer takes longer
 const GIVEN_BACK_MS = 2500; // coturn counts a relay for a second more
 
 /** What ends a test before there are servers to judge. */
@@ -170,11 +172,23 @@ class Test {
     const failed = this.results.filter((one) => isLookedAt(one) && fails(one));
     if (!failed.length) return;
     showVerdict({ level: "working", headline: "Asking abcwebrtc serve what it sees…" });
-    const looks = await post("certificates", signal).catch(() => ({}));
+    const looks = await this.#looksOfServe(signal);
     for (const result of failed) {
       const { host, port, secure, transport } = result.server;
-      result.look = looks?.[secure ? `${host}:${port}` : `${transport}:${host}:${port}`] ?? null;
+      result.look = looks[secure ? `${host}:${port}` : `${transport}:${host}:${port}`] ?? null;
     }
+  }
+
+  /** Return what serve has seen when it is done, or by then; a user's token is not told. */
+  async #looksOfServe(signal) {
+    let seen = {};
+    for (let asked = 0; asked < LOOKS && !signal.aborted; asked += 1) {
+      const answer = await post("certificates", signal).catch(() => ({}));
+      seen = answer.seen ?? seen;
+      if (!answer.looking) break;
+      await within(LOOK_MS, signal, {}, () => {});
+    }
+    return seen;
   }
 
   /** Say what is being done; not at once, since a screen reader reads all of it each time. */

@@ -12,7 +12,7 @@ import ssl
 import struct
 import sys
 import threading
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Iterator, List, Optional
 
 import pytest
 import trustme
@@ -22,7 +22,7 @@ from abcwebrtc.config.uris import parse_ice_uri
 from abcwebrtc.probe.model import TCP, TLS, UDP, Diagnosis, Target
 from abcwebrtc.web import look as looking
 from abcwebrtc.web.look import TRUSTED, Looks, look, targets
-from support import WAIT, make_config
+from support import WAIT, make_config, wait_for
 from support.testpage_site import COTURN, Site
 
 AUTHORITY = trustme.CA()
@@ -308,7 +308,17 @@ def test_only_configured_servers_are_looked_at() -> None:
     ]
 
 
-def test_the_page_is_told_what_is_seen_once_for_many_who_ask() -> None:
+def told(site: Site) -> Any:
+    """Return what the page is told when the look is done."""
+
+    def ended() -> Any:
+        result = site.post("/certificates").json()["result"]
+        return None if result["looking"] else result
+
+    return wait_for(ended)["seen"]
+
+
+def test_the_page_is_told_what_is_seen() -> None:
     with tls_server(issued("127.0.0.1")) as port:
         where = f"127.0.0.1:{port}"
         coturn = [
@@ -316,33 +326,73 @@ def test_the_page_is_told_what_is_seen_once_for_many_who_ask() -> None:
             {**COTURN, "url": where, "transport": "tcp"},
         ]
         site = Site(webrtc__coturn=coturn).log_in()
-        first = site.post("/certificates").json()
-    assert list(first["result"]) == [where]
-    assert first["result"][where]["word"] == "certificate-untrusted"
-    assert site.post("/certificates").json() == first
+        first = told(site)
+    assert list(first) == [where]
+    assert first[where]["word"] == "certificate-untrusted"
+    assert site.post("/certificates").json()["result"] == {"looking": False, "seen": first}
 
 
-def test_a_slow_look_keeps_nobody_else_waiting_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun, go_on = threading.Event(), threading.Event()
+class Slow:
+    """A look that takes until it is let go; it counts."""
 
-    def slow(_: Target) -> Diagnosis:
-        begun.set()
-        go_on.wait()
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.places: List[str] = []
+        self.go_on = threading.Event()
+        monkeypatch.setattr(looking, "look", self)
+
+    def __call__(self, target: Target) -> Diagnosis:
+        self.places.append(target.host)
+        assert self.go_on.wait(WAIT)
+        if target.host == "broken.example":
+            raise RuntimeError("a fault of the look itself")
         return TRUSTED
 
-    monkeypatch.setattr(looking, "look", slow)
-    monkeypatch.setattr(looking, "PATIENCE", 0.01)
-    looks = Looks(make_config(webrtc__coturn={**COTURN, "protocol": "turns"}))
-    first = threading.Thread(target=looks.all)
-    first.start()
-    try:
-        assert begun.wait(WAIT)
-        assert looks.all() == {}
-    finally:
-        go_on.set()
-        first.join()
-    assert [one["word"] for one in looks.all().values()] == [TRUSTED.word]
+
+def tls_entries(*hosts: str) -> Any:
+    return {"webrtc__coturn": [{**COTURN, "protocol": "turns", "url": host} for host in hosts]}
+
+
+def test_many_who_ask_cause_one_look_and_wait_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(monkeypatch)
+    looks = Looks(make_config(**tls_entries("a.example", "b.example")))
+    for _ in range(200):
+        assert looks.told() == {"looking": True, "seen": {}}
+    wait_for(lambda: len(slow.places) == 2)
+    slow.go_on.set()
+    wait_for(lambda: not looks.told()["looking"])
+    assert sorted(looks.told()["seen"]) == ["a.example:5349", "b.example:5349"]
+    assert sorted(slow.places) == ["a.example", "b.example"]
+
+
+def test_what_was_seen_is_kept_for_a_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(monkeypatch)
+    slow.go_on.set()
+    monkeypatch.setattr(looking, "KEPT_SECONDS", 0.0)
+    looks = Looks(make_config(**tls_entries("a.example")))
+    wait_for(lambda: looks.told() and len(slow.places) > 2)
+
+
+def test_of_many_servers_few_are_looked_at_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(monkeypatch)
+    monkeypatch.setattr(looking, "THREADS", 3)
+    looks = Looks(make_config(**tls_entries(*(f"{number}.example" for number in range(8)))))
+    looks.told()
+    wait_for(lambda: len(slow.places) == 3)
+    assert [one.name for one in threading.enumerate()].count("look") == 3
+    slow.go_on.set()
+    wait_for(lambda: not looks.told()["looking"])
+    assert len(slow.places) == len(looks.told()["seen"]) == 8
+
+
+def test_a_look_that_fails_hides_no_other_and_ends(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    Slow(monkeypatch).go_on.set()
+    looks = Looks(make_config(**tls_entries("broken.example", "a.example")))
+    wait_for(lambda: not looks.told()["looking"])
+    assert list(looks.told()["seen"]) == ["a.example:5349"]
+    assert "the look at broken.example:5349 failed" in caplog.text
 
 
 def test_without_servers_there_is_nothing_to_tell() -> None:
-    assert Site(webrtc__coturn=...).log_in().post("/certificates").json()["result"] == {}
+    assert told(Site(webrtc__coturn=...).log_in()) == {}

@@ -10,17 +10,19 @@ from typing import Any, Dict
 import pytest
 
 from abcwebrtc.probe.causes import CAUSES
+from abcwebrtc.web.look import Looks
 from abcwebrtc.web.rest import create_app
 from abcwebrtc.web.test_page import (
     COOKIE,
     FOLDER,
     LINK_SECONDS,
     OPEN,
+    OPERATOR,
     SESSION_SECONDS,
     OperatorLogin,
     OperatorPage,
 )
-from support import RTC_PATH, SECRET, Answer, bearer, call, make_config, post
+from support import RTC_PATH, SECRET, Answer, bearer, call, make_config, make_token, post
 from support.testpage_site import Site, morsel
 
 FILES = sorted(file.name for file in FOLDER.iterdir())
@@ -109,6 +111,16 @@ def test_other_cookies_are_no_session(cookie: str) -> None:
         assert b"iceServers" not in answer.body
 
 
+@pytest.mark.parametrize("userid", ["alice", OPERATOR])
+def test_a_user_is_not_told_what_the_servers_show_and_has_none_looked_at(
+    userid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Looks, "told", lambda _: pytest.fail("a look"))
+    answer = Site().post("/certificates", **bearer(make_token(userid)))
+    assert answer.status == 403
+    assert answer.json()["message"] == "This needs a session, which the printed link opens"
+
+
 def test_a_session_ends_after_an_hour() -> None:
     site = Site().log_in()
     site.now += SESSION_SECONDS
@@ -131,12 +143,12 @@ def test_sound_that_is_off_is_told_as_the_endpoint_tells_it() -> None:
 
 def test_with_an_open_endpoint_the_page_is_open_too() -> None:
     config = make_config()
-    app = create_app(
-        config, lambda: "anonymous", OperatorPage(config, lambda: "anonymous", OperatorLogin())
-    )
+    app = create_app(config, lambda: "anonymous", OperatorPage(config, lambda: "anonymous", None))
     assert call(app, "GET", "/").status == 200
     servers = post(app, "/credential").json()["result"]["iceServers"]
     assert servers[1]["username"].endswith(":anonymous")
+    assert post(app, "/certificates").status == 200
+    assert post(app, "/login", {"key": "x"}).status == 403
 
 
 # the cookie
