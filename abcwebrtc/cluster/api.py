@@ -27,6 +27,13 @@ from abcwebrtc.cluster.answers import (
     unreachable,
     without_login,
 )
+from abcwebrtc.cluster.reading import (
+    LIST_LIMIT,
+    LOG_LIMIT,
+    OBJECT_LIMIT,
+    AnswerError,
+    read_answer,
+)
 from abcwebrtc.errors import KubeError
 
 REQUEST_TIMEOUT = 30.0
@@ -103,7 +110,7 @@ class Cluster:
 
     def log(self, pod: str, container: str, previous: bool) -> str:
         """Return the last lines that a container has logged, nothing where there are none."""
-        query = {"container": container, "tailLines": "20"}
+        query = {"container": container, "tailLines": "20", "limitBytes": str(LOG_LIMIT)}
         query.update({"previous": "true"} if previous else {})
         with suppress(KubeError):
             data = self._send("GET", "pods/log", pod, query)
@@ -144,7 +151,8 @@ class Cluster:
         if body is not None:
             headers["Content-Type"] = MERGE_PATCH if method == "PATCH" else "application/json"
             data = json.dumps(body).encode("utf-8")
-        status, answer = self._exchange(method, url, headers, data)
+        limit = LOG_LIMIT if subresource else OBJECT_LIMIT if name or body else LIST_LIMIT
+        status, answer = self._exchange(method, url, headers, data, limit)
         if status == 404 and status_object(answer).get("kind") != "Status":
             raise self._stranger()
         if status >= 300:
@@ -166,7 +174,7 @@ class Cluster:
         raise KubeError(f"the credentials for {self.host} can't be renewed: {reason}")
 
     def _exchange(
-        self, method: str, url: str, headers: Dict[str, str], data: Optional[bytes]
+        self, method: str, url: str, headers: Dict[str, str], data: Optional[bytes], limit: int
     ) -> Tuple[int, bytes]:
         import urllib3
 
@@ -182,8 +190,13 @@ class Cluster:
                     timeout=timeout,
                     retries=False,
                     redirect=False,
+                    preload_content=False,
                 )
-            return int(answer.status), bytes(answer.data)
+            try:
+                return int(answer.status), read_answer(answer, limit, REQUEST_TIMEOUT)
+            except AnswerError as error:
+                answer.close()
+                reason = f"the answer of {self.host} can't be read: {error}"
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             reason = unreachable(error, self.host, self._proxy, REQUEST_TIMEOUT)
         raise KubeError(reason)

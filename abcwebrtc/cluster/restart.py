@@ -22,6 +22,8 @@ MODES = (ROLLOUT, DELETE, NONE)
 INTERVAL = 1.0
 """Seconds between two looks at the cluster."""
 
+_RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+
 Progress = Callable[[str], None]
 State = Tuple[bool, str]
 """Whether it is done, and what is waited for."""
@@ -143,7 +145,7 @@ class Restart:
         ]
 
     def _patch_deployment(self, dry_run: bool) -> None:
-        annotations = {"kubectl.kubernetes.io/restartedAt": iso_text(time.time())}
+        annotations = {_RESTARTED_AT: _moment()}
         change = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
         deployment = self._cluster.patch("deployments", PYOS_DEPLOYMENT, change, dry_run)
         if (deployment.get("spec") or {}).get("paused"):
@@ -182,6 +184,15 @@ class Restart:
                 failing = [one["name"] for one in _container_statuses(pod) if not one.get("ready")]
                 return NotReadyError(f"{message}; pod {name}: {reason}", name, *failing[:1])
         return NotReadyError(message)
+
+
+def _moment() -> str:
+    """Return the time to the microsecond: a Deployment that has the same already restarts nothing.
+
+    kubectl writes whole seconds, and takes any text.
+    """
+    seconds, micros = divmod(time.time_ns() // 1000, 10**6)
+    return f"{iso_text(seconds)[:-1]}.{micros:06}Z"
 
 
 def last_log_line(cluster: Cluster, pod: str, container: str) -> str:

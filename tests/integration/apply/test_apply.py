@@ -191,10 +191,23 @@ def test_a_rollout_is_the_one_of_kubectl(cluster: Any, run: Any, tmp_path: Path)
     line = ["rollout", "restart", "deployment", "pyos-od", "-n", NAMESPACE]
     kubectl([*line, "--kubeconfig", str(tmp_path / "kubeconfig")], tmp_path)
     (theirs,) = [item.data for item in cluster.seen if is_patch(item)]
-    time_of = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)")
+    time_of = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?(Z|[+-]\d\d:\d\d)")
     assert time_of.sub("TIME", json.dumps(sent)) == time_of.sub("TIME", json.dumps(theirs))
     assert "TIME" in time_of.sub("TIME", json.dumps(sent))
     assert list(made) == ["kubectl.kubernetes.io/restartedAt"]
+
+
+def test_two_restarts_within_one_second_are_two(
+    cluster: Any, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As kubectl's are not: it refuses the second one."""
+    for moment in (1700000000_000001000, 1700000000_000002000):
+        monkeypatch.setattr("abcwebrtc.cluster.restart.time.time_ns", lambda now=moment: now)
+        generation = cluster.deployment()["metadata"]["generation"]
+        assert run("--restart", "rollout")[0] == 0
+        assert cluster.deployment()["metadata"]["generation"] == generation + 1
+        made = cluster.deployment()["spec"]["template"]["metadata"]["annotations"]
+    assert made == {"kubectl.kubernetes.io/restartedAt": "2023-11-14T22:13:20.000002Z"}
 
 
 def is_patch(request: Any) -> bool:

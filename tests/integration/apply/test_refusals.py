@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 from typing import Any, List
@@ -254,3 +255,40 @@ def test_without_pyos_nothing_is_written(server: Server, run: Any, mode: str, me
     assert message in err
     assert run("--restart", "none")[0] == 0
     assert server.cluster.writes() == ["POST configmaps"]
+
+
+BOMB = gzip.compress(b" " * 2**26, 9)
+TOO_LONG = [(b" " * 2**24, ""), (BOMB, "gzip"), (gzip.compress(BOMB), "gzip, gzip")]
+
+
+@pytest.mark.parametrize("status", [200, 403, 500])
+@pytest.mark.parametrize(("body", "encoding"), TOO_LONG, ids=["long", "bomb", "bomb of a bomb"])
+def test_an_answer_without_an_end_is_an_error(
+    cluster: Any, run: Any, body: bytes, encoding: str, status: int
+) -> None:
+    async def handle(request: Any) -> Any:
+        headers = {"Content-Encoding": encoding} if encoding else {}
+        return aiohttp.web.Response(body=body, status=status, headers=headers)
+
+    object.__setattr__(cluster, "_handle", handle)
+    result, _, err = run()
+    assert result == 1
+    last = err.splitlines()[-1]
+    assert re.fullmatch(
+        r"error: the answer of http://127\.0\.0\.1:\d+ can't be read: it is "
+        r"(longer than 4 MiB|compressed, which nobody has asked for)",
+        last,
+    )
+
+
+def test_an_answer_that_is_compressed_unasked_is_read(cluster: Any, run: Any) -> None:
+    """As some proxies do it."""
+    handle = cluster._handle
+
+    async def compressed(request: Any) -> Any:
+        answer = await handle(request)
+        answer.enable_compression(aiohttp.web.ContentCoding.gzip)
+        return answer
+
+    object.__setattr__(cluster, "_handle", compressed)
+    assert run()[0] == 0
