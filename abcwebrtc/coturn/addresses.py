@@ -25,27 +25,40 @@ DENIED: Tuple[Tuple[str, str], ...] = (
     ("172.16.0.0/12", "private networks (RFC 1918)"),
     ("192.0.0.0/24", "IETF assignments, with 192.0.0.192, metadata of Oracle's cloud"),
     ("192.0.2.0/24", "documentation, no peer has it (RFC 5737)"),
+    ("192.31.196.0/24", "name servers of AS112, no peer has it (RFC 7535)"),
+    ("192.52.193.0/24", "relays of multicast, AMT (RFC 7450)"),
     ("192.88.99.0/24", "6to4 relays, withdrawn (RFC 7526)"),
     ("192.168.0.0/16", "private networks (RFC 1918)"),
+    ("192.175.48.0/24", "name servers of AS112, no peer has it (RFC 7534)"),
     ("198.18.0.0/15", "benchmarks (RFC 2544)"),
     ("198.51.100.0/24", "documentation, no peer has it (RFC 5737)"),
     ("203.0.113.0/24", "documentation, no peer has it (RFC 5737)"),
     ("240.0.0.0/4", "reserved, and broadcast"),
     ("::1-::ffff:ffff", "IPv6's loopback, and IPv4 written as IPv6, withdrawn"),
     ("::ffff:0:0/96", "IPv4 mapped into IPv6, else a way around the ranges above (CVE-2026-27624)"),
+    ("::ffff:0:0:0/96", "IPv4 translated into IPv6 (RFC 2765)"),
     ("64:ff9b::/96", "NAT64, which leads to any IPv4 address (RFC 6052)"),
     ("64:ff9b:1::/48", "NAT64 of a local network (RFC 8215)"),
     ("100::/64", "discard (RFC 6666)"),
-    ("2001::/32", "Teredo, which holds an IPv4 address (RFC 4380)"),
+    ("100:0:0:1::/64", "a dummy prefix, no peer has it (RFC 9780)"),
+    (
+        "2001::/23",
+        "IETF assignments, such as Teredo, which holds an IPv4 address (RFC 2928)",
+    ),
     ("2001:db8::/32", "documentation, no peer has it (RFC 3849)"),
     ("2002::/16", "6to4, which holds an IPv4 address (RFC 3056)"),
+    ("2620:4f:8000::/48", "name servers of AS112, no peer has it (RFC 7534)"),
+    ("3fff::/20", "documentation, no peer has it (RFC 9637)"),
+    ("5f00::/16", "segments of SRv6, the inside of a network (RFC 9602)"),
     ("fc00::/7", "private networks, and metadata of clouds (RFC 4193)"),
     ("fe80::/10", "link-local"),
     ("fec0::/10", "site-local, withdrawn (RFC 3879)"),
 )
-"""What the Internet does not route, or what is near to the relay, with the reason.
+"""What the Internet does not route, is near to the relay, or can't be a peer, with the reason.
 
-Multicast, from 224.0.0.0 up, is what ``no-multicast-peers`` is for.
+These are all blocks of IANA's special-purpose registries, also those that are globally reachable:
+no browser and no desktop has an address there. Multicast, from 224.0.0.0 up, is what
+``no-multicast-peers`` is for. ``::`` alone is in none, see above; coturn refuses it by itself.
 """
 
 VITAL: Tuple[str, ...] = (
@@ -155,7 +168,8 @@ PRIVATE = ranges_of("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0
 """Where machines behind a NAT have their addresses."""
 _INSIDE = (*PRIVATE, *LOOPBACK, *ranges_of("169.254.0.0/16", "fe80::/10"))
 _TRIALS = ranges_of(
-    *("192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+    *("192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
+    *("2001:2::/48", "2001:db8::/32", "3fff::/20"),
 )
 _NO_SERVER = ranges_of(
     *("0.0.0.0/8", "169.254.0.0/16", "168.63.129.16", "192.0.0.0/24", "224.0.0.0/3"),

@@ -13,6 +13,7 @@ import pytest
 from integration.generated import (
     ON_LOOPBACK,
     SECRET,
+    Coturn,
     Running,
     check,
     entry,
@@ -147,9 +148,12 @@ def test_data_passes_between_two_relays_of_a_generated_file(tmp_path: Path) -> N
 
 
 DENIED = ["10.1.2.3", "127.0.0.2", "169.254.169.254", "192.168.1.1", "172.31.0.1", "100.64.0.1"]
+DENIED += ["192.0.0.9", "192.31.196.1", "192.52.193.1", "192.88.99.2", "192.175.48.1"]
 DENIED += ["0.0.0.0", "168.63.129.16", "224.0.0.1", "255.255.255.255", "198.51.100.1"]
 DENIED_V6 = ["::ffff:10.1.2.3", "::ffff:127.0.0.1", "fd00:ec2::254", "64:ff9b::a00:1", "::7f00:1"]
 DENIED_V6 += ["fe80::1", "ff02::1", "2002:a00:1::", "2001:0:a00:1::", "::"]
+DENIED_V6 += ["::ffff:0:a01:203", "100:0:0:1::1", "2001:2::1", "2001:10::1", "2001:20::1"]
+DENIED_V6 += ["2001:1::1", "2001:1ff:ffff::1", "2620:4f:8000::1", "3fff:fff::1", "5f00::1"]
 
 
 def test_a_denied_peer_is_refused_and_another_one_is_not(tmp_path: Path) -> None:
@@ -174,13 +178,15 @@ def test_for_a_name_not_even_the_loopback_is_a_peer(tmp_path: Path) -> None:
     assert answers == {LOOPBACK: 403, "8.8.8.8": None, **dict.fromkeys(DENIED, 403)}
 
 
-def test_ipv4_addresses_in_ipv6_are_no_way_around(tmp_path: Path) -> None:
+def test_ipv4_addresses_in_ipv6_are_no_way_around(tmp_path: Path, each_coturn: Coturn) -> None:
     (port,) = free_ports(1)
-    conf = generate(tmp_path, entry(port))
+    url = f"turn.domain.local:{port}"  # so that it is not the loopback that is allowed
+    conf = generate(tmp_path, entry(port, url=url), *each_coturn.options)
     options = ("--allocation-default-address-family=ipv6", "--relay-ip=::1")
-    with running(conf, *options, port=port):
-        answers = permissions(port, SECRET, "2606:4700::1", "::1", *DENIED_V6)
-    assert answers == {"2606:4700::1": None, "::1": 403, **dict.fromkeys(DENIED_V6, 403)}
+    reached = ["2606:4700::1", "2001:200::1", "4000::1"]
+    with running(conf, *options, port=port, program=each_coturn.program):
+        answers = permissions(port, SECRET, *reached, "::1", *DENIED_V6)
+    assert answers == {**dict.fromkeys(reached), "::1": 403, **dict.fromkeys(DENIED_V6, 403)}
 
 
 def test_an_ipv6_url_and_a_listening_ip(tmp_path: Path) -> None:

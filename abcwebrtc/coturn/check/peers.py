@@ -2,7 +2,8 @@
 
 Pure. Measured with coturn 4.6.1 and 4.18.0: ``allowed-peer-ip`` wins over ``denied-peer-ip``; a
 mapping of ``external-ip`` allows its private half, for which the public one counts; ``0.0.0.0`` and
-``::`` allow everything, but for what 4.18 denies whatever the file says.
+``::`` allow everything, but for what 4.18 denies whatever the file says; ``no-multicast-peers``
+denies 240.0.0.0/4 as well.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import re
 from typing import Iterator, List, NamedTuple
 
 from abcwebrtc.coturn.addresses import (
+    DENIED,
     METADATA,
     NEVER,
     VITAL,
     Range,
     covered,
+    denied_ranges,
     parse_range,
     range_of,
 )
@@ -139,17 +142,31 @@ def _left_open(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
             "turnserver-conf prints"
         )
         yield conf.error("denied-peer-ip", message)
+    open_nets = _open(conf, denied)
+    if not open_nets:
+        return
+    vital = [net for net in VITAL if net in open_nets]
+    message = "does not deny " + ", ".join(vital or open_nets)
+    if not denied:
+        message = "is missing, so that whoever has a credential reaches the networks around"
+    elif not vital:
+        message += ": special addresses, which no browser and no desktop has"
+    elif len(vital) < len(open_nets):
+        message += f", and {len(open_nets) - len(vital)} more"
+    yield conf.warning("denied-peer-ip", f"{message}; see what abcwebrtc turnserver-conf prints")
+
+
+def _open(conf: KnownConf, denied: List[Range]) -> List[str]:
+    """Return which of `DENIED` are neither denied by a line nor by coturn itself."""
     by_itself = list(NEVER) if conf.version >= DENIES_BY_ITSELF else []
     if not conf.on("allow-loopback-peers"):
         by_itself.append("127.0.0.0/8")
-    if any(item.unbounded for item in denied):
-        by_itself += [net for net in VITAL if ":" not in net]
-    open_nets = [
-        net for net in VITAL if net not in by_itself and not covered(range_of(net), denied)
+    if conf.on("no-multicast-peers"):
+        by_itself.append("240.0.0.0/4")
+    shut = [*denied, *map(range_of, by_itself)]
+    no_ipv4 = any(item.unbounded for item in denied)
+    return [
+        text
+        for (text, _), (wanted, _) in zip(DENIED, denied_ranges())
+        if not (covered(wanted, shut) or (no_ipv4 and wanted.first.version == 4))
     ]
-    if open_nets:
-        message = "does not deny " + ", ".join(open_nets)
-        if not denied:
-            message = "is missing, so that whoever has a credential reaches the networks around"
-        message += "; see what abcwebrtc turnserver-conf prints"
-        yield conf.warning("denied-peer-ip", message)

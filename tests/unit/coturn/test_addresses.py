@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import List
+import csv
+import ipaddress
+from typing import Dict, List
 
 import pytest
 
@@ -15,6 +17,7 @@ from abcwebrtc.coturn.addresses import (
     parse_range,
     range_of,
 )
+from conftest import ROOT
 from unit.project.test_docs import table_keys
 
 
@@ -24,6 +27,50 @@ def test_the_denied_ranges_hold_what_they_are_for() -> None:
         assert any(item.holds(range_of(address)) for item in ranges)
     for address in ("8.8.8.8", "100.128.0.1", "172.32.0.1", "2606:4700::1", "2a00::1"):
         assert not any(item.holds(range_of(address)) for item in ranges)
+
+
+# IANA's registries
+
+
+def registry() -> List[Dict[str, str]]:
+    """Return the rows of IANA's special-purpose address registries, of both versions of IP."""
+    text = (ROOT / "tests" / "data" / "iana-special-purpose.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+
+
+COTURN_REFUSES = {"::/128"}
+"""No range can hold it, since coturn takes it for no bound; but it refuses that peer by itself."""
+DENIED_RANGES = [item for item, _ in denied_ranges()]
+
+
+def is_denied(network: object) -> bool:
+    return covered(range_of(str(network)), DENIED_RANGES)
+
+
+def test_every_block_that_iana_gives_a_special_purpose_is_denied() -> None:
+    """Also those that are globally reachable: nobody's browser or desktop is in them."""
+    rows = registry()
+    assert len(rows) == 51
+    assert {row["prefix"] for row in rows if not is_denied(row["prefix"])} == COTURN_REFUSES
+
+
+def test_what_python_calls_private_is_denied() -> None:
+    """Around the ends of every block, which is where a range would be too short."""
+    for row in registry():
+        block = ipaddress.ip_network(row["prefix"])
+        first, last = int(block[0]), int(block[-1])
+        for number in (first - 1, first, (first + last) // 2, last, last + 1):
+            if 0 < number < 2**block.max_prefixlen:
+                address = type(block[0])(number)
+                assert address.is_global or address.is_multicast or is_denied(address), address
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["1.1.1.1", "192.31.195.255", "192.52.194.0", "2001:200::", "2606:4700::1", "3ffe::1"],
+)
+def test_what_the_internet_routes_is_not_denied(address: str) -> None:
+    assert not is_denied(address)
 
 
 def test_no_denied_range_is_one_that_coturn_takes_for_everything() -> None:

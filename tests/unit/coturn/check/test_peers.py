@@ -6,6 +6,7 @@ from typing import Dict, List, Tuple
 
 import pytest
 
+from abcwebrtc.coturn.addresses import DENIED, denied_ranges, range_of
 from support.turnserver_entry import compare
 
 ALL = "-denied-peer-ip\ndenied-peer-ip=0.0.0.0-255.255.255.255\n"
@@ -25,7 +26,8 @@ ALL = "-denied-peer-ip\ndenied-peer-ip=0.0.0.0-255.255.255.255\n"
             "-denied-peer-ip\ndenied-peer-ip=10.0.0.0-10.255.255.255",
             "warning",
             "denied-peer-ip",
-            "does not deny 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16, ::ffff:0:0/96",
+            "does not deny 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16, ::ffff:0:0/96, fc00::/7, "
+            "fe80::/10, and 25 more; see what",
         ),
         ("allowed-peer-ip=169.254.169.254", "warning", "allowed-peer-ip", "the metadata of clouds"),
         ("external-ip=198.51.100.7/0.0.0.0", "error", "external-ip", "maps 0.0.0.0"),
@@ -62,6 +64,41 @@ def test_what_is_wrong_with_denials_is_found(text: str, level: str, path: str, w
 )
 def test_what_may_be_allowed_is_not_found_wrong(text: str) -> None:
     assert compare(text) == []
+
+
+OF_LATER = {
+    *("192.31.196.0/24", "192.52.193.0/24", "192.175.48.0/24", "::ffff:0:0:0/96"),
+    *("100:0:0:1::/64", "2001::/23", "2620:4f:8000::/48", "3fff::/20", "5f00::/16"),
+}
+"""What the files of earlier versions do not deny, as they end."""
+
+
+def earlier(*options: str) -> str:
+    """Return the lines of a file that an earlier version wrote."""
+    kept = [
+        item for (text, _), (item, _) in zip(DENIED, denied_ranges()) if text not in OF_LATER
+    ] + [range_of("2001::/32")]
+    return "\n".join(["-denied-peer-ip", *(f"denied-peer-ip={item}" for item in kept), *options])
+
+
+@pytest.mark.parametrize("version", ["4.6", "4.18"])
+def test_what_a_file_of_an_earlier_version_leaves_open_is_one_warning(version: str) -> None:
+    (found,) = (
+        item for item in compare(earlier(), version=version) if item.path == "denied-peer-ip"
+    )
+    listed = found.message.split("does not deny ")[1].split(": special")[0]
+    assert (found.level, set(listed.split(", "))) == ("warning", OF_LATER)
+    assert "no browser and no desktop has; see what abcwebrtc turnserver-conf" in found.message
+
+
+def test_multicast_that_is_shut_holds_what_is_reserved() -> None:
+    lines = "\n".join(
+        ["-denied-peer-ip"]
+        + [f"denied-peer-ip={item}" for item, _ in denied_ranges() if str(item)[:3] != "240"]
+    )
+    assert compare(lines) == []
+    found = compare(f"{lines}\n-no-multicast-peers")
+    assert any("does not deny 240.0.0.0/4: special" in item.message for item in found)
 
 
 RANGES: Dict[str, Tuple[str, str, str]] = {
