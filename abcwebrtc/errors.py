@@ -9,8 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, Optional, Tuple, Union
 
+from abcwebrtc.texts import escaped, harmless
+
 KeyPath = Tuple[Union[str, int], ...]
 """Where a value stands: ``("webrtc.coturn", 1, "ttl")``."""
+_MAX_PATH, _MAX_MESSAGE = 200, 2000
+"""Characters that are shown; no path and no message has as many by what we write."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,12 @@ class Problem:
 
     def __str__(self) -> str:
         """Return ``od.config:399: webrtc.coturn.ttl: what is wrong``."""
-        return ": ".join(part for part in (self.place, self.path, self.message) if part)
+        return self.as_line()
+
+    def as_line(self, level: str = "") -> str:
+        """Return the problem in one line, safe for a terminal, with a level if one is given."""
+        path, message = harmless(self.path, _MAX_PATH), harmless(self.message, _MAX_MESSAGE)
+        return ": ".join(part for part in (escaped(self.place), level, path, message) if part)
 
     @property
     def place(self) -> str:
@@ -68,7 +77,13 @@ def why_unread(error: Exception) -> str:
 
 
 class AbcWebRTCError(Exception):
-    """The root of every exception that abcwebrtc raises on purpose."""
+    """The root of every exception that abcwebrtc raises on purpose.
+
+    Its text is one line, and safe for a terminal.
+    """
+
+    def __str__(self) -> str:
+        return escaped(super().__str__())
 
 
 class ProblemsError(AbcWebRTCError, ValueError):

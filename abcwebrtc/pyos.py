@@ -7,7 +7,6 @@ Setting it is the assignment of one name, so threads see the old one or the new 
 
 from __future__ import annotations
 
-import logging
 import os
 from contextlib import suppress
 from dataclasses import replace
@@ -22,12 +21,13 @@ from abcwebrtc.desktop.pod import PreparedPod
 from abcwebrtc.desktop.pod_data import Data
 from abcwebrtc.errors import ConfigError, CredentialError, Problem, TokenError
 from abcwebrtc.odconfig.reader import PathLike
+from abcwebrtc.texts import harmless_logger
 from abcwebrtc.turn.rtc_configuration import build_rtc_configuration
 from abcwebrtc.web.rest import answer, post_json, public_entries
 
 _T = TypeVar("_T")
 
-_log = logging.getLogger(__name__)
+_log = harmless_logger(__name__)
 _config: Optional[WebRTCConfig] = None
 
 

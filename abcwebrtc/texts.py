@@ -1,21 +1,55 @@
-"""Texts as people read them: in lines that fit, and safe for a terminal."""
+"""Texts as people read them: in lines that fit, and safe for a terminal and a log.
+
+What somebody else wrote may be in any of our texts: a file name, a key of od.config, the subject
+of a certificate, what a server answers. So nothing is made safe where it comes from. It is where a
+text leaves: the exceptions' and problems' ``str()``, `harmless_logger`, and `abcwebrtc.cli.output`.
+"""
 
 from __future__ import annotations
 
+import logging
+import re
 import textwrap
 from typing import List
 
 WIDTH = 100
 """Columns of a line, where nothing says how many there are."""
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""What shows as nothing, though Unicode has it among letters, marks and symbols."""
+
+
+def escaped(text: str) -> str:
+    r"""Return a text as one line, with ``\x1b`` and the like for all that does not show.
+
+    That is what moves a cursor, ends a line, turns the direction of writing, or is invisible:
+    control and format characters, separators but for the blank, surrogates, and what is not
+    assigned. Done twice, it is the same; nothing is left out, and a ``\`` stays one.
+    """
+    if text.isprintable() and not _INVISIBLE.search(text):
+        return text
+    return "".join(
+        char
+        if char.isprintable() and not _INVISIBLE.match(char)
+        else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
+
+
+def harmless(text: str, length: int = 80) -> str:
+    """Return what somebody else wrote, `escaped` and no longer than this."""
+    kept = escaped(text[: length + 1])
+    return kept if len(kept) <= length else kept[: length - 3] + "..."
 
 
 def wrapped(text: str, first: str, others: str, width: int = WIDTH) -> List[str]:
-    """Return the lines of a text, with these indents of the first one and the others.
+    """Return the lines of a text, `escaped`, with these indents of the first one and the others.
 
     No word is cut, so that commands, urls and paths can be copied.
     """
     return textwrap.wrap(
-        text,
+        escaped(text),
         width,
         initial_indent=first,
         subsequent_indent=others,
@@ -24,7 +58,17 @@ def wrapped(text: str, first: str, others: str, width: int = WIDTH) -> List[str]
     )
 
 
-def harmless(text: str, length: int = 80) -> str:
-    """Return what somebody else wrote, no longer than this, made safe for a terminal."""
-    kept = "".join(char if char.isprintable() else "?" for char in text)
-    return kept if len(kept) <= length else kept[: length - 3] + "..."
+class _Escaping(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = escaped(record.getMessage()), ()
+        return True
+
+
+_ESCAPING = _Escaping()
+
+
+def harmless_logger(name: str) -> logging.Logger:
+    """Return the logger of a module; each of its messages is one line, `escaped`."""
+    log = logging.getLogger(name)
+    log.addFilter(_ESCAPING)
+    return log

@@ -16,7 +16,14 @@ from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP, NAMESPACE, PYOS_DEPLOYM
 from abcwebrtc.cli.configmap import add_name_arguments, print_checked
 from abcwebrtc.cli.new_file import write_beside
 from abcwebrtc.cli.options import FAILED, OK, given, kube_namespace, seconds
-from abcwebrtc.cli.output import print_difference, print_error, printable, say, warn
+from abcwebrtc.cli.output import (
+    print_difference,
+    print_error,
+    say,
+    show,
+    show_in_place,
+    warn,
+)
 from abcwebrtc.cluster.api import Cluster, connect
 from abcwebrtc.cluster.change import Change
 from abcwebrtc.cluster.configmap import LAST_APPLIED, read_od_config
@@ -125,20 +132,20 @@ def _show_difference(change: Change, options: argparse.Namespace) -> None:
     before = change.before
     what = f"ConfigMap {change.name} in namespace {options.namespace}"
     if not change.changes_text:
-        print(f"{what}: {change.key} is the same already")
+        show(f"{what}: {change.key} is the same already")
     else:
-        print(f"{what}: {'a new one' if before is None else f'{change.key} changes'}")
+        show(f"{what}: {'a new one' if before is None else f'{change.key} changes'}")
         lines = differences(change.old_text or "", change.text)
         if lines:
-            print("--- in the cluster", f"+++ {printable(options.od_config)}", sep="\n")
+            show("--- in the cluster", f"+++ {options.od_config}")
         else:
-            print("no entry differs; comments, spaces, the ends of lines or the like do")
+            show("no entry differs; comments, spaces, the ends of lines or the like do")
         print_difference(lines)
     if not change.writes or before is None:
         return
     owner = ownership(before, change.key)
     if owner:
-        warn(printable(owner))
+        warn(owner)
     if LAST_APPLIED in (before["metadata"].get("annotations") or {}):
         _say_error(
             f"note: the annotation {LAST_APPLIED} has a copy of {change.key}, with the "
@@ -149,9 +156,9 @@ def _show_difference(change: Change, options: argparse.Namespace) -> None:
 def _dry_run(change: Change) -> int:
     if change.writes:
         change.write(dry_run=True)
-        print(f"dry run: ConfigMap {change.name} would be {change.verb}")
+        show(f"dry run: ConfigMap {change.name} would be {change.verb}")
     if change.mode != NONE:
-        print(f"dry run: pyos would be restarted ({change.mode})")
+        show(f"dry run: pyos would be restarted ({change.mode})")
     return OK
 
 
@@ -181,7 +188,7 @@ def _say_failure(error: KubeError, options: argparse.Namespace) -> None:
     _say_error(error)
     if isinstance(error, NotReadyError) and error.log_line:
         warn("what pyos logs can hold a secret of od.config")
-        _say_error(f"the last line that it has logged: {printable(error.log_line)}")
+        _say_error(f"the last line that it has logged: {error.log_line}")
     elif isinstance(error, NotReadyError) and error.container:
         words = ["kubectl", "logs", error.pod, "-c", error.container, *_kubectl_options(options)]
         _say_error(f"its log says more, and can hold a secret: {shlex.join(words)}")
@@ -290,7 +297,7 @@ def _say_error(text: Union[str, KubeError]) -> None:
         if isinstance(text, KubeError):
             print_error(text)
         else:
-            print(text, file=sys.stderr)
+            show(text, to=sys.stderr)
 
 
 class _Progress:
@@ -304,8 +311,7 @@ class _Progress:
         """Show a text instead of the last one."""
         self._open = self._in_place
         with suppress(OSError):
-            start, end = ("\r\033[K", "") if self._in_place else ("", "\n")
-            print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
+            show_in_place(text) if self._in_place else show(text, to=sys.stderr)
 
     def end(self) -> None:
         """Leave the line."""

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 from abcwebrtc.cli.options import FAILED, OK
-from abcwebrtc.cli.output import LEVELS, is_failure, print_problems, problems_count, problems_json
+from abcwebrtc.cli.output import (
+    LEVELS,
+    is_failure,
+    print_problems,
+    problems_count,
+    problems_json,
+    show,
+    show_json,
+)
 from abcwebrtc.config.checked_file import check_file
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import stun_server
@@ -43,17 +50,17 @@ def run(options: argparse.Namespace) -> int:
             "release": config.release.name if config and config.release else None,
             "desktop": _desktop(config) if config else None,
         }
-        print(json.dumps(report, indent=2))
+        show_json(report)
         return FAILED if failed else OK
     order = sorted(found, key=lambda problem: (problem.line or 0, LEVELS.index(problem.level)))
     print_problems(order, sys.stdout)
     if config:
-        print(_summary(config))
-    print(problems_count(found))
+        show(*_summary(config))
+    show(problems_count(found))
     return FAILED if failed else OK
 
 
-def _summary(config: WebRTCConfig) -> str:
+def _summary(config: WebRTCConfig) -> List[str]:
     """Return what browsers and desktops get, a line for each."""
     sound = "on"
     if not config.enable:
@@ -72,7 +79,7 @@ def _summary(config: WebRTCConfig) -> str:
     if desktop["turn_server"]:
         alone = f"  (of {number} urls the only one for desktops)" if number > 1 else ""
         rows.append(("desktop", f"TURN_SERVER {desktop['turn_server']}{alone}"))
-    return "\n".join(f"  {name:<9}{value}" for name, value in rows)
+    return [f"  {name:<9}{value}" for name, value in rows]
 
 
 def _desktop(config: WebRTCConfig) -> Dict[str, Optional[str]]:

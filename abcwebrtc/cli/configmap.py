@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP, NAMESPACE
 from abcwebrtc.cli.options import OK, kube_key, kube_name, kube_namespace
-from abcwebrtc.cli.output import print_problems, print_utf8
+from abcwebrtc.cli.output import note, print_problems, print_utf8, show_document
 from abcwebrtc.cluster.configmap import config_map, read_od_config
 from abcwebrtc.config.checked_file import CheckedFile
 
@@ -20,7 +19,7 @@ the od.config. Nothing is contacted. 'abcwebrtc apply' puts it into the cluster.
 example: abcwebrtc configmap od.config | kubectl replace -n {NAMESPACE} -f -
 """
 NOTE = (
-    "note: whoever may read the ConfigMap can read the static auth secret in it; "
+    "whoever may read the ConfigMap can read the static auth secret in it; "
     "coturn_static_auth_secret_file keeps it in a Secret"
 )
 
@@ -52,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
     print_utf8()
     manifest = config_map(checked.text, options.name, options.key, options.namespace)
-    print(yaml_text([manifest]), end="")
+    show_document(yaml_text([manifest]))
     return OK
 
 
@@ -60,4 +59,4 @@ def print_checked(checked: CheckedFile) -> None:
     """Print the warnings and notes of a check on stderr, and a note on a secret in the text."""
     print_problems(checked.problems)
     if checked.has_inline_secret:
-        print(NOTE, file=sys.stderr)
+        note(NOTE)

@@ -22,7 +22,7 @@ from abcwebrtc.cli import (
     whois,
 )
 from abcwebrtc.cli.options import FAILED, INTERRUPTED, CommandParser, add_od_config
-from abcwebrtc.cli.output import discard_output, prepare_output, print_error
+from abcwebrtc.cli.output import discard_output, prepare_output, print_error, show
 from abcwebrtc.errors import AbcWebRTCError
 
 COMMANDS = (
@@ -50,7 +50,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         discard_output()  # whoever read us has gone
     except OSError as error:
         discard_output()
-        print(f"error: {error.strerror or error}", file=sys.stderr)
+        show(f"error: {error.strerror or error}", to=sys.stderr)
     except KeyboardInterrupt:
         return INTERRUPTED
     return FAILED

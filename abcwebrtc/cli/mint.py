@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 
 from abcwebrtc.cli.options import OK, given
+from abcwebrtc.cli.output import show, show_json
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.times import utc_text
 from abcwebrtc.turn.rtc_configuration import build_rtc_configuration
@@ -34,8 +34,8 @@ def run(options: argparse.Namespace) -> int:
     config = WebRTCConfig.from_file(options.od_config)
     now = time.time()
     result = build_rtc_configuration(config, options.user, now)
-    print(json.dumps(result, indent=None if options.json else 2))
+    show_json(result, None if options.json else 2)
     if config.coturn and not options.json:
         ttl = min(server.ttl for server in config.coturn)
-        print(f"valid for {ttl} s, until {utc_text(now + ttl)}", file=sys.stderr)
+        show(f"valid for {ttl} s, until {utc_text(now + ttl)}", to=sys.stderr)
     return OK

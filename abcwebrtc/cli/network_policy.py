@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import socket
-import sys
 import time
 from typing import Iterable, List
 
 from abcwebrtc.abcdesktop import DESKTOP_LABELS, NAMESPACE
 from abcwebrtc.cli.options import OK, kube_label, kube_name, kube_namespace, port_range
-from abcwebrtc.cli.output import print_problems, warn
+from abcwebrtc.cli.output import note, print_problems, show, show_document, show_json, warn
 from abcwebrtc.cluster.network_policy import (
     POLICY_NAME,
     Policy,
@@ -81,15 +79,15 @@ def run(options: argparse.Namespace) -> int:
     for warning in policy.warnings:
         warn(warning)
     if options.json:
-        for note in policy.notes:
-            print(f"note: {note}", file=sys.stderr)
-        print(json.dumps(policy.manifest, indent=2))
+        for text in policy.notes:
+            note(text)
+        show_json(policy.manifest)
     else:
         # PyYAML takes a while to import, and most commands have no use for it.
         from abcwebrtc.cluster.yaml import yaml_text
 
-        print("\n".join(_comments(policy)))
-        print(yaml_text([policy.manifest]), end="")
+        show(*_comments(policy))
+        show_document(yaml_text([policy.manifest]))
     return OK
 
 
@@ -123,5 +121,5 @@ def _policy_options(options: argparse.Namespace) -> PolicyOptions:
 
 def _comments(policy: Policy) -> Iterable[str]:
     yield "# Made by abcwebrtc networkpolicy, for the STUN and TURN servers of an od.config."
-    for note in (*policy.notes, *(f"Warning: {text}." for text in policy.warnings)):
-        yield from wrapped(note, "# - ", "#   ")
+    for text in (*policy.notes, *(f"Warning: {one}." for one in policy.warnings)):
+        yield from wrapped(text, "# - ", "#   ")

@@ -15,9 +15,10 @@ import math
 import re
 import sys
 from contextlib import nullcontext
-from typing import Any, BinaryIO, Callable, ContextManager, Optional, Tuple, TypeVar
+from typing import Any, BinaryIO, Callable, ContextManager, NoReturn, Optional, Tuple, TypeVar
 
 from abcwebrtc.errors import ConfigError, Problem, why_unread
+from abcwebrtc.texts import escaped
 from abcwebrtc.times import parse_moment
 
 T = TypeVar("T")
@@ -37,6 +38,10 @@ class CommandParser(argparse.ArgumentParser):
         super().__init__(*args, **kwargs)
         for name in (None, "store"):
             self.register("action", name, _Once)
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2 and what is wrong, which may quote the command line."""
+        super().error(escaped(message))
 
 
 class _Once(argparse.Action):

@@ -1,31 +1,57 @@
-"""What the commands print with: problems, warnings, colour, and streams that fail."""
+"""What the commands print with: lines, problems, JSON, colour, and streams that fail.
+
+No other module of the commands prints, so that every line goes through `escaped`: it may hold
+what somebody else wrote. What other programs read has rules of its own: JSON, YAML, files of
+coturn.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import os
-import re
 import sys
 from typing import Any, Dict, Iterable, List, Optional, Sequence, TextIO
 
 from abcwebrtc.errors import AbcWebRTCError, Problem, ProblemsError
+from abcwebrtc.texts import escaped
 
 LEVELS = ("error", "warning", "note")
 """The worst first."""
 _COLOURS = dict(zip(LEVELS, ("31", "33", "36")))
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_START_OF_LINE = "\r\033[K"
 
 
-def printable(text: str) -> str:
-    """Return a foreign text, with escapes for what a terminal would take for a command."""
-    return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+def show(*lines: str, to: Optional[TextIO] = None) -> None:
+    """Print lines at once, on stdout where no other stream is given."""
+    for line in lines:
+        print(escaped(line), file=to or sys.stdout)
+    (to or sys.stdout).flush()
+
+
+def show_painted(*lines: str) -> None:
+    """Print lines on stdout whose texts were `escaped` before they were `coloured`."""
+    print(*lines, sep="\n", flush=True)
+
+
+def show_in_place(text: str) -> None:
+    """Print a text on stderr, a terminal, over the one before."""
+    print(f"{_START_OF_LINE}{escaped(text)}", end="", file=sys.stderr, flush=True)
+
+
+def show_json(data: Any, indent: Optional[int] = 2) -> None:
+    """Print JSON in ASCII on stdout at once; an `indent` of None makes it one line."""
+    print(json.dumps(data, indent=indent), flush=True)
+
+
+def show_document(text: str) -> None:
+    """Print what other programs read, such as YAML, as it is."""
+    print(text, end="")
 
 
 def problem_line(problem: Problem, stream: TextIO) -> str:
     """Return ``od.config:399: error: webrtc.coturn.ttl: what is wrong``."""
-    level = coloured(problem.level, _COLOURS[problem.level], stream)
-    parts = (problem.place, level, problem.path, problem.message)
-    return ": ".join(part for part in parts if part)
+    return problem.as_line(coloured(problem.level, _COLOURS[problem.level], stream))
 
 
 def problems_count(problems: Iterable[Problem]) -> str:
@@ -62,12 +88,17 @@ def print_error(error: AbcWebRTCError) -> None:
     if isinstance(error, ProblemsError):
         print_problems(error.problems)
     else:
-        print(f"{coloured('error', '31', sys.stderr)}: {error}", file=sys.stderr)
+        print(f"{coloured('error', '31', sys.stderr)}: {escaped(str(error))}", file=sys.stderr)
 
 
 def warn(text: str) -> None:
     """Print a warning on stderr."""
-    print(f"{coloured('warning', '33', sys.stderr)}: {text}", file=sys.stderr)
+    print(f"{coloured('warning', '33', sys.stderr)}: {escaped(text)}", file=sys.stderr)
+
+
+def note(text: str) -> None:
+    """Print on stderr what is good to know."""
+    show(f"note: {text}", to=sys.stderr)
 
 
 def coloured(text: str, colour: str, stream: TextIO) -> str:
@@ -81,7 +112,7 @@ def print_difference(lines: Iterable[str]) -> None:
     """Print the lines of a diff: green for those that came, red for those that went."""
     for line in lines:
         colour = {"+": "32", "-": "31"}.get(line[:1], "0")
-        print(coloured(line, colour, sys.stdout))
+        print(coloured(escaped(line), colour, sys.stdout))
 
 
 def prepare_output() -> None:
@@ -107,7 +138,7 @@ def print_utf8() -> None:
 def say(text: str) -> None:
     """Print a line on stdout at once. Where nobody reads it any more, go on with what was begun."""
     try:
-        print(text, flush=True)
+        print(escaped(text), flush=True)
     except OSError:
         discard_output()
 

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from abcwebrtc.abcdesktop import USERID_LABEL
 from abcwebrtc.cli.options import OK, STDIN, given, open_input
-from abcwebrtc.cli.output import print_difference, print_problems, print_utf8
+from abcwebrtc.cli.output import print_difference, print_problems, print_utf8, show_document
 from abcwebrtc.config.desktop import TURN_SERVER
 from abcwebrtc.config.problems import kind
 from abcwebrtc.config.webrtc import WebRTCConfig
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     after = inject_all(manifests.documents, config, options, file)
     if not options.diff:
         print_utf8()
-        print(manifests.text(after), end="")
+        show_document(manifests.text(after))
         return OK
     print_difference(masked_diff(manifests.documents, after, manifests.text))
     return OK

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import shutil
 import socket
@@ -14,7 +13,7 @@ import time
 from typing import Callable, Iterator, List, Optional
 
 from abcwebrtc.cli.options import FAILED, OK, add_od_config, given, seconds
-from abcwebrtc.cli.output import coloured, warn
+from abcwebrtc.cli.output import coloured, show_in_place, show_json, show_painted, warn
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import desktop_environment
 from abcwebrtc.errors import ConfigError, ProbeError, Problem, why_unread
@@ -121,14 +120,14 @@ def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Names
     failed = ERROR in levels or (options.strict and WARNING in levels)
     if options.json:
         report = as_json(results, place, now, failed)
-        print(json.dumps(report, indent=2 if options.watch is None else None), flush=True)
+        show_json(report, 2 if options.watch is None else None)
     else:
         at = f"{time.strftime('%H:%M:%S', time.localtime(now))}  " if options.watch else ""
         columns = shutil.get_terminal_size((WIDTH, 24)).columns or WIDTH
         width = min(WIDTH, max(NARROWEST, columns))
         last = wrapped(at + summary(results, place), "", "    ", width)
-        end = "\n\n" if options.watch else "\n"
-        print(*table(results, now, _paint, width), *last, sep="\n", end=end, flush=True)
+        gap = [""] if options.watch else []
+        show_painted(*table(results, now, _paint, width), *last, *gap)
     return FAILED if failed else OK
 
 
@@ -143,7 +142,7 @@ def _progress() -> Iterator[Callable[[int, int, str], None]]:
 
     def write(text: str) -> None:
         if shows:
-            print(f"\r\033[K{text[:79]}", end="", file=sys.stderr, flush=True)
+            show_in_place(text[:79])
 
     try:
         yield lambda done, of, url: write(

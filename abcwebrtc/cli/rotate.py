@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from dataclasses import replace
@@ -19,7 +18,7 @@ from abcwebrtc.cli.options import (
     seconds,
     whole_number,
 )
-from abcwebrtc.cli.output import print_problems, warn
+from abcwebrtc.cli.output import print_problems, show, show_json, warn
 from abcwebrtc.cli.rotate_new_secret import read_source, turnadmin_arguments
 from abcwebrtc.config.secret_sources import Secret, secrets_here, secrets_in
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
@@ -216,9 +215,10 @@ def _groups(options: argparse.Namespace, secrets_elsewhere: bool) -> List[Group]
 def _print_groups(options: argparse.Namespace, found: Sequence["Plan | Report"]) -> None:
     if options.json:
         report = {"file": options.od_config, "groups": [one.as_dict() for one in found]}
-        print(json.dumps(report, indent=2))
+        show_json(report)
     else:
-        print("\n\n".join("\n".join(one.lines()) for one in found))
+        for number, one in enumerate(found):
+            show(*([""] if number else []), *one.lines())
 
 
 def _ask(

@@ -18,7 +18,7 @@ from abcwebrtc.cli.options import (
     open_input,
     output_file,
 )
-from abcwebrtc.cli.output import warn
+from abcwebrtc.cli.output import show, show_document, warn
 from abcwebrtc.config.secret_sources import MAX_FILE_BYTES, Secret, secrets_in
 from abcwebrtc.coturn.new_secret import (
     DEFAULT_DATABASE,
@@ -106,13 +106,13 @@ def run(options: argparse.Namespace) -> int:
     old = secrets_in(read_source(options.keep), options.keep) if options.keep else ()
     found = with_new(secret, old)
     if options.format == "turnadmin":
-        print(turnadmin("-s", source, options.realm, options.database))
+        show(turnadmin("-s", source, options.realm, options.database))
     elif options.format == "kubernetes":
         # PyYAML takes a while to import, and most commands have no use for it.
         from abcwebrtc.cluster.yaml import yaml_text
 
         manifest = secret_manifest(found, options.name, options.namespace, options.key)
-        print(yaml_text([manifest]), end="")
+        show_document(yaml_text([manifest]))
     else:
         is_conf = options.format == "turnserver"
         data = turnserver_lines(found, source or options.keep) if is_conf else file_content(found)
@@ -160,7 +160,7 @@ def _write(secret: Secret, options: argparse.Namespace) -> int:
     if os.stat(path).st_mode & 0o004:
         warn(f"{path}: every user of this machine can read it; chmod 600 or 640 it")
     count = "1 secret" if len(found) == 1 else f"{len(found)} secrets, the new one first"
-    print(f"{path}: {count}", file=sys.stderr)
+    show(f"{path}: {count}", to=sys.stderr)
     return OK
 
 

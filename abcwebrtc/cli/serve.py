@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 
 import abcwebrtc
 from abcwebrtc.cli.options import OK, given, port, whole_number
-from abcwebrtc.cli.output import print_problems, say, warn
+from abcwebrtc.cli.output import print_problems, say, show, warn
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.texts import escaped
 
 if TYPE_CHECKING:
     from abcwebrtc.web.rest import Identity
@@ -104,7 +105,9 @@ def run(options: argparse.Namespace) -> int:
     if options.insecure_no_auth and not is_loopback(options.host):
         options.usage_error("--insecure-no-auth listens on loopback only; leave --host out")
     with redirect_stdout(_lossy(sys.stdout)), redirect_stderr(_lossy(sys.stderr)):
-        logging.basicConfig(format="%(asctime)s %(levelname)s: %(message)s", level=logging.INFO)
+        handler = logging.StreamHandler()
+        handler.setFormatter(_OneLine("%(asctime)s %(levelname)s: %(message)s"))
+        logging.basicConfig(handlers=[handler], level=logging.INFO)
         logging.raiseExceptions = False  # a line that can't be written is lost, and no more said
         cherrypy.log.screen = False  # or it would say everything once more
         config = WebRTCConfig.from_file(options.od_config)
@@ -115,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
         app = create_app(config, identity, OperatorPage(config, identity, login))
 
         def ready(base_url: str) -> None:
-            print(f"abcwebrtc {abcwebrtc.__version__}: serving on {base_url}", flush=True)
+            show(f"abcwebrtc {abcwebrtc.__version__}: serving on {base_url}")
             if options.print_link or sys.stdout.isatty():
                 print_link(base_url)
 
@@ -170,6 +173,16 @@ def _lossy(stream: TextIO) -> TextIO:
     except io.UnsupportedOperation:  # it is none of the system's, so no disk is full
         return stream
     return io.TextIOWrapper(file, stream.encoding, "backslashreplace", write_through=True)
+
+
+class _OneLine(logging.Formatter):
+    """Writes a line for each message, also for those of the libraries; tracebacks have more."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, of logging
+        return escaped(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802, of logging
+        return "\n".join(map(escaped, super().formatException(ei).split("\n")))
 
 
 def page_url(base_url: str) -> str:

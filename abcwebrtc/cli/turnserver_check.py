@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
 from typing import Dict, Optional, Sequence, Tuple
 
 from abcwebrtc.cli.options import FAILED, OK
-from abcwebrtc.cli.output import is_failure, print_problems, problems_count, problems_json
+from abcwebrtc.cli.output import (
+    is_failure,
+    print_problems,
+    problems_count,
+    problems_json,
+    show,
+    show_json,
+)
 from abcwebrtc.cli.turnserver_options import chosen_coturn, chosen_version
 from abcwebrtc.config.uris import STUN_SCHEMES
 from abcwebrtc.coturn.certificate import CERT, KEY
@@ -33,10 +39,10 @@ def check(options: argparse.Namespace) -> int:
     failed = is_failure(found, options.strict)
     if options.json:
         report = {"file": options.check, "ok": not failed, **problems_json(found)}
-        print(json.dumps(report, indent=2))
+        show_json(report)
     else:
         print_problems(found, sys.stdout)
-        print(problems_count(found))
+        show(problems_count(found))
     return FAILED if failed else OK
 
 

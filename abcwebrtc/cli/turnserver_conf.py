@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from abcwebrtc.cli.new_file import write_new, write_over
 from abcwebrtc.cli.options import OK
-from abcwebrtc.cli.output import print_problems, warn
+from abcwebrtc.cli.output import note, print_problems, show, warn
 from abcwebrtc.cli.turnserver_check import check
 from abcwebrtc.cli.turnserver_options import add_arguments as add_arguments
 from abcwebrtc.cli.turnserver_options import (
@@ -17,7 +17,6 @@ from abcwebrtc.cli.turnserver_options import (
     chosen_coturn,
     chosen_version,
     conf_options,
-    note,
 )
 from abcwebrtc.config.webrtc import COTURN
 from abcwebrtc.coturn.conf import ConfOptions, conf_warnings, lacks_relay_address, turnserver_conf
@@ -77,7 +76,7 @@ def _print(coturn: Coturn, where: str, told: ConfOptions, options: argparse.Name
         warn(text)
     if options.output:
         _write(options.output, data, options.force)
-        print(
+        show(
             f"wrote {options.output} with the secret in it; coturn's user has to be able to read "
             "it, on Debian by chgrp turnserver and chmod 640"
         )

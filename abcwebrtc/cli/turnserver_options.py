@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import sys
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 from abcwebrtc.cli.options import given, port, port_range, typed, whole_number
+from abcwebrtc.cli.output import note
 from abcwebrtc.config.coturn import RELAY_PORTS
 from abcwebrtc.config.uris import Address
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
@@ -168,11 +168,6 @@ def chosen_version(told: Optional[CoturnVersion]) -> CoturnVersion:
     if told > NEWEST:
         note(f"coturn {told} is not known here; it is taken for {NEWEST}")
     return told.known
-
-
-def note(text: str) -> None:
-    """Print a note on stderr."""
-    print(f"note: {text}", file=sys.stderr)
 
 
 def _addresses(

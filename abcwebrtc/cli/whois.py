@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from typing import Any, Dict, Iterator, Optional
 
 from abcwebrtc.cli.options import FAILED, OK, add_od_config, given, open_input
-from abcwebrtc.cli.output import print_problems, printable, warn
+from abcwebrtc.cli.output import print_problems, show, show_json, warn
 from abcwebrtc.config.coturn import PSEUDONYM, USERID
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
@@ -68,9 +67,9 @@ def run(options: argparse.Namespace) -> int:
         user = _find(username.name or "", config, options.users)
     found = Identity(username, style, user, mintings(username, style, config, now))
     if options.json:
-        print(json.dumps(_as_dict(found, now), indent=2))
+        show_json(_as_dict(found, now))
     else:
-        print("\n".join(_lines(found, bool(options.users), now)))
+        show(*_lines(found, bool(options.users), now))
     return FAILED if style == PSEUDONYM and options.users and user is None else OK
 
 
@@ -106,7 +105,7 @@ def _lines(found: Identity, tried: bool, now: float) -> Iterator[str]:
 
 def _user_text(found: Identity, tried: bool) -> str:
     if found.user is not None:
-        return printable(found.user)
+        return found.user
     if found.style != PSEUDONYM:
         return "not known: the username is a bare expiry, as 'username': 'timestamp' makes it"
     if tried:

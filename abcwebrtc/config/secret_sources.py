@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import hmac
-import logging
 import os
 import re
 import stat
@@ -20,8 +19,9 @@ from typing import Any, Callable, Dict, List, Mapping, NoReturn, Optional, Tuple
 
 from abcwebrtc.config.problems import Where, has_unexpanded
 from abcwebrtc.errors import ConfigError, CredentialError, Problem, SecretElsewhereError, why_unread
+from abcwebrtc.texts import harmless_logger
 
-_log = logging.getLogger(__name__)
+_log = harmless_logger(__name__)
 STAT_INTERVAL = 0.5
 """Seconds between two looks at a secret file."""
 SETTLE_SECONDS = 0.5

@@ -38,8 +38,9 @@ from abcwebrtc.desktop.pod_data import (
     sound_position,
 )
 from abcwebrtc.errors import ManifestError, Problem, format_path
+from abcwebrtc.texts import harmless_logger
 
-_log = logging.getLogger(__name__)
+_log = harmless_logger(__name__)
 Pod = TypeVar("Pod")
 MAX_SECRET_NAME = 253
 SERVICE = {"name": "ABCDESKTOP_SERVICE_sound", "value": "enabled"}

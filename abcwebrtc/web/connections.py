@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import socket
 import ssl
@@ -16,9 +15,10 @@ from cheroot.ssl.builtin import BuiltinSSLAdapter
 
 from abcwebrtc.coturn.certificate import CERT, check_certificate
 from abcwebrtc.errors import ConfigError, Problem, why_unread
+from abcwebrtc.texts import harmless_logger
 from abcwebrtc.web.routes import json_error
 
-_log = logging.getLogger(__name__)
+_log = harmless_logger(__name__)
 
 
 class _Headers(Dict[bytes, bytes]):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 import ipaddress
 import json
-import logging
 import re
 import time
 from email.errors import MessageError
@@ -24,6 +23,7 @@ from abcwebrtc.config.frozen import thaw
 from abcwebrtc.config.ice_servers import public_rtc_configuration
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import AbcWebRTCError, TokenError, WebRTCDisabledError
+from abcwebrtc.texts import harmless_logger
 from abcwebrtc.turn.rtc_configuration import build_rtc_configuration, server_credentials
 from abcwebrtc.web.routes import HEADERS, KnownRoutes
 from abcwebrtc.web.tokens import UserTokenVerifier, bearer_token
@@ -36,7 +36,7 @@ DISABLED = "webrtc_disabled"
 """The ``error`` member of the answer when ``webrtc.enable`` is False."""
 MAX_JSON_BYTES = 64 * 1024
 
-_log = logging.getLogger(__name__)
+_log = harmless_logger(__name__)
 
 
 def token_identity(verifier: UserTokenVerifier) -> Identity:

@@ -19,6 +19,7 @@ from typing import Any, Callable, NamedTuple, Optional, Set
 from cheroot.wsgi import Server
 
 from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
+from abcwebrtc.texts import harmless_logger
 from abcwebrtc.web.connections import TLS, Connection
 from abcwebrtc.web.routes import MAX_BODY_BYTES
 
@@ -33,7 +34,7 @@ MAX_DESCRIPTORS = 16_384
 _SPARE_DESCRIPTORS = 64
 """For what is no connection: log, secret files, the libraries."""
 _STOPS = {signal.SIGTERM, signal.SIGINT}
-_log = logging.getLogger(__name__)
+_log = harmless_logger(__name__)
 
 
 class Listen(NamedTuple):

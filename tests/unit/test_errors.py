@@ -41,6 +41,27 @@ def test_a_problem_reads_as_place_path_and_message(problem, text):
     assert str(problem) == text
 
 
+HOSTILE = "\x1b]0;owned\x07\n\u202e\udcff"
+SHOWN = r"\x1b]0;owned\x07\n\u202e\udcff"
+
+
+def test_the_text_of_a_problem_is_one_line_that_moves_no_cursor():
+    problem = Problem(f"is {HOSTILE}", HOSTILE, HOSTILE, 3)
+    assert str(problem) == f"{SHOWN}:3: {SHOWN}: is {SHOWN}"
+    assert str(ConfigError(problem, problem)) == f"{problem}\n{problem}"
+    assert problem.as_dict()["file"] == HOSTILE  # programs get it as it is
+
+
+def test_the_text_of_a_problem_is_not_of_any_length():
+    assert len(str(Problem("a" * 10**6, "b" * 10**6))) < 3000
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_the_text_of_an_exception_is_one_line_that_moves_no_cursor(kind):
+    if not issubclass(kind, errors.ProblemsError):
+        assert str(kind(f"can't: {HOSTILE}")) == f"can't: {SHOWN}"
+
+
 @pytest.mark.parametrize(
     ("problem", "place"),
     [

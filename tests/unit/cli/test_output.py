@@ -8,17 +8,27 @@ import os
 import pty
 import subprocess
 import sys
-import unicodedata
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Sequence
 
 import pytest
 
-import abcwebrtc
 from abcwebrtc.cli.main import main
-from abcwebrtc.cli.output import problem_line, problems_count
-from abcwebrtc.errors import Problem
-from support import WAIT, command, environment, run_command, write_od_config
+from abcwebrtc.cli.output import (
+    note,
+    print_difference,
+    print_error,
+    print_problems,
+    problem_line,
+    problems_count,
+    say,
+    show,
+    show_in_place,
+    show_json,
+    warn,
+)
+from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
+from support import WAIT, command, environment, run_command, run_main, write_od_config
 
 
 def run_on_a_terminal(*arguments: object, **environ: str) -> str:
@@ -120,9 +130,66 @@ def test_a_warning_that_nobody_hears_stops_nothing(tmp_path: Path) -> None:
     assert result.stdout.startswith(b"webrtc.coturn: turn:turn.example.org:3478\n")
 
 
-def test_what_a_terminal_would_obey_is_shown_as_an_escape() -> None:
-    """Of ASCII and Latin-1, whose control characters are C0 and C1; tabs and ends of lines stay."""
-    for code in range(256):
-        is_control = unicodedata.category(chr(code)) == "Cc" and chr(code) not in "\t\n"
-        expected = f"\\x{code:02x}" if is_control else chr(code)
-        assert abcwebrtc.cli.output.printable(f"<{chr(code)}>") == f"<{expected}>"
+HOSTILE = "\x1b]0;owned\x07\n\u202e\udcff"
+SHOWN = r"\x1b]0;owned\x07\n\u202e\udcff"
+
+
+def test_every_way_to_print_a_line_escapes_it(capsys: pytest.CaptureFixture[str]) -> None:
+    show(HOSTILE, HOSTILE)
+    say(HOSTILE)
+    print_difference(["+" + HOSTILE])
+    print_problems([Problem(HOSTILE, HOSTILE, HOSTILE, 3)], sys.stdout)
+    out = capsys.readouterr().out
+    assert out.splitlines() == [
+        *(SHOWN, SHOWN, SHOWN, f"+{SHOWN}"),
+        f"{SHOWN}:3: error: {SHOWN}: {SHOWN}",
+    ]
+    warn(HOSTILE)
+    note(HOSTILE)
+    show_in_place(HOSTILE)
+    show("", to=sys.stderr)
+    print_error(AbcWebRTCError(HOSTILE))
+    print_error(ConfigError(Problem(HOSTILE)))
+    assert capsys.readouterr().err.split("\n") == [
+        f"warning: {SHOWN}",
+        f"note: {SHOWN}",
+        f"\r\033[K{SHOWN}",
+        f"error: {SHOWN}",
+        f"error: {SHOWN}",
+        "",
+    ]
+
+
+def test_json_is_in_ascii(capsys: pytest.CaptureFixture[str]) -> None:
+    show_json({HOSTILE: HOSTILE + "\x7f\x9b"}, None)
+    out = capsys.readouterr().out
+    assert out[:-1].isprintable()
+    assert out.isascii()
+    assert json.loads(out) == {HOSTILE: HOSTILE + "\x7f\x9b"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("check", "od.config", HOSTILE[:-1]),
+        ("check", f"--{HOSTILE[:-1]}", "od.config"),
+        (HOSTILE[:-1],),
+        ("rotate", HOSTILE[:-1]),
+        ("rotate", "plan", "od.config", "--coturn", HOSTILE[:-1]),
+        ("rotate", "plan", "od.config", f"--margin={HOSTILE[:-1]}"),
+        ("check", f"--strict={HOSTILE[:-1]}", "od.config"),
+        ("check", f"{HOSTILE[:-1]}/od.config"),
+        ("check", f"{HOSTILE[:-1]}/od.config", "--json"),
+        ("mint", f"{HOSTILE[:-1]}/od.config"),
+        ("probe", f"{HOSTILE[:-1]}/od.config"),
+        ("probe", "--desktop", "--ca", HOSTILE[:-1]),
+    ],
+    ids=lambda line: "-".join(part.encode("unicode_escape").decode() for part in line),
+)
+def test_what_was_typed_comes_back_as_an_escape(
+    line: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = run_main(capsys, *line)
+    assert status in (1, 2)
+    assert out + err
+    assert all(text.isprintable() for text in (out + err).split("\n"))

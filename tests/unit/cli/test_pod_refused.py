@@ -94,7 +94,8 @@ def test_a_file_that_can_not_be_read_is_exit_1(
     file = f"{tmp_path}/{name}"
     result = run(POD, file)
     assert result.status == 1
-    assert result.err == f"{file}: error: {reason}\n"
+    shown = file.replace("\0", r"\x00")
+    assert result.err == f"{shown}: error: {reason}\n"
 
 
 def test_errors_of_the_od_config_come_before_the_manifest(tmp_path: Path, run: Any) -> None:
