@@ -33,6 +33,10 @@ CERT, KEY = "cert", "pkey"
 """coturn's options for the two files."""
 SOON = 14
 """Days: a certificate that ends sooner gets a warning."""
+MIN_RSA_BITS = 2048
+"""OpenSSL as Debian sets it (security level 2) refuses a shorter key; coturn then has no TLS."""
+CURVES = ("secp256r1", "secp384r1")
+"""Chromium does TLS with no other elliptic curve."""
 MAX_NAMES = 20
 """More names than this in a certificate are not kept."""
 CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
@@ -195,6 +199,7 @@ def check_certificate(
         except ValueError:
             return [Problem("holds a certificate that can't be read; make the file again", CERT)]
         found = [*_validity(chain[0], now), *_strange_hosts(chain[0], hosts), *_order(chain)]
+        found += _kind_of_key(chain[0])
         return found + (_key(chain[0], key, password) if key is not None else [])
 
 
@@ -254,6 +259,25 @@ def _order(chain: Sequence[x509.Certificate]) -> Iterator[Problem]:
             "unless that is a root which browsers know, they refuse it; append the certificates "
             "between, as in fullchain.pem"
         )
+
+
+def _kind_of_key(certificate: x509.Certificate) -> Iterator[Problem]:
+    """Find a key that OpenSSL or browsers refuse, whoever has signed the certificate."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return  # is said where it is compared with the private key
+    if isinstance(key, rsa.RSAPublicKey):
+        if key.key_size < MIN_RSA_BITS:
+            what = f"the certificate has an RSA key of {key.key_size} bits"
+            why = f"OpenSSL as Debian sets it refuses fewer than {MIN_RSA_BITS}"
+            yield Problem(f"{what}, and {why}: there is no TLS with it; make a longer one", CERT)
+    elif not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in CURVES:
+        what = f"the certificate's key is neither RSA nor of the curves {' and '.join(CURVES)}"
+        yield Problem(f"{what}, and Chromium does TLS with no other; make one of these", CERT)
 
 
 def _key(certificate: x509.Certificate, pem: bytes, password: Optional[bytes]) -> List[Problem]:

@@ -18,7 +18,9 @@ from abcwebrtc.errors import ConfigError, Problem, TokenError
 LEEWAY = 20
 """Seconds that a clock may be off, as in pyos."""
 REQUIRED_CLAIMS = ("exp", "nbf", "auth", "user", "roles")
-MIN_KEY_BITS = 2048
+MIN_KEY_BITS, SAFE_KEY_BITS = 1024, 2048
+"""Shorter than the first, a key is refused: 512 bits are factored in hours. Below the second, it is
+a warning."""
 MAX_BYTES = 64 * 1024
 """More than this is in no file of keys."""
 _ANOTHER_KEY = jwt.InvalidSignatureError.__name__
@@ -31,12 +33,16 @@ class UserTokenVerifier:
 
     Of several keys, so that pyos's can be changed, any one may have signed. They
     are tried in their order; the others cost time only where the first has not.
-    `problems` is what is to be known of their files.
+    `problems` is what is to be known of their files. A key of less than
+    `MIN_KEY_BITS` is a `ValueError`.
     """
 
     def __init__(self, *public_keys: RSAPublicKey, problems: Sequence[Problem] = ()) -> None:
         if not public_keys:
             raise TypeError("UserTokenVerifier needs a public key")
+        short = [key.key_size for key in public_keys if key.key_size < MIN_KEY_BITS]
+        if short:
+            raise ValueError(f"a key has {_bits(min(short))}")
         self._keys = public_keys
         self.problems = tuple(problems)
         if self.weakness and hasattr(jwt, "InsecureKeyLengthWarning"):
@@ -56,10 +62,10 @@ class UserTokenVerifier:
     def weakness(self) -> Optional[str]:
         """What is unwise about the shortest key, or None."""
         size = min(key.key_size for key in self._keys)
-        if size >= MIN_KEY_BITS:
+        if size >= SAFE_KEY_BITS:
             return None
         name = "the key" if len(self._keys) == 1 else "a key"
-        return f"{name} has {size} bits; use one of {MIN_KEY_BITS} or more"
+        return f"{name} has {_bits(size)}"
 
     def userid(self, token: str) -> str:
         """Return the userid in a valid token.
@@ -186,10 +192,17 @@ def _keys_in(data: bytes) -> Tuple[List[RSAPublicKey], bool]:
             key = None
         if not isinstance(key, RSAPublicKey):
             raise _KeyFileError("is not an RSA key, which RS256 needs", line)
+        if key.key_size < MIN_KEY_BITS:
+            why = "whoever factors it can sign tokens"
+            raise _KeyFileError(f"has a key of {_bits(key.key_size)}: {why}", line)
         keys.append(key)
     if not keys:
         raise _KeyFileError(f"{_NO_KEY}, but certificates that issue each other")
     return keys, any(certificates)
+
+
+def _bits(size: int) -> str:
+    return f"{size} bits; use one of {SAFE_KEY_BITS} or more"
 
 
 def _certificate(block: Block) -> Optional[x509.Certificate]:

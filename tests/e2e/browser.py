@@ -32,12 +32,14 @@ SPEAKING = [
 ]
 
 
-def trusting(certificate: Path) -> str:
-    """Return the flag with which Chromium trusts a certificate, by the hash of its key."""
-    key = load_pem_x509_certificate(certificate.read_bytes()).public_key()
-    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    digest = base64.b64encode(hashlib.sha256(der).digest()).decode()
-    return f"--ignore-certificate-errors-spki-list={digest}"
+def trusting(*certificates: Path) -> str:
+    """Return the flag with which Chromium trusts some certificates, by the hashes of their keys."""
+    digests = []
+    for certificate in certificates:
+        key = load_pem_x509_certificate(certificate.read_bytes()).public_key()
+        der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        digests.append(base64.b64encode(hashlib.sha256(der).digest()).decode())
+    return f"--ignore-certificate-errors-spki-list={','.join(digests)}"
 
 
 @contextlib.contextmanager

@@ -6,12 +6,13 @@ import base64
 import warnings
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, List
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from abcwebrtc.errors import ConfigError
@@ -24,6 +25,7 @@ from support import (
     public_pem,
     request,
     rsa_key,
+    run_main,
     running_server,
     write_od_config,
 )
@@ -93,6 +95,36 @@ def test_a_short_key_works_and_its_weakness_is_said_once(tmp_path: Path) -> None
         warnings.simplefilter("ignore")
         token = make_token(key=key)
     assert verifier.userid(token) == "alice"
+
+
+def tiny_pem(bits: int) -> bytes:
+    """Return a public key that is shorter than cryptography makes one."""
+    numbers = rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + 15)
+    return public_pem(SimpleNamespace(public_key=numbers.public_key))
+
+
+@pytest.mark.parametrize("bits", [512, 768, 1023])
+def test_a_key_that_can_be_factored_is_refused(tmp_path: Path, bits: int) -> None:
+    (tmp_path / "good.pem").write_bytes(public_pem())
+    path = write(tmp_path, public_pem() + tiny_pem(bits))
+    with pytest.raises(ConfigError) as caught:
+        UserTokenVerifier.from_file(str(tmp_path / "good.pem"), path, entry="an.entry")
+    line = 1 + public_pem().count(b"\n")
+    reason = f"{bits} bits; use one of 2048 or more: whoever factors it can sign tokens"
+    assert str(caught.value) == f"{path}:{line}: an.entry: the key file has a key of {reason}"
+
+
+def test_a_verifier_takes_no_key_that_can_be_factored() -> None:
+    key = serialization.load_pem_public_key(tiny_pem(512))
+    with pytest.raises(ValueError, match=r"^a key has 512 bits; use one of 2048 or more$"):
+        UserTokenVerifier(rsa_key().public_key(), key)  # type: ignore[arg-type]
+
+
+def test_serve_does_not_start_with_a_key_that_can_be_factored(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "jwtuser.pem").write_bytes(tiny_pem(512))
+    result = run_main(capsys, "serve", write_od_config(tmp_path), "--port=0")
+    assert (result.status, result.out) == (1, "")
+    assert "the key file has a key of 512 bits; use one of 2048 or more" in result.err
 
 
 # several keys, and certificates
