@@ -171,7 +171,12 @@ CASES: List[Case] = [
     ),
     (seen(stun(401), realms=["a", "b"]), ERROR, "wrong-realm", "in realm a, and, when it gets one"),
     (seen(stun(401), account=STATIC, realms=["a"]), ERROR, "wrong-login", "; the realm of the"),
-    (seen(stun(401), search=SecretSearch(1), realms=["a\x1b"]), ERROR, "wrong-secret", "for a?"),
+    (
+        seen(stun(401), search=SecretSearch(1), realms=["a\x1b"]),
+        ERROR,
+        "wrong-secret",
+        r"for a\x1b",
+    ),
     (seen(stun(300)), ERROR, "redirect", "alternate-server"),
     (seen(Failure(RFC3489, "timeout"), rfc3489=False), ERROR, "no-rfc3489", "backward"),
     (seen(Failure(ALLOCATE, "timeout", at=NEXT)), ERROR, "redirect", f"to {NEXT} (alternate"),
