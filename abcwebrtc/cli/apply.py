@@ -14,7 +14,6 @@ from typing import Iterator, List, NoReturn, Union
 
 from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP, NAMESPACE, PYOS_DEPLOYMENT, PYOS_SELECTOR
 from abcwebrtc.cli.configmap import add_name_arguments, print_checked
-from abcwebrtc.cli.new_file import write_beside
 from abcwebrtc.cli.options import FAILED, OK, given, kube_namespace, seconds
 from abcwebrtc.cli.output import (
     print_difference,
@@ -31,6 +30,7 @@ from abcwebrtc.cluster.ownership import ownership
 from abcwebrtc.cluster.restart import DELETE, MODES, NONE, ROLLOUT, NotReadyError, last_log_line
 from abcwebrtc.errors import KubeError
 from abcwebrtc.odconfig.difference import differences
+from abcwebrtc.secret_files import write_beside
 
 NAME, SUMMARY = "apply", "put od.config into the cluster, and restart pyos"
 DESCRIPTION = """\

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+from typing import BinaryIO, Optional, Tuple
 
 from abcwebrtc.abcdesktop import NAMESPACE
-from abcwebrtc.cli.new_file import locked, write_over
 from abcwebrtc.cli.options import (
     OK,
     STDIN,
@@ -31,6 +30,7 @@ from abcwebrtc.coturn.new_secret import (
     with_new,
 )
 from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.secret_files import others_can_write, write_over
 
 DESCRIPTION = """\
 Prints a new secret of 256 bits, or writes it into a file, in front of those
@@ -147,17 +147,29 @@ def _wrong_options(options: argparse.Namespace) -> str:
 
 def _write(secret: Secret, options: argparse.Namespace) -> int:
     """Put a secret in front of those that ``--output`` holds."""
-    path, reason = options.output, None
-    with locked(path):
-        data = b"" if _is_missing(path) else read_source(path)
-        found = with_new(secret, secrets_to_keep(data, path, options.replace))
-        try:
-            write_over(path, file_content(found))
-        except OSError as error:
-            reason = error.strerror or "it failed"
+    path, reason, mode = options.output, "", None
+    found: Tuple[Secret, ...] = ()
+
+    def change(before: Optional[BinaryIO]) -> bytes:
+        nonlocal found
+        data = _content(before, path) if before else b""
+        old = secrets_to_keep(data, path, options.replace)
+        if before and old and others_can_write(before.fileno()):
+            message = (
+                "others can write it, so the secrets in it may be theirs; --replace leaves "
+                "them out, and chmod go-w keeps others away"
+            )
+            raise ConfigError(Problem(message, "", path))
+        found = with_new(secret, old)
+        return file_content(found)
+
+    try:
+        mode = write_over(path, change)
+    except OSError as error:
+        reason = error.strerror or "it failed"
     if reason:
         raise ConfigError(Problem(f"can't be written: {reason}", "", path))
-    if os.stat(path).st_mode & 0o004:
+    if mode and mode & 0o004:
         warn(f"{path}: every user of this machine can read it; chmod 600 or 640 it")
     count = "1 secret" if len(found) == 1 else f"{len(found)} secrets, the new one first"
     show(f"{path}: {count}", to=sys.stderr)
@@ -170,19 +182,11 @@ def read_source(source: str) -> bytes:
     Raises `ConfigError` when it can't be read, or is larger than 64 KiB.
     """
     with open_input(source) as stream:
-        data = stream.read(MAX_FILE_BYTES + 1)
+        return _content(stream, "stdin" if source == STDIN else source)
+
+
+def _content(stream: BinaryIO, file: str) -> bytes:
+    data = stream.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
-        file = "stdin" if source == STDIN else source
         raise ConfigError(Problem("can't be read: larger than 64 KiB", "", file))
     return data
-
-
-def _is_missing(path: str) -> bool:
-    """Say whether there is no such file; one that can't be looked at may hold secrets."""
-    try:
-        os.stat(path)
-    except FileNotFoundError:
-        return True
-    except (OSError, ValueError):
-        pass
-    return False

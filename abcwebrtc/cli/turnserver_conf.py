@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from dataclasses import replace
+from typing import BinaryIO, Optional
 
-from abcwebrtc.cli.new_file import write_new, write_over
 from abcwebrtc.cli.options import OK
 from abcwebrtc.cli.output import note, print_problems, show, warn
 from abcwebrtc.cli.turnserver_check import check
@@ -23,6 +22,7 @@ from abcwebrtc.coturn.conf import ConfOptions, conf_warnings, lacks_relay_addres
 from abcwebrtc.coturn.server import Coturn, secret_origin, server_ports
 from abcwebrtc.coturn.this_machine import coturn_address
 from abcwebrtc.errors import AbcWebRTCError
+from abcwebrtc.secret_files import write_over
 
 NAME, SUMMARY = "turnserver-conf", "print coturn's turnserver.conf, or check one"
 DESCRIPTION = """\
@@ -89,18 +89,15 @@ def _print(coturn: Coturn, where: str, told: ConfOptions, options: argparse.Name
 
 def _write(path: str, data: bytes, replace_it: bool) -> None:
     """Write the file. What others may do with one that is replaced, they may no more."""
-    path = os.path.realpath(path)
-    reason, is_there = None, os.path.lexists(path)
-    if is_there:
-        if not os.path.isfile(path):
-            raise AbcWebRTCError(f"{path} is not a regular file; name another one")
-        if not replace_it:
+
+    def change(before: Optional[BinaryIO]) -> bytes:
+        if before and not replace_it:
             raise AbcWebRTCError(f"{path} is there already; add --force to replace it")
+        return data
+
+    reason = ""
     try:
-        if is_there:
-            write_over(path, data, most=0o770)
-        else:
-            write_new(path, data)
+        write_over(path, change, most=0o770)
     except OSError as error:
         reason = error.strerror or "it failed"
     if reason:

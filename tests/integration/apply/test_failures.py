@@ -115,7 +115,8 @@ def test_where_the_folder_is_full_the_way_back_is_a_temporary_file(
 
     def full(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
         descriptor = real_open(path, flags, *arguments, **options)
-        if not flags & os.O_CREAT or Path(path).parent != tmp_path:
+        made = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if not flags & os.O_CREAT or made.parent != tmp_path:
             return descriptor
         os.close(descriptor)
         return real_open("/dev/full", os.O_WRONLY)

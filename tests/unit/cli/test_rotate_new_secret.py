@@ -17,6 +17,7 @@ import yaml
 from abcwebrtc.cli.main import main
 from abcwebrtc.coturn.new_secret import new_secret
 from support import SECRET, WAIT, command, environment, run_main, write_od_config
+from support.users import MALLORY, acting_as, shared_folder
 from unit.cli.test_rotate import COTURN, NEW
 
 HEX = "[0-9a-f]{64}"
@@ -94,11 +95,11 @@ def test_what_may_be_a_secret_is_kept(tmp_path: Path, run: Any, secret: str) -> 
     assert file.read_text().endswith(f"\n{secret}\n")
 
 
-def test_a_file_keeps_its_mode_and_owner(tmp_path: Path, run: Any) -> None:
+def test_a_file_keeps_its_mode_and_group(tmp_path: Path, run: Any) -> None:
     file = tmp_path / "secrets"
     file.write_text(SECRET)
     file.chmod(0o640)
-    owner = (12345, 23456) if os.geteuid() == 0 else (os.getuid(), os.getgid())
+    owner = (0, 23456) if os.geteuid() == 0 else (os.getuid(), os.getgid())
     os.chown(file, *owner)
     result = run("new-secret", "--output", file)
     found = file.stat()
@@ -107,6 +108,32 @@ def test_a_file_keeps_its_mode_and_owner(tmp_path: Path, run: Any) -> None:
     assert "warning" not in result.err
     file.chmod(0o644)
     assert "every user of this machine can read it" in run("new-secret", "--output", file).err
+
+
+@pytest.mark.parametrize("mode", [0o606, 0o646, 0o602])
+def test_a_secret_that_others_may_have_put_there_is_not_kept(
+    tmp_path: Path, run: Any, mode: int
+) -> None:
+    file = tmp_path / "secrets"
+    file.write_text(SECRET)
+    file.chmod(mode)
+    result = run("new-secret", "--output", file)
+    assert (result.status, file.read_text()) == (1, SECRET)
+    assert f"{file}: error: others can write it, so the secrets in it may be theirs; " in result.err
+    assert SECRET not in result.err
+    assert run("new-secret", "--output", file, "--replace").status == 0
+    assert re.fullmatch(f"{HEX}\n", file.read_text())
+
+
+def test_another_user_s_file_gets_no_secret(run: Any) -> None:
+    with shared_folder() as shared:
+        with acting_as(MALLORY):
+            (shared / "secret").touch()
+            (shared / "secret").chmod(0o600)
+        result = run("new-secret", "--output", shared / "secret", "--replace")
+        assert result.status == 1
+        assert "can't be written: it belongs to the user 54321, not to you; name an" in result.err
+        assert (shared / "secret").read_bytes() == b""
 
 
 def test_a_secret_that_is_there_is_moved_to_the_front(tmp_path: Path, run: Any) -> None:
@@ -153,7 +180,10 @@ def test_a_failed_write_leaves_the_file_and_nothing_else(
 def test_a_device_is_not_replaced(tmp_path: Path, run: Any) -> None:
     os.symlink("/dev/null", tmp_path / "null")
     result = run("new-secret", "--output", tmp_path / "null")
-    assert result.err == f"{tmp_path}/null: error: can't be written: not a regular file\n"
+    assert (
+        result.err
+        == f"{tmp_path}/null: error: can't be written: not a regular file; name another one\n"
+    )
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
@@ -177,7 +207,7 @@ def test_only_a_file_that_is_not_there_is_taken_for_one_without_secrets(
     link.symlink_to("secrets")
     result = run("new-secret", "--output", link)
     assert result.status == 1
-    assert "secrets: error: can't be read: Too many levels of symbolic links" in result.err
+    assert "secrets: error: can't be written: Too many levels of symbolic links" in result.err
     assert link.is_symlink()
 
 

@@ -17,9 +17,10 @@ from support import Result, run_command, run_main, write_od_config
 from support.certificates import ABOVE, CERT, HOST
 from support.certificates import KEY as PRIVATE_KEY
 from support.turnserver_entry import ENTRY, SECRET
-from unit.cli.test_new_file import ACL, LISTED, give
+from support.users import MALLORY, acting_as, shared_folder
 from unit.project.test_docs import table_keys
 from unit.test_imports import loaded_by
+from unit.test_secret_files import ACL, LISTED, give
 
 
 @pytest.fixture
@@ -120,18 +121,6 @@ def test_output_never_replaces_a_file_unasked(run: Any, od_config: Path, tmp_pat
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-def test_output_loses_a_race_for_its_name(
-    run: Any, od_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "turnserver.conf"
-    path.write_text("of somebody who was faster")
-    monkeypatch.setattr(os.path, "lexists", lambda _: False)
-    result = run(od_config, "--output", path)
-    assert (result.status, path.read_text()) == (1, "of somebody who was faster")
-    assert result.err == f"error: can't write {path}: File exists\n"
-    assert len(os.listdir(tmp_path)) == 3
-
-
 def test_a_file_that_is_replaced_keeps_its_acl(run: Any, od_config: Path, tmp_path: Path) -> None:
     path = tmp_path / "turnserver.conf"
     path.touch(0o640)
@@ -158,9 +147,27 @@ def test_output_follows_a_link(run: Any, od_config: Path, tmp_path: Path) -> Non
     assert SECRET in real.read_text()
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_another_user_s_file_gets_no_secret(run: Any, od_config: Path, linked: bool) -> None:
+    with shared_folder() as shared:
+        conf = shared / "turnserver.conf"
+        with acting_as(MALLORY):
+            (shared / "loot").touch()
+            conf.symlink_to("loot") if linked else conf.touch()
+        result = run(od_config, "--output", conf, "--force")
+        assert result.status == 1
+        words = "is a link in a folder that others" if linked else "belongs to the user 54321, not"
+        assert result.err.startswith(f"error: can't write {conf}: ")
+        assert words in result.err
+        assert conf.read_bytes() == b""
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("folder", "is not a regular file"), ("missing/x", "No such file or directory")],
+    [
+        ("folder", "not a regular file; name another one"),
+        ("missing/x", "No such file or directory"),
+    ],
 )
 def test_output_that_can_not_be_written_is_one_message(
     run: Any, od_config: Path, tmp_path: Path, name: str, words: str

@@ -9,11 +9,12 @@ import os
 import stat
 import struct
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
 
 import pytest
 
-from abcwebrtc.cli.new_file import locked, write_new, write_over
+from abcwebrtc import secret_files
+from abcwebrtc.secret_files import write_new
 from conftest import missing
 
 OLD, NEW = "0123456789abcdef-old", "0123456789abcdef-new"
@@ -22,6 +23,10 @@ ACL, DEFAULT_ACL = "system.posix_acl_access", "system.posix_acl_default"
 NOBODY_S_ID = 0xFFFFFFFF
 OWNER, USER, GROUP, MASK, OTHER = 0x01, 0x02, 0x04, 0x10, 0x20
 READ, READ_WRITE = 4, 6
+
+
+def write_over(path: str, data: bytes) -> None:
+    secret_files.write_over(path, lambda _: data)
 
 
 def acl(*entries: Tuple[int, int, int]) -> bytes:
@@ -139,15 +144,6 @@ def test_a_file_keeps_a_group_that_is_not_the_writers(tmp_path: Path) -> None:
     assert (file.stat().st_uid, file.stat().st_gid) == (os.geteuid(), group)
 
 
-def test_a_secret_is_never_in_another_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where others may look, or from where no file can be moved in one step."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
-    write_over(str(tmp_path / "secrets"), DATA)
-    assert os.listdir(tmp_path) == ["secrets"]
-
-
 def test_no_reader_sees_half_a_file(tmp_path: Path) -> None:
     """The inode is another one after it, so whoever has the old one open reads that to its end."""
     file = tmp_path / "secrets"
@@ -159,11 +155,59 @@ def test_no_reader_sees_half_a_file(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["secrets"]
 
 
-def test_who_writes_secrets_holds_the_lock_of_their_folder(tmp_path: Path) -> None:
-    with open_folder(tmp_path) as other:
-        with locked(str(tmp_path / "secrets")), pytest.raises(BlockingIOError):
+def test_who_writes_a_file_of_secrets_holds_its_lock(file: Path) -> None:
+    def change(before: Optional[BinaryIO]) -> bytes:
+        with open(file) as other, pytest.raises(BlockingIOError):
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return DATA
+
+    secret_files.write_over(str(file), change)
+    with open(file) as other:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_lock_is_not_waited_for_without_end(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody who can read a file can hold its lock."""
+    monkeypatch.setattr(secret_files, "LOCK_SECONDS", 0)
+    with open(file) as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(OSError, match="another process has locked it"):
+            write_over(str(file), DATA)
+    assert file.read_text() == OLD + "\n"
+
+
+def test_the_lock_of_a_folder_keeps_nobody_waiting(file: Path) -> None:
+    with open_folder(file.parent) as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        write_over(str(file), DATA)
+    assert file.read_text() == NEW + "\n"
+
+
+def test_what_another_wrote_meanwhile_is_not_lost(file: Path) -> None:
+    """It has the file, and the name is that of another one when it gets the lock."""
+    seen: List[bytes] = []
+
+    def change(before: Optional[BinaryIO]) -> bytes:
+        assert before
+        seen.append(before.read())
+        return DATA + seen[-1]
+
+    real = secret_files._lock
+
+    def lock(descriptor: int) -> None:
+        if not seen:
+            other = file.with_name("other")
+            other.write_text("of another\n")
+            other.rename(file)
+            secret_files._lock = real
+        real(descriptor)
+
+    secret_files._lock = lock
+    try:
+        secret_files.write_over(str(file), change)
+    finally:
+        secret_files._lock = real
+    assert file.read_bytes() == DATA + b"of another\n"
 
 
 @contextlib.contextmanager
@@ -182,7 +226,7 @@ def open_folder(path: Path) -> Iterator[int]:
 def links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Write on a file system with hard links, and on one without."""
 
-    def refused(*_: Any) -> None:
+    def refused(*_: Any, **__: Any) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
     if request.param == "none":
@@ -217,7 +261,7 @@ def test_a_new_file_takes_nobody_s_place(links: None, tmp_path: Path, kind: str)
 def test_a_file_that_fails_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "link", full)

@@ -1,0 +1,364 @@
+"""Writes files that hold secrets: for their owner alone, whole or not at all, and nowhere else.
+
+In a folder that others can write, somebody may have put a file of theirs, a link, or a FIFO where
+the secret is to go. So every folder on the way is opened in the one before it, and what was looked
+at there is what is used. What is written goes into a temporary file beside it first, and is on the
+disk before it gets its name: neither a reader nor a machine that goes down finds half of it.
+
+Every function raises `OSError` with a ``strerror`` that says what is wrong and what to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import grp
+import os
+import pwd
+import secrets
+import stat
+import time
+from dataclasses import dataclass
+from typing import BinaryIO, Callable, Iterator, List, Optional, Tuple
+
+LOCK_SECONDS = 10.0
+"""How long another process that writes the same file is waited for."""
+_ACL = "system.posix_acl_access"
+_OF_CONTENT = ("security.ima", "security.evm")  # signatures of what the file held
+_MAX_LINKS = 40  # as many as Linux follows
+_MAX_TURNS = 100
+
+
+def write_new(path: str, data: bytes) -> None:
+    """Write a file that is not there yet, which its owner alone can read.
+
+    It is on the disk, and so is its name, when this returns. Raises `FileExistsError` where
+    something is there, a link to nothing as well, and `OSError` where the file can't be written.
+    """
+    with _place(path, follows=False) as place:
+        place.create(data)
+
+
+def write_beside(start: str, end: str, data: bytes) -> str:
+    """Write a new file as `write_new` does, and return its name: the first that is free.
+
+    These are `start` and `end`, such as ``a.bak``, then ``a.2.bak``, and so on.
+    """
+    for number in ("", *(f".{number}" for number in range(2, 100))):
+        with contextlib.suppress(FileExistsError):
+            write_new(start + number + end, data)
+            return start + number + end
+    raise FileExistsError(errno.EEXIST, "there are many of them already")
+
+
+def write_over(
+    path: str, change: Callable[[Optional[BinaryIO]], bytes], most: int = 0o777
+) -> Optional[int]:
+    """Write a file, also in the place of one that is there, and return the mode of that one.
+
+    `change` gets the file that is there, None where there is none, and returns what is to be
+    written; what it raises leaves all as it is. It may be called again where another process was
+    faster: of two that add to what a file holds, none loses. A new file is its owner's alone. One
+    that was there keeps its group, mode and ACL: who could read it before can read it after, and
+    nobody else. Other extended attributes are kept where that is allowed. `most` is the mode
+    beyond which it keeps none.
+
+    Symbolic links are followed where nobody else can write their folder. Raises `OSError` for
+    what somebody else may have put there: another user's file, one with two names, no regular
+    file, a folder on the way that others can write and where they can rename what is not theirs.
+    """
+    for _ in range(_MAX_TURNS):
+        with _place(path, follows=True) as place:
+            before = place.open()
+            if before is None:
+                with contextlib.suppress(FileExistsError):
+                    place.create(change(None))
+                    return None
+                continue
+            with open(before, "rb") as stream:
+                _lock(before)
+                if place.has(before):
+                    return place.replace(change(stream), before, most)
+    raise OSError(errno.EAGAIN, "another process changes it again and again; try later")
+
+
+def others_can_write(descriptor: int) -> bool:
+    """Say whether somebody else than its owner and root can write an open file."""
+    return _others_can_write(descriptor, os.fstat(descriptor))
+
+
+@dataclass
+class _Place:
+    """A name in an open folder. `is_shared` says that others can put something there."""
+
+    folder: int
+    name: str
+    is_shared: bool
+
+    def open(self) -> Optional[int]:
+        """Return the file that is there, open for reading, None where there is none."""
+        try:
+            look = os.open(self.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.folder)
+        except FileNotFoundError:
+            return None
+        try:
+            self._refuse(os.fstat(look))  # before a device is opened
+        finally:
+            os.close(look)
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        try:
+            descriptor = os.open(self.name, flags, dir_fd=self.folder)
+        except FileNotFoundError:
+            return None
+        try:
+            self._refuse(os.fstat(descriptor))
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def has(self, descriptor: int) -> bool:
+        """Say whether an open file still has this name, and no other."""
+        try:
+            now = os.stat(self.name, dir_fd=self.folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(now, os.fstat(descriptor)) and now.st_nlink == 1
+
+    def create(self, data: bytes) -> None:
+        """Write the file; raise `FileExistsError` where something has its name."""
+        folder, name = self.folder, self.name
+        with self._written(data) as temporary:
+            ends = {"src_dir_fd": folder, "dst_dir_fd": folder}
+            try:  # unlike replace, this never takes the place of a file
+                os.link(temporary, name, follow_symlinks=False, **ends)
+            except FileExistsError:
+                raise
+            except OSError:  # a file system without hard links: an empty file keeps the name
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+                os.close(os.open(name, flags, 0o600, dir_fd=folder))
+                try:
+                    os.replace(temporary, name, **ends)
+                except BaseException:
+                    os.unlink(name, dir_fd=folder)
+                    raise
+        self._sync()
+
+    def replace(self, data: bytes, before: int, most: int) -> int:
+        """Write the file in the place of an open one, and return the mode of that."""
+        mode = stat.S_IMODE(os.fstat(before).st_mode)
+        with self._written(data, before, most) as temporary:
+            os.replace(temporary, self.name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
+        self._sync()
+        return mode
+
+    def _refuse(self, about: os.stat_result) -> None:
+        """Raise `OSError` for what is no place for a secret."""
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file; name another one")
+        if about.st_uid != os.geteuid():
+            user = _user(about.st_uid)
+            message = f"it belongs to {user}, not to you; name another file, or run this as {user}"
+            raise OSError(errno.EPERM, message)
+        if about.st_nlink > 1:
+            message = "it has another name, a hard link; name another file, or delete it first"
+            raise OSError(errno.EPERM, message)
+        if self.is_shared and about.st_mode & 0o077:
+            message = "others can read it, and write its folder; chmod 600 it, or name another file"
+            raise OSError(errno.EPERM, message)
+
+    @contextlib.contextmanager
+    def _written(self, data: bytes, like: int = -1, most: int = 0) -> Iterator[str]:
+        """Yield the name of a temporary file, with the data, and with the access of `like`."""
+        temporary = f".abcwebrtc-{secrets.token_hex(8)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, 0o600, dir_fd=self.folder)
+        try:
+            with open(descriptor, "wb") as stream:
+                os.fchmod(descriptor, 0o600)  # an ACL of the folder lets nobody in then
+                if like >= 0:
+                    _take_access(descriptor, like, most)
+                stream.write(data)
+                stream.flush()
+                os.fsync(descriptor)
+            yield temporary
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=self.folder)
+
+    def _sync(self) -> None:
+        """Have the name on the disk."""
+        try:
+            folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.folder)
+        except PermissionError:  # a folder that can be written and not read
+            return
+        try:
+            os.fsync(folder)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # a file system that has no such thing
+                raise
+        finally:
+            os.close(folder)
+
+
+@contextlib.contextmanager
+def _place(path: str, follows: bool) -> Iterator[_Place]:
+    """Yield the place that a path leads to; the last name may be a link only if it `follows`."""
+    if not path or "\0" in path:
+        raise OSError(errno.EINVAL, "not a file name")
+    way = _Way(path)
+    try:
+        name = way.go(follows)
+        yield _Place(way.folder, name, way.is_shared)
+    finally:
+        os.close(way.folder)
+
+
+class _Way:
+    """The way to a file: the open folder to which it has led so far."""
+
+    def __init__(self, path: str) -> None:
+        self._todo: List[str] = path.split("/")[::-1]
+        self._links = 0
+        start = "/" if path.startswith("/") else "."
+        self.folder = os.open(start, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._path = start
+        self.is_shared = False
+
+    def go(self, follows: bool) -> str:
+        """Go to the last folder, and return the name in it; raise `OSError` for an unsafe way."""
+        self._look_around()
+        while True:
+            name = self._todo.pop() or "."
+            if self._todo and name == ".":
+                continue
+            try:
+                found = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.folder)
+            except FileNotFoundError:
+                if self._todo:
+                    raise
+                return name
+            is_link = stat.S_ISLNK(os.fstat(found).st_mode)
+            if not self._todo and not (is_link and follows):
+                os.close(found)
+                return name
+            if is_link:
+                try:
+                    self._follow(found, name)
+                finally:
+                    os.close(found)
+            else:
+                self._enter(found, os.path.join(self._path, name))
+
+    def _follow(self, link: int, name: str) -> None:
+        if self.is_shared:
+            place = os.path.join(self._path, name)
+            message = f"{place} is a link in a folder that others can write; name what it leads to"
+            raise OSError(errno.EPERM, message)
+        self._links += 1
+        if self._links > _MAX_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        target = os.readlink("", dir_fd=link)
+        self._todo += target.split("/")[::-1]
+        if target.startswith("/"):
+            self._enter(os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), "/")
+
+    def _enter(self, folder: int, path: str) -> None:
+        os.close(self.folder)
+        self.folder, self._path = folder, path
+        self._look_around()
+
+    def _look_around(self) -> None:
+        """See who else can write the folder; raise `OSError` where they can rename all in it."""
+        about = os.fstat(self.folder)
+        if not stat.S_ISDIR(about.st_mode):
+            raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        is_written = _others_can_write(self.folder, about)
+        self.is_shared = is_written or about.st_uid not in (0, os.geteuid())
+        if is_written and not about.st_mode & stat.S_ISVTX:
+            place = "this folder" if self._path == "." else self._path
+            message = f"others can write {place}, and so replace the file; chmod go-w it"
+            raise OSError(errno.EPERM, f"{message}, or choose another folder")
+
+
+def _others_can_write(descriptor: int, about: os.stat_result) -> bool:
+    """Say whether others than the owner can write by mode: all, or a group that has others in it.
+
+    With an ACL, the mode of the group stands for all whom it names.
+    """
+    if about.st_mode & stat.S_IWOTH:
+        return True
+    if not about.st_mode & stat.S_IWGRP:
+        return False
+    return _ACL in _attributes(descriptor) or _has_others(about.st_gid)
+
+
+def _has_others(group: int) -> bool:
+    """Say whether a group has others in it than the caller and root.
+
+    On many systems each user has a group alone, and lets it write all.
+    """
+    if group == 0:
+        return False
+    users = {user.pw_name: user for user in pwd.getpwall()}
+    try:
+        members = grp.getgrgid(group).gr_mem
+    except KeyError:
+        members = []
+    found = [user.pw_uid for user in users.values() if user.pw_gid == group]
+    found += [users[name].pw_uid for name in members if name in users]
+    if not found:  # as in a container whose users have no names
+        return group != os.getegid()
+    return any(user not in (0, os.geteuid()) for user in found)
+
+
+def _user(number: int) -> str:
+    with contextlib.suppress(KeyError):
+        return pwd.getpwuid(number).pw_name
+    return f"the user {number}"
+
+
+def _lock(descriptor: int) -> None:
+    """Keep others that write the file out, until it is closed.
+
+    Two that read, add and replace at the same time would lose what one of them added. Whoever
+    can read the file can hold its lock, so it is not waited for without end.
+    """
+    end = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                message = "another process has locked it; fuser shows which"
+                raise OSError(errno.EAGAIN, message) from None
+        except OSError:  # some network file systems have no locks
+            return
+        time.sleep(0.02)
+
+
+def _take_access(descriptor: int, before: int, most: int) -> None:
+    """Give an open file the group, mode and ACL of the one that it is to replace."""
+    old, own = os.fstat(before), os.fstat(descriptor)
+    if old.st_gid != own.st_gid:
+        os.fchown(descriptor, -1, old.st_gid)
+    names = _attributes(before)
+    for name in names:
+        if name not in (_ACL, *_OF_CONTENT):
+            with contextlib.suppress(OSError):
+                os.setxattr(descriptor, name, os.getxattr(before, name))
+    if _ACL in names:
+        os.setxattr(descriptor, _ACL, os.getxattr(before, _ACL))
+    elif _ACL in _attributes(descriptor):
+        os.removexattr(descriptor, _ACL)  # of the folder, and fchmod would put it in force
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & most)
+
+
+def _attributes(descriptor: int) -> Tuple[str, ...]:
+    """Return the names of the extended attributes of an open file, or of what O_PATH has opened."""
+    for file in (descriptor, f"/proc/self/fd/{descriptor}"):
+        with contextlib.suppress(OSError):
+            return tuple(os.listxattr(file))
+    return ()  # a file system without any
