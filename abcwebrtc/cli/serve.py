@@ -22,6 +22,7 @@ from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.texts import escaped
 
 if TYPE_CHECKING:
+    from abcwebrtc.web.access_log import Network
     from abcwebrtc.web.rest import Identity
 
 NAME, SUMMARY = "serve", "answer browsers, beside pyos"
@@ -40,9 +41,12 @@ SIGTERM and Ctrl-C stop it after the requests in flight. A renewed certificate, 
 any other change of what it was given, needs a restart.
 
 Where clients may be slow or hostile, nginx has to stand in front: docs/reliability.md
-has the figures.
+has the figures. Say --behind-proxy then: nothing but the proxy reaches this port. It
+is a promise, and your network has to keep it. --trusted-proxy says where the proxy is,
+and changes only the log, which has the address of the client in place of the proxy's.
 
-example: abcwebrtc serve od.config --host 0.0.0.0 --port 8080 --behind-proxy
+example: abcwebrtc serve od.config --host 0.0.0.0 --port 8080 --behind-proxy \\
+    --trusted-proxy 192.0.2.10
 """
 
 
@@ -73,6 +77,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="say that nothing but a TLS proxy, such as nginx, reaches it, so nothing is warned of",
     )
     parser.add_argument(
+        "--trusted-proxy",
+        action="append",
+        type=_proxy,
+        default=[],
+        metavar="ADDRESS",
+        help="address or network of a proxy whose X-Forwarded-For is believed, so that the log has "
+        "the client's address; give it again for one more",
+    )
+    parser.add_argument(
         "--insecure-no-auth",
         action="store_true",
         help="give credentials to anybody; on a loopback address only",
@@ -96,6 +109,7 @@ def run(options: argparse.Namespace) -> int:
     # CherryPy takes a while to import, and only this command needs it.
     import cherrypy
 
+    from abcwebrtc.web.access_log import ClientAddresses
     from abcwebrtc.web.rest import create_app
     from abcwebrtc.web.serve import Listen, run_server
     from abcwebrtc.web.test_page import OperatorLogin, OperatorPage
@@ -116,6 +130,7 @@ def run(options: argparse.Namespace) -> int:
         identity = _identity(config, options)
         login = None if options.insecure_no_auth else OperatorLogin()
         app = create_app(config, identity, OperatorPage(config, identity, login))
+        app = ClientAddresses(app, options.trusted_proxy)
 
         def ready(base_url: str) -> None:
             show(f"abcwebrtc {abcwebrtc.__version__}: serving on {base_url}")
@@ -227,6 +242,18 @@ def is_loopback(host: str) -> bool:
     except (OSError, UnicodeError):
         return False
     return all(ipaddress.ip_address(address.split("%")[0]).is_loopback for address in found)
+
+
+def _proxy(text: str) -> "Network":
+    """Return the network of a proxy; an address is the network of itself alone."""
+    what = "write an address such as 192.0.2.10, or a network such as 10.244.0.0/16"
+    try:
+        found = ipaddress.ip_network(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(what) from None
+    if not found.prefixlen:
+        raise argparse.ArgumentTypeError(f"{text} is everybody, who could then forge it; {what}")
+    return found
 
 
 def _host(text: str) -> str:

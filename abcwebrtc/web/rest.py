@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, Mapping, Optional
 from urllib.parse import urlsplit
 
 import cherrypy
+from cherrypy._cplogging import LogManager
 from cherrypy._cprequest import HookMap, Request, hookpoints
 
 import abcwebrtc
@@ -25,6 +26,7 @@ from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import AbcWebRTCError, TokenError, WebRTCDisabledError
 from abcwebrtc.texts import harmless_logger
 from abcwebrtc.turn.rtc_configuration import build_rtc_configuration, server_credentials
+from abcwebrtc.web.access_log import access_line
 from abcwebrtc.web.routes import HEADERS, KnownRoutes
 from abcwebrtc.web.tokens import UserTokenVerifier, bearer_token
 
@@ -282,7 +284,22 @@ def create_app(
     }
     app = cherrypy.Application(root, "", {"/": settings})
     app.request_class = _JsonRequest
+    app.log = _Log(id(app), cherrypy.log.logger_root)
     return KnownRoutes(app, root)
+
+
+class _Log(LogManager):
+    """CherryPy's log, whose lines for requests are those of `serve`."""
+
+    def access(self) -> None:
+        """Write the line of the request that was answered."""
+        request, response = cherrypy.serving.request, cherrypy.serving.response
+        status = (response.output_status or b"-").split(b" ", 1)[0].decode("ascii")
+        answer = (status, response.headers.get("Content-Length") or "-")
+        agent = request.headers.get("User-Agent", "")
+        asked = request.request_line.split(" ")
+        line = access_line(request.remote.ip, self.time(), asked, answer, agent)
+        self.access_log.info("%s", line)
 
 
 def _error_page(status: str, message: str, traceback: str, version: str) -> str:

@@ -12,6 +12,8 @@ from http import HTTPStatus
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
 from urllib.parse import quote
 
+from abcwebrtc.web.access_log import access_line
+
 MAX_BODY_BYTES = 4 * 1024
 """What the largest request of any route needs, several times over."""
 HEADERS = {
@@ -22,7 +24,7 @@ HEADERS = {
 """What every answer has."""
 _MAX_PATH = 256
 _SHOWN = 200
-"""Characters of a path, or of what a client calls itself, in an answer and in the log."""
+"""Characters of a path in an answer."""
 
 Headers = List[Tuple[str, str]]
 
@@ -74,15 +76,14 @@ class KnownRoutes:
 
     def _log(self, environ: Dict[str, Any], path: str, status: int, length: int) -> None:
         """Write a line as CherryPy does for what it answers itself."""
-        asked = (environ["REQUEST_METHOD"], quote(path, encoding="latin-1"))
-        words = (*asked, environ.get("SERVER_PROTOCOL", ""), environ.get("HTTP_USER_AGENT", ""))
-        method, target, protocol, agent = (ascii(word[:_SHOWN])[1:-1] for word in words)
-        log = self._app.log
-        log.access_log.info(
-            '%s - - %s "%s %s %s" %d %d "" "%s"',
-            *(environ.get("REMOTE_ADDR", ""), log.time(), method, target, protocol),
-            *(status, length, agent),
+        asked = (
+            environ["REQUEST_METHOD"],
+            quote(path, encoding="latin-1"),
+            environ.get("SERVER_PROTOCOL", ""),
         )
+        log, address = self._app.log, environ.get("REMOTE_ADDR", "")
+        agent = environ.get("HTTP_USER_AGENT", "")
+        log.access_log.info("%s", access_line(address, log.time(), asked, (status, length), agent))
 
 
 def json_error(status: int, message: str = "") -> Tuple[str, Headers, bytes]:
