@@ -151,12 +151,19 @@ class TokenError(AbcWebRTCError):
 class KubeError(AbcWebRTCError):
     """The Kubernetes API can't be reached, or does not do what was asked.
 
-    `status` is the HTTP status of its answer, None where there was no answer.
+    `status` is the HTTP status of its answer, None where there was no answer. `is_unclear` says
+    that the request may have been done nevertheless: by default, where the answer is lost.
     """
 
-    def __init__(self, *arguments: object, status: Optional[int] = None) -> None:
+    def __init__(
+        self,
+        *arguments: object,
+        status: Optional[int] = None,
+        is_unclear: Optional[bool] = None,
+    ) -> None:
         super().__init__(*arguments)
         self.status = status
+        self.is_unclear = self.is_transient if is_unclear is None else is_unclear
 
     @property
     def is_transient(self) -> bool:

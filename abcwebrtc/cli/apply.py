@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import re
 import shlex
 import signal
 import sys
 from contextlib import contextmanager, suppress
-from typing import Iterator, List, NoReturn, Union
+from typing import Iterator, NoReturn
 
-from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP, NAMESPACE, PYOS_DEPLOYMENT, PYOS_SELECTOR
+from abcwebrtc.abcdesktop import NAMESPACE, PYOS_DEPLOYMENT, PYOS_SELECTOR
 from abcwebrtc.cli.configmap import add_name_arguments, print_checked
 from abcwebrtc.cli.options import FAILED, OK, given, kube_namespace, seconds
-from abcwebrtc.cli.output import (
-    print_difference,
-    print_error,
-    say,
-    show,
-    show_in_place,
-    warn,
-)
+from abcwebrtc.cli.output import print_difference, say, show, show_in_place, warn
+from abcwebrtc.cli.way_back import WayBack, kubectl_options, say_error
 from abcwebrtc.cluster.api import Cluster, connect
 from abcwebrtc.cluster.change import Change
-from abcwebrtc.cluster.configmap import LAST_APPLIED, read_od_config
+from abcwebrtc.cluster.configmap import LAST_APPLIED, read_od_config, read_unchecked
 from abcwebrtc.cluster.ownership import ownership
 from abcwebrtc.cluster.restart import DELETE, MODES, NONE, ROLLOUT, NotReadyError, last_log_line
 from abcwebrtc.errors import KubeError
 from abcwebrtc.odconfig.difference import differences
-from abcwebrtc.secret_files import write_beside
 
 NAME, SUMMARY = "apply", "put od.config into the cluster, and restart pyos"
 DESCRIPTION = """\
@@ -39,8 +29,9 @@ value that could be a secret, replaces it, restarts pyos and waits until it is
 ready. Without a change nothing is restarted, unless --restart is given.
 
 Nothing is written when there is an error in the od.config, or when the cluster
-would not allow the restart. When it fails later on, it says what was done and
-how to go back.
+would not allow the restart, or when the old od.config can't be saved before.
+The command that goes back is printed then. When it fails later on, it says what
+was done, too.
 
 example: abcwebrtc apply od.config --dry-run
 """
@@ -87,6 +78,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="put the old ConfigMap back when pyos does not get ready",
     )
     parser.add_argument(
+        "--backup",
+        metavar="FOLDER",
+        type=given,
+        help="folder in which the old od.config is saved, and kept (that of OD_CONFIG, or TMPDIR, "
+        "until pyos is ready)",
+    )
+    parser.add_argument(
+        "--unchecked",
+        action="store_true",
+        help="write OD_CONFIG as it is, also with errors: to go back to one that was saved",
+    )
+    parser.add_argument(
         "--pod-log",
         action="store_true",
         help="show the last line that pyos has logged when it does not get ready; it can hold a "
@@ -96,35 +99,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Apply."""
-    checked = read_od_config(options.od_config, forgiving=False)
-    print_checked(checked)
+    text = _text(options)
     progress = _Progress()
     with _ended_as_by_ctrl_c():  # at the end the client removes its files with keys
         cluster = connect(options.kubeconfig, options.context, options.namespace)
         name, key = options.name, options.key
-        change = Change(cluster, name, key, checked.text, options.restart, progress)
+        change = Change(cluster, name, key, text, options.restart, progress)
         _show_difference(change, options)
         if not change.writes and change.mode == NONE:
             return OK
         change.prepare()
         if options.dry_run:
             return _dry_run(change)
+        way_back = WayBack(change, options)
         try:
+            if change.writes:
+                way_back.prepare()
             _do(change, cluster, options, progress)
+            way_back.end()
             return OK
         except KubeError as error:
             failure = error
         except KeyboardInterrupt:
-            _say_error(f"interrupted; until then: {change.done}")
-            _say_how_to_go_back(change, options)
+            say_error(f"interrupted; until then: {change.done}")
+            way_back.fail()
             raise
         _say_failure(failure, options)
-        _say_error(f"failed; until then: {change.done}")
+        say_error(f"failed; until then: {change.done}")
         if options.rollback_on_failure and change.after:
-            _roll_back(change, options, progress)
-        if not change.is_back:
-            _say_how_to_go_back(change, options)
+            _roll_back(change, options, progress, way_back)
+        way_back.fail()
     return FAILED
+
+
+def _text(options: argparse.Namespace) -> str:
+    """Return the od.config, checked, but for one that was in a cluster and is to be there again."""
+    if options.unchecked:
+        return read_unchecked(options.od_config)
+    checked = read_od_config(options.od_config, forgiving=False)
+    print_checked(checked)
+    return checked.text
 
 
 def _show_difference(change: Change, options: argparse.Namespace) -> None:
@@ -147,7 +161,7 @@ def _show_difference(change: Change, options: argparse.Namespace) -> None:
     if owner:
         warn(owner)
     if LAST_APPLIED in (before["metadata"].get("annotations") or {}):
-        _say_error(
+        say_error(
             f"note: the annotation {LAST_APPLIED} has a copy of {change.key}, with the "
             "secrets in it, and is taken away; kubectl apply makes a new one"
         )
@@ -165,15 +179,17 @@ def _dry_run(change: Change) -> int:
 def _do(
     change: Change, cluster: Cluster, options: argparse.Namespace, progress: "_Progress"
 ) -> None:
-    if change.writes:
-        change.write()
-        say(change.done)
-    if change.mode == NONE:
-        say("pyos is not restarted; it reads od.config when it starts")
-        return
-    change.restart()
-    say(f"pyos restarted ({change.mode})")
     try:
+        if change.writes:
+            change.write()
+            progress.end()
+            say(change.done)
+        if change.mode == NONE:
+            say("pyos is not restarted; it reads od.config when it starts")
+            return
+        change.restart()
+        progress.end()
+        say(f"pyos restarted ({change.mode})")
         change.wait(options.timeout)
     except NotReadyError as error:
         if options.pod_log and error.container:
@@ -185,100 +201,57 @@ def _do(
 
 
 def _say_failure(error: KubeError, options: argparse.Namespace) -> None:
-    _say_error(error)
+    say_error(error)
     if isinstance(error, NotReadyError) and error.log_line:
-        warn("what pyos logs can hold a secret of od.config")
-        _say_error(f"the last line that it has logged: {error.log_line}")
+        with suppress(OSError):
+            warn("what pyos logs can hold a secret of od.config")
+        say_error(f"the last line that it has logged: {error.log_line}")
     elif isinstance(error, NotReadyError) and error.container:
-        words = ["kubectl", "logs", error.pod, "-c", error.container, *_kubectl_options(options)]
-        _say_error(f"its log says more, and can hold a secret: {shlex.join(words)}")
+        words = ["kubectl", "logs", error.pod, "-c", error.container, *kubectl_options(options)]
+        say_error(f"its log says more, and can hold a secret: {shlex.join(words)}")
 
 
-def _roll_back(change: Change, options: argparse.Namespace, progress: "_Progress") -> None:
+def _roll_back(
+    change: Change, options: argparse.Namespace, progress: "_Progress", way_back: WayBack
+) -> None:
     """Put the old ConfigMap back, and restart; say what an interruption leaves to do."""
     try:
-        _say_error(f"rolled back: ConfigMap {change.name} {change.put_back()}")
+        say_error(f"rolled back: ConfigMap {change.name} {change.put_back()}")
         if change.pods_may_end:
             change.restart_again(options.timeout)
             progress.end()
-            _say_error("rolled back: pyos is ready, with the old od.config")
+            say_error("rolled back: pyos is ready, with the old od.config")
     except KubeError as error:
         progress.end()
-        _say_error(error)
+        say_error(error)
     except KeyboardInterrupt:
         progress.end()
         if not change.is_back:
-            _say_error("interrupted; the ConfigMap may be the old one, or the new one")
-            _say_how_to_go_back(change, options)
+            say_error("interrupted; the ConfigMap may be the old one, or the new one")
         elif change.pods_may_end:
-            _say_error("interrupted; pyos may not be restarted with the old od.config")
+            say_error("interrupted; pyos may not be restarted with the old od.config")
             way = ["rollout", "restart", "deployment", PYOS_DEPLOYMENT]
             if change.mode == DELETE:
                 way = ["delete", "pods", "-l", PYOS_SELECTOR]
-            _say_error(f"to go back: {shlex.join(['kubectl', *way, *_kubectl_options(options)])}")
+            say_error(f"to go back: {shlex.join(['kubectl', *way, *kubectl_options(options)])}")
+        way_back.fail()
         raise
 
 
-def _say_how_to_go_back(change: Change, options: argparse.Namespace) -> None:
-    if not change.may_be_written:
-        return
-    if change.before is None:
-        words = ["kubectl", "delete", "configmap", change.name, *_kubectl_options(options)]
-    elif change.old_text is None:
-        removal = json.dumps([{"op": "remove", "path": f"/data/{change.key}"}])
-        words = ["kubectl", "patch", "configmap", change.name, "--type=json", "-p", removal]
-        words += _kubectl_options(options)
-    else:
-        file = _back_up(change, options, change.old_text)
-        if not file:
-            return
-        words = ["abcwebrtc", "apply", file, "--restart", change.mode]
-        words += _given(options, "kubeconfig", "context", "namespace", "name", "key")
-    _say_error(f"to go back: {shlex.join(words)}")
-
-
-def _back_up(change: Change, options: argparse.Namespace, text: str) -> str:
-    """Write the old text, which nothing else holds any more, into a file; return its name.
-
-    Where the folder of od.config is full or read-only, that of temporary files has to do.
-    """
-    start = options.od_config if os.path.isfile(options.od_config) else change.key  # or a pipe
-    metadata = (change.before or {}).get("metadata") or {}
-    start += "." + re.sub("[^0-9A-Za-z]", "", metadata.get("resourceVersion", ""))
-    data, reason = text.encode("utf-8", "surrogatepass"), ""
-    other = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108, it is a new file
-    for name in (start, os.path.join(other, os.path.basename(start))):
-        try:
-            return write_beside(name, ".bak", data)
-        except OSError as error:
-            reason = reason or error.strerror or "it failed"
-    _say_error(f"the old {change.key} can't be saved as {start}.bak: {reason}")
-    return ""
-
-
-def _kubectl_options(options: argparse.Namespace) -> List[str]:
-    return ["-n", options.namespace, *_given(options, "kubeconfig", "context")]
-
-
-def _given(options: argparse.Namespace, *names: str) -> List[str]:
-    """Return these options as they are given, those that have their default left out."""
-    defaults = {"namespace": NAMESPACE, "name": CONFIG_MAP, "key": CONFIG_KEY}
-    words: List[str] = []
-    for name in names:
-        value = getattr(options, name)
-        if value and value != defaults.get(name):
-            words += [f"--{name}", value]
-    return words
+_ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @contextmanager
 def _ended_as_by_ctrl_c() -> Iterator[None]:
-    """Let the ends of a CI job and of a connection do what Ctrl-C does: say where it stands."""
+    """Let the ends of a CI job and of a connection do what Ctrl-C does: say where it stands.
+
+    So does SIGQUIT, which by itself leaves a core, with secrets in it.
+    """
 
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in _ENDS}
     default = [number for number, handler in before.items() if handler is signal.SIG_DFL]
     try:
         for number in default:  # nohup ignores one
@@ -289,15 +262,6 @@ def _ended_as_by_ctrl_c() -> Iterator[None]:
         for number in default:
             with suppress(ValueError):
                 signal.signal(number, signal.SIG_DFL)
-
-
-def _say_error(text: Union[str, KubeError]) -> None:
-    """Print on stderr; nothing else can be done where that fails."""
-    with suppress(OSError):
-        if isinstance(text, KubeError):
-            print_error(text)
-        else:
-            show(text, to=sys.stderr)
 
 
 class _Progress:
@@ -316,5 +280,5 @@ class _Progress:
     def end(self) -> None:
         """Leave the line."""
         if self._open:
-            _say_error("")
+            say_error("")
         self._open = False

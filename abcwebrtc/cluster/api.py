@@ -153,13 +153,16 @@ class Cluster:
             data = json.dumps(body).encode("utf-8")
         limit = LOG_LIMIT if subresource else OBJECT_LIMIT if name or body else LIST_LIMIT
         status, answer = self._exchange(method, url, headers, data, limit)
-        if status == 404 and status_object(answer).get("kind") != "Status":
+        is_foreign = status_object(answer).get("kind") != "Status"
+        if status == 404 and is_foreign:
             raise self._stranger()
         if status >= 300:
             verb = _VERBS[method] if name or method != "GET" else "list"
             login = login_of(self._configuration, credentials)
             tried = Tried(self.host, self.namespace, verb, kind, name, login, self._proxy)
-            raise KubeError(tried.refusal(status, answer), status=status)
+            # what stands in front of the API server may have passed the request on
+            is_unclear = is_foreign or status >= 500
+            raise KubeError(tried.refusal(status, answer), status=status, is_unclear=is_unclear)
         return answer
 
     def _credentials(self) -> Dict[str, str]:
@@ -171,17 +174,20 @@ class Cluster:
             reason = _complaint(complaints[0])
         except Exception as error:  # whatever a plugin for credentials raises
             reason = type(error).__name__
-        raise KubeError(f"the credentials for {self.host} can't be renewed: {reason}")
+        message = f"the credentials for {self.host} can't be renewed: {reason}"
+        raise KubeError(message, is_unclear=False)
 
     def _exchange(
         self, method: str, url: str, headers: Dict[str, str], data: Optional[bytes], limit: int
     ) -> Tuple[int, bytes]:
         import urllib3
 
-        timeout = urllib3.Timeout(total=REQUEST_TIMEOUT)
+        timeout, is_sent = urllib3.Timeout(total=REQUEST_TIMEOUT), True
+        known = urllib3.exceptions
+        never_sent = (known.NewConnectionError, known.ConnectTimeoutError)
         try:
             with warnings.catch_warnings():  # of insecure-skip-tls-verify; kubectl doesn't either
-                warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
+                warnings.simplefilter("ignore", known.InsecureRequestWarning)
                 answer = self._pool.request(
                     method,
                     url,
@@ -197,9 +203,10 @@ class Cluster:
             except AnswerError as error:
                 answer.close()
                 reason = f"the answer of {self.host} can't be read: {error}"
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        except (known.HTTPError, OSError, ValueError) as error:
             reason = unreachable(error, self.host, self._proxy, REQUEST_TIMEOUT)
-        raise KubeError(reason)
+            is_sent = not isinstance(error, never_sent)
+        raise KubeError(reason, is_unclear=is_sent)
 
 
 def connect(

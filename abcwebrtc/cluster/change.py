@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, Mapping, Optional
 
 from abcwebrtc.cluster.api import Cluster
+from abcwebrtc.cluster.certainty import AS_BEFORE, OTHER, UNKNOWN, LostAnswerError
 from abcwebrtc.cluster.configmap import (
     CONFIG_MAPS,
     keeps_another,
@@ -18,6 +19,12 @@ from abcwebrtc.cluster.configmap import (
 )
 from abcwebrtc.cluster.restart import NONE, ROLLOUT, Restart
 from abcwebrtc.errors import KubeError
+
+_DOUBTS = {
+    UNKNOWN: "may have been written, or may not",
+    AS_BEFORE: "is as it was, but what was sent may still arrive",
+    OTHER: "has what somebody else has written",
+}
 
 
 class Change:
@@ -43,24 +50,26 @@ class Change:
         self.name, self.key, self.text = name, key, text
         self.before: Optional[Mapping[str, Any]] = cluster.get(CONFIG_MAPS, name)
         self.after: Optional[Mapping[str, Any]] = None
+        self.old_text: Optional[str] = text_of(self.before, key)
+        """The od.config that was in the cluster before."""
         self.changes_text = self.old_text != text
         self.writes = self.changes_text or keeps_another(self.before, key)
         self.mode = mode or (ROLLOUT if self.changes_text else NONE)
         self._restart = Restart(cluster, self.mode, progress)
         self._is_restarted = False
-        self.is_writing = False
-        """A write was begun, and it is not known how it ended."""
+        self._doubt = ""
+        """What is known of a write that was begun and did not end: a key of `_DOUBTS`."""
         self.is_back = False
-
-    @property
-    def old_text(self) -> Optional[str]:
-        """The od.config that was in the cluster before."""
-        return text_of(self.before, self.key)
 
     @property
     def may_be_written(self) -> bool:
         """Whether there may be something to go back from."""
-        return self.is_writing or self.after is not None
+        return self._doubt in (UNKNOWN, AS_BEFORE) or self.after is not None
+
+    @property
+    def is_as_before(self) -> bool:
+        """Whether the ConfigMap surely has what it had before, as far as this has changed it."""
+        return self.is_back or not (self._doubt or self.after)
 
     @property
     def pods_may_end(self) -> bool:
@@ -70,8 +79,8 @@ class Change:
     @property
     def done(self) -> str:
         """What was done until now, and what may have been."""
-        if self.is_writing:
-            return f"the ConfigMap {self.name} may have been written, or may not"
+        if self._doubt:
+            return f"the ConfigMap {self.name} {_DOUBTS[self._doubt]}"
         done = [f"ConfigMap {self.name} {self.verb}"] if self.after else []
         if self._is_restarted:
             done.append(f"pyos restarted ({self.mode})")
@@ -94,13 +103,16 @@ class Change:
         if dry_run:
             self.before, _ = replace_text(*arguments, dry_run=True)
             return
-        self.is_writing = True
+        self._doubt = UNKNOWN
         try:
-            self.before, self.after = replace_text(*arguments)
-        except KubeError as error:
-            self.is_writing = error.is_transient
+            self.before, self.after = replace_text(*arguments, say=self._progress)
+            self._doubt = ""
+        except LostAnswerError as error:
+            self._doubt = error.found
             raise
-        self.is_writing = False
+        except KubeError:
+            self._doubt = ""
+            raise
 
     def restart(self) -> None:
         """Restart pyos."""
@@ -114,7 +126,8 @@ class Change:
     def put_back(self) -> str:
         """Put back what was written, and return what was done: ``deleted`` or ``put back``."""
         assert self.after is not None  # noqa: S101, for mypy: there is nothing to put back before
-        done = put_back(self._cluster, self.before, self.after)
+        arguments = (self._cluster, self.before, self.after, self.key, self.old_text)
+        done = put_back(*arguments, say=self._progress)
         self.is_back = True
         return done
 

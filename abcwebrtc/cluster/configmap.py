@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Dict, Mapping, Optional, Tuple
+from functools import partial
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP
 from abcwebrtc.cluster.api import Cluster
+from abcwebrtc.cluster.certainty import OTHER, LostAnswerError, written
 from abcwebrtc.config.checked_file import CheckedFile, check_file
-from abcwebrtc.errors import ConfigError, KubeError
-from abcwebrtc.odconfig.reader import PathLike
+from abcwebrtc.errors import ConfigError, KubeError, Problem, why_unread
+from abcwebrtc.odconfig.reader import MAX_BYTES, PathLike
 
 CONFIG_MAPS = "configmaps"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -44,6 +47,22 @@ def read_od_config(path: PathLike, forgiving: bool = True) -> CheckedFile:
     if errors:
         raise ConfigError(*errors, warnings=warnings, notes=notes)
     return checked
+
+
+def read_unchecked(path: PathLike) -> str:
+    """Return the text of a file as it is, whatever is wrong in it; raise `ConfigError`."""
+    file, reason = os.fsdecode(path), ""
+    try:
+        with open(file, "rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+        if len(data) <= MAX_BYTES:
+            return data.decode("utf-8", "surrogatepass")
+        reason = "it is larger than 1 MiB, which no ConfigMap can hold"
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8 text"
+    except (OSError, ValueError) as error:
+        reason = why_unread(error)
+    raise ConfigError(Problem(f"can't be read: {reason}", "", file))
 
 
 def config_map(
@@ -83,48 +102,103 @@ def replace_text(
     key: str,
     text: str,
     dry_run: bool = False,
-) -> Tuple[Optional[Mapping[str, Any]], Dict[str, Any]]:
+    say: Callable[[str], None] = lambda _: None,
+) -> Tuple[Optional[Mapping[str, Any]], Mapping[str, Any]]:
     """Write a text under a key of a ConfigMap, and keep all else in it but for `LAST_APPLIED`.
 
     `before` is the ConfigMap as it was read, None to create it. When somebody
     else has changed it since, it is read and written again, unless they have changed this
-    very text. Returns the ConfigMap before and after. Raises `KubeError`.
+    very text. Where an answer is lost, `say` is told, and the ConfigMap is looked at. Returns the
+    ConfigMap before and after. Raises `KubeError`, and `LostAnswerError` where it may be written.
     """
     seen = text_of(before, key)
+
+    def look() -> Optional[Mapping[str, Any]]:
+        found = cluster.get(CONFIG_MAPS, name)
+        present = text_of(found, key)
+        if found is not None and present == text and not keeps_another(found, key):
+            return found
+        if present != seen:
+            raise _lost_to_another(name, key)
+        return None
+
+    def write(before: Optional[Mapping[str, Any]]) -> Mapping[str, Any]:
+        made = _write(cluster, before, name, key, text, dry_run)
+        if (
+            text_of(made, key) != text and not dry_run
+        ):  # a webhook has changed it, or a cache answers
+            raise KubeError(f"the answer has another {key} than was sent", is_unclear=True)
+        return made
+
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return before, _write(cluster, before, name, key, text, dry_run)
+            if dry_run:
+                return before, write(before)
+            return before, written(partial(write, before), look, say)
         except KubeError as error:
             if error.status != 409 or attempt == ATTEMPTS:
                 raise
         before = cluster.get(CONFIG_MAPS, name)
         if text_of(before, key) not in (seen, text):
-            raise KubeError(
-                f"somebody else has changed {key} in the ConfigMap {name} just now; "
-                "look at what it is, and apply again",
-                status=409,
-            )
+            raise _changed_by_another(name, key)
     raise AssertionError("the last attempt returns or raises")
 
 
+def _changed_by_another(name: str, key: str) -> KubeError:
+    return KubeError(
+        f"somebody else has changed {key} in the ConfigMap {name} just now; "
+        "look at what it is, and apply again",
+        status=409,
+    )
+
+
+def _lost_to_another(name: str, key: str) -> LostAnswerError:
+    return LostAnswerError(
+        f"the ConfigMap {name} has a {key} that is neither the one of before nor the new one; "
+        "somebody else has changed it",
+        found=OTHER,
+    )
+
+
 def put_back(
-    cluster: Cluster, before: Optional[Mapping[str, Any]], after: Mapping[str, Any]
+    cluster: Cluster,
+    before: Optional[Mapping[str, Any]],
+    after: Mapping[str, Any],
+    key: str,
+    old: Optional[str],
+    say: Callable[[str], None] = lambda _: None,
 ) -> str:
     """Undo what `replace_text` did, and return what was done: ``deleted`` or ``put back``.
 
+    `old` is the text that was under the key, None where there was none. All else stays as it is.
     `LAST_APPLIED` does not come back: it may keep a still older secret.
 
     Raises `KubeError`, with the status 409 when somebody else has changed the
-    ConfigMap since.
+    ConfigMap since, and `LostAnswerError` where it may be undone.
     """
     metadata = after["metadata"]
-    if before is None:
-        cluster.delete(CONFIG_MAPS, metadata["name"], metadata)
-        return "deleted"
-    version = {"resourceVersion": metadata["resourceVersion"]}
-    manifest = {**before, "metadata": {**before["metadata"], **version}}
-    cluster.replace(CONFIG_MAPS, _without_copy(manifest), dry_run=False)
-    return "put back"
+    name = metadata["name"]
+
+    def look() -> Optional[str]:
+        found = cluster.get(CONFIG_MAPS, name)
+        present = text_of(found, key)
+        if present == old and (found is None) == (before is None):
+            return done
+        if present != text_of(after, key):
+            raise _lost_to_another(name, key)
+        return None
+
+    def write() -> str:
+        if before is None:
+            cluster.delete(CONFIG_MAPS, name, metadata)
+        else:
+            data = {**(after.get("data") or {}), key: old}
+            kept = {name: text for name, text in data.items() if text is not None}
+            cluster.replace(CONFIG_MAPS, {**after, "data": kept}, dry_run=False)
+        return done
+
+    done = "deleted" if before is None else "put back"
+    return written(write, look, say)
 
 
 def _without_copy(manifest: Mapping[str, Any]) -> Dict[str, Any]:
@@ -143,7 +217,7 @@ def _write(
     key: str,
     text: str,
     dry_run: bool,
-) -> Dict[str, Any]:
+) -> Mapping[str, Any]:
     if before is None:
         manifest = config_map(text, name, key, cluster.namespace)
         return cluster.create(CONFIG_MAPS, manifest, dry_run)

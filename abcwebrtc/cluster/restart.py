@@ -10,10 +10,11 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from abcwebrtc.abcdesktop import PYOS_DEPLOYMENT, PYOS_SELECTOR
 from abcwebrtc.cluster.api import Cluster
+from abcwebrtc.cluster.certainty import written
 from abcwebrtc.errors import KubeError
 from abcwebrtc.times import iso_text
 
@@ -105,7 +106,7 @@ class Restart:
             try:
                 write()
             except KubeError as error:
-                self.begun = number > 0 or error.is_transient
+                self.begun = number > 0 or error.is_unclear
                 raise
 
     def wait(self, timeout: float) -> None:
@@ -139,15 +140,35 @@ class Restart:
         """Return what is to be written, one after the other."""
         if self._mode == ROLLOUT:
             return [lambda: self._patch_deployment(dry_run)]
-        return [
-            partial(self._cluster.delete, "pods", metadata["name"], metadata, dry_run)
-            for metadata in (pod["metadata"] for pod in self._old)
-        ]
+        return [partial(self._delete_pod, pod["metadata"], dry_run) for pod in self._old]
+
+    def _delete_pod(self, metadata: Mapping[str, Any], dry_run: bool) -> None:
+        def delete() -> bool:
+            self._cluster.delete("pods", metadata["name"], metadata, dry_run)
+            return True
+
+        def look() -> Optional[bool]:
+            pods = [pod["metadata"] for pod in self._cluster.list("pods", PYOS_SELECTOR)]
+            stays = [pod for pod in pods if not pod.get("deletionTimestamp")]
+            return metadata.get("uid") not in [pod.get("uid") for pod in stays] or None
+
+        if dry_run:
+            delete()
+        else:
+            written(delete, look, self._progress)
 
     def _patch_deployment(self, dry_run: bool) -> None:
         annotations = {_RESTARTED_AT: _moment()}
         change = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
-        deployment = self._cluster.patch("deployments", PYOS_DEPLOYMENT, change, dry_run)
+        patch = partial(self._cluster.patch, "deployments", PYOS_DEPLOYMENT, change, dry_run)
+
+        def look() -> Optional[Dict[str, Any]]:
+            found = self._cluster.get("deployments", PYOS_DEPLOYMENT) or {}
+            template = (found.get("spec") or {}).get("template") or {}
+            made = (template.get("metadata") or {}).get("annotations") or {}
+            return found if made.get(_RESTARTED_AT) == annotations[_RESTARTED_AT] else None
+
+        deployment = patch() if dry_run else written(patch, look, self._progress)
         if (deployment.get("spec") or {}).get("paused"):
             raise KubeError(
                 f"the Deployment {PYOS_DEPLOYMENT} is paused; "

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from abcwebrtc.cli.main import main
-from abcwebrtc.cluster import restart
+from abcwebrtc.cluster import certainty, restart
 from conftest import require_program
 from integration.kubeconfig import BROKEN, TOKEN, write_kubeconfig
 from support import SECRET, WAIT, write_od_config
@@ -31,6 +31,7 @@ NO_ANSWER = "can't reach the cluster at "
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(restart, "INTERVAL", 0.001)
+    monkeypatch.setattr(certainty, "PAUSE", 0.001)
     server = Server()
     yield server
     server.stop()
@@ -116,8 +117,8 @@ def kubectl(arguments: List[str], folder: Path, text: str = "") -> str:
 
 
 def way_back(err: str) -> List[str]:
-    """Return the command that goes back, as a shell reads it."""
-    (line,) = [line for line in err.splitlines() if line.startswith("to go back: ")]
+    """Return the command that goes back, as a shell reads it: the last one that is printed."""
+    *_, line = [line for line in err.splitlines() if line.startswith("to go back: ")]
     return shlex.split(line.partition(": ")[2])
 
 
