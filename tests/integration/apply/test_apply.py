@@ -15,7 +15,14 @@ import pytest
 
 from abcwebrtc.cli.main import main
 from abcwebrtc.cluster import api as kube
-from integration.apply.conftest import OLD_SECRET, TOKEN, break_pyos, kubectl, old_text
+from integration.apply.conftest import (
+    OLD_SECRET,
+    TOKEN,
+    backup_of,
+    break_pyos,
+    kubectl,
+    old_text,
+)
 from integration.cluster import CONFIG_MAPS, Server, is_dry, refusal
 from integration.hidden import DEBUG_EVERYTHING
 from integration.kubeconfig import KEY, NAME, NAMESPACE, write_kubeconfig
@@ -272,8 +279,12 @@ def test_an_od_config_from_a_pipe_is_read_once(
     kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url)
     line = command("apply", "/dev/stdin", "--kubeconfig", kubeconfig, "--restart", "none")
     text = od_config.read_bytes()
-    done = subprocess.run(line, input=text, capture_output=True, env=environment(), timeout=WAIT)
+    old, env = cluster.text(), environment()
+    done = subprocess.run(
+        line, input=text, capture_output=True, env=env, timeout=WAIT, cwd=tmp_path
+    )
     assert (done.returncode, cluster.text()) == (0, text.decode())
+    assert backup_of(tmp_path).read_text() == old
 
 
 @pytest.mark.parametrize("broken", [False, True])
