@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import BinaryIO, Optional
 
 from abcwebrtc.cli.options import OK
-from abcwebrtc.cli.output import note, print_problems, show, warn
+from abcwebrtc.cli.output import note, print_problems, show, show_document, warn
 from abcwebrtc.cli.turnserver_check import check
 from abcwebrtc.cli.turnserver_options import add_arguments as add_arguments
 from abcwebrtc.cli.turnserver_options import (
@@ -18,7 +18,15 @@ from abcwebrtc.cli.turnserver_options import (
     conf_options,
 )
 from abcwebrtc.config.webrtc import COTURN
-from abcwebrtc.coturn.conf import ConfOptions, conf_warnings, lacks_relay_address, turnserver_conf
+from abcwebrtc.coturn.conf import (
+    ConfOptions,
+    conf_warnings,
+    lacks_relay_address,
+    shared_ports,
+    turnserver_conf,
+)
+from abcwebrtc.coturn.file_access import USER
+from abcwebrtc.coturn.firewall import firewall_rules
 from abcwebrtc.coturn.server import Coturn, secret_origin, server_ports
 from abcwebrtc.coturn.this_machine import coturn_address
 from abcwebrtc.errors import AbcWebRTCError
@@ -29,6 +37,9 @@ DESCRIPTION = """\
 Prints a turnserver.conf for the coturn server of an od.config, with the reason
 of every line. The secret is left out, unless it is asked for: --output writes
 it into a file that you alone can read, --show-secret prints it.
+
+With --firewall it prints rules for nft instead, which keep relays from services
+of coturn's own machine.
 
 With --check it compares a turnserver.conf with od.config instead, and says
 what is wrong, with line numbers. Nothing is contacted.
@@ -44,6 +55,8 @@ def run(options: argparse.Namespace) -> int:
     if options.check is not None:
         return check(options)
     told = conf_options(options)
+    if options.firewall:
+        return _print_firewall(told, options)
     mapping, config, coturn = chosen_coturn(options)
     print_problems((*config.warnings, *config.notes))
     told = replace(told, version=chosen_version(options.coturn))
@@ -53,6 +66,14 @@ def run(options: argparse.Namespace) -> int:
         if any(server is one for one in coturn.servers)
     ]
     _print(coturn, " and ".join(dict.fromkeys(origins))[:_MAX_ORIGIN], told, options)
+    return OK
+
+
+def _print_firewall(told: ConfOptions, options: argparse.Namespace) -> int:
+    _, _, coturn = chosen_coturn(options)
+    for text in shared_ports(coturn, told):
+        warn(text)
+    show_document(firewall_rules(options.user or USER, told.relay_ports))
     return OK
 
 

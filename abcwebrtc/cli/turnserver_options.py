@@ -15,6 +15,8 @@ from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
 from abcwebrtc.coturn.addresses import parse_allowed, parse_listening
 from abcwebrtc.coturn.conf import TOTAL_QUOTA, TWO, USER_QUOTA, ConfOptions
 from abcwebrtc.coturn.external_ip import External, contradiction, parse_external
+from abcwebrtc.coturn.file_access import USER
+from abcwebrtc.coturn.firewall import parse_user
 from abcwebrtc.coturn.options import NEWEST, OLDEST, USUAL, CoturnVersion, parse_version
 from abcwebrtc.coturn.server import Coturn, coturns_of
 from abcwebrtc.coturn.this_machine import installed_version, with_private_half
@@ -26,6 +28,12 @@ _PRINTING = (
     *("listening_ip", "external_ip", "user_quota", "total_quota"),
 )
 _CHECKING = ("strict", "json", "option", "behind_proxy")
+_NOT_OF_A_FIREWALL = (
+    *(name for name in _PRINTING if name != "relay_ports"),
+    "cert",
+    "key",
+    "coturn",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +90,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--user-quota", metavar="N", type=_quota, help=f"allocations of one user ({USER_QUOTA})")
     add("--total-quota", metavar="N", type=_total, help=f"allocations of all ({TOTAL_QUOTA})")
+    group = parser.add_argument_group("to print the firewall's rules")
+    add = group.add_argument
+    add(
+        "--firewall",
+        action="store_true",
+        help="print rules of nftables that keep relays from UDP services of coturn's own machine",
+    )
+    add("--user", metavar="USER", type=typed(parse_user), help=f"coturn's user ({USER})")
     group = parser.add_argument_group("to check one")
     add = group.add_argument
     add("--check", metavar="FILE", type=given, help="compare this turnserver.conf with od.config")
@@ -108,14 +124,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def check_usage(options: argparse.Namespace) -> None:
     """End with a usage error where options don't go together."""
     checking = options.check is not None
-    for name in _PRINTING if checking else _CHECKING:
+    for name in (*_PRINTING, "firewall", "user") if checking else _CHECKING:
         if getattr(options, name):
-            option = "--" + name.replace("_", "-")
-            options.usage_error(f"{option} goes {'without' if checking else 'with'} --check")
+            options.usage_error(f"{_option(name)} goes {'without' if checking else 'with'} --check")
+    for name in _NOT_OF_A_FIREWALL if options.firewall else ("user",):
+        if getattr(options, name):
+            with_it = "without" if options.firewall else "with"
+            options.usage_error(f"{_option(name)} goes {with_it} --firewall")
     if options.force and not options.output:
         options.usage_error("--force goes with --output")
     if options.key and not options.cert and not checking:
         options.usage_error("--key goes with --cert")
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def chosen_coturn(options: argparse.Namespace) -> Tuple[OdConfig, WebRTCConfig, Coturn]:

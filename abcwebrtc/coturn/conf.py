@@ -117,10 +117,15 @@ def conf_warnings(coturn: Coturn, options: ConfOptions) -> Iterator[str]:
             f"coturn {options.version} answers no STUN in the form of RFC 3489, in which desktops "
             "ask, whatever this file says; take 4.10 or later, or 4.6"
         )
-    ports, (first, last) = _all_ports(coturn, options), options.relay_ports
-    low = [str(port) for port in ports if port < FIRST_UNPRIVILEGED]
+    low = [str(port) for port in _all_ports(coturn, options) if port < FIRST_UNPRIVILEGED]
     if low:
         yield f"for port {' and '.join(low)}, {LISTEN_BELOW}"
+    yield from shared_ports(coturn, options)
+
+
+def shared_ports(coturn: Coturn, options: ConfOptions) -> Iterator[str]:
+    """Yield, in words, that coturn listens on ports of relays."""
+    ports, (first, last) = _all_ports(coturn, options), options.relay_ports
     shared = " and ".join(str(port) for port in ports if first <= port <= last)
     if shared:
         yield f"coturn listens on {shared}, which --relay-ports gives to relays; take it out there"
@@ -276,6 +281,12 @@ def _peers(coturn: Coturn, options: ConfOptions) -> Iterator[Block]:
     """Yield the denied ranges, and the exceptions: addresses of this server, and those allowed."""
     for denied, reason in denied_ranges():
         yield f"No relaying to {reason}.", [f"denied-peer-ip={denied}"]
+    yield (
+        "UDP services of this machine itself stay within reach at its public address, as other "
+        "relays do, which are there too: abcwebrtc turnserver-conf --firewall prints the rules "
+        "that shut them.",
+        [],
+    )
     own: List[Address] = []  # those that relays of this server may have, as far as they are known
     for host in coturn.hosts:
         address = host_address(host)

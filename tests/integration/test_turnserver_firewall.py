@@ -1,0 +1,229 @@
+"""The rules of ``turnserver-conf --firewall``: what relays reach with them, and without.
+
+coturn runs with the file that the command writes, on a machine with addresses as the Internet has
+them, and with a UDP service on every address.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, Iterator, Sequence
+
+import pytest
+
+from abcwebrtc import mint_turn_credentials
+from conftest import ROOT, missing, require_program
+from integration.generated import SECRET, Coturn
+from integration.netns import INTERFACE, Namespace, NoNamespaceError, ip_program
+from integration.turn import Certificate, make_certificate
+from support import WAIT, environment, run_command, wait_for, write_od_config
+
+PORT, SERVICE = 3478, 5000
+SERVER, CLIENT = {4: "11.0.0.20", 6: "2a01:1::20"}, {4: "11.0.0.9", 6: "2a01:1::9"}
+USER = "turnserver"
+
+SERVES = f"""
+import socket
+service = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+service.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+service.bind(("::", {SERVICE}))
+while True:
+    _, address = service.recvfrom(2000)
+    service.sendto(b"the service", address)
+"""
+ASKS = """
+import socket, sys
+host, port, own = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+family = socket.AF_INET6 if ":" in host else socket.AF_INET
+with socket.socket(family, socket.SOCK_DGRAM) as asking:
+    asking.bind(("", own))
+    asking.settimeout(0.5)
+    asking.sendto(b"hello", (host, port))
+    print(asking.recv(2000).decode())
+"""
+
+
+class Machine:
+    """coturn's machine, and a client outside; the folder is one that every user can enter."""
+
+    def __init__(self, server: Namespace, client: Namespace, folder: Path) -> None:
+        self.server, self.client, self.folder = server, client, folder
+        self.certificate: Certificate = make_certificate(folder, *SERVER.values())
+        server.run(
+            *(ip_program(), "link", "add", INTERFACE, "type", "veth"),
+            *("peer", "name", INTERFACE, "netns", client.pid),
+        )
+        for where, own in ((server, SERVER), (client, CLIENT)):
+            commands = [
+                f"link set {INTERFACE} addrgenmode none",
+                f"addr add {own[4]}/24 dev {INTERFACE}",
+                f"addr add {own[6]}/64 dev {INTERFACE} nodad",
+                *("link set lo up", f"link set {INTERFACE} up"),
+            ]
+            where.run(ip_program(), "-batch", "-", input="\n".join(commands) + "\n")
+
+    def conf(self, version: int, coturn: Coturn) -> Path:
+        """Write a turnserver.conf for a server that listens at its address of a version of IP."""
+        host = f"[{SERVER[6]}]" if version == 6 else SERVER[4]
+        entry = {"coturn_static_auth_secret": SECRET, "url": f"{host}:{PORT}", "protocol": "turns"}
+        self.od_config = write_od_config(self.folder, webrtc__coturn=entry)
+        conf = self.folder / "turnserver.conf"
+        files = ("--cert", self.certificate.cert_file, "--key", self.certificate.key_file)
+        listening = ("--listening-ip", SERVER[version])
+        made = run_command(
+            *("turnserver-conf", self.od_config, "--output", conf, *files, *listening),
+            *coturn.options,
+        )
+        assert made.returncode == 0, made.stderr
+        for path in (self.folder, *self.folder.iterdir()):
+            shutil.chown(path, USER, USER)
+        return conf
+
+    @contextlib.contextmanager
+    def started(self, *words: object) -> Iterator["subprocess.Popen[bytes]"]:
+        log = self.folder / "log"
+        with open(log, "ab") as stream:
+            process = subprocess.Popen(
+                self.server.command(*words),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+            )
+        with process:
+            try:
+                yield process
+            finally:
+                process.terminate()
+        print(log.read_text(errors="replace")[-3000:])
+
+    @contextlib.contextmanager
+    def running(self, conf: Path, coturn: Coturn, user: str, *more: str) -> Iterator[None]:
+        """Run coturn and the service."""
+        table = "udp6" if ":" in conf.read_text().partition("listening-ip=")[2][:9] else "udp"
+        files = (f"--{name}={self.folder / name}" for name in ("pidfile", "userdb"))
+        turnserver = (coturn.program, "-c", conf, "--log-file=stdout", *files, *more)
+        with contextlib.ExitStack() as stack:
+            started = stack.enter_context(self.started(*as_user(user), *turnserver))
+            stack.enter_context(self.started(sys.executable, "-c", SERVES))
+            wait_for(lambda: self.server.listens(table, PORT) or started.poll() is not None)
+            wait_for(lambda: self.server.listens("udp6", SERVICE))
+            yield
+
+    def reached(self, version: int) -> Dict[str, Any]:
+        """Return what relays reach, by the transport of their client."""
+        minted = mint_turn_credentials(SECRET, 600)
+        told = {
+            "host": SERVER[version],
+            "here": CLIENT[version],
+            "service": SERVICE,
+            "username": minted.username,
+            "credential": minted.password,
+            "authority": str(self.certificate.authority),
+        }
+        python_path = os.pathsep.join((environment()["PYTHONPATH"], str(ROOT / "tests")))
+        result = self.client.run(
+            *(sys.executable, "-m", "integration.relayed_to", json.dumps(told)),
+            env=environment(PYTHONPATH=python_path),
+            check=False,
+            timeout=4 * WAIT,
+        )
+        print(result.stdout, result.stderr)
+        found: Dict[str, Any] = json.loads(result.stdout)
+        return found
+
+    def load(self, *options: str) -> None:
+        """Load the rules as the page says, twice: the second time they replace themselves."""
+        made = run_command("turnserver-conf", self.od_config, "--firewall", *options)
+        assert (made.returncode, made.stderr) == (0, "")
+        for _ in range(2):
+            self.server.run(require_program("nft", "nftables"), "-f", "-", input=made.stdout)
+
+    def asks(self, user: str, host: str, port: int, own: int) -> str:
+        """Return what a program of a user hears that asks a port of this machine from another."""
+        words = (*as_user(user), sys.executable, "-c", ASKS, host, port, own)
+        return self.server.run(*words, check=False).stdout.strip()
+
+
+def as_user(user: str) -> Sequence[str]:
+    if user == "root":
+        return ()
+    setpriv = require_program("setpriv", "util-linux")
+    return (setpriv, f"--reuid={user}", f"--regid={user}", "--clear-groups")
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    if os.geteuid():
+        missing("only root can run coturn as another user")
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.chmod(0o755)
+        try:
+            server = Namespace.first()
+            stack.callback(server.close)
+            client = server.another()
+            stack.callback(client.close)
+        except NoNamespaceError as error:
+            missing(f"no network namespace can be made here: {error}")
+        yield Machine(server, client, folder)
+
+
+PORTS = "--relay-ports=50000-50499"
+OPEN = {"service": "the service", "outside": "the outside", "relay": "sound"}
+SHUT = {**OPEN, "service": None}
+WAYS = ("udp", "tcp", "tls")
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_service_is_reached_until_the_rules_are_loaded(
+    machine: Machine, each_coturn: Coturn, version: int
+) -> None:
+    """A relay that tried it goes on: to other relays of this machine, and to the outside."""
+    conf = machine.conf(version, each_coturn)
+    with machine.running(conf, each_coturn, USER):
+        assert machine.reached(version) == dict.fromkeys(WAYS, OPEN)
+        machine.load(PORTS)
+        assert machine.reached(version) == dict.fromkeys(WAYS, SHUT)
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [(["--proc-user=turnserver", "--proc-group=turnserver"], SHUT), ([], OPEN)],
+)
+def test_a_coturn_that_stays_root_is_not_covered(
+    machine: Machine, each_coturn: Coturn, more: Sequence[str], expected: Any
+) -> None:
+    conf = machine.conf(4, each_coturn)
+    with machine.running(conf, each_coturn, "root", *more):
+        machine.load(PORTS)
+        assert machine.reached(4) == dict.fromkeys(WAYS, expected)
+
+
+def test_the_rules_touch_nothing_else(machine: Machine) -> None:
+    write_od_config(machine.folder)
+    machine.od_config = machine.folder / "od.config"
+    machine.load(PORTS, "--user", USER)
+    resolver = SERVES.replace(str(SERVICE), "53")
+    with machine.started(sys.executable, "-c", SERVES), machine.started(
+        sys.executable, "-c", resolver
+    ):
+        for port in (SERVICE, 53):
+            wait_for(lambda port=port: machine.server.listens("udp6", port))
+        for version, loopback in ((4, "127.0.0.1"), (6, "::1")):
+            own = SERVER[version]
+            # What coturn's user sends from a relay's port, but for a question to a resolver.
+            assert machine.asks(USER, own, SERVICE, 50001) == ""
+            assert machine.asks(USER, loopback, SERVICE, 50001) == ""
+            assert machine.asks(USER, own, 53, 50001) == ""
+            assert machine.asks(USER, loopback, 53, 50001) == "the service"
+            # From another port, and what others send.
+            assert machine.asks(USER, own, SERVICE, PORT) == "the service"
+            assert machine.asks("root", own, SERVICE, 50001) == "the service"
