@@ -82,12 +82,11 @@ def _parse_sizes(value: Any, where: Where) -> Tuple[Dict[str, Decimal], List[Pro
         message = f"must be a dict such as {{ 'memory': '256Mi' }}, not {kind(value)}"
         return {}, [where.error(message)]
     sizes: Dict[str, Decimal] = {}
-    problems: List[Problem] = []
-    for name, quantity in value.items():
-        if not isinstance(name, str) or not _EXTENDED.fullmatch(name):
-            problems += unknown_keys([name], RESOURCES, where)
-        if not isinstance(name, str):
-            continue
+    extended = tuple(name for name in value if isinstance(name, str) and _EXTENDED.fullmatch(name))
+    known = (*RESOURCES, *extended)
+    problems = list(unknown_keys(value, known, where))
+    for name in filter(value.__contains__, known):
+        quantity = value[name]
         try:
             sizes[name] = parse_quantity(quantity)
         except ConfigError as error:

@@ -11,7 +11,9 @@ from abcwebrtc.odconfig.ini import letters, shown
 from abcwebrtc.odconfig.reader import OdConfig
 
 _SLIP = 2
-"""How many characters more a misspelt key has at most, so that no secret stands in it."""
+"""Letters in which a misspelt key differs at most from the one that is meant."""
+_NAME = re.compile(r"[A-Za-z0-9]+([_.-][A-Za-z0-9]+)*")
+_WORD = re.compile(r"[A-Za-z][A-Za-z_.-]{0,39}")
 _NEAR = 0.79
 """How alike a key and its misspelling are, from 0 to 1: enabel and enable are 0.83."""
 _UNEXPANDED = (
@@ -58,9 +60,9 @@ class Where:
         """
         return self._problem(message, "error", self.path[:-1] if hide_key else self.path)
 
-    def warning(self, message: str) -> Problem:
-        """Return a warning: it is allowed but unwise."""
-        return self._problem(message, "warning", self.path)
+    def warning(self, message: str, hide_key: bool = False) -> Problem:
+        """Return a warning: it is allowed but unwise. For `hide_key` see `error`."""
+        return self._problem(message, "warning", self.path[:-1] if hide_key else self.path)
 
     def note(self, message: str) -> Problem:
         """Return a note: it is good to know, and no fault, also not where warnings are."""
@@ -69,7 +71,7 @@ class Where:
     def _problem(self, message: str, level: str, path: KeyPath) -> Problem:
         if not isinstance(self._mapping, OdConfig):
             return Problem(message, format_path(path), level=level)
-        text = format_path(path) if shown(str(path[0])) else ""
+        text = format_path(path) if path and shown(str(path[0])) else ""
         line = self._mapping.line_of(self.path)
         return Problem(message, text, self._mapping.file, line, level)
 
@@ -87,9 +89,13 @@ def unknown_keys(
 ) -> Iterator[Problem]:
     """Yield an error for each key that is not known, with what to write in its place.
 
-    That is what is `meant`, by the letters of a key in lower case, or the nearest known key.
+    That is what is `meant`, by the letters of a key in lower case, or the nearest known key. A
+    key may be a secret, where it and its value changed places, or a ``:`` was forgotten. So
+    it is shown only where it is known what it is: one of `meant`, or a known one misspelt.
+    Of others it is told where they stand.
     """
-    for key in given:
+    keys = list(given)
+    for number, key in enumerate(keys, 1):
         if key in known:
             continue
         text = key if isinstance(key, str) else ""
@@ -98,10 +104,12 @@ def unknown_keys(
         right = meant.get(letters(text), right)
         if not isinstance(key, str):
             yield where[kind(key)].error(f"no such key; {right}")
-        elif letters(text) in meant or _is_slip(text, nearest(text, known)):
+        elif (letters(text) in meant and is_name(text)) or _is_slip(text, nearest(text, known)):
             yield where[key].error(f"no such key; {right}")
-        else:  # which may be a secret, where a ':' was forgotten
-            yield where[key].error(f"has a key that is not known; {right}", hide_key=True)
+        else:
+            place = f"number {number} of {len(keys)}"
+            message = f"has a key that is not known, {place}; {right}"
+            yield where[key].error(message, hide_key=True)
 
 
 def misspelt_keys(given: Iterable[Any], known: Tuple[str, ...], where: Where) -> Iterator[Problem]:
@@ -113,11 +121,33 @@ def misspelt_keys(given: Iterable[Any], known: Tuple[str, ...], where: Where) ->
         near = nearest(key, known, _NEAR) if isinstance(key, str) and key not in known else None
         if near and _is_slip(key, near):
             yield where[key].warning(f"is passed over; did you mean '{near}'?")
+        elif near and _is_slip("".join(filter(str.isalnum, key)), near):
+            message = f"has a key that is passed over; did you mean '{near}'?"
+            yield where[key].warning(message, hide_key=True)
+
+
+def is_name(key: str) -> bool:
+    """Say whether a key is made as names are. That it is none of a secret, it does not say."""
+    return _NAME.fullmatch(key) is not None
+
+
+def is_word(key: str) -> bool:
+    """Say whether a key that others choose, where no secret stands, can be shown: it has no digit.
+
+    That holds for what surely is the name of something, such as a label of users.
+    """
+    return _WORD.fullmatch(key) is not None
 
 
 def _is_slip(key: str, near: Optional[str]) -> bool:
-    """Say whether a key is so near to a known one that a message can show it."""
-    return near is not None and len(key) <= len(near) + _SLIP
+    """Say whether a key is a known one but for so few letters that no secret stands in them."""
+    if near is None or not is_name(key):
+        return False
+    import difflib
+
+    texts = letters(key), letters(near)
+    same = difflib.SequenceMatcher(None, *texts, autojunk=False).get_matching_blocks()
+    return max(map(len, texts)) - sum(block.size for block in same) <= _SLIP
 
 
 def nearest(

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Iterator, Mapping, Optional, Tuple
 
-from abcwebrtc.config.problems import Where
+from abcwebrtc.config.problems import Where, is_word
 from abcwebrtc.config.sound import DESKTOP_POD, SOUND
 from abcwebrtc.errors import Problem
 
@@ -79,7 +79,9 @@ def check_release(mapping: Mapping[str, Any], root: Where) -> Iterator[Problem]:
                 else "is older than WebRTC sound"
             )
             message = f"is of abcdesktop {_text(version)}, which {sends}: {WHAT_TO_DO}"
-            yield (where["image"][label] if label else where["image"]).warning(message)
+            image = where["image"]
+            place, is_hidden = (image[label], not is_word(label)) if label else (image, False)
+            yield place.warning(message, is_hidden)
     if sound.get("tcpport") == MPEG_PORT:
         message = (
             f"is the port of the sound of abcdesktop {_text(MPEG_FROM)} and later, which is MPEG "

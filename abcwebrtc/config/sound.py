@@ -9,7 +9,7 @@ from typing import Any, Callable, Collection, Iterator, List, Mapping, Optional,
 
 from abcwebrtc.config.container_fields import parse_resources, parse_security_context
 from abcwebrtc.config.frozen import Frozen
-from abcwebrtc.config.problems import Where, has_error, kind, misspelt_keys, read_bool
+from abcwebrtc.config.problems import Where, has_error, is_word, kind, misspelt_keys, read_bool
 from abcwebrtc.errors import Problem
 
 Parsed = TypeVar("Parsed")
@@ -191,16 +191,16 @@ class _Parser:
             self._error(where, "has no 'default', for users without a label of their own")
         for label in image:
             if isinstance(label, str):
-                self._check_image(where[label], image[label])
+                self._check_image(where[label], image[label], label)
             else:
                 message = f"has {kind(label)} as the name of a label; write it in quotes"
                 self._error(where, message)
         return MappingProxyType(dict(image))
 
-    def _check_image(self, where: Where, image: Any) -> None:
+    def _check_image(self, where: Where, image: Any, label: str = "default") -> None:
         if not isinstance(image, str) or not _IMAGE.fullmatch(image):
             message = "is not an image's name such as 'registry.domain.local/oc.pulseaudio:3.2'"
-            self._error(where, message)
+            self.problems.append(where.error(message, hide_key=not is_word(label)))
 
     def _pull_policy(self) -> str:
         names = ("imagePullPolicy", "pullpolicy")

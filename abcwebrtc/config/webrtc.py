@@ -11,13 +11,13 @@ from abcwebrtc.config.coturn import CoturnServer, parse_coturn
 from abcwebrtc.config.desktop import DESKTOP, DesktopSettings, parse_desktop
 from abcwebrtc.config.frozen import freeze
 from abcwebrtc.config.ice_servers import StaticServer, parse_rtc_configuration
-from abcwebrtc.config.problems import Where, has_error, kind, nearest, read_bool
+from abcwebrtc.config.problems import Where, has_error, is_name, kind, nearest, read_bool
 from abcwebrtc.config.release import Release, check_release, find_release
 from abcwebrtc.config.secret_sources import SecretReader
 from abcwebrtc.config.sound import DESKTOP_POD, SOUND, SoundSettings, check_sound, parse_sound
 from abcwebrtc.config.uris import TURN_SCHEMES, IceURI
 from abcwebrtc.errors import ConfigError, Problem
-from abcwebrtc.odconfig.ini import letters
+from abcwebrtc.odconfig.ini import letters, shown
 from abcwebrtc.odconfig.reader import OdConfig, PathLike, load_od_config
 
 MAX_URLS = 4
@@ -208,7 +208,13 @@ def _unknown_entries(mapping: Mapping[str, Any], root: Where) -> Iterator[Proble
             near = nearest(word, (name[len("webrtc.") :] for name in KEYS))
             right = _MEANT.get(word) or (f"webrtc.{near}" if near else None)
             hint = f"did you mean '{right}'?" if right else "the keys are " + ", ".join(KEYS)
-            yield root[key].warning(f"no such entry; {hint}")
+            is_hidden = not shown(key) and not (letters(key) in known and is_name(key))
+            what = (
+                "an entry is not known, which may be meant for WebRTC"
+                if is_hidden
+                else "no such entry"
+            )
+            yield root[key].warning(f"{what}; {hint}", is_hidden)
 
 
 def _parse_constraints(value: Any, where: Where) -> Tuple[Any, List[Problem]]:

@@ -58,7 +58,7 @@ BAD_ENTRIES = [
     (
         "webrtc.desktop",
         {"zzz": True},
-        ": has a key that is not known; the keys are turn, ttl, stun_server",
+        ": has a key that is not known, number 1 of 1; the keys are turn, ttl, stun_server",
     ),
     ("webrtc.desktop", {"turn": 1}, ".turn: must be True or False without quotes, not a whole"),
     ("webrtc.desktop", {"ttl": 0}, ".ttl: must be 1 second or more"),
@@ -267,7 +267,7 @@ TOGETHER = [
         {"webrtc.rtc_configuration": {"iceServers": [STATIC_TURN], **RELAY}},
         "webrtc.rtc_configuration.iceServers[0]: has a TURN password that never expires",
     ),
-    ({"webrtc.": 1}, "webrtc.: no such entry; "),
+    ({"webrtc.": 1}, "an entry is not known, which may be meant for WebRTC; the keys are "),
     ({"webrtc.user_name": 1}, "webrtc.user_name: no such entry; the keys are webrtc.enable, "),
 ]
 
@@ -286,11 +286,25 @@ def test_what_is_unwise_is_one_warning_kept_on_the_object(mapping, words):
         ("Webrtc.enable", "webrtc.enable"),
         ("webrtc_coturn", "webrtc.coturn"),
         ("WEBRTC-RTC-Configuration", "webrtc.rtc_configuration"),
-        (" webrtc . desktop", "webrtc.desktop"),
     ],
 )
 def test_an_entry_that_is_written_otherwise_is_a_warning(key, meant):
     assert warnings_of({key: 1}) == [f"{key}: no such entry; did you mean '{meant}'?"]
+
+
+@pytest.mark.parametrize(
+    ("key", "right"),
+    [
+        (" webrtc . desktop", "did you mean 'webrtc.desktop'?"),
+        ("webrtc.\x1b[2Jttl", "the keys are webrtc.enable, "),
+        ("webrtc.gR7vQ2nLs9Tz", "the keys are webrtc.enable, "),
+        ("webrtc." + "a" * 100, "the keys are webrtc.enable, "),
+    ],
+)
+def test_an_entry_that_may_be_anything_is_a_warning_that_does_not_show_it(key, right):
+    (warning,) = warnings_of({key: 1})
+    assert warning.startswith(f"an entry is not known, which may be meant for WebRTC; {right}")
+    assert key not in warning
 
 
 @pytest.mark.parametrize("key", ["webrtc", "webrtcx.enable", "desktop.webrtc.x"])

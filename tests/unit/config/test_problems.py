@@ -70,16 +70,48 @@ def test_an_unknown_key_is_an_error_with_the_nearest_or_all(key, path, words):
 
 
 @pytest.mark.parametrize(
-    "key", ["gR7vQ2nLs9Tz", "ttlgR7vQ2nLs9Tz", "ttl=gR7vQ2nLs9Tz", "urlurlgR7vQ2nLs9Tz", "word"]
+    "key",
+    [
+        *("gR7vQ2nLs9Tz", "ttlgR7vQ2nLs9Tz", "ttl=gR7vQ2nLs9Tz", "urlurlgR7vQ2nLs9Tz", "word"),
+        *("\x1b[ttl", "ttl\u202e", "url\n", "ttl ", "--ttl", "t" + "-" * 99 + "tl", "pass\x1bword"),
+    ],
 )
 def test_a_key_that_may_be_a_secret_is_not_shown(key):
     mapping = parse_od_config(f"[global]\nwebrtc.a: {{\n  {key!r}: 1 }}", "x.config")
     where = Where(mapping)["webrtc.a"]
-    assert list(misspelt_keys(mapping["webrtc.a"], ("ttl", "url"), where)) == []
-    (error,) = unknown_keys(mapping["webrtc.a"], ("ttl", "url"), where)
+    meant = {"password": "it is made"}
+    (error,) = unknown_keys(mapping["webrtc.a"], ("ttl", "url"), where, meant)
     assert (error.path, error.line) == ("webrtc.a", 3)
-    assert error.message.startswith("has a key that is not known; ")
-    assert key not in str(error)
+    assert error.message.startswith("has a key that is not known, number 1 of 1; ")
+    found = [error, *misspelt_keys(mapping["webrtc.a"], ("ttl", "url"), where)]
+    assert {one.path for one in found} == {"webrtc.a"}
+    assert not any(key in one.message for one in found)
+
+
+def test_where_a_key_that_is_not_shown_stands_is_told():
+    """Somebody has exchanged the key and the value."""
+    entry = {"url": 1, "gR7vQ2nLs9Tz": "coturn_static_auth_secret", "ttl": 2}
+    (error,) = unknown_keys(entry, ("url", "ttl"), A)
+    assert str(error) == "a: has a key that is not known, number 2 of 3; the keys are url, ttl"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("coturn_static_hunter2hunt", "coturn_static_auth_secretQ7x", "coturnsecret7Qx1"),
+        *("pseudonym_7Qx", "transp0rt99"),
+    ],
+)
+def test_of_a_key_that_is_like_a_known_one_no_three_letters_are_its_own(key):
+    known = ("coturn_static_auth_secret", "pseudonym_key", "transport")
+    (error,) = unknown_keys({key: 1}, known, A)
+    assert error.path == "a"
+
+
+@pytest.mark.parametrize("key", ["ttl ", "\x1bttl", "t\u202etl", "t\u200btl"])
+def test_a_key_of_somebody_else_that_is_like_a_known_one_is_told_of(key):
+    (warning,) = misspelt_keys({key: 1}, ("ttl",), A)
+    assert str(warning) == "a: has a key that is passed over; did you mean 'ttl'?"
 
 
 def test_known_keys_are_no_error():

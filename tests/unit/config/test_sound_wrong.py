@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abcwebrtc.config.sound import KEYS
+from abcwebrtc.config.problems import Where
+from abcwebrtc.config.release import check_release
+from abcwebrtc.config.sound import KEYS, parse_sound
 from abcwebrtc.odconfig.reader import parse_od_config
 from unit.config.test_sound import DOCUMENT, ENTRY, SECRET, read, read_mapping
 
@@ -315,3 +317,24 @@ def test_any_value_is_taken_or_refused_without_being_quoted(entry: Any) -> None:
     if found and found.enable:
         assert found.image([])
         found.is_for([])
+
+
+@pytest.mark.parametrize(
+    ("entry", "path"),
+    [
+        ({"image": {"default": "a", "gR7vQ2\x1bnLs9Tz": "A B"}}, "image"),
+        ({"image": {"default": "a", "gR7vQ2nLs9Tz": "A B"}}, "image"),
+        ({"image": {"default": "a", "gR7vQ2nLs9Tz": "oc.pulseaudio:3.4"}}, "image"),
+        ({"resources": {"limits": {"gR7vQ2\x1bnLs9Tz": "x"}}}, "resources.limits"),
+        ({"resources": {"limits": {"gR7vQ2nLs9Tz": "x"}}}, "resources.limits"),
+        ({"resources": {"limits": {"cpu\x1b": "x"}}}, "resources.limits"),
+        ({"securityContext": {"privileged\x1b": True}}, "securityContext"),
+        ({"im\x1bage": "a"}, ""),
+    ],
+)
+def test_a_key_that_may_be_anything_is_not_shown(entry: Dict[str, Any], path: str) -> None:
+    _, found = parse_sound({"desktop.pod": {"sound": {**ENTRY, **entry}}}, Where({}))
+    found += check_release({"desktop.pod": {"sound": {**ENTRY, **entry}}}, Where({}))
+    place = ".".join(filter(None, ("desktop.pod.sound", path)))
+    assert place in [problem.path for problem in found]
+    assert not any("gR7" in repr(one) or "\\x1b" in repr(one) for one in found)
