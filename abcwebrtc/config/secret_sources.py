@@ -17,7 +17,7 @@ import time
 from binascii import b2a_base64
 from typing import Any, Callable, Dict, List, Mapping, NoReturn, Optional, Tuple, Union
 
-from abcwebrtc.config.problems import Where, has_unexpanded
+from abcwebrtc.config.problems import Where, has_unexpanded, is_like_path, is_like_secret
 from abcwebrtc.errors import ConfigError, CredentialError, Problem, SecretElsewhereError, why_unread
 from abcwebrtc.texts import harmless_logger
 
@@ -246,6 +246,11 @@ class SecretReader:
             is_absent, message = isinstance(error, AbsentError), error.problems[0].message
         if is_absent and (has_unexpanded(name) or name.startswith("~")):
             message = "has a variable or a '~' in it, which nobody fills in; write the path itself"
+        elif is_absent and not is_like_path(name):
+            message = (
+                "names no file that is here, and is more like a secret; write that without _file "
+                "behind the key, or begin the file's name with './'"
+            )
         elif is_absent and self._elsewhere:
             cause = message.rpartition(": ")[2]
             reason = f"the secret's file can't be read on this machine: {cause}"
@@ -263,6 +268,9 @@ class SecretReader:
         secrets = split_secrets((value or "").encode("utf-8", "surrogateescape"))
         if secrets:
             return FixedSecrets(secrets), []
+        if value is None and is_like_secret(name):
+            message = "names no variable that is here, and is more like a secret; write that"
+            return None, [where.error(f"{message} without _env behind the key")]
         if value is None and self._elsewhere and _VARIABLE.fullmatch(name):
             reason = "the secret's variable is not set on this machine"
             return _source_elsewhere(name, False, reason, where)

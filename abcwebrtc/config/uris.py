@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Iterator, List, Optional, Tuple, Union
 
-from abcwebrtc.config.problems import Where, has_unexpanded
+from abcwebrtc.config.problems import Where, has_unexpanded, is_like_secret
 from abcwebrtc.errors import ConfigError, Problem
 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
@@ -233,6 +233,11 @@ def _check_host(host: str) -> None:
     labels = (host[:-1] if host.endswith(".") else host).split(".")
     if not all(_LABEL.fullmatch(label) for label in labels):
         raise _error("has a host that is neither a DNS name nor an IP address")
+    if len(labels) == 1 and is_like_secret(host):
+        raise _error(
+            "has something in place of the host that is more like a secret, and so is not shown; "
+            "write host:port, as in 'turn.domain.local:3478'"
+        )
     if labels[-1].isdigit() and _version(host) != 4:
         raise _error("has a host that looks like an IPv4 address and is none")
 

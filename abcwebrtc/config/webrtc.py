@@ -256,6 +256,8 @@ def _parse_key_files(value: Any, where: Where) -> Tuple[Tuple[str, ...], List[Pr
         files = [files]
     if not files or not all(isinstance(file, str) and file for file in files):
         return (), [*problems, here.error("must be the name of a PEM file, as text")]
+    if any("\n" in file or file.startswith("-----BEGIN") for file in files):
+        return (), [*problems, here.error("is a key; write the name of the PEM file that holds it")]
     return tuple(files), problems
 
 

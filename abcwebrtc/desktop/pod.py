@@ -15,6 +15,7 @@ from abcwebrtc.abcdesktop import SOUND_LABEL
 from abcwebrtc.config.container_fields import PLACEHOLDER
 from abcwebrtc.config.desktop import STUN_SERVER, TURN_SERVER
 from abcwebrtc.config.frozen import thaw
+from abcwebrtc.config.problems import is_word
 from abcwebrtc.config.sound import SoundSettings
 from abcwebrtc.config.webrtc import WebRTCConfig, check_config
 from abcwebrtc.desktop.environment import stun_server, turn_server
@@ -355,10 +356,11 @@ def _put_mounts(
             made = [copy_data(mounts[volume])]
             append_missing(container, "volumeMounts", made, "name", "mountPath")
         elif settings.volumes is not None:
+            shown = name if is_word(name) else "volume"
             message = (
                 f"has {volume}, which no container mounts, so nothing tells where sound is to"
                 if volume
-                else f"has no {name}, which the sound entry of od.config names; "
+                else f"has no {shown}, which the sound entry of od.config names; "
                 "sound goes without it"
             )
             notes.append(Problem(message, "spec.volumes", level="note"))

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import dataclasses
 import json
 import pickle
 import pprint
+import random
 import traceback
+import uuid
 
 import pytest
 
 from abcwebrtc import build_rtc_configuration
+from abcwebrtc.config.problems import is_like_path, is_like_secret
+from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import ConfigError
-from support.configurations import NOW, load
+from support.configurations import COTURN, NOW, load
 
 MARK = "marked-hush-0123456789"
 
@@ -125,3 +130,64 @@ def test_no_error_and_no_traceback_shows_a_secret(coturn):
     assert len(error.problems) >= 2
     assert error.__context__ is None
     assert MARK not in "\n".join(shown)
+
+
+RANDOM = random.Random(15)
+HEX = [f"{RANDOM.getrandbits(128):032x}" for _ in range(50)]
+BASE64 = [base64.b64encode(bytes(RANDOM.choices(range(256), k=32))).decode() for _ in range(50)]
+UUIDS = [str(uuid.UUID(int=RANDOM.getrandbits(128))) for _ in range(50)]
+
+
+@pytest.mark.parametrize("text", [*HEX, *BASE64, *UUIDS])
+def test_what_programs_make_for_a_secret_is_like_one(text):
+    assert is_like_secret(text)
+    assert not is_like_path(text)
+    assert is_like_path(f"./{text}")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("turn", "turnserver2024prod", "desktop-7f8a9b2c", "ubuntu-s-1vcpu-1gb-nyc1-01"),
+        *("ip-172-31-20-5", "ec2amaz-1a2b3c4", "coturn-0", "turn.secret", "new-secret-1"),
+        *("secrets/turn/static-auth-secret", "TURN_S3_EU1_K8S_SECRET", "TURNSECRET2", "a" * 63),
+    ],
+)
+def test_the_name_of_a_machine_a_file_or_a_variable_is_like_none(name):
+    assert not is_like_secret(name)
+    assert is_like_path(name)
+
+
+MISPLACED = {
+    "url": lambda text: {"webrtc.coturn": {**COTURN, "url": text}},
+    "url with a port": lambda text: {"webrtc.coturn": {**COTURN, "url": f"{text}:3478"}},
+    "file": lambda text: {
+        "webrtc.coturn": {"url": "a", "coturn_static_auth_secret_file": text},
+    },
+    "variable": lambda text: {
+        "webrtc.coturn": {"url": "a", "coturn_static_auth_secret_env": f"A{text}"},
+    },
+    "stun": lambda text: {"webrtc.rtc_configuration": {"iceServers": [{"urls": f"stun:{text}"}]}},
+    "STUN_SERVER": lambda text: {"desktop.envlocal": {"STUN_SERVER": f"stun://{text}"}},
+    "stun_server": lambda text: {"webrtc.desktop": {"stun_server": f"stun://{text}"}},
+    "login": lambda text: {"webrtc.coturn": {**COTURN, "url": f"fry:{text}@host"}},
+    "query": lambda text: {"webrtc.coturn": {**COTURN, "url": f"host?secret={text}"}},
+    "protocol": lambda text: {"webrtc.coturn": {**COTURN, "protocol": text}},
+    "transport": lambda text: {"webrtc.coturn": {**COTURN, "transport": text}},
+    "username": lambda text: {"webrtc.coturn": {**COTURN, "username": text}},
+    "ttl": lambda text: {"webrtc.coturn": {**COTURN, "ttl": text}},
+    "key": lambda text: {"webrtc.coturn": {**COTURN, text: "coturn_static_auth_secret"}},
+    "key of desktop": lambda text: {"webrtc.desktop": {text: True}},
+    "public key": lambda text: {
+        "jwt_token_user": {"jwtuserpublickeyfile": f"-----BEGIN PRIVATE KEY-----\n{text}\n"}
+    },
+}
+
+
+@pytest.mark.parametrize("secret", [HEX[0], BASE64[0], UUIDS[0]])
+@pytest.mark.parametrize("mapping", MISPLACED.values(), ids=MISPLACED)
+def test_a_secret_in_a_wrong_place_is_an_error_that_does_not_show_it(mapping, secret):
+    with pytest.raises(ConfigError) as caught:
+        WebRTCConfig.from_mapping(mapping(secret), {}, NOW, secrets_elsewhere=True)
+    assert secret not in repr(vars(caught.value))
+    assert secret not in str(caught.value)
