@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import ssl
 import time
 from typing import Any, Dict, Tuple
 
-from cheroot.errors import FatalSSLAlert
+from cheroot.errors import FatalSSLAlert, MaxSizeExceeded
 from cheroot.server import HTTPConnection, HTTPRequest
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 
@@ -18,35 +19,68 @@ from abcwebrtc.errors import ConfigError, Problem, why_unread
 from abcwebrtc.texts import harmless_logger
 from abcwebrtc.web.routes import json_error
 
+MAX_LINE_BYTES = 4 * 1024
+"""Of the request line: the longest path and query take a third of it."""
+MAX_HEADER_BYTES = 40 * 1024
+"""Of that line and the headers. nginx by default lets 32 KiB through, and adds some."""
+MAX_HEADERS = 100
+MAX_PIECES = 16
+_PIECE = 64 * 1024
+_NAME = re.compile(rb"[\w!#$%&'*+.^`|~-]+")
+_ONCE = (b"Content-Length", b"Host")
 _log = harmless_logger(__name__)
 
 
-class _Headers(Dict[bytes, bytes]):
-    """Headers by name, as cheroot reads them one after another."""
+def _read_headers(rfile: Any, headers: Dict[bytes, bytes]) -> None:
+    """Read the headers of a request (RFC 9112, section 5).
 
-    def __setitem__(self, name: bytes, value: bytes) -> None:
-        if name == b"Content-Length" and self.get(name, value) != value:
-            raise ValueError("Content-Length is there twice")
-        # WSGI takes `_` for `-`. cheroot's reader that drops such names does not work.
-        if b"_" not in name:
-            super().__setitem__(name, value)
+    cheroot's own reader takes any number of them, names with blanks, and values that go on
+    in the next line.
+    """
+    for _ in range(MAX_HEADERS + 1):
+        line: bytes = rfile.readline()
+        if line == b"\r\n":
+            return
+        name, _, value = line.partition(b":")
+        if not (line.endswith(b"\r\n") and _NAME.fullmatch(name)):
+            raise ValueError("A header is not a name, a colon and a value in one line")
+        name, value = name.title(), value.strip()
+        if name in _ONCE and headers.get(name, value) != value:
+            raise ValueError(f"{name.decode()} is there twice")
+        if b"_" not in name:  # which WSGI takes for `-`
+            others = [headers[name]] if name in headers and name not in _ONCE else []
+            headers[name] = b", ".join([*others, value])
+    raise MaxSizeExceeded
 
 
 class Request(HTTPRequest):
-    """A request whose body has a clear length, and whose errors are JSON."""
+    """A request that has limits and a clear length, and whose errors are JSON."""
+
+    header_reader = staticmethod(_read_headers)
 
     def read_request_line(self) -> bool:
         """Read the first line; a target that Python can't split is no fault of the server."""
+        self.rfile.maxlen = MAX_LINE_BYTES
         try:
-            return bool(super().read_request_line())  # type: ignore[no-untyped-call]
+            if not super().read_request_line():  # type: ignore[no-untyped-call]
+                return False
         except ValueError:
             self.simple_response("400 Bad Request", "The target of the request is not a path")
             return False
+        if self.request_protocol not in (b"HTTP/1.0", b"HTTP/1.1"):  # cheroot takes HTTP/+1.01
+            self.simple_response("400 Bad Request", "Malformed Request-Line: bad version")
+            return False
+        return True
 
     def read_request_headers(self) -> bool:
         """Read the headers; without a clear length the body could pass for a request."""
-        self.inheaders = _Headers()
-        if not super().read_request_headers():  # type: ignore[no-untyped-call]
+        self.rfile.maxlen = MAX_HEADER_BYTES
+        try:
+            if not super().read_request_headers():  # type: ignore[no-untyped-call]
+                return False
+        except MaxSizeExceeded:
+            limits = f"{MAX_HEADERS} headers, or {MAX_HEADER_BYTES} bytes of them"
+            self.simple_response("431", f"There are more than {limits}")
             return False
         if b"Transfer-Encoding" in self.inheaders:
             self.simple_response("411 Length Required")
@@ -58,34 +92,61 @@ class Request(HTTPRequest):
 
     def simple_response(self, status: Any, msg: str = "") -> None:
         """Write an error; the connection ends after each of them."""
-        line, headers, body = json_error(int(str(status)[:3]), msg)
+        line, data = _refusal(int(str(status)[:3]), msg)
         _log.info("%s: refused with %s: %s", self.conn.remote_addr, line, msg)
-        lines = [f"HTTP/1.1 {line}", *map(": ".join, headers), "Connection: close", "", ""]
         self.close_connection = True
         with contextlib.suppress(OSError):
-            self.conn.wfile.write("\r\n".join(lines).encode("ascii") + body)
-            if line[:3] in ("411", "413"):  # or a reset, for what is unread, overtakes the answer
+            self.conn.wfile.write(data)
+            if line[:3] != "408":
                 self.conn.socket.shutdown(socket.SHUT_WR)
-                self.conn.socket.settimeout(0.2)
-                for _ in range(64):
-                    if not self.conn.socket.recv(65536):
-                        break
+                self.conn.pieces_left = MAX_PIECES
 
 
 class Connection(HTTPConnection):
-    """A connection whose TLS handshake keeps no other waiting."""
+    """A connection that keeps no other waiting: at its handshake, nor after an error."""
 
     RequestHandlerClass = Request
+    pieces_left = 0
+    """How many pieces are still read after an error, or a reset would overtake the answer."""
+    is_evicted = False
 
     def communicate(self) -> bool:
         """Answer a request, after the TLS handshake where that is still to come."""
         try:
+            if self.pieces_left:
+                self.pieces_left -= 1
+                has_data = self.rfile.has_data()
+                piece = self.rfile.read1(_PIECE) if has_data else self.socket.recv(_PIECE)
+                return bool(piece) and self.pieces_left > 0
             if self.server.ssl_adapter:
                 self.socket.do_handshake()
         except OSError as error:
             _log.info("%s: failed at TLS: %s", self.remote_addr, error)
             return False
-        return bool(super().communicate())  # type: ignore[no-untyped-call]
+        goes_on = super().communicate()  # type: ignore[no-untyped-call]
+        return bool(goes_on or self.pieces_left)
+
+    def refuse(self) -> None:
+        """Say that the server is full, and close, without waiting for the client."""
+        with contextlib.suppress(OSError):
+            self.socket.settimeout(0)
+            if not self.server.ssl_adapter:
+                self.socket.send(_refusal(503, "Too many requests wait")[1])
+                self.socket.recv(_PIECE)  # or a reset would overtake the answer
+        self.close()
+
+    def evict(self) -> None:
+        """Have the server close the connection at its next look, where it waits for nothing."""
+        self.is_evicted = True
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+
+def _refusal(status: int, message: str) -> Tuple[str, bytes]:
+    """Return the status line and all the bytes of an error after which the connection ends."""
+    line, headers, body = json_error(status, message)
+    lines = [f"HTTP/1.1 {line}", *map(": ".join, headers), "Connection: close", "", ""]
+    return line, "\r\n".join(lines).encode("ascii") + body
 
 
 class TLS(BuiltinSSLAdapter):

@@ -11,7 +11,6 @@ import ipaddress
 import json
 import re
 import time
-from email.errors import MessageError
 from typing import Any, Callable, Dict, Mapping, Optional
 from urllib.parse import urlsplit
 
@@ -341,16 +340,6 @@ class _JsonRequest(Request):
     @request_line.setter
     def request_line(self, line: str) -> None:
         self._request_line = re.sub(r"(?s)\?.*(?= )", "", line, count=1)
-
-    def process_headers(self) -> None:
-        """Refuse headers that can't be decoded, which CherryPy takes for its own fault.
-
-        It decodes an encoded word (RFC 2047) wherever ``=?`` occurs.
-        """
-        try:
-            super().process_headers()
-        except (LookupError, TypeError, ValueError, MessageError):
-            raise cherrypy.HTTPError(400, "A header can't be decoded") from None
 
 
 _JsonRequest.hooks.attach("before_request_body", _read_no_form, priority=0)

@@ -12,6 +12,7 @@ import os
 import queue
 import resource
 import signal
+import socket
 import sys
 import threading
 from typing import Any, Callable, NamedTuple, Optional, Set
@@ -30,7 +31,11 @@ SHUTDOWN_SECONDS = 20
 """How long a stop waits for the requests in flight; Kubernetes gives a pod 30 seconds."""
 GRACE_SECONDS = 0.5
 """How long a stop goes on to take requests, whose answers say that the connection ends."""
-MAX_DESCRIPTORS = 16_384
+MAX_DESCRIPTORS = 2048
+MAX_WAITING = 1024
+"""Requests that wait for a thread."""
+BUFFER_BYTES = 16 * 1024
+"""Of each connection in the kernel, for either direction; Linux takes twice as much."""
 _SPARE_DESCRIPTORS = 64
 """For what is no connection: log, secret files, the libraries."""
 _STOPS = {signal.SIGTERM, signal.SIGINT}
@@ -101,14 +106,20 @@ def run_server(
 
 class _Server(Server):
     keep_alive_conn_limit: Any = None
+    _connections: Any
     failure = ""
 
     def __init__(self, app: Any, listen: Listen) -> None:
         place = (listen.host, listen.port)
-        super().__init__(place, app, listen.threads, "abcwebrtc", timeout=TIMEOUT)
+        super().__init__(
+            *(place, app, listen.threads, "abcwebrtc"),
+            timeout=TIMEOUT,
+            accepted_queue_size=MAX_WAITING,
+            accepted_queue_timeout=0,
+        )
         self.ConnectionClass = Connection
         self.ssl_adapter = TLS(listen.cert, listen.key) if listen.cert and listen.key else None
-        self.max_request_header_size, self.max_request_body_size = 64 * 1024, MAX_BODY_BYTES
+        self.max_request_body_size = MAX_BODY_BYTES
         self.request_queue_size, self.shutdown_timeout = 1024, SHUTDOWN_SECONDS
         self._most = _most_descriptors()
 
@@ -119,13 +130,39 @@ class _Server(Server):
         except (OSError, ValueError) as error:  # one of the IDNA encoding
             self.failure = str(error).rpartition("] ")[2].rstrip(")")  # the system's words
 
+    def bind(self, family: Any, type: Any, proto: int = 0) -> Any:
+        sock = super().bind(family, type, proto)
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):  # connections have what this one has
+            sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
+        return sock
+
     def process_conn(self, conn: Any) -> None:
-        if conn.socket.fileno() >= self._most:
+        """Give a connection to a thread, or refuse it; nothing here waits for a client."""
+        if conn.is_evicted:
             conn.close()
         elif conn.last_used is None:  # new: cheroot itself would give it a thread to wait in
-            self.put_conn(conn)
+            if self._number() < self._most or self._evicts():
+                self.put_conn(conn)
+            else:
+                conn.refuse()
         else:
-            super().process_conn(conn)
+            try:
+                self.requests.put(conn)
+            except queue.Full:
+                conn.refuse()
+
+    def _number(self) -> int:
+        """Return how many connections there may be, those in threads included."""
+        busy = self.requests.min - self.requests.idle
+        return int(len(self._connections._selector) + self.requests.qsize + busy)
+
+    def _evicts(self) -> bool:
+        """Close the connection that has waited for a request longest, if there is one."""
+        waiting = (conn for _, conn in self._connections._selector.connections if conn is not self)
+        oldest = next((conn for conn in waiting if not conn.is_evicted), None)
+        if oldest:
+            oldest.evict()
+        return oldest is not None
 
     def finish(self) -> None:
         self.keep_alive_conn_limit = 0  # so that answers say that the connection ends

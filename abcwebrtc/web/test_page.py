@@ -24,8 +24,8 @@ from abcwebrtc.errors import TokenError
 from abcwebrtc.probe import causes
 from abcwebrtc.web.look import Looks
 from abcwebrtc.web.rest import Identity, answer, get_file, post_json, rtc_answer
+from abcwebrtc.web.routes import COOKIE
 
-COOKIE = "abcwebrtc_operator"
 OPERATOR = "operator"
 """The userid in the credentials that a session gets."""
 FOLDER = Path(__file__).with_name("static")

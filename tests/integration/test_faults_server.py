@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import socket
 import subprocess
 import sys
@@ -39,11 +40,13 @@ from support.attackers import (
     GIB,
     LARGE,
     PIECE,
+    SWARM,
     attacking,
     send_without_end,
 )
 from support.badtokens import bad_tokens
 from support.front import nginx_before
+from support.serving import begin_request
 
 PATIENCE = 20
 """Requests of the good client during each attack."""
@@ -124,7 +127,8 @@ def test_a_body_without_end_is_cut_early(port: int, head: bytes, piece: bytes, s
 
 
 REFUSED = {
-    "a header of 70,000 bytes": (BOMB, 413),
+    "a header of 70,000 bytes": (BOMB, 431),
+    "10,000 headers": (SWARM, 431),
     "a request line of 70,000 bytes": (b"GET /" + b"x" * 70_000, 414),
     "a body of 1 GiB": (LARGE, 413),
     "a body of 4,097 bytes": (LARGE.replace(str(GIB).encode(), b"4097"), 413),
@@ -159,10 +163,10 @@ def test_a_header_with_an_underscore_is_not_taken_for_one_with_a_hyphen(port: in
     assert RawAnswer(exchange(port, data)).status == 415
 
 
-def test_4_kib_of_body_and_60_kb_of_headers_are_taken(port: int) -> None:
+def test_4_kib_of_body_and_38_kb_of_headers_are_taken(port: int) -> None:
     body = json.dumps({"x": "x" * 4_087}).encode()
     assert len(body) == 4_096
-    data = rtc_request(close=True, body=body).replace(b"Host: x", b"Host: x\r\nX: " + b"x" * 60_000)
+    data = rtc_request(close=True, body=body).replace(b"Host: x", b"Host: x\r\nX: " + b"x" * 38_000)
     assert RawAnswer(exchange(port, data)).status == 200
 
 
@@ -238,18 +242,49 @@ def idle_clients(port: int, number: int) -> Iterator[List[socket.socket]]:
         yield [stack.enter_context(connect(port)) for _ in range(number)]
 
 
-def test_connections_beyond_the_limit_are_closed_and_the_rest_are_served(tmp_path: Path) -> None:
+def test_beyond_the_limit_whoever_has_waited_longest_makes_room(tmp_path: Path) -> None:
     with serving(tmp_path, before=FEW.format(hard=96)) as (server, port):
-        with connect(port) as kept:
-            kept.sendall(GET)
-            assert RawAnswer(read_answer(kept)).status == 200
-            with idle_clients(port, 150) as clients:
-                assert clients[-1].recv(1) == b""
-                kept.sendall(GET)
-                assert RawAnswer(read_answer(kept)).status == 200
-        wait_for(lambda: fetch(port).status == 200)
+        with idle_clients(port, 150) as clients:
+            assert clients[0].recv(1) == b""
+            clients[-1].sendall(GET)
+            assert RawAnswer(read_answer(clients[-1])).status == 200
+            assert fetch(port).status == 200
+        assert fetch(port).status == 200
         assert server.stop() == 0
         assert "Traceback" not in server.output
+
+
+FULL = "import abcwebrtc.web.serve; abcwebrtc.web.serve.MAX_WAITING = 5"
+
+
+def test_requests_beyond_those_that_wait_are_refused_at_once(tmp_path: Path) -> None:
+    """One thread, which a client holds, and five places; the kernel keeps what nobody reads."""
+    with serving(tmp_path, "--threads", 1, before=FULL) as (server, port):
+        with contextlib.ExitStack() as stack:
+            holder = stack.enter_context(begin_request(f"http://{HOST}:{port}"))
+            clients = [stack.enter_context(connect(port)) for _ in range(20)]
+            for client in clients:
+                client.sendall(rtc_request(close=True))
+            wait_for(lambda: len(select.select(clients, [], [], 0)[0]) == 15)
+            holder.sendall(b"}")
+            assert RawAnswer(read_answer(holder)).status == 200
+            answers = [RawAnswer(read_all(client)) for client in clients]
+        assert sorted(answer.status for answer in answers) == [200] * 5 + [503] * 15
+        assert all(answer.is_whole for answer in answers)
+        assert fetch(port).status == 200
+        assert server.stop() == 0
+        assert "Traceback" not in server.output
+
+
+def test_who_is_refused_and_stays_holds_no_thread(tmp_path: Path) -> None:
+    """Bytes that are still on their way are read, or a reset would overtake the answer."""
+    with serving(tmp_path, "--threads", 1) as (_, port), connect(port) as client:
+        client.sendall(LARGE)
+        assert RawAnswer(read_answer(client)).status == 413
+        client.sendall(b"x" * 1000)
+        assert fetch(port).status == 200
+        client.sendall(b"x" * 1000)
+        assert fetch(port).status == 200
 
 
 def test_it_takes_the_descriptors_that_it_may_have(tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ ANSWERS: List[Tuple[str, Request, int]] = [
         )
     ),
     *(
-        ("enabled", get(path, method, **{"X-Other": "=?no-charset?q?x?="}), 400)
+        ("enabled", get(path, method, **{"Content-Length": "x"}), 400)
         for path in (TURN, HEALTH_PATH, VERSION_PATH)
         for method in ("GET", "HEAD")
     ),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import pytest
 
-from abcwebrtc.web.routes import MAX_BODY_BYTES, KnownRoutes
-from support import RTC_PATH, call
+from abcwebrtc.web.routes import COOKIE, MAX_BODY_BYTES, MAX_QUERY_BYTES, KnownRoutes
+from support import RTC_PATH, bearer, call
 from support.rest_apps import KEYINFO_PATH, check_error, make_app
 from support.testpage_site import Site
 
@@ -17,20 +17,20 @@ CREDENTIALS = ["/api/webrtc/coturn_rtcconfiguration", "/api/webrtc/turn"]
 PAGE = ["", "/certificates", "/credential", "/login", "/testpage/*"]
 
 
-def reached(app: KnownRoutes, monkeypatch: pytest.MonkeyPatch) -> List[str]:
-    """Note the paths that CherryPy is asked for."""
-    paths: List[str] = []
+def seen(app: KnownRoutes, monkeypatch: pytest.MonkeyPatch) -> List[Dict[str, Any]]:
+    """Note what CherryPy is asked."""
+    environs: List[Dict[str, Any]] = []
 
     class Asked:
         log = app._app.log
 
         def __call__(self, environ: Dict[str, Any], start_response: Any) -> List[bytes]:
-            paths.append(environ["PATH_INFO"])
+            environs.append(environ)
             start_response("200 OK", [])
             return []
 
     monkeypatch.setattr(app, "_app", Asked())
-    return paths
+    return environs
 
 
 def test_the_routes_are_those_that_the_handlers_have() -> None:
@@ -44,11 +44,107 @@ def test_a_path_without_a_handler_does_not_reach_cherrypy(
 ) -> None:
     app = make_app()
     check_error(call(app, "GET", path), 404, path[:200])
-    paths = reached(app, monkeypatch)
+    environs = seen(app, monkeypatch)
     assert call(app, "GET", path).status == 404
-    assert paths == []
+    assert environs == []
     assert call(app, "GET", "/API//healthz/").status == 200
-    assert paths == ["/API//healthz/"]
+    assert [environ["PATH_INFO"] for environ in environs] == ["/API//healthz/"]
+
+
+SLOW = {
+    "Cookie": 'a="' + r"\1" * 12_000 + '"',
+    "User-Agent": "=?utf-8?q?a?=" * 2_000,
+    "Content-Disposition": "," * 30_000,
+    "Accept": "a/b;q=0.1," * 3_000,
+    "Accept-Encoding": "gzip," * 6_000,
+    "If-None-Match": '"a",' * 7_000,
+    "Range": "bytes=" + "0-1," * 7_000,
+    "Authorization": "Basic " + "a" * 30_000,
+    "CGI-Authorization": "Basic " + "a" * 30_000,
+    "Referer": "x" * 30_000,
+    "X-Other": "=?utf-8?q?a?= " * 2_000,
+    "X\xb5": "x",
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", RTC_PATH), ("GET", "/API/healthz"), ("GET", "/")]
+)
+def test_cherrypy_gets_what_a_handler_reads_and_no_more(
+    method: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, token = Site().app, bearer()
+    environs = seen(app, monkeypatch)
+    call(app, method, path, None, {**SLOW, **token})
+    headers = {name: value for name, value in environs[0].items() if name.startswith("HTTP_")}
+    agent = headers.pop("HTTP_USER_AGENT")
+    assert headers.pop("HTTP_ABCAUTHORIZATION") == token["ABCAuthorization"]
+    assert headers == {"HTTP_HOST": "127.0.0.1"}
+    assert len(agent) == 200
+    assert "=?" not in agent
+
+
+def test_what_is_not_read_may_be_anything() -> None:
+    assert call(make_app(), "POST", RTC_PATH, "{}", SLOW).status == 200
+
+
+@pytest.mark.parametrize(
+    ("cookies", "session"),
+    [
+        (f"{COOKIE}=a-B_1", "a-B_1"),
+        (f"abcdesktop={'x' * 30_000}; {COOKIE}=a; other=b", "a"),
+        (f"a=b;{COOKIE}=a, c=d", "a"),
+        (f"x{COOKIE}=a; {COOKIE}=b", "b"),
+        (f"{COOKIE}=a; {COOKIE}=b", "a"),
+        ("", None),
+        (f"x{COOKIE}=a", None),
+        (f"{COOKIE}=", None),
+        (f'{COOKIE}="a"', None),
+        (f"{COOKIE}=a=b", None),
+        (f"{COOKIE}=\xe9", None),
+        (f"{COOKIE}=" + "x" * 65, None),
+    ],
+)
+def test_of_all_cookies_one_is_read(
+    cookies: str, session: Optional[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app()
+    environs = seen(app, monkeypatch)
+    call(app, "GET", "/API/healthz", None, {"Cookie": cookies})
+    assert environs[0].get("HTTP_COOKIE") == (session and f"{COOKIE}={session}")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (RTC_PATH + "?" + "&".join(f"a{n}=1" for n in range(7_000)), 404),
+        (f"/API/webrtc/turn?service=turn&x={'x' * MAX_QUERY_BYTES}", 414),
+    ],
+)
+def test_a_query_that_is_not_taken_does_not_reach_cherrypy(
+    path: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app()
+    environs = seen(app, monkeypatch)
+    method = "POST" if path.startswith(RTC_PATH) else "GET"
+    check_error(call(app, method, path, None), status)
+    assert environs == []
+    query = "service=turn&x=" + "x" * (MAX_QUERY_BYTES - len("service=turn&x="))
+    assert call(app, "GET", f"/API/webrtc/turn?{query}").status == 200
+    assert environs[0]["QUERY_STRING"] == query
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Content-Type", "Host", "Origin", "Sec-Fetch-Site", "X-Forwarded-Host", "X-Forwarded-Proto"],
+)
+def test_a_header_that_is_read_has_a_limit(header: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app()
+    environs = seen(app, monkeypatch)
+    answer = call(app, "POST", RTC_PATH, "{}", {header: "," * 513})
+    check_error(answer, 431, f"{header} is larger than 512 bytes")
+    assert environs == []
+    assert call(app, "POST", RTC_PATH, "{}", {header: "," * 512}).status == 200
 
 
 @pytest.mark.parametrize(
