@@ -39,6 +39,7 @@ import bootstrap  # noqa: E402
 DEBIAN_PACKAGES = [
     "chromium",
     "coturn",
+    "docker-registry",
     "firefox-esr",
     "gir1.2-gst-plugins-bad-1.0",
     "gir1.2-gst-plugins-base-1.0",
@@ -57,6 +58,7 @@ DEBIAN_PACKAGES = [
     "python3-gi",
     "python3-gst-1.0",
     "python3-websockets",
+    "skopeo",
     "sqlite3",
     "wrk",
 ]
@@ -113,7 +115,7 @@ def main() -> int:
     checks = Checks(options.apt, options.all)
     if not options.quick:
         bootstrap.install_debian_packages(DEBIAN_PACKAGES, options.apt)
-    python = make_venv(sys.executable, ROOT / ".venv", "test,lint,fuzz", options.apt)
+    python = make_venv(sys.executable, ROOT / ".venv", "test,lint,fuzz,lock", options.apt)
     checks.style(python.parent)
     if options.quick:
         checks.tests("unit tests", python, *PARALLEL, *UNIT_TESTS)

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Set, Tuple
 
 import pytest
+from packaging.requirements import Requirement
 
 import abcwebrtc
 from abcwebrtc import verify_turn_credentials
 from conftest import missing, require_program
 from support import RTC_PATH, WAIT, bearer, public_pem, request, wait_for
+from support.pyproject import pyproject
 from unit.project.test_docs import full_example
 
 pytestmark = pytest.mark.slow("packages, built twice and installed")
@@ -31,7 +33,7 @@ NAME = f"abcwebrtc-{abcwebrtc.__version__}"
 SLOW = 600.0
 """Seconds for a command that fetches from PyPI."""
 NOT_PACKED = {".ci/run"}
-LIBRARIES = {"aioice", "cheroot", "cherrypy", "cryptography", "kubernetes", "pyjwt", "pyyaml"}
+LIBRARIES = {Requirement(text).name for text in pyproject()["project"]["dependencies"]}
 JUNK = (
     "od.config",
     "od.config.7.bak",

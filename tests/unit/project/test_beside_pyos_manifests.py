@@ -250,7 +250,7 @@ def test_no_secret_is_shipped() -> None:
 
 def test_the_image_has_two_stages_of_one_pinned_slim_python() -> None:
     first, last = beside.instructions("FROM")
-    assert re.fullmatch(r"python:3\.\d+-slim", last.words[0])
+    assert re.fullmatch(r"python:3\.\d+-slim@sha256:[0-9a-f]{64}", last.words[0])
     assert first.words == [last.words[0], "AS", "build"]
     names = [i.name for i in beside.dockerfile() if i.stage == last.stage]
     assert names == ["FROM", "COPY", "ENV", "USER", "EXPOSE", "ENTRYPOINT", "CMD"]
@@ -260,8 +260,21 @@ def test_the_image_has_two_stages_of_one_pinned_slim_python() -> None:
 
 def test_nothing_in_the_image_is_run_by_a_shell() -> None:
     run = [i for i in beside.dockerfile() if i.name in ("RUN", "ENTRYPOINT", "CMD")]
-    assert len(run) == 4
+    assert len(run) == 8
     assert [i.text for i in run if not i.text.startswith("[")] == []
+
+
+def test_nothing_gets_into_the_image_without_a_hash() -> None:
+    pip = [i.words for i in beside.instructions("RUN") if "pip" in i.words[0]]
+    fetching = [words for words in pip if "--no-index" not in words]
+    assert [words[-2:] for words in fetching] == [
+        ["-r", "build-requirements.txt"],
+        ["-r", "requirements.txt"],
+    ]
+    assert all({"--require-hashes", "--only-binary=:all:"} <= set(words) for words in fetching)
+    own = [words for words in pip if words not in fetching]
+    assert len(own) == 2
+    assert all("--no-deps" in words for words in own)
 
 
 def test_the_command_is_understood() -> None:
