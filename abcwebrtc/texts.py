@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import textwrap
+import unicodedata
 from typing import List
 
 WIDTH = 100
@@ -35,6 +36,16 @@ def escaped(text: str) -> str:
         else char.encode("unicode_escape").decode("ascii")
         for char in text
     )
+
+
+def is_obeyed(text: str) -> bool:
+    """Say whether a text of several lines has a character that a terminal or an editor obeys.
+
+    For what other programs read, and have an escape of their own for. Blanks of all kinds are none.
+    """
+    if text.isascii() and text.isprintable():
+        return False
+    return any(char not in "\t\n" and unicodedata.category(char)[0] == "C" for char in set(text))
 
 
 def harmless(text: str, length: int = 80) -> str:

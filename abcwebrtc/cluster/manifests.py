@@ -14,6 +14,7 @@ from typing import Any, Dict, Iterable, List, Tuple
 
 from abcwebrtc.cluster.yaml import MAX_DIGITS, parse_yaml, yaml_text
 from abcwebrtc.errors import ManifestError, Problem
+from abcwebrtc.texts import is_obeyed
 
 MAX_CHARACTERS = 4 * 1024 * 1024
 MAX_DEPTH = 100
@@ -35,10 +36,20 @@ class Manifests:
     indent: Any = None
 
     def text(self, documents: Iterable[Any]) -> str:
-        """Return documents as text, in the format of the file."""
+        """Return documents as text, in the format of the file.
+
+        JSON is in ASCII where a character would be obeyed by the terminal that shows it.
+        """
+        given = list(documents)
         if not self.is_json:
-            return yaml_text(list(documents))
-        lines = (json.dumps(item, indent=self.indent, ensure_ascii=False) for item in documents)
+            return yaml_text(given)
+        text = self._json(given, False)
+        return self._json(given, True) if is_obeyed(text) else text
+
+    def _json(self, documents: List[Any], ascii_only: bool) -> str:
+        lines = (
+            json.dumps(item, indent=self.indent, ensure_ascii=ascii_only) for item in documents
+        )
         return "".join(f"{line}\n" for line in lines)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Dict, List, Set, Tuple
 import yaml
 
 from abcwebrtc.errors import ManifestError, Problem
+from abcwebrtc.texts import is_obeyed
 
 MAX_NODES = 200_000
 """Nodes of a document with all aliases followed; a few lines can stand for billions."""
@@ -66,7 +67,8 @@ class _Dumper(yaml.SafeDumper):
     def analyze_scalar(self, scalar: str) -> Any:
         """Allow a literal block wherever YAML does: PyYAML escapes tabs and blanks at line ends."""
         analysis = super().analyze_scalar(scalar)
-        analysis.allow_block = analysis.allow_block or bool(_LITERAL.fullmatch(scalar))
+        is_literal = self.allow_unicode and _LITERAL.fullmatch(scalar)
+        analysis.allow_block = analysis.allow_block or bool(is_literal)
         return analysis
 
 
@@ -125,12 +127,20 @@ def parse_yaml(text: str, file: str) -> List[Any]:
 
 
 def yaml_text(documents: List[Any]) -> str:
-    """Return documents as YAML, keys in their order."""
+    """Return documents as YAML, keys in their order.
+
+    It is in ASCII where a character would be obeyed by the terminal that shows it.
+    """
+    text = _dumped(documents, allow_unicode=True)
+    return _dumped(documents, allow_unicode=False) if is_obeyed(text) else text
+
+
+def _dumped(documents: List[Any], allow_unicode: bool) -> str:
     text: str = yaml.dump_all(
         documents,
         Dumper=_Dumper,
         sort_keys=False,
-        allow_unicode=True,
+        allow_unicode=allow_unicode,
         width=2**20,
         explicit_start=len(documents) > 1,
     )

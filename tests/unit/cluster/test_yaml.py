@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abcwebrtc.cluster.yaml import parse_yaml
+from abcwebrtc.cluster.yaml import parse_yaml, yaml_text
 from abcwebrtc.errors import ManifestError
 
 KEYS = ["b", "name", "a longer key", "'1'", "value"]
@@ -123,3 +123,19 @@ def test_a_key_that_is_a_number_or_a_bool_is_the_text_that_kubernetes_takes_it_f
     assert parse_yaml(text, "f") == [expected]
     shared = "key: &k 1\n*k : value\n"  # the anchor's own value stays a number
     assert parse_yaml(shared, "f") == [{"key": 1, "1": "value"}]
+
+
+@pytest.mark.parametrize("char", "\x1b\x07\x7f\x9b\u202e\u2066\u200b\ufeff\ue000\U000e0041")
+def test_what_a_terminal_obeys_is_an_escape_and_is_read_back(char: str) -> None:
+    document = {f"k{char}": f"a{char}b", "text": f"one\n  two{char} zo\xeb\n", "list": [char]}
+    text = yaml_text([document])
+    assert text.replace("\n", "").isprintable()
+    assert parse_yaml(text, "x.yaml") == [document]
+
+
+def test_letters_and_blanks_of_all_kinds_stay_in_a_literal_block() -> None:
+    text = "# zo\xeb \u4e16\u754c\xa0\u3000\U0001f600\n\tvalue \n"
+    assert (
+        yaml_text([{"a": text}])
+        == "a: |\n  # zo\xeb \u4e16\u754c\xa0\u3000\U0001f600\n  \tvalue \n"
+    )
