@@ -79,11 +79,11 @@ def why_unread(error: Exception) -> str:
 class AbcWebRTCError(Exception):
     """The root of every exception that abcwebrtc raises on purpose.
 
-    Its text is one line, and safe for a terminal.
+    Its text is one line of limited length, and safe for a terminal.
     """
 
     def __str__(self) -> str:
-        return escaped(super().__str__())
+        return harmless(super().__str__(), _MAX_MESSAGE)
 
 
 class ProblemsError(AbcWebRTCError, ValueError):

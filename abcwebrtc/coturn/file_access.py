@@ -9,6 +9,7 @@ import contextlib
 import grp
 import os
 import pwd
+import shlex
 import stat
 import struct
 from typing import Iterator, List, Optional, Set, Tuple
@@ -75,6 +76,7 @@ def _way(path: str) -> Iterator[Tuple[str, int]]:
 
 
 def _cure(place: str, needed: int, user: str) -> str:
+    place = shlex.quote(place)
     if needed == _SEARCH:
         return f"the folder {place} is shut to it; chmod o+x {place}, or keep the file elsewhere"
     return f"chgrp {user} {place} and chmod 640 {place}"

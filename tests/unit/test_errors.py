@@ -60,6 +60,7 @@ def test_the_text_of_a_problem_is_not_of_any_length():
 def test_the_text_of_an_exception_is_one_line_that_moves_no_cursor(kind):
     if not issubclass(kind, errors.ProblemsError):
         assert str(kind(f"can't: {HOSTILE}")) == f"can't: {SHOWN}"
+        assert len(str(kind("a" * 10**6))) < 3000
 
 
 @pytest.mark.parametrize(

@@ -95,9 +95,10 @@ def _only_ipv6(conf: KnownConf, value: str) -> Iterator[Problem]:
         cure = f"write {_FAMILY}={'keep' if from_ipv6 else 'ipv6'}"
     elif from_ipv6:
         cure = "write keep-address-family"
+    what = f"is {value}" if value in ("ipv4", "keep") else "is no family" if value else "is missing"
     message = (
-        f"{'is ' + value if value else 'is missing'}, and relays have IPv6 alone: clients that ask "
-        f"for no family, as browsers do, get 440; {cure}"
+        f"{what}, and relays have IPv6 alone: clients that ask for no family, as browsers do, get "
+        f"440; {cure}"
     )
     yield conf.error(_FAMILY if has_option else "keep-address-family", message)
 

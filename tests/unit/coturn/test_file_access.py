@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import subprocess
 from pathlib import Path
 from typing import List, Tuple
@@ -12,7 +13,7 @@ import pytest
 
 from abcwebrtc.coturn.file_access import blocked, unreadable
 from conftest import missing, require_program
-from unit.cli.test_new_file import ACL, acl, give
+from unit.test_secret_files import ACL, acl, give
 
 NOBODY = "nobody"
 
@@ -141,3 +142,12 @@ def test_what_is_not_here_is_not_judged(key: Path) -> None:
     assert blocked(str(key.parent / "missing.pem"), NOBODY) is None
     assert blocked(str(key.parent), NOBODY) is None
     assert blocked("a\0b", NOBODY) is None
+
+
+def test_a_cure_can_be_copied_whatever_the_name_is(folder: Path) -> None:
+    path = folder / "a; touch b.pem"
+    path.write_text("key")
+    path.chmod(0o600)
+    cure = blocked(str(path), NOBODY)
+    assert cure is not None
+    assert shlex.split(cure) == ["chgrp", NOBODY, str(path), "and", "chmod", "640", str(path)]
