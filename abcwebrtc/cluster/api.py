@@ -103,10 +103,13 @@ class Cluster:
         if dry_run:  # not in the query, which a server passes over where there is a body
             options["dryRun"] = ["All"]
         try:
-            self._send("DELETE", kind, name, {}, options)
+            answer = self._send("DELETE", kind, name, {}, options)
         except KubeError as error:
             if error.status != 404:
                 raise
+            return
+        if not status_object(answer).get("kind"):  # a Status, or the object
+            raise self._stranger()
 
     def log(self, pod: str, container: str, previous: bool) -> str:
         """Return the last lines that a container has logged, nothing where there are none."""
