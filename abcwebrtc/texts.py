@@ -45,7 +45,8 @@ def is_obeyed(text: str) -> bool:
     """
     if text.isascii() and text.isprintable():
         return False
-    return any(char not in "\t\n" and unicodedata.category(char)[0] == "C" for char in set(text))
+    kinds = {unicodedata.category(char) for char in set(text) - {"\t", "\n"}}
+    return any(kind[0] == "C" or kind in ("Zl", "Zp") for kind in kinds)
 
 
 def harmless(text: str, length: int = 80) -> str:

@@ -120,7 +120,7 @@ def run(options: argparse.Namespace) -> int:
         options.usage_error("--insecure-no-auth listens on loopback only; leave --host out")
     with redirect_stdout(_lossy(sys.stdout)), redirect_stderr(_lossy(sys.stderr)):
         handler = logging.StreamHandler()
-        handler.setFormatter(_OneLine("%(asctime)s %(levelname)s: %(message)s"))
+        handler.setFormatter(OneLine("%(asctime)s %(levelname)s: %(message)s"))
         logging.basicConfig(handlers=[handler], level=logging.INFO)
         logging.raiseExceptions = False  # a line that can't be written is lost, and no more said
         cherrypy.log.screen = False  # or it would say everything once more
@@ -190,13 +190,15 @@ def _lossy(stream: TextIO) -> TextIO:
     return io.TextIOWrapper(file, stream.encoding, "backslashreplace", write_through=True)
 
 
-class _OneLine(logging.Formatter):
+class OneLine(logging.Formatter):
     """Writes a line for each message, also for those of the libraries; tracebacks have more."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, of logging
+        """Return the message as one line."""
         return escaped(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802, of logging
+        """Return the lines of a traceback."""
         return "\n".join(map(escaped, super().formatException(ei).split("\n")))
 
 

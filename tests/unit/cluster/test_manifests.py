@@ -318,7 +318,7 @@ def test_a_number_that_is_no_json_does_not_get_through() -> None:
         assert isinstance(document["a"], str) or math.isfinite(document["a"])
 
 
-@pytest.mark.parametrize("char", "\x7f\x9b\u202e\u200b\ue000\U000e0041")
+@pytest.mark.parametrize("char", "\x7f\x9b\u2028\u202e\u200b\ue000\U000e0041")
 def test_json_that_a_terminal_would_obey_is_in_ascii(char: str) -> None:
     manifests = parse_manifests(json.dumps({"kind": f"zo\xeb{char}"}), "x.json")
     text = manifests.text(manifests.documents)
