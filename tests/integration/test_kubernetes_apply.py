@@ -5,6 +5,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any, Dict
 
@@ -12,11 +16,14 @@ import pytest
 import yaml
 
 from abcwebrtc.cli.main import main
+from abcwebrtc.cluster.api import connect
 from abcwebrtc.cluster.configmap import LAST_APPLIED
+from abcwebrtc.cluster.restart import ROLLOUT, Restart
 from integration.controlplane import ControlPlane
-from integration.kubeconfig import KEY, NAME
+from integration.kubeconfig import BROKEN, KEY, NAME
 from integration.test_kubernetes import (  # noqa: F401
     OLD_SECRET,
+    REPLICAS,
     Pyos,
     apply,
     kubectl,
@@ -24,9 +31,12 @@ from integration.test_kubernetes import (  # noqa: F401
     plane,
     pyos,
 )
-from support import SECRET
+from support import SECRET, WAIT, command, environment, wait_for
 
 pytestmark = pytest.mark.slow("a real Kubernetes API server")
+
+AS_IT_WAS = f"[global]\r\n# \t\u2028 caf\u00e9\nx: '{OLD_SECRET}'\ndesktop.envlocal: {{\n}}"
+"""It has what is easily lost, and what `apply` refuses: a bracket in the first column."""
 
 
 def applied_by_kubectl(plane: ControlPlane, namespace: str, data: Dict[str, str]) -> str:
@@ -99,3 +109,48 @@ def test_who_manages_the_key_is_warned_of_until_it_is_ours(
     od_config.write_text(f"{od_config.read_text()}# more\n")
     status, _, err = apply("--restart", "none")
     assert (status, "Argo CD" in err) == (0, False)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["to go back: ", "ConfigMap abcdesktop-config replaced", "pyos restarted", "rolled back: Conf"],
+)
+def test_after_kill_9_what_was_printed_restores_the_cluster(
+    plane: ControlPlane, pyos: Pyos, od_config: Path, tmp_path: Path, moment: str
+) -> None:
+    core = plane.core
+    annotations = {"metadata": {"annotations": {"c": "d"}}, "data": {KEY: AS_IT_WAS}}
+    core.patch_namespaced_config_map(NAME, pyos.namespace, annotations)
+    od_config.write_text(f"{od_config.read_text()}# {BROKEN}\n")
+    options = ["--kubeconfig", plane.user, "-n", pyos.namespace, "--rollback-on-failure"]
+    line = command("apply", od_config, *options, "--timeout", "1")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env, printed = environment(PATH=path), ""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(line, env=env, **pipes) as process:
+        while f"\n{moment}" not in f"\n{printed}":
+            text = process.stdout.readline()
+            assert text, printed
+            printed += text
+        process.kill()
+    assert OLD_SECRET not in printed
+    (words,) = {text for text in printed.splitlines() if text.startswith("to go back: ")}
+    paste = ["bash", "-c", words.partition(": ")[2]]
+    done = subprocess.run(paste, cwd="/", env=env, capture_output=True, text=True, timeout=WAIT)
+    assert done.returncode == 0, done.stderr
+    found = core.read_namespaced_config_map(NAME, pyos.namespace)
+    assert found.data == {KEY: AS_IT_WAS, "other": "kept"}
+    assert found.metadata.annotations == {"c": "d"}
+    wait_for(lambda: len(pyos.ready()) == REPLICAS, WAIT)
+
+
+def test_two_restarts_within_one_second_are_two(plane: ControlPlane, pyos: Pyos) -> None:
+    line = ["get", "deployment", "pyos-od", "-n", pyos.namespace, "-o", "jsonpath={..generation}"]
+    cluster = connect(str(plane.user), namespace=pyos.namespace)
+    before = int(kubectl(plane, *line).split()[0])
+    for _ in range(3):
+        Restart(cluster, ROLLOUT, lambda _: None).start()
+    assert int(kubectl(plane, *line).split()[0]) == before + 3
+    time.sleep(1)  # kubectl itself refuses a second one within a second of its own
+    kubectl(plane, "rollout", "restart", "deployment", "pyos-od", "-n", pyos.namespace)
+    assert int(kubectl(plane, *line).split()[0]) == before + 4
