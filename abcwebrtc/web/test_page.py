@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import cherrypy
 
+from abcwebrtc import __version__
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import TokenError
 from abcwebrtc.probe import causes
@@ -127,6 +128,7 @@ class Files:
             file.name: file.read_bytes() for file in FOLDER.iterdir() if file.suffix in _TYPES
         }
         # not every browser imports JSON
+        self._files["version.js"] = f"export default {json.dumps(__version__)}".encode()
         self._files["causes.js"] = f"export default {json.dumps(causes.TABLE)}".encode()
 
     def send(self, name: str) -> bytes:

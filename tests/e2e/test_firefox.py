@@ -285,9 +285,12 @@ def test_a_firefox_that_may_use_a_proxy_only_is_told_from_a_firewall(running: St
     )
     settings = {"media.peerconnection.ice.proxy_only": True}
     with firefox(running.own_folder(), running.network.desktop, settings) as browser:
-        stun, turn = cards(outcome(browser, page, SHORT_LIMITS)).values()
-    assert f"No answer from {SERVER}, UDP port {PORT} within 10 s" in stun
+        tab = outcome(browser, page, SHORT_LIMITS)
+        items = "[...document.querySelectorAll('.problems > li')].map((one) => one.innerText)"
+        stun, turn = tab.evaluate(items)
+    assert f"STUN fails: no answer from {SERVER}, UDP port {PORT} within 10 s" in stun
     assert POLICY in stun
+    assert "TURN/UDP fails" in turn
     assert POLICY not in turn
 
 

@@ -99,8 +99,9 @@ def test_a_server_that_goes_during_the_call_does_not_work(
     coturn.kill()
     udp, tcp = result(tab).values()
     assert "The tone arrives, and then stops." in udp
-    assert "It gives a relay, but no second one to call it from" in tcp
-    assert headline(tab).startswith("Sound may work from this network over TURN/TCP: no call")
+    assert f"The connection to {SERVER}, TCP port 3520 is refused or closed" in tcp
+    assert "the same host works" not in tcp
+    assert headline(tab) == "Sound will not work from this network: no TURN server works."
 
 
 def test_a_network_that_is_too_slow_for_the_call_is_no_fault_of_the_relay(
@@ -182,12 +183,12 @@ def test_with_one_transport_that_works_the_verdict_names_it_and_what_fails(
         (
             NOTHING,
             {"webrtc__rtc_configuration": {}},
-            "There is no STUN or TURN server in od.config, so nothing to test.",
+            "There is no STUN or TURN server in od.config, so there is nothing to test.",
         ),
         (
             OFF,
             {"webrtc__enable": False},
-            "This is turned off: webrtc.enable is False in od.config.",
+            "WebRTC is turned off: webrtc.enable is False in od.config.",
         ),
     ],
 )
@@ -204,7 +205,7 @@ def test_a_session_that_has_ended_is_told(tab: Tab, good: Page) -> None:
     tab.context.clear_cookies()
     tab.get_by_role("button", name="Start the test").click()
     result(tab)
-    assert headline(tab) == "Your login has ended. Open a new link."
+    assert headline(tab) == "Your session has ended. Open a new link."
 
 
 def test_without_webaudio_the_test_says_so_and_ends(tab: Tab, good: Page) -> None:
@@ -219,7 +220,7 @@ def test_a_login_page_of_a_proxy_is_no_fault_of_the_test(tab: Tab, good: Page) -
     tab.get_by_role("button", name="Start the test").click()
     result(tab)
     assert headline(tab) == (
-        "Not abcwebrtc serve answers, but something else. Is there a proxy with a login of its own?"
+        "Something other than abcwebrtc serve answered. Is there a proxy with a login of its own?"
     )
 
 
@@ -275,4 +276,5 @@ def test_what_serve_sees_of_tls_tells_a_firewall_from_a_server(
     web, silent = outcome(tab, page).values()
     assert f"A web server answers on {SERVER}, TLS port 8443." in web
     where = f"No answer from {SERVER}, TLS port 5430, asked from this browser"
-    assert f"{where}, though abcwebrtc serve reaches it there. Look for a firewall" in silent
+    assert f"{where}, though abcwebrtc serve reaches it there." in silent
+    assert "Look for a firewall between this network and the server." in verdict(tab)

@@ -163,8 +163,8 @@ def test_the_words_of_a_fault(judge: Any, result: Dict[str, Any], said: str) -> 
 
 
 LIMITS = (
-    "This is what a browser sees. The way of a desktop to these servers is another one: abcwebrtc "
-    "probe --desktop tries it, in a desktop's pod."
+    "This is what a browser sees. A desktop takes another way to these servers: run "
+    "'abcwebrtc probe --desktop' in a desktop's pod to test that."
 )
 
 
@@ -264,7 +264,9 @@ def test_labels_are_told_apart_by_host_and_then_by_port(judge: Any) -> None:
 def test_loss_is_a_warning_from_5_percent_on(judge: Any, lost: int, level: str) -> None:
     found = judge(relayed(packetsLost=lost, packetsReceived=100 - lost))
     assert found["level"] == level
-    will = "As far as a browser sees, sound will work" if level == "ok" else "Sound will have gaps"
+    will = (
+        "As far as a browser can tell, sound will work" if level == "ok" else "Sound will have gaps"
+    )
     assert found["headline"] == f"{will} from this network over TURN/UDP."
     assert [f"{lost} %" in problem["text"] for problem in found["problems"]] == [True] * (
         level != "ok"

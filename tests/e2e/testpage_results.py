@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List
 
-WORKS = "As far as a browser sees, sound will work from this network over"
+WORKS = "As far as a browser can tell, sound will work from this network over"
 CALL = {
     **{"state": "connected", "errors": [], "heard": True, "hz": 440, "ms": 90},
     **{"packetsReceived": 100, "packetsLost": 0, "roundTripMs": 5, "relayProtocol": "udp"},

@@ -32,7 +32,7 @@ def result(tab: Tab) -> Dict[str, str]:
     button = tab.get_by_role("button", name="Test again")
     expect(button).to_be_visible(timeout=MILLISECONDS)
     cards = tab.locator(".server").all()
-    return {card.locator("code").inner_text(): card.inner_text() for card in cards}
+    return {card.locator(".url code").inner_text(): card.inner_text() for card in cards}
 
 
 def verdict(tab: Tab) -> str:

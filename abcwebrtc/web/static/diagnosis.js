@@ -270,7 +270,9 @@ function answersElsewhere(word, result, all) {
 }
 
 const isWorking = (one) =>
-  one.server.kind === "turn" ? one.call?.heard && !diagnoseOutside(one) : answered(one);
+  one.server.kind === "turn" ? isHeard(one.call) && !diagnoseOutside(one) : answered(one);
+
+const isHeard = (call) => call?.heard && !call.brokeOff;
 
 const answered = (result) =>
   result.candidates.some((one) => one.type !== "host") ||

@@ -16,8 +16,8 @@ async function logIn() {
   } else {
     message.textContent =
       answer.status === 403
-        ? "This link does not work: it was used already, or is older than 10 minutes."
-        : `The server answers ${answer.status}. Its log may say why.`;
+        ? "This link does not work: it was used already, or it is older than 10 minutes."
+        : `The server answered ${answer.status}. Its log may say why.`;
   }
 }
 

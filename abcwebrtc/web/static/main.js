@@ -4,9 +4,10 @@ import { callThrough, fromOutside, outputOf, QUOTA, stunOf } from "./call.js";
 import { diagnose, hasRelay, isRefusal } from "./diagnosis.js";
 import { answersStun, gather, within } from "./gather.js";
 import { doubtOf } from "./relays.js";
-import { inWords, listServers } from "./servers.js";
+import { listServers } from "./servers.js";
 import { judge, reportText } from "./verdict.js";
-import { clear, ServerCard, showReport, showRunning, showVerdict } from "./view.js";
+import version from "./version.js";
+import { clear, showReport, showRunning, showServers, showVerdict } from "./view.js";
 
 const PROGRESS_MS = 1000;
 const LOOK_MS = 500;
@@ -17,12 +18,12 @@ const GIVEN_BACK_MS = 2500; // coturn counts a relay for a second more
 class Refusal extends Error {}
 
 const REFUSALS = {
-  401: "Your login has ended. Open a new link.",
-  403: "This is turned off: webrtc.enable is False in od.config.",
+  401: "Your session has ended. Open a new link.",
+  403: "WebRTC is turned off: webrtc.enable is False in od.config.",
   500: "The server can't make a credential. Its log says why.",
 };
 const ANOTHER =
-  "Not abcwebrtc serve answers, but something else. Is there a proxy with a login of its own?";
+  "Something other than abcwebrtc serve answered. Is there a proxy with a login of its own?";
 
 async function post(path, signal) {
   let answer;
@@ -60,9 +61,8 @@ class Test {
     this.output = outputOf(audio, this.stopping.signal); // while servers are asked
     this.results = [];
     this.verdict = null;
-    this.calling = "";
+    this.doing = "";
     this.saying = null;
-    this.calls = Promise.resolve(); // one call at a time, in the order of the relays
   }
 
   async run() {
@@ -71,32 +71,29 @@ class Test {
     this.results = listServers(configuration).map((server) => ({
       server, candidates: [], errors: [], ended: "", call: null, look: null, outside: null,
     }));
-    this.cards = this.results.map(({ server }) => new ServerCard(server));
-    if (this.results.length) this.sayProgress();
-    await Promise.all(this.results.map((_, index) => this.#gather(index)));
-    await this.calls;
+    this.cards = showServers(this.results.map(({ server }) => server));
+    for (const index of this.results.keys()) await this.#try(index);
     if (!signal.aborted) await this.#lookAtCertificates(signal);
     this.#judge(configuration.iceTransportPolicy);
   }
 
-  async #gather(index) {
+  /** Try one server. They don't run side by side, or the quota of one would be used by another. */
+  async #try(index) {
     const [result, card] = [this.results[index], this.cards[index]];
-    await gather(result, this.stopping.signal, () => card.showCandidates(result.candidates));
-    if (isAtQuota(result.errors) && !hasRelay(result)) {
-      await this.#inTurn(() => this.#gatherAgain(result, card));
+    const { signal } = this.stopping;
+    if (signal.aborted) {
+      result.ended = "stopped";
+      return;
     }
-    if (isSilent(result)) result.binding = await answersStun(result.server, this.stopping.signal);
-    this.sayProgress();
-    if (result.server.kind === "turn" && hasRelay(result)) {
-      card.showWaiting();
-      await this.#inTurn(() => this.#call(result, card));
-    }
+    this.place = `${result.server.label} (${index + 1} of ${this.results.length})`;
+    card.setLevel("working");
+    this.#say(`Trying ${this.place}…`);
+    if (index) await this.#renewLogin(result); // it may have ended during the servers before
+    await gather(result, signal, () => card.showCandidates(result.candidates));
+    if (isAtQuota(result.errors) && !hasRelay(result)) await this.#gatherAgain(result, card);
+    if (isSilent(result)) result.binding = await answersStun(result.server, signal);
+    if (result.server.kind === "turn" && hasRelay(result)) await this.#call(result, card);
     card.showDiagnosis(diagnose(result, this.results));
-  }
-
-  #inTurn(task) {
-    this.calls = this.calls.then(task);
-    return this.calls;
   }
 
   /** Ask for a relay once more, when the other tries of this test have given theirs back. */
@@ -108,17 +105,16 @@ class Test {
   }
 
   async #call(result, card) {
+    card.showWaiting("Waiting for the audio output…");
     await this.output;
     if (this.stopping.signal.aborted) return;
-    this.calling = result.server.label;
-    this.sayProgress();
+    this.#say(`Calling through ${this.place}…`);
     await this.#tryCall(result, card);
     if (isAtQuota(result.call.errors) && (await this.#relaysGivenBack(card))) {
       await this.#tryCall(result, card);
     }
     if (result.call.state === "connected") await this.#tryOutside(result, card);
     card.showCall(result);
-    this.calling = "";
   }
 
   /** Try the way from outside to a server's relays, once for each port of the server. */
@@ -153,7 +149,7 @@ class Test {
   /** Wait, and say whether the test goes on. */
   async #relaysGivenBack(card) {
     const { signal } = this.stopping;
-    if (!signal.aborted) card.showWaiting("Waiting until the server counts no earlier relay…");
+    if (!signal.aborted) card.showWaiting("Waiting for the server to release the earlier relays…");
     await within(GIVEN_BACK_MS, signal, {}, () => {});
     return !signal.aborted;
   }
@@ -171,7 +167,8 @@ class Test {
     const isLookedAt = ({ server }) => server.secure || server.kind === "turn";
     const failed = this.results.filter((one) => isLookedAt(one) && fails(one));
     if (!failed.length) return;
-    showVerdict({ level: "working", headline: "Asking abcwebrtc serve what it sees…" });
+    this.#endSaying();
+    showVerdict({ level: "working", headline: "Asking abcwebrtc serve what it sees of what failed…" });
     const looks = await this.#looksOfServe(signal);
     for (const result of failed) {
       const { host, port, secure, transport } = result.server;
@@ -192,26 +189,22 @@ class Test {
   }
 
   /** Say what is being done; not at once, since a screen reader reads all of it each time. */
-  sayProgress() {
+  #say(doing) {
+    this.doing = doing;
     this.saying ??= setTimeout(() => {
       this.saying = null;
-      this.#showProgress();
+      showVerdict({ level: "working", headline: this.doing });
     }, PROGRESS_MS);
   }
 
-  #showProgress() {
-    const open = this.results.filter((one) => !one.ended).map((one) => one.server.label);
-    const which = open.length > 3 ? `${open.length} servers` : inWords(open);
-    const parts = [
-      ...(this.calling ? [`Calling through ${this.calling}…`] : []),
-      ...(open.length ? [`Waiting for ${which}…`] : []),
-    ];
-    if (parts.length) showVerdict({ level: "working", headline: parts.join(" ") });
+  #endSaying() {
+    clearTimeout(this.saying);
+    this.saying = null;
   }
 
   /** Close what is left of a test that failed, too. */
   end() {
-    clearTimeout(this.saying);
+    this.#endSaying();
     this.stopping.abort();
     this.audio.close();
   }
@@ -223,14 +216,26 @@ class Test {
     this.verdict = judge(this.results, policy);
     showVerdict(this.verdict);
     const facts = [
-      ["Time", new Date().toISOString()],
+      ["abcwebrtc", version],
       ["Browser", navigator.userAgent],
+      ["Time", new Date().toISOString().replace(/\.\d+/, "")],
     ];
     showReport(reportText(this.verdict, this.results, facts));
   }
 }
 
 let running = null;
+const beforehand = new AbortController();
+
+/** List the servers before the test; what is wrong with that is said then, too. */
+async function showPlan({ signal }) {
+  try {
+    const configuration = await post("credential", signal);
+    if (!signal.aborted) showServers(listServers(configuration));
+  } catch (error) {
+    if (!signal.aborted) showVerdict(failure(error));
+  }
+}
 
 function failure(error) {
   if (error instanceof Refusal) return { level: "error", headline: error.message };
@@ -240,6 +245,7 @@ function failure(error) {
 }
 
 async function start() {
+  beforehand.abort();
   clear();
   showRunning(true);
   showVerdict({ level: "working", headline: "Asking for a credential…" });
@@ -266,3 +272,4 @@ button.addEventListener("click", () => {
   else start();
 });
 button.disabled = false; // before this, nothing would happen
+showPlan(beforehand);

@@ -1,7 +1,7 @@
 // From what was seen of all servers to a verdict, in plain words, and to the report. Pure: nothing is
 // contacted.
 
-import { diagnose } from "./diagnosis.js";
+import { diagnose, isRefusal } from "./diagnosis.js";
 import { inWords, place } from "./servers.js";
 
 /** What a call that was heard is diagnosed as. */
@@ -14,19 +14,21 @@ export function judge(results, policy = "all") {
   const works = turn.filter((one) => WORKING.includes(one.word));
   const problems = judged
     .filter((one) => one.level !== "ok")
-    .map((one) => ({ level: one.level, advice: one.advice, text: sentence(one) }));
+    .map((one) => ({
+      level: one.level, advice: one.advice, text: sentence([one]), of: one,
+    }));
   const said = headline(judged, turn, works, policy);
   return { ...said, problems, limits: works.length ? LIMITS : "" };
 }
 
 /** No browser is where a desktop is. */
 const LIMITS =
-  "This is what a browser sees. The way of a desktop to these servers is another one: abcwebrtc " +
-  "probe --desktop tries it, in a desktop's pod.";
+  "This is what a browser sees. A desktop takes another way to these servers: run " +
+  "'abcwebrtc probe --desktop' in a desktop's pod to test that.";
 
 function headline(judged, turn, works, policy) {
   if (!judged.length) {
-    return bad("There is no STUN or TURN server in od.config, so nothing to test.");
+    return bad("There is no STUN or TURN server in od.config, so there is nothing to test.");
   }
   if (!turn.length) return headlineOfStun(judged, policy);
   if (!works.length && judged.some((one) => one.word === "stopped" || one.word === "untried")) {
@@ -53,7 +55,7 @@ function headlineOfWorking(works) {
   const condition = conditionOf(works);
   if (!whole.length) return `Sound will have gaps ${here} ${labelsOf(torn)}${condition}.`;
   const rest = torn.length ? `, and have gaps over ${labelsOf(torn)}` : "";
-  return `As far as a browser sees, sound will work ${here} ${labelsOf(whole)}${rest}${condition}.`;
+  return `As far as a browser can tell, sound will work ${here} ${labelsOf(whole)}${rest}${condition}.`;
 }
 
 /** A call within a server says nothing of a desktop elsewhere, so no headline is without this. */
@@ -101,13 +103,32 @@ function headlineOfStun(judged, policy) {
     };
   }
   return bad(
-    "Sound will hardly work from this network: STUN fails, and there is no TURN server.",
+    "Sound is unlikely to work from this network: STUN fails, and there is no TURN server.",
   );
 }
 
-function sentence({ server, word, message, level }) {
-  if (word === "stopped" || level === "warning") return `${server.label}: ${message}.`;
-  return `${server.label} fails: ${message}.`;
+/** Say what is wrong with servers that have the same fault. */
+function sentence(judged) {
+  const [{ word, message, level }] = judged;
+  if (word === "stopped" || level === "warning") return `${labelsOf(judged)}: ${message}.`;
+  return `${labelsOf(judged)} ${judged.length > 1 ? "fail" : "fails"}: ${message}.`;
+}
+
+const groupsOf = (list, key) =>
+  [...new Set(list.map(key))].map((value) => list.filter((one) => key(one) === value));
+
+/**
+ * Return {advice, labels, texts} of problems: each piece of advice once, with what it is for.
+ *
+ * What has no advice stands for itself.
+ */
+export function byAdvice(problems) {
+  const all = problems.map(({ advice, of }) => ({ ...of, advice }));
+  return groupsOf(all, (one) => one.advice || one.message).map((group) => ({
+    advice: group[0].advice,
+    labels: labelsOf(group),
+    texts: groupsOf(group, (one) => `${one.level} ${one.message}`).map(sentence),
+  }));
 }
 
 // the report as plain text, for a ticket; no login is in it
@@ -116,27 +137,40 @@ function sentence({ server, word, message, level }) {
 export function reportText(verdict, results, facts) {
   const lines = [verdict.headline, ...(verdict.limits ? [verdict.limits] : []), ""];
   lines.push(...facts.map(([name, text]) => `${name}: ${text}`));
+  const advised = byAdvice(verdict.problems ?? []).filter(({ advice }) => advice);
+  if (advised.length) lines.push("", "What to do:");
+  lines.push(...advised.map(({ labels, advice }) => `  ${labels}: ${advice}`));
   for (const result of results) lines.push("", ...serverLines(result, results));
   return `${lines.join("\n")}\n`;
 }
 
 function serverLines(result, results) {
-  const { level, word, message, advice } = diagnose(result, results);
+  const { level, word, message } = diagnose(result, results);
   const { label, url } = result.server;
   return [
     `${label}  ${url}`,
     `  ${level === "ok" ? "" : `${level}: `}${word}: ${message}`,
-    ...(advice ? [`  ${advice}`] : []),
     ...result.candidates.map(
       (one) => `  candidate ${one.type} ${place(one)} ${one.protocol} ${one.ms} ms`,
     ),
-    ...result.errors.map(errorLine),
+    ...(result.candidates.length ? [] : errorLines(result.errors, word)),
     ...(result.call ? [`  call: ${callText(result).join(", ")}`] : []),
-    ...(result.call?.errors ?? []).map(errorLine),
+    ...(result.call && result.call.state !== "connected" ? errorLines(result.call.errors, word) : []),
   ];
 }
 
-const errorLine = ({ code, text }) => `  error ${code} ${text}`.trimEnd();
+/**
+ * Return the errors that say why nothing came of a server.
+ *
+ * Browsers report more: a name that has addresses of one family gives an error for the other one,
+ * and what comes beside an answer of the server explains nothing.
+ */
+function errorLines(errors, word) {
+  const refusals = errors.filter(isRefusal);
+  const isLookup = ({ text }) => /host lookup/i.test(text) && !word.startsWith("no-name");
+  const matter = refusals.length ? refusals : errors.filter((one) => !isLookup(one));
+  return matter.map(({ code, text }) => `  error ${code} ${text || "(the browser says no more)"}`);
+}
 
 /** Return what was measured in a call, as a list of a few words each. */
 export function callText({ call, outside }) {

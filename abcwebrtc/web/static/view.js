@@ -1,12 +1,14 @@
 // What is seen. Text goes in as text, never as markup.
 
 import { place } from "./servers.js";
-import { callText } from "./verdict.js";
+import { nodesOf, piecesOf } from "./text.js";
+import { byAdvice, callText } from "./verdict.js";
 
 const STATES = {
+  waiting: ["", ""],
   working: ["", "Testing…"],
   ok: ["✓", "Works"],
-  warning: ["!", "Look here"],
+  warning: ["!", "Warning"],
   error: ["✕", "Fails"],
   none: ["–", "Not tested"],
 };
@@ -19,9 +21,7 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
-function adviceOf({ advice }) {
-  return advice ? [" ", element("span", { className: "advice" }, advice)] : [];
-}
+const paragraph = (className, text) => element("p", { className }, ...nodesOf(text));
 
 /** Show what the button does now. */
 export function showRunning(running) {
@@ -35,18 +35,28 @@ export function showVerdict({ level, headline, problems = [], limits = "" }) {
   const box = find("verdict");
   box.hidden = false;
   box.dataset.level = level;
-  const items = problems.map((problem) => element("li", {}, problem.text, ...adviceOf(problem)));
-  const list = items.length ? [element("ul", {}, ...items)] : [];
-  const rest = limits ? [element("p", { className: "limits" }, limits)] : [];
-  box.replaceChildren(element("p", { className: "headline" }, headline), ...list, ...rest);
+  const items = byAdvice(problems).map(({ texts, advice }) =>
+    element("li", {},
+      ...texts.map((text) => paragraph("problem", text)),
+      ...(advice ? [paragraph("advice", advice)] : []),
+    ));
+  const list = items.length ? [element("ul", { className: "problems" }, ...items)] : [];
+  const rest = limits ? [paragraph("limits", limits)] : [];
+  box.replaceChildren(paragraph("headline", headline), ...list, ...rest);
 }
 
-/** Take away the servers and the report of an earlier test. */
+/** Take away the report and the verdict of an earlier test. */
 export function clear() {
-  find("list").replaceChildren();
-  find("servers").hidden = true;
   find("report").hidden = true;
   find("copied").textContent = "";
+}
+
+/** List servers, and return their cards. */
+export function showServers(servers) {
+  const cards = servers.map((server) => new ServerCard(server));
+  find("list").replaceChildren(...cards.map((card) => card.item));
+  find("servers").hidden = !cards.length;
+  return cards;
 }
 
 /** Show the report, and copy it when asked to. */
@@ -86,12 +96,11 @@ export class ServerCard {
       element("h3", {}, server.name),
       element("p", { className: "state" }, this.mark, this.word),
     );
-    const url = element("p", { className: "url" }, element("code", {}, server.url));
+    const code = element("code", {}, ...piecesOf(server.url));
+    const url = element("p", { className: "url" }, code);
     this.item = element("li", { className: "server" }, head, url, this.message);
     this.item.append(this.table, this.call);
-    this.setLevel("working");
-    find("servers").hidden = false;
-    find("list").append(this.item);
+    this.setLevel("waiting");
   }
 
   #makeTable(label) {
@@ -129,13 +138,14 @@ export class ServerCard {
 
   showCandidates(candidates) {
     this.table.hidden = !candidates.length;
-    const cells = (one) => [one.type, place(one), one.protocol, `${one.ms} ms`];
+    const cells = (one) => [[one.type], piecesOf(place(one)), [one.protocol], [`${one.ms} ms`]];
     for (const one of candidates.slice(this.rows.rows.length)) {
-      this.rows.append(element("tr", {}, ...cells(one).map((text) => element("td", {}, text))));
+      const row = cells(one).map((nodes) => element("td", {}, ...nodes));
+      this.rows.append(element("tr", {}, ...row));
     }
   }
 
-  showWaiting(text = "Waiting for its call…") {
+  showWaiting(text) {
     this.meter.hidden = true;
     this.showFacts(text);
   }
@@ -155,9 +165,10 @@ export class ServerCard {
     this.showFacts(...callText(result));
   }
 
-  showDiagnosis({ level, message, advice }) {
+  /** Show what a result means; what to do about it is said once, with the verdict. */
+  showDiagnosis({ level, message }) {
     this.setLevel(level);
     const text = message.charAt(0).toUpperCase() + message.slice(1);
-    this.message.replaceChildren(`${text}.`, ...adviceOf({ advice }));
+    this.message.replaceChildren(...nodesOf(`${text}.`));
   }
 }
