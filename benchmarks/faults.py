@@ -6,10 +6,19 @@ It starts `serve` on loopback, behind an nginx with the location of examples/03-
 and then without one; client and attackers reach it the same way. The good client
 fetches an rtc_configuration again and again, each on a connection of its own: first
 alone, then during the attack. p50 and p99 are in ms; the ratios are to the same client
-alone just before, and are what counts. "grew" is what the server's memory grew by, in
-MiB. The attackers run on the same machine and take processor time as well. A request
-without an answer within five seconds is lost; one that is lost behind nginx makes this
-exit with 1.
+alone just before, and are what counts. The attackers run on the same machine and take
+processor time as well. A request that gets no 200 within five seconds is lost.
+
+`serve` has the memory that the manifest of examples/03-beside-pyos gives it, in a cgroup.
+"peak" is what it had at most, in MiB, caches and the kernel's buffers of its sockets
+included. Where this machine lets nobody make a cgroup, there is no limit, and "peak" is
+the process's own memory.
+
+Then, the processor time of single requests that are made to cost much, as a ratio to that
+of good ones just before.
+
+It exits with 1 where the server was killed, a request cost more than 3 good ones, or one was
+lost behind nginx, but for the attacks by good requests: that many are for nginx to limit.
 """
 
 from __future__ import annotations
@@ -17,16 +26,16 @@ from __future__ import annotations
 import argparse
 import http.client
 import os
-import resource
+import re
 import shutil
 import ssl
 import statistics
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,14 +43,23 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import trustme  # noqa: E402
 
-from support import RTC_PATH, make_token, running_server, write_od_config  # noqa: E402
-from support.attackers import ATTACKS, Attack, attacking  # noqa: E402
+from support import (  # noqa: E402
+    RTC_PATH,
+    ServerProcess,
+    make_token,
+    running_server,
+    write_od_config,
+)
+from support.attackers import ATTACKS, COSTLY, FLOODS, attacking, send_once  # noqa: E402
 from support.front import nginx_before  # noqa: E402
+from support.memory_limit import MIB, Group, memory_limited, shipped_limit  # noqa: E402
 
 TIMEOUT = 5.0
 WARM_UP = 20
-DIRECT = "direct"
-WAYS = ("behind nginx", DIRECT)
+DIRECT, SINGLE = "direct", "single requests"
+WAYS = ("behind nginx", DIRECT, SINGLE)
+DEAREST = 3.0
+"""What a request may cost, in good ones."""
 
 
 class Figures(NamedTuple):
@@ -93,74 +111,126 @@ class Client:
         return Figures(statistics.median(times), last, lost)
 
 
-def resident(pid: int) -> float:
-    """Return the memory that a process has, in MiB."""
-    fields = Path(f"/proc/{pid}/statm").read_text().split()
-    return int(fields[1]) * resource.getpagesize() / 2**20
+class Setup(NamedTuple):
+    """A running server, its memory, and a client that reaches it."""
+
+    server: ServerProcess
+    group: Optional[Group]
+    client: Client
+
+    def peak(self) -> float:
+        """Return the MiB that the server had at most."""
+        if self.group:
+            return self.group.peak() / MIB
+        status = Path(f"/proc/{self.server.process.pid}/status").read_text()
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        return int(found.group(1)) / 1024 if found else 0.0
+
+    def processor_time(self) -> float:
+        """Return the seconds of processor time that the server has taken."""
+        tasks = Path(f"/proc/{self.server.process.pid}/task")
+        return sum(int(one.read_text().split()[0]) for one in tasks.glob("*/schedstat")) / 1e9
+
+    def cost(self, action: Callable[[], Any], number: int) -> float:
+        """Return the seconds of processor time that an action costs the server."""
+        before = self.processor_time()
+        for _ in range(number):
+            action()
+        return (self.processor_time() - before) / number
 
 
-def row(name: str, attack: Attack, client: Client, pid: int, number: int, seconds: float) -> int:
-    """Print what an attack does to a client, and return the requests that were lost."""
+@contextmanager
+def running(threads: int, nginx: Optional[str] = None, tls: bool = False) -> Iterator[Setup]:
+    """Run a server of its own, before it nginx where that is given."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        cert, key, context = certificate(folder)
+        arguments = ["--cert", cert, "--key", key] if tls and not nginx else []
+        group = stack.enter_context(memory_limited(shipped_limit()))
+        server = stack.enter_context(
+            running_server(
+                write_od_config(folder),
+                *(*arguments, "--threads", threads),
+                prefix=group.prefix if group else (),
+            )
+        )
+        base_url = server.base_url
+        if nginx:
+            files = (cert, key) if tls else ("", "")
+            base_url = stack.enter_context(nginx_before(nginx, folder, base_url, files))
+        yield Setup(server, group, Client(base_url, context if tls else None))
+
+
+def row(name: str, setup: Setup, number: int, seconds: float) -> Tuple[int, bool]:
+    """Print what an attack does to a client; return the lost requests, and if it was killed."""
+    client, attack = setup.client, ATTACKS[name]
     client.measure(WARM_UP, seconds)
-    alone, before = client.measure(number, seconds), resident(pid)
+    alone = client.measure(number, seconds)
     with attacking(name, int(client.place.port or 0)):
-        during, grown = client.measure(number, seconds), resident(pid) - before
+        during = client.measure(number, seconds)
+    is_killed = setup.server.process.poll() is not None
     print(
         f"{name:<14}{attack.count:>7}"
         f"{alone.p50 * 1000:>10.1f}{alone.p99 * 1000:>8.1f}"
         f"{during.p50 * 1000:>10.1f}{during.p99 * 1000:>8.1f}"
         f"{during.p50 / alone.p50:>9.1f}{during.p99 / alone.p99:>7.1f}"
-        f"{alone.lost + during.lost:>6}{grown:>7.0f}",
+        f"{alone.lost + during.lost:>6}" + (" killed" if is_killed else f"{setup.peak():>7.0f}"),
         flush=True,
     )
-    return alone.lost + during.lost
+    return alone.lost + during.lost, is_killed
+
+
+def costs(threads: int, number: int) -> bool:
+    """Print what single requests cost; return whether one costs too much."""
+    print(f"{'request':<18}{'CPU, ms':>9}{'ratio':>7}")
+    dearest = 0.0
+    with running(threads) as setup:
+        port = int(setup.client.place.port or 0)
+        setup.cost(setup.client.fetch, WARM_UP)
+        for name, data in COSTLY.items():
+            send = send_once(data)
+            good = setup.cost(setup.client.fetch, number)
+            cost = setup.cost(lambda send=send: send(port), number)  # type: ignore[misc]
+            dearest = max(dearest, cost / good)
+            print(f"{name:<18}{cost * 1000:>9.2f}{cost / good:>7.1f}", flush=True)
+    return dearest > DEAREST
 
 
 def main() -> int:
-    """Print a table for each way; return 1 if a request was lost behind nginx."""
+    """Print a table for each way; return 1 where one of its goals is missed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer requests")
     parser.add_argument("--only", metavar="NAME", choices=ATTACKS, help="one attack")
-    parser.add_argument("--way", choices=WAYS, help="one of the two ways")
+    parser.add_argument("--way", choices=WAYS, help="one of the tables")
     parser.add_argument("--threads", type=int, default=10, help="those of serve (%(default)s)")
     options = parser.parse_args()
     number, seconds = (100, 5.0) if options.quick else (1000, 8.0)
-    print(f"Python {sys.version.split()[0]}, {number} requests each, or {seconds:.0f} s of them")
     nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if not nginx and options.way != DIRECT:
+    if not nginx and options.way not in (DIRECT, SINGLE):
         sys.exit("nginx is not installed; apt-get install nginx, or measure with --way direct")
-    lost = 0
+    with memory_limited(shipped_limit()) as group:
+        limit = (
+            f"{shipped_limit() // MIB} MiB" if group else "no limit, since no cgroup can be made"
+        )
+    print(f"Python {sys.version.split()[0]}, {number} requests each, or {seconds:.0f} s of them")
+    print(f"memory of serve: {limit}")
+    failed = False
     for way in WAYS if options.way is None else (options.way,):
         print(f"\n{way}, {options.threads} threads")
+        if way == SINGLE:
+            failed |= costs(options.threads, max(50, number // 10))
+            continue
         print(f"{'':<14}{'':>7}{'alone':>10}{'':>8}{'during':>10}{'':>8}{'ratio':>9}")
-        titles = f"{'p50':>10}{'p99':>8}" * 2 + f"{'p50':>9}{'p99':>7}  lost   grew"
+        titles = f"{'p50':>10}{'p99':>8}" * 2 + f"{'p50':>9}{'p99':>7}  lost   peak"
         print(f"{'attack':<14}{'clients':>7}{titles}")
-        for name, attack in ATTACKS.items():
-            if name == (options.only or name):
-                program = nginx if way != DIRECT else None
-                now_lost = run(name, attack, program, options.threads, number, seconds)
-                lost += now_lost if way != DIRECT else 0
-    return 1 if lost else 0
-
-
-def run(
-    name: str, attack: Attack, nginx: Optional[str], threads: int, number: int, seconds: float
-) -> int:
-    """Attack a server of its own, or its nginx; return the requests that were lost."""
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        cert, key, context = certificate(folder)
-        tls = ["--cert", cert, "--key", key] if attack.tls and not nginx else []
-        arguments = [*tls, "--threads", str(threads)]
-        server = stack.enter_context(running_server(write_od_config(folder), *arguments))
-        base_url = server.base_url
-        if nginx:
-            files = (cert, key) if attack.tls else ("", "")
-            base_url = stack.enter_context(nginx_before(nginx, folder, base_url, files))
-        client = Client(base_url, context if attack.tls else None)
-        return row(name, attack, client, server.process.pid, number, seconds)
+        for name in ATTACKS if options.only is None else (options.only,):
+            front = None if way == DIRECT else nginx
+            with running(options.threads, front, ATTACKS[name].tls) as setup:
+                lost, is_killed = row(name, setup, number, seconds)
+            failed |= is_killed or bool(lost and front and name not in FLOODS)
+    return 1 if failed else 0
 
 
 def certificate(folder: Path) -> Tuple[str, str, ssl.SSLContext]:

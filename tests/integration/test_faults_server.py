@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -46,6 +47,7 @@ from support.attackers import (
 )
 from support.badtokens import bad_tokens
 from support.front import nginx_before
+from support.memory_limit import memory_limited, shipped_limit
 from support.serving import begin_request
 
 PATIENCE = 20
@@ -81,11 +83,15 @@ def tls(
 
 # attacks
 
-HOLDING = ("slow-headers", "slow-body", "slow-readers", "half-hello")
+HOLDING = ("slow-headers", "slow-body", "slow-readers", "half-hello", "full-headers", "unread")
 """Attacks that take a thread for each client, so nginx has to stand in front."""
+CROWDING = ("small-posts",)
+"""Those of more requests than can be answered in time; others get 503 or 504."""
 
 
-@pytest.mark.parametrize("name", [name for name, attack in ATTACKS.items() if not attack.tls])
+@pytest.mark.parametrize(
+    "name", [name for name, one in ATTACKS.items() if not one.tls and name not in CROWDING]
+)
 def test_others_are_answered_behind_nginx_during(name: str, front: int) -> None:
     token = make_token()
     with attacking(name, front):
@@ -94,7 +100,8 @@ def test_others_are_answered_behind_nginx_during(name: str, front: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, one in ATTACKS.items() if not one.tls and name not in HOLDING]
+    "name",
+    [name for name, one in ATTACKS.items() if not one.tls and name not in HOLDING + CROWDING],
 )
 def test_others_are_answered_during(name: str, port: int) -> None:
     token = make_token()
@@ -112,6 +119,38 @@ def test_others_are_answered_over_tls_during(name: str, tls: Tuple[int, Any]) ->
         for _ in range(PATIENCE):
             url = f"https://{HOST}:{port}/API/healthz"
             assert request(url, context=context).status == 200
+
+
+@pytest.mark.slow("8,000 connections, eight times")
+@pytest.mark.parametrize("name", ["whole-posts", "small-posts", "full-headers", "unread"])
+@pytest.mark.parametrize("is_front", [False, True], ids=["directly", "behind nginx"])
+def test_the_memory_of_the_manifest_is_enough_during(
+    name: str, is_front: bool, tmp_path: Path
+) -> None:
+    """The kernel kills what takes more."""
+    with contextlib.ExitStack() as stack:
+        group = stack.enter_context(memory_limited(shipped_limit()))
+        if not group:
+            pytest.skip("this machine lets nobody make a cgroup")
+        server, port = stack.enter_context(serving(tmp_path, prefix=group.prefix))
+        if is_front:
+            program = require_program("nginx", "nginx")
+            url = stack.enter_context(nginx_before(program, tmp_path, f"http://{HOST}:{port}"))
+            port = int(url.rpartition(":")[2])
+        with attacking(name, port):
+            for _ in range(PATIENCE):
+                fetch(port)
+        assert server.process.poll() is None
+        wait_for(lambda: fetch(port).status == 200)
+
+
+def test_a_group_kills_what_takes_more_than_its_limit() -> None:
+    with memory_limited(shipped_limit()) as group:
+        if not group:
+            pytest.skip("this machine lets nobody make a cgroup")
+        command = [*group.prefix, sys.executable, "-c", "len(b'x' * (1 << 28))"]
+        assert subprocess.run(command).returncode == -signal.SIGKILL
+        assert group.peak() >= shipped_limit()
 
 
 @pytest.mark.parametrize(

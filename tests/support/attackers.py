@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple
 
 HOST = "127.0.0.1"
 PATH = "/API/webrtc/coturn_rtcconfiguration"
@@ -36,7 +36,8 @@ class Crowd:
     def __init__(self, port: int, count: int, opening: bytes, drip: bytes, reads: bool) -> None:
         self.port, self.count, self.reads = port, count, reads
         self.opening, self.drip = opening, drip
-        self.open: Set[socket.socket] = set()
+        self.unsent: Dict[socket.socket, memoryview] = {}
+        """What each connection has still to send of the opening."""
         self.selector = selectors.DefaultSelector()
 
     def run(self) -> None:
@@ -44,52 +45,74 @@ class Crowd:
         said, next_drip, late = False, 0.0, time.monotonic() + GATHERING
         while True:
             self.fill()
-            if not said and (len(self.open) == self.count or time.monotonic() > late):
+            if not said and (len(self.unsent) == self.count or time.monotonic() > late):
                 said = True
                 print("ready", flush=True)
             if time.monotonic() >= next_drip:
                 next_drip = time.monotonic() + 1
-                self.send_all(self.drip)
-            self.drop_closed(PAUSE)
+                self.send_drip()
+            self.go_on(PAUSE)
 
     def fill(self, at_once: int = 200) -> None:
-        for _ in range(min(at_once, self.count - len(self.open))):
+        for _ in range(min(at_once, self.count - len(self.unsent))):
             try:
                 client = connect(self.port, small=not self.reads)
-                client.sendall(self.opening)
             except OSError:
                 return
             client.setblocking(False)
-            self.open.add(client)
-            if self.reads:
-                self.selector.register(client, selectors.EVENT_READ)
+            self.unsent[client] = memoryview(self.opening)
+            events = selectors.EVENT_READ if self.reads else 0
+            self.selector.register(client, events | selectors.EVENT_WRITE)
+            self.send(client)
 
-    def send_all(self, data: bytes) -> None:
-        for client in list(self.open) if data else ():
+    def send(self, client: socket.socket) -> None:
+        try:
+            self.unsent[client] = self.unsent[client][client.send(self.unsent[client]) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            self.drop(client)
+            return
+        if not self.unsent[client]:
+            if self.reads:
+                self.selector.modify(client, selectors.EVENT_READ)
+            else:
+                self.selector.unregister(client)
+
+    def send_drip(self) -> None:
+        waiting = [client for client, unsent in self.unsent.items() if not unsent]
+        for client in waiting if self.drip else ():
             try:
-                client.send(data)
+                client.send(self.drip)
             except BlockingIOError:
                 continue
             except OSError:
                 self.drop(client)
 
-    def drop_closed(self, seconds: float) -> None:
-        if not self.reads:
-            time.sleep(seconds)
-            return
-        for key, _ in self.selector.select(seconds):
+    def go_on(self, seconds: float) -> None:
+        """Send what there is to be sent, and see who was closed."""
+        begin = time.monotonic()
+        for key, events in self.selector.select(seconds):
             client: Any = key.fileobj
-            try:
-                if client.recv(65536):
-                    continue
-            except OSError:
-                pass
-            self.drop(client)
+            if events & selectors.EVENT_WRITE:
+                self.send(client)
+            elif not self.has_come(client):
+                self.drop(client)
+        if not self.reads:  # nothing wakes it
+            time.sleep(max(0.0, begin + seconds - time.monotonic()))
+
+    def has_come(self, client: socket.socket) -> bool:
+        try:
+            return bool(client.recv(65536))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     def drop(self, client: socket.socket) -> None:
-        if self.reads:
+        with contextlib.suppress(KeyError):
             self.selector.unregister(client)
-        self.open.discard(client)
+        del self.unsent[client]
         client.close()
 
 
@@ -135,6 +158,45 @@ CHUNK = b"10000\r\n" + PIECE + b"\r\n"
 BOMB = b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 70_000
 SWARM = b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: x\r\n" * 10_000 + b"\r\n"
 PIPELINED = 200
+BODY = 127 * 1024
+WHOLE = POST + f"Content-Length: {BODY}\r\n\r\n".encode() + b"x" * BODY
+FULL = POST + b"X: " + b"x" * 39_000
+"""Headers to their limit, without an end."""
+OPEN_FILE = b"GET /testpage/style.css HTTP/1.1\r\nHost: x\r\n\r\n"
+"""The largest answer that anybody gets."""
+
+
+def _get(path: bytes, *headers: bytes) -> bytes:
+    lines = [b"GET " + path + b" HTTP/1.1", b"Host: x", *headers, b"Connection: close"]
+    return b"\r\n".join([*lines, b"", b""])
+
+
+def _post(*headers: bytes, body: bytes = b"{}") -> bytes:
+    length = b"Content-Length: %d" % len(body)
+    return POST + b"\r\n".join([length, *headers, b"Connection: close", b"", body])
+
+
+NUMBERED = [b"a%d=1" % number for number in range(7_500)]
+COSTLY: Dict[str, bytes] = {
+    "path-segments": _get(b"/API" + b"/a" * 31_000),
+    "known-path": _get(b"/API" + b"/" * 240 + b"healthz"),
+    "full-line": _get(b"/API/" + b"%2f" * 1_350),
+    "cookie-octal": _post(b'Cookie: a="' + rb"\1" * 12_000 + b'"'),
+    "many-cookies": _post(b"Cookie: " + b"; ".join(NUMBERED[:4_000])),
+    "our-cookies": _post(b"Cookie: " + b"; ".join([b"abcwebrtc_operator=" + b"x" * 65] * 440)),
+    "encoded-words": _post(b"User-Agent: " + b"=?utf-8?q?a?= " * 2_700),
+    "many-parameters": _get(b"/API/webrtc/turn?service=turn&" + b"&".join(NUMBERED[:7_000])),
+    "full-query": _get(b"/API/webrtc/turn?service=turn" + b"&x" * 497),
+    "content-type": POST + _post(b"Content-Type: " + b',"' * 15_000)[len(POST) :],
+    "full-type": _post(b"Content-Type: application/json" + b',"' * 240),
+    "accept": _post(b"Accept: " + b"a/b;q=0.1," * 3_800),
+    "full-headers": _post(*([b"X: " + b"x" * 385] * 94)),
+    "many-headers": _post(*([b"X:"] * 7_500)),
+    "full-token": _post(b"ABCAuthorization: Bearer " + b"a" * 38_000),
+    "dotted-token": _post(b"ABCAuthorization: Bearer " + b"." * 38_000),
+    "full-body": _post(body=b'{"x":' + b"[" * 4_000),
+}
+"""Single requests made to cost much, by what they are full of."""
 
 
 def again(action: Callable[[int], Any]) -> Callable[[int, int], None]:
@@ -209,11 +271,26 @@ ATTACKS: Dict[str, Attack] = {
     "header-bomb": Attack(again(send_once(BOMB)), 4, meaning="a header of 70,000 bytes"),
     "header-swarm": Attack(again(send_once(SWARM)), 4, meaning="10,000 headers"),
     "pipelining": Attack(again(pipeline), 4, meaning="200 requests sent at once"),
+    "whole-posts": Attack(crowd(WHOLE), 8_000, meaning="a whole body of 127 KiB"),
+    "small-posts": Attack(crowd(_post()), 8_000, meaning="a request without a token"),
+    "full-headers": Attack(crowd(FULL), 8_000, meaning="39 KB of headers, without an end"),
+    "unread": Attack(
+        crowd(OPEN_FILE, OPEN_FILE, reads=False),
+        8_000,
+        meaning="a request a second, no answer read",
+    ),
+    **{
+        name: Attack(again(send_once(COSTLY[name])), 4, meaning=f"the request {name} below")
+        for name in ("path-segments", "cookie-octal", "encoded-words", "content-type")
+    },
     "silent-tls": Attack(crowd(), 500, True, "connections without a TLS handshake"),
     "half-hello": Attack(
         crowd(b"\x16\x03\x01\x02\x00\x01", b"\x00"), 500, True, "a byte of the handshake a second"
     ),
 }
+
+FLOODS = ("small-posts", "pipelining", "slow-readers")
+"""Attacks by so many requests, each of which costs as much as a good one."""
 
 
 @contextlib.contextmanager

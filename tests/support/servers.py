@@ -6,7 +6,7 @@ import contextlib
 import re
 import subprocess
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Iterator, Optional, Sequence
 
 from support.commands import command, environment
 from support.waiting import WAIT, wait_for
@@ -42,16 +42,20 @@ class ServerProcess:
 
 @contextlib.contextmanager
 def running_server(
-    od_config: Path, *arguments: object, log: Optional[Path] = None, before: str = ""
+    od_config: Path,
+    *arguments: object,
+    log: Optional[Path] = None,
+    before: str = "",
+    prefix: Sequence[str] = (),
 ) -> Iterator[ServerProcess]:
     """Run ``abcwebrtc serve`` on a free port; what it prints is kept in `log`.
 
-    `before` is Python that the process runs first.
+    `before` is Python that the process runs first, `prefix` a command that runs it.
     """
     log = log or od_config.with_suffix(".log")
     with open(log, "wb") as stream:
         process = subprocess.Popen(
-            command("serve", od_config, "--port", "0", *arguments, before=before),
+            [*prefix, *command("serve", od_config, "--port", "0", *arguments, before=before)],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
