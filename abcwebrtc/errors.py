@@ -6,8 +6,11 @@ Every exception derives from `AbcWebRTCError`. None has an attribute named
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Dict, Optional, Tuple, Union
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 from abcwebrtc.texts import escaped, harmless
 
@@ -15,6 +18,8 @@ KeyPath = Tuple[Union[str, int], ...]
 """Where a value stands: ``("webrtc.coturn", 1, "ttl")``."""
 _MAX_PATH, _MAX_MESSAGE = 200, 2000
 """Characters that are shown; no path and no message has as many by what we write."""
+MAX_ALIKE, MAX_OF_A_KIND = 5, 20
+_VARYING, _INDEX = re.compile("'[^']*'|[0-9]+"), re.compile(r"\[[0-9]+\]")
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,8 @@ class Problem:
     `message` says what is wrong and what to write instead. It never quotes a
     secret. `level` is "error", "warning", or "note", which is never a failure.
     `path` is the key path (``webrtc.coturn[1].ttl``) or empty, `file`
-    the name of the file as the caller gave it, `line` counts from 1.
+    the name of the file as the caller gave it, `line` counts from 1. `more` is
+    how many others like it were left out.
     """
 
     message: str
@@ -32,6 +38,7 @@ class Problem:
     file: Optional[str] = None
     line: Optional[int] = None
     level: str = "error"
+    more: int = 0
 
     def __str__(self) -> str:
         """Return ``od.config:399: webrtc.coturn.ttl: what is wrong``."""
@@ -40,6 +47,7 @@ class Problem:
     def as_line(self, level: str = "") -> str:
         """Return the problem in one line, safe for a terminal, with a level if one is given."""
         path, message = harmless(self.path, _MAX_PATH), harmless(self.message, _MAX_MESSAGE)
+        message += f" (and {self.more} more like this)" if self.more else ""
         return ": ".join(part for part in (escaped(self.place), level, path, message) if part)
 
     @property
@@ -57,7 +65,53 @@ class Problem:
             "line": self.line,
             "path": self.path,
             "message": self.message,
+            "more": self.more,
         }
+
+
+class Problems(Iterable[Problem]):
+    """Problems in the order of their coming, and of each kind only the first ones.
+
+    Those are of one kind whose messages are the same, but for numbers and what stands in
+    quotes. `MAX_ALIKE` are kept at one key path, whatever its indexes, and `MAX_OF_A_KIND`
+    of all paths; `more` of the last one that is kept counts the rest.
+    """
+
+    def __init__(self, problems: Iterable[Problem] = ()) -> None:
+        self._kept: List[Problem] = []
+        self._more: Dict[int, int] = {}
+        self._numbers: Dict[Tuple[str, ...], int] = Counter()
+        self._last: Dict[Tuple[str, ...], int] = {}
+        self.extend(problems)
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        """Add problems, which may be those of another one of this class."""
+        for problem in problems:
+            self.add(problem)
+
+    def add(self, problem: Problem) -> None:
+        """Add a problem, or count it where there are enough like it."""
+        kind = (problem.level, _without_numbers(problem.message))
+        at_path = (*kind, _INDEX.sub("", problem.path) if problem.path else "")
+        if self._numbers[at_path] < MAX_ALIKE and self._numbers[kind] < MAX_OF_A_KIND:
+            self._numbers[at_path] += 1
+            self._numbers[kind] += 1
+            self._last[at_path] = self._last[kind] = len(self._kept)
+            self._more[len(self._kept)] = problem.more
+            self._kept.append(problem)
+        else:
+            self._more[self._last.get(at_path, self._last[kind])] += 1 + problem.more
+
+    def __iter__(self) -> Iterator[Problem]:
+        """Yield those that are kept."""
+        for index, problem in enumerate(self._kept):
+            more = self._more[index]
+            yield problem if problem.more == more else replace(problem, more=more)
+
+
+@lru_cache(maxsize=32)
+def _without_numbers(message: str) -> str:
+    return _VARYING.sub("", message)
 
 
 def format_path(path: KeyPath) -> str:
@@ -89,12 +143,13 @@ class AbcWebRTCError(Exception):
 class ProblemsError(AbcWebRTCError, ValueError):
     """Something that can't be used, with every problem that was found in it.
 
-    `problems` holds them. The text of the exception is one line for each.
+    `problems` holds them, of one kind only the first ones; see `Problem.more`. The text
+    of the exception is one line for each.
     """
 
     def __init__(self, *problems: Problem) -> None:
-        super().__init__(*problems)
-        self.problems = problems
+        self.problems = tuple(Problems(problems))
+        super().__init__(*self.problems)
 
     def __str__(self) -> str:
         """Return one line for each problem."""
@@ -114,8 +169,8 @@ class ConfigError(ProblemsError):
         notes: Tuple[Problem, ...] = (),
     ) -> None:
         super().__init__(*problems)
-        self.warnings = warnings
-        self.notes = notes
+        self.warnings = tuple(Problems(warnings))
+        self.notes = tuple(Problems(notes))
 
 
 class ManifestError(ProblemsError):

@@ -56,8 +56,10 @@ def problem_line(problem: Problem, stream: TextIO) -> str:
 
 def problems_count(problems: Iterable[Problem]) -> str:
     """Return how many problems there are of each level, the worst first: ``1 error, 2 notes``."""
-    levels = [problem.level for problem in problems]
-    numbers = ((levels.count(level), level) for level in LEVELS)
+    counts = dict.fromkeys(LEVELS, 0)
+    for problem in problems:
+        counts[problem.level] += 1 + problem.more
+    numbers = ((counts[level], level) for level in LEVELS)
     found = [f"{number} {level}{'' if number == 1 else 's'}" for number, level in numbers if number]
     return ", ".join(found) or "found nothing wrong"
 

@@ -12,6 +12,7 @@ from abcwebrtc.config.problems import (
     has_error,
     is_unexpanded,
     kind,
+    too_many,
     unknown_keys,
 )
 from abcwebrtc.config.secret_sources import (
@@ -33,7 +34,11 @@ RELAY_PORTS = (49152, 65535)
 _WHOLE = re.compile(r"\s*([0-9]{1,15})(?:\.0*)?\s*")
 _ROUND = 300
 """Seconds that a ttl is a multiple of; one of whole days is none in milliseconds before day 125."""
+_NO_TIME = 10**15
+"""In milliseconds 31,000 years: what is not less is no time at all."""
 MIN_SECRET_BYTES = 16
+MAX_SERVERS, MAX_URLS, MAX_SECRETS = 256, 64, 16
+"""More than any od.config needs; each url is one more that every browser asks."""
 TIMESTAMP, USERID, PSEUDONYM = USERNAME_STYLES = ("timestamp", "userid", "pseudonym")
 
 SECRET_KEY = "coturn_static_auth_secret"  # noqa: S105, the name of a key
@@ -72,6 +77,7 @@ _MEANT: Mapping[str, str] = {
     "stun": "write it into webrtc.rtc_configuration",
 }
 """What is written for a key that others have, by its letters."""
+_FEWER_SECRETS = "write the one in use first, and those of before that still verify"
 _INSTEAD = "write the secret itself, or name its file or variable with _file or _env behind the key"
 _BARE_PLACEHOLDERS = (b"secret", b"password", b"static-auth-secret", b"north")
 
@@ -107,6 +113,9 @@ def parse_coturn(
     if isinstance(value, Mapping):
         entries = [(value, where)]
     elif isinstance(value, (list, tuple)):
+        wrong = too_many(value, MAX_SERVERS, where, "write fewer servers")
+        if wrong:
+            return (), wrong
         entries = [(item, where[index]) for index, item in enumerate(value)]
     else:
         return (), [where.error(f"must be a dict, or a list of dicts, not {kind(value)}")]
@@ -150,7 +159,7 @@ def is_milliseconds(ttl: int) -> bool:
 
     ``3600000`` is an hour, or 41 days and 16 hours; nobody writes the latter.
     """
-    return ttl > DAY and ttl % (1000 * _ROUND) == 0
+    return DAY < ttl < _NO_TIME and ttl % (1000 * _ROUND) == 0
 
 
 class _Parser:
@@ -200,10 +209,16 @@ class _Parser:
             self._warn("ttl", f"is {ttl} seconds, more than a day: a leaked credential lasts long")
         return ttl
 
-    def _items(self, key: str) -> List[Tuple[Any, Where]]:
-        """Return what stands at a key, one thing or a list of them, each with its place."""
+    def _items(self, key: str, most: int, right: str) -> List[Tuple[Any, Where]]:
+        """Return what stands at a key, one thing or a list of them, each with its place.
+
+        There is none where there are too many.
+        """
         value, where = self._server[key], self._where[key]
         if isinstance(value, (list, tuple)):
+            wrong = too_many(value, most, where, right)
+            self.problems += wrong
+            value = () if wrong else value
             return [(item, where[index]) for index, item in enumerate(value)]
         return [(value, where)]
 
@@ -214,7 +229,7 @@ class _Parser:
             self._error("url", "is missing; write 'url': 'host:port', your coturn server's address")
             return ()
         uris: List[IceURI] = []
-        for text, where in self._items("url"):
+        for text, where in self._items("url", MAX_URLS, "write fewer urls"):
             uri = self._uri(protocol, text, where)
             if uri and transports and not uri.transport:
                 uris += [replace(uri, transport=transport) for transport in transports]
@@ -245,7 +260,8 @@ class _Parser:
     def _transports(self, protocol: str) -> Tuple[str, ...]:
         if "transport" not in self._server:
             return ()
-        given = [item for item, _ in self._items("transport")]
+        given = self._server["transport"]
+        given = given if isinstance(given, (list, tuple)) else [given]
         if not given or any(item not in TRANSPORTS for item in given):
             self._error("transport", "must be 'udp', 'tcp' or the list ['udp', 'tcp']")
             return ()
@@ -275,13 +291,16 @@ class _Parser:
             )
             source, problems = read(self._server[key], self._where[key])
             self.problems += problems
-        self._judge(key, secrets_here(source) if source else ())
+        secrets = secrets_here(source) if source else ()
+        self.problems += too_many(secrets, MAX_SECRETS, self._where[key], _FEWER_SECRETS)
+        self._judge(key, secrets[:MAX_SECRETS])
         return source
 
     def _inline(self, key: str) -> Optional[SecretSource]:
-        items = self._items(key)
+        items = self._items(key, MAX_SECRETS, _FEWER_SECRETS)
         if not items:
-            self._error(key, "is an empty list; write at least one secret")
+            if not self._server[key]:
+                self._error(key, "is an empty list; write at least one secret")
             return None
         for item, where in items:
             reason = _wrong_secret(item, key == PSEUDONYM_KEY)

@@ -21,8 +21,12 @@ _MEMBERS = (
     *("audio", "video", "advanced", "optional", "mandatory"),
 )
 """Of an RTCConfiguration and of constraints (W3C), which a message can show."""
-MAX_INT_BITS = 1024
-"""No number of JavaScript has more."""
+MAX_INT_BITS = 53
+"""Browsers read numbers of JSON as floats, which round what has more."""
+
+_TOO_LARGE = (
+    f"is a number of more than {MAX_INT_BITS} bits, which browsers round; write a smaller one"
+)
 
 
 def freeze(value: Any, where: Where, depth: int = 0) -> Tuple[Frozen, List[Problem]]:
@@ -51,7 +55,7 @@ def freeze(value: Any, where: Where, depth: int = 0) -> Tuple[Frozen, List[Probl
             problems += more
         return tuple(items), problems
     if type(value) is int and value.bit_length() > MAX_INT_BITS:
-        return None, [_harmless(where).error(f"is a number of more than {MAX_INT_BITS} bits")]
+        return None, [_harmless(where).error(_TOO_LARGE)]
     if value is None or type(value) in (bool, int, str):
         return value, []
     if type(value) is float and math.isfinite(value):

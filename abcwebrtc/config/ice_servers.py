@@ -11,8 +11,16 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
+from abcwebrtc.config.coturn import MAX_SERVERS, MAX_URLS
 from abcwebrtc.config.frozen import freeze
-from abcwebrtc.config.problems import UNEXPANDED, Where, is_unexpanded, kind, misspelt_keys
+from abcwebrtc.config.problems import (
+    UNEXPANDED,
+    Where,
+    is_unexpanded,
+    kind,
+    misspelt_keys,
+    too_many,
+)
 from abcwebrtc.config.uris import TURN_SCHEMES, IceURI, read_uri
 from abcwebrtc.errors import Problem
 
@@ -64,7 +72,9 @@ def parse_rtc_configuration(value: Any, where: Where) -> Tuple[RtcConfiguration,
         message = f"must be a list of dicts, not {kind(entries)}; browsers throw on anything else"
         problems.append(here.error(message))
         entries = ()
-    for index, entry in enumerate(entries):
+    wrong = too_many(entries, MAX_SERVERS, here, "write fewer servers")
+    problems += wrong
+    for index, entry in enumerate(() if wrong else entries):
         server, wrong = _parse_server(entry, here[index])
         servers.append(server)
         problems += wrong
@@ -139,6 +149,9 @@ def _parse_urls(
     if not urls or not isinstance(urls, (str, tuple)):
         message = "must be a URI such as 'stun:host:3478', or a list of URIs; browsers throw"
         return (), [*problems, here.error(message)]
+    wrong = [] if isinstance(urls, str) else too_many(urls, MAX_URLS, here, "write fewer urls")
+    if wrong:
+        return (), [*problems, *wrong]
     uris: List[IceURI] = []
     texts = [(urls, here)] if isinstance(urls, str) else [(u, here[i]) for i, u in enumerate(urls)]
     for text, place in texts:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import (
+    Any,
+    Callable,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 from abcwebrtc.errors import KeyPath, Problem, format_path
 from abcwebrtc.odconfig.ini import letters, shown
@@ -169,6 +180,16 @@ def nearest(
     names = {spelling(name): name for name in known}
     near = difflib.get_close_matches(spelling(word), names, 1, alike)
     return names[near[0]] if near else None
+
+
+def too_many(value: Sequence[Any], most: int, where: Where, right: str) -> List[Problem]:
+    """Return an error where there are more of something than an od.config can need.
+
+    `right` says what to write instead.
+    """
+    if len(value) <= most:
+        return []
+    return [where.error(f"has {len(value)} items, more than the {most} that are read; {right}")]
 
 
 def read_bool(value: Any, where: Where) -> Tuple[bool, List[Problem]]:

@@ -11,12 +11,20 @@ from abcwebrtc.config.coturn import CoturnServer, parse_coturn
 from abcwebrtc.config.desktop import DESKTOP, DesktopSettings, parse_desktop
 from abcwebrtc.config.frozen import freeze
 from abcwebrtc.config.ice_servers import StaticServer, parse_rtc_configuration
-from abcwebrtc.config.problems import Where, has_error, is_name, kind, nearest, read_bool
+from abcwebrtc.config.problems import (
+    Where,
+    has_error,
+    is_name,
+    kind,
+    nearest,
+    read_bool,
+    too_many,
+)
 from abcwebrtc.config.release import Release, check_release, find_release
 from abcwebrtc.config.secret_sources import SecretReader
 from abcwebrtc.config.sound import DESKTOP_POD, SOUND, SoundSettings, check_sound, parse_sound
 from abcwebrtc.config.uris import TURN_SCHEMES, IceURI
-from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.errors import MAX_OF_A_KIND, ConfigError, Problem, Problems
 from abcwebrtc.odconfig.ini import letters, shown
 from abcwebrtc.odconfig.reader import OdConfig, PathLike, load_od_config
 
@@ -37,6 +45,7 @@ _MEANT = {
     **dict.fromkeys(("enabled", "on", "active"), ENABLE),
 }
 """What others call an entry, by the letters behind ``webrtc``."""
+MAX_KEY_FILES = 16
 LEVELS = ("error", "warning", "note")
 PUBLIC_KEY_FILE = "jwtuserpublickeyfile"
 _NO_SERVER = (
@@ -116,7 +125,7 @@ class WebRTCConfig:
         now = time.time() if now is None else now
         root = Where(mapping)
         problems: List[Problem] = list(mapping.warnings) if isinstance(mapping, OdConfig) else []
-        problems += _unknown_entries(mapping, root)
+        problems += Problems(_unknown_entries(mapping, root))
 
         enable, of_enable = read_bool(mapping.get(ENABLE, False), root[ENABLE])
         problems += of_enable
@@ -150,7 +159,8 @@ class WebRTCConfig:
         if config.enable:
             problems += [*check_sound(mapping, root), *check_release(mapping, root)]
         errors, warnings, notes = (
-            tuple(problem for problem in problems if problem.level == level) for level in LEVELS
+            tuple(Problems(problem for problem in problems if problem.level == level))
+            for level in LEVELS
         )
         if errors:
             raise ConfigError(*errors, warnings=warnings, notes=notes)
@@ -199,13 +209,14 @@ def check_config(config: Any) -> None:
 
 def _unknown_entries(mapping: Mapping[str, Any], root: Where) -> Iterator[Problem]:
     """Yield a warning for each entry that is meant to be one of WebRTC, and is none."""
-    known = {letters(key) for key in KEYS}
+    known, number = {letters(key) for key in KEYS}, 0
     for key in mapping:
         if not isinstance(key, str) or key in KEYS:
             continue
         if key.startswith("webrtc.") or letters(key) in known:
-            word = letters(key)[len("webrtc") :]
-            near = nearest(word, (name[len("webrtc.") :] for name in KEYS))
+            word, number = letters(key)[len("webrtc") :], number + 1
+            names = (name[len("webrtc.") :] for name in KEYS)
+            near = nearest(word, names) if number <= MAX_OF_A_KIND else None  # slow
             right = _MEANT.get(word) or (f"webrtc.{near}" if near else None)
             hint = f"did you mean '{right}'?" if right else "the keys are " + ", ".join(KEYS)
             is_hidden = not shown(key) and not (letters(key) in known and is_name(key))
@@ -252,6 +263,9 @@ def _parse_key_files(value: Any, where: Where) -> Tuple[Tuple[str, ...], List[Pr
     if isinstance(files, (list, tuple)):
         message = "is a list, which pyos does not read; one file may have several keys"
         problems.append(here.warning(f"{message}, the one that pyos signs with first"))
+        wrong = too_many(files, MAX_KEY_FILES, here, "keep those that pyos still signs with")
+        if wrong:
+            return (), [*problems, *wrong]
     else:
         files = [files]
     if not files or not all(isinstance(file, str) and file for file in files):

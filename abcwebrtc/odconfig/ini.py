@@ -8,12 +8,12 @@ without a delimiter, and interpolates without a bound.
 
 from __future__ import annotations
 
+import io
 import re
 from collections import ChainMap
-from dataclasses import dataclass, field
-from typing import Dict, List, Mapping, NoReturn, Optional, Tuple
+from typing import Dict, List, Mapping, NoReturn, Optional, Sequence, Tuple
 
-from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.errors import ConfigError, Problem, Problems
 
 Lines = Tuple[Tuple[int, str], ...]
 """The lines of a value, each with its number in the file."""
@@ -29,6 +29,8 @@ _SECTION = re.compile(r"\[(?P<header>[^]]+)\]")
 _OPTION = re.compile(r"(?P<key>[^:=]*)[:=](?P<value>.*)", re.DOTALL)
 _REFERENCE = re.compile(r"%(?:(?P<percent>%)|\((?P<name>[^)]+)\)s|)")
 _REFERENCE_COST = 16
+_LINE_COST = 32
+_ENTRY_COST = 32
 _TOO_MUCH = "%(...)s expands to too much text"
 _SHOWN = re.compile(r"(webrtc\.|desktop\.|jwt_)[A-Za-z_]{1,50}")
 
@@ -61,42 +63,50 @@ class Budget:
         return True
 
 
-@dataclass(frozen=True)
 class Entry:
-    """One ``key: value`` of a section, before interpolation."""
+    """One ``key: value`` of a section, before interpolation.
 
-    key: str
-    line: int
-    lines: Lines
-    text: str = field(init=False, repr=False)
+    `numbers` are those of the lines of its `text`, `line` is that of the key.
+    """
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "text", "\n".join(text for _, text in self.lines))
+    __slots__ = ("key", "line", "numbers", "text")
+
+    def __init__(self, key: str, numbers: Sequence[int], text: str) -> None:
+        self.key = key
+        self.line = numbers[0]
+        self.numbers = numbers
+        self.text = text
+
+    @property
+    def lines(self) -> Lines:
+        """The lines of the value."""
+        return tuple(zip(self.numbers, self.text.split("\n")))
 
 
 class IniReader:
     """Reads one text; afterwards `sections` and `warnings` hold what it found.
 
-    `closers` are those of the warnings that make pyos refuse the file.
+    `closers` are those of the warnings that make pyos refuse the file, the first ones.
     """
 
     def __init__(self, text: str, file: str) -> None:
         self.file = file
         self.sections: Sections = {}
-        self.warnings: List[Problem] = []
-        self.closers: List[Problem] = []
+        self.warnings = Problems()
+        self.closers = Problems()
         self._section_lines: Dict[str, int] = {}
         self._section: Optional[str] = None
         self._key: Optional[str] = None
         self._indent = 0
-        self._value: List[Tuple[int, str]] = []
+        self._numbers: List[int] = []
+        self._texts: List[str] = []
         self._read(text)
 
     def _fail(self, line: int, message: str, path: str = "") -> NoReturn:
         raise ConfigError(Problem(message, path, self.file, line))
 
     def _read(self, text: str) -> None:
-        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        lines = io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n"), newline="\n")
         for number, line in enumerate(lines, start=1):
             stripped = line.strip()
             if stripped[:1] in ("#", ";"):
@@ -104,7 +114,7 @@ class IniReader:
             if stripped:
                 self._read_line(number, line, stripped)
             elif self._key is not None:
-                self._value.append((number, ""))
+                self._add_line(number, "")
         self._end_entry()
 
     def _read_line(self, number: int, line: str, stripped: str) -> None:
@@ -115,10 +125,10 @@ class IniReader:
                 f"this '{stripped[0]}' stands in the first column, where pyos refuses the "
                 "whole file; put a space before it"
             )
-            self.closers.append(self._warn(number, message))
+            self.closers.add(self._warn(number, message))
             indent = self._indent + 1
         if self._key is not None and indent > self._indent:
-            self._value.append((number, stripped))
+            self._add_line(number, stripped)
             return
         self._end_entry()
         self._indent = indent
@@ -135,8 +145,13 @@ class IniReader:
             self._start_entry(number, stripped)
 
     def _warn(self, number: int, message: str) -> Problem:
-        self.warnings.append(Problem(message, "", self.file, number, "warning"))
-        return self.warnings[-1]
+        problem = Problem(message, "", self.file, number, "warning")
+        self.warnings.add(problem)
+        return problem
+
+    def _add_line(self, number: int, text: str) -> None:
+        self._numbers.append(number)
+        self._texts.append(text)
 
     def _start_section(self, number: int, name: str) -> None:
         first = self._section_lines.setdefault(name, number)
@@ -166,15 +181,20 @@ class IniReader:
                 shown(key),
             )
         self._key = key
-        self._value = [(number, match.group("value").strip())]
-        self.sections[self._section][key] = Entry(key, number, ())
+        self._numbers, self._texts = [], []
+        self._add_line(number, match.group("value").strip())
+        self.sections[self._section][key] = Entry(key, (number,), "")
 
     def _end_entry(self) -> None:
         if self._section is None or self._key is None:
             return
-        while len(self._value) > 1 and not self._value[-1][1]:
-            self._value.pop()
-        entry = Entry(self._key, self._value[0][0], tuple(self._value))
+        while len(self._texts) > 1 and not self._texts[-1]:
+            self._texts.pop()
+        first, last = self._numbers[0], self._numbers[len(self._texts) - 1]
+        numbers: Sequence[int] = range(first, last + 1)
+        if len(numbers) != len(self._texts):  # a comment stands between them
+            numbers = tuple(self._numbers[: len(self._texts)])
+        entry = Entry(self._key, numbers, "\n".join(self._texts))
         self.sections[self._section][self._key] = entry
         self._key = None
 
@@ -217,7 +237,7 @@ class Interpolation:
             self._fail(entry, entry.line, message)
         if entry.key in self._heights:
             return known
-        if not self._budget.spend(len(entry.text)):
+        if not self._budget.spend(len(entry.text) + _ENTRY_COST):
             self._fail(entry, entry.line, _TOO_MUCH)
         heights = [0]
         for number, text in entry.lines:
@@ -247,7 +267,8 @@ class Interpolation:
         if match.group("percent"):
             return "%"
         text = self._expand(self._target(match, entry, number).text, entry, number)
-        if not self._budget.spend(len(text) + _REFERENCE_COST):
+        cost = len(text) + _REFERENCE_COST + _LINE_COST * text.count("\n")
+        if not self._budget.spend(cost):
             self._fail(entry, number, _TOO_MUCH)
         return text
 

@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import ast
 import operator
+from contextlib import suppress
 from typing import Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Tuple
 
 from abcwebrtc.errors import KeyPath
-from abcwebrtc.odconfig.ini import Budget, Lines
+from abcwebrtc.odconfig.ini import MAX_GROWTH, Budget, Lines
 from abcwebrtc.odconfig.value_tokens import AFTER_THE_END, BoundsError, LiteralError, parse_value
 
 Positions = Dict[KeyPath, int]
+MAX_OTHER_KEYS = 64
+"""Keys of one dict that are no texts; whoever writes numbers can make their hashes collide."""
+MAX_RESULT = 128 * 1024
+"""Characters and items that the sums and products of one literal make, all together."""
+MAX_BITS = 1024
+"""Bits of a number that a sum or a product makes; no number of JavaScript has more."""
 
 
 class Literal(NamedTuple):
@@ -44,7 +51,7 @@ def parse_literal(lines: Lines, path: KeyPath, budget: Budget) -> Literal:
     tree, behind = parse_value(lines, budget, literal=True)
     if behind is not None:
         raise LiteralError(behind, AFTER_THE_END)
-    builder = Builder(lines, budget)
+    builder = Builder(lines, budget, MAX_RESULT)
     value = builder.build(tree, path, lines[0][0])
     return Literal(value, builder.positions, tuple(builder.repeated))
 
@@ -52,9 +59,10 @@ def parse_literal(lines: Lines, path: KeyPath, budget: Budget) -> Literal:
 class Builder:
     """Builds the value of a tree as CherryPy's builder does; here, of literals only."""
 
-    def __init__(self, lines: Lines, budget: Budget) -> None:
+    def __init__(self, lines: Lines, budget: Budget, room: int = MAX_GROWTH) -> None:
         self._lines = lines
         self._budget = budget
+        self._room = room
         self.positions: Positions = {}
         self.repeated: List[int] = []
 
@@ -92,19 +100,27 @@ class Builder:
         self, node: ast.AST, operation: Callable[..., Any], operands: List[Any], reason: str
     ) -> Any:
         """Do what CherryPy does with plain values; nothing in them has methods of its own."""
-        is_sum = operation in (operator.add, operator.mul)
-        if is_sum and not self._budget.spend(_result_weight(operation, *operands)):
-            index = node.lineno - 1  # type: ignore[attr-defined]
-            raise BoundsError(index, "the result of '+' or '*' would be too large")
-        try:
-            return operation(*operands)
-        except (TypeError, LookupError, ArithmeticError, ValueError):
-            pass  # it may hold a part of the value, so nothing is raised in here
-        self.fail(node, f"{reason}; a comma or a quote may be missing")
+        if operation in (operator.add, operator.mul):
+            weight = _result_weight(operation, *operands)
+            self._room -= weight
+            if self._room < 0 or not self._budget.spend(weight):
+                self._exceed(node, "the result of '+' or '*' would be too large; write it out")
+        result, is_done = None, False
+        with suppress(TypeError, LookupError, ArithmeticError, ValueError):
+            result, is_done = operation(*operands), True
+        # An exception may hold a part of the value, so nothing is raised in there.
+        if not is_done:
+            self.fail(node, f"{reason}; a comma or a quote may be missing")
+        if isinstance(result, int) and result.bit_length() > MAX_BITS:
+            self._exceed(node, f"a number of more than {MAX_BITS} bits; write a smaller one")
+        return result
 
     def fail(self, node: Any, reason: str) -> NoReturn:
         """Raise `LiteralError` for a node."""
         raise LiteralError(max(getattr(node, "lineno", 1), 1) - 1, reason)
+
+    def _exceed(self, node: Any, reason: str) -> NoReturn:
+        raise BoundsError(node.lineno - 1, reason)
 
     def _note(self, node: ast.expr, path: Optional[KeyPath], container_line: int) -> int:
         line = self._lines[node.lineno - 1][0]
@@ -121,9 +137,14 @@ class Builder:
 
     def _dict(self, node: ast.Dict, path: Optional[KeyPath], line: int) -> Dict[Any, Any]:
         result: Dict[Any, Any] = {}
+        others = 0
         for key_node, value_node in zip(node.keys, node.values):
             key = self.splat(node) if key_node is None else self.build(key_node)
             place = key_node or value_node
+            others += not isinstance(key, str)
+            if others > MAX_OTHER_KEYS:
+                reason = f"a dict of more than {MAX_OTHER_KEYS} keys that are no texts"
+                self._exceed(place, f"{reason}; put its keys in quotes")
             try:
                 is_repeated = key in result
             except TypeError:

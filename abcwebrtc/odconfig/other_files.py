@@ -31,7 +31,8 @@ _YAML_NAME = re.compile(r"\.ya?ml$", re.IGNORECASE)
 _JSON_START = re.compile(r'\{|\[\s*[{\["]')
 _JSON_COMMENT = re.compile(r"\s+|//[^\n]*|/\*(?s:.*?)\*/|/\*(?s:.*)")
 _SECTION = re.compile(r"\[[^]{\"]+\]")
-_IGNORED = re.compile(r"(?:[ \t]*(?:[#;][^\n]*)?\n)*[ \t]*(?:[#;][^\n]*)?")
+_FIRST = re.compile(r"^[ \t]*(?=[^ \t\n#;])", re.MULTILINE)
+"""Stands before the first thing that is no comment."""
 _KIND = re.compile(r"""["']?kind["']?[ \t]*:[ \t]*["']?(ConfigMap|Secret)\b""")
 _API_VERSION = re.compile(
     r"""(?:^[ \t]*(?:- )?|\{[ \t]*|,[ \t]*)["']?apiVersion["']?[ \t]*:""", re.MULTILINE
@@ -50,8 +51,8 @@ def other_format(text: str, file: str) -> str:
 
     Meant for a text that could not be read as an od.config. Shows nothing of it.
     """
-    ignored = _IGNORED.match(text)
-    start = text[ignored.end() :] if ignored else text
+    first = _FIRST.search(text)
+    start = text[first.end() :] if first else ""
     if not start.strip():
         return _EMPTY
     if _SECTION.match(start):

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import re
 from itertools import chain
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, Optional, Tuple, Union
 
-from abcwebrtc.errors import ConfigError, KeyPath, Problem, why_unread
+from abcwebrtc.errors import ConfigError, KeyPath, Problem, Problems, why_unread
 from abcwebrtc.odconfig.ini import (
     DEFAULT_SECTION,
     Budget,
@@ -25,7 +25,7 @@ from abcwebrtc.odconfig.ini import (
 )
 from abcwebrtc.odconfig.literals import Positions, parse_literal
 from abcwebrtc.odconfig.other_files import other_format
-from abcwebrtc.odconfig.value_tokens import LiteralError
+from abcwebrtc.odconfig.value_tokens import LiteralError, check_lines
 
 MAX_BYTES = 1024 * 1024
 """od.config is a key of a ConfigMap, and Kubernetes holds those to 1 MiB."""
@@ -146,15 +146,19 @@ def read_entries(reader: IniReader) -> OdConfig:
     """Return the entries of an od.config whose sections are known; else as `parse_od_config`."""
     file, budget = reader.file, Budget()
     _check_percent_signs(reader.sections, file, budget)
-    warnings = (*reader.warnings, *_unread_entries(reader.sections, file))
+    warnings = (*reader.warnings, *Problems(_unread_entries(reader.sections, file)))
     config = OdConfig(file, warnings, tuple(reader.closers))
     interpolation = Interpolation(reader.sections, "global", file, budget)
-    problems: List[Problem] = []
+    problems, repeated = Problems(), Problems()
     for entry in interpolation.entries.values():
-        if entry.key.startswith(_KEPT):
-            problems += _add_entry(config, entry, interpolation.expand(entry), budget)
-    if problems:
-        raise ConfigError(*problems, warnings=config.warnings)
+        if not entry.key.startswith(_KEPT):
+            continue
+        for problem in _add_entry(config, entry, interpolation, budget):
+            (problems if problem.level == "error" else repeated).add(problem)
+    config.warnings = (*warnings, *repeated)
+    errors = tuple(problems)
+    if errors:
+        raise ConfigError(*errors, warnings=config.warnings)
     return config
 
 
@@ -180,10 +184,9 @@ def is_used(key: str) -> bool:
     return key.startswith("webrtc.") or key in _USED
 
 
-def _unread_entries(sections: Sections, file: str) -> List[Problem]:
-    """Return a warning for each entry that would count elsewhere, or if it were written well."""
+def _unread_entries(sections: Sections, file: str) -> Iterator[Problem]:
+    """Yield a warning for each entry that would count elsewhere, or if it were written well."""
     elsewhere = "stands in a section that pyos does not read this from; move it below [global]"
-    found = []
     for name, section in sections.items():
         is_read = name in ("global", DEFAULT_SECTION)
         for entry in section.values():
@@ -191,8 +194,7 @@ def _unread_entries(sections: Sections, file: str) -> List[Problem]:
             message = f"no such entry; did you mean '{meant}'?" if meant and is_read else ""
             message = elsewhere if is_used(entry.key) and not is_read else message
             if message:
-                found.append(Problem(message, shown(entry.key), file, entry.line, "warning"))
-    return found
+                yield Problem(message, shown(entry.key), file, entry.line, "warning")
 
 
 def _check_percent_signs(sections: Sections, file: str, budget: Budget) -> None:
@@ -205,21 +207,26 @@ def _check_percent_signs(sections: Sections, file: str, budget: Budget) -> None:
             interpolation.check(interpolation.entries[entry.key])
 
 
-def _add_entry(config: OdConfig, entry: Entry, lines: Lines, budget: Budget) -> List[Problem]:
+def _add_entry(
+    config: OdConfig, entry: Entry, interpolation: Interpolation, budget: Budget
+) -> Iterator[Problem]:
     """Store an entry, or say what is wrong with one that abcwebrtc uses."""
     used = is_used(entry.key)
+    lines: Lines = ((entry.line, ""),)
     try:
+        check_lines(len(entry.numbers))
+        lines = interpolation.expand(entry)
         value, positions, repeated = parse_literal(lines, (entry.key,), budget)
     except LiteralError as error:
         line = lines[min(error.index, len(lines) - 1)][0]
-        return [Problem(error.reason, shown(entry.key), config.file, line)] if used else []
+        if used:
+            yield Problem(error.reason, shown(entry.key), config.file, line)
+        return
     config.add(entry, value, positions)
     if used:
         message = (
             "a key stands twice in one dict, and Python takes the last; keep one of them "
             "(for two servers, write a list of two dicts)"
         )
-        config.warnings += tuple(
-            Problem(message, shown(entry.key), config.file, line, "warning") for line in repeated
-        )
-    return []
+        for line in repeated:
+            yield Problem(message, shown(entry.key), config.file, line, "warning")

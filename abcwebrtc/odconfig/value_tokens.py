@@ -19,6 +19,10 @@ from abcwebrtc.odconfig.ini import Budget, Lines
 MAX_NESTING = 50
 MAX_OPERATORS = 100
 MAX_NUMBER_LENGTH = 100
+MAX_PARTS = 20_000
+"""Tokens of one value, and its lines; an entry with each setting of 256 servers has 10,000."""
+MAX_TEXT = 64 * 1024
+"""Characters of one text in a value that abcwebrtc reads."""
 
 _CONSTANTS = ("True", "False", "None")
 _KEYWORDS = frozenset(keyword.kwlist).difference(_CONSTANTS)
@@ -28,17 +32,19 @@ _MEANT = {
     **dict.fromkeys(("none", "null"), "None"),
 }
 _CLOSES = {")": "(", "]": "[", "}": "{"}
-_TOKEN = re.compile(
-    r"""[ \t\f]*(?:(?P<blank>\\\n|\#[^\n]*|\Z)
-    |(?P<line>\n)
+_ESCAPED = re.compile(r"\\['\"\\\n]")
+_MASKS = {"\\\n": "\\\0"}
+_TOKEN = re.compile(  # of a text with `_MASKS`, so that no group is repeated, which takes memory
+    r"""[ \t\f]*(?:(?P<blank>\\\0|\#[^\n\0]*|\Z)
+    |(?P<line>[\n\0])
     |(?P<open>[\[({])
     |(?P<close>[\])}])
     |(?P<code>(?:[fFtT][rR]?|[rR][fFtT])['"])
     |(?P<text>(?:[bB][rR]?|[rR][bB]?|[uU])?(?:
-        '''[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'''
-        |"{3}[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"{3}
-        |(?!''')'[^'\\\n]*(?:\\.[^'\\\n]*)*'
-        |(?!"{3})"[^"\\\n]*(?:\\.[^"\\\n]*)*"))
+        '''.*?'''
+        |"{3}.*?"{3}
+        |(?!''')'[^'\n]*'
+        |(?!"{3})"[^"\n]*"))
     |(?P<quote>'''|"{3}|['"])
     |(?P<number>0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+
         |(?:[0-9][0-9_]*\.?(?:[0-9][0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?[jJ]?)
@@ -47,8 +53,10 @@ _TOKEN = re.compile(
     |(?P<other>.))""",
     re.VERBOSE | re.DOTALL,
 )
-_TOKEN_COST = 8
+_TOKEN_COST = 16
+_VALUE_COST = 64
 _PREFIX = "_ = "  # CherryPy puts a name and "=" before a value, too
+_WRITE_LESS = "; no od.config needs as many, so take out what is not needed"
 _UNCLOSED = (
     "the bracket or quote that opens here is not closed; "
     "close it, and begin the lines that belong to the value with a space"
@@ -88,6 +96,7 @@ def parse_value(lines: Lines, budget: Budget, literal: bool) -> Tuple[ast.expr, 
     """
     if not lines[0][1]:
         raise LiteralError(0, "the value has to begin in the line of its key")
+    check_lines(len(lines))
     for index, (_, text) in enumerate(lines):
         if "\0" in text:  # the tokenizer of Python 3.13 fails on some
             raise LiteralError(index, "a NUL character is not part of a literal value")
@@ -109,6 +118,12 @@ def parse_value(lines: Lines, budget: Budget, literal: bool) -> Tuple[ast.expr, 
         error = LiteralError(line - 1, _BAD_ESCAPE if is_escape else reason)
     # Raised out here, since an exception's context would hold the source.
     raise error
+
+
+def check_lines(number: int) -> None:
+    """Raise `BoundsError` for a value of too many lines."""
+    if number > MAX_PARTS:
+        raise BoundsError(0, f"a value of more than {MAX_PARTS} lines{_WRITE_LESS}")
 
 
 def reason_for_name(name: str) -> str:
@@ -141,9 +156,12 @@ class _Scanner:
     def run(self) -> None:
         """Look at all tokens, or raise `LiteralError`."""
         checks = {kind: getattr(self, f"_check_{kind}") for kind in _TOKEN.groupindex}
-        for match in _TOKEN.finditer(self._source):
-            if not self._budget.spend(_TOKEN_COST):
-                self._exceed("the values of this file have too many parts")
+        masked = _ESCAPED.sub(lambda match: _MASKS.get(match.group(), "\\_"), self._source)
+        for number, match in enumerate(_TOKEN.finditer(masked), start=1):
+            if number > MAX_PARTS:
+                self._exceed(f"a value of more than {MAX_PARTS} parts{_WRITE_LESS}")
+            if not self._budget.spend(_TOKEN_COST if number > 1 else _VALUE_COST):
+                self._exceed("the values of this file have too many parts" + _WRITE_LESS)
             kind = str(match.lastgroup)
             checks[kind](match.group(kind))
         if self._brackets:
@@ -162,7 +180,7 @@ class _Scanner:
             self._exceed(f"more than {MAX_OPERATORS} operators in one value")
 
     def _check_blank(self, text: str) -> None:
-        self._index += text.count("\n")
+        self._index += text.count("\0")
 
     def _check_line(self, _: str) -> None:
         self._index += 1
@@ -171,8 +189,10 @@ class _Scanner:
             self._after_value = False
 
     def _check_text(self, text: str) -> None:
+        if self._literal and len(text) > MAX_TEXT:
+            self._exceed(f"a text of more than {MAX_TEXT} characters; write a shorter one")
         self._check_value()
-        self._index += text.count("\n")
+        self._index += text.count("\n") + text.count("\0")
 
     def _check_code(self, opening: str) -> None:
         """Refuse an f-string or t-string: some versions of Python parse it without a token."""

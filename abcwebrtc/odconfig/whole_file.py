@@ -6,9 +6,10 @@ and for whatever purpose, so these entries matter to who changes the file.
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, Tuple
+import re
+from typing import Dict, Iterator, List, Optional, Set, Tuple
 
-from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.errors import ConfigError, Problem, Problems
 from abcwebrtc.odconfig.evaluable import check_evaluable
 from abcwebrtc.odconfig.ini import (
     DEFAULT_SECTION,
@@ -21,10 +22,7 @@ from abcwebrtc.odconfig.ini import (
     shown,
 )
 from abcwebrtc.odconfig.reader import is_used
-from abcwebrtc.odconfig.value_tokens import BoundsError, LiteralError
-
-MAX_PROBLEMS = 50
-"""So many problems of one file are said at most."""
+from abcwebrtc.odconfig.value_tokens import MAX_PARTS, BoundsError, LiteralError, check_lines
 
 _REFUSED = "pyos refuses the whole file: "
 _DOUBT = (
@@ -37,7 +35,6 @@ _SWALLOWED = (
     "begins with a space, so it belongs to the entry above, and pyos passes over it; "
     "begin the line with the name"
 )
-_MORE = "there is more for which pyos may refuse the whole file; mend these first"
 
 OF_PYOS = (
     *("auth.logmein", "auth.prelogin", "authmanagers", "controllers", "default_host_url", "dock"),
@@ -47,6 +44,8 @@ OF_PYOS = (
 )
 """Entries of pyos's own, which a message can show: a value that lost its indent is none of them."""
 
+_PLAIN = re.compile(r"""'[^'\\\n\0%]*'|"[^"\\\n\0%]*"|-?[1-9][0-9]{0,14}|True|False|None|""")
+"""What every Python reads, and most values are; a tree for each takes ten times as long."""
 _Found = Tuple[int, str, str]
 """The index of a line, a level, and a message."""
 
@@ -70,19 +69,17 @@ class _Judge:
         self._differing = [entry for entry in defaults if "%" in entry.text]
         self._same = [entry for entry in defaults if "%" not in entry.text]
         self._known: Dict[Tuple[str, ...], List[_Found]] = {}
+        self._seen: Set[Tuple[Optional[int], str]] = set()
 
-    def problems(self) -> List[Problem]:
+    def problems(self) -> Problems:
         """Return the problems of all sections."""
-        found: Dict[Problem, None] = {}  # a default is there for each section
+        found = Problems()
         try:
             for name in sorted(self._sections, key=lambda name: name != "global"):
-                for problem in self._of_section(name):
-                    found[problem] = None
-                    if len(found) == MAX_PROBLEMS:
-                        return [*found, Problem(_MORE, "", self._file, None, problem.level)]
+                found.extend(self._of_section(name))
         except ConfigError:
-            found[Problem(_TOO_LARGE, "", self._file, None, "warning")] = None
-        return [*found]
+            found.add(Problem(_TOO_LARGE, "", self._file, None, "warning"))
+        return found
 
     def _of_section(self, name: str) -> Iterator[Problem]:
         if name == DEFAULT_SECTION:
@@ -94,28 +91,46 @@ class _Judge:
         own = self._sections[name]
         defaults = [entry for entry in (*self._same, *self._differing) if entry.key not in own]
         self._same = [entry for entry in self._same if entry.key in own]  # the others are done
-        for entry in (*own.values(), *defaults):
+        for entry in own.values():
             if not (name == "global" and is_used(entry.key)):  # those have problems of their own
                 yield from self._of_entry(entry, interpolation)
+        for entry in defaults:
+            if name == "global" and is_used(entry.key):
+                continue
+            for problem in self._of_entry(entry, interpolation):
+                place = problem.line, problem.message
+                if place not in self._seen:  # a default is there for each section
+                    self._seen.add(place)
+                    yield problem
 
     def _of_entry(self, entry: Entry, interpolation: Interpolation) -> Iterator[Problem]:
+        if _PLAIN.fullmatch(entry.text):
+            return
         try:
             interpolation.check(entry)
         except ConfigError:
             if not self._budget.spend(len(entry.text)):
                 raise  # and so on for each entry of each section
             return
-        lines = interpolation.expand(entry)
-        texts = tuple(text for _, text in lines)
-        if texts not in self._known:
-            self._known[texts] = list(self._of_value(lines))
+        lines: Lines = ((entry.line, ""),)
+        if len(entry.numbers) <= MAX_PARTS:  # else it need not even be expanded
+            lines = interpolation.expand(entry)
         path = entry.key if entry.key in OF_PYOS else shown(entry.key)
-        for index, level, message in self._known[texts]:
+        for index, level, message in self._found(entry, lines):
             line = lines[min(index, len(lines) - 1)][0]
             yield Problem(message, path, self._file, line, level)
 
-    def _of_value(self, lines: Lines) -> Iterator[_Found]:
+    def _found(self, entry: Entry, lines: Lines) -> List[_Found]:
+        if "%" not in entry.text:
+            return list(self._of_value(entry, lines))
+        texts = tuple(text for _, text in lines)
+        if texts not in self._known:
+            self._known[texts] = list(self._of_value(entry, lines))
+        return self._known[texts]
+
+    def _of_value(self, entry: Entry, lines: Lines) -> Iterator[_Found]:
         try:
+            check_lines(len(entry.numbers))
             found = check_evaluable(lines, self._budget)
         except BoundsError as error:
             message = f"not looked at: {error.reason}; pyos may refuse the whole file for it"

@@ -10,6 +10,8 @@ import pytest
 import abcwebrtc
 from abcwebrtc import errors
 from abcwebrtc.errors import (
+    MAX_ALIKE,
+    MAX_OF_A_KIND,
     AbcWebRTCError,
     ConfigError,
     CredentialError,
@@ -90,6 +92,7 @@ def test_a_problem_is_plain_data():
         "line": 3,
         "path": "a.b",
         "message": "wrong",
+        "more": 0,
     }
     assert Problem("wrong").as_dict() == {
         "level": "error",
@@ -97,7 +100,54 @@ def test_a_problem_is_plain_data():
         "line": None,
         "path": "",
         "message": "wrong",
+        "more": 0,
     }
+
+
+def alike(number, message="is '{}', wrong", path="a[{}].b"):
+    return [Problem(message.format(n), path.format(n), "f", n) for n in range(number)]
+
+
+def test_problems_of_one_kind_are_capped_and_counted():
+    *first, last = errors.Problems(alike(1000))
+    assert first == alike(MAX_ALIKE - 1)
+    assert str(last) == "f:4: a[4].b: is '4', wrong (and 995 more like this)"
+    assert last.as_dict()["more"] == 995
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Problem("is wrong", "a[7].b"),
+        Problem("is '7', wrong", "a[7].c"),
+        Problem("is '7', wrong", "a[7].b", level="warning"),
+    ],
+)
+def test_no_problem_hides_one_of_another_kind(other):
+    assert other in list(errors.Problems([*alike(1000), other, *alike(1000)]))
+
+
+def test_one_message_at_any_number_of_paths_is_capped_too():
+    found = list(errors.Problems(alike(1000, path="a.k{}")))
+    assert len(found) == MAX_OF_A_KIND
+    assert found[-1].more == 1000 - MAX_OF_A_KIND
+
+
+def test_what_was_capped_is_counted_on():
+    once = list(errors.Problems(alike(1000)))
+    assert list(errors.Problems(once)) == once
+    assert list(errors.Problems([*once, *once]))[-1].more == 2000 - MAX_ALIKE
+    assert list(errors.Problems(alike(MAX_ALIKE))) == alike(MAX_ALIKE)
+
+
+@pytest.mark.parametrize("error", [ConfigError, errors.ManifestError])
+def test_the_problems_of_an_exception_are_capped(error):
+    assert str(error(*alike(1000))).splitlines() == list(map(str, errors.Problems(alike(1000))))
+
+
+def test_what_is_beside_the_problems_of_an_exception_is_capped():
+    error = ConfigError(Problem("a"), warnings=(*alike(99),), notes=(*alike(99),))
+    assert len(error.warnings) == len(error.notes) == MAX_ALIKE
 
 
 @pytest.mark.parametrize(
@@ -136,7 +186,8 @@ def test_a_config_error_survives_a_copy(clone):
 @pytest.mark.parametrize("clone", [copy.copy, lambda e: pickle.loads(pickle.dumps(e))])
 @pytest.mark.parametrize("kind", EVERY)
 def test_every_exception_survives_a_copy(kind, clone):
-    error = kind() if kind is WebRTCDisabledError else kind("what is wrong")
+    what = Problem("what is wrong") if issubclass(kind, errors.ProblemsError) else "what is wrong"
+    error = kind() if kind is WebRTCDisabledError else kind(what)
     other = clone(error)
     assert (type(other), str(other), vars(other)) == (kind, str(error), vars(error))
 

@@ -115,7 +115,7 @@ def test_json_has_every_problem_in_one_shape(tmp_path: Path, run: Any) -> None:
     assert report["ok"] is False
     (error,), (warning,) = report["errors"], report["warnings"]
     for problem in (error, warning):
-        assert list(problem) == ["level", "file", "line", "path", "message"]
+        assert list(problem) == ["level", "file", "line", "path", "message", "more"]
         assert problem["file"] == od_config
         assert problem["message"]
     assert (error["level"], error["line"], error["path"]) == ("error", 2, "webrtc.enable")

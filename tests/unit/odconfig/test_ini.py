@@ -58,7 +58,7 @@ def test_a_second_bracket_behind_a_section_is_a_warning() -> None:
     (problem,) = reader.warnings
     assert (problem.line, problem.level) == (2, "warning")
     assert "a second ']'" in problem.message
-    assert IniReader("[global] see 1", "od.config").warnings == []
+    assert list(IniReader("[global] see 1", "od.config").warnings) == []
 
 
 def test_pythons_from_310_on_read_another_name_there() -> None:
@@ -200,7 +200,7 @@ def test_a_closer_without_an_entry_is_refused(text):
 
 
 def test_an_indented_closer_needs_no_warning():
-    assert IniReader("[a]\nk: [\n ]", "od.config").warnings == []
+    assert list(IniReader("[a]\nk: [\n ]", "od.config").warnings) == []
 
 
 # entries

@@ -147,7 +147,7 @@ def test_line_of_finds_a_path_or_what_is_around_it(path, line, line_end):
 def test_an_od_config_is_a_dict_that_knows_its_lines():
     warning = Problem("careful", level="warning")
     config = OdConfig("my.config", (warning,))
-    config.add(Entry("webrtc.a", 7, ()), [1], {("webrtc.a", 0): 9})
+    config.add(Entry("webrtc.a", (7,), "[1]"), [1], {("webrtc.a", 0): 9})
     assert config == {"webrtc.a": [1]}
     assert isinstance(config, dict)
     assert (config.file, config.warnings) == ("my.config", (warning,))

@@ -12,9 +12,9 @@ from typing import Any, List, Optional, Tuple
 import pytest
 from cherrypy.lib.reprconf import Config
 
-from abcwebrtc.errors import Problem
+from abcwebrtc.errors import MAX_ALIKE, Problem
 from abcwebrtc.odconfig.reader import load_od_config, read_sections
-from abcwebrtc.odconfig.whole_file import MAX_PROBLEMS, pyos_problems
+from abcwebrtc.odconfig.whole_file import pyos_problems
 from conftest import REFERENCES, ROOT
 from support import run_main
 from unit.odconfig.test_execution import EXECUTED_BY_EVAL, mark
@@ -137,11 +137,12 @@ def test_no_message_shows_a_value_or_a_key_that_may_be_one() -> None:
     assert problems[-1].path == "desktop.zoom"
 
 
-def test_so_many_problems_are_said_and_no_more() -> None:
+def test_so_many_problems_of_a_kind_are_said_and_the_others_counted() -> None:
     text = "[global]\n" + "".join(f"a{number}: true\n" for number in range(1000))
-    problems = problems_of(text)
-    assert len(problems) == MAX_PROBLEMS + 1
-    assert "mend these first" in problems[-1].message
+    *first, counting, other = problems_of(text + "b: a.b\n")
+    assert [problem.more for problem in first] == [0] * (MAX_ALIKE - 1)
+    assert counting.more == 1000 - MAX_ALIKE
+    assert "takes this for a module" in other.message
 
 
 @pytest.mark.parametrize("place", ["logging", "[/]\nwebrtc.a"])
