@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 from typing import List, Optional, Sequence, Tuple
 
-from abcwebrtc.cli import rotate_new_secret
+from abcwebrtc.cli import rotate_new_secret, rotate_old_secret
 from abcwebrtc.cli.options import (
     FAILED,
     OK,
@@ -19,7 +19,7 @@ from abcwebrtc.cli.options import (
     whole_number,
 )
 from abcwebrtc.cli.output import print_problems, show, show_json, warn
-from abcwebrtc.cli.rotate_new_secret import read_source, turnadmin_arguments
+from abcwebrtc.cli.rotate_new_secret import database_arguments, read_source
 from abcwebrtc.config.secret_sources import Secret, secrets_here, secrets_in
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
 from abcwebrtc.coturn.rotation import DEFAULT_MARGIN, FILE, Group, groups
@@ -41,9 +41,10 @@ OWN_POSITIONALS = True
 DESCRIPTION = """\
 Changes coturn's static auth secret without a refused call:
 
-  rotate plan OD_CONFIG     the steps for this configuration
-  rotate new-secret         a strong secret, in the forms that the steps need
-  rotate check OD_CONFIG    which secrets coturn accepts, so at which step one is
+  rotate plan OD_CONFIG         the steps for this configuration
+  rotate new-secret             a strong secret, in the forms that the steps need
+  rotate old-secret OD_CONFIG   what takes the old one from coturn's database
+  rotate check OD_CONFIG        which secrets coturn accepts, so at which step one is
 
 example: abcwebrtc rotate plan od.config
 """
@@ -76,6 +77,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             *("new-secret", "make a strong secret", rotate_new_secret.DESCRIPTION),
             *(rotate_new_secret.add_arguments, rotate_new_secret.run),
         ),
+        (
+            *("old-secret", "print what takes the old one from coturn's database"),
+            *(rotate_old_secret.DESCRIPTION, _old_secret_arguments, _old_secret),
+        ),
         ("check", "say at which step one is", _CHECK, _check_arguments, _check),
     ):
         one = commands.add_parser(
@@ -103,9 +108,9 @@ def _plan_arguments(parser: argparse.ArgumentParser) -> None:
         "--coturn",
         choices=(DATABASE, CONF),
         default=DATABASE,
-        help="where coturn gets the secret: by turnadmin, or turnserver.conf (%(default)s)",
+        help="where coturn gets the secret: its database, or turnserver.conf (%(default)s)",
     )
-    turnadmin_arguments(parser)
+    database_arguments(parser)
     parser.add_argument("--at", metavar="TIME", type=moment, help="when the switch is to be (now)")
     _group_arguments(parser)
 
@@ -139,16 +144,25 @@ def _group_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_MARGIN,
         help="more than the longest ttl, for clocks and the kubelet (%(default)s)",
     )
+    _entry_argument(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def _entry_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--entry",
         metavar="N",
         type=whole_number(0, 9999, "a number, such as 0 for the first entry"),
         help="the entry of webrtc.coturn, from 0, and those that share a secret with it (all)",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
-# plan and check
+def _old_secret_arguments(parser: argparse.ArgumentParser) -> None:
+    rotate_old_secret.add_arguments(parser)
+    _entry_argument(parser)
+
+
+# plan, old-secret and check
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -166,6 +180,14 @@ def _plan(options: argparse.Namespace) -> int:
     plans = [Plan(one, told if alone else replace(told, entry=one.indexes[0])) for one in found]
     _print_groups(options, plans)
     return OK
+
+
+def _old_secret(options: argparse.Namespace) -> int:
+    """Print the SQL that takes the old secrets."""
+    rotate_old_secret.check_usage(options)
+    if options.source:
+        return rotate_old_secret.from_file(options)
+    return rotate_old_secret.from_groups(_groups(options, secrets_elsewhere=False), options)
 
 
 def _check(options: argparse.Namespace) -> int:

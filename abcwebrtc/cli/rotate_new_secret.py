@@ -29,6 +29,7 @@ from abcwebrtc.coturn.new_secret import (
     turnserver_lines,
     with_new,
 )
+from abcwebrtc.coturn.secret_sql import adding_sql
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.secret_files import others_can_write, write_over
 
@@ -38,8 +39,12 @@ that are there. With --from it takes the first secret of a file instead.
 
 example: abcwebrtc rotate new-secret --output new-secret
 """
-_FORMATS = ("file", "kubernetes", "turnserver", "turnadmin")
-_ONLY_FOR = {"kubernetes": ("name", "namespace", "key"), "turnadmin": ("realm", "database")}
+_FORMATS = ("file", "kubernetes", "turnserver", "sql", "turnadmin")
+_ONLY_FOR = {
+    **dict.fromkeys(("name", "namespace", "key"), ("kubernetes",)),
+    "realm": ("turnadmin", "sql"),
+    "database": ("turnadmin",),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,20 +82,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--key", type=kube_key, default="static-auth-secret", help="key in the Secret (%(default)s)"
     )
-    turnadmin_arguments(parser)
+    database_arguments(parser)
 
 
-def turnadmin_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what a line of turnadmin needs."""
+def database_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what a command for coturn's database needs."""
     parser.add_argument(
-        "--realm", type=given, default="REALM", help="coturn's realm, for turnadmin"
+        "--realm", type=given, default="REALM", help="coturn's realm, for its database"
     )
     parser.add_argument(
         "--database",
         metavar="FILE",
         type=given,
         default=DEFAULT_DATABASE,
-        help="coturn's database, for turnadmin (%(default)s)",
+        help="coturn's SQLite database (%(default)s)",
     )
 
 
@@ -113,12 +118,19 @@ def run(options: argparse.Namespace) -> int:
 
         manifest = secret_manifest(found, options.name, options.namespace, options.key)
         show_document(yaml_text([manifest]))
+    elif options.format == "turnserver":
+        write_bytes(turnserver_lines(found, source or options.keep))
+    elif options.format == "sql":
+        write_bytes(adding_sql(found, options.realm))
     else:
-        is_conf = options.format == "turnserver"
-        data = turnserver_lines(found, source or options.keep) if is_conf else file_content(found)
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
+        write_bytes(file_content(found))
     return OK
+
+
+def write_bytes(data: bytes) -> None:
+    """Write secrets to stdout; they need not be text."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
 
 
 def _wrong_options(options: argparse.Namespace) -> str:
@@ -138,10 +150,13 @@ def _wrong_options(options: argparse.Namespace) -> str:
             "--format turnadmin needs --from FILE: its line reads the secret from there, "
             "and does not show it"
         )
-    for form, names in _ONLY_FOR.items():
-        for name in names if options.format != form else ():
-            if getattr(options, name) != options.default_of(name):
-                return f"--{name} goes with --format {form}"
+    if options.format == "sql" and not options.source:
+        return "--format sql needs --from FILE: of a secret that is nowhere else nothing can mint"
+    if options.format == "sql" and options.realm == options.default_of("realm"):
+        return "--format sql needs --realm, coturn's realm"
+    for name, forms in _ONLY_FOR.items():
+        if options.format not in forms and getattr(options, name) != options.default_of(name):
+            return f"--{name} goes with --format {' or '.join(forms)}"
     return ""
 
 

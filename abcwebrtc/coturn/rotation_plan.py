@@ -1,5 +1,7 @@
 """The steps of a rotation, for the configuration at hand. No secret is in them.
 
+Nor is one an argument of a program that they run: secrets go from command to command by pipes.
+
 They say how long, until when, and what to run; docs/rotation.md says why.
 """
 
@@ -10,15 +12,17 @@ import shlex
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from abcwebrtc.abcdesktop import NAMESPACE, PYOS_DEPLOYMENT
+from abcwebrtc.abcdesktop import NAMESPACE
 from abcwebrtc.config.coturn import SECRET_KEY
-from abcwebrtc.coturn.new_secret import DEFAULT_DATABASE, turnadmin
+from abcwebrtc.coturn.new_secret import DEFAULT_DATABASE
 from abcwebrtc.coturn.rotation import DEFAULT_MARGIN, ENVIRONMENT, FILE, INLINE, Group, Place
 from abcwebrtc.texts import wrapped
 from abcwebrtc.times import duration_text, iso_text, utc_text
 
 DATABASE, CONF = "database", "conf"
 _NEW_SECRET = "abcwebrtc rotate new-secret"  # noqa: S105, a command
+_OLD_SECRET = "abcwebrtc rotate old-secret"  # noqa: S105, a command
+_CONF_FILE = "/etc/turnserver.conf"
 _KUBECTL = f"kubectl -n {NAMESPACE}"
 
 
@@ -108,7 +112,9 @@ class Plan:
                 "them, write the current secret as pseudonym_key before"
             )
         if self.options.coturn == CONF:
-            found.append("A restart of coturn ends every running call; turnadmin needs none")
+            found.append(
+                "A restart of coturn ends every running call; with a database there is none"
+            )
         return found
 
     @property
@@ -118,8 +124,8 @@ class Plan:
         found = []
         if options.coturn == DATABASE:
             text = (
-                "Once, in a quiet minute: let coturn read its SQLite database while turnadmin "
-                "writes. Other databases do not need it."
+                "Once, in a quiet minute: let coturn read its SQLite database while a secret is "
+                "written. Other databases do not need it."
             )
             pragmas = "'pragma busy_timeout=5000; pragma journal_mode=wal;'"
             command = f"sqlite3 {shlex.quote(options.database)} {pragmas}"
@@ -187,6 +193,15 @@ class Plan:
         command = ("abcwebrtc", "rotate", "check", self.options.od_config, *entry, *more)
         return " ".join(map(shlex.quote, command))
 
+    @property
+    def _realm(self) -> str:
+        return shlex.quote(self.options.realm)
+
+    @property
+    def _sqlite(self) -> str:
+        """The command that reads SQL; it waits where coturn, too, writes."""
+        return f"sqlite3 -cmd '.timeout 5000' {shlex.quote(self.options.database)}"
+
     def _apply(self) -> str:
         return f"abcwebrtc apply {shlex.quote(self.options.od_config)}"
 
@@ -196,14 +211,16 @@ class Plan:
         yield PlanStep("make", text, (f"{_NEW_SECRET} --output {file}",))
         if self.options.coturn == CONF:
             text = (
-                "Give it to coturn beside the old one: add this line to turnserver.conf, and "
-                "restart coturn, which ends every running call."
+                "Give it to coturn beside the old one: add a line to turnserver.conf, and restart "
+                "coturn, which ends every running call."
             )
-            yield PlanStep("give", text, (f"{_NEW_SECRET} --from {file} --format turnserver",))
+            line = f"{_NEW_SECRET} --from {file} --format turnserver"
+            # That file may end in the middle of a line.
+            yield PlanStep("give", text, (f"{{ echo; {line}; }} >> {_CONF_FILE}",))
         else:
             text = "Give it to coturn beside the old one. It counts at once."
-            command = turnadmin("-s", file, self.options.realm, self.options.database)
-            yield PlanStep("give", text, (command,))
+            made = f"{_NEW_SECRET} --from {file} --format sql --realm {self._realm}"
+            yield PlanStep("give", text, (f"{made} | {self._sqlite}",))
         text = "See that every coturn accepts both: exit status 0. Do not go on before."
         yield PlanStep("verify", text, (self._check("--new", file),))
 
@@ -211,28 +228,22 @@ class Plan:
         """Return the step that puts the new secret first, so that it mints."""
         if place.kind == INLINE:
             text = (
-                f"Switch: write both into od.config, the new one first, as '{SECRET_KEY}': "
-                "[ 'NEW', 'OLD' ], and put it into the cluster, which restarts pyos."
+                "Switch: in an editor, write both into od.config, the new one first, as "
+                f"'{SECRET_KEY}': [ 'NEW', 'OLD' ]. Put it into the cluster, which restarts pyos."
             )
             return PlanStep("switch", text, (self._apply(),))
-        key = os.path.basename(place.name)
-        path = shlex.quote("{.data." + key.replace(".", r"\.") + "}")
         manifest = f"--format kubernetes --name NAME --namespace {NAMESPACE}"
+        key = shlex.quote(os.path.basename(place.name))
         patch = (
-            f"{_KUBECTL} get secret NAME -o jsonpath={path} | base64 -d"
-            f" | {_NEW_SECRET} --from {self.options.new_file} --keep - {manifest}"
-            f" --key {shlex.quote(key)} | {_KUBECTL} patch secret NAME --patch-file /dev/stdin"
+            f"{_in_kubernetes(place)} | {_NEW_SECRET} --from {self.options.new_file} --keep - "
+            f"{manifest} --key {key} | {_KUBECTL} patch secret NAME --patch-file /dev/stdin"
         )
         if place.kind == ENVIRONMENT:
             text = (
                 f"Switch: put it first in the variable {place.name}, the old one in a line below "
                 "it, and restart pyos. With a Kubernetes Secret NAME:"
             )
-            deployment = f"deployment/{PYOS_DEPLOYMENT}"
-            restart = f"{_KUBECTL} rollout restart {deployment}"
-            return PlanStep(
-                "switch", text, (patch, restart, f"{_KUBECTL} rollout status {deployment}")
-            )
+            return PlanStep("switch", text, (patch, f"{self._apply()} --restart rollout"))
         text = f"Switch: put it first in {place.name}. pyos needs no restart."
         command = f"{_NEW_SECRET} --from {self.options.new_file} --output {shlex.quote(place.name)}"
         return PlanStep("switch", text, (command,), "With a Kubernetes Secret NAME:", (patch,))
@@ -265,17 +276,16 @@ class Plan:
             "Take the old one from coturn. It counts at once. If it is a line of turnserver.conf, "
             "delete that as well."
         )
-        realm, database = shlex.quote(options.realm), shlex.quote(options.database)
-        by_hand = (f"turnadmin -X OLD -r {realm} -b {database}",)
+        sql = f"--realm {self._realm} | {self._sqlite}"
+        entry = "" if options.entry is None else f" --entry {options.entry}"
+        command = f"{_OLD_SECRET} {shlex.quote(options.od_config)}{entry} {sql}"
         place = group.places[0]
-        if place.kind != FILE:
-            return PlanStep("take", text, by_hand, not_before=self._removal)
-        commands = tuple(
-            turnadmin("-X", place.name, options.realm, options.database, line)
-            for line in range(2, max(2, len(group.secrets)) + 1)
-        )
-        otherwise = "Where that file is not:"
-        return PlanStep("take", text, commands, otherwise, by_hand, self._removal)
+        if place.kind == INLINE:
+            return PlanStep("take", text, (command,), not_before=self._removal)
+        what = "file" if place.kind == FILE else "variable"
+        otherwise = f"Where that {what} is not, with a Kubernetes Secret NAME:"
+        instead = f"{_in_kubernetes(place)} | {_OLD_SECRET} --from - {sql}"
+        return PlanStep("take", text, (command,), otherwise, (instead,), self._removal)
 
     def _clean(self, place: Place) -> PlanStep:
         """Return the step that takes the old secret from where od.config has it."""
@@ -288,3 +298,10 @@ class Plan:
         return PlanStep(
             "clean", "Take the old one from od.config too, at leisure.", (self._apply(),)
         )
+
+
+def _in_kubernetes(place: Place) -> str:
+    """Return the command that prints the secrets of a place where they are in a Secret NAME."""
+    key = os.path.basename(place.name).replace(".", r"\.")
+    path = shlex.quote("{.data." + key + "}")
+    return f"{_KUBECTL} get secret NAME -o jsonpath={path} | base64 -d"

@@ -83,7 +83,10 @@ def started_rotation(folder: Path, start_turnserver: Start) -> Rotation:
 
 
 def run_in_shell(folder: Path, line: str) -> int:
-    """Run a line of the plan in a shell that finds the abcwebrtc under test."""
+    """Run a line of the plan in a shell that finds the abcwebrtc under test.
+
+    The shell tells every command with its arguments: no secret is one, and none is printed.
+    """
     programs = folder / "bin"
     programs.mkdir(exist_ok=True)
     script = programs / "abcwebrtc"
@@ -91,7 +94,7 @@ def run_in_shell(folder: Path, line: str) -> int:
     script.chmod(0o755)
     path = f"{programs}:{os.environ['PATH']}:/usr/sbin:/sbin"
     result = subprocess.run(
-        ["sh", "-c", line],
+        ["sh", "-xc", line],
         cwd=folder,
         env=environment(PATH=path),
         stdin=subprocess.DEVNULL,
@@ -100,7 +103,9 @@ def run_in_shell(folder: Path, line: str) -> int:
         text=True,
     )
     print(f"$ {line}\n{result.stdout}")
-    assert OLD not in line
+    new = folder / "new-secret"
+    for secret in (OLD, *(new.read_text().split() if new.exists() else ())):
+        assert secret not in line + result.stdout
     return result.returncode
 
 

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import Callable, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import pytest
 
@@ -21,6 +21,7 @@ from conftest import require_program
 from integration.rotating import (
     NEW,
     OLD,
+    TTL,
     Rotation,
     Start,
     follow,
@@ -28,7 +29,16 @@ from integration.rotating import (
     run_in_shell,
     started_rotation,
 )
-from integration.turn import REALM, Turnserver, TurnUrl, allocated, refusal, refused, run_client
+from integration.turn import (
+    LOOPBACK,
+    REALM,
+    Turnserver,
+    TurnUrl,
+    allocated,
+    refusal,
+    refused,
+    run_client,
+)
 from support import command, environment, run_command, wait_for
 
 PAUSE = 0.05
@@ -184,6 +194,7 @@ def test_the_line_for_turnserver_conf_is_read_as_the_secret(
 def test_the_line_for_turnadmin_gives_coturn_the_first_secret_of_the_file(
     rotation: Rotation,
 ) -> None:
+    require_program("turnadmin", "coturn")
     file = rotation.folder / "it's new"
     file.write_text(f"\n{NEW}\nan-older-one-behind-it\n")
     options = ["--from", file, "--format", "turnadmin", "--realm", REALM]
@@ -193,6 +204,39 @@ def test_the_line_for_turnadmin_gives_coturn_the_first_secret_of_the_file(
     assert run_in_shell(rotation.folder, line) == 0
     assert refusal(minted(rotation.server.port, NEW)) is None
     assert refusal(minted(rotation.server.port, "an-older-one-behind-it")) == 401
+
+
+ODD = [OLD, 'it\'s an "old" one; --', "back\\slash'", "'); delete from turn_secret; --", "ümläut"]
+
+
+@pytest.mark.parametrize("old", ODD)
+def test_an_inline_secret_is_rotated_and_never_typed(rotation: Rotation, old: str) -> None:
+    """`apply` has its own tests, and the editor is this test."""
+    with contextlib.closing(sqlite3.connect(rotation.database, isolation_level=None)) as writer:
+        writer.execute("update turn_secret set value = ?", [old])  # turnadmin takes no quote
+    inline: Dict[str, Any] = {"url": f"{LOOPBACK}:{rotation.server.port}", "ttl": TTL}
+
+    def write(*secrets: str) -> None:
+        rotation.write({**inline, "coturn_static_auth_secret": list(secrets)})
+
+    def accepted() -> List[bool]:
+        port = rotation.server.port
+        return [refusal(minted(port, secret)) is None for secret in (old, new)]
+
+    write(old)
+    steps = {step["name"]: step for step in rotation.plan()}
+    new_file = rotation.folder / "new-secret"
+    follow(rotation, [steps["prepare"], steps["make"]])
+    new = new_file.read_text().strip()
+    assert accepted() == [True, False]
+    follow(rotation, [steps["give"], steps["give"], steps["verify"]])  # twice is no harm
+    assert accepted() == [True, True]
+    write(new, old)
+    follow(rotation, [steps["take"]])
+    assert accepted() == [False, True]
+    write(new)
+    follow(rotation, [steps["end"]])
+    assert not new_file.exists()
 
 
 def test_the_manifest_patches_a_secret_and_leaves_its_other_keys(tmp_path: Path) -> None:

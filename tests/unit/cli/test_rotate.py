@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, List
+from typing import Any, Iterator, List, Tuple
 
 import pytest
 
@@ -27,7 +29,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Any:
 # the line
 
 
-@pytest.mark.parametrize("name", ["plan", "new-secret", "check"])
+@pytest.mark.parametrize("name", ["plan", "new-secret", "old-secret", "check"])
 def test_the_help_of_each_subcommand_has_an_example(run: Any, name: str) -> None:
     result = run(name, "--help")
     assert result.status == 0
@@ -54,6 +56,18 @@ WRONG_LINES = {
         ["new-secret", "--format", "turnadmin", "--from", "-"],
         "needs --from FILE",
     ),
+    "sql without a file": (["new-secret", "--format", "sql", "--realm", "r"], "needs --from FILE"),
+    "sql without a realm": (["new-secret", "--format", "sql", "--from", "x"], "needs --realm"),
+    "an old secret of nothing": (["old-secret", "--realm", "r"], "either OD_CONFIG or --from"),
+    "an old secret of two": (
+        ["old-secret", "od.config", "--from", "x", "--realm", "r"],
+        "either OD_CONFIG or --from FILE",
+    ),
+    "an old secret without a realm": (["old-secret", "od.config"], "--realm"),
+    "an entry of a file": (
+        ["old-secret", "--from", "x", "--realm", "r", "--entry", "0"],
+        "--entry goes with OD_CONFIG",
+    ),
     "a manifest without a name": (["new-secret", "--format", "kubernetes"], "needs --name"),
     "a name that no Secret has": (["new-secret", "--name", "A B"], "a name of small letters"),
     "a key that no Secret has": (["new-secret", "--key", ".."], "static-auth-secret"),
@@ -64,7 +78,7 @@ WRONG_LINES = {
     ),
     "a realm for a manifest": (
         ["new-secret", "--format", "kubernetes", "--name", "a", "--realm", "b"],
-        "--realm goes with --format turnadmin",
+        "--realm goes with --format turnadmin or sql",
     ),
     "replace without output": (["new-secret", "--replace"], "goes with --output"),
     "keep with output": (["new-secret", "--keep", "a", "--output", "b"], "leave --keep out"),
@@ -218,3 +232,86 @@ def test_a_new_secret_belongs_to_one_entry(tmp_path: Path, run: Any) -> None:
     result = run("check", od_config, "--new", tmp_path / "new")
     assert result.status == 2
     assert "--new needs --entry N" in result.err
+
+
+# old-secret
+
+
+TABLE = "create table turn_secret (realm text, value text, primary key (realm, value))"
+
+
+@pytest.fixture
+def database() -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as made:
+        made.execute(TABLE)
+        yield made
+
+
+def rows(database: sqlite3.Connection) -> List[Tuple[str, str]]:
+    return database.execute("select realm, value from turn_secret order by value").fetchall()
+
+
+def test_all_secrets_but_the_first_go_from_the_realm(
+    tmp_path: Path, run: Any, database: sqlite3.Connection
+) -> None:
+    old = ["it's an old one", "'; delete from turn_secret; --", "an-even-older-one"]
+    kept = [("a realm", NEW), ("a realm", "of somebody else"), ("another", old[0])]
+    every = [*kept, *(("a realm", secret) for secret in old)]
+    database.executemany("insert into turn_secret values (?, ?)", every)
+    coturn = {**COTURN, "coturn_static_auth_secret": [NEW, *old]}
+    result = run("old-secret", write_od_config(tmp_path, webrtc__coturn=coturn), "--realm=a realm")
+    assert result.status == 0
+    database.executescript(result.out)
+    assert sorted(rows(database)) == sorted(kept)
+    (tmp_path / "secrets").write_text("\n".join([NEW, *old]))
+    assert run("old-secret", "--from", tmp_path / "secrets", "--realm=a realm").out == result.out
+
+
+def test_a_secret_that_is_added_twice_is_there_once(
+    tmp_path: Path, run: Any, database: sqlite3.Connection
+) -> None:
+    (tmp_path / "new").write_text("it's new")
+    (tmp_path / "kept").write_text(NEW)
+    line = ("--from", tmp_path / "new", "--format", "sql", "--realm", "o'r", "--keep")
+    result = run("new-secret", *line, tmp_path / "kept")
+    for _ in range(2):
+        database.executescript(result.out)
+    assert rows(database) == [("o'r", "it's new"), ("o'r", NEW)]
+
+
+@pytest.mark.parametrize(
+    ("coturn", "status", "words"),
+    [
+        ([COTURN], 1, "has one secret only, and that one mints"),
+        (
+            [
+                {**COTURN, "coturn_static_auth_secret": [NEW, SECRET]},
+                {**COTURN, "coturn_static_auth_secret": [SECRET, NEW], "url": "b.org"},
+            ],
+            1,
+            "webrtc.coturn[0] and webrtc.coturn[1]: mint with different secrets",
+        ),
+        (
+            [COTURN, {**COTURN, "coturn_static_auth_secret": [NEW, "old"], "url": "b.org"}],
+            2,
+            "--entry N is needed",
+        ),
+        ([{**COTURN, "coturn_static_auth_secret": [NEW, "an\told-one"]}], 1, "control character"),
+    ],
+)
+def test_where_it_is_not_clear_what_is_old_nothing_is_printed(
+    tmp_path: Path, run: Any, coturn: Any, status: int, words: str
+) -> None:
+    result = run("old-secret", write_od_config(tmp_path, webrtc__coturn=coturn), "--realm", "r")
+    assert (result.status, result.out) == (status, "")
+    assert words in result.err
+    assert not [secret for secret in (NEW, SECRET, "told-one") if secret in result.err]
+
+
+def test_an_entry_is_chosen(tmp_path: Path, run: Any) -> None:
+    other = {**COTURN, "coturn_static_auth_secret": [NEW, "its-old-one"], "url": "b.org"}
+    od_config = write_od_config(tmp_path, webrtc__coturn=[COTURN, other])
+    result = run("old-secret", od_config, "--realm", "r", "--entry", "1")
+    assert result.out == (
+        "begin;\ndelete from turn_secret where realm = 'r' and value = 'its-old-one';\ncommit;\n"
+    )

@@ -34,7 +34,12 @@ def section(heading: str) -> str:
 
 @pytest.mark.parametrize(
     ("name", "heading"),
-    [("plan", "The plan"), ("new-secret", "A new secret"), ("check", "Where one is")],
+    [
+        ("plan", "The plan"),
+        ("new-secret", "A new secret"),
+        ("old-secret", "The old secret"),
+        ("check", "Where one is"),
+    ],
 )
 def test_the_page_has_every_option(run: Any, name: str, heading: str) -> None:
     offered = set(re.findall(r"--[a-z]+", run(name, "--help").out.replace("--dry-run", "")))
@@ -73,7 +78,8 @@ def test_the_lines_of_the_page_make_every_form_of_one_secret(
         assert result.status == 0, result.err
         printed.append(result.out)
     secret = (tmp_path / "new-secret").read_text()
-    manifest = yaml.safe_load(printed[3])
+    manifest = yaml.safe_load(printed[4])
     assert printed[:2] == ["", f"static-auth-secret={secret}"]
-    assert printed[2].startswith("turnadmin -s")
+    assert f"'turn.domain.local', '{secret.strip()}');" in printed[2]
+    assert printed[3].startswith("turnadmin -s")
     assert base64.b64decode(manifest["data"]["static-auth-secret"]).decode() == secret

@@ -15,6 +15,7 @@ from abcwebrtc import WebRTCConfig
 from abcwebrtc.cli.main import main
 from abcwebrtc.coturn.rotation import groups
 from abcwebrtc.coturn.rotation_plan import CONF, Plan, PlanStep
+from support import command, environment
 from support.rotation_groups import (
     AT,
     DESKTOP,
@@ -82,7 +83,7 @@ def test_the_old_one_is_taken_after_the_overlap_and_not_before() -> None:
 
 def test_turnserver_conf_needs_restarts_that_end_calls() -> None:
     made = plan(entry(OLD), coturn=CONF)
-    assert not any("turnadmin" in command for one in made.steps for command in one.commands)
+    assert not any("sqlite3" in command for one in made.steps for command in one.commands)
     ends_calls = [one.name for one in made.steps if "ends every running call" in one.text]
     assert ends_calls == ["give", "take"]
     assert [one.name for one in made.steps if one.not_before] == ["wait", "take"]
@@ -144,16 +145,6 @@ def test_the_lines_for_a_file_switch_it_and_clean_it(
     assert found == [[OLD], [new, OLD], [new]]
 
 
-def test_the_line_for_turnserver_conf_prints_the_new_secret(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "new-secret").write_text(NEW)
-    (line,) = step(plan(entry(OLD), coturn=CONF), "give").commands
-    assert main(shlex.split(line)[1:]) == 0
-    assert capsys.readouterr().out == f"static-auth-secret={NEW}\n"
-
-
 @pytest.mark.parametrize("coturn", [entry(NEW, OLD), [entry(NEW, OLD), entry(OLD)]])
 def test_in_the_middle_of_a_rotation_coturn_is_asked_first(coturn: Any) -> None:
     first = plan(coturn, coturn=CONF, od_config="my od.config").steps[0]
@@ -170,28 +161,57 @@ def test_a_variable_is_patched_and_pyos_restarted() -> None:
     coturn = entry(**{KEY: ..., KEY + "_env": "ONE"})
     mapping = {"webrtc.enable": True, "webrtc.coturn": coturn}
     (group,) = groups(WebRTCConfig.from_mapping(mapping, {"ONE": OLD}), coturn)
-    patch, restart, _ = step(Plan(group, options()), "switch").commands
+    patch, restart = step(Plan(group, options(od_config="my od.config")), "switch").commands
     assert "--key ONE" in patch
-    assert "rollout restart deployment/pyos-od" in restart
+    assert restart == "abcwebrtc apply 'my od.config' --restart rollout"
 
 
-def test_a_shell_reads_every_older_secret_from_the_file(tmp_path: Path) -> None:
-    take = step(plan_of_file(tmp_path, f"{NEW}\n\n{OLD}\n{OTHER}\n"), "take")
-    script = "turnadmin() { printf '%s|' \"$@\"; }; " + "\n".join(take.commands)
-    printed = subprocess.run(["sh", "-c", script], stdout=subprocess.PIPE, check=True, text=True)
-    lines = [f"-X|{secret}|-r|a realm|-b|/a b/db|" for secret in (OLD, OTHER)]
-    assert printed.stdout == "".join(lines)
+@pytest.mark.parametrize("secrets", [(OLD,), (NEW, OLD), (NEW, OLD, OTHER)])
+def test_the_old_ones_of_od_config_are_taken_by_a_pipe(secrets: Any) -> None:
+    take = step(plan(entry(*secrets), realm="a realm", database="/a b/db"), "take")
+    assert take.commands == (
+        "abcwebrtc rotate old-secret od.config --realm 'a realm' "
+        "| sqlite3 -cmd '.timeout 5000' '/a b/db'",
+    )
+    assert (take.otherwise, take.instead) == ("", ())
 
 
-def test_one_secret_of_a_file_is_the_old_one_once_a_new_one_is_in_front(tmp_path: Path) -> None:
-    (line,) = step(plan_of_file(tmp_path), "take").commands
-    assert re.findall(r"sed -n (\d+)p", line) == ["2"]
+def test_a_file_that_is_not_here_may_be_a_secret_of_kubernetes(tmp_path: Path) -> None:
+    take = step(plan_of_file(tmp_path), "take")
+    (command,) = take.commands
+    assert command.startswith("abcwebrtc rotate old-secret od.config --realm")
+    assert take.otherwise == "Where that file is not, with a Kubernetes Secret NAME:"
+    (instead,) = take.instead
+    assert instead.endswith(command.replace("old-secret od.config", "old-secret --from -"))
+    assert instead.startswith("kubectl -n abcdesktop get secret NAME -o jsonpath=")
 
 
-def test_an_old_secret_in_no_file_is_written_by_hand() -> None:
-    take = step(plan(entry(NEW, OLD)), "take")
-    assert take.commands == ("turnadmin -X OLD -r turn.local -b /var/lib/turn/turndb",)
-    assert take.instead == ()
+def test_the_new_secret_is_a_line_of_its_own_in_turnserver_conf(tmp_path: Path) -> None:
+    conf = tmp_path / "turnserver.conf"
+    conf.write_text("realm=turn.domain.local")  # without an end of the line
+    (tmp_path / "new-secret").write_text(NEW)
+    (line,) = step(plan(entry(OLD), coturn=CONF), "give").commands
+    assert line.endswith(" >> /etc/turnserver.conf")
+    here = line.replace("/etc/turnserver.conf", "turnserver.conf")
+    script = f'abcwebrtc() {{ {shlex.join(command())} "$@"; }}\n' + here
+    printed = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, check=True
+    )
+    assert printed.stdout == b""
+    assert conf.read_text() == f"realm=turn.domain.local\nstatic-auth-secret={NEW}\n"
+
+
+@pytest.mark.parametrize("kind", ["", "_file", "_env"])
+@pytest.mark.parametrize("where", ["database", CONF])
+def test_no_command_has_a_place_for_a_secret(tmp_path: Path, kind: str, where: str) -> None:
+    """Neither for one to be typed, nor for one that a shell puts there."""
+    (tmp_path / "TURN_SECRET").write_text(OLD)
+    made = {KEY: ..., KEY + kind: "TURN_SECRET"} if kind else {KEY: OLD}
+    (group,) = make_groups(entry(**made), tmp_path)
+    steps = Plan(group, options(coturn=where)).steps
+    commands = [command for one in steps for command in (*one.commands, *one.instead)]
+    assert len(commands) >= 4
+    assert not [command for command in commands if re.search(r"\bOLD\b|\bNEW\b|\$\(|`", command)]
 
 
 def test_an_entry_of_several_is_named_in_the_commands() -> None:
