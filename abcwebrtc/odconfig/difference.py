@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import re
 from itertools import takewhile, zip_longest
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Pattern, Tuple
+from typing import Any, Collection, Dict, Iterator, List, Mapping, Optional, Pattern, Tuple
 
 from abcwebrtc.errors import ConfigError, KeyPath, format_path
-from abcwebrtc.odconfig.ini import Budget, Entry, shown
+from abcwebrtc.odconfig.ini import Budget, Entry
 from abcwebrtc.odconfig.literals import parse_literal
 from abcwebrtc.odconfig.reader import read_sections
 from abcwebrtc.odconfig.value_tokens import LiteralError
 from abcwebrtc.odconfig.whole_file import OF_PYOS
 
+_HOST = r"[a-z0-9-]{1,24}|(?=.{4,253}(:|\?|$))[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+"
 _SERVER = re.compile(
-    r"((stun|turn)s?:(//)?)?([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?"
+    rf"(?=.*[.:\[])((stun|turn)s?:(//)?)?({_HOST}|\[[0-9a-fA-F:.]{{2,45}}\])(:[0-9]{{1,5}})?"
     r"(\?transport=(udp|tcp))?"
 )
+"""A name of one label has a scheme or a port beside it: a secret would be the whole value."""
 _IMAGE = re.compile(
-    r"[A-Za-z0-9.-]+(:[0-9]+)?(/[\w.-]+)+(:[\w.-]+)?(@sha256:[0-9a-f]{64})?", re.ASCII
+    r"[a-z0-9.-]{1,253}(:[0-9]{1,5})?(/[a-z0-9_.-]{1,64})+(:[\w.-]{1,64})?(@sha256:[0-9a-f]{64})?",
+    re.ASCII,
 )
 _NO_TEXT = re.compile("(?!)")
 _HARMLESS: Mapping[str, Pattern[str]] = {
@@ -35,23 +38,32 @@ _HARMLESS: Mapping[str, Pattern[str]] = {
     "iceTransportPolicy": re.compile("all|relay"),
     "bundlePolicy": re.compile("balanced|max-compat|max-bundle"),
     "imagePullPolicy": re.compile("Always|IfNotPresent|Never"),
-    **dict.fromkeys(("webrtc.enable", "enable", "turn", "ttl", "tcpport"), _NO_TEXT),
-    **dict.fromkeys(("video", "audio", "iceCandidatePoolSize"), _NO_TEXT),
-    **dict.fromkeys(("webrtc.coturn", "webrtc.desktop", "webrtc.rtc_configuration"), _NO_TEXT),
-    **dict.fromkeys(("webrtc.rtc_constraints", "desktop.envlocal", "desktop.pod"), _NO_TEXT),
-    **dict.fromkeys(("iceServers", "sound"), _NO_TEXT),
 }
-"""Keys whose values are shown: numbers, True, False, None, and texts of the form that a key has."""
+"""Keys whose texts are shown where they have this form, besides True, False and None."""
+_NUMBERS = ("webrtc.enable", "enable", "turn", "ttl", "tcpport", "iceCandidatePoolSize")
+"""Keys whose numbers are shown."""
+_PARENTS = (
+    *("webrtc.coturn", "webrtc.desktop", "webrtc.rtc_configuration", "webrtc.rtc_constraints"),
+    *("desktop.envlocal", "desktop.pod", "iceServers", "sound", "video", "audio"),
+    *("url", "urls", "image", "default"),
+)
+"""Keys under which others are looked at one by one."""
 _NAMED = {
     *(f"coturn_static_auth_secret{place}" for place in ("", "_file", "_env")),
     *(f"pseudonym_key{place}" for place in ("", "_file", "_env")),
     *("credential", "TURN_SERVER", "acl", "resources", "securityContext", "pullpolicy"),
+    *("jwt_token_user", "jwt_token_desktop"),
     *OF_PYOS,
+    *_HARMLESS,
+    *_NUMBERS,
+    *_PARENTS,
 }
-"""Keys that are shown without their values; so are those of entries that `shown` lets through."""
+"""All keys that are shown, with or without their values."""
+_OF_ENVLOCAL = ("STUN_SERVER", "TURN_SERVER")
+"""Keys that are shown in this dict, whose other keys are what somebody has chosen."""
 _ABSENT = object()
 _HIDDEN = "(not shown)"
-_LARGE = 2**53
+_LARGE = 2**31
 
 
 def differences(before: str, after: str) -> List[str]:
@@ -101,10 +113,10 @@ def _of_entry(
         return
     before, after = _value(old, budget), _value(new, budget)
     section, name = key
-    if section == "global" and (name in _HARMLESS or name in _NAMED or shown(name)):
+    if section == "global" and name in _NAMED:
         yield from _of_value((name,), before, after)
     elif repr(before) != repr(after):
-        yield from _of_leaf(f"line {there.line}", _NO_TEXT, before, after)
+        yield from _of_leaf(f"line {there.line}", "", before, after)
 
 
 def _value(entry: Optional[Entry], budget: Budget) -> Any:
@@ -120,43 +132,36 @@ def _value(entry: Optional[Entry], budget: Budget) -> Any:
 def _of_value(path: KeyPath, old: Any, new: Any) -> Iterator[str]:
     """Yield what differs between two values at a path, all parts of which can be shown."""
     key = [part for part in path if isinstance(part, str)][-1]
-    form = _HARMLESS.get(key)
     present = [value for value in (old, new) if value is not _ABSENT]
     if repr(old) == repr(new):
         return
-    if form and all(value and isinstance(value, dict) for value in present):
+    if key in _PARENTS and all(value and isinstance(value, dict) for value in present):
         before, after = ({} if value is _ABSENT else value for value in (old, new))
+        known = _OF_ENVLOCAL if key == "desktop.envlocal" else _NAMED
         for name in dict.fromkeys([*before, *after]):
-            if name in _HARMLESS or name in _NAMED:
+            if name in known:
                 yield from _of_value(
                     (*path, name), before.get(name, _ABSENT), after.get(name, _ABSENT)
                 )
-        old_rest, new_rest = (_without_known(value) or _ABSENT for value in (before, after))
+        old_rest, new_rest = (_without(known, value) or _ABSENT for value in (before, after))
         if old_rest != new_rest:
-            place = f"other keys of {format_path(path)}"
-            yield from _of_leaf(place, _NO_TEXT, old_rest, new_rest)
-    elif form and all(value and isinstance(value, (list, tuple)) for value in present):
+            yield from _of_leaf(f"other keys of {format_path(path)}", "", old_rest, new_rest)
+    elif key in _PARENTS and all(value and isinstance(value, (list, tuple)) for value in present):
         before, after = ([] if value is _ABSENT else value for value in (old, new))
         for index, pair in enumerate(zip_longest(before, after, fillvalue=_ABSENT)):
             yield from _of_value((*path, index), *pair)
     else:
-        yield from _of_leaf(format_path(path), form or _NO_TEXT, old, new, bool(form))
+        yield from _of_leaf(format_path(path), key, old, new)
 
 
-def _without_known(mapping: Mapping[Any, Any]) -> Dict[str, str]:
+def _without(known: Collection[str], mapping: Mapping[Any, Any]) -> Dict[str, str]:
     """Return what a mapping has under keys that can't be shown, to be compared."""
-    return {
-        repr(key): repr(value)
-        for key, value in mapping.items()
-        if key not in _HARMLESS and key not in _NAMED
-    }
+    return {repr(key): repr(value) for key, value in mapping.items() if key not in known}
 
 
-def _of_leaf(
-    place: str, form: Pattern[str], old: Any, new: Any, harmless: bool = False
-) -> Iterator[str]:
+def _of_leaf(place: str, key: str, old: Any, new: Any) -> Iterator[str]:
     """Yield that a value came, went or changed, with the value where it is harmless."""
-    texts = [_text(value, form) if harmless else _HIDDEN for value in (old, new)]
+    texts = [_text(value, key) for value in (old, new)]
     if _ABSENT not in (old, new) and texts == [_HIDDEN, _HIDDEN]:
         yield f" {place}: (changed)"
         return
@@ -165,7 +170,9 @@ def _of_leaf(
             yield f"{sign}{place}: {text}"
 
 
-def _text(value: Any, form: Pattern[str]) -> str:
-    is_number = isinstance(value, (int, float)) and abs(value) < _LARGE
-    is_text = isinstance(value, str) and form.fullmatch(value)
-    return repr(value) if value is None or is_number or is_text else _HIDDEN
+def _text(value: Any, key: str) -> str:
+    """Return a value, if it is known to be harmless under this key."""
+    is_word = value is None or isinstance(value, bool)
+    is_number = isinstance(value, (int, float)) and abs(value) < _LARGE and key in _NUMBERS
+    is_text = isinstance(value, str) and _HARMLESS.get(key, _NO_TEXT).fullmatch(value)
+    return repr(value) if is_number or is_text or (is_word and key in _NAMED) else _HIDDEN

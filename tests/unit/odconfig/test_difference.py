@@ -93,7 +93,7 @@ def test_servers_in_lists_are_told_one_by_one() -> None:
         f"+{path}[0].urls: 'stun:c.example'",
         f"-{path}[1].username: (not shown)",
         f"+{path}[1].credential: (not shown)",
-        f"+{path}[2]: 5",
+        f"+{path}[2]: (not shown)",
     ]
 
 
@@ -110,6 +110,68 @@ def test_every_entry_of_ours_is_named(key: str) -> None:
 
 
 # secrets
+
+MISPLACED = [
+    "'url': 'b8cb1c5db8fe4d3bb64f5a2d'",
+    "'url': 'QhZjXkWv9QhZjXkWv9'",
+    "'url': 4711471147",
+    "'url': 'turn:QhZjXkWv9QhZjXkWv9'",
+    "'url': 'me:word@turn.example.org'",
+    "'url': 'turn:turn.example.org?word'",
+    "'url': 'turn.example.org\\nword'",
+    "'url': b'turn.example.org'",
+    "'urls': ['stun:s.example', 'me:word@t.example']",
+    "'protocol': 'b8cb1c5db8fe4d3bb64f5a2d'",
+    "'ttl': 4711471147114711",
+    "'ttl': 'word'",
+    "'image': 'me:word@registry.example/sound:1'",
+    "'image': 'aB3/xY7zQhZjXkWv9'",
+    "'image': 'b8cb1c5db8fe4d3bb64f5a2d'",
+    "'coturn_static_auth_secret': 4711",
+    "'username': 'alice'",
+]
+
+
+@pytest.mark.parametrize("item", MISPLACED)
+@pytest.mark.parametrize("entry", ["webrtc.coturn", "webrtc.rtc_configuration", "desktop.pod"])
+def test_a_value_that_its_key_does_not_have_is_not_shown(entry: str, item: str) -> None:
+    key = item.partition("'")[2].partition("'")[0]
+    before, after = "[global]\n", f"[global]\n{entry}: {{ {item} }}\n"
+    lines = differences(before, after)
+    assert [line for line in lines if line.startswith(f"+{entry}.{key}")] == lines
+    assert [line for line in lines if not line.endswith(": (not shown)")] == (
+        ["+" + f"{entry}.urls[0]: 'stun:s.example'"] if key == "urls" else []
+    )
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *("webrtc.QhZjXkWv: 1", "jwt_QhZjXkWv: 1", "desktop.QhZjXkWv: 1", "x QhZjXkWv: 1"),
+        "desktop.envlocal: { 'url': 'stun:qhzjxkwv.example' }",
+        "webrtc.coturn: 4711471",
+        "webrtc.coturn: { 'webrtc.QhZjXkWv': 1 }",
+        "webrtc.coturn: { 'QhZjXkWv': {'ttl': 1} }",
+    ],
+)
+def test_a_name_that_is_none_of_abcdesktop_is_not_shown(entry: str) -> None:
+    (line,) = differences("[global]\n", f"[global]\n{entry}\n")
+    assert line in [
+        "+line 2: (not shown)",
+        "+other keys of webrtc.coturn: (not shown)",
+        "+other keys of desktop.envlocal: (not shown)",
+        "+webrtc.coturn: (not shown)",
+    ]
+
+
+def test_names_and_images_are_shown_as_they_are_written() -> None:
+    shown = ["turn.example.org", "turns:a.b:443?transport=tcp", "coturn:3478", "stun://s", "[::1]"]
+    text = f"[global]\nwebrtc.coturn: {{ 'url': {shown}, 'image': ['r.example:5000/a/b_c:v1-X'] }}"
+    assert [line.partition(": ")[2] for line in differences("", text)] == [
+        *map(repr, shown),
+        "'r.example:5000/a/b_c:v1-X'",
+    ]
+
 
 SECRETS = ["QhZjXkWv9", "JxPqVbGz7", "MkZwQyTf5", "XvBqJnHz3", "ZqRjKxLw8", "WjVzGqXk2"]
 SECRETS += ["BzXhQvJm4"]
