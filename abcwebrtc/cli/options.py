@@ -17,6 +17,7 @@ import sys
 from contextlib import nullcontext
 from typing import Any, BinaryIO, Callable, ContextManager, NoReturn, Optional, Tuple, TypeVar
 
+from abcwebrtc.config.problems import is_like_path
 from abcwebrtc.errors import ConfigError, Problem, why_unread
 from abcwebrtc.texts import escaped
 from abcwebrtc.times import parse_moment
@@ -100,7 +101,8 @@ def open_input(name: str) -> ContextManager[BinaryIO]:
         return open(name, "rb")
     except (OSError, ValueError) as error:
         reason = why_unread(error)
-    raise ConfigError(Problem(f"can't be read: {reason}", "", name))
+    file = name if is_like_path(name) else "(a name that is like a secret)"
+    raise ConfigError(Problem(f"can't be read: {reason}", "", file))
 
 
 def whole_number(lowest: int, highest: int, what: str) -> Callable[[str], int]:

@@ -14,6 +14,7 @@ from abcwebrtc.config.ice_servers import StaticServer, parse_rtc_configuration
 from abcwebrtc.config.problems import (
     Where,
     has_error,
+    is_like_path,
     is_name,
     kind,
     nearest,
@@ -138,7 +139,9 @@ class WebRTCConfig:
         )
         desktop, of_desktop = parse_desktop(mapping, root, now)
         sound, of_sound = parse_sound(mapping, root)
-        key_files, of_key_files = _parse_key_files(mapping.get(USER_TOKEN), root[USER_TOKEN])
+        key_files, of_key_files = _parse_key_files(
+            mapping.get(USER_TOKEN), root[USER_TOKEN], folder
+        )
         problems += [*of_coturn, *of_static, *of_constraints, *of_desktop, *of_sound, *of_key_files]
 
         config = cls(
@@ -251,7 +254,9 @@ def _parse_constraints(value: Any, where: Where) -> Tuple[Any, List[Problem]]:
     return frozen, problems + wrong
 
 
-def _parse_key_files(value: Any, where: Where) -> Tuple[Tuple[str, ...], List[Problem]]:
+def _parse_key_files(
+    value: Any, where: Where, folder: str
+) -> Tuple[Tuple[str, ...], List[Problem]]:
     """Return the names of the files with public keys of user tokens, and what is wrong."""
     if value is None:
         return (), []
@@ -272,6 +277,10 @@ def _parse_key_files(value: Any, where: Where) -> Tuple[Tuple[str, ...], List[Pr
         return (), [*problems, here.error("must be the name of a PEM file, as text")]
     if any("\n" in file or file.startswith("-----BEGIN") for file in files):
         return (), [*problems, here.error("is a key; write the name of the PEM file that holds it")]
+    unlike = [file for file in files if not is_like_path(file)]
+    if not all(os.path.exists(os.path.join(folder, file)) for file in unlike):
+        message = "names no file that is here, and is more like a secret; begin a name with './'"
+        return (), [*problems, here.error(message)]
     return tuple(files), problems
 
 

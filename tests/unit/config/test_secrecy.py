@@ -181,6 +181,7 @@ MISPLACED = {
     "public key": lambda text: {
         "jwt_token_user": {"jwtuserpublickeyfile": f"-----BEGIN PRIVATE KEY-----\n{text}\n"}
     },
+    "public key's file": lambda text: {"jwt_token_user": {"jwtuserpublickeyfile": text}},
 }
 
 
@@ -191,3 +192,15 @@ def test_a_secret_in_a_wrong_place_is_an_error_that_does_not_show_it(mapping, se
         WebRTCConfig.from_mapping(mapping(secret), {}, NOW, secrets_elsewhere=True)
     assert secret not in repr(vars(caught.value))
     assert secret not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [HEX[0], UUIDS[0]])
+def test_a_file_that_is_there_may_have_any_name(name, tmp_path):
+    (tmp_path / name).write_text("a-secret-of-that-coturn")
+    mapping = {
+        "webrtc.coturn": {"url": "a", "coturn_static_auth_secret_file": name},
+        "jwt_token_user": {"jwtuserpublickeyfile": name},
+    }
+    config = load(mapping, folder=tmp_path)
+    assert config.user_token_key_files == (str(tmp_path / name),)
+    assert len(config.coturn) == 1
