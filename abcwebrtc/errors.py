@@ -125,11 +125,6 @@ def format_path(path: KeyPath) -> str:
     return text
 
 
-def why_unread(error: Exception) -> str:
-    """Return why a file could not be opened or read, for an `OSError` or a `ValueError`."""
-    return getattr(error, "strerror", None) or "not a file name"
-
-
 class AbcWebRTCError(Exception):
     """The root of every exception that abcwebrtc raises on purpose.
 

@@ -18,7 +18,8 @@ from contextlib import nullcontext
 from typing import Any, BinaryIO, Callable, ContextManager, NoReturn, Optional, Tuple, TypeVar
 
 from abcwebrtc.config.problems import is_like_path
-from abcwebrtc.errors import ConfigError, Problem, why_unread
+from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.files import open_file, read_stream
 from abcwebrtc.texts import escaped
 from abcwebrtc.times import parse_moment
 
@@ -98,10 +99,24 @@ def open_input(name: str) -> ContextManager[BinaryIO]:
             raise ConfigError(Problem("can't be read: it is closed", "", "stdin"))
         return nullcontext(sys.stdin.buffer)
     try:
-        return open(name, "rb")
-    except (OSError, ValueError) as error:
-        reason = why_unread(error)
+        return open_file(name, by_user=True)
+    except OSError as error:
+        reason = error.strerror
     file = name if is_like_path(name) else "(a name that is like a secret)"
+    raise ConfigError(Problem(f"can't be read: {reason}", "", file))
+
+
+def read_input(name: str, most: int) -> bytes:
+    """Return the content of a file, or of stdin for ``-``.
+
+    Raises `ConfigError` where it can't be read, or has more than so many bytes.
+    """
+    with open_input(name) as stream:
+        try:
+            return read_stream(stream, most)
+        except OSError as error:
+            reason = error.strerror
+    file = "stdin" if name == STDIN else name
     raise ConfigError(Problem(f"can't be read: {reason}", "", file))
 
 

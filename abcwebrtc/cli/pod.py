@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from abcwebrtc.abcdesktop import USERID_LABEL
-from abcwebrtc.cli.options import OK, STDIN, given, open_input
+from abcwebrtc.cli.options import OK, STDIN, given, read_input
 from abcwebrtc.cli.output import print_difference, print_problems, print_utf8, show_document
 from abcwebrtc.config.desktop import TURN_SERVER
 from abcwebrtc.config.problems import kind
@@ -192,13 +192,7 @@ def _access_userid(pod: Dict[str, Any]) -> Optional[str]:
 
 
 def _read(name: str, file: str) -> str:
-    try:
-        with open_input(name) as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ManifestError(Problem(f"can't be read: {error.strerror}", "", file)) from None
-    if len(data) > MAX_BYTES:
-        raise ManifestError(Problem("is larger than 4 MiB: this is no manifest", "", file))
+    data = read_input(name, MAX_BYTES)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

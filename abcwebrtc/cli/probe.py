@@ -16,7 +16,8 @@ from abcwebrtc.cli.options import FAILED, OK, add_od_config, given, seconds
 from abcwebrtc.cli.output import coloured, show_in_place, show_json, show_painted, warn
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import desktop_environment
-from abcwebrtc.errors import ConfigError, ProbeError, Problem, why_unread
+from abcwebrtc.errors import ConfigError, ProbeError, Problem
+from abcwebrtc.files import read_file
 from abcwebrtc.probe.diagnosis import judge
 from abcwebrtc.probe.model import ERROR, NOTE, WARNING, Circumstances, Place, Target
 from abcwebrtc.probe.model import OK as WELL
@@ -38,6 +39,7 @@ example: abcwebrtc probe od.config
 OWN_POSITIONALS = True
 USER, TIMEOUT, WATCH = "probe", 5.0, 10.0
 SECONDS = seconds(0.1, 86400)
+MAX_CA_BYTES = 4 * 1024 * 1024
 NARROWEST = 60
 """Columns that the table has at least."""
 _COLOURS = {ERROR: "31", WARNING: "33", NOTE: "36", WELL: "32"}
@@ -159,12 +161,15 @@ def _trust(file: Optional[str]) -> ssl.SSLContext:
         return context
     reason = "it holds no PEM certificate"
     try:
-        context.load_verify_locations(file)
+        data = read_file(file, MAX_CA_BYTES, by_user=True)
+        # ASCII, while comments may hold names; and it is none that is not there at all.
+        text = data.decode("ascii", "replace").replace("\ufffd", "?") or "\n"
+        context.load_verify_locations(cadata=text)
         return context
     except ssl.SSLError:
         pass
-    except (OSError, ValueError) as error:
-        reason = why_unread(error)
+    except OSError as error:
+        reason = str(error.strerror)
     raise ProbeError(f"{file}: the certificate authority can't be read: {reason}")
 
 

@@ -14,8 +14,8 @@ from abcwebrtc.cli.options import (
     kube_key,
     kube_name,
     kube_namespace,
-    open_input,
     output_file,
+    read_input,
 )
 from abcwebrtc.cli.output import show, show_document, warn
 from abcwebrtc.config.secret_sources import MAX_FILE_BYTES, Secret, secrets_in
@@ -31,6 +31,7 @@ from abcwebrtc.coturn.new_secret import (
 )
 from abcwebrtc.coturn.secret_sql import adding_sql
 from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.files import read_stream
 from abcwebrtc.secret_files import others_can_write, write_over
 
 DESCRIPTION = """\
@@ -167,7 +168,7 @@ def _write(secret: Secret, options: argparse.Namespace) -> int:
 
     def change(before: Optional[BinaryIO]) -> bytes:
         nonlocal found
-        data = _content(before, path) if before else b""
+        data = read_stream(before, MAX_FILE_BYTES) if before else b""
         old = secrets_to_keep(data, path, options.replace)
         if before and old and others_can_write(before.fileno()):
             message = (
@@ -196,12 +197,4 @@ def read_source(source: str) -> bytes:
 
     Raises `ConfigError` when it can't be read, or is larger than 64 KiB.
     """
-    with open_input(source) as stream:
-        return _content(stream, "stdin" if source == STDIN else source)
-
-
-def _content(stream: BinaryIO, file: str) -> bytes:
-    data = stream.read(MAX_FILE_BYTES + 1)
-    if len(data) > MAX_FILE_BYTES:
-        raise ConfigError(Problem("can't be read: larger than 64 KiB", "", file))
-    return data
+    return read_input(source, MAX_FILE_BYTES)

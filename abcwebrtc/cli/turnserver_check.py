@@ -25,7 +25,8 @@ from abcwebrtc.coturn.check.compare import Around, check_turnserver_conf
 from abcwebrtc.coturn.check.urls import Content, certificate_files
 from abcwebrtc.coturn.conf_file import TurnserverFile, parse_turnserver_conf, with_options
 from abcwebrtc.coturn.file_access import unreadable
-from abcwebrtc.errors import ConfigError, Problem, why_unread
+from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.files import read_file
 
 MAX_BYTES = 1024 * 1024
 
@@ -70,9 +71,11 @@ def _tls_files(
     contents: Dict[str, Content] = {}
     reasons: Dict[str, str] = {}
     copies = {CERT: options.cert, KEY: options.key or options.cert}
+    # each once, since it may be a pipe
+    given = {path: _read((path,), by_user=True) for path in set(copies.values()) if path}
     for name, places in certificate_files(conf, os.getcwd()).items():
         if copies[name]:
-            contents[name] = _read((copies[name],))
+            contents[name] = given[copies[name]]
             continue
         contents[name] = _read(places)
         path = next(filter(os.path.exists, places), None)
@@ -83,7 +86,7 @@ def _tls_files(
 
 
 def _read_conf(path: str) -> bytes:
-    content = _read((path,))
+    content = _read((path,), by_user=True)
     if isinstance(content, bytes) and content.count(b"\0") > 3:
         content = "not a plain text file; save it as UTF-8"
     if isinstance(content, str):
@@ -91,17 +94,15 @@ def _read_conf(path: str) -> bytes:
     return content
 
 
-def _read(paths: Sequence[str]) -> Content:
+def _read(paths: Sequence[str], by_user: bool = False) -> Content:
     """Return the content of the first file that is there, or, as text, why there is none."""
     reason: Optional[str] = None
     for path in paths:
         try:
-            with open(path, "rb") as stream:
-                data = stream.read(MAX_BYTES + 1)
+            return read_file(path, MAX_BYTES, by_user)
         except FileNotFoundError as error:
             reason = reason or error.strerror
             continue
-        except (OSError, ValueError) as error:
-            return why_unread(error)
-        return data if len(data) <= MAX_BYTES else "larger than 1 MiB"
+        except OSError as error:
+            return str(error.strerror)
     return reason or "not a file name"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional
 from urllib.parse import urlsplit
 
+from abcwebrtc.files import read_file
 from abcwebrtc.times import utc_text
 
 GROUPS = {"configmaps": "", "pods": "", "pods/log": "", "deployments": "apps"}
@@ -104,8 +105,8 @@ def _end_of_token(token: str) -> Optional[float]:
 def _end_of_certificate(file: str) -> Optional[float]:
     from cryptography.x509 import load_pem_x509_certificate
 
-    with suppress(OSError, ValueError), open(file, "rb") as stream:
-        return load_pem_x509_certificate(stream.read(2**20)).not_valid_after_utc.timestamp()
+    with suppress(OSError, ValueError):
+        return load_pem_x509_certificate(read_file(file, 2**20)).not_valid_after_utc.timestamp()
     return None
 
 

@@ -35,6 +35,7 @@ from abcwebrtc.cluster.reading import (
     read_answer,
 )
 from abcwebrtc.errors import KubeError
+from abcwebrtc.files import open_file
 
 REQUEST_TIMEOUT = 30.0
 """Seconds that one request may take."""
@@ -234,6 +235,8 @@ def connect(
         from kubernetes import client, config
 
         configuration = client.Configuration()
+        for path in present:  # the client would wait for a FIFO
+            open_file(os.path.expanduser(path), by_user=True).close()
         with _heard_client() as complaints:
             if files:
                 config.load_kube_config(files, context, configuration)  # type: ignore[no-untyped-call]

@@ -13,7 +13,8 @@ from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP
 from abcwebrtc.cluster.api import Cluster
 from abcwebrtc.cluster.certainty import OTHER, LostAnswerError, written
 from abcwebrtc.config.checked_file import CheckedFile, check_file
-from abcwebrtc.errors import ConfigError, KubeError, Problem, why_unread
+from abcwebrtc.errors import ConfigError, KubeError, Problem
+from abcwebrtc.files import read_file
 from abcwebrtc.odconfig.reader import MAX_BYTES, PathLike
 
 CONFIG_MAPS = "configmaps"
@@ -53,15 +54,11 @@ def read_unchecked(path: PathLike) -> str:
     """Return the text of a file as it is, whatever is wrong in it; raise `ConfigError`."""
     file, reason = os.fsdecode(path), ""
     try:
-        with open(file, "rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-        if len(data) <= MAX_BYTES:
-            return data.decode("utf-8", "surrogatepass")
-        reason = "it is larger than 1 MiB, which no ConfigMap can hold"
+        return read_file(file, MAX_BYTES, by_user=True).decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
         reason = "it is not UTF-8 text"
-    except (OSError, ValueError) as error:
-        reason = why_unread(error)
+    except OSError as error:
+        reason = str(error.strerror)
     raise ConfigError(Problem(f"can't be read: {reason}", "", file))
 
 

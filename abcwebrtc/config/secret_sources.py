@@ -18,7 +18,7 @@ from binascii import b2a_base64
 from typing import Any, Callable, Dict, List, Mapping, NoReturn, Optional, Tuple, Union
 
 from abcwebrtc.config.problems import Where, has_unexpanded, is_like_path, is_like_secret
-from abcwebrtc.errors import ConfigError, CredentialError, Problem, SecretElsewhereError, why_unread
+from abcwebrtc.errors import ConfigError, CredentialError, Problem, SecretElsewhereError
 from abcwebrtc.texts import harmless_logger
 
 _log = harmless_logger(__name__)
@@ -336,10 +336,11 @@ def _of_regular_file(found: os.stat_result) -> Signature:
 def _read_secrets(path: str, signature: Signature) -> Tuple[Secret, ...]:
     """Return the secrets of a file that had this signature just before."""
     try:
-        # It may have become a FIFO, which would keep an open() waiting.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        # It may have become a FIFO, which would keep an open() waiting, or a device.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         with open(descriptor, "rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
+            _of_regular_file(os.fstat(descriptor))
+            data = stream.read(MAX_FILE_BYTES + 1) or b""
             after = _of_regular_file(os.fstat(descriptor))
     except OSError as error:
         failure = _unreadable(error, path)
@@ -367,6 +368,6 @@ def secrets_in(data: bytes, path: str) -> Tuple[Secret, ...]:
 
 
 def _unreadable(error: Exception, path: str) -> ConfigError:
-    reason = why_unread(error)
+    reason = getattr(error, "strerror", None) or "not a file name"
     kind = AbsentError if getattr(error, "errno", None) in _NOT_HERE else ConfigError
     return kind(Problem(f"the secret can't be read: {reason}", "", path))

@@ -6,12 +6,14 @@ same file with, imports modules and calls functions that a value names.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from itertools import chain
 from typing import Any, Dict, Iterator, Optional, Tuple, Union
 
-from abcwebrtc.errors import ConfigError, KeyPath, Problem, Problems, why_unread
+from abcwebrtc.errors import ConfigError, KeyPath, Problem, Problems
+from abcwebrtc.files import read_file
 from abcwebrtc.odconfig.ini import (
     DEFAULT_SECTION,
     Budget,
@@ -114,13 +116,12 @@ def read_od_config_text(path: PathLike) -> str:
     file, line = os.fsdecode(path), None
     data, message = b"", ""
     try:
-        with open(file, "rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        message = f"can't be read: {why_unread(error)}"
-    if len(data) > MAX_BYTES:
-        message = "larger than 1 MiB, which no ConfigMap can hold: this is not an od.config"
-    elif data.startswith(b"\xef\xbb\xbf"):
+        data = read_file(file, MAX_BYTES, by_user=True)
+    except OSError as error:
+        message = f"can't be read: {error.strerror}"
+        if error.errno == errno.EFBIG:
+            message = f"{error.strerror}, which no ConfigMap can hold: this is not an od.config"
+    if data.startswith(b"\xef\xbb\xbf"):
         message, line = "begins with a byte order mark, which pyos refuses; save it without", 1
     elif b"\0" in data[:2]:  # what Windows saves as Unicode, without its mark
         message, line = "is UTF-16; save the file as UTF-8", 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import socket
 import ssl
@@ -15,7 +14,8 @@ from cheroot.server import HTTPConnection, HTTPRequest
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 
 from abcwebrtc.coturn.certificate import CERT, check_certificate
-from abcwebrtc.errors import ConfigError, Problem, why_unread
+from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.files import read_file
 from abcwebrtc.texts import harmless_logger
 from abcwebrtc.web.routes import json_error
 
@@ -25,6 +25,8 @@ MAX_HEADER_BYTES = 40 * 1024
 """Of that line and the headers. nginx by default lets 32 KiB through, and adds some."""
 MAX_HEADERS = 100
 MAX_PIECES = 16
+MAX_PEM_BYTES = 1024 * 1024
+"""More than this is in no chain of certificates."""
 _PIECE = 64 * 1024
 _NAME = re.compile(rb"[\w!#$%&'*+.^`|~-]+")
 _ONCE = (b"Content-Length", b"Host")
@@ -194,11 +196,7 @@ class TLS(BuiltinSSLAdapter):
 
 def _content(file: str) -> bytes:
     try:
-        if os.path.exists(file) and not os.path.isfile(file):
-            reason = "is not a regular file"  # to open a FIFO can take for ever
-        else:
-            with open(file, "rb") as stream:
-                return stream.read()
-    except (OSError, ValueError) as error:
-        reason = f"can't be read: {why_unread(error)}"
-    raise ConfigError(Problem(reason, "", file))
+        return read_file(file, MAX_PEM_BYTES)
+    except OSError as error:
+        reason = error.strerror
+    raise ConfigError(Problem(f"can't be read: {reason}", "", file))

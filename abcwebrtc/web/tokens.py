@@ -14,6 +14,7 @@ from jwt.api_jwt import decode_complete
 
 from abcwebrtc.coturn.certificate import CERTIFICATES, Block, load_certificate, pem_blocks
 from abcwebrtc.errors import ConfigError, Problem, TokenError
+from abcwebrtc.files import read_file
 
 LEEWAY = 20
 """Seconds that a clock may be off, as in pyos."""
@@ -156,15 +157,9 @@ class _KeyFileError(Exception):
 
 def _content(path: str) -> bytes:
     try:
-        with open(path, "rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+        return read_file(path, MAX_BYTES)
     except OSError as error:
         raise _KeyFileError(f"can't be read: {error.strerror}") from None
-    except ValueError:  # a name with a NUL
-        raise _KeyFileError(f"{_NO_KEY}, nor a file name") from None
-    if len(data) > MAX_BYTES:
-        raise _KeyFileError(f"{_NO_KEY}; it is too large for one")
-    return data
 
 
 def _keys_in(data: bytes) -> Tuple[List[RSAPublicKey], bool]:

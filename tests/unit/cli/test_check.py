@@ -300,7 +300,7 @@ def test_a_key_file_that_is_no_file_name_is_exit_1(tmp_path: Path, run: Any) -> 
     od_config = write_od_config(tmp_path, jwt_token_user={"jwtuserpublickeyfile": "a\0b"})
     result = run("serve", od_config)
     assert result.status == 1
-    assert "the key file is not" in result.err
+    assert "the key file can't be read: not a file name" in result.err
 
 
 @given(data=st.one_of(st.binary(), st.text().map(lambda text: f"[global]\n{text}".encode())))

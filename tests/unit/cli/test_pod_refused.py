@@ -65,7 +65,7 @@ BAD = [
     (b"kind: Pod\nx: \xff\n", "stdin:2: error: not UTF-8 text; save the file as UTF-8\n"),
     (POD.encode("utf-16"), "stdin:1: error: not UTF-8 text; save the file as UTF-8\n"),
     (b"\0\1\2", "stdin:1: error: has a character that YAML does not allow\n"),
-    (" " * (MAX_CHARACTERS + 1), "stdin: error: is larger than 4 MiB: this is no manifest\n"),
+    (" " * (MAX_CHARACTERS + 1), "stdin: error: can't be read: larger than 4 MiB\n"),
     ("a: !!python/object/apply:os.abort []\n", "stdin:1: error: has a tag on a mapping or list"),
 ]
 
@@ -104,14 +104,17 @@ def test_errors_of_the_od_config_come_before_the_manifest(tmp_path: Path, run: A
     assert result.err.startswith(f"{tmp_path / 'od.config'}:2: error: webrtc.enable: ")
 
 
-def test_an_endless_file_is_refused_and_not_kept(tmp_path: Path) -> None:
-    line = command("pod", write_od_config(tmp_path), "/dev/zero")
-    limited = ["sh", "-c", 'ulimit -v 2000000; exec "$@"', "sh", *line]
+@pytest.mark.parametrize("name", ["-", "/dev/stdin", "/dev/fd/0", "/dev/zero"])
+def test_an_endless_file_is_refused_and_not_kept(tmp_path: Path, name: str) -> None:
+    line = command("pod", write_od_config(tmp_path), name)
+    limited = ["sh", "-c", 'ulimit -v 2000000; exec "$@" </dev/zero', "sh", *line]
     result = subprocess.run(
         limited, env=environment(), capture_output=True, text=True, timeout=WAIT, check=False
     )
     assert result.returncode == 1
-    assert result.stderr == "/dev/zero: error: is larger than 4 MiB: this is no manifest\n"
+    what = "not a regular file" if name == "/dev/zero" else "larger than 4 MiB"
+    shown = "stdin" if name == "-" else name
+    assert result.stderr == f"{shown}: error: can't be read: {what}\n"
 
 
 def test_a_closed_stdin_is_exit_1(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from typing import List, Optional, Tuple
 import pytest
 
 from abcwebrtc.cli import main as cli
+from abcwebrtc.cli.probe import _trust
 from support import run_command, write_od_config
+from support.certificates import ABOVE
 from unit.project.test_docs import table_keys
 
 
@@ -42,6 +44,13 @@ def test_an_authority_that_can_not_be_read(tmp_path: Path, data: Optional[bytes]
     status, error = run(write_od_config(tmp_path), "--ca", path)
     assert (status, error.count("\n")) == (1, 1)
     assert error.startswith(f"error: {path}: the certificate authority can't be read: ")
+
+
+def test_an_authority_has_a_comment_with_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_bytes("# Zürich\n".encode() + ABOVE)
+    before = _trust(None).cert_store_stats()["x509"]
+    assert _trust(str(path)).cert_store_stats()["x509"] == before + 1
 
 
 @pytest.mark.parametrize(

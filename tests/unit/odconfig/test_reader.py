@@ -8,10 +8,10 @@ from typing import Any, Optional
 import pytest
 
 from abcwebrtc.errors import ConfigError
-from abcwebrtc.odconfig import reader as odconfig
 from abcwebrtc.odconfig.reader import MAX_BYTES, load_od_config, parse_od_config
 from conftest import REFERENCES, ROOT
 from support.od_config_values import read_with_cherrypy, refusal_of, texts_with_cherrypy, used
+from support.users import MALLORY, acting_as, shared_folder
 
 OWN = ROOT / "tests" / "data" / "od.config"
 
@@ -195,12 +195,11 @@ def test_a_name_that_no_file_can_have_is_refused():
     assert_refused("od\x00config", "can't be read: not a file name")
 
 
-def test_a_file_without_permission_is_refused(tmp_path, monkeypatch):
-    def denied(*args: Any) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(odconfig, "open", denied, raising=False)
-    assert_refused(tmp_path, "can't be read: Permission denied")
+def test_a_file_without_permission_is_refused():
+    with shared_folder() as shared:
+        (shared / "od.config").touch(0o600)
+        with acting_as(MALLORY):
+            assert_refused(shared / "od.config", "can't be read: Permission denied")
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,8 @@ def test_it_does_not_start_without_a_key_for_tokens(
     [
         ("missing.pem", "key.pem", ["missing.pem: error: can't be read: No such file"]),
         ("cert.pem", "missing.pem", ["missing.pem: error: can't be read: No such file"]),
-        ("cert.pem", "", ["is not a regular file"]),
-        ("cert.pem", "fifo", ["fifo: error: is not a regular file"]),
+        ("cert.pem", "", ["can't be read: Is a directory"]),
+        ("cert.pem", "fifo", ["fifo: error: can't be read: not a regular file"]),
         ("empty.pem", "key.pem", ["empty.pem: error: holds no certificate in PEM form"]),
         ("key.pem", "key.pem", ["key.pem: error: holds no certificate in PEM form"]),
         ("cert.pem", "cert.pem", ["cert.pem: error: holds no private key in PEM form"]),

@@ -1,0 +1,65 @@
+"""Reads the files that somebody names, up to a limit, and without waiting for what has no end.
+
+Where a file is expected, somebody may have put a FIFO, into which nobody writes, or a device.
+A configuration may name one, too. So nothing but a regular file is read, unless it is a descriptor
+that the user gave to this process.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from typing import BinaryIO
+
+_DESCRIPTOR = re.compile(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
+
+
+def open_file(path: str, by_user: bool = False) -> BinaryIO:
+    """Open a regular file for reading.
+
+    One that is named `by_user`, and not in a configuration, may also be a descriptor of this
+    process, as in ``abcwebrtc check <(kubectl get ...)`` and ``/dev/stdin``: that may be a pipe or
+    a device, whose end is waited for. Raises `OSError` with a ``strerror`` that says what is wrong.
+    """
+    if "\0" in path:
+        raise OSError(errno.EINVAL, "not a file name")
+    is_descriptor = by_user and _DESCRIPTOR.fullmatch(path) is not None
+    if not is_descriptor:
+        _refuse_others(os.stat(path))  # since to open a device can do something
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    descriptor = os.open(path, flags)
+    try:
+        if is_descriptor:
+            os.set_blocking(descriptor, True)
+        else:
+            _refuse_others(os.fstat(descriptor))
+        return open(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_file(path: str, most: int, by_user: bool = False) -> bytes:
+    """Return the content of a file; raise `OSError` as `open_file` does, and for more bytes."""
+    with open_file(path, by_user) as stream:
+        return read_stream(stream, most)
+
+
+def read_stream(stream: BinaryIO, most: int) -> bytes:
+    """Return what is in a stream; raise `OSError` where that is more than so many bytes."""
+    data = stream.read(most + 1)
+    if data is None:  # one that does not block, such as /proc/kmsg
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    if len(data) > most:
+        size = f"{most >> 20} MiB" if most >> 20 else f"{most >> 10} KiB"
+        raise OSError(errno.EFBIG, f"larger than {size}")
+    return data
+
+
+def _refuse_others(about: os.stat_result) -> None:
+    if stat.S_ISDIR(about.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(about.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
