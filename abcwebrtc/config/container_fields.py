@@ -82,11 +82,11 @@ def _parse_sizes(value: Any, where: Where) -> Tuple[Dict[str, Decimal], List[Pro
         message = f"must be a dict such as {{ 'memory': '256Mi' }}, not {kind(value)}"
         return {}, [where.error(message)]
     sizes: Dict[str, Decimal] = {}
-    extended = tuple(name for name in value if isinstance(name, str) and _EXTENDED.fullmatch(name))
-    known = (*RESOURCES, *extended)
-    problems = list(unknown_keys(value, known, where))
-    for name in filter(value.__contains__, known):
-        quantity = value[name]
+    extended = {name for name in value if isinstance(name, str) and _EXTENDED.fullmatch(name)}
+    problems = list(unknown_keys(value, RESOURCES, where, others=extended))
+    for name, quantity in value.items():
+        if name not in RESOURCES and name not in extended:
+            continue
         try:
             sizes[name] = parse_quantity(quantity)
         except ConfigError as error:

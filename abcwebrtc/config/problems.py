@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import (
     Any,
     Callable,
+    Container,
     Iterable,
     Iterator,
     List,
@@ -101,17 +102,18 @@ def unknown_keys(
     known: Tuple[str, ...],
     where: Where,
     meant: Mapping[str, str] = MappingProxyType({}),
+    others: Container[Any] = (),
 ) -> Iterator[Problem]:
     """Yield an error for each key that is not known, with what to write in its place.
 
     That is what is `meant`, by the letters of a key in lower case, or the nearest known key. A
     key may be a secret, where it and its value changed places, or a ``:`` was forgotten. So
     it is shown only where it is known what it is: one of `meant`, or a known one misspelt.
-    Of others it is told where they stand.
+    Of the rest it is told where they stand. Keys in `others` are right too.
     """
     keys = list(given)
     for number, key in enumerate(keys, 1):
-        if key in known:
+        if key in known or key in others:
             continue
         text = key if isinstance(key, str) else ""
         near = nearest(text, known, spelling=str.lower)
@@ -156,11 +158,11 @@ def is_word(key: str) -> bool:
 
 def _is_slip(key: str, near: Optional[str]) -> bool:
     """Say whether a key is a known one but for so few letters that no secret stands in them."""
-    if near is None or not is_name(key):
+    texts = letters(key), letters(near or "")
+    if near is None or len(texts[0]) > len(texts[1]) + _SLIP or not is_name(key):
         return False
     import difflib
 
-    texts = letters(key), letters(near)
     same = difflib.SequenceMatcher(None, *texts, autojunk=False).get_matching_blocks()
     return max(map(len, texts)) - sum(block.size for block in same) <= _SLIP
 
