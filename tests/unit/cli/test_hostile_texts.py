@@ -202,7 +202,7 @@ def test_no_text_in_an_od_config_is_obeyed_and_no_secret_shown(
     folder: Path, place: Tuple[str, str], text: str
 ) -> None:
     od_config = folder / "od.config"
-    od_config.write_text(od_config_text(place, text), encoding="utf-8", newline="")
+    od_config.write_bytes(od_config_text(place, text).encode())
     for line, is_content in commands(od_config):
         done = run(*line)
         check_harmless(line, done, is_content)
@@ -240,7 +240,7 @@ def test_no_text_in_a_turnserver_conf_is_obeyed_and_no_secret_shown(
     od_config, conf = folder / "good.config", folder / "hostile.conf"
     od_config.write_text(od_config_text(("", ""), ""))
     written = line.replace("@", text)
-    conf.write_text("use-auth-secret\n" if as_option else written, encoding="utf-8", newline="")
+    conf.write_bytes(b"use-auth-secret\n" if as_option else written.encode())
     option = [f"--option={written}"] if as_option and "\0" not in written else []
     for more in ([], ["--json"]):
         arguments = ["turnserver-conf", od_config, "--check", conf, *option, *more]
@@ -281,7 +281,7 @@ def test_no_text_in_a_manifest_is_obeyed_and_no_secret_in_a_message(
 ) -> None:
     od_config, pod = folder / "good.config", folder / "hostile.yaml"
     od_config.write_text(od_config_text(("", ""), ""))
-    pod.write_text(manifest.replace("@", text), encoding="utf-8", newline="")
+    pod.write_bytes(manifest.replace("@", text).encode())
     for more in ([], ["--diff"], ["--secret"]):
         arguments = ["pod", od_config, pod, *more]
         done = run(*arguments)
