@@ -22,6 +22,13 @@ from abcwebrtc.times import utc_text
 GROUPS = {"configmaps": "", "pods": "", "pods/log": "", "deployments": "apps"}
 """The kinds that are asked for, and the API group of each."""
 _KIND = {"configmaps": "ConfigMap", "pods": "pod", "pods/log": "pod", "deployments": "Deployment"}
+_REASONS = (
+    *("BadRequest", "Gone", "Expired", "Invalid", "Conflict", "AlreadyExists", "NotAcceptable"),
+    *("MethodNotAllowed", "UnsupportedMediaType", "RequestEntityTooLarge", "TooManyRequests"),
+    *("InternalError", "ServerTimeout", "ServiceUnavailable", "StoreReadError", "Timeout"),
+)
+"""Kubernetes's own; a webhook may give any text, of which this may be shown."""
+_FIELD = re.compile(r"(metadata|spec|data|binaryData|immutable)([.\[][\w.\[\]-]{1,80})?")
 _ANONYMOUS = "system:anonymous"
 _OTHER_WAY = (
     "the proxy is that of HTTPS_PROXY, or proxy-url of the kubeconfig; NO_PROXY leaves it out"
@@ -226,8 +233,7 @@ def _reason(status: int, answer: Mapping[str, Any]) -> str:
     if status in known:
         return f" ({status}): {known[status]}"
     reason = answer.get("reason")
-    is_word = isinstance(reason, str) and re.fullmatch("[A-Za-z]{1,40}", reason)
-    return f": the API server answers {status}{f' {reason}' if is_word else ''}"
+    return f": the API server answers {status}{f' {reason}' if reason in _REASONS else ''}"
 
 
 def _details(answer: Mapping[str, Any]) -> Dict[str, Any]:
@@ -239,5 +245,5 @@ def _causes(answer: Mapping[str, Any]) -> str:
     """Return the fields that a cluster finds wrong, without what it says of their values."""
     causes = _details(answer).get("causes")
     fields = [str(cause.get("field", "")) for cause in causes or [] if isinstance(cause, dict)]
-    named = [field for field in fields if re.fullmatch(r"[\w.\[\]-]{1,80}", field)]
+    named = [field for field in fields if _FIELD.fullmatch(field)]
     return "its " + ", ".join(dict.fromkeys(named)) if named else "what it says"

@@ -136,9 +136,9 @@ SERVER_ERRORS = [
     (413, "RequestEntityTooLarge", {}, "(413): it is too large"),
     (422, "Invalid", {"causes": [{"field": "data[od.config]", "message": SECRET}]},
      "(422): the cluster refuses its data[od.config]\n"),
-    (422, "Invalid", {"causes": [{"field": f"x {SECRET}"}]}, "(422): the cluster refuses what it"),
+    (422, "Invalid", {"causes": [{"field": SECRET}]}, "(422): the cluster refuses what it"),
     (429, "TooManyRequests", {}, "the API server answers 429 TooManyRequests\n"),
-    (500, f"x {SECRET}", {}, "the API server answers 500; until now it was not done, as a look sh"),
+    (500, "QhZjXkWv", {}, "the API server answers 500; until now it was not done, as a look sh"),
     (503, "ServiceUnavailable", {}, "the API server answers 503 ServiceUnavailable; until now"),
 ]  # fmt: skip
 
@@ -187,7 +187,7 @@ def test_a_redirect_is_not_followed(cluster: Any, run: Any) -> None:
     cluster.before = only("GET", "configmaps", fail(302, "Found"))
     status, _, err = run()
     assert status == 1
-    assert "the API server answers 302 Found" in err
+    assert "the API server answers 302\n" in err
     assert len(cluster.seen) == 1
 
 
