@@ -62,15 +62,18 @@ def install_debian_packages(packages: List[str], apt: bool) -> bool:
     missing = [name for name in packages if not _is_installed(name)]
     if not missing:
         return True
-    sudo = [] if os.geteuid() == 0 else ["sudo"]
-    install = [*sudo, "apt-get", "install", "--yes", "--no-install-recommends", *missing]
-    if not apt:
-        print(f"missing: {' '.join(missing)}; add --apt, or run: {' '.join(install)}")
+    install = ["apt-get", "install", "--yes", "--no-install-recommends", *missing]
+    sudo = ["sudo"] if os.geteuid() and shutil.which("sudo") else []
+    can = sudo or not os.geteuid()
+    if not (apt and can):
+        cure = "run" if can else "run as root"
+        cure = f"add --apt, or {cure}" if can and not apt else cure
+        print(f"missing: {' '.join(missing)}; {cure}: {' '.join([*sudo, *install])}", flush=True)
         return False
     print(f"installing Debian packages: {' '.join(missing)}", flush=True)
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in ([*sudo, "apt-get", "update"], install):
-        _run([*command, "--quiet=2"], env=quiet, stdout=subprocess.DEVNULL)
+    for command in (["apt-get", "update"], install):
+        _run([*sudo, *command, "--quiet=2"], env=quiet, stdout=subprocess.DEVNULL)
     return True
 
 

@@ -227,7 +227,7 @@ def _serve_notes(config: WebRTCConfig, options: argparse.Namespace) -> List[str]
         notes.append("webrtc.enable is False: requests for credentials get 403")
     if options.insecure_no_auth:
         notes.append("--insecure-no-auth: anybody on this machine gets credentials")
-    elif not (options.cert or options.behind_proxy):
+    elif not (options.cert or options.behind_proxy or is_loopback(options.host)):
         notes.append("without --cert credentials travel in clear; put a TLS proxy in front")
     if not (options.behind_proxy or is_loopback(options.host)):
         notes.append(

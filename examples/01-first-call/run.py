@@ -3,7 +3,7 @@
     python3 examples/01-first-call/run.py
 
 makes the keys that od.config names, starts `abcwebrtc serve` on it, makes the
-call of abcdesktop's browser client, and shows how to make it with curl. Where
+call of abcdesktop's browser client, and says what to try while it runs. Where
 coturn is installed it is started as well, and the credential opens a real
 allocation on it. Ctrl-C ends it all.
 
@@ -19,13 +19,14 @@ import asyncio
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
 import urllib.request
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, ContextManager, Dict, Iterator
+from typing import Any, ContextManager, Dict, Iterator, Tuple
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -34,6 +35,7 @@ import bootstrap  # noqa: E402
 import stage  # noqa: E402
 
 RUN = HERE / "run"
+OD_CONFIG = HERE / "od.config"
 TURN_PORT = 14780
 ENDPOINT = "/API/webrtc/coturn_rtcconfiguration"
 
@@ -46,11 +48,12 @@ def main() -> None:
     has_coturn = bootstrap.install_debian_packages(["coturn"], options.apt)
     secret = make_keys()
     try:
-        with coturn_or_not(has_coturn, secret), running_serve(options.port) as base_url:
+        with coturn_or_not(has_coturn, secret), running_serve(options.port) as (base_url, link):
             answer = call(base_url)
-            show(answer, base_url)
+            print(json.dumps(answer, indent=2))
             if has_coturn:
                 allocate(answer["result"]["iceServers"][-1])
+            show(base_url, link, has_coturn)
             stage.wait_unless(options.once)
     except KeyboardInterrupt:
         print()
@@ -85,16 +88,16 @@ def coturn_or_not(has_coturn: bool, secret: str) -> ContextManager[None]:
 
 
 @contextmanager
-def running_serve(port: int) -> Iterator[str]:
-    """Run `abcwebrtc serve` on the od.config beside this file; give its base URL."""
-    command = [sys.executable, "-m", "abcwebrtc", "serve", str(HERE / "od.config")]
+def running_serve(port: int) -> Iterator[Tuple[str, str]]:
+    """Run `abcwebrtc serve` on the od.config beside this file; give its base URL and its page's."""
+    command = [sys.executable, "-m", "abcwebrtc", "serve", str(OD_CONFIG), "--print-link"]
     with stage.running(
         [*command, "--port", str(port)], stdout=subprocess.PIPE, text=True
     ) as process:
-        line = process.stdout.readline()
-        if "serving on" not in line:
+        serving, page = process.stdout.readline(), process.stdout.readline()
+        if "serving on" not in serving or "test page" not in page:
             sys.exit("abcwebrtc serve did not start, see above")
-        yield line.split()[-1]
+        yield serving.split()[-1], page.split()[-1]
 
 
 def call(base_url: str) -> Dict[str, Any]:
@@ -108,15 +111,26 @@ def call(base_url: str) -> Dict[str, Any]:
         return json.load(response)
 
 
-def show(answer: Dict[str, Any], base_url: str) -> None:
-    """Print the answer, and how to get it with curl."""
-    print(json.dumps(answer, indent=2))
-    token = os.path.relpath(RUN / "token")
-    print("\nThe same with curl, while this runs:\n")
+def show(base_url: str, link: str, has_coturn: bool) -> None:
+    """Print what runs, and what to try with programs that are here."""
+    abcwebrtc = f"{os.path.relpath(sys.executable)} -m abcwebrtc"
+    od_config = os.path.relpath(OD_CONFIG)
+    print(f"\nWhat runs, by {od_config}:\n\n  abcwebrtc serve at {base_url}")
     print(
-        f'  curl -s -H "ABCAuthorization: Bearer $(cat {token})" '
-        f"-H 'Content-Type: application/json' -d '{{}}' {base_url}{ENDPOINT}\n"
+        f"  coturn at 127.0.0.1:{TURN_PORT}" if has_coturn else "  no coturn: it is not installed"
     )
+    print("\nTry in another terminal, in this folder:\n")
+    if has_coturn:
+        print(f"  {abcwebrtc} probe {od_config}")
+    print(f"  {abcwebrtc} mint {od_config} --user alice")
+    if shutil.which("curl"):
+        token = os.path.relpath(RUN / "token")
+        print(
+            f'  curl -s -H "ABCAuthorization: Bearer $(cat {token})" '
+            f"-H 'Content-Type: application/json' -d '{{}}' {base_url}{ENDPOINT}"
+        )
+    print("\nThe test page, for a browser on this machine, once within 10 minutes:\n")
+    print(f"  {link}\n", flush=True)
 
 
 def allocate(server: Dict[str, str]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +19,7 @@ from abcwebrtc import WebRTCConfig
 from conftest import require_program
 from e2e.gstreamer import require_gstreamer
 from pyos_host.apiserver import running_api_server
-from support import environment
+from support import WAIT, environment, request
 from support.desktop_pod import assert_valid
 
 NEEDS = {
@@ -36,8 +38,12 @@ NEEDS = {
 PROMISES = {
     "01-first-call": [
         '"message": "ok"',
-        "curl -s -H",
         "coturn accepted the credential and relays at 127.0.0.1:",
+        "abcwebrtc serve at http://127.0.0.1:",
+        "coturn at 127.0.0.1:14780",
+        "-m abcwebrtc probe examples/01-first-call/od.config",
+        "The test page, for a browser on this machine, once within 10 minutes:",
+        "http://127.0.0.1:",
     ],
     "02-desktop-pod": [
         "create Secret abcdesktop/webrtc-desktop-alice with TURN_SERVER",
@@ -116,6 +122,36 @@ def test_an_example_ends_with_what_it_promises(example: Path) -> None:
     for promise in PROMISES[example.name]:
         assert promise in rest
         rest = rest.partition(promise)[2]
+
+
+# 01-first-call: what it ends with
+
+
+def test_what_the_first_call_tells_to_try_works() -> None:
+    require_program("turnserver", "coturn")
+    words = shlex.split(readme_command(EXAMPLES[0]))[1:]
+    line = [sys.executable, *(word for word in words if word != "--apt"), "--port", "0"]
+    process = subprocess.Popen(
+        line, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment(), bufsize=1
+    )
+    try:
+        printed = "".join(iter(process.stdout.readline, "Ctrl-C ends it.\n"))  # type: ignore
+        _, _, end = printed.partition("Try in another terminal, in this folder:\n")
+        *commands, link = re.findall("^  (.+)$", end, re.MULTILINE)
+        names = [re.search("probe|mint|curl", command)[0] for command in commands]  # type: ignore
+        assert names[:2] == ["probe", "mint"]
+        assert names[2:] == (["curl"] if shutil.which("curl") else [])
+        for command in commands:
+            done = subprocess.run(
+                ["sh", "-c", command], cwd=ROOT, env=environment(), capture_output=True, text=True
+            )
+            assert done.returncode == 0, command + done.stdout + done.stderr
+            assert "127.0.0.1:14780" in done.stdout
+        page, _, key = link.partition("#")
+        assert "set-cookie" in request(page + "login", {"key": key}).headers
+    finally:
+        process.terminate()
+        process.communicate(timeout=WAIT)
 
 
 # 02-desktop-pod: its calls, made by the kubernetes client

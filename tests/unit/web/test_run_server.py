@@ -149,11 +149,18 @@ def announced(monkeypatch: pytest.MonkeyPatch) -> List[Any]:
 @pytest.mark.parametrize(
     ("changes", "arguments", "status", "notes"),
     [
-        ({}, [], 200, ["without --cert"]),
-        ({"webrtc__enable": False}, [], 403, ["webrtc.enable is False: requests", "--cert"]),
+        ({"webrtc__enable": False}, [], 403, ["webrtc.enable is False: requests"]),
         ({"webrtc__enabled": True}, [], 200, ["webrtc.enabled: no such entry"]),
         ({}, ["--insecure-no-auth"], 200, ["anybody on this machine"]),
-        ({}, ["--host", "0.0.0.0"], 200, ["--host 0.0.0.0: clients that are slow on purpose"]),
+        (
+            {},
+            ["--host", "0.0.0.0"],
+            200,
+            [
+                "without --cert credentials travel in clear",
+                "--host 0.0.0.0: clients that are slow on purpose",
+            ],
+        ),
     ],
     ids=str,
 )
@@ -173,6 +180,14 @@ def test_serve_says_what_to_know_serves_and_says_that_it_stopped(
     for note in notes:
         assert note in err
     assert SECRET not in out + err
+
+
+def test_serve_on_loopback_warns_of_no_clear_text(
+    tmp_path: Path, announced: List[Answer], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", str(write_od_config(tmp_path)), "--port=0"]) == 0
+    assert [answer.status for answer in announced] == [200]
+    assert "warning" not in capfd.readouterr().err
 
 
 def test_serve_behind_a_proxy_warns_of_no_clients_and_no_clear_text(
