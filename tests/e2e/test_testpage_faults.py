@@ -32,7 +32,7 @@ from e2e.testpage_tab import (
     verdict,
 )
 from integration.netns import SERVER
-from support import wait_for
+from support import bearer, wait_for
 
 pytest_plugins = ["e2e.testpage_fixtures"]
 
@@ -206,6 +206,20 @@ def test_a_session_that_has_ended_is_told(tab: Tab, good: Page) -> None:
     tab.get_by_role("button", name="Start the test").click()
     result(tab)
     assert headline(tab) == "Your session has ended. Open a new link."
+
+
+def test_on_a_page_for_a_user_s_token_the_verdict_does_without_what_serve_sees(
+    browser: Browser, running: Stage
+) -> None:
+    page = running.serve(8019, **only(coturn_entry(3997, protocol="turns")))
+    context = browser.new_context(extra_http_headers=bearer())
+    tab = context.new_page()
+    tab.goto(page.url)
+    tab.get_by_role("button", name="Start the test").click()
+    (card,) = result(tab).values()
+    context.close()
+    assert f"TLS fails on {SERVER}, TLS port 3997, asked from this browser." in card
+    assert re.findall(r"POST /certificates HTTP/1.1\" (\d+)", page.output) == ["403"]
 
 
 def test_without_webaudio_the_test_says_so_and_ends(tab: Tab, good: Page) -> None:
