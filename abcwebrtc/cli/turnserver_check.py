@@ -79,10 +79,19 @@ def _tls_files(
             continue
         contents[name] = _read(places)
         path = next(filter(os.path.exists, places), None)
-        reason = unreadable(path) if path and not conf.text("proc-user") else None
+        reason = _only_from_here(path, certificate_files(conf, "/")[name])
+        if path and not reason and not conf.text("proc-user"):
+            reason = unreadable(path)
         if reason and reason not in reasons.values():
             reasons[name] = reason
     return contents, reasons
+
+
+def _only_from_here(path: Optional[str], in_the_unit: Sequence[str]) -> Optional[str]:
+    """Say where a relative name leads to a file in the current folder, but not in the unit's, /."""
+    if path is None or any(map(os.path.exists, in_the_unit)):
+        return None
+    return f"the name is relative, and the unit starts coturn in /; write {path}"
 
 
 def _read_conf(path: str) -> bytes:

@@ -176,9 +176,25 @@ def conf_options(options: argparse.Namespace) -> ConfOptions:
         addresses = options.usage_error(str(error))
     names = ("cert", "key", "relay_ports", "realm", "user_quota", "total_quota")
     told: Dict[str, Any] = {name: getattr(options, name) for name in names}
+    for name in ("cert", "key"):
+        told[name] = _whole_path(name, options)
     told["allow_peers"] = tuple(options.allow_peer or ())
     told["listening_ips"], told["external_ips"] = addresses
     return ConfOptions(**{name: value for name, value in told.items() if value})
+
+
+def _whole_path(name: str, options: argparse.Namespace) -> Optional[str]:
+    """Return the path of a file that an option names; coturn is started in a folder of its own."""
+    path: Optional[str] = getattr(options, name)
+    if path is None or os.path.isabs(path):
+        return path
+    whole = os.path.abspath(path)
+    if not os.path.isfile(whole):
+        options.usage_error(
+            f"{_option(name)} names no file that is here, and coturn is started in another folder; "
+            "write the whole path that it has on coturn's machine, from / on"
+        )
+    return whole
 
 
 def chosen_version(told: Optional[CoturnVersion]) -> CoturnVersion:

@@ -174,7 +174,7 @@ WRONG = Step(
     False,
     "coturn accepts none of these secrets, so calls are refused",
     "give coturn the first secret of od.config, or od.config that of coturn; see that the realm "
-    "is the same in turnadmin -r and turnserver.conf, and that the clocks agree",
+    "is the same in its database and turnserver.conf, and that the clocks agree",
 )
 NOT_GIVEN = Step(
     "not given",

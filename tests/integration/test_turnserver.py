@@ -218,3 +218,31 @@ def test_a_placeholder_lets_nobody_in(tmp_path: Path) -> None:
     with running(conf, port=port):
         for secret in (SECRET.encode(), b"", b"<secret 1 of 1>", b'"<secret 1 of 1>"'):
             assert raw_refusal(port, *sign(secret)) == 401
+
+
+def test_a_relative_certificate_is_none_where_coturn_runs_in_another_folder(
+    tmp_path: Path, each_coturn: Coturn, single_pem: Path, certificate: Certificate
+) -> None:
+    """So the command writes the whole path, with which there is TLS."""
+    (port,) = free_ports(1)
+    coturn = entry(port, protocol="turns")
+    od_config = write_od_config(tmp_path, webrtc__coturn=coturn, webrtc__rtc_configuration=None)
+    (tmp_path / "run").mkdir()
+    conf = tmp_path / "run" / "turnserver.conf"
+    line = ("turnserver-conf", od_config, "--output", conf, *each_coturn.options)
+    made = run_command(*line, "--cert", single_pem.name, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    minted = run_command("mint", od_config).stdout
+    (url,) = turn_urls(json.loads(minted))
+    with running(conf, port=port, program=each_coturn.program):
+        assert relayed_address(url, certificate.trust)[0] == LOOPBACK
+    conf.write_text(conf.read_text().replace(str(single_pem), single_pem.name))
+    server = Running(conf, program=each_coturn.program)
+    try:
+        wait_for(lambda: "cannot start TLS" in server.output)
+        assert not server.listens(port)
+    finally:
+        server.process.terminate()
+        server.process.wait(WAIT)
+    found = run_command("turnserver-conf", od_config, "--check", conf, cwd=tmp_path).stdout
+    assert f"the name is relative, and the unit starts coturn in /; write {single_pem}" in found

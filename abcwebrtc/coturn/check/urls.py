@@ -138,6 +138,8 @@ def _certificate(
         content = files.get(name)
         if isinstance(content, str):
             message = "coturn then runs without TLS; if it runs elsewhere, name a copy with --cert"
+            if not os.path.isabs(conf.text(name)):
+                message = "the name is relative, so write the whole path, from / on; " + message
             yield report(name, f"can't be read: {content}; {message}")
     cert, key = files.get(CERT), files.get(KEY)
     if not isinstance(cert, bytes):

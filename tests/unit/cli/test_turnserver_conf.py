@@ -274,9 +274,40 @@ def test_a_wrong_line_is_exit_2(
 
 
 @pytest.mark.parametrize("name", [" x.pem", '"x".pem', "=x.pem", "x.pem ", "x;"])
-def test_a_name_that_coturn_would_change_is_quoted(run: Any, od_config: Path, name: str) -> None:
-    text = run(od_config, "--cert", name).out
-    assert parse_turnserver_conf(text.encode(), "").text("cert") == name
+def test_a_name_that_coturn_would_change_is_quoted(
+    run: Any, od_config: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).touch()
+    text = run(od_config, "--cert", tmp_path / name).out
+    assert parse_turnserver_conf(text.encode(), "").text("cert") == str(tmp_path / name)
+
+
+def test_a_relative_name_is_written_whole(
+    run: Any, od_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian's unit starts coturn in /, where it would run without TLS."""
+    monkeypatch.chdir(tmp_path)
+    names = ("turn.pem", "keys/turn.key")
+    (tmp_path / "keys").mkdir()
+    for name in names:
+        (tmp_path / name).touch()
+    conf = parse_turnserver_conf(
+        run(od_config, "--cert", names[0], "--key", names[1]).out.encode(), ""
+    )
+    assert [conf.text("cert"), conf.text("pkey")] == [str(tmp_path / name) for name in names]
+
+
+@pytest.mark.parametrize("option", ["--cert", "--key"])
+def test_a_relative_name_of_no_file_is_exit_2(
+    run: Any, od_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole = ("--cert", "/etc/turn.pem") if option == "--key" else ()
+    result = run(od_config, *whole, option, "turn.pem", "--output", tmp_path / "t.conf")
+    assert (result.status, result.out) == (2, "")
+    assert f"{option} names no file that is here" in result.err
+    assert "write the whole path that it has on coturn's machine" in result.err
+    assert not (tmp_path / "t.conf").exists()
 
 
 @pytest.fixture
@@ -346,6 +377,26 @@ def test_check_of_a_file_that_is_not_there(
     if arguments:
         (error,) = json.loads(result.out)["errors"]
         assert error["message"] == "can't be read: No such file or directory"
+
+
+def test_check_finds_a_relative_name_that_the_unit_does_not_find(
+    run: Any, od_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it finds only in the folder in which the check runs, coturn does not find in its own."""
+    conf, pem = tmp_path / "turnserver.conf", tmp_path / "turn.pem"
+    pem.write_bytes(CERT + ABOVE + PRIVATE_KEY)
+    assert run(od_config, "--output", conf, "--cert", pem).status == 0
+    conf.write_text(conf.read_text().replace(str(pem), "turn.pem"))
+    elsewhere = run(od_config, "--check", conf)
+    assert elsewhere.out.count("the name is relative, so write the whole path, from / on") == 2
+    monkeypatch.chdir(tmp_path)
+    here = run(od_config, "--check", conf)
+    words = f"the name is relative, and the unit starts coturn in /; write {pem}"
+    assert here.out.count(words) == 1
+    monkeypatch.setattr(
+        turnserver_check, "certificate_files", lambda conf, _: {"cert": (str(pem),)}
+    )
+    assert words not in run(od_config, "--check", conf).out
 
 
 def test_check_of_what_is_no_text_is_one_message(run: Any, od_config: Path, tmp_path: Path) -> None:
