@@ -121,7 +121,7 @@ def unknown_keys(
         right = meant.get(letters(text), right)
         if not isinstance(key, str):
             yield where[kind(key)].error(f"no such key; {right}")
-        elif (letters(text) in meant and is_name(text)) or _is_slip(text, nearest(text, known)):
+        elif (letters(text) in meant and is_name(text)) or is_slip(text, nearest(text, known)):
             yield where[key].error(f"no such key; {right}")
         else:
             place = f"number {number} of {len(keys)}"
@@ -136,9 +136,9 @@ def misspelt_keys(given: Iterable[Any], known: Tuple[str, ...], where: Where) ->
     """
     for key in given:
         near = nearest(key, known, _NEAR) if isinstance(key, str) and key not in known else None
-        if near and _is_slip(key, near):
+        if near and is_slip(key, near):
             yield where[key].warning(f"is passed over; did you mean '{near}'?")
-        elif near and _is_slip("".join(filter(str.isalnum, key)), near):
+        elif near and is_slip("".join(filter(str.isalnum, key)), near):
             message = f"has a key that is passed over; did you mean '{near}'?"
             yield where[key].warning(message, hide_key=True)
 
@@ -156,7 +156,7 @@ def is_word(key: str) -> bool:
     return _WORD.fullmatch(key) is not None
 
 
-def _is_slip(key: str, near: Optional[str]) -> bool:
+def is_slip(key: str, near: Optional[str]) -> bool:
     """Say whether a key is a known one but for so few letters that no secret stands in them."""
     texts = letters(key), letters(near or "")
     if near is None or len(texts[0]) > len(texts[1]) + _SLIP or not is_name(key):

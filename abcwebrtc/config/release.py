@@ -23,7 +23,7 @@ WHAT_TO_DO = (
     "set webrtc.enable: False, or use oc.pulseaudio:3.2 with the tcpport 4714"
 )
 _IMAGE = re.compile(
-    r"(?:\S*/)?(?P<name>oc\.[a-z0-9._-]+):v?(?P<major>[0-9]{1,3})(?:\.(?P<minor>[0-9]{1,3}))?"
+    r"(?:\S*/)?(?P<name>oc\.[a-z0-9._-]{1,60}):v?(?P<major>[0-9]{1,3})(?:\.(?P<minor>[0-9]{1,3}))?"
     r"(?:[.-][A-Za-z0-9_.-]*)?(?:@\S+)?"
 )
 

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence, Tuple
 
+from abcwebrtc.config.problems import is_slip
 from abcwebrtc.config.uris import Address
 from abcwebrtc.coturn.addresses import Range, host_address, parse_range
 from abcwebrtc.coturn.options import (
@@ -174,9 +175,8 @@ def with_options(conf: TurnserverFile, options: Sequence[str]) -> TurnserverFile
             continue
         name, value = _of_command_line(option)
         if name not in OPTIONS:
-            hint = _hint(name)
-            message = f"is no option, and coturn does not start with it{hint}"
-            shown = name if re.fullmatch("[A-Za-z0-9_-]{1,40}", name) and hint else ""
+            message = f"is no option, and coturn does not start with it{_hint(name)}"
+            shown = name if is_slip(name, _nearest(name)) else ""
             problems.append(Problem(message, shown, OPTION))
             continue
         setting = Setting(name, value.encode("utf-8", "surrogateescape"), 0, OPTION)
@@ -255,8 +255,12 @@ def _read_line(line: bytes, number: int, file: str) -> Tuple[Optional[Setting], 
 
 def _hint(name: str) -> str:
     """Return the option that is perhaps meant by a name, in words, or nothing."""
-    near = difflib.get_close_matches(name, OPTIONS, 1, 0.75)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    near = _nearest(name)
+    return f"; did you mean '{near}'?" if near else ""
+
+
+def _nearest(name: str) -> Optional[str]:
+    return next(iter(difflib.get_close_matches(name, OPTIONS, 1, 0.75)), None)
 
 
 def _split(text: bytes) -> Tuple[bytes, bytes]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import socket
 import ssl
 import threading
@@ -45,6 +44,7 @@ from abcwebrtc.probe.stun_client import (
     shows_certificate,
     unverified_context,
 )
+from abcwebrtc.texts import harmless_logger
 
 TRUSTED = Diagnosis(OK, "trusted", "TLS works, and the certificate is trusted")
 SECONDS = 5.0
@@ -57,7 +57,7 @@ THREADS = 16
 _HERE = "abcwebrtc serve"
 _BOTH = f"this browser, and from {_HERE}"
 """A browser has failed before anybody looks."""
-_log = logging.getLogger(__name__)
+_log = harmless_logger(__name__)
 
 
 class Looks:

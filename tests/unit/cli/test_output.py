@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Dict, List, Sequence
 
 import pytest
 
+import abcwebrtc
 from abcwebrtc.cli.main import main
 from abcwebrtc.cli.output import (
     note,
@@ -193,3 +195,16 @@ def test_what_was_typed_comes_back_as_an_escape(
     assert status in (1, 2)
     assert out + err
     assert all(text.isprintable() for text in (out + err).split("\n"))
+
+
+PACKAGE = Path(abcwebrtc.__file__).parent
+
+
+def test_no_other_module_writes_to_a_stream_or_has_a_logger_that_does_not_escape() -> None:
+    """That none calls `print`, ruff holds."""
+    files = sorted(PACKAGE.rglob("*.py"))
+    texts = {str(path.relative_to(PACKAGE)): path.read_text(encoding="utf-8") for path in files}
+    writes = re.compile(r"\bsys\.(stdout|stderr|__stdout__|__stderr__)\.write\(|\.writelines\(")
+    assert [name for name, text in texts.items() if writes.search(text)] == []
+    loggers = re.compile(r"\bgetLogger\((?!\))")
+    assert [name for name, text in texts.items() if loggers.search(text)] == ["texts.py"]

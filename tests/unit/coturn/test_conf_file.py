@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abcwebrtc import ConfigError
-from abcwebrtc.coturn.conf_file import parse_turnserver_conf, quoted
+from abcwebrtc.coturn.conf_file import parse_turnserver_conf, quoted, with_options
 from abcwebrtc.coturn.options import DATABASES, DEFAULTED, OPTIONS
 from support.turnserver_entry import SECRET
 
@@ -126,3 +126,22 @@ def test_a_number_without_a_digit_is_0_as_for_coturn(text: str) -> None:
 def test_the_tables_of_options_fit_together() -> None:
     assert set(OPTIONS) >= {*DATABASES, *DEFAULTED}
     assert all(name == name.strip("-") for name in OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("option", "path"),
+    [
+        ("static-auth-secret-Q7xLm2Zp", ""),
+        ("static-auth-secretQ7xL", ""),
+        ("realm\x1b", ""),
+        ("Q7xLm2Zp", ""),
+        ("static-auth-secrets", "static-auth-secrets"),
+        ("relam", "relam"),
+    ],
+)
+def test_an_option_that_there_is_not_is_shown_where_no_secret_stands_in_it(
+    option: str, path: str
+) -> None:
+    (problem,) = with_options(parse_turnserver_conf(b"", "a.conf"), [f"--{option}=1"]).problems
+    assert problem.path == path
+    assert "Q7x" not in problem.message
