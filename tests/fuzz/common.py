@@ -119,7 +119,10 @@ def opens(path: str) -> Allow:
     """
 
     def allow(event: str, arguments: Tuple[Any, ...]) -> bool:
-        return reads(event, arguments) and arguments[0] in (path, "<unknown>", "<string>")
+        if not reads(event, arguments):
+            return False
+        # a descriptor was opened before, with its name
+        return isinstance(arguments[0], int) or arguments[0] in (path, "<unknown>", "<string>")
 
     return allow
 
