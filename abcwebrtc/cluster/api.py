@@ -27,13 +27,7 @@ from abcwebrtc.cluster.answers import (
     unreachable,
     without_login,
 )
-from abcwebrtc.cluster.reading import (
-    LIST_LIMIT,
-    LOG_LIMIT,
-    OBJECT_LIMIT,
-    AnswerError,
-    read_answer,
-)
+from abcwebrtc.cluster.reading import LIMIT, LOG_LIMIT, AnswerError, read_answer
 from abcwebrtc.errors import KubeError
 from abcwebrtc.files import open_file
 
@@ -155,7 +149,7 @@ class Cluster:
         if body is not None:
             headers["Content-Type"] = MERGE_PATCH if method == "PATCH" else "application/json"
             data = json.dumps(body).encode("utf-8")
-        limit = LOG_LIMIT if subresource else OBJECT_LIMIT if name or body else LIST_LIMIT
+        limit = LOG_LIMIT if subresource else LIMIT
         status, answer = self._exchange(method, url, headers, data, limit)
         is_foreign = status_object(answer).get("kind") != "Status"
         if status == 404 and is_foreign:

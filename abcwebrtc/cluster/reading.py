@@ -9,10 +9,8 @@ import time
 import zlib
 from typing import Any, Iterator
 
-OBJECT_LIMIT = 4 * 2**20
-"""Bytes of one object. etcd keeps 1.5 MiB of one; JSON and `managedFields` make it longer."""
-LIST_LIMIT = 16 * 2**20
-"""Bytes of a list, which is of the pods of pyos."""
+LIMIT = 8 * 2**20
+"""Bytes of an object, or of a list. A ConfigMap holds 1 MiB, whose ``<`` are six bytes in JSON."""
 LOG_LIMIT = 2**20
 """Bytes of the last lines of a log."""
 _PIECE = 2**16

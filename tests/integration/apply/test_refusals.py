@@ -280,7 +280,7 @@ def test_an_answer_without_an_end_is_an_error(
     last = err.splitlines()[-1]
     assert re.fullmatch(
         r"error: the answer of http://127\.0\.0\.1:\d+ can't be read: it is "
-        r"(longer than 4 MiB|compressed, which nobody has asked for)",
+        r"(longer than 8 MiB|compressed, which nobody has asked for)",
         last,
     )
 
@@ -296,3 +296,21 @@ def test_an_answer_that_is_compressed_unasked_is_read(cluster: Any, run: Any) ->
 
     object.__setattr__(cluster, "_handle", compressed)
     assert run()[0] == 0
+
+
+def test_the_largest_od_config_is_read(cluster: Any, od_config: Path, run: Any) -> None:
+    """In JSON as Go writes it, with the copy of kubectl beside it."""
+    text = od_config.read_text() + "# " + "<" * (2**20 - 1000) + "\n"
+    copy = {"kubectl.kubernetes.io/last-applied-configuration": "<" * 2**17}
+    cluster.add_config_map(text, metadata={"name": NAME, "annotations": copy})
+    handle = cluster._handle
+
+    async def as_go(request: Any) -> Any:
+        answer = await handle(request)
+        return aiohttp.web.Response(
+            body=answer.body.replace(b"<", b"\\u003c"), content_type="application/json"
+        )
+
+    object.__setattr__(cluster, "_handle", as_go)
+    status, _, err = run("--restart", "none")
+    assert (status, cluster.text()) == (0, od_config.read_text()), err
