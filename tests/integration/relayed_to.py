@@ -1,9 +1,9 @@
 """What relays of a coturn reach, as a client of another network namespace sees it.
 
 Its argument is a JSON object: the host of the coturn, the authority of its certificate, the
-username and the credential, the port of a service on coturn's machine, and an address of this
-machine. Prints a JSON object for each transport: what came back from that service, from a socket
-here, and from another relay.
+username and the credential, the address and the port of a service on coturn's machine, and an
+address of this machine. Prints a JSON object for each transport: what came back from that service,
+from a socket here, and from another relay.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ async def seen(told, transport, tls):
     loop = asyncio.get_running_loop()
     here, _ = await loop.create_datagram_endpoint(Echo, (told["here"], 0), family=family)
     async with allocated(url, trust) as first, allocated(url, trust) as second:
-        found = {"service": await heard(first, (told["host"], told["service"]))}
+        found = {"service": await heard(first, (told["peer"], told["service"]))}
         found["outside"] = await heard(first, here.get_extra_info("sockname")[:2])
         second.transport.sendto(b"permit", first.address)
         found["relay"] = (await first.send_until_received(b"sound", second)).decode()

@@ -20,13 +20,15 @@ import pytest
 
 from abcwebrtc import mint_turn_credentials
 from conftest import ROOT, missing, require_program
+from integration.cloud import CLIENT as CLOUD_CLIENT
+from integration.cloud import PRIVATE, PUBLIC, put_behind_nat
 from integration.generated import SECRET, Coturn
 from integration.netns import INTERFACE, Namespace, NoNamespaceError, ip_program
 from integration.turn import Certificate, make_certificate
 from support import WAIT, environment, run_command, wait_for, write_od_config
 
 PORT, SERVICE = 3478, 5000
-SERVER, CLIENT = {4: "11.0.0.20", 6: "2a01:1::20"}, {4: "11.0.0.9", 6: "2a01:1::9"}
+SERVER, CLIENT = {4: "11.0.0.20", 6: "2a01:1::20"}, {4: CLOUD_CLIENT, 6: "2a01:1::9"}
 USER = "turnserver"
 
 SERVES = f"""
@@ -55,12 +57,15 @@ class Machine:
 
     def __init__(self, server: Namespace, client: Namespace, folder: Path) -> None:
         self.server, self.client, self.folder = server, client, folder
-        self.certificate: Certificate = make_certificate(folder, *SERVER.values())
-        server.run(
+        self.certificate: Certificate = make_certificate(folder, *SERVER.values(), PUBLIC)
+
+    def join(self) -> None:
+        """Give both their addresses, and a link."""
+        self.server.run(
             *(ip_program(), "link", "add", INTERFACE, "type", "veth"),
-            *("peer", "name", INTERFACE, "netns", client.pid),
+            *("peer", "name", INTERFACE, "netns", self.client.pid),
         )
-        for where, own in ((server, SERVER), (client, CLIENT)):
+        for where, own in ((self.server, SERVER), (self.client, CLIENT)):
             commands = [
                 f"link set {INTERFACE} addrgenmode none",
                 f"addr add {own[4]}/24 dev {INTERFACE}",
@@ -69,16 +74,19 @@ class Machine:
             ]
             where.run(ip_program(), "-batch", "-", input="\n".join(commands) + "\n")
 
-    def conf(self, version: int, coturn: Coturn) -> Path:
-        """Write a turnserver.conf for a server that listens at its address of a version of IP."""
-        host = f"[{SERVER[6]}]" if version == 6 else SERVER[4]
-        entry = {"coturn_static_auth_secret": SECRET, "url": f"{host}:{PORT}", "protocol": "turns"}
+    def conf(self, host: str, coturn: Coturn, *addresses: str) -> Path:
+        """Write a turnserver.conf for a server that clients see at an address.
+
+        That is the one at which it listens, where no options say which `addresses` it has.
+        """
+        url = f"[{host}]" if ":" in host else host
+        entry = {"coturn_static_auth_secret": SECRET, "url": f"{url}:{PORT}", "protocol": "turns"}
         self.od_config = write_od_config(self.folder, webrtc__coturn=entry)
         conf = self.folder / "turnserver.conf"
         files = ("--cert", self.certificate.cert_file, "--key", self.certificate.key_file)
-        listening = ("--listening-ip", SERVER[version])
+        addresses = addresses or ("--listening-ip", host)
         made = run_command(
-            *("turnserver-conf", self.od_config, "--output", conf, *files, *listening),
+            *("turnserver-conf", self.od_config, "--output", conf, *files, *addresses),
             *coturn.options,
         )
         assert made.returncode == 0, made.stderr
@@ -117,12 +125,16 @@ class Machine:
             wait_for(lambda: self.server.listens("udp6", SERVICE))
             yield
 
-    def reached(self, version: int) -> Dict[str, Any]:
-        """Return what relays reach, by the transport of their client."""
+    def reached(self, host: str, peer: str = "") -> Dict[str, Any]:
+        """Return what relays reach, by the transport of their client.
+
+        The service is asked at a `peer`, where that is another address than the server's `host`.
+        """
         minted = mint_turn_credentials(SECRET, 600)
         told = {
-            "host": SERVER[version],
-            "here": CLIENT[version],
+            "host": host,
+            "here": CLIENT[6 if ":" in host else 4],
+            "peer": peer or host,
             "service": SERVICE,
             "username": minted.username,
             "credential": minted.password,
@@ -187,11 +199,27 @@ def test_a_service_is_reached_until_the_rules_are_loaded(
     machine: Machine, each_coturn: Coturn, version: int
 ) -> None:
     """A relay that tried it goes on: to other relays of this machine, and to the outside."""
-    conf = machine.conf(version, each_coturn)
+    machine.join()
+    host = SERVER[version]
+    conf = machine.conf(host, each_coturn)
     with machine.running(conf, each_coturn, USER):
-        assert machine.reached(version) == dict.fromkeys(WAYS, OPEN)
+        assert machine.reached(host) == dict.fromkeys(WAYS, OPEN)
         machine.load(PORTS)
-        assert machine.reached(version) == dict.fromkeys(WAYS, SHUT)
+        assert machine.reached(host) == dict.fromkeys(WAYS, SHUT)
+
+
+@pytest.mark.parametrize("host", [PUBLIC, PRIVATE])
+def test_behind_nat_both_addresses_are_the_machines_own(
+    machine: Machine, each_coturn: Coturn, host: str
+) -> None:
+    put_behind_nat(machine.server, machine.client)
+    conf = machine.conf(PUBLIC, each_coturn, "--external-ip", f"{PUBLIC}/{PRIVATE}")
+    with machine.running(conf, each_coturn, USER):
+        before = machine.reached(PUBLIC, host)
+        machine.load(PORTS)
+        after = machine.reached(PUBLIC, host)
+    assert [before[way]["service"] for way in WAYS] == ["the service"] * len(WAYS)
+    assert after == {way: {**found, "service": None} for way, found in before.items()}
 
 
 @pytest.mark.parametrize(
@@ -201,13 +229,15 @@ def test_a_service_is_reached_until_the_rules_are_loaded(
 def test_a_coturn_that_stays_root_is_not_covered(
     machine: Machine, each_coturn: Coturn, more: Sequence[str], expected: Any
 ) -> None:
-    conf = machine.conf(4, each_coturn)
+    machine.join()
+    conf = machine.conf(SERVER[4], each_coturn)
     with machine.running(conf, each_coturn, "root", *more):
         machine.load(PORTS)
-        assert machine.reached(4) == dict.fromkeys(WAYS, expected)
+        assert machine.reached(SERVER[4]) == dict.fromkeys(WAYS, expected)
 
 
 def test_the_rules_touch_nothing_else(machine: Machine) -> None:
+    machine.join()
     write_od_config(machine.folder)
     machine.od_config = machine.folder / "od.config"
     machine.load(PORTS, "--user", USER)
