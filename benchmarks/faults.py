@@ -56,8 +56,11 @@ from support.memory_limit import MIB, Group, memory_limited, shipped_limit  # no
 
 TIMEOUT = 5.0
 WARM_UP = 20
+ATTACKERS = "127.0.0.2"
+"""Where they come from; the client comes from 127.0.0.1."""
+BEHIND, LIMITED = "behind nginx", "behind nginx that limits"
 DIRECT, SINGLE = "direct", "single requests"
-WAYS = ("behind nginx", DIRECT, SINGLE)
+WAYS = (BEHIND, LIMITED, DIRECT, SINGLE)
 DEAREST = 3.0
 """What a request may cost, in good ones."""
 
@@ -99,7 +102,7 @@ class Client:
         finally:
             connection.close()
 
-    def measure(self, number: int, seconds: float) -> Figures:
+    def measure(self, number: int, seconds: float, pause: float = 0.0) -> Figures:
         """Fetch so many times, or for so long."""
         times: List[float] = []
         lost, end = 0, time.monotonic() + seconds
@@ -107,16 +110,19 @@ class Client:
             begin = time.monotonic()
             lost += not self.fetch()
             times.append(time.monotonic() - begin)
+            time.sleep(pause)
         last = sorted(times)[min(len(times) - 1, int(len(times) * 0.99))]
         return Figures(statistics.median(times), last, lost)
 
 
 class Setup(NamedTuple):
-    """A running server, its memory, and a client that reaches it."""
+    """A running server, its memory, and a client that reaches it from another address."""
 
     server: ServerProcess
     group: Optional[Group]
     client: Client
+    pause: float = 0.0
+    """Seconds between the client's requests, where nginx limits them."""
 
     def peak(self) -> float:
         """Return the MiB that the server had at most."""
@@ -140,7 +146,9 @@ class Setup(NamedTuple):
 
 
 @contextmanager
-def running(threads: int, nginx: Optional[str] = None, tls: bool = False) -> Iterator[Setup]:
+def running(
+    threads: int, nginx: Optional[str] = None, tls: bool = False, limits: bool = False
+) -> Iterator[Setup]:
     """Run a server of its own, before it nginx where that is given."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -157,17 +165,18 @@ def running(threads: int, nginx: Optional[str] = None, tls: bool = False) -> Ite
         base_url = server.base_url
         if nginx:
             files = (cert, key) if tls else ("", "")
-            base_url = stack.enter_context(nginx_before(nginx, folder, base_url, files))
-        yield Setup(server, group, Client(base_url, context if tls else None))
+            base_url = stack.enter_context(nginx_before(nginx, folder, base_url, files, limits))
+        client = Client(base_url, context if tls else None)
+        yield Setup(server, group, client, 0.15 if limits else 0.0)
 
 
 def row(name: str, setup: Setup, number: int, seconds: float) -> Tuple[int, bool]:
     """Print what an attack does to a client; return the lost requests, and if it was killed."""
     client, attack = setup.client, ATTACKS[name]
-    client.measure(WARM_UP, seconds)
-    alone = client.measure(number, seconds)
-    with attacking(name, int(client.place.port or 0)):
-        during = client.measure(number, seconds)
+    client.measure(WARM_UP, seconds, setup.pause)
+    alone = client.measure(number, seconds, setup.pause)
+    with attacking(name, int(client.place.port or 0), ATTACKERS):
+        during = client.measure(number, seconds, setup.pause)
     is_killed = setup.server.process.poll() is not None
     print(
         f"{name:<14}{attack.count:>7}"
@@ -225,11 +234,12 @@ def main() -> int:
         print(f"{'':<14}{'':>7}{'alone':>10}{'':>8}{'during':>10}{'':>8}{'ratio':>9}")
         titles = f"{'p50':>10}{'p99':>8}" * 2 + f"{'p50':>9}{'p99':>7}  lost   peak"
         print(f"{'attack':<14}{'clients':>7}{titles}")
-        for name in ATTACKS if options.only is None else (options.only,):
+        names = FLOODS if way == LIMITED else ATTACKS
+        for name in names if options.only is None else (options.only,):
             front = None if way == DIRECT else nginx
-            with running(options.threads, front, ATTACKS[name].tls) as setup:
-                lost, is_killed = row(name, setup, number, seconds)
-            failed |= is_killed or bool(lost and front and name not in FLOODS)
+            with running(options.threads, front, ATTACKS[name].tls, way == LIMITED) as setup:
+                lost, is_killed = row(name, setup, number, seconds * (3 if setup.pause else 1))
+            failed |= is_killed or bool(lost and front and (way == LIMITED or name not in FLOODS))
     return 1 if failed else 0
 
 

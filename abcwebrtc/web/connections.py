@@ -24,7 +24,7 @@ MAX_LINE_BYTES = 4 * 1024
 MAX_HEADER_BYTES = 40 * 1024
 """Of that line and the headers. nginx by default lets 32 KiB through, and adds some."""
 MAX_HEADERS = 100
-MAX_PIECES = 16
+MAX_PIECES = 2
 MAX_PEM_BYTES = 1024 * 1024
 """More than this is in no chain of certificates."""
 _PIECE = 64 * 1024

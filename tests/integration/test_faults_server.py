@@ -86,7 +86,7 @@ def tls(
 HOLDING = ("slow-headers", "slow-body", "slow-readers", "half-hello", "full-headers", "unread")
 """Attacks that take a thread for each client, so nginx has to stand in front."""
 CROWDING = ("small-posts",)
-"""Those of more requests than can be answered in time; others get 503 or 504."""
+"""Those of more requests than can be answered in time, so nginx has to limit them."""
 
 
 @pytest.mark.parametrize(
@@ -97,6 +97,18 @@ def test_others_are_answered_behind_nginx_during(name: str, front: int) -> None:
     with attacking(name, front):
         for _ in range(PATIENCE):
             assert fetch(front, token).status == 200
+
+
+@pytest.mark.parametrize("name", CROWDING)
+def test_others_are_answered_behind_an_nginx_that_limits_during(
+    name: str, port: int, tmp_path: Path
+) -> None:
+    program, token = require_program("nginx", "nginx"), make_token()
+    with nginx_before(program, tmp_path, f"http://{HOST}:{port}", limits=True) as url:
+        front = int(url.rpartition(":")[2])
+        with attacking(name, front, "127.0.0.2"):
+            for _ in range(PATIENCE):
+                assert fetch(front, token).status == 200
 
 
 @pytest.mark.parametrize(
@@ -333,6 +345,20 @@ def test_it_takes_the_descriptors_that_it_may_have(tmp_path: Path) -> None:
         for client in clients:
             client.sendall(GET)
         assert [RawAnswer(read_answer(client)).status for client in clients] == [200] * 200
+
+
+NEVER_IN_TIME = """\
+import abcwebrtc.web.serve as serve
+serve.TIMEOUT, serve.SHUTDOWN_SECONDS, serve.MAX_WAITING = 3600, 1, 5
+"""
+
+
+@pytest.mark.parametrize("name", ["slow-headers", "slow-body", "slow-readers", "whole-posts"])
+def test_a_stop_waits_for_no_attacker_without_end(name: str, tmp_path: Path) -> None:
+    """Nothing but the stop's own limit ends a request here, and the queue of requests is full."""
+    with serving(tmp_path, before=NEVER_IN_TIME) as (server, port), attacking(name, port):
+        assert server.stop() == 0
+        assert "Traceback" not in server.output
 
 
 def test_the_benchmark_measures_it(tmp_path: Path) -> None:

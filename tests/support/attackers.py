@@ -1,9 +1,10 @@
 """Clients that mean harm, for tests and benchmarks on this machine's loopback.
 
-    python tests/support/attackers.py ATTACK PORT
+    python tests/support/attackers.py ATTACK PORT [SOURCE]
 
 runs one of `ATTACKS` until it is killed, for two minutes at most, and prints
-"ready" once it is under way. It can't reach another machine.
+"ready" once it is under way. SOURCE is an address of loopback to come from. It can't
+reach another machine.
 """
 
 from __future__ import annotations
@@ -120,6 +121,8 @@ def connect(port: int, small: bool = False) -> socket.socket:
     client = socket.socket()
     try:
         client.settimeout(2)
+        if len(sys.argv) > 3 and sys.argv[0] == __file__:
+            client.bind((sys.argv[3], 0))
         if small:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         client.connect((HOST, port))
@@ -178,7 +181,8 @@ def _post(*headers: bytes, body: bytes = b"{}") -> bytes:
 
 NUMBERED = [b"a%d=1" % number for number in range(7_500)]
 COSTLY: Dict[str, bytes] = {
-    "path-segments": _get(b"/API" + b"/a" * 31_000),
+    "path-segments": _get(b"/API/webrtc" + b"/a" * 3_900),
+    "long-path": _get(b"/API" + b"/a" * 31_000),
     "known-path": _get(b"/API" + b"/" * 240 + b"healthz"),
     "full-line": _get(b"/API/" + b"%2f" * 1_350),
     "cookie-octal": _post(b'Cookie: a="' + rb"\1" * 12_000 + b'"'),
@@ -294,9 +298,9 @@ FLOODS = ("small-posts", "pipelining", "slow-readers")
 
 
 @contextlib.contextmanager
-def attacking(name: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+def attacking(name: str, port: int, source: str = HOST) -> Iterator["subprocess.Popen[bytes]"]:
     """Attack a port of this machine in a process of its own."""
-    command = [sys.executable, __file__, name, str(port)]
+    command = [sys.executable, __file__, name, str(port), source]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout

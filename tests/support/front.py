@@ -27,6 +27,7 @@ http {{
   fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
+  {zone}
   upstream abcwebrtc.abcdesktop.svc.cluster.local {{ server {address}; keepalive 4; }}
   server {{
     listen 127.0.0.1:{port} backlog=4096 {tls};
@@ -39,13 +40,25 @@ http {{
 
 @contextlib.contextmanager
 def nginx_before(
-    program: str, folder: Path, base_url: str, certificate: Tuple[str, str] = ("", "")
+    program: str,
+    folder: Path,
+    base_url: str,
+    certificate: Tuple[str, str] = ("", ""),
+    limits: bool = False,
 ) -> Iterator[str]:
-    """Run nginx, and give its URL; `certificate` has the files of a certificate and its key."""
+    """Run nginx, and give its URL; `certificate` has the files of a certificate and its key.
+
+    With `limits` it has the limit of requests that the shipped location has in comments.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     cert, key = certificate
+    locations, zone = beside.shipped_location({}), ""
+    if limits:
+        zone = locations.partition("#   limit_req_zone")[2].partition("\n")[0]
+        zone = f"limit_req_zone{zone}"
+        locations = beside.shipped_location({"# limit_req zone": "limit_req zone"})
     conf = folder / "nginx.conf"
     conf.write_text(
         _CONF.format(
@@ -54,7 +67,8 @@ def nginx_before(
             address=urlsplit(base_url).netloc,
             port=port,
             tls=f"ssl; ssl_certificate {cert}; ssl_certificate_key {key}" if cert else "",
-            locations=beside.shipped_location({}),
+            locations=locations,
+            zone=zone,
         )
     )
     log = folder / "nginx-error.log"
