@@ -41,12 +41,13 @@ def escaped(text: str) -> str:
 def is_obeyed(text: str) -> bool:
     """Say whether a text of several lines has a character that a terminal or an editor obeys.
 
-    For what other programs read, and have an escape of their own for. Blanks of all kinds are none.
+    For what other programs read, and have an escape of their own for. Blanks of all kinds are none,
+    and a surrogate is none, for which `abcwebrtc.cli.output` writes the escape that JSON has.
     """
     if text.isascii() and text.isprintable():
         return False
     kinds = {unicodedata.category(char) for char in set(text) - {"\t", "\n"}}
-    return any(kind[0] == "C" or kind in ("Zl", "Zp") for kind in kinds)
+    return bool(kinds & {"Cc", "Cf", "Cn", "Co", "Zl", "Zp"})
 
 
 def harmless(text: str, length: int = 80) -> str:
