@@ -137,8 +137,12 @@ def test_where_the_old_one_can_not_be_saved_nothing_is_written(
 ) -> None:
     monkeypatch.setenv("TMPDIR", "/nowhere")
 
-    def full(*arguments: Any) -> Any:
-        raise OSError(28, "No space left on device")
+    real_open = os.open
+
+    def full(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(28, "No space left on device")
+        return real_open(path, flags, *arguments, **options)
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "open", full)

@@ -187,3 +187,20 @@ def test_where_stderr_is_full_it_is_done_and_undone_nevertheless(
     assert done.returncode in (1, 120)  # Python's own where stderr can't be flushed at the end
     assert cluster.text() == old
     assert cluster.writes() == 2 * ["PUT configmaps", "PATCH deployments"]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"[global]\n\xff", "it is not UTF-8 text"),
+        (b" " * (2**20 + 1), "larger than 1 MiB"),
+        (None, "No such"),
+    ],
+)
+def test_what_is_no_text_of_a_config_map_is_refused_unchecked_too(
+    cluster: Any, od_config: Path, run: Any, data: Any, reason: str
+) -> None:
+    od_config.unlink() if data is None else od_config.write_bytes(data)
+    status, out, err = run("--unchecked")
+    assert (status, out, cluster.seen) == (1, "", [])
+    assert err.startswith(f"{od_config}: error: can't be read: {reason}")
