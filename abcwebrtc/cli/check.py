@@ -21,6 +21,8 @@ from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import stun_server
 
 NAME, SUMMARY = "check", "say what is wrong in an od.config"
+_MAX_URLS = 20
+"""Of more the rest is counted."""
 _UNKNOWN = "unknown; WebRTC sound exists in abcdesktop 3.2 and 3.3"
 DESCRIPTION = """\
 Says what is wrong in the webrtc entries of an od.config, with line numbers,
@@ -69,10 +71,13 @@ def _summary(config: WebRTCConfig) -> List[str]:
         sound = "off: desktop.pod.sound is not enabled"
     rows = [("release", str(config.release) if config.release else _UNKNOWN), ("sound", sound)]
     turn = {url: server for server in config.coturn for url in server.urls}
-    for url in map(str, config.uris):
+    urls = [*map(str, config.uris)]
+    for url in urls[:_MAX_URLS]:
         server = turn.get(url)
         detail = f"  (ttl {server.ttl} s, username {server.username})" if server else ""
         rows.append((url.partition(":")[0], url + detail))
+    if len(urls) > _MAX_URLS:
+        rows.append(("", f"and {len(urls) - _MAX_URLS} more urls"))
     desktop, number = _desktop(config), sum(len(server.uris) for server in config.coturn)
     if desktop["stun_server"]:
         rows.append(("desktop", f"STUN_SERVER {desktop['stun_server']}"))

@@ -13,7 +13,7 @@ import os
 import sys
 from typing import Any, Dict, Iterable, List, Optional, Sequence, TextIO
 
-from abcwebrtc.errors import AbcWebRTCError, Problem, ProblemsError
+from abcwebrtc.errors import AbcWebRTCError, Problem, Problems, ProblemsError
 from abcwebrtc.texts import escaped
 
 LEVELS = ("error", "warning", "note")
@@ -67,7 +67,7 @@ def problems_count(problems: Iterable[Problem]) -> str:
 def problems_json(problems: Sequence[Problem]) -> Dict[str, List[Dict[str, Any]]]:
     """Return the problems of each level as JSON data: ``errors``, ``warnings``, ``notes``."""
     return {
-        f"{level}s": [problem.as_dict() for problem in problems if problem.level == level]
+        f"{level}s": [one.as_dict() for one in Problems(problems) if one.level == level]
         for level in LEVELS
     }
 
@@ -79,9 +79,9 @@ def is_failure(problems: Iterable[Problem], strict: bool) -> bool:
 
 
 def print_problems(problems: Iterable[Problem], stream: Optional[TextIO] = None) -> None:
-    """Print problems, a line for each, on stderr where no other stream is given."""
+    """Print problems, a line for each kept one of a kind, on stderr if no stream is given."""
     stream = stream or sys.stderr
-    for problem in problems:
+    for problem in Problems(problems):
         print(problem_line(problem, stream), file=stream)
 
 

@@ -30,7 +30,7 @@ _OPTION = re.compile(r"(?P<key>[^:=]*)[:=](?P<value>.*)", re.DOTALL)
 _REFERENCE = re.compile(r"%(?:(?P<percent>%)|\((?P<name>[^)]+)\)s|)")
 _REFERENCE_COST = 16
 _LINE_COST = 32
-_ENTRY_COST = 32
+_ENTRY_COST = 128
 _TOO_MUCH = "%(...)s expands to too much text"
 _SHOWN = re.compile(r"(webrtc\.|desktop\.|jwt_)[A-Za-z_]{1,50}")
 

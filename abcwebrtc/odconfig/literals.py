@@ -13,14 +13,15 @@ from contextlib import suppress
 from typing import Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Tuple
 
 from abcwebrtc.errors import KeyPath
-from abcwebrtc.odconfig.ini import MAX_GROWTH, Budget, Lines
+from abcwebrtc.odconfig.ini import Budget, Lines
 from abcwebrtc.odconfig.value_tokens import AFTER_THE_END, BoundsError, LiteralError, parse_value
 
 Positions = Dict[KeyPath, int]
 MAX_OTHER_KEYS = 64
 """Keys of one dict that are no texts; whoever writes numbers can make their hashes collide."""
 MAX_RESULT = 128 * 1024
-"""Characters and items that the sums and products of one literal make, all together."""
+"""Characters and items that the sums and products of one value make, all together."""
+_WEIGHT_COST = 4
 MAX_BITS = 1024
 """Bits of a number that a sum or a product makes; no number of JavaScript has more."""
 
@@ -51,7 +52,7 @@ def parse_literal(lines: Lines, path: KeyPath, budget: Budget) -> Literal:
     tree, behind = parse_value(lines, budget, literal=True)
     if behind is not None:
         raise LiteralError(behind, AFTER_THE_END)
-    builder = Builder(lines, budget, MAX_RESULT)
+    builder = Builder(lines, budget)
     value = builder.build(tree, path, lines[0][0])
     return Literal(value, builder.positions, tuple(builder.repeated))
 
@@ -59,10 +60,10 @@ def parse_literal(lines: Lines, path: KeyPath, budget: Budget) -> Literal:
 class Builder:
     """Builds the value of a tree as CherryPy's builder does; here, of literals only."""
 
-    def __init__(self, lines: Lines, budget: Budget, room: int = MAX_GROWTH) -> None:
+    def __init__(self, lines: Lines, budget: Budget) -> None:
         self._lines = lines
         self._budget = budget
-        self._room = room
+        self._room = MAX_RESULT
         self.positions: Positions = {}
         self.repeated: List[int] = []
 
@@ -103,7 +104,7 @@ class Builder:
         if operation in (operator.add, operator.mul):
             weight = _result_weight(operation, *operands)
             self._room -= weight
-            if self._room < 0 or not self._budget.spend(weight):
+            if self._room < 0 or not self._budget.spend(_WEIGHT_COST * weight):
                 self._exceed(node, "the result of '+' or '*' would be too large; write it out")
         result, is_done = None, False
         with suppress(TypeError, LookupError, ArithmeticError, ValueError):

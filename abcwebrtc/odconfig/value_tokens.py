@@ -12,7 +12,7 @@ import ast
 import keyword
 import re
 import warnings
-from typing import List, Optional, Tuple
+from typing import Callable, List, Mapping, Optional, Tuple
 
 from abcwebrtc.odconfig.ini import Budget, Lines
 
@@ -54,9 +54,10 @@ _TOKEN = re.compile(  # of a text with `_MASKS`, so that no group is repeated, w
     re.VERBOSE | re.DOTALL,
 )
 _TOKEN_COST = 16
-_VALUE_COST = 64
+_VALUE_COST = 128
 _PREFIX = "_ = "  # CherryPy puts a name and "=" before a value, too
 _WRITE_LESS = "; no od.config needs as many, so take out what is not needed"
+_TOO_MANY = "the values of this file have too many parts" + _WRITE_LESS
 _UNCLOSED = (
     "the bracket or quote that opens here is not closed; "
     "close it, and begin the lines that belong to the value with a space"
@@ -96,6 +97,8 @@ def parse_value(lines: Lines, budget: Budget, literal: bool) -> Tuple[ast.expr, 
     """
     if not lines[0][1]:
         raise LiteralError(0, "the value has to begin in the line of its key")
+    if not budget.spend(_VALUE_COST):
+        raise BoundsError(0, _TOO_MANY)
     check_lines(len(lines))
     for index, (_, text) in enumerate(lines):
         if "\0" in text:  # the tokenizer of Python 3.13 fails on some
@@ -155,15 +158,14 @@ class _Scanner:
 
     def run(self) -> None:
         """Look at all tokens, or raise `LiteralError`."""
-        checks = {kind: getattr(self, f"_check_{kind}") for kind in _TOKEN.groupindex}
         masked = _ESCAPED.sub(lambda match: _MASKS.get(match.group(), "\\_"), self._source)
         for number, match in enumerate(_TOKEN.finditer(masked), start=1):
             if number > MAX_PARTS:
                 self._exceed(f"a value of more than {MAX_PARTS} parts{_WRITE_LESS}")
-            if not self._budget.spend(_TOKEN_COST if number > 1 else _VALUE_COST):
-                self._exceed("the values of this file have too many parts" + _WRITE_LESS)
+            if not self._budget.spend(_TOKEN_COST):
+                self._exceed(_TOO_MANY)
             kind = str(match.lastgroup)
-            checks[kind](match.group(kind))
+            _CHECKS[kind](self, match.group(kind))
         if self._brackets:
             raise LiteralError(self._brackets[-1][1], _UNCLOSED)
 
@@ -260,3 +262,8 @@ class _Scanner:
             self._fail(_BAD_CHARACTER if is_visible else _INVISIBLE)
         kept_open = f"\\{character}" in self._source.split("\n")[self._index]
         self._fail(_KEPT_OPEN if kept_open else _BAD_QUOTE)
+
+
+_CHECKS: Mapping[str, Callable[[_Scanner, str], None]] = {
+    kind: getattr(_Scanner, f"_check_{kind}") for kind in _TOKEN.groupindex
+}

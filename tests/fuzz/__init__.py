@@ -6,4 +6,4 @@ The modules need no fuzzer: tests/unit/project/test_fuzz_corpus.py runs them on 
 
 from __future__ import annotations
 
-TARGETS = ("loader", "uris", "turnserver", "manifests", "endpoint")
+TARGETS = ("loader", "costs", "uris", "turnserver", "manifests", "endpoint")

@@ -98,7 +98,7 @@ def check(data: bytes) -> None:
 
 
 def _check(data: bytes) -> None:
-    _prepare(data)
+    prepare(data)
     config, error = _load()
     again, other_error = _load()
     assert (repr(dict(config or {})), str(error)) == (repr(dict(again or {})), str(other_error))
@@ -131,7 +131,7 @@ def _check_whole_file(data: bytes, lines: int) -> None:
         assert not _all_literals(text) or "[environment]" in problems[0].message
 
 
-def _prepare(data: bytes) -> None:
+def prepare(data: bytes) -> None:
     if not os.path.isdir(os.path.join(FOLDER, "secrets")):
         os.mkdir(os.path.join(FOLDER, "secrets"))
         with open(os.path.join(FOLDER, "secrets", "secret"), "w") as stream:

@@ -3,9 +3,9 @@
     python3 tests/fuzz/run.py [--seconds 600] [--seed 1] [target ...]
     python3 tests/fuzz/run.py --input FILE target
 
-The targets are loader, uris, turnserver, manifests and endpoint; all by default. Each begins with
-its seeds in `corpus` and its finds in `crashes`; what reaches more than these is kept in
-`build/fuzz`, where the next run goes on.
+The targets are loader, costs, uris, turnserver, manifests and endpoint; all by default. Each
+begins with its seeds in `corpus` and its finds in `crashes`; what reaches more than these is kept
+in `build/fuzz`, where the next run goes on.
 It installs what it needs into `.venv`; atheris, the fuzzer, has wheels for Python 3.11 to
 3.14 on Linux, x86_64.
 """

@@ -17,10 +17,12 @@ from typing import Any, Callable, List
 import pytest
 
 import fuzz
+from abcwebrtc import errors
 from abcwebrtc.cluster import yaml as yamlfiles
 from abcwebrtc.config import uris
 from abcwebrtc.coturn import conf_file as turnserverfile
 from abcwebrtc.desktop import pod as pods
+from abcwebrtc.odconfig import ini
 from abcwebrtc.odconfig import reader as odconfig
 from abcwebrtc.odconfig import value_tokens as valuetokens
 from abcwebrtc.web import rest
@@ -126,6 +128,15 @@ PLANTED = {
         "loader",
         plant(valuetokens.LiteralError, "__init__", lambda real: lambda *a: real(a[0], -9, a[2])),
     ),
+    "each problem is printed": ("costs", plant(errors.Problems, "add", lambda _: keep_each)),
+    "each line is looked at with all before it": (
+        "costs",
+        plant(ini.IniReader, "_add_line", lambda real: look_at_all(real)),
+    ),
+    "a line takes a megabyte": (
+        "costs",
+        plant(ini.IniReader, "_add_line", lambda real: keep_much(real)),
+    ),
     "a port is not checked": ("uris", plant(uris, "_parse_port", lambda _: int)),
     "a host is not checked": ("uris", plant(uris, "_check_host", lambda _: lambda host: host)),
     "turnserver.conf raises": (
@@ -154,6 +165,28 @@ PLANTED = {
         plant(rest, "bearer_token", lambda real: lambda value: log_and(real(value))),
     ),
 }
+
+
+def keep_each(problems: Any, problem: Any) -> None:
+    problems._more[len(problems._kept)] = 0
+    problems._kept.append(problem)
+
+
+def look_at_all(real: Callable[..., None]) -> Callable[..., None]:
+    def add_line(reader: Any, number: int, text: str) -> None:
+        real(reader, number, text)
+        for other in reader._texts:
+            other.isspace()
+
+    return add_line
+
+
+def keep_much(real: Callable[..., None]) -> Callable[..., None]:
+    def add_line(reader: Any, number: int, text: str) -> None:
+        real(reader, number, text)
+        reader.__dict__.setdefault("kept", []).append(bytearray(1 << 20))
+
+    return add_line
 
 
 class Echo(dict):

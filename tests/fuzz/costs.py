@@ -1,0 +1,71 @@
+"""Target: what `abcwebrtc check` takes for an od.config that was made to cost much.
+
+Counted are calls, bytes and lines, so that a slow machine finds the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import tracemalloc
+from random import Random
+from types import FrameType
+from typing import Any
+from unittest import mock
+
+from abcwebrtc.cli.main import main
+from abcwebrtc.odconfig import ini
+from fuzz.common import splice
+from fuzz.loader import FILE, FRAGMENTS, prepare
+from support.hostile_files import NAMES, START, hostile_file
+
+MAX_LENGTH = 8192
+MAX_GROWTH = 256 * 1024
+"""Less than the reader's own, and more than a file of this length needs."""
+CALLS, CALLS_FOR_A_BYTE = 60_000, 100
+"""Of Python and of C. What looks twice at everything before a byte is over it: 4,000 for each."""
+PEAK, PEAK_FOR_A_BYTE = 4 << 20, 500
+"""Bytes; a list of empty dicts is parsed to a tree of some 300 bytes for each of its own."""
+LINES, LINE = 100, 2500
+DICTIONARY = FRAGMENTS
+
+
+def check(data: bytes) -> None:
+    """Fail where `check` takes more for a file than its size can explain."""
+    prepare(data)
+    printed = io.StringIO()
+    calls, less = [0], mock.patch.object(ini, "MAX_GROWTH", MAX_GROWTH)
+
+    def count(_: FrameType, event: str, __: Any) -> None:
+        calls[0] += event in ("call", "c_call")
+
+    tracemalloc.start()
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), less:
+            status = main(["check", FILE])
+    finally:
+        sys.setprofile(before)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    lines = printed.getvalue().splitlines()
+    assert status in (0, 1), status
+    assert calls[0] <= CALLS + CALLS_FOR_A_BYTE * len(data), f"{calls[0]} calls"
+    assert peak <= PEAK + PEAK_FOR_A_BYTE * len(data), f"{peak} bytes of memory"
+    assert len(lines) <= LINES, f"{len(lines)} lines"
+    assert max(map(len, lines)) <= LINE, "a long line"
+
+
+def mutate(data: bytes, random: Random) -> bytes:
+    return splice(data, random, FRAGMENTS)
+
+
+def generate(random: Random) -> bytes:
+    """Return one of the hostile files, or two of them one after the other."""
+    size = random.choice((512, 2048, MAX_LENGTH))
+    text = hostile_file(random.choice(NAMES), size)
+    if random.random() < 0.3:
+        text += "\n" + hostile_file(random.choice(NAMES), size).replace(START, "", 1)
+    return text.encode()[:MAX_LENGTH]
