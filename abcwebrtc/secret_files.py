@@ -302,14 +302,12 @@ def _has_others(group: int) -> bool:
     if group == 0:
         return False
     users = {user.pw_name: user for user in pwd.getpwall()}
+    found = [user.pw_uid for user in users.values() if user.pw_gid == group]
     try:
         members = grp.getgrgid(group).gr_mem
-    except KeyError:
-        members = []
-    found = [user.pw_uid for user in users.values() if user.pw_gid == group]
+    except KeyError:  # as in a container whose users have no names
+        return group != os.getegid() or any(user != os.geteuid() for user in found)
     found += [users[name].pw_uid for name in members if name in users]
-    if not found:  # as in a container whose users have no names
-        return group != os.getegid()
     return any(user not in (0, os.geteuid()) for user in found)
 
 

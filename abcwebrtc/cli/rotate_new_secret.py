@@ -168,8 +168,7 @@ def _write(secret: Secret, options: argparse.Namespace) -> int:
 
     def change(before: Optional[BinaryIO]) -> bytes:
         nonlocal found
-        data = read_stream(before, MAX_FILE_BYTES) if before else b""
-        old = secrets_to_keep(data, path, options.replace)
+        old = secrets_to_keep(_content(before, path), path, options.replace)
         if before and old and others_can_write(before.fileno()):
             message = (
                 "others can write it, so the secrets in it may be theirs; --replace leaves "
@@ -190,6 +189,14 @@ def _write(secret: Secret, options: argparse.Namespace) -> int:
     count = "1 secret" if len(found) == 1 else f"{len(found)} secrets, the new one first"
     show(f"{path}: {count}", to=sys.stderr)
     return OK
+
+
+def _content(before: Optional[BinaryIO], path: str) -> bytes:
+    try:
+        return read_stream(before, MAX_FILE_BYTES) if before else b""
+    except OSError as error:
+        reason = error.strerror
+    raise ConfigError(Problem(f"can't be read: {reason}", "", path))
 
 
 def read_source(source: str) -> bytes:

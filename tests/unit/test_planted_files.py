@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import stat
 import subprocess
@@ -11,7 +12,7 @@ from typing import Callable, Dict, Iterator
 
 import pytest
 
-from abcwebrtc.secret_files import write_new, write_over
+from abcwebrtc.secret_files import write_beside, write_new, write_over
 from support.users import BOB, MALLORY, acting_as, shared_folder
 from support.waiting import WAIT
 
@@ -117,6 +118,36 @@ def test_a_group_that_has_the_writer_alone_may_write_the_folder(shared: Path) ->
     folder.chmod(0o2775)
     write(folder / "secret", BOB)
     assert stat.S_IMODE((folder / "secret").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("name", ["root", "empty"])
+def test_a_group_without_others_may_write_the_folder(
+    shared: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of /usr/local on some systems, which is staff's; nobody is in that."""
+    folder = shared / "local"
+    folder.mkdir()
+    group = 0 if name == "root" else MALLORY
+    os.chown(folder, 0, group)
+    folder.chmod(0o2775)
+    if name == "empty":
+        found = grp.struct_group(("empty", "x", MALLORY, []))
+        monkeypatch.setattr(grp, "getgrgid", lambda _: found)
+    write(folder / "secret", 0)
+    assert (folder / "secret").read_bytes() == SECRET
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_a_file_beside_is_a_new_one(shared: Path, planted: str, writer: int) -> None:
+    """As the backup of `apply`, which knows no name that nobody has taken."""
+    with acting_as(MALLORY):
+        PLANTED[planted](shared / "a.bak")
+        os.mkfifo(shared / "a.2.bak")
+    with acting_as(writer):
+        assert write_beside(str(shared / "a"), ".bak", SECRET) == str(shared / "a.3.bak")
+    about = (shared / "a.3.bak").lstat()
+    assert (about.st_uid, stat.S_IMODE(about.st_mode)) == (writer, 0o600)
+    assert [file.name for file in shared.iterdir() if _holds(file)] == ["a.3.bak"]
 
 
 @pytest.mark.parametrize("deep", [False, True])

@@ -246,7 +246,10 @@ def test_a_secret_that_no_line_of_turnserver_conf_holds_is_exit_1(tmp_path: Path
 
 def test_a_file_that_is_too_large_is_exit_1(tmp_path: Path, run: Any) -> None:
     (tmp_path / "large").write_bytes(b"x" * 65537)
-    assert "larger than 64 KiB" in run("new-secret", "--from", tmp_path / "large").err
+    for option in ("--from", "--keep", "--output"):
+        result = run("new-secret", option, tmp_path / "large")
+        assert "large: error: can't be read: larger than 64 KiB" in result.err
+    assert (tmp_path / "large").stat().st_size == 65537
 
 
 def test_the_line_of_turnserver_conf(tmp_path: Path, run: Any) -> None:
