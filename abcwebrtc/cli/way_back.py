@@ -138,11 +138,16 @@ def kubectl_options(options: argparse.Namespace) -> List[str]:
 
 
 def _given(options: argparse.Namespace, *names: str) -> List[str]:
-    """Return these options as they are given, those that have their default left out."""
+    """Return these options as they are given, those that have their default left out.
+
+    A kubeconfig is named from the root, so that the command can be pasted in any folder.
+    """
     defaults = {"namespace": NAMESPACE, "name": CONFIG_MAP, "key": CONFIG_KEY}
     words: List[str] = []
     for name in names:
         value = getattr(options, name)
+        if value and name == "kubeconfig":  # several, as in KUBECONFIG
+            value = os.pathsep.join(map(os.path.abspath, value.split(os.pathsep)))
         if value and value != defaults.get(name):
             words += [f"--{name}", value]
     return words

@@ -120,6 +120,25 @@ def test_the_command_can_be_pasted_whatever_the_name(
     assert cluster.text() == old
 
 
+def test_the_command_can_be_pasted_in_another_folder(
+    cluster: Any,
+    od_config: Path,
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    old = cluster.text()
+    write_kubeconfig(tmp_path / "kubeconfig", server.url)
+    monkeypatch.chdir(tmp_path)
+    options = ["--kubeconfig", "kubeconfig", "--restart", "none"]
+    assert main(["apply", "od.config", *options]) == 0
+    assert cluster.text() == od_config.read_text()
+    monkeypatch.chdir("/")
+    assert main(way_back(capsys.readouterr().err)[1:]) == 0
+    assert cluster.text() == old
+
+
 def test_a_folder_that_is_not_there_is_named_and_nothing_written(
     cluster: Any, run: Any, tmp_path: Path
 ) -> None:
