@@ -168,7 +168,8 @@ def as_user(user: str) -> Sequence[str]:
     if user == "root":
         return ()
     setpriv = require_program("setpriv", "util-linux")
-    return (setpriv, f"--reuid={user}", f"--regid={user}", "--clear-groups")
+    ends = "--pdeathsig=KILL"  # which becoming another user takes away
+    return (setpriv, f"--reuid={user}", f"--regid={user}", "--clear-groups", ends)
 
 
 @pytest.fixture
