@@ -134,15 +134,14 @@ def pseudonym_keys(config: WebRTCConfig) -> List[Secret]:
     before there was a key of its own.
     """
     servers = sorted(config.coturn, key=lambda server: server.username != PSEUDONYM)
-    found: List[Secret] = []
+    found: Dict[bytes, Secret] = {}
     for server in servers:
         for source in (server.pseudonym_keys, server.secrets):
             for key in secrets_here(source) if source else ():
-                if key not in found:
-                    found.append(key)
+                found.setdefault(key.reveal(), key)
     if servers and not found:
         servers[0].secrets.current()  # it says where they are
-    return found
+    return list(found.values())
 
 
 class UseridReader:

@@ -183,6 +183,21 @@ def test_every_key_and_secret_is_tried_the_likely_ones_first() -> None:
     assert keys == [Secret(text) for text in texts]
 
 
+def test_no_key_is_compared_with_all_others(monkeypatch):
+    """Of 256 servers with 32 keys each, that would be 33 million comparisons."""
+    coturn = [
+        {"url": "a", "coturn_static_auth_secret": [f"{SECRET}-{n}-{m}" for m in range(16)]}
+        for n in range(9)
+    ]
+    config = make_config(webrtc__coturn=[*coturn, *coturn])
+
+    def compared(*_: object) -> bool:
+        raise AssertionError
+
+    monkeypatch.setattr(Secret, "__eq__", compared)
+    assert len(pseudonym_keys(config)) == 9 * 16
+
+
 @pytest.mark.parametrize("user", ["ürsula", "o'neil\\ a\tb", "x" * 600, "bob "])
 def test_the_user_of_a_pseudonym_is_found(user: str) -> None:
     name = pseudonym(KEY, user)
