@@ -10,7 +10,7 @@ from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence
 
 from abcwebrtc.config.desktop import STUN_SERVER, TURN_SERVER
 from abcwebrtc.probe.causes import ELSEWHERE_TOO, UNANSWERED, clause, said
-from abcwebrtc.probe.model import ERROR, UDP, WARNING, Diagnosis, Observation, Result, host_of
+from abcwebrtc.probe.model import ERROR, TLS, UDP, WARNING, Diagnosis, Observation, Result, host_of
 
 Change = Callable[[Diagnosis], Diagnosis]
 
@@ -111,6 +111,9 @@ def _elsewhere(
     seen = result.observation
     if result.level != ERROR or not seen.address:
         return result
+    if seen.target.transport == TLS and _places(seen, answering):
+        cure = clause("refused-tls-cure")
+        result = _changed(result, ["refused"], lambda one: replace(one, advice=cure))
     works = _places(seen, (one for one in working if one.target.is_turn == seen.target.is_turn))
     answers = _places(seen, answering)
     words = {one.word for one in result.diagnoses} - ELSEWHERE_TOO

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import http.server
 import socket
@@ -70,6 +71,36 @@ def write_certificate(
 
 def turns(server: Any, host: str = "localhost") -> Any:
     return coturn(f"{host}:{server.tls_port}", protocol="turns")
+
+
+def test_coturn_without_the_files_of_its_certificate_opens_no_tls_port(
+    tmp_path: Path, authority: trustme.CA, probe: Probe
+) -> None:
+    leaf = authority.issue_cert(*NAMES)
+    made = write_certificate(tmp_path, leaf.cert_chain_pems, leaf.private_key_pem)
+    folder = tmp_path / "elsewhere"  # from which a relative path leads to nothing
+    folder.mkdir()
+    names = {name: Path(getattr(made, name).name) for name in ("cert_file", "key_file")}
+    program = require_program("turnserver", "coturn")
+    server = Turnserver(program, folder, dataclasses.replace(made, **names), [SECRET])
+    try:
+        wait_for(lambda: "cannot start TLS and DTLS listeners" in server.output)
+        wait_for(lambda: is_answering(server.port))
+        report = probe(coturn(f"localhost:{server.port}", transport="udp"), turns(server))
+        assert report.words == [[], ["refused"]]
+        (found,) = report.results[1]["diagnoses"]
+        assert f"the same host works on UDP port {server.port}" in found["message"]
+        assert "does not find the files of cert and pkey" in found["advice"]
+    finally:
+        server.stop()
+    (found,) = probe(turns(server)).results[0]["diagnoses"]
+    assert "the files of cert and pkey" not in found["advice"], "nothing else answers there"
+
+
+def is_answering(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        return bind_udp(port)
+    return False
 
 
 def now() -> datetime.datetime:
