@@ -51,6 +51,7 @@ DEBIAN_PACKAGES = [
     "iproute2",
     "libatomic1",  # of the node that Playwright brings
     "libfaketime",
+    "mmdebstrap",
     "nftables",
     "nginx",
     "pulseaudio",

@@ -89,7 +89,9 @@ class Machine:
         (folder / "hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} {NAME}\n")
 
     def command(self, *words: str) -> List[str]:
-        mount = 'mount --bind hosts /etc/hosts && exec "$@"'
+        places = {"hosts": "/etc/hosts", "": "/usr/local/etc"}  # of the certificate
+        binds = [f"mount --bind {self.folder / name} {place}" for name, place in places.items()]
+        mount = " && ".join([*binds, 'exec "$@"'])
         inside = ("unshare", "--mount", "sh", "-c", mount, "sh", *words)
         return (self.probing if "probe" in words else self.namespace).command(*inside)
 
@@ -113,9 +115,10 @@ class Machine:
     def coturn(self) -> Iterator[None]:
         program = require_program("turnserver", "coturn")
         files = (f"--{name}={self.folder / name}" for name in ("pidfile", "userdb"))
-        command = self.command(program, "-c", "turnserver.conf", "--log-file=stdout", *files)
+        conf = str(self.folder / "turnserver.conf")
+        command = self.command(program, "-c", conf, "--log-file=stdout", *files)
         with open(self.folder / "coturn.log", "wb") as log:
-            process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
+            process = subprocess.Popen(command, cwd="/", stdout=log, stderr=log)
         with process:
             try:
                 wait_for(lambda: self.namespace.listens("tcp", 3478) or process.poll() is not None)

@@ -134,7 +134,9 @@ def test_every_other_command_names_a_file_that_is_there() -> None:
     files = [shlex.split(line)[1] for line in others if line.startswith("python3 ")]
     assert files
     assert [name for name in files if not (ROOT / name).is_file()] == []
-    assert {line for line in others if not line.startswith("python3 ")} == {"pip install ."}
+    installing = [line for line in others if not line.startswith("python3 ")]
+    assert installing == ["pipx install .", "pipx ensurepath"]
+    assert "\n".join(installing) in (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
 
 
 def table_keys(page: str, heading: str) -> List[str]:
