@@ -29,7 +29,7 @@ from fuzz.common import MARK, STATIC, assert_silent, splice
 from support import claims, public_pem, rsa_key, wsgi_environ
 
 MAX_LENGTH = 2048
-STATUSES = (200, 301, 303, 307, 308, 400, 401, 403, 404, 405, 406, 411, 413, 414, 415, 416, 417)
+STATUSES = (200, 301, 303, 307, 308, 400, 401, 403, 404, 405, 406, 411, 413, 414, 415, 417, 431)
 CREDENTIALS = ("api/webrtc/coturn_rtcconfiguration", "api/webrtc/turn")
 FOREVER = 4102444800
 """2100-01-01, in unix seconds."""
