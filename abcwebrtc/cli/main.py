@@ -58,14 +58,17 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def _run(arguments: Optional[Sequence[str]]) -> int:
     try:
-        options = make_parser().parse_args(arguments)
+        parser = make_parser()
+        options, rest = parser.parse_known_args(arguments)
+        if rest:
+            parser.not_known(rest)
         status: int = options.run(options)
         return status
     finally:
         sys.stdout.flush()  # here, and not at exit, it can still be dealt with
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> CommandParser:
     """Return the parser of the whole command line."""
     parser = CommandParser(
         prog="abcwebrtc",

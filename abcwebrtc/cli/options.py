@@ -15,9 +15,19 @@ import math
 import re
 import sys
 from contextlib import nullcontext
-from typing import Any, BinaryIO, Callable, ContextManager, NoReturn, Optional, Tuple, TypeVar
+from typing import (
+    Any,
+    BinaryIO,
+    Callable,
+    ContextManager,
+    NoReturn,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+)
 
-from abcwebrtc.config.problems import is_like_path
+from abcwebrtc.config.problems import is_like_path, is_slip, nearest
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.files import open_file, read_stream
 from abcwebrtc.texts import escaped
@@ -27,13 +37,20 @@ T = TypeVar("T")
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 STDIN = "-"
 _DNS_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_OPTION = re.compile("--?[a-z][a-z-]{0,29}")
+_QUOTING = (
+    re.compile(r"(invalid choice)(: .*)( \(choose from .*)", re.DOTALL),
+    re.compile(r"(ambiguous option:)( .*)( could match .*)", re.DOTALL),
+)
+"""What argparse says of the command line: what stands before a value, the value, and behind it."""
 _DNS_NAME = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser that drops no value: an option that is given twice is an error, or a list.
+    """A parser that drops no value, and shows none: it may be a secret in a wrong place.
 
-    argparse by itself keeps the last value, without a word. A flag may be repeated.
+    An option that is given twice is an error, or a list; argparse by itself keeps the last value,
+    without a word. A flag may be repeated.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -42,8 +59,29 @@ class CommandParser(argparse.ArgumentParser):
             self.register("action", name, _Once)
 
     def error(self, message: str) -> NoReturn:
-        """Exit with status 2 and what is wrong, which may quote the command line."""
+        """Exit with status 2 and what is wrong, without the values that argparse quotes."""
+        for pattern in _QUOTING:
+            message = pattern.sub(_without_value, message)
+        message = re.sub("ignored explicit argument .*", "takes no value", message, flags=re.DOTALL)
         super().error(escaped(message))
+
+    def not_known(self, words: Sequence[str]) -> NoReturn:
+        """Exit with status 2 for words that no option and no positional took."""
+        names = [word.partition("=")[0] for word in words]
+        shown = [name for name in names if _OPTION.fullmatch(name)]
+        number = len(words) - len(shown)
+        if number:
+            many = "a word that is" if number == 1 else f"{number} words that are"
+            shown.append(f"{many} not shown, since a secret may be there by mistake")
+        self.error(f"unrecognized arguments: {', '.join(shown)}")
+
+
+def _without_value(match: "re.Match[str]") -> str:
+    start, word, end = match.groups()
+    word = word.strip(": '\"")
+    if is_slip(word, nearest(word, re.findall("[a-z][a-z-]+", end))):
+        return match.group()
+    return f"{start}{end}"
 
 
 class _Once(argparse.Action):

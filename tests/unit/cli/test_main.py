@@ -97,6 +97,48 @@ def test_a_wrong_line_is_exit_2_with_the_usage(run: Any, line: List[str]) -> Non
 # as a process
 
 
+IN_A_WRONG_PLACE = [
+    "{}",
+    "{} od.config",
+    "check od.config {}",
+    "check od.config --secret={}",
+    "check od.config --secret {}",
+    "check od.config -x{}",
+    "check od.config --json={}",
+    "mint od.config -{}",
+    "turnserver-conf od.config --re={}",
+    "turnserver-conf od.config --coturn={}",
+    "rotate {} od.config",
+    "rotate plan od.config --coturn {}",
+    "rotate plan od.config --entry {}",
+    "rotate new-secret --format={}",
+]
+
+
+@pytest.mark.parametrize("secret", ["q83vEjRWeJC+/8='a", "Tr0ub4dor (choose from it) could match"])
+@pytest.mark.parametrize("line", IN_A_WRONG_PLACE)
+def test_what_is_wrong_on_the_line_is_not_shown(run: Any, line: str, secret: str) -> None:
+    result = run(*(word.replace("{}", secret) for word in line.split()))
+    assert (result.status, result.out) == (2, "")
+    assert "error: " in result.err
+    assert secret[:8] not in result.err
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("chekc od.config", "'chekc'"),
+        ("rotate paln od.config", "'paln'"),
+        ("check od.config --sttrict", "unrecognized arguments: --sttrict\n"),
+        ("check od.config b c", "unrecognized arguments: 2 words that are not shown, since "),
+        ("turnserver-conf od.config --re=a", "ambiguous option: could match --realm, --relay-p"),
+        ("check od.config --json=a", "argument --json: takes no value\n"),
+    ],
+)
+def test_what_is_misspelt_on_the_line_is_told(run: Any, line: str, told: str) -> None:
+    assert told in run(*line.split()).err
+
+
 def options_with_a_value(parser: argparse.ArgumentParser) -> Iterator[List[str]]:
     """Give a line for each option of each command that takes a value, which is empty."""
     for action in parser._actions:
