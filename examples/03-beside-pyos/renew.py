@@ -66,7 +66,7 @@ def parse_options() -> argparse.Namespace:
 
 def digest_of(tag: str) -> str:
     """Return the digest of a tag's index, by which each platform finds its image."""
-    raw = output(["skopeo", "inspect", "--raw", f"docker://docker.io/library/{tag}"])
+    raw = output(["skopeo", "inspect", "--raw", f"docker://{tag}"])
     platforms = [one.get("platform", {}) for one in json.loads(raw).get("manifests", [])]
     found = {f"{one.get('os')}/{one.get('architecture')}" for one in platforms}
     if not found >= PLATFORMS:

@@ -28,10 +28,10 @@ mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && shift && exec "$@
 
 
 def commands(heading: str) -> List[str]:
-    """Return the commands of a section of the page; "# " is before those for root."""
+    """Return the commands of a section of the page, with "# " before those for root."""
     section = PAGE.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
     blocks = re.findall(r"^```text\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
-    return [line for block in blocks for line in block.splitlines()]
+    return [line.replace("sudo ", "# ") for block in blocks for line in block.splitlines()]
 
 
 class Debian:

@@ -74,7 +74,7 @@ class Registry:
         conf = folder / ".config" / "containers" / "registries.conf"
         conf.parent.mkdir(parents=True)
         conf.write_text(
-            'unqualified-search-registries = []\n[[registry]]\nprefix = "docker.io"\n'
+            'unqualified-search-registries = []\n[[registry]]\nprefix = "*.io"\n'
             f'location = "{self.address}"\ninsecure = true\n'
         )
         self.environment = {**os.environ, "HOME": str(folder)}
