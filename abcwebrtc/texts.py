@@ -8,10 +8,12 @@ text leaves: the exceptions' and problems' ``str()``, `harmless_logger`, and `ab
 from __future__ import annotations
 
 import logging
+import os
 import re
+import shlex
 import textwrap
 import unicodedata
-from typing import List
+from typing import Iterable, List
 
 WIDTH = 100
 """Columns of a line, where nothing says how many there are."""
@@ -36,6 +38,28 @@ def escaped(text: str) -> str:
         else char.encode("unicode_escape").decode("ascii")
         for char in text
     )
+
+
+def shell_word(text: str) -> str:
+    """Return a text as a word of a command that can be pasted, though it is printed `escaped`.
+
+    A name of a file may have bytes that do not show; printf makes them of their octal numbers.
+    """
+    if escaped(text) == text:
+        return shlex.quote(text)
+    data = os.fsencode(text).decode("latin-1")
+    octal = re.sub(r"[^A-Za-z0-9_./ ]", lambda match: f"\\{ord(match.group()):03o}", data)
+    return f"\"$(printf '{octal}')\""
+
+
+def shell_file(name: str) -> str:
+    """Return the name of a file as `shell_word` does, so that it is not taken for an option."""
+    return shell_word(f"./{name}" if name.startswith("-") else name)
+
+
+def shell_line(words: Iterable[str]) -> str:
+    """Return the words of a command, each as `shell_word` does."""
+    return " ".join(map(shell_word, words))
 
 
 def is_obeyed(text: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import signal
 import sys
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from abcwebrtc.cluster.ownership import ownership
 from abcwebrtc.cluster.restart import DELETE, MODES, NONE, ROLLOUT, NotReadyError, last_log_line
 from abcwebrtc.errors import KubeError
 from abcwebrtc.odconfig.difference import differences
+from abcwebrtc.texts import shell_line
 
 NAME, SUMMARY = "apply", "put od.config into the cluster, and restart pyos"
 DESCRIPTION = """\
@@ -208,7 +208,7 @@ def _say_failure(error: KubeError, options: argparse.Namespace) -> None:
         say_error(f"the last line that it has logged: {error.log_line}")
     elif isinstance(error, NotReadyError) and error.container:
         words = ["kubectl", "logs", error.pod, "-c", error.container, *kubectl_options(options)]
-        say_error(f"its log says more, and can hold a secret: {shlex.join(words)}")
+        say_error(f"its log says more, and can hold a secret: {shell_line(words)}")
 
 
 def _roll_back(
@@ -233,7 +233,7 @@ def _roll_back(
             way = ["rollout", "restart", "deployment", PYOS_DEPLOYMENT]
             if change.mode == DELETE:
                 way = ["delete", "pods", "-l", PYOS_SELECTOR]
-            say_error(f"to go back: {shlex.join(['kubectl', *way, *kubectl_options(options)])}")
+            say_error(f"to go back: {shell_line(['kubectl', *way, *kubectl_options(options)])}")
         way_back.fail()
         raise
 

@@ -40,6 +40,8 @@ that are there. With --from it takes the first secret of a file instead.
 
 example: abcwebrtc rotate new-secret --output new-secret
 """
+NO_REALM = "REALM"
+"""What a plan has for a realm that it was not told."""
 _FORMATS = ("file", "kubernetes", "turnserver", "sql", "turnadmin")
 _ONLY_FOR = {
     **dict.fromkeys(("name", "namespace", "key"), ("kubernetes",)),
@@ -89,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def database_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what a command for coturn's database needs."""
     parser.add_argument(
-        "--realm", type=given, default="REALM", help="coturn's realm, for its database"
+        "--realm", type=given, default=NO_REALM, help="coturn's realm, for its database"
     )
     parser.add_argument(
         "--database",

@@ -6,7 +6,7 @@ import argparse
 from typing import Sequence
 
 from abcwebrtc.cli.options import OK, add_od_config, given
-from abcwebrtc.cli.rotate_new_secret import read_source, write_bytes
+from abcwebrtc.cli.rotate_new_secret import NO_REALM, read_source, write_bytes
 from abcwebrtc.config.secret_sources import Secret, secrets_in
 from abcwebrtc.coturn.rotation import Group
 from abcwebrtc.coturn.secret_sql import removing_sql
@@ -38,6 +38,8 @@ def check_usage(options: argparse.Namespace) -> None:
     """End with a usage error where options don't go together."""
     if bool(options.od_config) == bool(options.source):
         options.usage_error("give either OD_CONFIG or --from FILE")
+    if options.realm == NO_REALM:
+        options.usage_error("--realm is coturn's realm; of REALM nothing would be taken")
     if options.source and options.entry is not None:
         options.usage_error("--entry goes with OD_CONFIG")
 

@@ -11,7 +11,6 @@ import errno
 import json
 import os
 import re
-import shlex
 import sys
 from contextlib import suppress
 from typing import List, Union
@@ -22,7 +21,7 @@ from abcwebrtc.cluster.change import Change
 from abcwebrtc.cluster.restart import NONE
 from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.secret_files import write_beside
-from abcwebrtc.texts import escaped
+from abcwebrtc.texts import escaped, shell_line
 
 
 def say_error(text: Union[str, AbcWebRTCError]) -> None:
@@ -76,7 +75,7 @@ class WayBack:
     def _say(self) -> None:
         words = self._words()
         if words:
-            say_error(f"to go back: {shlex.join(words)}")
+            say_error(f"to go back: {shell_line(words)}")
 
     def _words(self) -> List[str]:
         change, options = self._change, self._options

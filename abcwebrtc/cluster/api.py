@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import re
-import shlex
 import warnings
 from contextlib import contextmanager, suppress
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
@@ -30,6 +29,7 @@ from abcwebrtc.cluster.answers import (
 from abcwebrtc.cluster.reading import LIMIT, LOG_LIMIT, AnswerError, read_answer
 from abcwebrtc.errors import KubeError
 from abcwebrtc.files import open_file
+from abcwebrtc.texts import shell_line
 
 REQUEST_TIMEOUT = 30.0
 """Seconds that one request may take."""
@@ -241,7 +241,7 @@ def connect(
             return cluster
         given = {"--kubeconfig": kubeconfig, "--context": context}
         words = [word for name, value in given.items() if value for word in (name, value)]
-        line = shlex.join(["kubectl", *words, "get", "pods"])
+        line = shell_line(["kubectl", *words, "get", "pods"])
         failure = _complaint(complaints[0])
         reason = f"its plugin for credentials failed: {failure}; {line} says more"
     except Exception as error:  # the client raises what it stumbles over

@@ -9,10 +9,11 @@ import contextlib
 import grp
 import os
 import pwd
-import shlex
 import stat
 import struct
 from typing import Iterator, List, Optional, Set, Tuple
+
+from abcwebrtc.texts import shell_word
 
 USER = "turnserver"
 """As whom Debian's unit runs coturn."""
@@ -76,7 +77,7 @@ def _way(path: str) -> Iterator[Tuple[str, int]]:
 
 
 def _cure(place: str, needed: int, user: str) -> str:
-    place = shlex.quote(place)
+    place = shell_word(place)
     if needed == _SEARCH:
         return f"the folder {place} is shut to it; chmod o+x {place}, or keep the file elsewhere"
     return f"chgrp {user} {place} and chmod 640 {place}"

@@ -8,12 +8,12 @@ from __future__ import annotations
 import base64
 import re
 import secrets
-import shlex
 from typing import Any, Dict, Sequence, Tuple
 
 from abcwebrtc.config.secret_sources import Secret, secrets_in
 from abcwebrtc.coturn.conf_file import why_no_line
 from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.texts import shell_file, shell_word
 
 NEW_SECRET_BYTES = 32
 DEFAULT_DATABASE = "/var/lib/turn/turndb"
@@ -86,5 +86,5 @@ def turnadmin(option: str, file: str, realm: str, database: str, line: int = 1) 
 
     turnadmin takes secrets as arguments only (coturn 4.6).
     """
-    secret = f'"$(grep . {shlex.quote(file)} | sed -n {line}p)"'
-    return f"turnadmin {option} {secret} -r {shlex.quote(realm)} -b {shlex.quote(database)}"
+    secret = f'"$(grep . {shell_file(file)} | sed -n {line}p)"'
+    return f"turnadmin {option} {secret} -r {shell_word(realm)} -b {shell_word(database)}"

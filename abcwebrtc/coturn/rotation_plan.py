@@ -8,7 +8,6 @@ They say how long, until when, and what to run; docs/rotation.md says why.
 from __future__ import annotations
 
 import os
-import shlex
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -16,7 +15,7 @@ from abcwebrtc.abcdesktop import NAMESPACE
 from abcwebrtc.config.coturn import SECRET_KEY
 from abcwebrtc.coturn.new_secret import DEFAULT_DATABASE
 from abcwebrtc.coturn.rotation import DEFAULT_MARGIN, ENVIRONMENT, FILE, INLINE, Group, Place
-from abcwebrtc.texts import wrapped
+from abcwebrtc.texts import shell_file, shell_line, shell_word, wrapped
 from abcwebrtc.times import duration_text, iso_text, utc_text
 
 DATABASE, CONF = "database", "conf"
@@ -128,7 +127,7 @@ class Plan:
                 "written. Other databases do not need it."
             )
             pragmas = "'pragma busy_timeout=5000; pragma journal_mode=wal;'"
-            command = f"sqlite3 {shlex.quote(options.database)} {pragmas}"
+            command = f"sqlite3 {shell_file(options.database)} {pragmas}"
             found.append(PlanStep("prepare", text, (command,)))
         if len(group.secrets) <= 1:
             found += self._new_secret()
@@ -191,19 +190,21 @@ class Plan:
         """Return the command that asks coturn."""
         entry = () if self.options.entry is None else ("--entry", str(self.options.entry))
         command = ("abcwebrtc", "rotate", "check", self.options.od_config, *entry, *more)
-        return " ".join(map(shlex.quote, command))
+        return shell_line(command)
 
     @property
     def _realm(self) -> str:
-        return shlex.quote(self.options.realm)
+        """The option, in one word where its value would be taken for an option too."""
+        option = "--realm=" if self.options.realm.startswith("-") else "--realm "
+        return option + shell_word(self.options.realm)
 
     @property
     def _sqlite(self) -> str:
         """The command that reads SQL; it waits where coturn, too, writes."""
-        return f"sqlite3 -cmd '.timeout 5000' {shlex.quote(self.options.database)}"
+        return f"sqlite3 -cmd '.timeout 5000' {shell_file(self.options.database)}"
 
     def _apply(self) -> str:
-        return f"abcwebrtc apply {shlex.quote(self.options.od_config)}"
+        return f"abcwebrtc apply {shell_word(self.options.od_config)}"
 
     def _new_secret(self) -> Iterator[PlanStep]:
         file = self.options.new_file
@@ -219,7 +220,7 @@ class Plan:
             yield PlanStep("give", text, (f"{{ echo; {line}; }} >> {_CONF_FILE}",))
         else:
             text = "Give it to coturn beside the old one. It counts at once."
-            made = f"{_NEW_SECRET} --from {file} --format sql --realm {self._realm}"
+            made = f"{_NEW_SECRET} --from {file} --format sql {self._realm}"
             yield PlanStep("give", text, (f"{made} | {self._sqlite}",))
         text = "See that every coturn accepts both: exit status 0. Do not go on before."
         yield PlanStep("verify", text, (self._check("--new", file),))
@@ -233,7 +234,7 @@ class Plan:
             )
             return PlanStep("switch", text, (self._apply(),))
         manifest = f"--format kubernetes --name NAME --namespace {NAMESPACE}"
-        key = shlex.quote(os.path.basename(place.name))
+        key = shell_word(os.path.basename(place.name))
         patch = (
             f"{_in_kubernetes(place)} | {_NEW_SECRET} --from {self.options.new_file} --keep - "
             f"{manifest} --key {key} | {_KUBECTL} patch secret NAME --patch-file /dev/stdin"
@@ -245,7 +246,7 @@ class Plan:
             )
             return PlanStep("switch", text, (patch, f"{self._apply()} --restart rollout"))
         text = f"Switch: put it first in {place.name}. pyos needs no restart."
-        command = f"{_NEW_SECRET} --from {self.options.new_file} --output {shlex.quote(place.name)}"
+        command = f"{_NEW_SECRET} --from {self.options.new_file} --output {shell_word(place.name)}"
         return PlanStep("switch", text, (command,), "With a Kubernetes Secret NAME:", (patch,))
 
     def _wait(self) -> PlanStep:
@@ -276,21 +277,21 @@ class Plan:
             "Take the old one from coturn. It counts at once. If it is a line of turnserver.conf, "
             "delete that as well."
         )
-        sql = f"--realm {self._realm} | {self._sqlite}"
+        sql = f"{self._realm} | {self._sqlite}"
         entry = "" if options.entry is None else f" --entry {options.entry}"
-        command = f"{_OLD_SECRET} {shlex.quote(options.od_config)}{entry} {sql}"
+        command = f"{_OLD_SECRET} {shell_word(options.od_config)}{entry} {sql}"
         place = group.places[0]
         if place.kind == INLINE:
             return PlanStep("take", text, (command,), not_before=self._removal)
         what = "file" if place.kind == FILE else "variable"
-        otherwise = f"Where that {what} is not, with a Kubernetes Secret NAME:"
+        otherwise = f"Where that {what} is not on this machine, with a Kubernetes Secret NAME:"
         instead = f"{_in_kubernetes(place)} | {_OLD_SECRET} --from - {sql}"
         return PlanStep("take", text, (command,), otherwise, (instead,), self._removal)
 
     def _clean(self, place: Place) -> PlanStep:
         """Return the step that takes the old secret from where od.config has it."""
         if place.kind == FILE:
-            name = shlex.quote(place.name)
+            name = shell_word(place.name)
             command = f"{_NEW_SECRET} --from {name} --output {name} --replace"
             return PlanStep("clean", f"Take the old one from {place.name} too.", (command,))
         if place.kind == ENVIRONMENT:
@@ -303,5 +304,5 @@ class Plan:
 def _in_kubernetes(place: Place) -> str:
     """Return the command that prints the secrets of a place where they are in a Secret NAME."""
     key = os.path.basename(place.name).replace(".", r"\.")
-    path = shlex.quote("{.data." + key + "}")
+    path = shell_word("{.data." + key + "}")
     return f"{_KUBECTL} get secret NAME -o jsonpath={path} | base64 -d"

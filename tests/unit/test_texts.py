@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import subprocess
 import sys
 import unicodedata
 
 import pytest
 
-from abcwebrtc.texts import escaped, harmless, harmless_logger, wrapped
+from abcwebrtc.texts import (
+    escaped,
+    harmless,
+    harmless_logger,
+    shell_file,
+    shell_line,
+    shell_word,
+    wrapped,
+)
 
 HOSTILE = "\x1b]0;owned\x07\n\r\x00\x9b2J\u202e\u2066\u200b\u2028\ufeff\U000e0041\udcff\t"
 SHOWN = r"\x1b]0;owned\x07\n\r\x00\x9b2J\u202e\u2066\u200b\u2028\ufeff\U000e0041\udcff\t"
@@ -36,6 +46,31 @@ def test_what_does_not_show_is_an_escape_and_one_more_time_changes_nothing() -> 
     assert escaped(HOSTILE) == SHOWN
     assert escaped(SHOWN) == SHOWN
     assert escaped(f"a{HOSTILE}z") == f"a{SHOWN}z"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "od.config",
+        "it's a",
+        '"$HOME" `id`',
+        "a\u00a0b",
+        "-a'%s\\\n\u202eb 1",
+        "\udcff",
+        HOSTILE[1:6] + "z",
+    ],
+)
+def test_what_is_pasted_is_the_word_though_it_was_printed(text: str) -> None:
+    words = ["printf", "%s,", text, "second"]
+    line = shell_line(words)
+    assert escaped(line) == line
+    printed = subprocess.run(["sh", "-c", line], stdout=subprocess.PIPE, check=True).stdout
+    assert printed == os.fsencode(f"{text},second,")
+
+
+def test_a_file_is_no_option() -> None:
+    assert (shell_file("-a b"), shell_file("a")) == ("'./-a b'", "a")
+    assert shell_word("-a") == "-a"
 
 
 def test_of_all_of_unicode_no_character_is_left_that_a_terminal_obeys_or_that_does_not_show() -> (

@@ -18,8 +18,8 @@ from abcwebrtc.errors import Problem
 
 Given = Sequence[Tuple[Setting, Secret]]
 LOGIN = ("use-auth-secret", "static-auth-secret", "lt-cred-mech", "no-auth")
-_IN_DATABASE = "unless coturn's database has it (turnadmin -S shows it)"
-"""coturn opens a database also where turnserver.conf names none."""
+_IN_DATABASE = "unless coturn's database has it; abcwebrtc rotate check OD_CONFIG asks coturn"
+"""coturn opens a database also where turnserver.conf names none. No advice prints its secrets."""
 
 
 def check_login(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:

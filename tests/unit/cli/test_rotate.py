@@ -63,6 +63,10 @@ WRONG_LINES = {
         ["old-secret", "od.config", "--from", "x", "--realm", "r"],
         "either OD_CONFIG or --from FILE",
     ),
+    "an old secret of the plan's place for a realm": (
+        ["old-secret", "od.config", "--realm", "REALM"],
+        "of REALM nothing would be taken",
+    ),
     "an old secret without a realm": (["old-secret", "od.config"], "--realm"),
     "an entry of a file": (
         ["old-secret", "--from", "x", "--realm", "r", "--entry", "0"],

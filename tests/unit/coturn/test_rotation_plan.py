@@ -176,11 +176,21 @@ def test_the_old_ones_of_od_config_are_taken_by_a_pipe(secrets: Any) -> None:
     assert (take.otherwise, take.instead) == ("", ())
 
 
+def test_a_realm_and_a_database_are_never_taken_for_options() -> None:
+    made = plan(entry(OLD), realm="-x", database="-db")
+    lines = [line for one in made.steps for line in one.commands]
+    assert sum(" --realm=-x | " in line for line in lines) == 2
+    assert sum(" ./-db" in line for line in lines) == 3
+    assert not any(" -db" in line or "--realm " in line for line in lines)
+
+
 def test_a_file_that_is_not_here_may_be_a_secret_of_kubernetes(tmp_path: Path) -> None:
     take = step(plan_of_file(tmp_path), "take")
     (command,) = take.commands
     assert command.startswith("abcwebrtc rotate old-secret od.config --realm")
-    assert take.otherwise == "Where that file is not, with a Kubernetes Secret NAME:"
+    assert (
+        take.otherwise == "Where that file is not on this machine, with a Kubernetes Secret NAME:"
+    )
     (instead,) = take.instead
     assert instead.endswith(command.replace("old-secret od.config", "old-secret --from -"))
     assert instead.startswith("kubectl -n abcdesktop get secret NAME -o jsonpath=")

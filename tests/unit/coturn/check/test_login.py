@@ -104,6 +104,12 @@ def test_a_secret_that_is_wrong_is_said_with_its_line() -> None:
     assert str(found).startswith(f"t.conf:{line}: static-auth-secret: is none of those")
 
 
+@pytest.mark.parametrize("case", ["another", "none"])
+def test_the_database_is_asked_for_by_a_command_that_shows_no_secret(case: str) -> None:
+    (found,) = compare(SECRETS[case][0])
+    assert found.message.endswith("has it; abcwebrtc rotate check OD_CONFIG asks coturn")
+
+
 def test_every_entry_of_a_host_needs_its_secret() -> None:
     entries = [
         {**ENTRY, "protocol": "turns"},
