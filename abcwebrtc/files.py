@@ -16,6 +16,11 @@ from typing import BinaryIO
 _DESCRIPTOR = re.compile(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
 
 
+def names_descriptor(path: str) -> bool:
+    """Say whether a path is that of a descriptor of this process, such as ``/dev/stdin``."""
+    return _DESCRIPTOR.fullmatch(path) is not None
+
+
 def open_file(path: str, by_user: bool = False) -> BinaryIO:
     """Open a regular file for reading.
 
@@ -25,7 +30,7 @@ def open_file(path: str, by_user: bool = False) -> BinaryIO:
     """
     if "\0" in path:
         raise OSError(errno.EINVAL, "not a file name")
-    is_descriptor = by_user and _DESCRIPTOR.fullmatch(path) is not None
+    is_descriptor = by_user and names_descriptor(path)
     if not is_descriptor:
         _refuse_others(os.stat(path))  # since to open a device can do something
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC

@@ -129,8 +129,8 @@ class _Place:
     def create(self, data: bytes) -> None:
         """Write the file; raise `FileExistsError` where something has its name."""
         folder, name = self.folder, self.name
+        ends = {"src_dir_fd": folder, "dst_dir_fd": folder}
         with self._written(data) as temporary:
-            ends = {"src_dir_fd": folder, "dst_dir_fd": folder}
             try:  # unlike replace, this never takes the place of a file
                 os.link(temporary, name, follow_symlinks=False, **ends)
             except FileExistsError:
@@ -138,12 +138,12 @@ class _Place:
             except OSError:  # a file system without hard links: an empty file keeps the name
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
                 os.close(os.open(name, flags, 0o600, dir_fd=folder))
-                try:
-                    os.replace(temporary, name, **ends)
-                except BaseException:
-                    os.unlink(name, dir_fd=folder)
-                    raise
-        self._sync()
+            try:
+                os.replace(temporary, name, **ends)  # of two links to one file it does nothing
+                self._sync()
+            except BaseException:
+                os.unlink(name, dir_fd=folder)
+                raise
 
     def replace(self, data: bytes, before: int, most: int) -> int:
         """Write the file in the place of an open one, and return the mode of that."""

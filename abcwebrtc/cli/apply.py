@@ -103,6 +103,7 @@ def run(options: argparse.Namespace) -> int:
     progress = _Progress()
     with _ended_as_by_ctrl_c():  # at the end the client removes its files with keys
         cluster = connect(options.kubeconfig, options.context, options.namespace)
+        options.context = cluster.context  # for the commands that are printed
         name, key = options.name, options.key
         change = Change(cluster, name, key, text, options.restart, progress)
         _show_difference(change, options)

@@ -20,6 +20,7 @@ from abcwebrtc.cli.output import print_error, show
 from abcwebrtc.cluster.change import Change
 from abcwebrtc.cluster.restart import NONE
 from abcwebrtc.errors import AbcWebRTCError
+from abcwebrtc.files import names_descriptor
 from abcwebrtc.secret_files import write_beside
 from abcwebrtc.texts import escaped, shell_line
 
@@ -112,7 +113,7 @@ class WayBack:
     def _starts(self) -> List[str]:
         od_config, change = self._options.od_config, self._change
         folder, name = os.path.split(od_config)
-        if not os.path.isfile(od_config):  # a pipe
+        if names_descriptor(od_config) or not os.path.isfile(od_config):  # a pipe
             folder, name = "", change.key
         elif escaped(name) != name:  # it could not be pasted
             name = change.key
@@ -139,14 +140,18 @@ def kubectl_options(options: argparse.Namespace) -> List[str]:
 def _given(options: argparse.Namespace, *names: str) -> List[str]:
     """Return these options as they are given, those that have their default left out.
 
-    A kubeconfig is named from the root, so that the command can be pasted in any folder.
+    A kubeconfig is named from the root, also one that the environment names, so that the command
+    can be pasted in any folder and any shell.
     """
     defaults = {"namespace": NAMESPACE, "name": CONFIG_MAP, "key": CONFIG_KEY}
     words: List[str] = []
     for name in names:
         value = getattr(options, name)
-        if value and name == "kubeconfig":  # several, as in KUBECONFIG
-            value = os.pathsep.join(map(os.path.abspath, value.split(os.pathsep)))
+        if name == "kubeconfig":  # several, as in KUBECONFIG
+            found = (value or os.environ.get("KUBECONFIG") or "").split(os.pathsep)
+            value = os.pathsep.join(
+                os.path.abspath(os.path.expanduser(path)) for path in found if path
+            )
         if value and value != defaults.get(name):
             words += [f"--{name}", value]
     return words

@@ -41,6 +41,9 @@ _VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DE
 class Cluster:
     """A Kubernetes API server, and a namespace there. Made by `connect`."""
 
+    context: Optional[str] = None
+    """The context in the kubeconfig, where it has a name that is known."""
+
     def __init__(self, configuration: Any, namespace: str) -> None:
         from kubernetes.client import ApiClient
 
@@ -237,6 +240,7 @@ def connect(
             else:
                 config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
             cluster = Cluster(configuration, namespace)
+        cluster.context = context or _current_context(files)
         if not complaints:
             return cluster
         given = {"--kubeconfig": kubeconfig, "--context": context}
@@ -248,6 +252,16 @@ def connect(
         reason = _unusable(error)
     where = f"kubeconfig {files}" if files else "service account of this pod"
     raise KubeError(f"can't use the {where}: {reason}")
+
+
+def _current_context(files: str) -> Optional[str]:
+    """Return the context that a kubeconfig has now; None where it was a pipe, or there is none."""
+    from kubernetes import config
+
+    with suppress(Exception):  # the client raises what it stumbles over
+        _, current = config.list_kube_config_contexts(files)  # type: ignore[no-untyped-call]
+        return str(current["name"])
+    return None
 
 
 @contextmanager

@@ -272,6 +272,24 @@ def test_a_file_that_fails_leaves_nothing(
         assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("failure", [OSError(errno.EIO, "broken"), KeyboardInterrupt()], ids=repr)
+def test_a_new_file_whose_name_can_not_be_kept_is_not_there(
+    links: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    """Nobody would know that it is there, with a secret in it."""
+    real = os.fsync
+
+    def sync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise failure
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with pytest.raises(type(failure)):
+        write_new(str(tmp_path / "new"), DATA)
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("name", ["none/new", "nul\0", "folder"], ids=repr)
 def test_what_is_no_place_for_a_file_is_an_oserror(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()

@@ -91,7 +91,7 @@ def test_it_replaces_restarts_and_waits(cluster: Any, od_config: Path, run: Any)
         "coturn_static_auth_secret_file keeps it in a Secret",
         f"the od.config of the cluster is saved in {saved}",
         f"to go back: abcwebrtc apply {saved} --unchecked --restart rollout "
-        f"--kubeconfig {od_config.parent}/kubeconfig",
+        f"--kubeconfig {od_config.parent}/kubeconfig --context test",
         "waiting for the rollout to begin",
         "0 of 1 new pods are made",
         "1 of 1 new pods are ready, 1 old to end",

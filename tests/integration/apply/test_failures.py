@@ -48,7 +48,7 @@ def test_pods_that_never_get_ready(
         error,
     )
     number = lines.index(error)
-    log = rf"kubectl logs pyos-od-\d+ -c pyos -n {NAMESPACE} --kubeconfig \S+"
+    log = rf"kubectl logs pyos-od-\d+ -c pyos -n {NAMESPACE} --kubeconfig \S+ --context test"
     assert re.fullmatch(f"its log says more, and can hold a secret: {log}", lines[number + 1])
     assert lines[number + 2] == (
         f"failed; until then: ConfigMap {NAME} replaced; pyos restarted ({mode})"
