@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import redirect_stderr
 from types import ModuleType
 from typing import Optional, Sequence
 
@@ -22,7 +23,7 @@ from abcwebrtc.cli import (
     whois,
 )
 from abcwebrtc.cli.options import FAILED, INTERRUPTED, CommandParser, add_od_config
-from abcwebrtc.cli.output import discard_output, prepare_output, print_error, show
+from abcwebrtc.cli.output import discard_output, lossy, prepare_output, print_error, show
 from abcwebrtc.errors import AbcWebRTCError
 
 COMMANDS = (
@@ -42,6 +43,11 @@ Begin with 'abcwebrtc check od.config'.
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the command line and return the exit status."""
     prepare_output()
+    with redirect_stderr(lossy(sys.stderr)):
+        return _status(arguments)
+
+
+def _status(arguments: Optional[Sequence[str]]) -> int:
     try:
         return _run(arguments)
     except AbcWebRTCError as error:

@@ -7,6 +7,7 @@ coturn.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -19,6 +20,8 @@ from abcwebrtc.texts import escaped
 LEVELS = ("error", "warning", "note")
 """The worst first."""
 _COLOURS = dict(zip(LEVELS, ("31", "33", "36")))
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EAGAIN)
+"""What a full disk says, and a full pipe that does not wait."""
 _START_OF_LINE = "\r\033[K"
 
 
@@ -129,6 +132,27 @@ def prepare_output() -> None:
         elif isinstance(stream, io.TextIOWrapper):
             at_once = True if name == "stderr" else None  # None: as it is
             stream.reconfigure(errors="backslashreplace", line_buffering=at_once)
+
+
+class _LossyFile(io.FileIO):
+    """A file that loses what a full disk has no room for, so that a command outlives its log."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            return len(data)
+
+
+def lossy(stream: TextIO) -> TextIO:
+    """Return a stream to the same file that loses what can't be written there."""
+    try:
+        file = _LossyFile(stream.fileno(), "w", closefd=False)
+    except io.UnsupportedOperation:  # it is none of the system's, so no disk is full
+        return stream
+    return io.TextIOWrapper(file, stream.encoding, "backslashreplace", write_through=True)
 
 
 def print_utf8() -> None:

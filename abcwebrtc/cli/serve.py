@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
-import io
 import ipaddress
 import logging
 import socket
 import sys
-from contextlib import redirect_stderr, redirect_stdout
-from typing import TYPE_CHECKING, Any, List, TextIO
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Any, List
 from urllib.parse import urlsplit
 
 import abcwebrtc
 from abcwebrtc.cli.options import OK, given, port, whole_number
-from abcwebrtc.cli.output import print_problems, say, show, warn
+from abcwebrtc.cli.output import lossy, print_problems, say, show, warn
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.texts import escaped
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from abcwebrtc.web.rest import Identity
 
 NAME, SUMMARY = "serve", "answer browsers, beside pyos"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EAGAIN)
-"""What a full disk says, and a full pipe that does not wait."""
 KEY_ENTRY = "jwt_token_user.jwtuserpublickeyfile"
 DESCRIPTION = """\
 Answers POST /API/webrtc/coturn_rtcconfiguration as pyos does, so that it can
@@ -118,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
         options.usage_error("--cert and --key go together: give both, or neither")
     if options.insecure_no_auth and not is_loopback(options.host):
         options.usage_error("--insecure-no-auth listens on loopback only; leave --host out")
-    with redirect_stdout(_lossy(sys.stdout)), redirect_stderr(_lossy(sys.stderr)):
+    with redirect_stdout(lossy(sys.stdout)):
         handler = logging.StreamHandler()
         handler.setFormatter(OneLine("%(asctime)s %(levelname)s: %(message)s"))
         logging.basicConfig(handlers=[handler], level=logging.INFO)
@@ -168,26 +164,6 @@ def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
     if verifier.weakness:
         warn(f"{', '.join(files)}: {verifier.weakness}")
     return token_identity(verifier)
-
-
-class _LossyFile(io.FileIO):
-    """A file that loses what a full disk has no room for, so that a server outlives its log."""
-
-    def write(self, data: Any) -> int:
-        try:
-            return super().write(data)
-        except OSError as error:
-            if error.errno not in _FULL:
-                raise
-            return len(data)
-
-
-def _lossy(stream: TextIO) -> TextIO:
-    try:
-        file = _LossyFile(stream.fileno(), "w", closefd=False)
-    except io.UnsupportedOperation:  # it is none of the system's, so no disk is full
-        return stream
-    return io.TextIOWrapper(file, stream.encoding, "backslashreplace", write_through=True)
 
 
 class OneLine(logging.Formatter):

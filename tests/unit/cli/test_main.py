@@ -282,6 +282,26 @@ def test_a_full_disk_is_no_traceback(tmp_path: Path) -> None:
     assert result.returncode == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (["check", "missing"], 1),
+        (["check", "od.config"], 0),
+        (["mint"], 2),
+        (["mint", "od.config", "--user", "u"], 0),
+    ],
+)
+@pytest.mark.parametrize("target", ["/dev/full", "&-"])
+def test_a_stderr_that_is_full_or_closed_changes_no_exit_status(
+    tmp_path: Path, line: List[str], status: int, target: str
+) -> None:
+    """Python's own would be 120, where stderr can't be flushed at the end."""
+    write_od_config(tmp_path)
+    shell = ["sh", "-c", f'exec "$@" 2>{target}', "sh", *command(*line)]
+    env = environment()
+    assert subprocess.run(shell, cwd=tmp_path, env=env, timeout=WAIT).returncode == status
+
+
 def test_a_closed_stdout_is_no_traceback(tmp_path: Path) -> None:
     line = ["sh", "-c", 'exec "$@" >&-', "sh", *command("check", write_od_config(tmp_path))]
     result = subprocess.run(line, env=environment(), capture_output=True, text=True, timeout=WAIT)
