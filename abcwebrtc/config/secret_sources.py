@@ -30,6 +30,16 @@ MAX_FILE_BYTES = 64 * 1024
 _NOT_HERE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM)
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_OTHER_FILE = re.compile(
+    rb"^[ \t]*(?:\[[A-Za-z/][\w./-]*\][ \t]*\r?$|-----BEGIN |webrtc\.[a-z_]+[ \t]*[:=]|apiVersion:"
+    rb"|(?:static-auth-secret|use-auth-secret|listening-port|realm|cert|pkey)[ \t]*=)",
+    re.MULTILINE,
+)
+"""A line of an od.config, a PEM file, a manifest or a turnserver.conf, which hold other secrets."""
+_NO_SECRETS = (
+    "it has a line of an od.config, a turnserver.conf, a manifest or a PEM file; write the secret "
+    "alone, one a line"
+)
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 Signature = Tuple[int, ...]
@@ -265,7 +275,10 @@ class SecretReader:
             value = self._environ.get(name)
         except UnicodeEncodeError:
             value = None  # no variable can have this name
-        secrets = split_secrets((value or "").encode("utf-8", "surrogateescape"))
+        data = (value or "").encode("utf-8", "surrogateescape")
+        secrets = split_secrets(data)
+        if _OTHER_FILE.search(data):
+            return None, [where.error(f"the variable can't be used: {_NO_SECRETS}")]
         if secrets:
             return FixedSecrets(secrets), []
         if value is None and is_like_secret(name):
@@ -303,6 +316,8 @@ def unusable_bytes(data: bytes) -> Optional[str]:
         return "it begins with a byte order mark; save it as plain text without one"
     if _CONTROL.search(data):
         return "it has control characters; it has to be plain text, one secret a line"
+    if _OTHER_FILE.search(data):
+        return _NO_SECRETS
     return None
 
 

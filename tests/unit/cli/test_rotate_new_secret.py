@@ -66,6 +66,19 @@ def test_the_newest_stands_first_and_the_old_ones_stay(tmp_path: Path, run: Any)
     assert re.fullmatch(f"{HEX}\n", file.read_text())
 
 
+@pytest.mark.parametrize(
+    "words", ["new-secret --format sql --realm r --from", "old-secret --realm r --from"]
+)
+def test_the_lines_of_an_od_config_are_not_printed_as_secrets(
+    tmp_path: Path, run: Any, words: str
+) -> None:
+    od_config = write_od_config(tmp_path, ldapconfig={"password": "Sehr-Geheim"})
+    result = run(*words.split(), od_config)
+    assert (result.status, result.out) == (1, "")
+    assert "it has a line of an od.config" in result.err
+    assert "Geheim" not in result.err
+
+
 OTHER_FILES = {
     "od.config": "[global]\nwebrtc.enable: True\n",
     "turnserver.conf": f"listening-port=3478\nstatic-auth-secret={SECRET}\n",

@@ -21,7 +21,13 @@ def folder(tmp_path):
     return tmp_path
 
 
-ENVIRON = {"TURN_SECRET": SECRET, "TWO": f"{SECRET}-new\n{SECRET}-old", "EMPTY": "", "BLANK": " \n"}
+ENVIRON = {
+    "TURN_SECRET": SECRET,
+    "TWO": f"{SECRET}-new\n{SECRET}-old",
+    "EMPTY": "",
+    "BLANK": " \n",
+    "OF_COTURN": "static-auth-secret=hush",
+}
 NEW_AND_OLD = [SECRET + "-new", SECRET + "-old"]
 PLACES = [
     ("", SECRET, [SECRET]),
@@ -73,6 +79,11 @@ BAD_SECRETS = [
     ("_file", ".", "the secret can't be read: not a regular file"),
     ("_file", "a\0b", "the secret can't be read: not a file name"),
     ("_env", "", "must be the name of a file or variable, as text"),
+    (
+        "_env",
+        "OF_COTURN",
+        "the variable can't be used: it has a line of an od.config, a turnserver",
+    ),
     ("_env", "UNSET", "the environment has no such variable, or it is empty; set it"),
     ("_env", "EMPTY", "the environment has no such variable, or it is empty; set it"),
 ]

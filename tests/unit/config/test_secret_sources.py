@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abcwebrtc.config.secret_sources import FileSecrets, FixedSecrets, Secret, split_secrets
-from abcwebrtc.errors import CredentialError
+from abcwebrtc.errors import ConfigError, CredentialError
 
 MARK = "marked-0123456789-hush"
 
@@ -135,6 +135,38 @@ def test_a_secret_that_is_text_signs_as_its_utf_8():
 )
 def test_a_file_holds_one_secret_a_line_newest_first(data, secrets):
     assert [secret.reveal() for secret in split_secrets(data)] == secrets
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[global]",
+        "[/] ",
+        " webrtc.enable: True\r",
+        "static-auth-secret=hush",
+        'static-auth-secret = "hush"',
+        "listening-port=3478",
+        "apiVersion: v1",
+        "-----BEGIN EC PRIVATE KEY-----",
+    ],
+)
+def test_another_file_is_no_file_of_secrets(tmp_path, line):
+    """Its lines would be secrets, which sign, and which the commands of a rotation print."""
+    path = tmp_path / "file"
+    path.write_text(f"# a file\n{line}\nhush\n")
+    with pytest.raises(ConfigError, match="has a line of an od") as error:
+        FileSecrets(str(path))
+    assert "hush" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "secret", ["[x]y", "realm", "webrtc", "a=b", "realm-of-mine=", "--BEGIN", "cert:x", "[a b]"]
+)
+def test_a_secret_may_look_a_little_like_a_line_of_another_file(tmp_path, secret):
+    path = tmp_path / "file"
+    path.write_text(secret)
+    (found,) = FileSecrets(str(path)).current()
+    assert found == Secret(secret)
 
 
 def test_fixed_secrets_stay_as_they_are():

@@ -69,6 +69,10 @@ BREAKING = [
     # what a crash leaves of a file on some file systems
     (write(MARK.encode() + b"\0" * 512), "control characters; it has to be plain text"),
     (write(b"\x1b[A" + MARK.encode()), "control characters"),
+    (
+        write(b"static-auth-secret=" + MARK.encode()),
+        "has a line of an od.config, a turnserver.conf",
+    ),
     (instead(lambda path: path.symlink_to("/dev/null/secret")), "can't be read: Not a directory"),
 ]
 
