@@ -47,11 +47,13 @@ def _read_headers(rfile: Any, headers: Dict[bytes, bytes]) -> None:
         if not (line.endswith(b"\r\n") and _NAME.fullmatch(name)):
             raise ValueError("A header is not a name, a colon and a value in one line")
         name, value = name.title(), value.strip()
-        if name in _ONCE and headers.get(name, value) != value:
-            raise ValueError(f"{name.decode()} is there twice")
+        before = headers.get(name, value)
+        if before != value:
+            if name in _ONCE:
+                raise ValueError(f"{name.decode()} is there twice")
+            value = before + b", " + value
         if b"_" not in name:  # which WSGI takes for `-`
-            others = [headers[name]] if name in headers and name not in _ONCE else []
-            headers[name] = b", ".join([*others, value])
+            headers[name] = value
     raise MaxSizeExceeded
 
 

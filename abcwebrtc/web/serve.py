@@ -158,8 +158,10 @@ class _Server(Server):
 
     def _evicts(self) -> bool:
         """Close the connection that has waited for a request longest, if there is one."""
-        waiting = (conn for _, conn in self._connections._selector.connections if conn is not self)
-        oldest = next((conn for conn in waiting if not conn.is_evicted), None)
+        selector = self._connections._selector
+        ready = {conn for _, conn in selector.select(0)}  # a request has come, or it is evicted
+        waiting = (conn for _, conn in selector.connections if conn is not self)
+        oldest = next((conn for conn in waiting if conn not in ready), None)
         if oldest:
             oldest.evict()
         return oldest is not None

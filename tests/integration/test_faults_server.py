@@ -214,6 +214,13 @@ def test_a_header_with_an_underscore_is_not_taken_for_one_with_a_hyphen(port: in
     assert RawAnswer(exchange(port, data)).status == 415
 
 
+def test_a_header_that_a_proxy_repeats_counts_once(port: int) -> None:
+    data = rtc_request(close=True)
+    lines = data.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+    twice = data.replace(lines[0], b"\r\n".join([*lines, lines[0]]), 1)
+    assert RawAnswer(exchange(port, twice)).status == 200
+
+
 def test_4_kib_of_body_and_38_kb_of_headers_are_taken(port: int) -> None:
     body = json.dumps({"x": "x" * 4_087}).encode()
     assert len(body) == 4_096
@@ -289,8 +296,12 @@ FEW = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (96, {hard}))
 
 @contextlib.contextmanager
 def idle_clients(port: int, number: int) -> Iterator[List[socket.socket]]:
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(connect(port)) for _ in range(number)]
+    clients = [connect(port) for _ in range(number)]
+    try:
+        yield clients
+    finally:
+        for client in clients:
+            client.close()
 
 
 def test_beyond_the_limit_whoever_has_waited_longest_makes_room(tmp_path: Path) -> None:
@@ -303,6 +314,29 @@ def test_beyond_the_limit_whoever_has_waited_longest_makes_room(tmp_path: Path) 
         assert fetch(port).status == 200
         assert server.stop() == 0
         assert "Traceback" not in server.output
+
+
+def test_room_is_made_by_nobody_whose_request_has_come(tmp_path: Path) -> None:
+    """Both come in one look of the server: first a client that needs room, then a request.
+
+    Ten times, since there may be room for one more at the moment.
+    """
+    with serving(tmp_path, before=FEW.format(hard=96)) as (server, port):
+        threads = Path(f"/proc/{server.process.pid}/task")
+        with idle_clients(port, 150) as clients:
+            for _ in range(10):
+                clients.append(connect(port))
+                clients[-1].sendall(GET)
+                assert RawAnswer(read_answer(clients[-1])).status == 200  # so all were accepted
+                oldest = next(one for one in clients if not select.select([one], [], [], 0)[0])
+                server.process.send_signal(signal.SIGSTOP)
+                stats = [one / "stat" for one in threads.iterdir()]
+                wait_for(lambda stats=stats: all(") T " in one.read_text() for one in stats))
+                clients.append(connect(port))
+                oldest.sendall(GET)
+                server.process.send_signal(signal.SIGCONT)
+                assert RawAnswer(read_answer(oldest)).status == 200
+                clients.append(clients.pop(clients.index(oldest)))  # the youngest now
 
 
 FULL = "import abcwebrtc.web.serve; abcwebrtc.web.serve.MAX_WAITING = 5"
