@@ -29,6 +29,8 @@ from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.files import read_file
 
 MAX_BYTES = 1024 * 1024
+_FOREIGN = 3
+"""Lines, and none an option, from which on a file is another one than that of coturn."""
 
 
 def check(options: argparse.Namespace) -> int:
@@ -50,6 +52,12 @@ def check(options: argparse.Namespace) -> int:
 def _problems(options: argparse.Namespace) -> Tuple[Problem, ...]:
     _, config, coturn = chosen_coturn(options)
     conf = parse_turnserver_conf(_read_conf(options.check), options.check)
+    if not conf.settings and len(conf.problems) >= _FOREIGN:
+        message = (
+            "is no turnserver.conf: none of its lines is an option of coturn; write "
+            "turnserver-conf OD_CONFIG --check FILE, with turnserver.conf as FILE"
+        )
+        raise ConfigError(Problem(message, "", options.check))
     conf = with_options(conf, options.option or ())
     stun = [uri for uri in config.static_uris if uri.scheme in STUN_SCHEMES]
     files, reasons = _tls_files(conf, options)

@@ -28,6 +28,7 @@ from integration.rotating import (
     minted,
     run_in_shell,
     started_rotation,
+    wait_until_zero,
 )
 from integration.turn import (
     LOOPBACK,
@@ -239,6 +240,30 @@ def test_an_inline_secret_is_rotated_and_never_typed(rotation: Rotation, old: st
     write(new)
     follow(rotation, [steps["end"]])
     assert not new_file.exists()
+
+
+def test_the_plan_is_pasted_as_it_is_printed_whatever_the_names_are(rotation: Rotation) -> None:
+    """A no-break space does not show, so that it can't be printed as it is."""
+    odd = '-it\'s a\u00a0"file" \\ $(id) \u00fc'
+    rotation.secret_file = rotation.secret_file.rename(rotation.folder / odd)
+    rotation.od_config = rotation.folder / f"{odd}.config"
+    url = f"{LOOPBACK}:{rotation.server.port}"
+    rotation.write({"coturn_static_auth_secret_file": odd, "url": url, "ttl": TTL})
+    (rotation.folder / f"{odd}.db").symlink_to(rotation.database)
+    options = ("--realm", REALM, "--database", f"{odd}.db", "--margin", "1")
+    result = rotation.rotate("plan", *options)
+    assert result.returncode == 0, result.stderr
+    printed = result.stdout.splitlines()
+    lines = [line.strip() for line in printed if line.startswith("       ")]
+    assert sum("printf" in line for line in lines) > 5
+    for line in lines:
+        if " --since " in line:
+            wait_until_zero(rotation.folder, re.sub(" --since \\S+", "", line))
+        elif "kubectl" not in line:
+            assert run_in_shell(rotation.folder, line) == 0, line
+    (new,) = rotation.secret_file.read_text().split()
+    assert refusal(minted(rotation.server.port, OLD)) == 401
+    assert refusal(minted(rotation.server.port, new)) is None
 
 
 def test_the_manifest_patches_a_secret_and_leaves_its_other_keys(tmp_path: Path) -> None:

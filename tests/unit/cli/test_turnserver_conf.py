@@ -408,6 +408,27 @@ def test_check_of_what_is_no_text_is_one_message(run: Any, od_config: Path, tmp_
     )
 
 
+OTHER_FILES = [
+    "[global]\nwebrtc.enable: True\nldapconfig: { 'password': 'Sehr-Geheim' }\n",
+    "-----BEGIN PRIVATE KEY-----\nSehr-Geheim\n-----END PRIVATE KEY-----\n",
+    "apiVersion: v1\nkind: Secret\nstringData: { key: Sehr-Geheim }\n",
+]
+
+
+@pytest.mark.parametrize("text", OTHER_FILES)
+def test_check_of_another_file_is_one_message(
+    run: Any, od_config: Path, tmp_path: Path, text: str
+) -> None:
+    conf = tmp_path / "other"
+    conf.write_text(text)
+    result = run(od_config, "--check", conf)
+    message = "is no turnserver.conf: none of its lines is an option of coturn; write "
+    assert (result.status, result.out.count("\n")) == (1, 2)
+    assert result.out.startswith(f"{conf}: error: {message}")
+    assert result.out.endswith("\n1 error\n")
+    assert "Geheim" not in result.out + result.err
+
+
 def test_check_of_a_broken_od_config_is_json_as_well(run: Any, tmp_path: Path) -> None:
     path = write_od_config(tmp_path, webrtc__coturn={"url": HOST})
     result = run(path, "--check", tmp_path / "x", "--json")
