@@ -22,6 +22,12 @@ _INVISIBLE = re.compile(
 )
 """What shows as nothing, though Unicode has it among letters, marks and symbols."""
 
+_RUN = re.compile("[A-Za-z0-9]{16,}")
+_TURNS = re.compile("(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
+_MANY_TURNS = 5
+_UUID = re.compile("(?:[0-9A-Fa-f]{4,12}-){4}[0-9A-Fa-f]{12}")
+_MOST_LOOKED_AT = 1000
+
 
 def escaped(text: str) -> str:
     r"""Return a text as one line, with ``\x1b`` and the like for all that does not show.
@@ -93,6 +99,18 @@ def wrapped(text: str, first: str, others: str, width: int = WIDTH) -> List[str]
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def is_like_secret(text: str) -> bool:
+    """Say whether a text is more like a secret than like a name of something.
+
+    It has 16 letters and digits in a row or more that alternate five times or more, which those of
+    ``openssl rand`` do and names don't; or it is a UUID, or ends as base64 does. A secret of words
+    is like a name, so what this says is a help and no guard.
+    """
+    found = text[:_MOST_LOOKED_AT]
+    is_random = any(len(_TURNS.findall(run)) >= _MANY_TURNS for run in _RUN.findall(found))
+    return is_random or bool(_UUID.search(found)) or (len(found) > 20 and found.endswith("="))
 
 
 class _Escaping(logging.Filter):

@@ -21,15 +21,12 @@ from typing import (
 from abcwebrtc.errors import KeyPath, Problem, format_path
 from abcwebrtc.odconfig.ini import letters, shown
 from abcwebrtc.odconfig.reader import OdConfig
+from abcwebrtc.texts import is_like_secret
 
 _SLIP = 2
 """Letters in which a misspelt key differs at most from the one that is meant."""
 _NAME = re.compile(r"[A-Za-z0-9]+([_.-][A-Za-z0-9]+)*")
 _WORD = re.compile(r"[A-Za-z][A-Za-z_.-]{0,39}")
-_RUN = re.compile("[A-Za-z0-9]{16,}")
-_TURNS = re.compile("(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
-_MANY_TURNS = 5
-_UUID = re.compile("(?:[0-9A-Fa-f]{4,12}-){4}[0-9A-Fa-f]{12}")
 _NEAR = 0.79
 """How alike a key and its misspelling are, from 0 to 1: enabel and enable are 0.83."""
 _UNEXPANDED = (
@@ -199,18 +196,6 @@ def read_bool(value: Any, where: Where) -> Tuple[bool, List[Problem]]:
     if isinstance(value, bool):
         return value, []
     return False, [where.error(f"must be True or False without quotes, not {kind(value)}")]
-
-
-def is_like_secret(text: str) -> bool:
-    """Say whether a text is more like a secret than like a name of something.
-
-    It has 16 letters and digits in a row or more that alternate five times or more, which those of
-    ``openssl rand`` do and names don't; or it is a UUID, or ends as base64 does. A secret of words
-    is like a name, so what this says is a help and no guard.
-    """
-    found = text[:MAX_LENGTH]
-    is_random = any(len(_TURNS.findall(run)) >= _MANY_TURNS for run in _RUN.findall(found))
-    return is_random or bool(_UUID.search(found)) or (len(found) > 20 and found.endswith("="))
 
 
 def is_like_path(text: str) -> bool:

@@ -17,9 +17,9 @@ import time
 from binascii import b2a_base64
 from typing import Any, Callable, Dict, List, Mapping, NoReturn, Optional, Tuple, Union
 
-from abcwebrtc.config.problems import Where, has_unexpanded, is_like_path, is_like_secret
+from abcwebrtc.config.problems import Where, has_unexpanded, is_like_path
 from abcwebrtc.errors import ConfigError, CredentialError, Problem, SecretElsewhereError
-from abcwebrtc.texts import harmless_logger
+from abcwebrtc.texts import harmless_logger, is_like_secret
 
 _log = harmless_logger(__name__)
 STAT_INTERVAL = 0.5

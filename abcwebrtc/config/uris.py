@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Iterator, List, Optional, Tuple, Union
 
-from abcwebrtc.config.problems import Where, has_unexpanded, is_like_secret
+from abcwebrtc.config.problems import Where, has_unexpanded
 from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.texts import is_like_secret
 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 STUN_SCHEMES = ("stun", "stuns")

@@ -17,10 +17,11 @@ from abcwebrtc.odconfig.literals import parse_literal
 from abcwebrtc.odconfig.reader import read_sections
 from abcwebrtc.odconfig.value_tokens import LiteralError
 from abcwebrtc.odconfig.whole_file import OF_PYOS
+from abcwebrtc.texts import is_like_secret
 
 _HOST = r"[a-z0-9-]{1,24}|(?=.{4,253}(:|\?|$))[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+"
 _SERVER = re.compile(
-    rf"(?=.*[.:\[])((stun|turn)s?:(//)?)?({_HOST}|\[[0-9a-fA-F:.]{{2,45}}\])(:[0-9]{{1,5}})?"
+    rf"(?=.*[.:\[])((stun|turn)s?:(//)?)?({_HOST}|\[(?=[^\]]*:)[0-9a-fA-F:.]{{2,45}}\])(:[0-9]{{1,5}})?"
     r"(\?transport=(udp|tcp))?"
 )
 """A name of one label has a scheme or a port beside it: a secret would be the whole value."""
@@ -174,5 +175,8 @@ def _text(value: Any, key: str) -> str:
     """Return a value, if it is known to be harmless under this key."""
     is_word = value is None or isinstance(value, bool)
     is_number = isinstance(value, (int, float)) and abs(value) < _LARGE and key in _NUMBERS
-    is_text = isinstance(value, str) and _HARMLESS.get(key, _NO_TEXT).fullmatch(value)
+    form = _HARMLESS.get(key, _NO_TEXT)
+    is_text = isinstance(value, str) and form.fullmatch(value)
+    if is_text and form is _SERVER and is_like_secret(value):  # what is in the place of a host
+        return _HIDDEN
     return repr(value) if is_number or is_text or (is_word and key in _NAMED) else _HIDDEN

@@ -15,9 +15,10 @@ import uuid
 import pytest
 
 from abcwebrtc import build_rtc_configuration
-from abcwebrtc.config.problems import is_like_path, is_like_secret
+from abcwebrtc.config.problems import is_like_path
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import ConfigError
+from abcwebrtc.texts import is_like_secret
 from support.configurations import COTURN, NOW, load
 
 MARK = "marked-hush-0123456789"
