@@ -291,24 +291,27 @@ def _others_can_write(descriptor: int, about: os.stat_result) -> bool:
         return True
     if not about.st_mode & stat.S_IWGRP:
         return False
-    return _ACL in _attributes(descriptor) or _has_others(about.st_gid)
+    return _ACL in _attributes(descriptor) or _has_others(about.st_gid, about.st_uid)
 
 
-def _has_others(group: int) -> bool:
-    """Say whether a group has others in it than the caller and root.
+def _has_others(group: int, owner: int) -> bool:
+    """Say whether a group has others in it than the caller, root, and the owner of what it writes.
 
     On many systems each user has a group alone, and lets it write all.
     """
     if group == 0:
         return False
-    users = {user.pw_name: user for user in pwd.getpwall()}
-    found = [user.pw_uid for user in users.values() if user.pw_gid == group]
+    found = [user.pw_uid for user in pwd.getpwall() if user.pw_gid == group]
     try:
         members = grp.getgrgid(group).gr_mem
-    except KeyError:  # as in a container whose users have no names
-        return group != os.getegid() or any(user != os.geteuid() for user in found)
-    found += [users[name].pw_uid for name in members if name in users]
-    return any(user not in (0, os.geteuid()) for user in found)
+    except KeyError:  # as in a container, whose groups have no names; one of a user has its number
+        members = []
+        if group not in (owner, os.getegid(), *os.getgroups()):
+            return True
+    for name in members:
+        with contextlib.suppress(KeyError):
+            found.append(pwd.getpwnam(name).pw_uid)
+    return any(user not in (0, os.geteuid(), owner) for user in found)
 
 
 def _user(number: int) -> str:

@@ -135,7 +135,7 @@ def misspelt_keys(given: Iterable[Any], known: Tuple[str, ...], where: Where) ->
         near = nearest(key, known, _NEAR) if isinstance(key, str) and key not in known else None
         if near and is_slip(key, near):
             yield where[key].warning(f"is passed over; did you mean '{near}'?")
-        elif near and is_slip("".join(filter(str.isalnum, key)), near):
+        elif near:
             message = f"has a key that is passed over; did you mean '{near}'?"
             yield where[key].warning(message, hide_key=True)
 

@@ -189,18 +189,20 @@ class _Parser:
             return MappingProxyType({"default": image})
         if "default" not in image:
             self._error(where, "has no 'default', for users without a label of their own")
-        for label in image:
+        for number, label in enumerate(image, 1):
             if isinstance(label, str):
-                self._check_image(where[label], image[label], label)
+                place = "" if is_word(label) else f"number {number} of {len(image)} "
+                self._check_image(where[label], image[label], place)
             else:
                 message = f"has {kind(label)} as the name of a label; write it in quotes"
                 self._error(where, message)
         return MappingProxyType(dict(image))
 
-    def _check_image(self, where: Where, image: Any, label: str = "default") -> None:
+    def _check_image(self, where: Where, image: Any, place: str = "") -> None:
+        """Say what is wrong with an image; a `place` stands for a label that may be a secret."""
         if not isinstance(image, str) or not _IMAGE.fullmatch(image):
             message = "is not an image's name such as 'registry.domain.local/oc.pulseaudio:3.2'"
-            self.problems.append(where.error(message, hide_key=not is_word(label)))
+            self.problems.append(where.error(place + message, hide_key=bool(place)))
 
     def _pull_policy(self) -> str:
         names = ("imagePullPolicy", "pullpolicy")

@@ -150,6 +150,36 @@ def test_a_file_beside_is_a_new_one(shared: Path, planted: str, writer: int) -> 
     assert [file.name for file in shared.iterdir() if _holds(file)] == ["a.3.bak"]
 
 
+def test_a_group_that_has_the_folder_s_owner_alone_may_write_it(shared: Path) -> None:
+    """As where root writes into a user's folder, whose umask is 002, by sudo or in a container."""
+    folder = shared / "bob"
+    folder.mkdir()
+    os.chown(folder, BOB, BOB)
+    folder.chmod(0o775)
+    write(folder / "secret", 0)
+    assert os.listdir(folder) == ["secret"]
+    os.chown(folder, BOB, MALLORY)
+    with pytest.raises(OSError, match="others can write"):
+        write(folder / "secret", 0)
+
+
+def test_a_group_without_a_name_that_the_writer_is_in_may_write_the_folder(shared: Path) -> None:
+    """As a pod's fsGroup is for its volumes."""
+    folder = shared / "volume"
+    folder.mkdir()
+    os.chown(folder, 0, MALLORY)
+    folder.chmod(0o2775)
+    groups = os.getgroups()
+    os.setgroups([MALLORY])
+    try:
+        os.seteuid(BOB)
+        write_over(str(folder / "secret"), lambda _: SECRET)
+    finally:
+        os.seteuid(0)
+        os.setgroups(groups)
+    assert os.listdir(folder) == ["secret"]
+
+
 @pytest.mark.parametrize("deep", [False, True])
 def test_a_link_on_the_way_that_another_user_made_is_refused(
     shared: Path, writer: int, deep: bool

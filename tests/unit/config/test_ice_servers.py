@@ -353,6 +353,11 @@ def test_a_misspelt_member_is_a_warning(name: str, right: str) -> None:
     assert members({name: []}) == [[], [f"rtc.{name}: is passed over; did you mean '{right}'?"]]
 
 
+def test_a_member_that_differs_in_three_letters_is_told_of() -> None:
+    told = "rtc: has a key that is passed over; did you mean 'iceTransportPolicy'?"
+    assert members({"iceTransportPolicies": "relay"}) == [[], [told]]
+
+
 @pytest.mark.parametrize("value", [None, "x", [5]], ids=str)
 def test_certificates_can_not_be_written(value: Any) -> None:
     (error,), _ = members({"certificates": value})

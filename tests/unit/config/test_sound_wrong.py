@@ -21,6 +21,10 @@ WRONG: List[Tuple[Dict[str, Any], str]] = [
     ({"image": ...}, "image: is missing; write one such as 'abcdesktopio/oc.pulseaudio:3.2'"),
     ({"image": {"a": "b"}}, "image: has no 'default', for users without a label of their own"),
     ({"image": {"default": "a", 5: "b"}}, "image: has a whole number as the name of a label"),
+    (
+        {"image": {"default": "a", "class7": "A"}},
+        "image: number 2 of 2 is not an image's name such",
+    ),
     ({"acl": ["all"]}, "acl: must be a dict such as { 'permit': [ 'all' ] }, not a list"),
     ({"acl": {"permit": "all"}}, "acl.permit: must be a list of names of labels, such as [ 'all'"),
     (
