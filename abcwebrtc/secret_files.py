@@ -98,16 +98,9 @@ class _Place:
 
     def open(self) -> Optional[int]:
         """Return the file that is there, open for reading, None where there is none."""
-        try:
-            look = os.open(self.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.folder)
-        except FileNotFoundError:
-            return None
-        try:
-            self._refuse(os.fstat(look))  # before a device is opened
-        finally:
-            os.close(look)
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-        try:
+        try:  # a look before, since to open a device can do something
+            self._refuse(os.stat(self.name, dir_fd=self.folder, follow_symlinks=False))
             descriptor = os.open(self.name, flags, dir_fd=self.folder)
         except FileNotFoundError:
             return None

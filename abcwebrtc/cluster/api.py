@@ -28,7 +28,7 @@ from abcwebrtc.cluster.answers import (
 )
 from abcwebrtc.cluster.reading import LIMIT, LOG_LIMIT, AnswerError, read_answer
 from abcwebrtc.errors import KubeError
-from abcwebrtc.files import open_file
+from abcwebrtc.files import names_descriptor, open_file, read_file
 from abcwebrtc.texts import shell_line
 
 REQUEST_TIMEOUT = 30.0
@@ -232,8 +232,8 @@ def connect(
         from kubernetes import client, config
 
         configuration = client.Configuration()
-        for path in present:  # the client would wait for a FIFO
-            open_file(os.path.expanduser(path), by_user=True).close()
+        for path in present:
+            _refuse_endless(os.path.expanduser(path))
         with _heard_client() as complaints:
             if files:
                 config.load_kube_config(files, context, configuration)  # type: ignore[no-untyped-call]
@@ -252,6 +252,27 @@ def connect(
         reason = _unusable(error)
     where = f"kubeconfig {files}" if files else "service account of this pod"
     raise KubeError(f"can't use the {where}: {reason}")
+
+
+def _refuse_endless(path: str) -> None:
+    """Raise `OSError` for a kubeconfig, or a token that it names, which the client would wait for.
+
+    Or read without a limit. A certificate and a key are regular files for it, too.
+    """
+    if names_descriptor(path):  # it can be read only once
+        open_file(path, by_user=True).close()
+        return
+    data = read_file(path, LIMIT, by_user=True)
+    if b"tokenFile" not in data:
+        return
+    import yaml
+
+    with suppress(yaml.YAMLError, TypeError, KeyError, AttributeError):  # the client says it
+        for user in yaml.safe_load(data)["users"]:
+            token = user["user"].get("tokenFile")
+            with suppress(FileNotFoundError):  # of a user who may not be needed
+                if token:
+                    read_file(os.path.join(os.path.dirname(path), token), LIMIT)
 
 
 def _current_context(files: str) -> Optional[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import signal
 import socket
@@ -222,6 +223,32 @@ def test_a_file_that_is_named_is_a_regular_one(
     result = run_main(capsys, *(names.get(word, word) for word in LINES[what]))
     assert result.status == 1
     assert "not a regular file" in result.out + result.err
+
+
+def test_a_token_that_a_kubeconfig_names_is_a_regular_file(
+    odd: Path, od_config: Path, tmp_path: Path, capsys: Any
+) -> None:
+    user = {"name": "u", "user": {"tokenFile": odd.name}}
+    kubeconfig = {"users": [{"name": "none", "user": {"tokenFile": "missing"}}, user]}
+    kubeconfig["contexts"] = [{"name": "c", "context": {"cluster": "c", "user": "u"}}]
+    kubeconfig["clusters"] = [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}]
+    file = tmp_path / "kubeconfig"
+    file.write_text(json.dumps({**kubeconfig, "current-context": "c"}))
+    result = run_main(capsys, "apply", od_config, "--kubeconfig", file)
+    assert result.status == 1
+    assert f"can't use the kubeconfig {file}: not a regular file" in result.err
+    odd.unlink()
+    odd.write_text("token")
+    assert (
+        "can't reach the cluster" in run_main(capsys, "apply", od_config, "--kubeconfig", file).err
+    )
+
+
+def test_a_kubeconfig_is_read_up_to_a_limit(od_config: Path, tmp_path: Path, capsys: Any) -> None:
+    with open(tmp_path / "kubeconfig", "wb") as stream:
+        stream.truncate(2**40)
+    result = run_main(capsys, "apply", od_config, "--kubeconfig", tmp_path / "kubeconfig")
+    assert result.err.endswith("kubeconfig: larger than 8 MiB\n")
 
 
 SUBSTITUTED: Dict[str, str] = {
