@@ -112,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
     if options.output:
         return _write(secret, options)
     old = secrets_in(read_source(options.keep), options.keep) if options.keep else ()
-    found = with_new(secret, old)
+    found = with_new(secret, old, options.keep)
     if options.format == "turnadmin":
         show(turnadmin("-s", source, options.realm, options.database))
     elif options.format == "kubernetes":
@@ -177,7 +177,7 @@ def _write(secret: Secret, options: argparse.Namespace) -> int:
                 "them out, and chmod go-w keeps others away"
             )
             raise ConfigError(Problem(message, "", path))
-        found = with_new(secret, old)
+        found = with_new(secret, old, path)
         return file_content(found)
 
     try:

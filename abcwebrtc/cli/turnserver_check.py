@@ -31,6 +31,8 @@ from abcwebrtc.files import read_file
 MAX_BYTES = 1024 * 1024
 _FOREIGN = 3
 """Lines, and none an option, from which on a file is another one than that of coturn."""
+MAX_OPTIONS = 2048
+"""Lines of a turnserver.conf beside comments: each range of peers is compared with the others."""
 
 
 def check(options: argparse.Namespace) -> int:
@@ -108,6 +110,11 @@ def _read_conf(path: str) -> bytes:
         content = "not a plain text file; save it as UTF-8"
     if isinstance(content, str):
         raise ConfigError(Problem(f"can't be read: {content}", "", path))
+    lines = map(bytes.lstrip, content.split(b"\n"))
+    number = sum(bool(line) and not line.startswith(b"#") for line in lines)
+    if number > MAX_OPTIONS:
+        message = f"has {number} lines with an option, more than the {MAX_OPTIONS} that are read"
+        raise ConfigError(Problem(f"{message}; no coturn needs as many", "", path))
     return content
 
 

@@ -173,11 +173,13 @@ def _check(node: yaml.Node, known: Dict[int, int]) -> int:
             raise _error("has an alias inside of what it stands for", node)
         return known[id(node)]
     known[id(node)] = 0
-    total = 1 + sum(_check(child, known) for child in _children(node))
+    total = 1
+    for child in _children(node):
+        total += _check(child, known)
+        if total > MAX_NODES:  # at once: each further << would copy what it names
+            raise _error(_TOO_MANY, node)
     if isinstance(node, yaml.MappingNode):
         _merge(node)
-    if total > MAX_NODES:
-        raise _error(_TOO_MANY, node)
     known[id(node)] = total
     return total
 

@@ -16,6 +16,7 @@ from abcwebrtc.config.problems import (
     unknown_keys,
 )
 from abcwebrtc.config.secret_sources import (
+    MAX_SECRETS,
     FixedSecrets,
     Secret,
     SecretReader,
@@ -37,7 +38,7 @@ _ROUND = 300
 _NO_TIME = 10**15
 """In milliseconds 31,000 years: what is not less is no time at all."""
 MIN_SECRET_BYTES = 16
-MAX_SERVERS, MAX_URLS, MAX_SECRETS = 256, 64, 16
+MAX_SERVERS, MAX_URLS = 256, 64
 """More than any od.config needs; each url is one more that every browser asks."""
 TIMESTAMP, USERID, PSEUDONYM = USERNAME_STYLES = ("timestamp", "userid", "pseudonym")
 
@@ -292,8 +293,7 @@ class _Parser:
             source, problems = read(self._server[key], self._where[key])
             self.problems += problems
         secrets = secrets_here(source) if source else ()
-        self.problems += too_many(secrets, MAX_SECRETS, self._where[key], _FEWER_SECRETS)
-        self._judge(key, secrets[:MAX_SECRETS])
+        self._judge(key, secrets)
         return source
 
     def _inline(self, key: str) -> Optional[SecretSource]:

@@ -27,6 +27,8 @@ STAT_INTERVAL = 0.5
 SETTLE_SECONDS = 0.5
 """How long a file must not have changed before it is taken for complete."""
 MAX_FILE_BYTES = 64 * 1024
+MAX_SECRETS = 16
+"""More than a rotation needs; each is one more to verify with."""
 _NOT_HERE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM)
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -113,8 +115,8 @@ class FileSecrets:
 
     The file is looked at with two ``stat`` a second at most, which follow
     symbolic links, so that the swap by which the kubelet updates a mounted
-    Secret is seen. While the file is missing, unreadable or has no secret in
-    it, the last good secrets stay in use; the log says so once, and once that it
+    Secret is seen. While the file is missing, unreadable, or has no secret in
+    it or too many, the last good secrets stay in use; the log says so once, and once that it
     is over.
 
     A file that changed less than half a second ago may be half written. It is taken
@@ -276,11 +278,13 @@ class SecretReader:
         except UnicodeEncodeError:
             value = None  # no variable can have this name
         data = (value or "").encode("utf-8", "surrogateescape")
-        secrets = split_secrets(data)
+        lines = split_secrets(data)
         if _OTHER_FILE.search(data):
             return None, [where.error(f"the variable can't be used: {_NO_SECRETS}")]
-        if secrets:
-            return FixedSecrets(secrets), []
+        if len(lines) > MAX_SECRETS:
+            return None, [where.error(too_many_secrets(len(lines)))]
+        if lines:
+            return FixedSecrets(tuple(map(Secret, lines))), []
         if value is None and is_like_secret(name):
             message = "names no variable that is here, and is more like a secret; write that"
             return None, [where.error(f"{message} without _env behind the key")]
@@ -301,9 +305,14 @@ def _source_elsewhere(
     return SecretsElsewhere(place, is_file, reason), [where.note(message)]
 
 
-def split_secrets(data: bytes) -> Tuple[Secret, ...]:
+def split_secrets(data: bytes) -> List[bytes]:
     """Return the secrets in the content of a file: one a line, blank ones left out."""
-    return tuple(Secret(line.strip()) for line in data.splitlines() if line.strip())
+    return [line.strip() for line in data.splitlines() if line.strip()]
+
+
+def too_many_secrets(number: int) -> str:
+    """Return what is wrong with so many secrets in one place, and what to do."""
+    return f"has {number} secrets, more than the {MAX_SECRETS} that are read; take out the oldest"
 
 
 def unusable_bytes(data: bytes) -> Optional[str]:
@@ -367,19 +376,21 @@ def _read_secrets(path: str, signature: Signature) -> Tuple[Secret, ...]:
 
 
 def secrets_in(data: bytes, path: str) -> Tuple[Secret, ...]:
-    """Return the secrets in the content of a file, as `split_secrets` does, at least one.
+    """Return the secrets in the content of a file: one a line, blank ones left out.
 
-    Raises `ConfigError` when there is none, or the content can't be a secret.
+    Raises `ConfigError` when there is none or too many, or the content can't be a secret.
     """
     if len(data) > MAX_FILE_BYTES:
         raise ConfigError(Problem("the secret can't be read: larger than 64 KiB", "", path))
     unusable = unusable_bytes(data)
     if unusable:
         raise ConfigError(Problem(f"the secret can't be used: {unusable}", "", path))
-    secrets = split_secrets(data)
-    if not secrets:
+    lines = split_secrets(data)
+    if not lines:
         raise ConfigError(Problem("the file holds no secret: it is empty", "", path))
-    return secrets
+    if len(lines) > MAX_SECRETS:
+        raise ConfigError(Problem(too_many_secrets(len(lines)), "", path))
+    return tuple(map(Secret, lines))
 
 
 def _unreadable(error: Exception, path: str) -> ConfigError:

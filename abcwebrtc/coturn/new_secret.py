@@ -10,7 +10,7 @@ import re
 import secrets
 from typing import Any, Dict, Sequence, Tuple
 
-from abcwebrtc.config.secret_sources import Secret, secrets_in
+from abcwebrtc.config.secret_sources import MAX_SECRETS, Secret, secrets_in, too_many_secrets
 from abcwebrtc.coturn.conf_file import why_no_line
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.texts import shell_file, shell_word
@@ -31,9 +31,15 @@ def new_secret() -> Secret:
     return Secret(secrets.token_hex(NEW_SECRET_BYTES))
 
 
-def with_new(new: Secret, old: Sequence[Secret]) -> Tuple[Secret, ...]:
-    """Return secrets with a new one in front, each once."""
-    return (new, *(secret for secret in old if secret != new))
+def with_new(new: Secret, old: Sequence[Secret], file: str) -> Tuple[Secret, ...]:
+    """Return the secrets of a file with a new one in front, each once.
+
+    Raises `ConfigError` where they are more than are read from one place.
+    """
+    found = (new, *(secret for secret in old if secret != new))
+    if len(found) > MAX_SECRETS:
+        raise ConfigError(Problem(f"with the new one {too_many_secrets(len(found))}", "", file))
+    return found
 
 
 def secrets_to_keep(data: bytes, file: str, replace: bool) -> Tuple[Secret, ...]:

@@ -145,6 +145,10 @@ def get_control_characters(path: Path) -> None:
     path.write_bytes(SECOND.encode() + b"\x00\x00")
 
 
+def become_many(path: Path) -> None:
+    path.write_text("".join(f"{SECOND}-{number}\n" for number in range(17)))
+
+
 FAULTS: Dict[str, Tuple[Callable[[Path], None], str]] = {
     "vanishes": (vanish, "No such file or directory"),
     "is empty": (become_empty, "the file holds no secret: it is empty"),
@@ -154,6 +158,7 @@ FAULTS: Dict[str, Tuple[Callable[[Path], None], str]] = {
     "is a symlink loop": (become_a_loop, "Too many levels of symbolic links"),
     "is a symlink to nothing": (become_a_link_to_nothing, "No such file or directory"),
     "is a FIFO": (become_a_pipe, "not a regular file"),
+    "is many": (become_many, "has 17 secrets, more than the 16 that are read"),
     "is a terabyte": (become_huge, "larger than 64 KiB"),
     "has a byte order mark": (get_a_byte_order_mark, "byte order mark"),
     "has control characters": (get_control_characters, "control characters"),

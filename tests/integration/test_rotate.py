@@ -185,7 +185,7 @@ def test_the_line_for_turnserver_conf_is_read_as_the_secret(
 ) -> None:
     file = tmp_path / "new"
     if secret:
-        file.write_bytes(split_secrets(secret.encode())[0].reveal() + b"\n")
+        file.write_bytes(split_secrets(secret.encode())[0] + b"\n")
     else:
         assert run_command("rotate", "new-secret", "--output", file).returncode == 0
     line = run_command("rotate", "new-secret", "--from", file, "--format", "turnserver").stdout

@@ -79,6 +79,17 @@ def test_the_lines_of_an_od_config_are_not_printed_as_secrets(
     assert "Geheim" not in result.err
 
 
+def test_a_new_secret_that_is_one_too_many_is_not_added(tmp_path: Path, run: Any) -> None:
+    file = tmp_path / "secrets"
+    file.write_text("".join(f"{SECRET}-{number}\n" for number in range(15)))
+    assert run("new-secret", "--output", file).status == 0
+    before, wrong = file.read_text(), "with the new one has 17 secrets, more than the 16 that are"
+    for option in ("--output", "--keep"):
+        result = run("new-secret", option, file)
+        assert (result.status, result.out, file.read_text()) == (1, "", before)
+        assert f"{file}: error: {wrong} read; take out the oldest\n" == result.err
+
+
 OTHER_FILES = {
     "od.config": "[global]\nwebrtc.enable: True\n",
     "turnserver.conf": f"listening-port=3478\nstatic-auth-secret={SECRET}\n",

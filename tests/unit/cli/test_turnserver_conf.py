@@ -429,6 +429,20 @@ def test_check_of_another_file_is_one_message(
     assert "Geheim" not in result.out + result.err
 
 
+def test_check_reads_as_many_options_as_a_coturn_needs(
+    run: Any, od_config: Path, tmp_path: Path
+) -> None:
+    conf = tmp_path / "turnserver.conf"
+    most = turnserver_check.MAX_OPTIONS
+    conf.write_text("  # a comment\n\n" * 9999 + "no-cli\n" * most)
+    assert "are read" not in run(od_config, "--check", conf).out
+    conf.write_text(conf.read_text() + "\tno-such-option\n")
+    result = run(od_config, "--check", conf)
+    message = f"has {most + 1} lines with an option, more than the {most} that are read; "
+    assert result.out == f"{conf}: error: {message}no coturn needs as many\n1 error\n"
+    assert result.status == 1
+
+
 def test_check_of_a_broken_od_config_is_json_as_well(run: Any, tmp_path: Path) -> None:
     path = write_od_config(tmp_path, webrtc__coturn={"url": HOST})
     result = run(path, "--check", tmp_path / "x", "--json")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import abcwebrtc.cluster.yaml
 from abcwebrtc.cluster.yaml import parse_yaml, yaml_text
 from abcwebrtc.errors import ManifestError
 
@@ -115,6 +116,18 @@ def test_what_is_merged_is_what_yaml_says(text: str, expected: Any) -> None:
 def test_what_has_no_one_meaning_is_refused(text: str, message: str) -> None:
     with pytest.raises(ManifestError, match=re.escape(message)):
         parse_yaml(text, "f")
+
+
+def test_merges_stop_where_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = ", ".join(f"k{number}: 1" for number in range(1000))
+    text = f"x: &x {{{keys}}}\n" + "".join(f"m{number}: {{<<: *x}}\n" for number in range(3000))
+    merged, real = [], abcwebrtc.cluster.yaml._merge
+    monkeypatch.setattr(
+        abcwebrtc.cluster.yaml, "_merge", lambda node: (merged.append(node), real(node))
+    )
+    with pytest.raises(ManifestError, match="f:1: has too many values, with its aliases"):
+        parse_yaml(text, "f")
+    assert len(merged) < 110
 
 
 def test_a_key_that_is_a_number_or_a_bool_is_the_text_that_kubernetes_takes_it_for() -> None:

@@ -6,7 +6,8 @@ from typing import Any, List
 
 import pytest
 
-from abcwebrtc.config.coturn import MAX_SECRETS, MAX_SERVERS, MAX_URLS
+from abcwebrtc.config.coturn import MAX_SERVERS, MAX_URLS
+from abcwebrtc.config.secret_sources import MAX_SECRETS
 from abcwebrtc.config.webrtc import MAX_KEY_FILES, WebRTCConfig
 from abcwebrtc.errors import ConfigError
 from abcwebrtc.odconfig.reader import parse_od_config
@@ -90,7 +91,7 @@ def test_secrets_from_elsewhere_have_the_same_bound(tmp_path, place):
             folder=str(tmp_path),
         )
     (problem,) = caught.value.problems
-    assert "17 items" in problem.message
+    assert problem.message.startswith("has 17 secrets, more than the 16 that are read; ")
 
 
 @pytest.mark.parametrize("name", ["webrtc.rtc_configuration", "webrtc.rtc_constraints"])

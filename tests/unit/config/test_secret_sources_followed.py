@@ -57,6 +57,7 @@ def instead(make):
 BREAKING = [
     (Path.unlink, "can't be read: No such file"),
     (write(b" \n\n"), "holds no secret: it is empty"),
+    (write(b"\n".join([MARK.encode()] * 17)), "has 17 secrets, more than the 16 that are read"),
     (instead(Path.mkdir), "can't be read: not a regular file"),
     (write(b"x" * (MAX_FILE_BYTES + 1)), "can't be read: larger than 64 KiB"),
     (instead(lambda path: path.symlink_to(path.name)), "can't be read: Too many levels"),
