@@ -116,12 +116,14 @@ class Connection(HTTPConnection):
 
     def communicate(self) -> bool:
         """Answer a request, after the TLS handshake where that is still to come."""
-        try:
-            if self.pieces_left:
-                self.pieces_left -= 1
+        if self.pieces_left:
+            self.pieces_left -= 1
+            piece = b""
+            with contextlib.suppress(OSError):  # the client may have gone
                 has_data = self.rfile.has_data()
                 piece = self.rfile.read1(_PIECE) if has_data else self.socket.recv(_PIECE)
-                return bool(piece) and self.pieces_left > 0
+            return bool(piece) and self.pieces_left > 0
+        try:
             if self.server.ssl_adapter:
                 self.socket.do_handshake()
         except OSError as error:

@@ -13,8 +13,10 @@ import queue
 import resource
 import signal
 import socket
+import ssl
 import sys
 import threading
+import time
 from typing import Any, Callable, NamedTuple, Optional, Set
 
 from cheroot.wsgi import Server
@@ -34,6 +36,7 @@ GRACE_SECONDS = 0.5
 MAX_DESCRIPTORS = 2048
 MAX_WAITING = 1024
 """Requests that wait for a thread."""
+SECONDS_BETWEEN_WARNINGS = 10
 BUFFER_BYTES = 16 * 1024
 """Of each connection in the kernel, for either direction; Linux takes twice as much."""
 _SPARE_DESCRIPTORS = 64
@@ -122,6 +125,7 @@ class _Server(Server):
         self.max_request_body_size = MAX_BODY_BYTES
         self.request_queue_size, self.shutdown_timeout = 1024, SHUTDOWN_SECONDS
         self._most = _most_descriptors()
+        self._refused, self._says_next = 0, 0.0
 
     def start(self) -> None:
         os.environ.pop("LISTEN_PID", None)  # or cheroot takes descriptor 3 for its socket
@@ -144,12 +148,19 @@ class _Server(Server):
             if self._number() < self._most or self._evicts():
                 self.put_conn(conn)
             else:
-                conn.refuse()
+                self._refuse(conn)
         else:
             try:
                 self.requests.put(conn)
             except queue.Full:
-                conn.refuse()
+                self._refuse(conn)
+
+    def _refuse(self, conn: Any) -> None:
+        conn.refuse()
+        self._refused += 1
+        if time.monotonic() >= self._says_next:
+            self._says_next = time.monotonic() + SECONDS_BETWEEN_WARNINGS
+            _log.warning("too many requests wait; refused with 503 so far: %d", self._refused)
 
     def _number(self) -> int:
         """Return how many connections there may be, those in threads included."""
@@ -176,7 +187,10 @@ class _Server(Server):
             _log.warning("not all requests were answered in time")
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-        is_fault = not isinstance(sys.exc_info()[1], OSError)  # and no client that went
+        error = sys.exc_info()[1]
+        if isinstance(error, ssl.SSLError):  # of which cheroot warns, by its number alone
+            level, msg = logging.INFO, f"a client left without the end of TLS: {error}"
+        is_fault = not isinstance(error, OSError)  # and no client that went
         _log.log(level, "%s", msg, exc_info=traceback and is_fault)
 
 

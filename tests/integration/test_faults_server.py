@@ -11,6 +11,7 @@ import json
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -359,6 +360,29 @@ def test_requests_beyond_those_that_wait_are_refused_at_once(tmp_path: Path) -> 
         assert fetch(port).status == 200
         assert server.stop() == 0
         assert "Traceback" not in server.output
+        refused = [line for line in server.output.splitlines() if "refused with 503" in line]
+        assert 1 <= len(refused) < 15  # the log says so, and not for each
+        assert " WARNING: too many requests wait" in refused[0]
+
+
+def test_the_log_does_not_blame_tls_or_the_server_for_who_went(
+    tmp_path: Path, certificate: Certificate
+) -> None:
+    with serving(tmp_path, "--threads", 1) as (server, port):
+        with connect(port) as client:
+            client.sendall(GET.replace(b"1.1", b"9.9"))
+            assert RawAnswer(read_answer(client)).status == 505
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert fetch(port).status == 200
+        assert server.stop() == 0
+        assert "TLS" not in server.output
+    files = ("--cert", certificate.cert_file, "--key", certificate.key_file)
+    with serving(tmp_path, "--threads", 1, *files) as (server, port):
+        with certificate.trust.wrap_socket(connect(port), server_hostname=HOST) as client:
+            client.sendall(GET * 20)
+        wait_for(lambda: "a client left" in server.output)
+        assert server.stop() == 0
+        assert "WARNING" not in server.output
 
 
 def test_who_is_refused_and_stays_holds_no_thread(tmp_path: Path) -> None:
