@@ -14,6 +14,7 @@ from abcwebrtc.cluster.configmap import (
     CONFIG_MAPS,
     keeps_another,
     put_back,
+    refuse_unwritable,
     replace_text,
     text_of,
 )
@@ -94,7 +95,9 @@ class Change:
         return "replaced" if self.before else "created"
 
     def prepare(self) -> None:
-        """Have the cluster try the restart, so that what keeps it from that is known before."""
+        """Look for what keeps it from being done, and have the cluster try the restart."""
+        if self.writes:
+            refuse_unwritable(self.before, self.name, self.key)
         self._restart.prepare()
 
     def write(self, dry_run: bool = False) -> None:

@@ -92,6 +92,21 @@ def keeps_another(manifest: Optional[Mapping[str, Any]], key: str) -> bool:
     return key in data and data[key] != text_of(manifest, key)
 
 
+def refuse_unwritable(before: Optional[Mapping[str, Any]], name: str, key: str) -> None:
+    """Raise `KubeError` where a ConfigMap can't have a text under a key."""
+    if (before or {}).get("immutable"):
+        raise KubeError(
+            f"the ConfigMap {name} is immutable; save it, delete it, and apply again",
+            status=422,  # what the API server would answer
+        )
+    if key in ((before or {}).get("binaryData") or {}):  # it may not be in both, and would be lost
+        raise KubeError(
+            f"the ConfigMap {name} has {key} in its binaryData, where pyos finds no text; "
+            "save it, remove it there, and apply again",
+            status=422,
+        )
+
+
 def replace_text(
     cluster: Cluster,
     before: Optional[Mapping[str, Any]],
@@ -218,16 +233,6 @@ def _write(
     if before is None:
         manifest = config_map(text, name, key, cluster.namespace)
         return cluster.create(CONFIG_MAPS, manifest, dry_run)
-    if before.get("immutable"):
-        raise KubeError(
-            f"the ConfigMap {name} is immutable; delete it, and apply again to create a new one",
-            status=422,  # what the API server would answer
-        )
-    if key in (before.get("binaryData") or {}):  # it may not be in both, and would be lost
-        raise KubeError(
-            f"the ConfigMap {name} has {key} in its binaryData, where pyos finds no text; "
-            "save it, remove it there, and apply again",
-            status=422,
-        )
+    refuse_unwritable(before, name, key)
     manifest = {**before, "data": {**(before.get("data") or {}), key: text}}
     return cluster.replace(CONFIG_MAPS, _without_copy(manifest), dry_run)
