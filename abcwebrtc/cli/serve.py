@@ -229,6 +229,9 @@ def _proxy(text: str) -> "Network":
         found = ipaddress.ip_network(text)
     except ValueError:
         raise argparse.ArgumentTypeError(what) from None
+    mapped = getattr(found.network_address, "ipv4_mapped", None)
+    if mapped and found.prefixlen >= 96:  # as the log of a listener on :: has it
+        found = ipaddress.ip_network((mapped, found.prefixlen - 96))
     if not found.prefixlen:
         raise argparse.ArgumentTypeError(f"{text} is everybody, who could then forge it; {what}")
     return found

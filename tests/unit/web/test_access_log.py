@@ -9,7 +9,7 @@ from typing import List
 
 import pytest
 
-from abcwebrtc.cli.main import main
+from abcwebrtc.cli.main import main, make_parser
 from abcwebrtc.web.access_log import MAX_PROXIES, ClientAddresses, access_line, client_address
 from support import RTC_PATH, bearer, call
 from support.testpage_site import Site
@@ -131,6 +131,7 @@ def test_a_line_is_one_that_other_programs_read() -> None:
         ("10.0.0.1/16", "write an address such as"),  # a network, or one of its addresses?
         ("0.0.0.0/0", "0.0.0.0/0 is everybody, who could then forge it"),
         ("::/0", "::/0 is everybody, who could then forge it"),
+        ("::ffff:0:0/96", "::ffff:0:0/96 is everybody, who could then forge it"),
     ],
 )
 def test_a_proxy_that_is_none_is_refused(
@@ -140,3 +141,18 @@ def test_a_proxy_that_is_none_is_refused(
         main(["serve", "od.config", "--trusted-proxy", value])
     assert exit_info.value.code == 2
     assert f"argument --trusted-proxy: {part}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("value", "proxy"),
+    [
+        ("10.0.0.1", "10.0.0.1/32"),
+        ("::ffff:10.0.0.1", "10.0.0.1/32"),
+        ("::ffff:10.0.0.0/120", "10.0.0.0/24"),
+        ("fd00::/64", "fd00::/64"),
+    ],
+)
+def test_a_proxy_may_be_written_as_a_log_has_it(value: str, proxy: str) -> None:
+    """A listener on :: has IPv4 addresses in IPv6, and so has its log."""
+    parsed = make_parser().parse_args(["serve", "od.config", "--trusted-proxy", value])
+    assert parsed.trusted_proxy == [ipaddress.ip_network(proxy)]
