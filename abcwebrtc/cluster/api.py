@@ -29,7 +29,7 @@ from abcwebrtc.cluster.answers import (
 from abcwebrtc.cluster.reading import LIMIT, LOG_LIMIT, AnswerError, read_answer
 from abcwebrtc.errors import KubeError
 from abcwebrtc.files import names_descriptor, open_file, read_file
-from abcwebrtc.texts import shell_line
+from abcwebrtc.texts import is_like_secret, shell_line
 
 REQUEST_TIMEOUT = 30.0
 """Seconds that one request may take."""
@@ -55,7 +55,7 @@ class Cluster:
         is_used = getattr(self._pool, "proxy", None) or getattr(self._pool, "proxy_url", None)
         self._proxy = without_login(configuration.proxy) if is_used else ""
         self._url_root: str = configuration.host.rstrip("/")
-        self.host = re.sub(r"//[^/]*@", "//", self._url_root)  # this is shown
+        self.host = re.sub("//.*@", "//", self._url_root)  # this is shown
         self.namespace = namespace
 
     def get(self, kind: str, name: str) -> Optional[Dict[str, Any]]:
@@ -329,15 +329,33 @@ def _log_in_at_proxy(configuration: Any) -> None:
             configuration.proxy_headers = make_headers(proxy_basic_auth=unquote(login))
 
 
+_UNUSABLE = {
+    r"object with name (.*) in .*contexts list$": "it has no context {}",
+    r"object with name .* in .*(users|clusters) list$": "its context names none of its {}",
+    r"all values in .*(users|clusters|contexts) list to": "one of its {} has no name",
+    r"Expected key ([a-z-]+) in ": "the key '{}' is missing where it is needed",
+    r"(users|clusters|contexts) to be a list$": "its {} are no list",
+    r"File does not exist: (.*)": "it names a file that does not exist: {}",
+    r"(Service [a-z]+ file does not exist|Service host/port is [a-z ]+)\.$": "{}",
+    r"([A-Z][a-z]+ file exists but empty)\.$": "{}",
+    r"(No configuration found)\.$": "{}",
+}
+"""What the client says of a kubeconfig or a service account, and what is said of that."""
+
+
 def _unusable(error: Exception) -> str:
-    """Return what is wrong with a kubeconfig. Only the client's own words name no value."""
+    """Return what is wrong with a kubeconfig, without what the client quotes of it.
+
+    Where a key is misspelt, that is the whole of an entry, with the token in it.
+    """
     from kubernetes.config import ConfigException
 
     if isinstance(error, ConfigException):
-        missing = re.search(r"object with name (.*) in .*contexts list", str(error))
-        if missing:
-            return f"it has no context {missing.group(1)}"
-        return str(error).partition("\n")[0]
+        for pattern, message in _UNUSABLE.items():
+            found = re.search(pattern, str(error), re.DOTALL)
+            if found:
+                secret = any(map(is_like_secret, found.groups()))
+                return message.format(*("(not shown)" if secret else one for one in found.groups()))
     mark = getattr(error, "problem_mark", None)  # of a YAML error
     line = f", line {mark.line + 1}" if mark else ""
     return getattr(error, "strerror", None) or f"it is not valid ({type(error).__name__}{line})"

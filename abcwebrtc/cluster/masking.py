@@ -13,7 +13,6 @@ _SECRET_NAME = re.compile(
 )
 _SECRET_KINDS = {"Secret": ("data", "stringData"), "ConfigMap": ("data", "binaryData")}
 """ConfigMaps too: an od.config has the static secret in it."""
-_LOGIN = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 _WORD = r"(?:pass|pwd|cookie|credential|token|secret|(?:api|access|account|private|auth)[_-]?key)"
 _NAMES_A_PLACE = r"(?:name|namespace|ref|file|path)s?$"
 _FIELD = re.compile(rf"(?=.*{_WORD})(?!.*{_NAMES_A_PLACE})", re.IGNORECASE)
@@ -34,7 +33,7 @@ def masked_diff(before: Any, after: Any, text: Callable[[Any], str]) -> Iterator
 
     Masked are the contents of Secrets and ConfigMaps, variables, labels and
     annotations whose names speak of a secret, texts in other fields that do,
-    arguments such as ``--password=x``, and URLs with a password. That such a
+    arguments such as ``--password=x``, and URLs with a login. That such a
     value changed can be seen.
     """
     common = _secrets(before) & _secrets(after)
@@ -66,7 +65,7 @@ def _masked(value: Any, replace: Replace) -> Any:
             _hidden("", item, replace) if _follows_flag(value, i) else _masked(item, replace)
             for i, item in enumerate(value)
         ]
-    if isinstance(value, str) and (_LOGIN.search(value) or _ASSIGNED.search(value)):
+    if isinstance(value, str) and (_has_login(value) or _ASSIGNED.search(value)):
         return _hidden("", value, replace)
     if not isinstance(value, dict):
         return value
@@ -95,6 +94,11 @@ def _follows_flag(items: List[Any], index: int) -> bool:
     """Say whether an item is the value of the argument before it, as in ``--password x``."""
     item, before = items[index], items[index - 1] if index else None
     return isinstance(item, str) and isinstance(before, str) and bool(_FLAG.fullmatch(before))
+
+
+def _has_login(text: str) -> bool:
+    """Say whether a URL may have a login, whose password may have any character."""
+    return "@" in text.partition("://")[2]
 
 
 def _hidden(name: Any, value: Any, replace: Replace) -> Any:

@@ -112,7 +112,7 @@ def test_a_pod_without_a_service_account_is_one_error(
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "missing"))
     assert main(["apply", str(od_config)]) == 1
     assert capsys.readouterr().err.splitlines()[1:] == [
-        "error: can't use the service account of this pod: Service token file does not exist."
+        "error: can't use the service account of this pod: Service token file does not exist"
     ]
 
 
@@ -137,6 +137,7 @@ def bad_kubeconfigs(folder: Path, tls_url: str) -> Dict[str, Tuple[Any, str]]:
             server(refused.replace("//", f"//me:{SECRET}@")),
             f"{NO_ANSWER}{refused}: connection refused",
         ),
+        "password with a slash": (server(refused.replace("//", f"//me:a/{SECRET}@")), ""),
         "url": (server("http://[::1"), ""),
         "tls": (good, f"{NO_ANSWER}{tls_url}: TLS failed: "),
         "no tls": (server(tls_url.replace("https", "http")), ""),
@@ -146,6 +147,19 @@ def bad_kubeconfigs(folder: Path, tls_url: str) -> Dict[str, Tuple[Any, str]]:
         "a list": ([SECRET], unusable),
         "certificate": (user(**{"client-certificate-data": SECRET}), unusable),
         "no file": (user(**{"client-certificate": "/nowhere", "client-key": "/nowhere"}), unusable),
+        "misspelt user": (
+            {**good, "users": [{"name": "u", "usr": {"token": SECRET}}]},
+            f"{unusable}the key 'user' is missing where it is needed",
+        ),
+        "misspelt name": ({**good, "users": [{"nam": SECRET}]}, f"{unusable}one of its users has"),
+        "misspelt cluster": (
+            {**good, "clusters": [{"name": "k", "clustr": {"server": SECRET}}]},
+            unusable,
+        ),
+        "no such file": (
+            user(**{"client-certificate": "/q83vEjRWeJC3n5k9xT2a", "client-key": "/nowhere"}),
+            f"{unusable}it names a file that does not exist: (not shown)",
+        ),
         "no user": ({**good, "users": []}, ""),
         "no clusters": ({**good, "clusters": None}, unusable),
         "no context": ({**good, "contexts": []}, unusable),

@@ -48,6 +48,8 @@ ARGUMENTS = ("--password={}", "run --auth-token {}", "DB_PASSWORD={} run", "user
 TEXTS: Dict[str, Any] = {
     "flag": lambda value: {"kind": "Pod", "spec": {"args": ["--password", value]}},
     "url": lambda value: env("DATABASE_URL", f"postgres://me:{value}@db.example.org/x"),
+    "url with a slash": lambda value: env("U", f"mongodb://me:a/{value}@db/x"),
+    "url with a token": lambda value: env("U", f"https://{value}@git.example.org/x"),
     "turn": lambda value: {"spec": {"args": ["--turn", f"turn://1%3Aa:{value}@h:3478"]}},
     **{name: lambda value, name=name: {"spec": {"options": {name: value}}} for name in FIELDS},
     **{
@@ -103,7 +105,7 @@ def test_a_secret_that_is_no_text_is_masked_too(value: Any) -> None:
     [
         (env("STUN_SERVER", "stun://a:1"), env("STUN_SERVER", "stun://b:1"), ["value: stun://b:1"]),
         (metadata("labels", "app", "one"), metadata("labels", "app", "two"), ["app: two"]),
-        (env("U", "http://a:80/@x"), env("U", "http://b:80/@x"), ["value: http://b:80/@x"]),
+        (env("U", "http://a:80/x"), env("U", "http://b:80/x"), ["value: http://b:80/x"]),
         (env("LANG", None), env("LANG", "C"), ["value: C"]),
         *[
             ({"x": {name: "one"}}, {"x": {name: "two"}}, [f"{name}: two"])
