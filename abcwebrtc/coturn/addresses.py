@@ -57,8 +57,9 @@ DENIED: Tuple[Tuple[str, str], ...] = (
 """What the Internet does not route, is near to the relay, or can't be a peer, with the reason.
 
 These are all blocks of IANA's special-purpose registries, also those that are globally reachable:
-no browser and no desktop has an address there. Multicast, from 224.0.0.0 up, is what
-``no-multicast-peers`` is for. ``::`` alone is in none, see above; coturn refuses it by itself.
+a relay has nobody to reach there but desktops, which are allowed by name. Multicast, from 224.0.0.0
+up, is what ``no-multicast-peers`` is for. ``::`` alone is in none, see above; coturn refuses it by
+itself.
 """
 
 VITAL: Tuple[str, ...] = (

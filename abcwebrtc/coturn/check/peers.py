@@ -150,7 +150,7 @@ def _left_open(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
     if not denied:
         message = "is missing, so that whoever has a credential reaches the networks around"
     elif not vital:
-        message += ": special addresses, which no browser and no desktop has"
+        message += ": special addresses, where no browser is, and no desktop but in some clouds"
     elif len(vital) < len(open_nets):
         message += f", and {len(open_nets) - len(vital)} more"
     yield conf.warning("denied-peer-ip", f"{message}; see what abcwebrtc turnserver-conf prints")

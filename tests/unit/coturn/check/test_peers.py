@@ -88,7 +88,7 @@ def test_what_a_file_of_an_earlier_version_leaves_open_is_one_warning(version: s
     )
     listed = found.message.split("does not deny ")[1].split(": special")[0]
     assert (found.level, set(listed.split(", "))) == ("warning", OF_LATER)
-    assert "no browser and no desktop has; see what abcwebrtc turnserver-conf" in found.message
+    assert "no desktop but in some clouds; see what abcwebrtc turnserver-conf" in found.message
 
 
 def test_multicast_that_is_shut_holds_what_is_reserved() -> None:
