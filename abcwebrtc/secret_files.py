@@ -49,7 +49,7 @@ def write_beside(start: str, end: str, data: bytes) -> str:
         with contextlib.suppress(FileExistsError):
             write_new(start + number + end, data)
             return start + number + end
-    raise FileExistsError(errno.EEXIST, "there are many of them already")
+    raise FileExistsError(errno.EEXIST, "there are too many of them already")
 
 
 def write_over(

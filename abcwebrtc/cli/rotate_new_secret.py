@@ -154,7 +154,7 @@ def _wrong_options(options: argparse.Namespace) -> str:
             "and does not show it"
         )
     if options.format == "sql" and not options.source:
-        return "--format sql needs --from FILE: of a secret that is nowhere else nothing can mint"
+        return "--format sql needs --from FILE: nothing could mint with one that is nowhere else"
     if options.format == "sql" and options.realm == options.default_of("realm"):
         return "--format sql needs --realm, coturn's realm"
     for name, forms in _ONLY_FOR.items():

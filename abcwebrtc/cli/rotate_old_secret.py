@@ -39,7 +39,7 @@ def check_usage(options: argparse.Namespace) -> None:
     if bool(options.od_config) == bool(options.source):
         options.usage_error("give either OD_CONFIG or --from FILE")
     if options.realm == NO_REALM:
-        options.usage_error("--realm is coturn's realm; of REALM nothing would be taken")
+        options.usage_error("--realm is coturn's realm; with REALM, nothing would be removed")
     if options.source and options.entry is not None:
         options.usage_error("--entry goes with OD_CONFIG")
 

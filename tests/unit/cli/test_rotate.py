@@ -65,7 +65,7 @@ WRONG_LINES = {
     ),
     "an old secret of the plan's place for a realm": (
         ["old-secret", "od.config", "--realm", "REALM"],
-        "of REALM nothing would be taken",
+        "with REALM, nothing would be removed",
     ),
     "an old secret without a realm": (["old-secret", "od.config"], "--realm"),
     "an entry of a file": (
