@@ -25,13 +25,13 @@ from abcwebrtc.texts import shell_line
 NAME, SUMMARY = "apply", "put od.config into the cluster, and restart pyos"
 DESCRIPTION = """\
 Checks an od.config, shows what changes in the ConfigMap of the cluster, but no
-value that could be a secret, replaces it, restarts pyos and waits until it is
-ready. Without a change nothing is restarted, unless --restart is given.
+value that could be a secret, saves the old od.config, prints the command that
+goes back, replaces the ConfigMap, restarts pyos and waits until it is ready.
+Without a change nothing is restarted, unless --restart is given.
 
-Nothing is written when there is an error in the od.config, or when the cluster
-would not allow the restart, or when the old od.config can't be saved before.
-The command that goes back is printed then. When it fails later on, it says what
-was done, too.
+Nothing is written when there is an error in the od.config, when the cluster
+would not allow the restart, or when the old od.config can't be saved. When it
+fails later on, it says what was done, and once more how to go back.
 
 example: abcwebrtc apply od.config --dry-run
 """
@@ -81,8 +81,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--backup",
         metavar="FOLDER",
         type=given,
-        help="folder in which the old od.config is saved, and kept (that of OD_CONFIG, or TMPDIR, "
-        "until pyos is ready)",
+        help="folder in which the old od.config is saved, and kept (that of OD_CONFIG, or else "
+        "TMPDIR, until pyos is ready)",
     )
     parser.add_argument(
         "--unchecked",

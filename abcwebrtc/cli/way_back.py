@@ -80,7 +80,7 @@ class WayBack:
 
     def _words(self) -> List[str]:
         change, options = self._change, self._options
-        if self._file:
+        if self._file and os.path.exists(self._file):  # a signal can come after it is removed
             words = ["abcwebrtc", "apply", self._file, "--unchecked", "--restart", change.mode]
             return [*words, *_given(options, "kubeconfig", "context", "namespace", "name", "key")]
         if change.old_text is not None or not change.changes_text:

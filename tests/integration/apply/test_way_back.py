@@ -37,6 +37,24 @@ def test_it_is_removed_when_pyos_is_ready_or_nothing_was_written(
     assert not list(tmp_path.glob("*.bak"))
 
 
+def test_an_interruption_after_its_removal_names_no_file_that_is_gone(
+    cluster: Any, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.unlink
+
+    def unlink(path: Any, **options: Any) -> None:
+        real(path, **options)
+        if str(path).endswith(".bak"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    status, _, err = run()
+    assert status == 130
+    assert not list(tmp_path.glob("*.bak"))
+    assert "to go back" not in err.partition("interrupted; until then: ")[2]
+    assert "ConfigMap abcdesktop-config replaced; pyos restarted" in err
+
+
 def test_without_a_restart_it_is_kept(cluster: Any, run: Any, tmp_path: Path) -> None:
     """Nobody has seen pyos start with the new one."""
     old = cluster.text()
