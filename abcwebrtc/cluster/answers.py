@@ -192,8 +192,8 @@ def unreachable(error: Exception, host: str, proxy: str, timeout: float) -> str:
 def without_login(url: str) -> str:
     """Return the scheme, host and port of a url: it is shown, and a password may be in it."""
     with suppress(ValueError):
-        parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        parts = urlsplit(re.sub("//.*@", "//", url))  # a password may have a slash
+        return f"{parts.scheme}://{parts.netloc}"
     return "of the settings"
 
 
