@@ -58,6 +58,8 @@ class Restart:
         self._mode = mode
         self._progress = progress
         self._old: List[Dict[str, Any]] = []
+        self._count = 0
+        """Pods that have to be ready, where the old ones are deleted."""
         self.begun = False
 
     def prepare(self) -> None:
@@ -101,6 +103,7 @@ class Restart:
                 self._find_pods()
         elif self._mode == DELETE:
             self._find_pods()
+            self._count = min(len(self._old), self._replicas())
         for number, write in enumerate(self._writes(dry_run=False)):
             self.begun = True
             try:
@@ -186,7 +189,15 @@ class Restart:
 
     def _pods_state(self) -> State:
         ready = sum(map(is_ready, self._new_pods()))
-        return ready >= len(self._old), f"{ready} of {len(self._old)} new pods are ready"
+        return ready >= self._count, f"{ready} of {self._count} new pods are ready"
+
+    def _replicas(self) -> int:
+        """Return how many pods there are to be: in a rollout that hangs there are more."""
+        with suppress(KubeError):
+            deployment = self._cluster.get("deployments", PYOS_DEPLOYMENT)
+            if deployment:
+                return int((deployment.get("spec") or {}).get("replicas", 1)) or len(self._old)
+        return len(self._old)
 
     def _new_pods(self) -> List[Dict[str, Any]]:
         old = {pod["metadata"].get("uid") for pod in self._old}

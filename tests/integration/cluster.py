@@ -170,7 +170,9 @@ class PyosCluster(kmock.KubernetesEmulator):
             self.objects[request.resource, NAMESPACE, request.name].delete()
             if request.resource == PODS:
                 self._looks = 0
-                self._add_pod(ready=False)
+                deployment = self._find(DEPLOYMENTS, "pyos-od")
+                if not deployment or len(self.pods()) < deployment["spec"]["replicas"]:
+                    self._add_pod(ready=False)
         return {"kind": "Status", "status": "Success"}
 
     def _existing(self, request: kmock.Request) -> Dict[str, Any]:

@@ -61,6 +61,15 @@ def test_pods_that_never_get_ready(
     )
 
 
+def test_pods_are_deleted_in_the_middle_of_a_rollout(cluster: Any, run: Any) -> None:
+    """There are more than the Deployment is to have, as after new ones that do not get ready."""
+    cluster._add_pod(ready=False)
+    status, out, err = run("--restart", "delete", "--timeout", "5")
+    assert (status, out.endswith("pyos is ready\n")) == (0, True), err
+    assert cluster.writes() == ["PUT configmaps", "DELETE pods", "DELETE pods"]
+    assert "1 of 1 new pods are ready" in err
+
+
 def test_what_pyos_logs_is_shown_where_it_is_asked_for(
     cluster: Any, od_config: Path, run: Any
 ) -> None:
