@@ -24,6 +24,8 @@ from typing import BinaryIO, Callable, Iterator, List, Optional, Tuple
 
 LOCK_SECONDS = 10.0
 """How long another process that writes the same file is waited for."""
+REPLACEABLE = "others can write its folder, and put a file of theirs there; chmod go-w the folder"
+"""What to say where `others_can_replace` a file."""
 _ACL = "system.posix_acl_access"
 _OF_CONTENT = ("security.ima", "security.evm")  # signatures of what the file held
 _MAX_LINKS = 40  # as many as Linux follows
@@ -66,7 +68,7 @@ def write_over(
 
     Symbolic links are followed where nobody else can write their folder. Raises `OSError` for
     what somebody else may have put there: another user's file, one with two names, no regular
-    file, a folder on the way that others can write and where they can rename what is not theirs.
+    file, one that others can read in a folder that they can write.
     """
     for _ in range(_MAX_TURNS):
         with _place(path, follows=True) as place:
@@ -83,6 +85,15 @@ def write_over(
     raise OSError(errno.EAGAIN, "another process changes it again and again; try later")
 
 
+def others_can_replace(path: str) -> bool:
+    """Say whether somebody else can put another file in the place of one, as in an `emptyDir`.
+
+    They can write a folder on the way, and it is not sticky. They can't read the file by that.
+    """
+    with _place(path, follows=True) as place:
+        return place.is_open
+
+
 def others_can_write(descriptor: int) -> bool:
     """Say whether somebody else than its owner and root can write an open file."""
     return _others_can_write(descriptor, os.fstat(descriptor))
@@ -90,11 +101,16 @@ def others_can_write(descriptor: int) -> bool:
 
 @dataclass
 class _Place:
-    """A name in an open folder. `is_shared` says that others can put something there."""
+    """A name in an open folder.
+
+    `is_shared` says that others can put something there, `is_open` that they can put it there in
+    the place of what is not theirs, or move the folder away.
+    """
 
     folder: int
     name: str
     is_shared: bool
+    is_open: bool
 
     def open(self) -> Optional[int]:
         """Return the file that is there, open for reading, None where there is none."""
@@ -203,7 +219,7 @@ def _place(path: str, follows: bool) -> Iterator[_Place]:
     way = _Way(path)
     try:
         name = way.go(follows)
-        yield _Place(way.folder, name, way.is_shared)
+        yield _Place(way.folder, name, way.is_shared, way.is_open)
     finally:
         os.close(way.folder)
 
@@ -217,7 +233,7 @@ class _Way:
         start = "/" if path.startswith("/") else "."
         self.folder = os.open(start, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._path = start
-        self.is_shared = False
+        self.is_shared = self.is_open = False
 
     def go(self, follows: bool) -> str:
         """Go to the last folder, and return the name in it; raise `OSError` for an unsafe way."""
@@ -263,16 +279,13 @@ class _Way:
         self._look_around()
 
     def _look_around(self) -> None:
-        """See who else can write the folder; raise `OSError` where they can rename all in it."""
+        """See who else can write the folder, and whether they can rename what is not theirs."""
         about = os.fstat(self.folder)
         if not stat.S_ISDIR(about.st_mode):
             raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         is_written = _others_can_write(self.folder, about)
         self.is_shared = is_written or about.st_uid not in (0, os.geteuid())
-        if is_written and not about.st_mode & stat.S_ISVTX:
-            place = "this folder" if self._path == "." else self._path
-            message = f"others can write {place}, and so replace the file; chmod go-w it"
-            raise OSError(errno.EPERM, f"{message}, or choose another folder")
+        self.is_open |= is_written and not about.st_mode & stat.S_ISVTX
 
 
 def _others_can_write(descriptor: int, about: os.stat_result) -> bool:

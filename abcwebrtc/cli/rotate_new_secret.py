@@ -32,7 +32,7 @@ from abcwebrtc.coturn.new_secret import (
 from abcwebrtc.coturn.secret_sql import adding_sql
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.files import read_stream
-from abcwebrtc.secret_files import others_can_write, write_over
+from abcwebrtc.secret_files import REPLACEABLE, others_can_replace, others_can_write, write_over
 
 DESCRIPTION = """\
 Prints a new secret of 256 bits, or writes it into a file, in front of those
@@ -182,6 +182,8 @@ def _write(secret: Secret, options: argparse.Namespace) -> int:
 
     try:
         mode = write_over(path, change)
+        if others_can_replace(path):
+            warn(f"{path}: {REPLACEABLE}")
     except OSError as error:
         reason = error.strerror or "it failed"
     if reason:

@@ -30,7 +30,7 @@ from abcwebrtc.coturn.firewall import firewall_rules
 from abcwebrtc.coturn.server import Coturn, secret_origin, server_ports
 from abcwebrtc.coturn.this_machine import coturn_address
 from abcwebrtc.errors import AbcWebRTCError
-from abcwebrtc.secret_files import write_over
+from abcwebrtc.secret_files import REPLACEABLE, others_can_replace, write_over
 
 NAME, SUMMARY = "turnserver-conf", "print coturn's turnserver.conf, or check one"
 DESCRIPTION = """\
@@ -119,6 +119,8 @@ def _write(path: str, data: bytes, replace_it: bool) -> None:
     reason = ""
     try:
         write_over(path, change, most=0o770)
+        if others_can_replace(path):
+            warn(f"{path}: {REPLACEABLE}")
     except OSError as error:
         reason = error.strerror or "it failed"
     if reason:

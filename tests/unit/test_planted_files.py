@@ -12,7 +12,7 @@ from typing import Callable, Dict, Iterator
 
 import pytest
 
-from abcwebrtc.secret_files import write_beside, write_new, write_over
+from abcwebrtc.secret_files import others_can_replace, write_beside, write_over
 from support.users import BOB, MALLORY, acting_as, shared_folder
 from support.waiting import WAIT
 
@@ -94,20 +94,24 @@ def test_a_file_of_root_s_is_not_another_user_s_to_replace(shared: Path) -> None
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o775])
-def test_a_folder_in_which_others_rename_all_is_refused(shared: Path, mode: int) -> None:
-    """The group of a number that nobody has here may have anybody in it."""
+def test_in_a_folder_where_others_rename_all_a_file_is_the_writer_s_alone(
+    shared: Path, mode: int
+) -> None:
+    """As in a pod's `emptyDir`. A group that nobody is in here may have anybody in it."""
     folder = shared / "open"
     folder.mkdir()
     os.chown(folder, 0, MALLORY)
     folder.chmod(mode)
     (folder / "own").mkdir()
-    for path in (folder / "secret", folder / "own" / "secret", folder / "own" / ".." / "secret"):
-        with pytest.raises(OSError, match=r"others can write .*open, .*chmod go-w it, or choose"):
-            write(path, 0)
-        with pytest.raises(OSError, match=r"others can write .*open, "):
-            write_new(str(path), SECRET)
-    assert os.listdir(folder) == ["own"]
-    assert os.listdir(folder / "own") == []
+    for path in (folder / "secret", folder / "own" / "secret", folder / "own" / ".." / "other"):
+        write(path, 0)
+        assert others_can_replace(str(path))
+        assert (path.lstat().st_uid, stat.S_IMODE(path.lstat().st_mode)) == (0, 0o600)
+        write(path, 0)
+    (folder / "secret").chmod(0o640)
+    with pytest.raises(OSError, match="others can read it, and write its folder"):
+        write(folder / "secret", 0)
+    assert not others_can_replace(str(shared / "secret"))
 
 
 def test_a_group_that_has_the_writer_alone_may_write_the_folder(shared: Path) -> None:
@@ -118,6 +122,8 @@ def test_a_group_that_has_the_writer_alone_may_write_the_folder(shared: Path) ->
     folder.chmod(0o2775)
     write(folder / "secret", BOB)
     assert stat.S_IMODE((folder / "secret").stat().st_mode) == 0o600
+    with acting_as(BOB):
+        assert not others_can_replace(str(folder / "secret"))
 
 
 @pytest.mark.parametrize("name", ["root", "empty"])
@@ -135,6 +141,7 @@ def test_a_group_without_others_may_write_the_folder(
         monkeypatch.setattr(grp, "getgrgid", lambda _: found)
     write(folder / "secret", 0)
     assert (folder / "secret").read_bytes() == SECRET
+    assert not others_can_replace(str(folder / "secret"))
 
 
 @pytest.mark.parametrize("planted", PLANTED)
@@ -158,9 +165,9 @@ def test_a_group_that_has_the_folder_s_owner_alone_may_write_it(shared: Path) ->
     folder.chmod(0o775)
     write(folder / "secret", 0)
     assert os.listdir(folder) == ["secret"]
+    assert not others_can_replace(str(folder / "secret"))
     os.chown(folder, BOB, MALLORY)
-    with pytest.raises(OSError, match="others can write"):
-        write(folder / "secret", 0)
+    assert others_can_replace(str(folder / "secret"))
 
 
 def test_a_group_without_a_name_that_the_writer_is_in_may_write_the_folder(shared: Path) -> None:
@@ -174,6 +181,7 @@ def test_a_group_without_a_name_that_the_writer_is_in_may_write_the_folder(share
     try:
         os.seteuid(BOB)
         write_over(str(folder / "secret"), lambda _: SECRET)
+        assert not others_can_replace(str(folder / "secret"))
     finally:
         os.seteuid(0)
         os.setgroups(groups)

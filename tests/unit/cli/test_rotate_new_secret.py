@@ -55,6 +55,18 @@ def test_a_new_file_is_for_its_owner_only(tmp_path: Path, run: Any) -> None:
     assert re.fullmatch(f"{HEX}\n", file.read_text())
 
 
+def test_in_a_folder_that_others_can_write_it_says_so(tmp_path: Path, run: Any) -> None:
+    """A pod's `emptyDir` is such a folder."""
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    folder.chmod(0o777)
+    result = run("new-secret", "--output", folder / "new")
+    assert (result.status, result.out) == (0, "")
+    warning, done = result.err.splitlines()
+    assert warning.startswith(f"warning: {folder / 'new'}: others can write its folder, ")
+    assert done == f"{folder / 'new'}: 1 secret"
+
+
 def test_the_newest_stands_first_and_the_old_ones_stay(tmp_path: Path, run: Any) -> None:
     file = tmp_path / "secrets"
     file.write_text(f"\n {SECRET}\r\nan-older-one")

@@ -109,6 +109,18 @@ def test_output_is_for_its_owner_alone(run: Any, od_config: Path, tmp_path: Path
     assert sorted(os.listdir(tmp_path)) == ["jwtuser.pem", "od.config", "turnserver.conf"]
 
 
+def test_in_a_folder_that_others_can_write_it_says_so(
+    run: Any, od_config: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    folder.chmod(0o777)
+    result = run(od_config, "--output", folder / "turnserver.conf")
+    assert result.status == 0
+    assert "turnserver.conf: others can write its folder, and put " in result.err
+    assert SECRET in (folder / "turnserver.conf").read_text()
+
+
 def test_output_never_replaces_a_file_unasked(run: Any, od_config: Path, tmp_path: Path) -> None:
     path = tmp_path / "turnserver.conf"
     path.write_text("mine")
