@@ -282,9 +282,9 @@ def _peers(coturn: Coturn, options: ConfOptions) -> Iterator[Block]:
     for denied, reason in denied_ranges():
         yield f"No relaying to {reason}.", [f"denied-peer-ip={denied}"]
     yield (
-        "UDP services of this machine itself stay within reach at its public address, as other "
-        "relays do, which are there too: abcwebrtc turnserver-conf --firewall prints the rules "
-        "that shut them.",
+        "Relays reach UDP services of this machine at its public address, which can't be denied, "
+        "since other relays have it too. abcwebrtc turnserver-conf --firewall prints rules for "
+        "nft that close this way.",
         [],
     )
     own: List[Address] = []  # those that relays of this server may have, as far as they are known
