@@ -81,6 +81,7 @@ def write_over(
             with open(before, "rb") as stream:
                 _lock(before)
                 if place.has(before):
+                    place.refuse_links(before)
                     return place.replace(change(stream), before, most)
     raise OSError(errno.EAGAIN, "another process changes it again and again; try later")
 
@@ -128,12 +129,21 @@ class _Place:
         return descriptor
 
     def has(self, descriptor: int) -> bool:
-        """Say whether an open file still has this name, and no other."""
+        """Say whether an open file still has this name."""
         try:
             now = os.stat(self.name, dir_fd=self.folder, follow_symlinks=False)
         except FileNotFoundError:
             return False
-        return os.path.samestat(now, os.fstat(descriptor)) and now.st_nlink == 1
+        return os.path.samestat(now, os.fstat(descriptor))
+
+    def refuse_links(self, descriptor: int) -> None:
+        """Raise `OSError` for an open file with another name; lock it first.
+
+        One that is being made is locked as long as it has two names.
+        """
+        if os.fstat(descriptor).st_nlink > 1:
+            message = "it has another name, a hard link; name another file, or delete it first"
+            raise OSError(errno.EPERM, message)
 
     def create(self, data: bytes) -> None:
         """Write the file; raise `FileExistsError` where something has its name."""
@@ -148,7 +158,9 @@ class _Place:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
                 os.close(os.open(name, flags, 0o600, dir_fd=folder))
             try:
-                os.replace(temporary, name, **ends)  # of two links to one file it does nothing
+                os.replace(temporary, name, **ends)
+                with contextlib.suppress(FileNotFoundError):  # of two links to one, both stay
+                    os.unlink(temporary, dir_fd=folder)
                 self._sync()
             except BaseException:
                 os.unlink(name, dir_fd=folder)
@@ -170,16 +182,16 @@ class _Place:
             user = _user(about.st_uid)
             message = f"it belongs to {user}, not to you; name another file, or run this as {user}"
             raise OSError(errno.EPERM, message)
-        if about.st_nlink > 1:
-            message = "it has another name, a hard link; name another file, or delete it first"
-            raise OSError(errno.EPERM, message)
         if self.is_shared and about.st_mode & 0o077:
             message = "others can read it, and write its folder; chmod 600 it, or name another file"
             raise OSError(errno.EPERM, message)
 
     @contextlib.contextmanager
     def _written(self, data: bytes, like: int = -1, most: int = 0) -> Iterator[str]:
-        """Yield the name of a temporary file, with the data, and with the access of `like`."""
+        """Yield the name of a temporary file, with the data, and with the access of `like`.
+
+        It is locked until the end: whoever finds it by its own name waits while it has two.
+        """
         temporary = f".abcwebrtc-{secrets.token_hex(8)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(temporary, flags, 0o600, dir_fd=self.folder)
@@ -191,7 +203,8 @@ class _Place:
                 stream.write(data)
                 stream.flush()
                 os.fsync(descriptor)
-            yield temporary
+                _lock(descriptor)
+                yield temporary
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(temporary, dir_fd=self.folder)

@@ -8,6 +8,7 @@ import fcntl
 import os
 import stat
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
 
@@ -181,6 +182,21 @@ def test_the_lock_of_a_folder_keeps_nobody_waiting(file: Path) -> None:
         fcntl.flock(other, fcntl.LOCK_EX)
         write_over(str(file), DATA)
     assert file.read_text() == NEW + "\n"
+
+
+def test_of_several_that_make_a_file_at_the_same_time_none_fails(tmp_path: Path) -> None:
+    """A file that is being made has two names for a moment, as one with a hard link has."""
+    paths = [tmp_path / str(number) for number in range(100)]
+
+    def add(line: bytes) -> None:
+        for path in paths:
+            secret_files.write_over(str(path), lambda old: (old.read() if old else b"") + line)
+
+    lines = [b"a", b"b", b"c"]
+    with ThreadPoolExecutor(len(lines)) as threads:
+        for each in [threads.submit(add, line) for line in lines]:
+            each.result()
+    assert {bytes(sorted(path.read_bytes())) for path in paths} == {b"abc"}
 
 
 def test_what_another_wrote_meanwhile_is_not_lost(file: Path) -> None:
