@@ -156,7 +156,7 @@ def test_what_was_printed_by_then_restores_the_cluster(
     assert all(file.read_bytes() == OLD.encode() for file in files)
     if files or not is_saved:
         paste_way_back(err, tmp_path)
-    else:
+    elif len(SIGNALS[name]) == 1:  # else the second may come before it is said
         assert (
             f"{tmp_path}/od.config." in err.rpartition(" is removed: the cluster has what was")[0]
         )
