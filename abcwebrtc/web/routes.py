@@ -127,7 +127,9 @@ def _check(environ: Dict[str, Any], path: str, route: _Route) -> None:
         raise _RefusedError(404, "This path takes no parameters")
     if len(query) > MAX_QUERY_BYTES:
         raise _RefusedError(414, f"The query is larger than {MAX_QUERY_BYTES} bytes")
-    if length.isdecimal() and (len(length) > 9 or int(length) > MAX_BODY_BYTES):
+    if not length.isdecimal():  # CherryPy would decode it
+        raise _RefusedError(400, "Content-Length is not a number")
+    if len(length) > 9 or int(length) > MAX_BODY_BYTES:
         raise _RefusedError(413, f"The body is larger than {MAX_BODY_BYTES} bytes")
 
 
@@ -153,9 +155,9 @@ def _readable(environ: Dict[str, Any]) -> Dict[str, Any]:
     session = _SESSION.search(environ.get(_COOKIES, ""))
     if session:  # the others are of other programs on the same host
         kept[_COOKIES] = f"{COOKIE}={session.group(1)}"
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if length.isdecimal():  # what takes too long, or ends too early, is no fault to trace
-        kept["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(int(length)))
+    length = int(environ.get("CONTENT_LENGTH") or "0")
+    # what takes too long, or ends too early, is no fault to trace
+    kept["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
     return kept
 
 

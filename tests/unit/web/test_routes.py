@@ -51,6 +51,17 @@ def test_a_path_without_a_handler_does_not_reach_cherrypy(
     assert [environ["PATH_INFO"] for environ in environs] == ["/API//healthz/"]
 
 
+@pytest.mark.parametrize("length", ["=?u1e1?q?a?=b", "-1", "+2", "1e1", "\xb2", "1_0"])
+def test_a_length_that_is_no_number_does_not_reach_cherrypy(
+    length: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app()
+    environs = seen(app, monkeypatch)
+    answer = call(app, "GET", "/API/healthz", CONTENT_LENGTH=length)
+    check_error(answer, 400, "Content-Length is not a number")
+    assert environs == []
+
+
 SLOW = {
     "Cookie": 'a="' + r"\1" * 12_000 + '"',
     "User-Agent": "=?utf-8?q?a?=" * 2_000,
