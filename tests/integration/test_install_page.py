@@ -54,7 +54,7 @@ class Debian:
             target = root / "home" / "alice" / "clone" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, target)
-        self.succeed("# chown -R alice: /home/alice && cp -r /home/alice/clone /root/clone")
+        self.succeed("# chown -R alice: /home/alice && cp -r /home/alice/clone $HOME/clone")
 
     def run(self, command: str) -> "subprocess.CompletedProcess[str]":
         """Run a command in the clone, as root where it begins with "# ", else as the user."""
@@ -120,6 +120,7 @@ def test_pip_alone_is_refused(debian: Debian) -> None:
 
 
 def test_the_first_example_needs_no_sudo_and_no_curl(debian: Debian) -> None:
+    debian.succeed("# apt-get install python3-venv")
     line = "python3 examples/01-first-call/run.py --apt --once"
     said = debian.succeed(line)
     assert "missing: coturn; run as root: apt-get install " in said
