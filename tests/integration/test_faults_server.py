@@ -19,7 +19,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
 
-from conftest import require_program
+from conftest import missing, require_program
 from integration.faulty import (
     GET,
     HOST,
@@ -144,7 +144,7 @@ def test_the_memory_of_the_manifest_is_enough_during(
     with contextlib.ExitStack() as stack:
         group = stack.enter_context(memory_limited(shipped_limit()))
         if not group:
-            pytest.skip("this machine lets nobody make a cgroup")
+            missing("this machine lets nobody make a cgroup")
         server, port = stack.enter_context(serving(tmp_path, prefix=group.prefix))
         if is_front:
             program = require_program("nginx", "nginx")
@@ -160,7 +160,7 @@ def test_the_memory_of_the_manifest_is_enough_during(
 def test_a_group_kills_what_takes_more_than_its_limit() -> None:
     with memory_limited(shipped_limit()) as group:
         if not group:
-            pytest.skip("this machine lets nobody make a cgroup")
+            missing("this machine lets nobody make a cgroup")
         command = [*group.prefix, sys.executable, "-c", "len(b'x' * (1 << 28))"]
         assert subprocess.run(command).returncode == -signal.SIGKILL
         assert group.peak() >= shipped_limit()
