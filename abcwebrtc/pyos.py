@@ -1,6 +1,6 @@
 """What fits abcwebrtc into pyos, so that pyos needs a few lines more and no logic.
 
-docs/pyos.md shows those lines. pyos has one od.config for a process and reads it
+docs/how-to/pyos.md shows those lines. pyos has one od.config for a process and reads it
 once, at start; so this module holds one configuration, which `configure` sets.
 Setting it is the assignment of one name, so threads see the old one or the new one.
 """

@@ -47,7 +47,7 @@ class Table(NamedTuple):
         return "\n".join([self.title, *lines]) + "\n"
 
     def markdown(self) -> str:
-        """Return it as docs/performance.md has it."""
+        """Return it as docs/explanation/performance.md has it."""
         lines = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)]]
         lines += [tuple(map(shown, row)) for row in self.rows]
         table = "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/run.py
     .venv/bin/python benchmarks/run.py rtc pods
 
-Each is a script of its own too. docs/performance.md says what the tables mean;
+Each is a script of its own too. docs/explanation/performance.md says what the tables mean;
 --update puts new ones into it.
 """
 

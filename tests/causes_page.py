@@ -1,4 +1,4 @@
-"""Writes docs/causes.md from the table of causes: python tests/causes_page.py."""
+"""Writes docs/reference/causes.md from the table of causes: python tests/causes_page.py."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Dict, Iterator, Set
 
 from abcwebrtc.probe.causes import CAUSES
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "causes.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "causes.md"
 HEAD = """\
 # Causes and cures
 
-What [`abcwebrtc probe`](probe.md) and the [test page](testpage.md) say, and what to do about it:
-the table that both read, `abcwebrtc/probe/causes.json`. The word is in the table and the JSON of
-`probe`, and in the page's report. One word may have several messages. Words in *italics* stand for
-what was seen. A message may go on with where else the same host works, or at least answers.
+What [`abcwebrtc probe`](probe.md) and the [test page](../how-to/testpage.md) say, and what to do
+about it: the table that both read, `abcwebrtc/probe/causes.json`. The word is in the table
+and the JSON of `probe`, and in the page's report. One word may have several messages.
+Words in *italics* stand for what was seen. A message may go on with where else the same
+host works, or at least answers.
 
 | word | said by | it says | what to do |
 | --- | --- | --- | --- |

@@ -36,7 +36,7 @@ link works once, within 10 minutes; SIGUSR1 prints a new one.
 SIGTERM and Ctrl-C stop it after the requests in flight. A renewed certificate, like
 any other change of what it was given, needs a restart.
 
-Where clients may be slow or hostile, nginx has to stand in front: docs/reliability.md
+Where clients may be slow or hostile, nginx has to stand in front: docs/explanation/reliability.md
 has the figures. Say --behind-proxy then: nothing but the proxy reaches this port. It
 is a promise, and your network has to keep it. --trusted-proxy says where the proxy is,
 and changes only the log, which has the address of the client in place of the proxy's.

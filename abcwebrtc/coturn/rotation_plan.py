@@ -2,7 +2,7 @@
 
 Nor is one an argument of a program that they run: secrets go from command to command by pipes.
 
-They say how long, until when, and what to run; docs/rotation.md says why.
+They say how long, until when, and what to run; docs/how-to/rotation.md says why.
 """
 
 from __future__ import annotations

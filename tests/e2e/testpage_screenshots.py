@@ -1,4 +1,4 @@
-"""Makes the screenshots of docs/testpage.md anew:
+"""Makes the screenshots of docs/how-to/testpage.md anew:
 
     .venv/bin/python tests/e2e/testpage_screenshots.py
 

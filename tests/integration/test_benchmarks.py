@@ -23,7 +23,7 @@ import scale
 
 pytestmark = pytest.mark.slow("benchmarks")
 BENCHMARKS = ROOT / "benchmarks"
-PAGE = ROOT / "docs" / "performance.md"
+PAGE = ROOT / "docs" / "explanation" / "performance.md"
 
 RATIOS: Dict[str, Set[str]] = {
     "build_rtc_configuration against its bare HMACs": {"ratio"},

@@ -193,7 +193,7 @@ def test_the_source_archive_has_what_is_in_git_and_its_metadata(built: Built) ->
     metadata = contents.pop(f"{NAME}/PKG-INFO")
     wanted = set(tracked()) - NOT_PACKED
     assert set(contents) == {f"{NAME}/{name}" for name in wanted}
-    assert {"SECURITY.md", "LICENSE", "tests/run.py", "docs/setup.md"} <= wanted
+    assert {"SECURITY.md", "LICENSE", "tests/run.py", "docs/tutorial/setup.md"} <= wanted
     for name in wanted:
         assert contents[f"{NAME}/{name}"] == (ROOT / name).read_bytes(), name
     assert not [name for name, data in contents.items() if str(ROOT).encode() in data]

@@ -1,4 +1,4 @@
-"""docs/install.md, and the first example, by their commands in a bare Debian 12."""
+"""docs/how-to/install.md, and the first example, by their commands in a bare Debian 12."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from integration.test_build import tracked
 
 pytestmark = pytest.mark.slow("a Debian, made anew, and packages installed in it")
 
-PAGE = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "install.md").read_text(encoding="utf-8")
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 OF_THIS_MACHINE = ("/etc/resolv.conf", "/etc/hosts")
 MANAGED = "externally-managed-environment"

@@ -49,7 +49,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 
 class Pyos:
-    """A namespace with pyos, its od.config, and a user with the Role of docs/apply.md."""
+    """A namespace with pyos, its od.config, and a user with the Role of docs/how-to/apply.md."""
 
     def __init__(self, plane: ControlPlane, folder: Path) -> None:
         self.namespace = f"abcdesktop-{next(_NUMBERS)}"
@@ -230,7 +230,7 @@ def test_without_a_permission_nothing_is_done(
 
 
 def rules_without(resource: str, verb: str) -> List[Dict[str, Any]]:
-    """Return the rules of docs/apply.md, without a verb of theirs."""
+    """Return the rules of docs/how-to/apply.md, without a verb of theirs."""
     rules: List[Dict[str, Any]] = role()["rules"]
     return [
         {**rule, "verbs": [one for one in rule["verbs"] if one != verb]}
@@ -261,7 +261,7 @@ def test_a_pod_with_its_secret_is_taken_as_it_is_printed(
 
 
 def create_as_the_page_says(core: Any, desktop: Any, namespace: str) -> None:
-    """Create a pod and its Secret with the library alone, as in docs/pods.md."""
+    """Create a pod and its Secret with the library alone, as in docs/reference/pods.md."""
     core.create_namespaced_secret(namespace, desktop.secret)
     pod = core.create_namespaced_pod(namespace, desktop.pod)
     owned = owned_secret(desktop.secret, pod)
@@ -358,7 +358,7 @@ def test_the_manifests_beside_pyos_are_taken(plane: ControlPlane, pyos: Pyos) ->
 def test_the_secret_beside_pyos_is_changed_as_the_page_says(
     plane: ControlPlane, tmp_path: Path
 ) -> None:
-    page = (ROOT / "docs" / "beside-pyos.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "beside-pyos.md").read_text()
     script = page.partition("## Changing the secret")[2].split("```text\n")[1].split("```")[0]
     old = {"static-auth-secret": OLD_SECRET, "pseudonym-key": "stays-as-it-is"}
     plane.core.create_namespace({"metadata": {"name": "abcdesktop"}})

@@ -1,4 +1,4 @@
-"""docs/openapi.yaml against the running ``abcwebrtc serve``, by schemathesis."""
+"""docs/reference/openapi.yaml against the running ``abcwebrtc serve``, by schemathesis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import abcwebrtc
 from integration.endpoint import Endpoint
 from support import ENTRIES, RTC_PATH, WAIT, bearer, make_token
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.yaml"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "openapi.yaml"
 TURN_PATH, KEY_PATH = "/API/webrtc/turn", "/API/core/getkeyinfo"
 HEALTH_PATH, VERSION_PATH = "/API/healthz", "/API/version"
 

@@ -1,4 +1,4 @@
-"""docs/setup.md, followed by its commands: a network of its own, a real coturn, a mock cluster."""
+"""docs/tutorial/setup.md, by its commands: a network of its own, a real coturn, a mock cluster."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from integration.kubeconfig import write_kubeconfig
 from integration.netns import Namespace, NoNamespaceError, ip_program
 from support import WAIT, environment, wait_for
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "setup.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "setup.md"
 NAME, ADDRESS = "turn.domain.local", "11.0.0.1"
 """An address that a relay need not be denied to reach; nothing leaves the namespace."""
 VARYING = [

@@ -1,4 +1,4 @@
-"""A miniature of pyos in ``tree``, and docs/pyos.md fitted into it.
+"""A miniature of pyos in ``tree``, and docs/how-to/pyos.md fitted into it.
 
 It is written from what is known of pyos, and does what pyos does where
 abcwebrtc meets it. Its comments ``# put: Settings 1`` and ``# instead of the
@@ -20,7 +20,7 @@ from typing import Dict, Iterator, List, Sequence, Set, Tuple
 from support import WAIT, ServerProcess, environment
 
 TREE = Path(__file__).parent / "tree"
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "pyos.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "pyos.md"
 CONTROLLER_FILE = "controllers/webrtc_controller.py"
 BASIC = ("Settings", "Controller")
 WAYS = (

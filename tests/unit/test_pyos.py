@@ -1,4 +1,4 @@
-"""docs/pyos.md, fitted into a miniature of pyos, and what pyos's clients then get."""
+"""docs/how-to/pyos.md, fitted into a miniature of pyos, and what pyos's clients then get."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from support.desktop_pod import VERSIONS
 from unit.project.test_docs import ROOT, table_keys
 from unit.test_imports import HEAVY, loaded_by
 
-PAGE = ROOT / "docs" / "apply.md"
+PAGE = ROOT / "docs" / "how-to" / "apply.md"
 
 
 @pytest.mark.parametrize(

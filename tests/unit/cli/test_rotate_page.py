@@ -1,4 +1,4 @@
-"""docs/rotation.md says what ``abcwebrtc rotate`` offers, and shows what it prints."""
+"""docs/how-to/rotation.md says what ``abcwebrtc rotate`` offers, and shows what it prints."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from conftest import ROOT
 from support import SECRET, run_main
 from unit.cli.test_rotate import NEW
 
-PAGE = ROOT / "docs" / "rotation.md"
+PAGE = ROOT / "docs" / "how-to" / "rotation.md"
 
 
 @pytest.fixture

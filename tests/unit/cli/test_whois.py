@@ -183,7 +183,7 @@ def test_whois_shows_neither_keys_nor_secrets(tmp_path: Path, run: Any, form: Li
 
 # the page
 
-PAGE = ROOT / "docs" / "whois.md"
+PAGE = ROOT / "docs" / "reference" / "whois.md"
 
 
 def test_the_page_shows_what_whois_prints(

@@ -21,7 +21,7 @@ from abcwebrtc.web.rest import create_app
 from conftest import ROOT
 from support import RTC_PATH, call, run_main
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 _BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -136,12 +136,14 @@ def test_every_other_command_names_a_file_that_is_there() -> None:
     assert [name for name in files if not (ROOT / name).is_file()] == []
     installing = [line for line in others if not line.startswith("python3 ")]
     assert installing == ["pipx install .", "pipx ensurepath"]
-    assert "\n".join(installing) in (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    page = ROOT / "docs" / "how-to" / "install.md"
+    assert "\n".join(installing) in page.read_text(encoding="utf-8")
 
 
 def table_keys(page: str, heading: str) -> List[str]:
     """Return the code in the first column of the table under a heading."""
-    text = "\n" + (ROOT / "docs" / page).read_text(encoding="utf-8")
+    (path,) = (ROOT / "docs").rglob(page)
+    text = "\n" + path.read_text(encoding="utf-8")
     section = text.split(f"\n{heading}\n", 1)[1]
     table = re.search(r"(^\|.*\n)+", section, re.MULTILINE)
     assert table
@@ -164,7 +166,10 @@ def test_the_tables_of_keys_are_complete(heading: str, keys: List[str]) -> None:
 
 @pytest.mark.parametrize(
     ("command", "page", "heading"),
-    [("serve", "endpoint.md", "# Endpoints"), ("pod", "pods.md", "## On the command line")],
+    [
+        ("serve", "endpoint.md", "# Endpoints"),
+        ("pod", "pods.md", "## On the command line"),
+    ],
 )
 def test_the_tables_of_options_are_complete(
     command: str, page: str, heading: str, capsys: pytest.CaptureFixture[str]
