@@ -1,8 +1,8 @@
-"""What fits abcwebrtc into pyos, so that pyos needs a few lines more and no logic.
+"""The adapter between abcwebrtc and pyos, so that pyos needs a few more lines and no logic.
 
-docs/how-to/pyos.md shows those lines. pyos has one od.config for a process and reads it
-once, at start; so this module holds one configuration, which `configure` sets.
-Setting it is the assignment of one name, so threads see the old one or the new one.
+docs/how-to/pyos.md shows those lines. A pyos process reads one od.config, once, at start. So
+this module holds one configuration, which `configure` sets. It does so by assigning one name,
+so threads see either the old configuration or the new one.
 """
 
 from __future__ import annotations
@@ -32,18 +32,16 @@ _config: Optional[WebRTCConfig] = None
 
 
 def configure(gconfig: Mapping[str, Any], file: Optional[PathLike] = None) -> Dict[str, Any]:
-    """Check the ``webrtc.*`` entries and hold them for this process; call it at start.
+    """Check the ``webrtc.*`` entries and keep them for this process; call it at start.
 
-    `gconfig` is pyos's ``settings.gconfig``, and stays as it is. `file` is the
-    od.config that it comes from: messages name it, and a relative file name in
-    it starts in its folder, without `file` in the current one. A second call
-    replaces what the first one held.
+    `gconfig` is pyos's ``settings.gconfig``, which is not changed. `file` is the od.config
+    that it comes from: messages name it, and relative file names in it are relative to its
+    folder, or to the current one without a `file`. A second call replaces the configuration.
 
-    Returns what ``settings.webrtc`` is to hold: ``enable``, ``rtc_configuration``
-    and ``rtc_constraints``. pyos's ``getkeyinfo`` gives them to anybody, so no
-    password is in them.
+    Return the content of ``settings.webrtc``: ``enable``, ``rtc_configuration`` and
+    ``rtc_constraints``. pyos's ``getkeyinfo`` gives them to anybody, so they hold no password.
 
-    Raises `ConfigError` with every entry that is wrong; what was held stays.
+    Raise `ConfigError` with every wrong entry; the earlier configuration is then kept.
     """
     global _config
     folder = os.path.dirname(os.path.abspath(os.fsdecode(file))) if file else ""
@@ -61,7 +59,7 @@ def configure(gconfig: Mapping[str, Any], file: Optional[PathLike] = None) -> Di
 
 
 def current_config() -> WebRTCConfig:
-    """Return the configuration that `configure` holds; raise `ConfigError` if none."""
+    """Return the configuration that `configure` has set; raise `ConfigError` if there is none."""
     if _config is None:
         message = (
             "there is no WebRTC configuration yet; "
@@ -76,14 +74,14 @@ def _in_file(problem: Problem, file: Optional[PathLike]) -> Problem:
 
 
 class WebRTCEndpoint:
-    """``/API/webrtc``: a base that makes pyos's BaseController the WebRTCController.
+    """``/API/webrtc``: a base class that turns pyos's BaseController into the WebRTCController.
 
     pyos mounts only what a ``class`` statement in ``controllers`` defines::
 
         class WebRTCController(abcwebrtc.pyos.WebRTCEndpoint, BaseController):
 
-    Who asks is what ``validate_env()`` says; its errors, and those of
-    ``is_permit_request()``, go to the client as from pyos's other controllers.
+    ``validate_env()`` identifies the user. Its errors, and those of ``is_permit_request()``,
+    reach the client as they do from pyos's other controllers.
     """
 
     _cp_config: Dict[str, Any] = {  # noqa: RUF012, CherryPy's way
@@ -95,7 +93,7 @@ class WebRTCEndpoint:
         ],
     }
 
-    # What BaseController has.
+    # Provided by BaseController.
     requestsallowed: Any
     is_permit_request: Callable[[], None]
     validate_env: Callable[[], Tuple[Any, Any]]
@@ -106,7 +104,7 @@ class WebRTCEndpoint:
             raise TypeError(f"{cls.__name__} needs pyos's BaseController as a second base")
 
     def __init__(self, config_controller: Any = None) -> None:
-        current_config()  # or the first request would be the one to find out
+        current_config()  # fail now, and not at the first request
         super().__init__(config_controller)  # type: ignore[call-arg]
 
     @post_json
@@ -118,7 +116,7 @@ class WebRTCEndpoint:
         """Return the userid of a request that od.config's ``controllers`` permits."""
         self.is_permit_request()
         allowed = self.requestsallowed
-        # pyos looks for the path as it was typed, and serves it with '-' for '_' too.
+        # pyos looks up the path as it was typed, but also serves it with '-' for '_'.
         if isinstance(allowed, dict) and allowed.get("coturn_rtcconfiguration") is False:
             raise cherrypy.HTTPError(403, "od.config does not allow this request")
         _, user = self.validate_env()
@@ -135,9 +133,9 @@ def _success(user: str) -> Dict[str, Any]:
 def desktop_environment(userid: str) -> Dict[str, str]:
     """Return STUN_SERVER and TURN_SERVER for ``composer.createExecuteEnvironment``.
 
-    They are those of `abcwebrtc.desktop_environment`. pyos gives them to every
-    container of a desktop and logs them, so use this where `webrtc.desktop` asks
-    for no TURN server.
+    They are the variables of `abcwebrtc.desktop_environment`. pyos gives them to every
+    container of a desktop and logs them, so use this only if `webrtc.desktop` asks for no
+    TURN server.
     """
     return _even_without_turn(lambda config: environment.desktop_environment(config, userid))
 
@@ -145,8 +143,8 @@ def desktop_environment(userid: str) -> Dict[str, str]:
 def inject_webrtc(manifest: Data, userid: str, labels: Collection[str]) -> Data:
     """Return a new manifest of a desktop's pod, as `abcwebrtc.inject_webrtc` makes it.
 
-    `labels` are those of pyos's ``authinfo.get_labels()``. A TURN_SERVER stands
-    in the manifest, which pyos logs.
+    `labels` are the result of pyos's ``authinfo.get_labels()``. TURN_SERVER is in the
+    manifest, which pyos logs.
     """
     return _even_without_turn(
         lambda config: pods.inject_webrtc(manifest, config, userid, labels=labels)
@@ -154,10 +152,10 @@ def inject_webrtc(manifest: Data, userid: str, labels: Collection[str]) -> Data:
 
 
 def prepare_desktop(manifest: Data, userid: str, labels: Collection[str]) -> PreparedPod[Data]:
-    """Return a new manifest of a desktop's pod, and the Secret that has its TURN_SERVER.
+    """Return a new manifest of a desktop's pod, and the Secret with its TURN_SERVER.
 
-    As `inject_webrtc`, but nothing secret stands in the manifest. Give the
-    result to `create_desktop`.
+    Like `inject_webrtc`, but the manifest holds nothing secret. Pass the result to
+    `create_desktop`.
     """
     prepared = _even_without_turn(
         lambda config: pods.prepare_pod(manifest, config, userid, labels=labels)
@@ -171,14 +169,13 @@ def create_desktop(
 ) -> Any:
     """Create a desktop's Secret, then its pod, and return the ``V1Pod``.
 
-    `kubeapi` is pyos's ``CoreV1Api``. The Secret comes first, since pyos takes
-    the warning event of a pod whose Secret is missing for a failure; then it is
-    made the pod's own, so that Kubernetes deletes the two together. If the Secret
-    can't be created, the desktop has no TURN server, and a line in the log says
-    why. If the pod can't be created, the Secret is deleted. With `dry_run` there
-    is no Secret.
+    `kubeapi` is pyos's ``CoreV1Api``. The Secret comes first, since pyos treats the warning
+    event of a pod whose Secret is missing as a failure. Then the pod becomes its owner, so
+    that Kubernetes deletes the two together. If the Secret can't be created, the desktop has
+    no TURN server, and a line in the log says why. If the pod can't be created, the Secret
+    is deleted. With `dry_run` no Secret is created.
 
-    Raises what `kubeapi` raises when it creates the pod.
+    Raise what `kubeapi` raises when it creates the pod.
     """
     options = {} if dry_run is None else {"dry_run": dry_run}
     where = {"namespace": namespace}
@@ -194,41 +191,41 @@ def create_desktop(
         raise
     owners = pods.owned_secret(desktop.secret, pod)["metadata"]["ownerReferences"]
     change = {"metadata": {"ownerReferences": owners}}
-    _attempt("given to its pod", kubeapi.patch_namespaced_secret, body=change, **where_secret)
+    _attempt("tied to its pod", kubeapi.patch_namespaced_secret, body=change, **where_secret)
     return pod
 
 
 def _with_its_secret(kubeapi: Any, desktop: PreparedPod[Data], namespace: str) -> PreparedPod[Data]:
-    """Create a desktop's Secret, and return the desktop; one without TURN where that fails."""
+    """Create a desktop's Secret, and return the desktop, or one without TURN if that fails."""
     assert desktop.secret is not None  # noqa: S101, for the type checker
     name = desktop.secret["metadata"]["name"]
     try:
         _quietly(kubeapi.create_namespaced_secret, body=desktop.secret, namespace=namespace)
         return desktop
-    except Exception as error:  # of kubernetes, or of the network below it
+    except Exception as error:  # from kubernetes, or from the network
         reason, status = _reason(error), getattr(error, "status", None)
     _log.error("no TURN server for this desktop: the Secret %s can't be created: %s", name, reason)
-    if not isinstance(status, int) or status >= 500:  # it may be there nevertheless
+    if not isinstance(status, int) or status >= 500:  # it may exist nevertheless
         with suppress(Exception):
             _quietly(kubeapi.delete_namespaced_secret, name=name, namespace=namespace)
     return pods.without_secret(desktop)
 
 
 def _quietly(call: Callable[..., Any], **arguments: Any) -> None:
-    """Call the API server without an answer: kubernetes logs those, with a Secret's data."""
+    """Call the API server, and skip the answer: kubernetes logs it, with the Secret's data."""
     call(**arguments, _preload_content=False).read()
 
 
 def _attempt(what: str, call: Callable[..., Any], **arguments: Any) -> None:
-    """Do what a desktop can do without; a failure is one line in the log."""
+    """Make a call that the desktop does not depend on; log a failure in one line."""
     try:
         _quietly(call, **arguments)
-    except Exception as error:  # of kubernetes, or of the network below it
+    except Exception as error:  # from kubernetes, or from the network
         _log.error("the Secret %s can't be %s: %s", arguments["name"], what, _reason(error))
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong, without what an API server says of a Secret's content."""
+    """Return what went wrong, without the API server's text, which may quote the Secret."""
     reason = getattr(error, "reason", None)
     return reason if isinstance(reason, str) and reason else type(error).__name__
 
@@ -236,8 +233,8 @@ def _reason(error: Exception) -> str:
 def _even_without_turn(build: Callable[[WebRTCConfig], _T]) -> _T:
     """Return what `build` makes of the configuration.
 
-    A user for whom no credential can be minted gets a desktop without a TURN
-    server rather than none; the log says why.
+    A user for whom no credential can be minted gets a desktop without a TURN server instead
+    of no desktop; the log says why.
     """
     config = current_config()
     try:

@@ -1,6 +1,6 @@
 """The REST endpoints, pyos's user tokens, the operator's page, and the server for all of them.
 
-`rest` has the endpoints, `tokens` says who asks, and `routes` which paths reach CherryPy at all.
-`test_page` serves the files of ``static``, and `look` looks at servers for it. `serve` runs all
-that on cheroot, with the `connections` of its own.
+`rest` has the endpoints, `tokens` identifies the user, and `routes` decides which paths reach
+CherryPy at all. `test_page` serves the files in ``static``, and `look` examines servers for it.
+`serve` runs everything on cheroot, with the connection classes of `connections`.
 """

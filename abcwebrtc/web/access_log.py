@@ -1,4 +1,4 @@
-"""The access log of `serve`: a line for each request, and the address of who sent it."""
+"""The access log of `serve`: one line for each request, with the client's address."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 MAX_PROXIES = 16
-"""So many addresses of ``X-Forwarded-For`` are looked at, from its end."""
+"""How many addresses at the end of ``X-Forwarded-For`` are examined."""
 _SHOWN = 200
-"""Characters of a path, or of what a client calls itself."""
+"""Characters kept of a path or a User-Agent."""
 _LONGEST = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
 
 
 def access_line(
     address: str, moment: str, request: Sequence[str], answer: Sequence[object], agent: str
 ) -> str:
-    """Return a line in the Combined Log Format, without what nobody needs.
+    """Return a line in the Combined Log Format, without anything that may be secret.
 
-    `request` is its method, path and protocol, `answer` the status and the bytes of the
-    body. The Referer is always ``-``: it has the query of another page, with whatever keys
-    are in it. What the client has sent is escaped.
+    `request` is the method, path and protocol, `answer` the status and the length of the
+    body. The Referer is always ``-``, since the query of another page may hold keys.
+    Whatever the client sent is escaped.
     """
     asked, sent = " ".join(map(_escaped, request)), " ".join(map(str, answer))
     return f'{address} - - {moment} "{asked}" {sent} "-" "{_escaped(agent)}"'
@@ -34,9 +34,9 @@ def _escaped(text: str) -> str:
 
 
 class ClientAddresses:
-    """A WSGI application that tells `app` who sends a request, where a proxy passes it on.
+    """WSGI middleware that gives `app` the client's address when a proxy forwards the request.
 
-    `proxies` are the networks of the proxies that are trusted to say so.
+    `proxies` are the networks of the proxies whose ``X-Forwarded-For`` is trusted.
     """
 
     def __init__(self, app: Any, proxies: Sequence[Network]) -> None:
@@ -45,7 +45,7 @@ class ClientAddresses:
     def __call__(
         self, environ: Dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Have `app` answer."""
+        """Pass the request to `app`."""
         peer = environ.get("REMOTE_ADDR", "")
         forwarded = environ.get("HTTP_X_FORWARDED_FOR", "")
         environ["REMOTE_ADDR"] = client_address(peer, forwarded, self._proxies)
@@ -54,11 +54,11 @@ class ClientAddresses:
 
 
 def client_address(peer: str, forwarded: str, proxies: Sequence[Network]) -> str:
-    """Return the address of a client, which the last proxies are trusted to know.
+    """Return the address of the client, as the trusted proxies report it.
 
-    Each proxy appends to ``X-Forwarded-For`` (`forwarded`) the address that it was asked
-    from, so it is the last one that is no trusted proxy's. Left of that anybody can write
-    what they like, and what is no address ends the search as well.
+    Each proxy appends the address of its own peer to ``X-Forwarded-For`` (`forwarded`), so
+    the client is the last address that does not belong to a trusted proxy. Anybody can have
+    written what precedes it. The search also ends at the first word that is not an address.
     """
     client = _address(peer.partition("%")[0])
     if client is None or not _is_of(client, proxies):
@@ -78,7 +78,7 @@ def _is_of(address: Address, networks: Sequence[Network]) -> bool:
 
 
 def _address(text: str) -> Optional[Address]:
-    """Return an address, of IPv4 also where a socket of IPv6 has it; None for what is none."""
+    """Return an address, an IPv4-mapped one as IPv4; None if the text is not an address."""
     if len(text) > _LONGEST or "%" in text:  # a zone may be any text
         return None
     try:

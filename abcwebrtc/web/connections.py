@@ -1,4 +1,4 @@
-"""cheroot's requests, connections and TLS, with what `abcwebrtc.web.serve` needs beyond them."""
+"""cheroot's requests, connections and TLS, extended for `abcwebrtc.web.serve`."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from abcwebrtc.texts import harmless_logger
 from abcwebrtc.web.routes import json_error
 
 MAX_LINE_BYTES = 4 * 1024
-"""Of the request line: the longest path and query take a third of it."""
+"""Limit of the request line: three times the longest path with its query."""
 MAX_HEADER_BYTES = 40 * 1024
-"""Of that line and the headers. nginx by default lets 32 KiB through, and adds some."""
+"""Limit of that line and the headers; nginx by default lets 32 KiB through, and adds some."""
 MAX_HEADERS = 100
 MAX_PIECES = 2
 MAX_PEM_BYTES = 1024 * 1024
-"""More than this is in no chain of certificates."""
+"""No chain of certificates is larger than this."""
 _PIECE = 64 * 1024
 _NAME = re.compile(rb"[\w!#$%&'*+.^`|~-]+")
 _ONCE = (b"Content-Length", b"Host")
@@ -36,8 +36,8 @@ _log = harmless_logger(__name__)
 def _read_headers(rfile: Any, headers: Dict[bytes, bytes]) -> None:
     """Read the headers of a request (RFC 9112, section 5).
 
-    cheroot's own reader takes any number of them, names with blanks, and values that go on
-    in the next line.
+    cheroot's own reader accepts any number of headers, names with blanks, and values that
+    continue in the next line.
     """
     for _ in range(MAX_HEADERS + 1):
         line: bytes = rfile.readline()
@@ -50,20 +50,20 @@ def _read_headers(rfile: Any, headers: Dict[bytes, bytes]) -> None:
         before = headers.get(name, value)
         if before != value:
             if name in _ONCE:
-                raise ValueError(f"{name.decode()} is there twice")
+                raise ValueError(f"{name.decode()} is given twice")
             value = before + b", " + value
-        if b"_" not in name:  # which WSGI takes for `-`
+        if b"_" not in name:  # WSGI can't tell it from `-`
             headers[name] = value
     raise MaxSizeExceeded
 
 
 class Request(HTTPRequest):
-    """A request that has limits and a clear length, and whose errors are JSON."""
+    """A request with limits and an unambiguous length, whose errors are JSON."""
 
     header_reader = staticmethod(_read_headers)
 
     def read_request_line(self) -> bool:
-        """Read the first line; a target that Python can't split is no fault of the server."""
+        """Read the first line; a target that Python can't split is the client's error."""
         self.rfile.maxlen = MAX_LINE_BYTES
         try:
             if not super().read_request_line():  # type: ignore[no-untyped-call]
@@ -71,13 +71,13 @@ class Request(HTTPRequest):
         except ValueError:
             self.simple_response("400 Bad Request", "The target of the request is not a path")
             return False
-        if self.request_protocol not in (b"HTTP/1.0", b"HTTP/1.1"):  # cheroot takes HTTP/+1.01
+        if self.request_protocol not in (b"HTTP/1.0", b"HTTP/1.1"):  # cheroot accepts HTTP/+1.01
             self.simple_response("400 Bad Request", "Malformed Request-Line: bad version")
             return False
         return True
 
     def read_request_headers(self) -> bool:
-        """Read the headers; without a clear length the body could pass for a request."""
+        """Read the headers; if the length is ambiguous, the body could pass for a request."""
         self.rfile.maxlen = MAX_HEADER_BYTES
         try:
             if not super().read_request_headers():  # type: ignore[no-untyped-call]
@@ -95,7 +95,7 @@ class Request(HTTPRequest):
         return False
 
     def simple_response(self, status: Any, msg: str = "") -> None:
-        """Write an error; the connection ends after each of them."""
+        """Write an error, after which the connection is closed."""
         line, data = _refusal(int(str(status)[:3]), msg)
         _log.info("%s: refused with %s: %s", self.conn.remote_addr, line, msg)
         self.close_connection = True
@@ -107,19 +107,19 @@ class Request(HTTPRequest):
 
 
 class Connection(HTTPConnection):
-    """A connection that keeps no other waiting: at its handshake, nor after an error."""
+    """A connection that never blocks the others, neither in its handshake nor after an error."""
 
     RequestHandlerClass = Request
     pieces_left = 0
-    """How many pieces are still read after an error, or a reset would overtake the answer."""
+    """How many pieces to read after an error; without that a reset would overtake the answer."""
     is_evicted = False
 
     def communicate(self) -> bool:
-        """Answer a request, after the TLS handshake where that is still to come."""
+        """Answer a request, after the TLS handshake if that is still pending."""
         if self.pieces_left:
             self.pieces_left -= 1
             piece = b""
-            with contextlib.suppress(OSError):  # the client may have gone
+            with contextlib.suppress(OSError):  # the client may be gone
                 has_data = self.rfile.has_data()
                 piece = self.rfile.read1(_PIECE) if has_data else self.socket.recv(_PIECE)
             return bool(piece) and self.pieces_left > 0
@@ -133,23 +133,23 @@ class Connection(HTTPConnection):
         return bool(goes_on or self.pieces_left)
 
     def refuse(self) -> None:
-        """Say that the server is full, and close, without waiting for the client."""
+        """Answer that the server is full, and close without waiting for the client."""
         with contextlib.suppress(OSError):
             self.socket.settimeout(0)
             if not self.server.ssl_adapter:
                 self.socket.send(_refusal(503, "Too many requests wait")[1])
-                self.socket.recv(_PIECE)  # or a reset would overtake the answer
+                self.socket.recv(_PIECE)  # otherwise a reset would overtake the answer
         self.close()
 
     def evict(self) -> None:
-        """Have the server close the connection at its next look, where it waits for nothing."""
+        """Make the server close this idle connection the next time it polls."""
         self.is_evicted = True
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
 
 
 def _refusal(status: int, message: str) -> Tuple[str, bytes]:
-    """Return the status line and all the bytes of an error after which the connection ends."""
+    """Return the status line and the whole answer for an error that closes the connection."""
     line, headers, body = json_error(status, message)
     lines = [f"HTTP/1.1 {line}", *map(": ".join, headers), "Connection: close", "", ""]
     return line, "\r\n".join(lines).encode("ascii") + body
@@ -158,21 +158,21 @@ def _refusal(status: int, message: str) -> Tuple[str, bytes]:
 class TLS(BuiltinSSLAdapter):
     """A certificate chain and its key, from PEM files that are read once.
 
-    Raises `ConfigError` for files that can't be used.
+    Raise `ConfigError` if the files can't be used.
     """
 
     def __init__(self, cert: str, key: str) -> None:
-        # That of the base connects to itself, and may ask a terminal for a pass phrase.
+        # The base class's own connects to itself, and may ask a terminal for a pass phrase.
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2  # the default is the system's
-        # A client could have the server compute without end.
+        # Renegotiation lets a client make the server compute without end.
         self.context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0)
         pem = [_content(file) for file in (cert, key)]
         try:
             self.context.load_cert_chain(cert, key, password="")
             return
         except ssl.SSLError as error:
-            reason = error.reason  # none for what is no PEM
+            reason = error.reason  # None if the file is not PEM
         found = check_certificate(pem[0], pem[1], None, (), time.time())
         wrong = [
             Problem(problem.message, "", cert if problem.path == CERT else key)
@@ -180,7 +180,7 @@ class TLS(BuiltinSSLAdapter):
             if problem.level == "error"
         ]
         if reason or not wrong:
-            words = reason or "not in the PEM that it reads"
+            words = reason or "they are not PEM"
             words += "; RSA needs 2048 bits" if "KEY_TOO_SMALL" in words else ""
             wrong.append(Problem(f"OpenSSL can't use them: {words}", "", f"{cert}, {key}"))
         raise ConfigError(*wrong)
@@ -188,8 +188,8 @@ class TLS(BuiltinSSLAdapter):
     def wrap(self, sock: socket.socket) -> Tuple[ssl.SSLSocket, Dict[str, str]]:
         """Return the server's side of a connection.
 
-        The handshake is left to the connection's own thread, or a client that is silent
-        would keep the one thread that accepts connections.
+        The handshake is left to the connection's own thread; otherwise a silent client
+        would block the one thread that accepts connections.
         """
         try:
             tls = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)

@@ -1,7 +1,7 @@
-"""What the configured servers show to this machine, since a browser doesn't say why one fails.
+"""What this machine sees of the configured servers, since a browser doesn't say why one fails.
 
-Chromium reports an untrusted certificate and a closed port with the same words, and a web
-server on the port of coturn too. And it follows a redirect (300, alternate-server) in silence.
+Chromium reports an untrusted certificate, a closed port, and a web server on coturn's port
+with the same words. It also follows a redirect (300, alternate-server) silently.
 """
 
 from __future__ import annotations
@@ -48,24 +48,24 @@ from abcwebrtc.texts import harmless_logger
 
 TRUSTED = Diagnosis(OK, "trusted", "TLS works, and the certificate is trusted")
 SECONDS = 5.0
-"""How long a step of a look may take."""
+"""Timeout of one step of a look."""
 REDIRECT_SECONDS = 2.0
 KEPT_SECONDS = 30.0
-"""How long what was seen is told again instead of looked up."""
+"""How long results are kept before servers are looked at again."""
 THREADS = 16
-"""How many servers are looked at side by side."""
+"""How many servers are looked at in parallel."""
 _HERE = "abcwebrtc serve"
 _BOTH = f"this browser, and from {_HERE}"
-"""A browser has failed before anybody looks."""
+"""By the time of a look, a browser has already failed."""
 _log = harmless_logger(__name__)
 
 
 class Looks:
-    """Looks at the configured servers, and at no others: what TLS shows, and who redirects.
+    """Looks at the configured servers, and at no others: what TLS shows, and which redirect.
 
-    They are looked at in the background, in one look at a time, however many ask. So no
-    request waits for a name or a connection. The threads are daemons, or the end of the
-    process would wait for the DNS.
+    There is one look at a time, in the background, however many requests ask for it. So no
+    request waits for the DNS or a connection. The threads are daemons; otherwise the process
+    could not exit before the DNS has answered.
     """
 
     def __init__(self, config: WebRTCConfig) -> None:
@@ -76,11 +76,11 @@ class Looks:
         self._kept_until = 0.0
 
     def told(self) -> Dict[str, Any]:
-        """Return at once what has been seen so far, and begin a look where that is too old.
+        """Return at once what has been seen so far, and begin a new look if that is too old.
 
-        ``seen`` has what was seen at each ``host:port`` with TLS, and who redirects, which
-        are ``udp:host:port`` and ``tcp:host:port``. While ``looking`` is true more is to
-        come: ask again.
+        ``seen`` has what was seen at each ``host:port`` with TLS, and the servers that
+        redirect, as ``udp:host:port`` and ``tcp:host:port``. While ``looking`` is true, more
+        is to come: ask again.
         """
         with self._lock:
             if self._targets and not self._left and time.monotonic() >= self._kept_until:
@@ -92,7 +92,7 @@ class Looks:
         waiting = deque(self._targets.items())
         for _ in range(min(THREADS, len(waiting))):
             threading.Thread(target=self._work, args=(waiting,), name="look", daemon=True).start()
-            self._left = len(self._targets)  # only now: the system may have no thread to give
+            self._left = len(self._targets)  # only now: starting a thread may fail
 
     def _work(self, waiting: Deque[Tuple[str, Target]]) -> None:
         while True:
@@ -103,7 +103,7 @@ class Looks:
             found = None
             try:
                 found = look(target)
-            except Exception:  # or this look would never end, and no other would begin
+            except Exception:  # otherwise this look would never end, and no other could begin
                 _log.exception("the look at %s failed", place)
             with self._lock:
                 if found:
@@ -113,7 +113,7 @@ class Looks:
 
 
 def targets(config: WebRTCConfig) -> Dict[str, Target]:
-    """Return each server with TLS, and each TURN server without, by how the page names it."""
+    """Return each server with TLS and each TURN server without, by the page's name for it."""
     found: Dict[str, Target] = {}
     for uri in config.uris:
         transport = TLS if uri.scheme in ("stuns", "turns") else uri.transport or UDP
@@ -127,10 +127,10 @@ def targets(config: WebRTCConfig) -> Dict[str, Target]:
 def look(
     target: Target, timeout: float = SECONDS, trust: Optional[ssl.SSLContext] = None
 ) -> Optional[Diagnosis]:
-    """Return what a server shows; of one without TLS, None where it doesn't redirect.
+    """Return what a server shows; None for one without TLS that doesn't redirect.
 
-    `timeout` is that of a step in seconds, `trust` are the authorities, by default those
-    of the system.
+    `timeout` limits each step, in seconds. `trust` has the authorities, by default the
+    system's.
     """
     settings = Settings(timeout, trust or ssl.create_default_context(), threading.Event())
     looking = _look_at_tls if target.transport == TLS else _look_for_redirect
@@ -138,8 +138,8 @@ def look(
 
 
 def _look_at_tls(target: Target, settings: Settings) -> Diagnosis:
-    """Shake hands with a server, ask it for STUN and TURN, and return what that shows."""
-    seen = Observation(target, address=target.host)  # which is what browsers know of it
+    """Do a TLS handshake with a server, try STUN and TURN, and return what that shows."""
+    seen = Observation(target, address=target.host)  # a browser knows no other address
     try:
         with _opened(target, settings, settings.trust) as wire:
             seen.times.update(wire.times)
@@ -169,7 +169,7 @@ def _look_at_tls(target: Target, settings: Settings) -> Diagnosis:
 
 
 def _opened(target: Target, settings: Settings, context: Optional[ssl.SSLContext]) -> Wire:
-    """Return a connection to the first address of the server that takes one."""
+    """Return a connection to the first address of the server that accepts one."""
     kind = socket.SOCK_DGRAM if target.transport == UDP else socket.SOCK_STREAM
     failure = Failure(CONNECT, "error")
     for *_, place in socket.getaddrinfo(target.host, target.port, type=kind):
@@ -183,9 +183,9 @@ def _opened(target: Target, settings: Settings, context: Optional[ssl.SSLContext
 
 
 def _ask(wire: Wire) -> None:
-    """Ask for a Binding, then for an Allocate, of which coturn can have either turned off.
+    """Send a Binding, then an Allocate: coturn can have either of them turned off.
 
-    Without a login nothing is allocated.
+    Without a login, nothing is allocated.
     """
     try:
         wire.request(request_message(stun.Method.BINDING), BINDING, wire.settings.second_look)
@@ -202,7 +202,7 @@ def _allocate() -> stun.Message:
 
 
 def _look_for_redirect(target: Target, settings: Settings) -> Optional[Diagnosis]:
-    """Return where a TURN server sends its clients, before any login; None where it does not."""
+    """Return where a TURN server redirects its clients before any login, or None."""
     with contextlib.suppress(StepError, OSError, UnicodeError):
         with _opened(target, settings, None) as wire:
             answer = wire.request(_allocate(), ALLOCATE, min(settings.timeout, REDIRECT_SECONDS))

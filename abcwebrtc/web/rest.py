@@ -1,7 +1,7 @@
-"""The REST endpoints, as CherryPy handlers: what browsers and programs ask.
+"""The REST endpoints for browsers and programs, as CherryPy handlers.
 
-Requests and answers are those of pyos, so that abcdesktop's browser client
-can't tell the two apart. Exceptions become HTTP here and nowhere else.
+Requests and answers are pyos's, so abcdesktop's browser client can't tell the two apart.
+Exceptions become HTTP errors here and nowhere else.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from abcwebrtc.web.routes import HEADERS, KnownRoutes
 from abcwebrtc.web.tokens import UserTokenVerifier, bearer_token
 
 Identity = Callable[[], str]
-"""Returns the userid of the current request, or raises: `TokenError` for a 401,
-or an HTTPError of its own."""
+"""Return the userid of the current request, or raise `TokenError`, which becomes a 401, or an
+HTTPError."""
 
 DISABLED = "webrtc_disabled"
 """The ``error`` member of the answer when ``webrtc.enable`` is False."""
@@ -41,7 +41,7 @@ _log = harmless_logger(__name__)
 
 
 def token_identity(verifier: UserTokenVerifier) -> Identity:
-    """Return an identity that takes pyos's user token from the request."""
+    """Return an identity that reads pyos's user token from the request."""
 
     def identify() -> str:
         header = cherrypy.serving.request.headers.get("ABCAuthorization")
@@ -51,15 +51,15 @@ def token_identity(verifier: UserTokenVerifier) -> Identity:
 
 
 def anybody(host: str) -> Identity:
-    """Return an identity that asks nobody who he is, for a server on loopback.
+    """Return an identity that needs no login, for a server on loopback.
 
-    `host` is the name or address that it listens on. Under another name it answers
-    with 403: the DNS of any site may say that the site is here, and its pages then
-    are of the same origin as this server.
+    `host` is the name or address that the server listens on. Requests for any other name
+    get 403: a site may point its own name at this machine, and its pages would then be of
+    the same origin as this server.
     """
 
     def identify() -> str:
-        header = cherrypy.serving.request.headers.get("Host", "")  # not sent by all programs
+        header = cherrypy.serving.request.headers.get("Host", "")  # some programs send none
         name = _host_name(header)
         if header and name != host.lower() and not _means_this_machine(name):
             raise cherrypy.HTTPError(403, "Without a login this answers to names of loopback only")
@@ -76,7 +76,7 @@ def _host_name(header: str) -> str:
 
 
 def _means_this_machine(name: str) -> bool:
-    """Say whether a name means this machine to every browser: no DNS is asked."""
+    """Say whether a name means this machine to every browser, without asking the DNS."""
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
@@ -87,7 +87,7 @@ def _read_json(entity: Any) -> None:
     """Put the JSON object in a request's body into ``request.json``."""
     length = entity.headers.get("Content-Length")
     if not length:
-        entity.fp.read()  # or a chunked body would be taken for the next request
+        entity.fp.read()  # otherwise a chunked body would pass for the next request
         raise cherrypy.HTTPError(411)
     if not length.isdecimal():
         raise cherrypy.HTTPError(400, "Content-Length is not a number")
@@ -103,7 +103,7 @@ def _read_json(entity: Any) -> None:
 
 
 def _write_json(*args: Any, **kwargs: Any) -> bytes:
-    """Return the handler's answer as JSON in one piece; CherryPy's own makes one of each token."""
+    """Return the handler's answer as JSON in one piece; CherryPy yields one for each token."""
     value = cherrypy.serving.request._json_inner_handler(*args, **kwargs)
     return json.dumps(value).encode("utf-8")
 
@@ -115,7 +115,7 @@ _json_out = cherrypy.tools.json_out(handler=_write_json)
 
 
 def post_json(handler: Callable[..., Dict[str, Any]]) -> Any:
-    """Expose a handler that takes a JSON object by POST, and answers with one."""
+    """Expose a handler that receives a JSON object by POST, and answers with one."""
     return cherrypy.expose(_post(_json_in(_json_out(handler))))
 
 
@@ -125,12 +125,12 @@ def get_json(handler: Callable[..., Dict[str, Any]]) -> Any:
 
 
 def get_file(handler: Callable[..., bytes]) -> Any:
-    """Expose a handler that answers a GET with bytes, whose type it sets itself."""
+    """Expose a handler that answers a GET with bytes, and sets their type itself."""
     return cherrypy.expose(_get(handler))
 
 
 class WebRTCController:
-    """``/API/webrtc``: credentials for whoever `identity` says is asking."""
+    """``/API/webrtc``: credentials for the user that `identity` returns."""
 
     def __init__(self, config: WebRTCConfig, identity: Identity) -> None:
         self._config = config
@@ -169,7 +169,7 @@ class WebRTCController:
 def rtc_answer(config: WebRTCConfig, user: str) -> Dict[str, Any]:
     """Return the answer of ``coturn_rtcconfiguration`` for a user.
 
-    Raises as `build_rtc_configuration` does.
+    Raise what `build_rtc_configuration` raises.
     """
     now = time.time()
     result = build_rtc_configuration(config, user, now)
@@ -185,10 +185,10 @@ def rtc_answer(config: WebRTCConfig, user: str) -> Dict[str, Any]:
 
 
 def answer(identity: Identity, build: Callable[[str], Dict[str, Any]]) -> Dict[str, Any]:
-    """Return what `build` makes of the user of this request, and keep it out of logs.
+    """Return what `build` returns for the user of this request, and keep it out of logs.
 
-    An error becomes an answer here: 401 for a user that is not known, 403 for
-    `WebRTCDisabledError`, 500 for any other `AbcWebRTCError`.
+    An error becomes an answer: 401 for an unknown user, 403 for `WebRTCDisabledError`, 500
+    for any other `AbcWebRTCError`.
     """
     cherrypy.serving.response.notrace = True  # pyos logs every answer without it
     user = _authenticate(identity)
@@ -199,7 +199,7 @@ def answer(identity: Identity, build: Callable[[str], Dict[str, Any]]) -> Dict[s
         return {"status": 403, "message": str(error), "error": DISABLED}
     except AbcWebRTCError as error:
         reason = str(error)
-    _log.error("no credential for this user: %s", reason)
+    _log.error("can't make a credential for this user: %s", reason)
     raise cherrypy.HTTPError(500)
 
 
@@ -212,10 +212,10 @@ def _authenticate(identity: Identity) -> str:
 
 
 def public_entries(config: WebRTCConfig) -> Dict[str, Any]:
-    """Return the ``webrtc.*`` entries that anybody may read, in dicts of the caller's own.
+    """Return the ``webrtc.*`` entries that anybody may read, in dicts that the caller owns.
 
-    Of ``rtc_configuration``, the servers that have a password are left out whole:
-    browsers throw on a TURN server without one.
+    Servers of ``rtc_configuration`` that have a password are left out altogether: browsers
+    throw on a TURN server without one.
     """
     public = public_rtc_configuration(config.rtc_configuration)
     return {
@@ -226,7 +226,7 @@ def public_entries(config: WebRTCConfig) -> Dict[str, Any]:
 
 
 class CoreController:
-    """``/API/core``: what the browser client asks before its user is known."""
+    """``/API/core``: what the browser client asks for before its user is known."""
 
     def __init__(self, config: WebRTCConfig) -> None:
         entries = public_entries(config)
@@ -247,7 +247,7 @@ class CoreController:
 
 
 class Api:
-    """``/API``: the controllers, and what a monitor asks."""
+    """``/API``: the controllers, and the endpoints for monitoring."""
 
     def __init__(self, config: WebRTCConfig, identity: Optional[Identity]) -> None:
         self.core = CoreController(config)
@@ -270,12 +270,12 @@ def create_app(
 ) -> Any:
     """Return a WSGI application with the endpoints under ``/API``.
 
-    Without an `identity` there is no ``/API/webrtc``, so no credential. `root` is an
-    object with handlers for what is beside ``/API``; it gets an attribute ``api``.
+    Without an `identity` there is no ``/API/webrtc``, so no credential. `root` is an object
+    with handlers for paths beside ``/API``; it gets an attribute ``api``.
     """
     root = type("Root", (), {})() if root is None else root
     root.api = Api(config, identity)
-    # By itself CherryPy takes every punctuation mark for an underscore.
+    # By default CherryPy turns every punctuation mark into an underscore.
     dispatcher = cherrypy.dispatch.Dispatcher(translate={})
     settings = {
         "request.dispatch": lambda path: dispatcher(path.lower()),  # as pyos matches it
@@ -288,10 +288,10 @@ def create_app(
 
 
 class _Log(LogManager):
-    """CherryPy's log, whose lines for requests are those of `serve`."""
+    """CherryPy's log, with the access log lines of `serve`."""
 
     def access(self) -> None:
-        """Write the line of the request that was answered."""
+        """Write the line for the request that was answered."""
         request, response = cherrypy.serving.request, cherrypy.serving.response
         status = (response.output_status or b"-").split(b" ", 1)[0].decode("ascii")
         answer = (status, response.headers.get("Content-Length") or "-")
@@ -303,12 +303,12 @@ class _Log(LogManager):
 
 def _error_page(status: str, message: str, traceback: str, version: str) -> str:
     cherrypy.serving.response.headers["Content-Type"] = "application/json"
-    # CherryPy escapes the message for a page of HTML.
+    # CherryPy escapes the message for HTML.
     return json.dumps({"status": int(status[:3]), "message": html.unescape(message)})
 
 
 def _finish() -> None:
-    """Set the headers that every answer has, and unpad error pages."""
+    """Set the headers of every answer, and remove the padding of error pages."""
     response = cherrypy.serving.response
     response.headers.update(HEADERS)
     response.headers.pop("Content-Length", None)
@@ -316,16 +316,16 @@ def _finish() -> None:
 
 
 def _read_no_form() -> None:
-    """Leave a body that is no JSON alone.
+    """Don't parse a body that is not JSON.
 
-    CherryPy by itself reads a form wherever it is sent to, and has an open file for
-    each of the hundreds of files that may be in one.
+    By default CherryPy parses a form on any path, and keeps a file open for each of the
+    hundreds of files that may be in it.
     """
     cherrypy.serving.request.body.processors.clear()
 
 
 class _JsonRequest(Request):
-    """A request whose errors are JSON, from before its first header is read."""
+    """A request whose errors are JSON, even before its first header is read."""
 
     error_page = {"default": _error_page}  # noqa: RUF012, as in the base class
     show_tracebacks = False
@@ -334,7 +334,7 @@ class _JsonRequest(Request):
 
     @property
     def request_line(self) -> str:
-        """The first line of the request for the log: the query may hold a key."""
+        """The first line of the request for the log, without the query, which may hold a key."""
         return self._request_line
 
     @request_line.setter

@@ -1,9 +1,9 @@
-"""What reaches CherryPy: requests for a path that has a handler, and of them what handlers read.
+"""The guard in front of CherryPy: it lets through known paths, and what their handlers read.
 
-Before it knows who asks, CherryPy's dispatcher is quadratic in the segments of a path, its
-reader of Content-Type in the commas, and it reads every cookie, parameter and encoded word.
-The paths are few and known, so the whole path is looked up here first, and a header or a
-query that no handler reads is not there for CherryPy.
+Before CherryPy knows the user, its dispatcher takes quadratic time in the segments of a path
+and its Content-Type parser in the commas, and it parses every cookie, parameter and encoded
+word. The paths are few and known, so the whole path is looked up here first, and headers and
+queries that no handler reads never reach CherryPy.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from urllib.parse import quote
 from abcwebrtc.web.access_log import access_line
 
 MAX_BODY_BYTES = 4 * 1024
-"""What the largest request of any route needs, several times over."""
+"""Several times the size of the largest valid request."""
 MAX_QUERY_BYTES = 1024
 MAX_VALUE_BYTES = 512
-"""Of a header that handlers read, the user's token excepted."""
+"""Limit of each header that handlers read, except the user's token."""
 COOKIE = "abcwebrtc_operator"
-"""The one cookie that a handler reads."""
+"""The only cookie that a handler reads."""
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Server": "abcwebrtc",
 }
-"""What every answer has."""
+"""The headers of every answer."""
 _MAX_PATH = 256
 _SHOWN = 200
-"""Characters of a path, or of what a client calls itself."""
+"""Characters kept of a path or a User-Agent."""
 _TOKEN, _AGENT, _COOKIES = "HTTP_ABCAUTHORIZATION", "HTTP_USER_AGENT", "HTTP_COOKIE"
 _SMALL = (
     "CONTENT_TYPE",
@@ -43,7 +43,7 @@ _SMALL = (
     "HTTP_X_FORWARDED_HOST",
     "HTTP_X_FORWARDED_PROTO",
 )
-# The name comes first, so that a search through 40 KB of other cookies is a fast one.
+# The name comes first, so that searching 40 KB of other cookies is fast.
 _SESSION = re.compile(rf"{COOKIE}=(?<![^;,\s]{COOKIE}=)([\w-]{{1,64}})(?![^;,\s])", re.ASCII)
 
 Headers = List[Tuple[str, str]]
@@ -55,7 +55,7 @@ class _Route(NamedTuple):
 
 
 class _RefusedError(Exception):
-    """A request gets this status and message."""
+    """Refuse a request with this status and message."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -63,7 +63,7 @@ class _RefusedError(Exception):
 
 
 class KnownRoutes:
-    """A WSGI application that refuses itself, and at once, what no handler of `app` takes.
+    """WSGI middleware that refuses at once what no handler of `app` accepts.
 
     `app` is a ``cherrypy.Application``, and `root` the object with its handlers.
     """
@@ -75,7 +75,7 @@ class KnownRoutes:
     def __call__(
         self, environ: Dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Have `app` answer, or say why not."""
+        """Pass the request to `app`, or answer with an error."""
         path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         route = self._route(path)
         try:
@@ -94,18 +94,18 @@ class KnownRoutes:
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def _route(self, path: str) -> _Route:
-        """Return the route of a path; one that has no handler has no methods."""
+        """Return the route of a path; without a handler it has no methods."""
         none = _Route([], takes_query=False)
         if len(path) > _MAX_PATH:
             return none
         key = "".join(f"/{part}" for part in path.lower().split("/") if part)
         folder, _, name = key.rpartition("/")
-        # CherryPy would find attributes such as __class__, too
+        # CherryPy would also find attributes such as __class__
         any_name = none if name.startswith("_") else self._routes.get(f"{folder}/*", none)
         return self._routes.get(key, any_name)
 
     def _log(self, environ: Dict[str, Any], path: str, status: int, length: int) -> None:
-        """Write a line as CherryPy does for what it answers itself."""
+        """Write the same line that CherryPy writes for its own answers."""
         asked = (
             environ["REQUEST_METHOD"],
             quote(path, encoding="latin-1"),
@@ -117,7 +117,7 @@ class KnownRoutes:
 
 
 def _check(environ: Dict[str, Any], path: str, route: _Route) -> None:
-    """Raise `_RefusedError` for what is no request that a route takes."""
+    """Raise `_RefusedError` unless the route accepts the request."""
     query, length = environ.get("QUERY_STRING", ""), environ.get("CONTENT_LENGTH") or "0"
     if not route.methods:
         raise _RefusedError(404, f"The path '{_as_text(path)[:_SHOWN]}' was not found.")
@@ -134,9 +134,9 @@ def _check(environ: Dict[str, Any], path: str, route: _Route) -> None:
 
 
 def _readable(environ: Dict[str, Any]) -> Dict[str, Any]:
-    """Return of a WSGI environment what handlers read, with a body that is whole.
+    """Return the part of a WSGI environment that handlers read, with the whole body.
 
-    `_RefusedError` where a header that they read is too large.
+    Raise `_RefusedError` if a header that they read is too large.
     """
     kept = {
         name: value
@@ -148,21 +148,21 @@ def _readable(environ: Dict[str, Any]) -> Dict[str, Any]:
             header = name.replace("HTTP_", "").replace("_", "-").title()
             raise _RefusedError(431, f"{header} is larger than {MAX_VALUE_BYTES} bytes")
     for name in (_TOKEN, _AGENT, *_SMALL):
-        if name in environ:  # CherryPy would decode "=?", as no HTTP has it (RFC 9110)
+        if name in environ:  # CherryPy would decode "=?", which HTTP doesn't have (RFC 9110)
             kept[name] = environ[name].replace("=?", "= ?")
     if _AGENT in kept:
         kept[_AGENT] = kept[_AGENT][:_SHOWN]
     session = _SESSION.search(environ.get(_COOKIES, ""))
-    if session:  # the others are of other programs on the same host
+    if session:  # the others belong to other programs on the same host
         kept[_COOKIES] = f"{COOKIE}={session.group(1)}"
     length = int(environ.get("CONTENT_LENGTH") or "0")
-    # what takes too long, or ends too early, is no fault to trace
+    # a body that is too slow or cut off needs no traceback
     kept["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
     return kept
 
 
 def json_error(status: int, message: str = "") -> Tuple[str, Headers, bytes]:
-    """Return the status line, the headers and the body of an error."""
+    """Return the status line, headers and body of an error."""
     phrase = HTTPStatus(status).phrase
     body = json.dumps({"status": status, "message": message or phrase}).encode("ascii")
     own = {"Content-Type": "application/json", "Content-Length": str(len(body))}
@@ -170,9 +170,9 @@ def json_error(status: int, message: str = "") -> Tuple[str, Headers, bytes]:
 
 
 def _routes_of(node: Any, prefix: str) -> Iterator[Tuple[str, _Route]]:
-    """Yield each path below a node of CherryPy's tree, in lower case, and what it takes.
+    """Yield each path below a node of CherryPy's tree, in lower case, and its route.
 
-    ``index`` is the node itself, and ``default`` any one name below it.
+    ``index`` stands for the node itself, and ``default`` for any one name below it.
     """
     for name in (name for name in dir(node) if not name.startswith("_")):
         member = getattr(node, name)
@@ -186,7 +186,7 @@ def _routes_of(node: Any, prefix: str) -> Iterator[Tuple[str, _Route]]:
 
 
 def _as_text(path: str) -> str:
-    """Return a path of WSGI, which has a character for each byte, as it was meant."""
+    """Return a WSGI path, which has one character for each byte, as UTF-8 if it is that."""
     try:
         return path.encode("latin-1").decode("utf-8")
     except UnicodeError:

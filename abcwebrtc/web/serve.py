@@ -1,7 +1,7 @@
 """``abcwebrtc serve``: the endpoints on cheroot, CherryPy's own server, beside pyos.
 
-A client that has begun a request keeps one of its threads until the request is answered,
-so where clients may be slow or hostile, nginx has to stand in front.
+A client that has begun a request keeps a thread until the request is answered. Where clients
+may be slow or hostile, put nginx in front.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from abcwebrtc.web.routes import MAX_BODY_BYTES
 
 THREADS = 10
 TIMEOUT = 10
-"""Seconds for each piece of a request or an answer, and for a connection without a request."""
+"""Seconds for each piece of a request or an answer, and for an idle connection."""
 SHUTDOWN_SECONDS = 20
-"""How long a stop waits for the requests in flight; Kubernetes gives a pod 30 seconds."""
+"""How long a stop waits for requests in flight; Kubernetes gives a pod 30 seconds."""
 GRACE_SECONDS = 0.5
-"""How long a stop goes on to take requests, whose answers say that the connection ends."""
+"""How long a stop still accepts requests, and answers them with ``Connection: close``."""
 MAX_DESCRIPTORS = 2048
 MAX_WAITING = 1024
-"""Requests that wait for a thread."""
+"""Requests that may wait for a thread."""
 SECONDS_BETWEEN_WARNINGS = 10
 BUFFER_BYTES = 16 * 1024
-"""Of each connection in the kernel, for either direction; Linux takes twice as much."""
+"""The kernel's buffer of a connection in each direction; Linux doubles it."""
 _SPARE_DESCRIPTORS = 64
-"""For what is no connection: log, secret files, the libraries."""
+"""For everything that is not a connection: log, secret files, libraries."""
 _STOPS = {signal.SIGTERM, signal.SIGINT}
 _log = harmless_logger(__name__)
 
 
 class Listen(NamedTuple):
-    """Where to listen: `port` 0 takes a free one, `cert` and `key` are PEM files."""
+    """Where to listen: `port` 0 means any free one; `cert` and `key` are PEM files."""
 
     host: str
     port: int
@@ -61,21 +61,21 @@ def run_server(
     ready: Callable[[str], None],
     asked: Callable[[str], None] = lambda base_url: None,
 ) -> None:
-    """Serve a WSGI application until SIGTERM or SIGINT, then finish what is in flight.
+    """Serve a WSGI application until SIGTERM or SIGINT, then finish the requests in flight.
 
-    `ready` is called with the base URL once connections are accepted, and `asked` at
-    SIGUSR1, once for all that have come by then. It has to run in the main thread,
-    where signals arrive.
+    Call `ready` with the base URL once connections are accepted, and `asked` at SIGUSR1,
+    once for all SIGUSR1 that have arrived by then. It must run in the main thread, which
+    receives the signals.
 
-    Raises `ConfigError` when it can't listen, or the certificate can't be used.
+    Raise `ConfigError` if it can't listen, or the certificate can't be used.
     """
     server = _Server(app, listen)
     signals: "queue.SimpleQueue[int]" = queue.SimpleQueue()
     handlers = {number: signal.getsignal(number) for number in (*_STOPS, signal.SIGUSR1)}
     for number in handlers:  # before the first client comes
-        # Not a function in Python: the next signal would interrupt it, while it has a lock.
+        # Not a Python function: the next signal would interrupt it while it holds a lock.
         signal.signal(number, signals.put)  # type: ignore[arg-type]
-    # A daemon, and so are the threads that it starts: one that is stuck keeps no process.
+    # A daemon, like the threads that it starts: one that is stuck can't keep the process alive.
     serving = threading.Thread(target=server.start, name="serve", daemon=True)
     serving.start()
     came: Set[int] = set()
@@ -104,7 +104,7 @@ def run_server(
             server.finish()
         signal.signal(signal.SIGUSR1, handlers[signal.SIGUSR1])
     if not came & _STOPS:
-        raise AbcWebRTCError("the server ended by itself; the log above says why")
+        raise AbcWebRTCError("the server has stopped by itself; see the log above")
 
 
 class _Server(Server):
@@ -128,23 +128,23 @@ class _Server(Server):
         self._refused, self._says_next = 0, 0.0
 
     def start(self) -> None:
-        os.environ.pop("LISTEN_PID", None)  # or cheroot takes descriptor 3 for its socket
+        os.environ.pop("LISTEN_PID", None)  # otherwise cheroot uses descriptor 3 as its socket
         try:
             super().start()
-        except (OSError, ValueError) as error:  # one of the IDNA encoding
+        except (OSError, ValueError) as error:  # the IDNA encoding raises a ValueError
             self.failure = str(error).rpartition("] ")[2].rstrip(")")  # the system's words
 
     def bind(self, family: Any, type: Any, proto: int = 0) -> Any:
         sock = super().bind(family, type, proto)
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):  # connections have what this one has
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):  # connections inherit them
             sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
         return sock
 
     def process_conn(self, conn: Any) -> None:
-        """Give a connection to a thread, or refuse it; nothing here waits for a client."""
+        """Give a connection to a thread, or refuse it; never wait for a client."""
         if conn.is_evicted:
             conn.close()
-        elif conn.last_used is None:  # new: cheroot itself would give it a thread to wait in
+        elif conn.last_used is None:  # new: cheroot would let it wait in a thread
             if self._number() < self._most or self._evicts():
                 self.put_conn(conn)
             else:
@@ -160,17 +160,17 @@ class _Server(Server):
         self._refused += 1
         if time.monotonic() >= self._says_next:
             self._says_next = time.monotonic() + SECONDS_BETWEEN_WARNINGS
-            _log.warning("too many requests wait; refused with 503 so far: %d", self._refused)
+            _log.warning("too many waiting requests; refused with 503 so far: %d", self._refused)
 
     def _number(self) -> int:
-        """Return how many connections there may be, those in threads included."""
+        """Return an upper bound of the open connections, those in threads included."""
         busy = self.requests.min - self.requests.idle
         return int(len(self._connections._selector) + self.requests.qsize + busy)
 
     def _evicts(self) -> bool:
-        """Close the connection that has waited for a request longest, if there is one."""
+        """Close the connection that has been idle longest; say whether there was one."""
         selector = self._connections._selector
-        ready = {conn for _, conn in selector.select(0)}  # a request has come, or it is evicted
+        ready = {conn for _, conn in selector.select(0)}  # a request has arrived, or it is evicted
         waiting = (conn for _, conn in selector.connections if conn is not self)
         oldest = next((conn for conn in waiting if conn not in ready), None)
         if oldest:
@@ -178,26 +178,26 @@ class _Server(Server):
         return oldest is not None
 
     def finish(self) -> None:
-        self.keep_alive_conn_limit = 0  # so that answers say that the connection ends
+        self.keep_alive_conn_limit = 0  # so that answers say `Connection: close`
         threading.Event().wait(GRACE_SECONDS)
         stopping = threading.Thread(target=self.stop, daemon=True)
         stopping.start()
         stopping.join(SHUTDOWN_SECONDS)
         if stopping.is_alive():
-            _log.warning("not all requests were answered in time")
+            _log.warning("stopped before all requests were answered")
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         error = sys.exc_info()[1]
-        if isinstance(error, ssl.SSLError):  # of which cheroot warns, by its number alone
-            level, msg = logging.INFO, f"a client left without the end of TLS: {error}"
-        is_fault = not isinstance(error, OSError)  # and no client that went
+        if isinstance(error, ssl.SSLError):  # cheroot warns of it, and gives its number only
+            level, msg = logging.INFO, f"a client left without ending TLS: {error}"
+        is_fault = not isinstance(error, OSError)  # that is a client that left
         _log.log(level, "%s", msg, exc_info=traceback and is_fault)
 
 
 def _most_descriptors() -> int:
-    """Allow this process all descriptors that it may have; return how many connections may take."""
+    """Raise this process's descriptor limit to the hard one; return the share of connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # a system may have a lower limit still
+    with contextlib.suppress(OSError, ValueError):  # a system may have an even lower limit
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
     return min(MAX_DESCRIPTORS, soft - min(_SPARE_DESCRIPTORS, soft // 4))

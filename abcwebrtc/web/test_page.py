@@ -1,8 +1,8 @@
 """The operator's test page of ``abcwebrtc serve``, as CherryPy handlers.
 
-``GET /`` is a page that tries sound from the operator's own browser. Its files are
-in the folder ``static``. It is reached with a user token, as the endpoint is, or with
-a session, which a link that works once opens.
+``GET /`` is a page that tests sound from the operator's own browser. Its files are in the
+folder ``static``. It needs a user token, as the endpoint does, or a session, which a one-time
+link opens.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from abcwebrtc.web.rest import Identity, answer, get_file, post_json, rtc_answer
 from abcwebrtc.web.routes import COOKIE
 
 OPERATOR = "operator"
-"""The userid in the credentials that a session gets."""
+"""The userid in the credentials of a session."""
 FOLDER = Path(__file__).with_name("static")
 OPEN = ("login.js", "style.css", "icon.svg")
-"""The files that the login page needs, so those that need no login."""
+"""The files of the login page, which need no login."""
 
 LINK_SECONDS = 600.0
-"""How long a link waits to be used."""
+"""How long a link can be used."""
 SESSION_SECONDS = 3600.0
-"""How long a session lasts, whatever is done in it."""
+"""How long a session lasts, whether it is used or not."""
 MAX_SESSIONS = 100
-"""More sessions than this at a time end the oldest."""
+"""One more than this ends the oldest session."""
 _BYTES = 32
-"""256 bits: nobody guesses one, so guesses need not be counted."""
+"""256 bits can't be guessed, so guesses need not be counted."""
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -77,16 +77,16 @@ class OperatorLogin:
         self._sessions: Dict[bytes, float] = {}
 
     def new_key(self) -> str:
-        """Return the key of a new link; the link before it, if unused, ends."""
+        """Return the key of a new link; an earlier one stops working."""
         key = secrets.token_urlsafe(_BYTES)
         with self._lock:
             self._link = _Link(_digest(key), self._clock() + LINK_SECONDS)
         return key
 
     def redeem(self, key: str) -> Optional[str]:
-        """Return a new session for the key of the current link, None for any other.
+        """Return a new session for the key of the current link, None for any other key.
 
-        The key works once. A wrong one leaves the link as it is.
+        The key works once. A wrong one does not use up the link.
         """
         digest = _digest(key)
         with self._lock:
@@ -99,7 +99,7 @@ class OperatorLogin:
             return self._open(now)
 
     def is_session(self, session: str) -> bool:
-        """Say whether a session is known, and has not ended."""
+        """Say whether a session exists and has not ended."""
         digest = _digest(session)
         with self._lock:
             ends_at = self._sessions.get(digest)
@@ -120,19 +120,19 @@ def _digest(text: str) -> bytes:
 
 
 class Files:
-    """``/testpage/``: what the page is made of, read once."""
+    """``/testpage/``: the files of the page, read once."""
 
     def __init__(self, guard: "Guard") -> None:
         self._guard = guard
         self._files = {
             file.name: file.read_bytes() for file in FOLDER.iterdir() if file.suffix in _TYPES
         }
-        # not every browser imports JSON
+        # as scripts, since not every browser imports JSON
         self._files["version.js"] = f"export default {json.dumps(__version__)}".encode()
         self._files["causes.js"] = f"export default {json.dumps(causes.TABLE)}".encode()
 
     def send(self, name: str) -> bytes:
-        """Return a file, and set the headers that go with it."""
+        """Return a file, and set its headers."""
         headers = cherrypy.serving.response.headers
         headers.update(_HEADERS)
         headers["Content-Type"] = _TYPES[Path(name).suffix]
@@ -140,7 +140,7 @@ class Files:
 
     @get_file
     def default(self, name: str = "") -> bytes:
-        """Answer with a script, a style or an image; pages have addresses of their own."""
+        """Answer with a script, a style sheet or an image; pages have their own paths."""
         if name not in self._files or name.endswith(".html"):
             raise cherrypy.NotFound
         if name not in OPEN:
@@ -149,7 +149,7 @@ class Files:
 
 
 class Guard:
-    """Who is asking: a session, or what the endpoint's own identity says."""
+    """Who the user is: the operator, by a session, or whoever the endpoint's identity says."""
 
     def __init__(self, identity: Identity, login: Optional[OperatorLogin]) -> None:
         self._identity, self._login = identity, login
@@ -159,7 +159,7 @@ class Guard:
         return OPERATOR if self._has_session() else self._identity()
 
     def user_or_401(self) -> str:
-        """Return the userid, or raise the HTTPError."""
+        """Return the userid, or raise an HTTPError 401."""
         try:
             return self.user()
         except TokenError:
@@ -167,7 +167,7 @@ class Guard:
         raise cherrypy.HTTPError(401, "Not logged in")
 
     def operator_only(self) -> None:
-        """Raise the HTTPError for whoever has no session, where there are sessions."""
+        """Raise an HTTPError without a session, if there are sessions."""
         if not self._has_session():
             self.user_or_401()
             if self._login:
@@ -181,7 +181,7 @@ class Guard:
 class OperatorPage:
     """The root of the site of `abcwebrtc serve`; ``/API`` is added to it.
 
-    Without a `login` there are no sessions, and whoever `identity` lets in is the operator.
+    Without a `login` there are no sessions, and anybody whom `identity` lets in is the operator.
     """
 
     def __init__(
@@ -194,7 +194,7 @@ class OperatorPage:
 
     @get_file
     def index(self) -> bytes:
-        """Answer with the page, or with the one that says how to get in."""
+        """Answer with the page, or with the one that says how to log in."""
         try:
             self._guard.user()
         except TokenError:
@@ -204,27 +204,27 @@ class OperatorPage:
 
     @post_json
     def login(self) -> Dict[str, Any]:
-        """Take the key of a link, and open a session in a cookie."""
+        """Exchange the key of a link for a session in a cookie."""
         _refuse_other_sites()
         cherrypy.serving.response.notrace = True
         key = cherrypy.serving.request.json.get("key")
         session = self._login.redeem(key) if self._login and isinstance(key, str) else None
         if session is None:
-            raise cherrypy.HTTPError(403, "This link was used, has ended, or never was one")
+            raise cherrypy.HTTPError(403, "This link has been used, has expired, or is not valid")
         _set_cookie(session)
         return {"status": 200, "message": "ok"}
 
     @post_json
     def credential(self) -> Dict[str, Any]:
-        """Answer as POST /API/webrtc/coturn_rtcconfiguration does, for a session too."""
+        """Answer like POST /API/webrtc/coturn_rtcconfiguration, also for a session."""
         _refuse_other_sites()
         return answer(self._guard.user, lambda user: rtc_answer(self._config, user))
 
     @post_json
     def certificates(self) -> Dict[str, Any]:
-        """Answer with what the servers of the configuration show to this machine, so far.
+        """Answer with what this machine has seen of the configured servers so far.
 
-        It is for the operator, whose servers they are; users have no business there.
+        This is for the operator only, not for users.
         """
         _refuse_other_sites()
         self._guard.operator_only()
@@ -232,10 +232,10 @@ class OperatorPage:
 
 
 def _set_cookie(session: str) -> None:
-    """Set the cookie, for the folder that the page is in, whatever a proxy calls that.
+    """Set the cookie for the page's folder, whatever path a proxy gives it.
 
-    Without a Path, a cookie is for the folder of the request. ``X-Forwarded-Proto``
-    is believed since all that it can do is to make the cookie stricter.
+    Without a Path, a cookie applies to the folder of the request. ``X-Forwarded-Proto``
+    needs no trusted proxy, since it can only make the cookie stricter.
     """
     cookie = cherrypy.serving.response.cookie
     cookie[COOKIE] = session
@@ -251,8 +251,8 @@ def _set_cookie(session: str) -> None:
 def _refuse_other_sites() -> None:
     """Refuse a request that a page of another site made.
 
-    Browsers send ``Sec-Fetch-Site`` to https and localhost, and ``Origin`` with every
-    POST; what is no browser sends neither.
+    Browsers send ``Sec-Fetch-Site`` to https and localhost, and ``Origin`` with every POST;
+    other programs send neither.
     """
     headers = cherrypy.serving.request.headers
     site = headers.get("Sec-Fetch-Site")

@@ -17,13 +17,13 @@ from abcwebrtc.errors import ConfigError, Problem, TokenError
 from abcwebrtc.files import read_file
 
 LEEWAY = 20
-"""Seconds that a clock may be off, as in pyos."""
+"""Seconds by which clocks may differ, as in pyos."""
 REQUIRED_CLAIMS = ("exp", "nbf", "auth", "user", "roles")
 MIN_KEY_BITS, SAFE_KEY_BITS = 1024, 2048
-"""Shorter than the first, a key is refused: 512 bits are factored in hours. Below the second, it is
-a warning."""
+"""A key shorter than the first is refused: 512 bits can be factored in hours. One shorter than the
+second gets a warning."""
 MAX_BYTES = 64 * 1024
-"""More than this is in no file of keys."""
+"""No file of keys is larger than this."""
 _ANOTHER_KEY = jwt.InvalidSignatureError.__name__
 _NO_KEY = "is not a PEM public key"
 _PUBLIC = ("PUBLIC KEY", "RSA PUBLIC KEY")
@@ -32,10 +32,10 @@ _PUBLIC = ("PUBLIC KEY", "RSA PUBLIC KEY")
 class UserTokenVerifier:
     """Verifies user tokens with the public half of pyos's signing key.
 
-    Of several keys, so that pyos's can be changed, any one may have signed. They
-    are tried in their order; the others cost time only where the first has not.
-    `problems` is what is to be known of their files. A key of less than
-    `MIN_KEY_BITS` is a `ValueError`.
+    With several keys, any of them may have signed a token, so pyos's key can be changed. They
+    are tried in order; the later ones cost time only for tokens that the first has not signed.
+    `problems` has the notes on their files. Raise `ValueError` for a key of fewer than
+    `MIN_KEY_BITS`.
     """
 
     def __init__(self, *public_keys: RSAPublicKey, problems: Sequence[Problem] = ()) -> None:
@@ -47,21 +47,21 @@ class UserTokenVerifier:
         self._keys = public_keys
         self.problems = tuple(problems)
         if self.weakness and hasattr(jwt, "InsecureKeyLengthWarning"):
-            # PyJWT warns at each call; `weakness` is there to say it once.
+            # PyJWT warns at each call; `weakness` is for one warning at start.
             warnings.filterwarnings("ignore", category=jwt.InsecureKeyLengthWarning)
 
     @classmethod
     def from_file(cls, *paths: str, entry: str = "") -> UserTokenVerifier:
-        """Read PEM files of public keys or certificates; raise `ConfigError` if one is none.
+        """Read PEM files of public keys or certificates; raise `ConfigError` if one is neither.
 
-        `entry` is the key path in od.config that names the files, for that error.
+        `entry` is the key path in od.config that names the files, for error messages.
         """
         keys, problems = read_public_keys(paths, entry)
         return cls(*keys, problems=problems)
 
     @property
     def weakness(self) -> Optional[str]:
-        """What is unwise about the shortest key, or None."""
+        """Why the shortest key is too weak, or None."""
         size = min(key.key_size for key in self._keys)
         if size >= SAFE_KEY_BITS:
             return None
@@ -71,7 +71,7 @@ class UserTokenVerifier:
     def userid(self, token: str) -> str:
         """Return the userid in a valid token.
 
-        Raises `TokenError` for any other; its text says why, for the log.
+        Raise `TokenError` if it is not valid; the text says why, for the log.
         """
         user = self._claims(token).get("user")
         userid = user.get("userid") if isinstance(user, dict) else None
@@ -85,12 +85,12 @@ class UserTokenVerifier:
             if reason is None:
                 return claims
             if reason != _ANOTHER_KEY:
-                break  # it is not valid, whoever has signed it
+                break  # not valid, whichever key has signed it
         raise TokenError(f"the token is not valid: {reason}")
 
 
 def _verified(token: str, key: RSAPublicKey) -> Tuple[Any, Optional[str]]:
-    """Return the claims of a token that a key has signed, or why it is not valid."""
+    """Return the claims of a token, or why it is not valid for this key."""
     try:
         decoded = decode_complete(
             token,
@@ -109,7 +109,7 @@ def _verified(token: str, key: RSAPublicKey) -> Tuple[Any, Optional[str]]:
 def bearer_token(header: Optional[str]) -> str:
     """Return the token of an ``ABCAuthorization: Bearer ...`` header.
 
-    Raises `TokenError` when there is none.
+    Raise `TokenError` if there is none.
     """
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
@@ -123,13 +123,13 @@ def bearer_token(header: Optional[str]) -> str:
 def read_public_keys(
     paths: Sequence[str], entry: str = ""
 ) -> Tuple[List[RSAPublicKey], List[Problem]]:
-    """Read PEM files of public keys, several in each, or of X.509 certificates with them.
+    """Read PEM files of public keys or X.509 certificates, any number in each.
 
-    Returns the keys in the order of their files, and what is to be known of these. A
-    certificate's key is taken, and a note says so; what else it says counts for nothing.
-    That of an issuer of another in the file is left out: who can issue certificates is
-    not who signs tokens. `entry` is the key path in od.config that names the files.
-    Raises `ConfigError` for the first thing that is none of these.
+    Return the keys in the order of their files, and notes on the files. Only the key of a
+    certificate is used, and a note says so; its other contents are ignored. The certificate
+    of an issuer of another one in the file is skipped: an authority does not sign tokens.
+    `entry` is the key path in od.config that names the files.
+    Raise `ConfigError` for the first block that is neither.
     """
     keys: List[RSAPublicKey] = []
     problems: List[Problem] = []
@@ -142,13 +142,13 @@ def read_public_keys(
         for key in found:
             keys += [] if key in keys else [key]
         if has_certificate:
-            message = "has a certificate; its public key verifies the user tokens, and nothing else"
+            message = "has a certificate; only its public key is used, to verify user tokens"
             problems.append(Problem(f"the key file {message}", entry, path, level="note"))
     return keys, problems
 
 
 class _KeyFileError(Exception):
-    """A file holds no public keys; the text says why, `line` where in it."""
+    """A file has no usable public key; the text says why, `line` says where."""
 
     def __init__(self, reason: str, line: Optional[int] = None) -> None:
         super().__init__(reason)
@@ -163,10 +163,10 @@ def _content(path: str) -> bytes:
 
 
 def _keys_in(data: bytes) -> Tuple[List[RSAPublicKey], bool]:
-    """Return the keys in a file, and whether one of them is in a certificate."""
+    """Return the keys in a file, and whether any of them is in a certificate."""
     if b"PRIVATE KEY-----" in data:
-        hint = "of which `openssl pkey -pubout` prints the public half"
-        raise _KeyFileError(f"{_NO_KEY}; it is the private one, {hint}")
+        hint = "`openssl pkey -pubout` prints its public half"
+        raise _KeyFileError(f"{_NO_KEY} but a private one; {hint}")
     blocks = pem_blocks(data)
     if not blocks or len(blocks) != data.count(b"-----BEGIN "):
         raise _KeyFileError(_NO_KEY + _instead(data))
@@ -181,18 +181,18 @@ def _keys_in(data: bytes) -> Tuple[List[RSAPublicKey], bool]:
             key = certificate.public_key() if certificate else load_pem_public_key(block.text)
         except ValueError:
             known = block.label in (*_PUBLIC, *CERTIFICATES)
-            reason = "; it is damaged" if known else f", but a {block.label}"
+            reason = "; it is damaged" if known else f" but a {block.label}"
             raise _KeyFileError(_NO_KEY + reason, line) from None
         except UnsupportedAlgorithm:
             key = None
         if not isinstance(key, RSAPublicKey):
             raise _KeyFileError("is not an RSA key, which RS256 needs", line)
         if key.key_size < MIN_KEY_BITS:
-            why = "whoever factors it can sign tokens"
-            raise _KeyFileError(f"has a key of {_bits(key.key_size)}: {why}", line)
+            why = "anybody who factors it can sign tokens"
+            raise _KeyFileError(f"has a key of {_bits(key.key_size)}; {why}", line)
         keys.append(key)
     if not keys:
-        raise _KeyFileError(f"{_NO_KEY}, but certificates that issue each other")
+        raise _KeyFileError(f"{_NO_KEY}; its certificates only issue each other")
     return keys, any(certificates)
 
 
@@ -201,7 +201,7 @@ def _bits(size: int) -> str:
 
 
 def _certificate(block: Block) -> Optional[x509.Certificate]:
-    """Return the certificate of a block, None where it has none that can be read."""
+    """Return the certificate in a block, None if there is none or it can't be read."""
     try:
         return load_certificate(block) if block.label in CERTIFICATES else None
     except ValueError:
@@ -209,11 +209,11 @@ def _certificate(block: Block) -> Optional[x509.Certificate]:
 
 
 def _instead(data: bytes) -> str:
-    """Return what a file without a whole block of PEM is, where that can be seen."""
+    """Return what a file without a whole PEM block is, if that can be told."""
     if b"-----BEGIN " in data:
         return "; it is cut off"
     if data.startswith((b"ssh-", b"ecdsa-")) or b"BEGIN SSH2" in data:
-        return ", but OpenSSH's form; `ssh-keygen -e -m PKCS8 -f` prints it as PEM"
+        return " but an OpenSSH key; `ssh-keygen -e -m PKCS8 -f` prints it as PEM"
     if data.startswith(b"0\x82"):
-        return ", but DER; `openssl pkey -pubin -inform DER` prints it as PEM"
+        return " but DER; `openssl pkey -pubin -inform DER` prints it as PEM"
     return ""

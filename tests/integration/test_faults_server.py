@@ -362,7 +362,7 @@ def test_requests_beyond_those_that_wait_are_refused_at_once(tmp_path: Path) -> 
         assert "Traceback" not in server.output
         refused = [line for line in server.output.splitlines() if "refused with 503" in line]
         assert 1 <= len(refused) < 15  # the log says so, and not for each
-        assert " WARNING: too many requests wait" in refused[0]
+        assert " WARNING: too many waiting requests" in refused[0]
 
 
 def test_the_log_does_not_blame_tls_or_the_server_for_who_went(

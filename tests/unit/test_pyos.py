@@ -293,7 +293,7 @@ def test_a_userid_that_coturn_can_not_take_is_500_and_the_log_says_why(
 ) -> None:
     with host(fitted, tmp_path) as running:
         check_error(ask(running, BAD_USER), 500)
-        assert "no credential for this user: " in running.output
+        assert "can't make a credential for this user: " in running.output
         assert "brien" not in running.output
 
 

@@ -343,7 +343,7 @@ class TestDesktops:
     ) -> None:
         api.refused.add(("PATCH", "secrets"))
         assert create_desktop(kubeapi, configured_desktop(), "abcdesktop").metadata.uid
-        assert "the Secret webrtc-alice-1 can't be given to its pod: Forbidden" in caplog.text
+        assert "the Secret webrtc-alice-1 can't be tied to its pod: Forbidden" in caplog.text
 
     def test_no_credential_is_logged_at_debug(
         self, api: ApiServer, kubeapi: Any, caplog: pytest.LogCaptureFixture

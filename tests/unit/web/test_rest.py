@@ -173,7 +173,7 @@ def test_a_userid_that_coturn_can_not_take_is_a_fault_of_the_server(
     assert answer.json() == INTERNAL_ERROR
     reasons = [r.getMessage() for r in caplog.records if r.name == "abcwebrtc.web.rest"]
     assert len(reasons) == 1
-    assert reasons[0].startswith("no credential for this user: ")
+    assert reasons[0].startswith("can't make a credential for this user: ")
 
 
 def test_the_log_of_a_refused_userid_does_not_hold_it(caplog: pytest.LogCaptureFixture) -> None:

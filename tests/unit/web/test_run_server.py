@@ -90,7 +90,7 @@ def test_run_server_ends_when_its_threads_do() -> None:
             connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
             read_all(connection)
 
-    with pytest.raises(AbcWebRTCError, match="ended by itself"):
+    with pytest.raises(AbcWebRTCError, match="has stopped by itself"):
         run_server(leaving, Listen("127.0.0.1", 0), ready)
     gc.collect()  # cheroot's thread left a connection, which would be a warning in another test
 

@@ -60,7 +60,7 @@ def refused(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
             {"jwtuserpublickeyfile": "missing.pem"},
             ["/missing.pem: error: jwt_token_user.jwtuserpublickeyfile: ", "No such file"],
         ),
-        ({"jwtuserpublickeyfile": "private.pem"}, ["private.pem", "it is the private one"]),
+        ({"jwtuserpublickeyfile": "private.pem"}, ["private.pem", "but a private one"]),
         ({"jwtuserpublickeyfile": "od.config"}, ["od.config", "is not a PEM public key"]),
         ({"jwtuserpublickeyfile": "."}, ["the key file can't be read: Is a directory"]),
         ({"jwtuserpublickeyfile": 1}, ["jwt_token_user.jwtuserpublickeyfile", "PEM file"]),
@@ -98,7 +98,7 @@ def test_it_does_not_start_with_a_certificate_that_does_not_work(
 ) -> None:
     result = refused(write_od_config(tmp_path), *certificates.arguments(cert, key))
     check_refused(result, 1, *words)
-    assert "not in the PEM" not in result.stderr  # that a file is none is said once
+    assert "they are not PEM" not in result.stderr  # that a file is none is said once
 
 
 def test_a_key_that_is_too_weak_is_called_so(tmp_path: Path, refused: Any) -> None:

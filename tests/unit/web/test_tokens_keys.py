@@ -110,7 +110,7 @@ def test_a_key_that_can_be_factored_is_refused(tmp_path: Path, bits: int) -> Non
     with pytest.raises(ConfigError) as caught:
         UserTokenVerifier.from_file(str(tmp_path / "good.pem"), path, entry="an.entry")
     line = 1 + public_pem().count(b"\n")
-    reason = f"{bits} bits; use one of 2048 or more: whoever factors it can sign tokens"
+    reason = f"{bits} bits; use one of 2048 or more; anybody who factors it can sign tokens"
     assert str(caught.value) == f"{path}:{line}: an.entry: the key file has a key of {reason}"
 
 
@@ -185,7 +185,7 @@ def test_the_key_of_a_certificate_is_taken_and_that_is_said(
     keys, (note,) = read(tmp_path, pem)
     assert numbers(*keys) == numbers(rsa_key().public_key())
     assert (note.level, note.path, note.file) == ("note", "an.entry", str(tmp_path / "key.pem"))
-    assert note.message.startswith("the key file has a certificate; its public key verifies")
+    assert note.message.startswith("the key file has a certificate; only its public key is used")
 
 
 def test_who_issues_certificates_is_not_who_signs_tokens(tmp_path: Path) -> None:
@@ -210,9 +210,9 @@ def test_two_certificates_that_issue_themselves_are_two_keys(tmp_path: Path) -> 
 
 NO_KEY = "is not a PEM public key"
 REFUSED = [
-    ([private_pem()], f"{NO_KEY}; it is the private one, of which `openssl pkey -pubout`"),
-    ([encrypted_pem()], f"{NO_KEY}; it is the private one, of which"),
-    ([public_pem(), private_pem()], f"{NO_KEY}; it is the private one, of which"),
+    ([private_pem()], f"{NO_KEY} but a private one; `openssl pkey -pubout`"),
+    ([encrypted_pem()], f"{NO_KEY} but a private one; "),
+    ([public_pem(), private_pem()], f"{NO_KEY} but a private one; "),
     ([public_pem(EC_KEY)], "is not an RSA key, which RS256 needs"),
     ([public_pem(), certificate("a", EC_KEY)], "is not an RSA key, which RS256 needs"),
     ([b""], NO_KEY),
@@ -224,19 +224,19 @@ REFUSED = [
     ([certificate("a", OTHER).replace(b"MII", b"AAA")], f"{NO_KEY}; it is damaged"),
     (
         [certificate("a", OTHER).replace(b"CERTIFICATE", b"CERTIFICATE REQUEST")],
-        f"{NO_KEY}, but a CERTIFICATE REQUEST",
+        f"{NO_KEY} but a CERTIFICATE REQUEST",
     ),
     (
         [certificate("a", OTHER, "b"), certificate("b", THIRD, "a")],
-        f"{NO_KEY}, but certificates that issue each other",
+        f"{NO_KEY}; its certificates only issue each other",
     ),
     (
         [other_form("OpenSSH", "OpenSSH")],
-        f"{NO_KEY}, but OpenSSH's form; `ssh-keygen -e -m PKCS8 -f` prints it",
+        f"{NO_KEY} but an OpenSSH key; `ssh-keygen -e -m PKCS8 -f` prints it",
     ),
     (
         [other_form("DER", "SubjectPublicKeyInfo")],
-        f"{NO_KEY}, but DER; `openssl pkey -pubin -inform DER` prints it",
+        f"{NO_KEY} but DER; `openssl pkey -pubin -inform DER` prints it",
     ),
     ([public_pem(), b" " * 70_000], "can't be read: larger than 64 KiB"),
 ]
