@@ -94,7 +94,7 @@ def readme_command(example: Path) -> str:
 
 def run_example(command: str, *options: str) -> str:
     # Without --apt: a test installs nothing.
-    words = [word for word in shlex.split(command)[1:] if word != "--apt"]
+    words = [word for word in shlex.split(command, comments=True)[1:] if word != "--apt"]
     result = subprocess.run(
         [sys.executable, *words, *options],
         cwd=ROOT,
@@ -129,7 +129,7 @@ def test_an_example_ends_with_what_it_promises(example: Path) -> None:
 
 def test_what_the_first_call_tells_to_try_works() -> None:
     require_program("turnserver", "coturn")
-    words = shlex.split(readme_command(EXAMPLES[0]))[1:]
+    words = shlex.split(readme_command(EXAMPLES[0]), comments=True)[1:]
     line = [sys.executable, *(word for word in words if word != "--apt"), "--port", "0"]
     process = subprocess.Popen(
         line, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment(), bufsize=1
