@@ -49,7 +49,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 
 class Pyos:
-    """A namespace with pyos, its od.config, and a user with the Role of docs/how-to/apply.md."""
+    """A namespace with pyos, its od.config, and a user with the Role of the page configmap.md."""
 
     def __init__(self, plane: ControlPlane, folder: Path) -> None:
         self.namespace = f"abcdesktop-{next(_NUMBERS)}"
@@ -230,7 +230,7 @@ def test_without_a_permission_nothing_is_done(
 
 
 def rules_without(resource: str, verb: str) -> List[Dict[str, Any]]:
-    """Return the rules of docs/how-to/apply.md, without a verb of theirs."""
+    """Return the rules of that Role, without a verb of theirs."""
     rules: List[Dict[str, Any]] = role()["rules"]
     return [
         {**rule, "verbs": [one for one in rule["verbs"] if one != verb]}

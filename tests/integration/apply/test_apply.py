@@ -15,6 +15,7 @@ import pytest
 
 from abcwebrtc.cli.main import main
 from abcwebrtc.cluster import api as kube
+from conftest import ROOT
 from integration.apply.conftest import (
     OLD_SECRET,
     TOKEN,
@@ -27,7 +28,7 @@ from integration.cluster import CONFIG_MAPS, Server, is_dry, refusal
 from integration.hidden import DEBUG_EVERYTHING
 from integration.kubeconfig import KEY, NAME, NAMESPACE, write_kubeconfig
 from support import ENTRIES, SECRET, WAIT, command, environment, write_od_config
-from unit.cli.test_apply import PAGE, role
+from unit.cli.test_apply import role
 from unit.project.test_docs import full_example
 
 # what it does
@@ -375,7 +376,8 @@ def test_the_role_of_the_page_is_enough(
 def test_the_output_on_the_page_is_real(
     server: Server, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown, *_ = re.findall(r"^```text\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    page = (ROOT / "docs" / "how-to" / "apply.md").read_text(encoding="utf-8")
+    shown = page.split("\n$ abcwebrtc apply od.config\n", 1)[1].split("```", 1)[0]
     text = full_example()
     server.cluster.add_pyos()
     old = text.replace("the-static-auth-secret", "the-oldest-secret").replace("3600", "86400")

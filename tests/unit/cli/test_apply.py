@@ -16,7 +16,7 @@ from support.desktop_pod import VERSIONS
 from unit.project.test_docs import ROOT, table_keys
 from unit.test_imports import HEAVY, loaded_by
 
-PAGE = ROOT / "docs" / "how-to" / "apply.md"
+PAGE = ROOT / "docs" / "reference" / "configmap.md"
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_tables_of_options_are_complete(capsys: Any, command: str) -> None:
     with pytest.raises(SystemExit):
         main([command, "--help"])
     offered = set(re.findall(r"(?<![\w-])--?[a-z-]+", capsys.readouterr().out.partition("\n\n")[2]))
-    listed = [key for key in table_keys("apply.md", f"## {command}") if key[0] == "-"]
+    listed = [key for key in table_keys("configmap.md", f"## {command}") if key[0] == "-"]
     options = {name for name in offered if name.startswith("--") or name == "-n"}
     described = {"--help", "-h", "--dry-run" if command == "configmap" else "--help"}
     described |= {"--from-file"} if command == "configmap" else set()
