@@ -71,7 +71,7 @@ window.OscillatorNode = class extends Native {
 def test_a_link_opens_the_page_once_and_leaves_no_key_behind(tab: Tab, good: Page) -> None:
     link = good.link
     tab.goto(good.url)
-    assert tab.get_by_role("heading", level=1).inner_text() == "You need a link to get in"
+    assert tab.get_by_role("heading", level=1).inner_text() == "You need a link to log in"
     check_accessible(tab)
     tab.goto(link)  # only the hash is another one
     expect(tab.get_by_role("button", name="Start the test")).to_be_visible(timeout=MILLISECONDS)
@@ -81,7 +81,7 @@ def test_a_link_opens_the_page_once_and_leaves_no_key_behind(tab: Tab, good: Pag
     tab.context.clear_cookies()
     tab.goto(link)
     message = tab.get_by_role("status")
-    expect(message).to_contain_text("was used already", timeout=MILLISECONDS)
+    expect(message).to_contain_text("has been used", timeout=MILLISECONDS)
     check_accessible(tab)
     assert good.output.count(link.partition("#")[2]) == 1  # where it was printed
 

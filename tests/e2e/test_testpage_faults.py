@@ -178,7 +178,7 @@ def test_with_one_transport_that_works_the_verdict_names_it_and_what_fails(
         (
             STUN_ONLY,
             {"webrtc__rtc_configuration": stun_entry(f"stun:{SERVER}:{PORT}")},
-            "Sound works only where no relay is needed: there is STUN, and no TURN server.",
+            "Sound works only where no relay is needed: there is STUN, but no TURN server.",
         ),
         (
             NOTHING,
@@ -234,7 +234,7 @@ def test_a_login_page_of_a_proxy_is_no_fault_of_the_test(tab: Tab, good: Page) -
     tab.get_by_role("button", name="Start the test").click()
     result(tab)
     assert headline(tab) == (
-        "Something other than abcwebrtc serve answered. Is there a proxy with a login of its own?"
+        "Something other than abcwebrtc serve answered. Is there a proxy with its own login?"
     )
 
 

@@ -28,8 +28,8 @@ def test_relay_ports_that_are_shut_are_found_though_the_call_within_the_server_i
             assert "tone of 440 Hz" in card
         assert verdict(tab).count("Open min-port to max-port") == 1
         assert headline(tab) == (
-            "Sound will work from this network over TURN/UDP and TURN/TCP only where the desktop "
-            "has a relay of the same server: data from outside does not get through it."
+            "Sound will work from this network over TURN/UDP and TURN/TCP only if the desktop has "
+            "a relay on the same server: data from outside does not reach the relay."
         )
     cards = outcome(tab, page)
     assert headline(tab) == f"{WORKS} TURN/UDP and TURN/TCP."

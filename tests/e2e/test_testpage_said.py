@@ -273,7 +273,7 @@ LOOKUP = error(701, "STUN host lookup received error.")
         (seen("turn:a.example", errors=LOOKUP, ended="limit"), []),
         (
             seen("turn:a.example?transport=tcp", errors=error(701)),
-            ["701 (the browser says no more)"],
+            ["701 (the browser gives no reason)"],
         ),
     ],
 )

@@ -163,7 +163,7 @@ def test_the_words_of_a_fault(judge: Any, result: Dict[str, Any], said: str) -> 
 
 
 LIMITS = (
-    "This is what a browser sees. A desktop takes another way to these servers: run "
+    "This is what a browser sees. A desktop reaches these servers by another route: run "
     "'abcwebrtc probe --desktop' in a desktop's pod to test that."
 )
 
@@ -211,7 +211,7 @@ def test_a_name_that_leads_to_a_server_over_tcp_does_resolve(judge: Any) -> None
 def test_a_relay_that_nobody_outside_reaches_is_no_sound_for_everybody(judge: Any) -> None:
     found = judge(shut())
     assert found["level"] == "error"
-    assert "over TURN/UDP only where the desktop has a relay" in found["headline"]
+    assert "over TURN/UDP only if the desktop has a relay" in found["headline"]
     (problem,) = found["problems"]
     assert "data from this browser (192.0.2.9) to the relay 192.0.2.1:1 does not" in problem["text"]
     assert "Open min-port to max-port" in problem["advice"]

@@ -1,23 +1,23 @@
-// Calls of this page with itself: over two relays of one server, with a tone in it, and between a
-// relay and this browser's own address, as one outside of the server has it.
+// Calls of this page to itself: a tone over two relays of one server, and data from this browser's own
+// address, which reaches a relay from outside the server.
 
 import { addError, configurationOf, within } from "./gather.js";
 import { bracketed } from "./servers.js";
 
-const CONNECT_MS = 20000; // a round trip of 800 ms makes it 7 seconds over TLS
-const OUTSIDE_MS = 8000; // where it works, it takes a tenth of a second
-const AT_ONCE_MS = 4000; // silence is waited for longer by every browser
+const CONNECT_MS = 20000; // with a round trip of 800 ms, TLS takes 7 seconds
+const OUTSIDE_MS = 8000; // when it works, it takes a tenth of a second
+const AT_ONCE_MS = 4000; // every browser waits longer than this for silence
 const LISTEN_MS = 2500;
-const LOOKS = 8; // at least: a hidden page has one in a second
-const SILENT_MS = 800; // a gap that is no loss of packets
+const LOOKS = 8; // at least: a hidden page gets one a second
+const SILENT_MS = 800; // a gap too long for packet loss
 const OUTPUT_MS = 5000;
-const NEEDED = 5; // times that the tone has to be found
-const CHECKS = 4; // of ICE; with fewer there is nothing to compare
-const MOST = 0.75; // of the small packets come through, so that it is no loss
+const NEEDED = 5; // how often the tone must be found
+const CHECKS = 4; // ICE checks; fewer are too few to compare
+const MOST = 0.75; // if this share of the small packets arrives, it is not packet loss
 
 export const QUOTA = 486;
 
-// the tone, and how it is known again
+// the tone, and how to recognise it
 
 export const TONE_HZ = 440;
 export const FFT_SIZE = 4096;
@@ -50,9 +50,9 @@ export function isTone(hz, loudness) {
 
 // two connections
 
-/** Have two connections find each other, and return "connected", "failed", "bare" or "stopped".
+/** Connect two connections with each other; return "connected", "failed", "bare" or "stopped".
  *
- * That is the state of `watched`; "bare" says that one of `relayed` gathered no candidate.
+ * This is the state of `watched`; "bare" means that one of `relayed` gathered no candidate.
  */
 async function connected(near, far, { watched, relayed, limit }, signal) {
   for (const [one, other] of [[near, far], [far, near]]) {
@@ -80,13 +80,13 @@ async function connected(near, far, { watched, relayed, limit }, signal) {
 
 const hasCandidates = (connection) => connection.localDescription.sdp.includes("a=candidate:");
 
-/** Say whether a connection that failed did so by an answer, and not by silence. */
+/** Say whether a connection failed because of an answer, and not because of silence. */
 const isAtOnce = (began) => performance.now() - began < AT_ONCE_MS;
 
 /**
- * Return {ice, dtls, small}: the states of the transport, and whether small packets come through.
+ * Return {ice, dtls, small}: the states of the transport, and whether small packets arrive.
  *
- * The checks of ICE are small, and the first packets of DTLS are not.
+ * ICE checks are small; the first packets of DTLS are not.
  */
 async function handshakeOf(connection) {
   const all = [...(await connection.getStats()).values()];
@@ -103,19 +103,19 @@ async function handshakeOf(connection) {
 
 // from relay to relay
 
-/** Say whether an AudioContext runs; Firefox opens the audio device first, or finds none. */
+/** Say whether an AudioContext runs; Firefox first opens the audio device, if it finds one. */
 export function outputOf(audio, signal) {
   return within(OUTPUT_MS, signal, { late: false, stopped: false }, (finish) => {
     const tell = () => finish(audio.state === "running");
-    audio.resume().then(tell, tell); // Safari needs to be told; without a device it never ends
+    audio.resume().then(tell, tell); // Safari needs this call; without a device it never settles
   });
 }
 
 /**
- * Play the tone through relays of a server, and return what arrived.
+ * Play the tone through two relays of a server, and return what arrived.
  *
  * `audio` is an AudioContext; if it does not run, there is no tone. `onLevel` is called with 0 to 1
- * as the sound arrives, and `isAudible` says whether the tone is to be played to the operator.
+ * as the sound arrives, and `isAudible` says whether to play the tone to the operator.
  */
 export async function callThrough(server, audio, signal, { onLevel, isAudible }) {
   const call = {
@@ -167,7 +167,7 @@ function toneSource(audio) {
   return { stream: out.stream, close: () => oscillator.stop() };
 }
 
-/** Return an analyser on what arrives, and a way to let the operator hear it. */
+/** Return an analyser of the incoming sound, and a gain that plays it to the operator. */
 function openEar(stream, audio) {
   // Chromium decodes a remote stream only while an element plays it.
   const element = new Audio();
@@ -209,7 +209,7 @@ async function listen(ear, call, signal, onLevel, isAudible) {
   }
 }
 
-/** Return what is worth telling of getStats(). */
+/** Return the part of getStats() that the page shows. */
 function readStats(stats) {
   const all = [...stats.values()];
   const incoming = all.find((one) => one.type === "inbound-rtp") ?? {};
@@ -228,7 +228,7 @@ function readStats(stats) {
 
 // from outside to a relay
 
-/** Return the STUN urls of the same server as a TURN url: its own over UDP, and those of od.config. */
+/** Return the STUN urls of a TURN url's server: its own UDP port, and those in od.config. */
 export function stunOf({ host }, servers) {
   const same = servers.filter((one) => one.host === host && one.transport === "udp" && !one.secure);
   return [...new Set(same.map((one) => `stun:${bracketed(host)}:${one.port}`))].slice(0, 2);
@@ -237,10 +237,10 @@ export function stunOf({ host }, servers) {
 /**
  * Connect this browser's own address with a relay, and return {state, peer, handshake, isAtQuota}.
  *
- * `state` is "works", "failed", "refused" where the browser gave up at once, as it does after a 403,
- * or "untried" where there was no relay, or no address of this network as the server sees it: `stun`
- * are the urls of the same server that are asked for it. `peer` is that address, `isAtQuota` says
- * that there was no relay since the server counts those of an earlier call yet.
+ * `state` is "works"; "failed"; "refused" if the browser gave up at once, as it does after a 403;
+ * or "untried" if there was no relay, or if none of `stun`, urls of the same server, showed this
+ * network's address. `peer` is that address. `isAtQuota` says that the server gave no relay because
+ * it still counts those of an earlier call.
  */
 export async function fromOutside(server, stun, signal) {
   const outside = { state: "untried", peer: "", handshake: null, isAtQuota: false };
@@ -264,7 +264,7 @@ export async function fromOutside(server, stun, signal) {
     const refused = isAtOnce(began);
     outside.handshake = await handshakeOf(near);
     if (state === "connected") outside.state = "works";
-    // without an address that the server may send to, nothing was tried
+    // without an address for the server to send to, nothing was tried
     else if (state === "failed" && hasRelay && outside.peer) {
       outside.state = refused ? "refused" : "failed";
     }

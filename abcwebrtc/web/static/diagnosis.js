@@ -1,11 +1,12 @@
-// From what was seen of one server to what it means, in the words of causes.json. Pure: nothing is
-// contacted.
+// Diagnoses the result of one server, in the words of causes.json. Pure: nothing is contacted.
 //
-// A result is {server, candidates, errors, ended, isMute, call, look}: `server` is one of
-// listServers(), `errors` are {code, text} of icecandidateerror, `ended` is "complete", "limit",
-// "stopped" or "refused", `isMute` says that this browser has no icecandidateerror, `call` and
-// `outside` are null or what callThrough() and fromOutside() return, `binding` says that a TURN
-// server which gave nothing answers STUN, `look` is null or what the server of this page saw there.
+// A result is {server, candidates, errors, ended, isMute, call, outside, binding, look}:
+// - `server` is one of listServers(), `errors` are {code, text} of icecandidateerror;
+// - `ended` is "complete", "limit", "stopped" or "refused";
+// - `isMute` says that this browser has no icecandidateerror;
+// - `call` and `outside` are null, or what callThrough() and fromOutside() return;
+// - `binding` says that a TURN server that gave nothing answers STUN;
+// - `look` is null, or what the server of this page saw there.
 
 import { doubtOf } from "./relays.js";
 import {
@@ -18,9 +19,9 @@ const LOSS = 0.05; // more lost packets than this are heard
 const plain = (level, word, message) => ({ level, word, message, advice: "" });
 
 /**
- * Return what one result means: level ("ok", "warning", "error"), word, message, advice.
+ * Return the diagnosis of one result: level ("ok", "warning", "error"), word, message, advice.
  *
- * `doubtful` is the address of a relay that works within its server, and perhaps nowhere else.
+ * `doubtful` is the address of a relay that works within its server, but perhaps only there.
  */
 export function diagnose(result, all = [result]) {
   const found = diagnoseAlone(result, all);
@@ -92,19 +93,19 @@ function diagnoseErrors(result, all) {
   return ended === "complete" && !errors.length ? cause("nothing") : noAnswer(result, all);
 }
 
-/** Say whether an error is the server's answer, and not its silence. */
+/** Say whether an error is an answer of the server, and not its silence. */
 export const isRefusal = ({ code }) => code >= 300 && code < 700;
 
-/** Chromium takes TURN at few of the low ports, and passes over the others without an error. */
+/** Chromium uses TURN on few of the low ports, and skips the others without an error. */
 const isForbiddenPort = ({ kind, port }) =>
   kind === "turn" && port < 1024 && ![80, 443].includes(port);
 
 /**
- * Return what is wrong with the name, or "". Chromium has a text for it, Firefox 701 without any.
+ * Return what is wrong with the name, or "". Chromium reports it as text, Firefox as a bare 701.
  *
- * A name with addresses of one family only has this error for the other one, and goes on, over UDP
- * for longer than is waited for. Over TCP a closed port gives Firefox the same 701, and over UDP
- * a firewall of its own machine.
+ * For a name that has addresses of one family only, the browser reports this for the other family
+ * and carries on, over UDP for longer than this page waits. In Firefox the same 701 also means a
+ * closed port over TCP, and a firewall on its own machine over UDP.
  */
 function nameMissing({ server, ended, errors }, all) {
   if (ended !== "complete") return "";
@@ -115,7 +116,7 @@ function nameMissing({ server, ended, errors }, all) {
   return "no-name/vague";
 }
 
-/** Say whether this is what Firefox does with an address in a turns url: nothing, at once. */
+/** Say whether Firefox skipped an address in a turns url: it ends at once, with nothing. */
 const isSkippedAddress = ({ server, ended, errors }) =>
   server.secure && isAddress(server.host) && ended === "complete" && !errors.length;
 
@@ -129,19 +130,19 @@ function refusal({ code }, { kind, entry = {} }) {
   return cause(causeOf(code), { code });
 }
 
-/** Return the cause of an error for the second relay, of a server that gave a first one. */
+/** Return the cause of an error for the second relay, of a server that gave the first one. */
 function secondRefusal({ code }) {
   if (code === 486) return cause("quota/second");
   return { ...cause("no-second/refused", { code }), word: causeOf(code) };
 }
 
-// machines behind a NAT have such an address (RFC 1918, RFC 6598)
+// addresses of machines behind a NAT (RFC 1918, RFC 6598)
 const PRIVATE =
   /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)/;
-// coturn denies these by itself from 4.13.1 on (RFC 3927, RFC 4193, RFC 4291)
+// coturn denies these by default since 4.13.1 (RFC 3927, RFC 4193, RFC 4291)
 const LOCAL = /^(169\.254\.|f[cd]..:|fe[89a-f].:)/i;
 
-/** Return what permits data to a server's own relays, of which one is a candidate. */
+/** Return what permits data to a server's own relays, one of which is this candidate. */
 function forbidden({ address }) {
   const isLoopback = /^127\.|^::1$/.test(address);
   const isLocal = LOCAL.test(address);
@@ -151,16 +152,16 @@ function forbidden({ address }) {
   return cause(`forbidden/${kind}`, { seen, relay: address });
 }
 
-/** A credential with an expiry was made from a secret, just now. */
+/** A username with an expiry is of a credential that was minted just now. */
 const isMinted = ({ username = "" }) => /^\d{10}(:|$)/.test(username);
 
 function badRequest(username) {
   const fault = usernameFault(username);
-  const unsigned = ""; // a browser tells none that is not signed
+  const unsigned = ""; // browsers don't report an unsigned answer
   return fault ? cause("bad-request/username", { fault, unsigned }) : cause("bad-request", { unsigned });
 }
 
-/** Return what coturn answers 400 to in a username, or "". */
+/** Return what in a username makes coturn answer 400, or "". */
 function usernameFault(username) {
   if (/[ \t'"\\]/.test(username)) return clause("username-characters");
   if (/union/i.test(username) && /select/i.test(username)) return clause("username-words");
@@ -168,9 +169,9 @@ function usernameFault(username) {
   return bytes > 508 ? clause("username-length", { bytes }) : "";
 }
 
-// TLS, of which `serve` may have seen more
+// TLS, where `serve` may have seen more
 
-/** What is wrong with a certificate for everybody, and does not depend on who is trusted. */
+/** Faults of a certificate that are the same for everybody, whichever authorities are trusted. */
 const SURE = ["certificate-expired", "certificate-name", "certificate-not-yet"];
 
 const isReached = ({ word }) => word === "trusted" || word.startsWith("certificate-");
@@ -178,7 +179,7 @@ const isReached = ({ word }) => word === "trusted" || word.startsWith("certifica
 const asLooked = ({ word, message, advice = "" }) =>
   ({ level: "error", word, message, advice: asSentence(advice) });
 
-/** Silence is no certificate; but beside it, another address of the name may have shown one. */
+/** Silence shows no certificate, but another address of the same name may have shown one. */
 function tlsSilent(result, all) {
   const { look, errors, server } = result;
   if (!look) return noAnswer(result, all);
@@ -208,14 +209,14 @@ function noAnswer(result, all) {
   return cause(isBare(result, all) ? "no-answer/bare" : "no-answer", { ...facts, within });
 }
 
-/** Say whether nothing at all is seen; for STUN a browser is asked for its own addresses, too. */
+/** Say whether nothing at all was seen; for STUN the browser also gathers its own addresses. */
 const isBare = ({ server, ended }, all) =>
   server.kind === "stun" && ended === "limit" &&
   !all.some((one) => one.candidates.length || answered(one));
 
 // the call
 
-/** Return what the call of a result means: level, word, message, advice. */
+/** Return the diagnosis of the call of a result: level, word, message, advice. */
 function diagnoseCall({ call, candidates }) {
   const refused = call.errors.find((one) => one.code >= 400 && one.code < 700);
   if (call.state === "failed" && refused) return secondRefusal(refused);
@@ -236,20 +237,20 @@ function notConnected(call, candidates) {
   return call.isRefused ? forbidden(relay) : cause("no-data", { relay: place(relay) });
 }
 
-/** ICE connects, and DTLS does not. */
+/** ICE connects, but DTLS does not. */
 function notSecured(handshake, ends, seconds) {
   if (!handshake?.small || handshake.dtls === "connected") return cause("no-handshake", { seconds });
   return cause("packet-size/dtls", { ends });
 }
 
-/** Return what it means that data from outside does not come to a relay; null where it does. */
+/** Return why data from outside does not reach a relay; null if it does. */
 function diagnoseOutside({ outside, candidates }) {
   if (!outside || !["failed", "refused"].includes(outside.state)) return null;
   const { ice, dtls } = outside.handshake ?? {};
   if (["connected", "completed"].includes(ice) && dtls !== "connected") {
     return notSecured(outside.handshake, clause("ends-browser-outside"), 8);
   }
-  if (outside.state === "refused") return null; // its own address is denied; others may not be
+  if (outside.state === "refused") return null; // this address is denied; others may not be
   const relay = candidates.find((one) => one.type === "relay");
   return cause("relay-ports", { place: HERE, peer: outside.peer, relay: place(relay) });
 }
@@ -259,7 +260,7 @@ function diagnoseOutside({ outside, candidates }) {
 const isSamePort = ({ server: one }, { server: other }) =>
   ["host", "port", "transport", "secure"].every((key) => one[key] === other[key]);
 
-/** Return on which other ports the same host works, or at least answers. */
+/** Say on which other ports the same host works, or at least answers. */
 function answersElsewhere(word, result, all) {
   const isOther = (one) => one.server.host === result.server.host && !isSamePort(one, result);
   const others = all.filter(isOther);

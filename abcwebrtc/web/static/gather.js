@@ -1,14 +1,14 @@
-// Gathers the candidates of one server, alone, so that each is judged for itself.
+// Gathers the candidates of one server at a time, so that each is judged separately.
 
 import { bracketed, readCandidate } from "./servers.js";
 
-const LIMIT_MS = 10000; // Chromium says nothing of a UDP server that is silent
+const LIMIT_MS = 10000; // Chromium reports nothing about a silent UDP server
 const BINDING_MS = 4000;
 
 /**
- * Return what `begin(finish)` finishes with.
+ * Return what `begin(finish)` passes to `finish`.
  *
- * That is `late` after so many milliseconds, and `stopped` once `signal` is aborted.
+ * Return `late` instead after so many milliseconds, or `stopped` once `signal` is aborted.
  */
 export function within(milliseconds, signal, { late, stopped }, begin) {
   return new Promise((resolve) => {
@@ -23,7 +23,7 @@ export function within(milliseconds, signal, { late, stopped }, begin) {
   });
 }
 
-/** Return the RTCConfiguration that knows one url only; TURN is to give relays and nothing else. */
+/** Return an RTCConfiguration with one url only; for TURN it allows only relays. */
 export function configurationOf({ url, kind, entry }) {
   const login = kind === "turn" ? { username: entry.username, credential: entry.credential } : {};
   return {
@@ -32,7 +32,7 @@ export function configurationOf({ url, kind, entry }) {
   };
 }
 
-/** Keep an error once, though a browser tells it for every address of its own. */
+/** Keep an error once, although browsers report it for each of their own addresses. */
 export function addError(errors, event) {
   const found = { code: event.errorCode, text: event.errorText ?? "" };
   if (errors.some((one) => one.code === found.code && one.text === found.text)) return;
@@ -42,16 +42,16 @@ export function addError(errors, event) {
 /**
  * Gather, and call `changed` after each candidate and error.
  *
- * `result` is filled in: candidates, errors, ended, isMute. It ends when the browser has, after
+ * Fill in candidates, errors, ended and isMute of `result`. End when the browser has finished, after
  * LIMIT_MS, or when `signal` is aborted.
  */
 export async function gather(result, signal, changed) {
-  result.isMute = !("onicecandidateerror" in RTCPeerConnection.prototype); // as Firefox 140 is
+  result.isMute = !("onicecandidateerror" in RTCPeerConnection.prototype); // as in Firefox 140
   let connection;
   try {
     connection = new RTCPeerConnection(configurationOf(result.server));
   } catch {
-    result.ended = "refused"; // what the exception says may hold the login
+    result.ended = "refused"; // the exception's text may hold the login
     return;
   }
   const began = performance.now();
@@ -80,7 +80,7 @@ function beginGathering(connection, failed) {
   connection.setLocalDescription().catch(failed);
 }
 
-/** Say whether a TURN server over UDP, which gave nothing, answers STUN with an address. */
+/** Say whether a TURN server over UDP that gave nothing answers STUN with an address. */
 export async function answersStun({ host, port }, signal) {
   const urls = `stun:${bracketed(host)}:${port}`;
   const connection = new RTCPeerConnection({ iceServers: [{ urls }] });

@@ -1,10 +1,10 @@
-// Takes the key out of a one-time link, where no server or log sees it, and opens a session.
+// Exchanges the key of a one-time link, which stands where no server or log sees it, for a session.
 
 const message = document.getElementById("message");
 const key = location.hash.slice(1);
 
 async function logIn() {
-  history.replaceState(null, "", location.pathname); // the key is not to stay in the history
+  history.replaceState(null, "", location.pathname); // keeps the key out of the history
   message.textContent = "Opening the page…";
   const answer = await fetch("login", {
     method: "POST",
@@ -16,7 +16,7 @@ async function logIn() {
   } else {
     message.textContent =
       answer.status === 403
-        ? "This link does not work: it was used already, or it is older than 10 minutes."
+        ? "This link does not work: it has been used, or it is older than 10 minutes."
         : `The server answered ${answer.status}. Its log may say why.`;
   }
 }
@@ -27,5 +27,5 @@ if (key) {
   });
 }
 
-// A new link that is opened in the same tab changes nothing but the hash.
+// A new link in the same tab changes only the hash.
 addEventListener("hashchange", () => location.reload());

@@ -1,4 +1,4 @@
-// The test from the button to the verdict.
+// Runs the test, from the button to the verdict.
 
 import { callThrough, fromOutside, outputOf, QUOTA, stunOf } from "./call.js";
 import { diagnose, hasRelay, isRefusal } from "./diagnosis.js";
@@ -12,9 +12,9 @@ import { clear, showReport, showRunning, showServers, showVerdict } from "./view
 const PROGRESS_MS = 1000;
 const LOOK_MS = 500;
 const LOOKS = 60; // half a minute: a DNS that does not answer takes longer
-const GIVEN_BACK_MS = 2500; // coturn counts a relay for a second more
+const GIVEN_BACK_MS = 2500; // coturn still counts a relay for a second after its release
 
-/** What ends a test before there are servers to judge. */
+/** Ends a test before there are servers to judge. */
 class Refusal extends Error {}
 
 const REFUSALS = {
@@ -23,7 +23,7 @@ const REFUSALS = {
   500: "The server can't make a credential. Its log says why.",
 };
 const ANOTHER =
-  "Something other than abcwebrtc serve answered. Is there a proxy with a login of its own?";
+  "Something other than abcwebrtc serve answered. Is there a proxy with its own login?";
 
 async function post(path, signal) {
   let answer;
@@ -58,7 +58,7 @@ class Test {
   constructor(audio) {
     this.audio = audio;
     this.stopping = new AbortController();
-    this.output = outputOf(audio, this.stopping.signal); // while servers are asked
+    this.output = outputOf(audio, this.stopping.signal); // opens while servers are tested
     this.results = [];
     this.verdict = null;
     this.doing = "";
@@ -77,7 +77,7 @@ class Test {
     this.#judge(configuration.iceTransportPolicy);
   }
 
-  /** Try one server. They don't run side by side, or the quota of one would be used by another. */
+  /** Try one server; in parallel, they would use up each other's quota. */
   async #try(index) {
     const [result, card] = [this.results[index], this.cards[index]];
     const { signal } = this.stopping;
@@ -88,7 +88,7 @@ class Test {
     this.place = `${result.server.label} (${index + 1} of ${this.results.length})`;
     card.setLevel("working");
     this.#say(`Trying ${this.place}…`);
-    if (index) await this.#renewLogin(result); // it may have ended during the servers before
+    if (index) await this.#renewLogin(result); // it may have expired during the earlier servers
     await gather(result, signal, () => card.showCandidates(result.candidates));
     if (isAtQuota(result.errors) && !hasRelay(result)) await this.#gatherAgain(result, card);
     if (isSilent(result)) result.binding = await answersStun(result.server, signal);
@@ -96,7 +96,7 @@ class Test {
     card.showDiagnosis(diagnose(result, this.results));
   }
 
-  /** Ask for a relay once more, when the other tries of this test have given theirs back. */
+  /** Ask for a relay once more, after earlier calls of this test have released theirs. */
   async #gatherAgain(result, card) {
     if (!(await this.#relaysGivenBack(card))) return;
     await this.#renewLogin(result);
@@ -117,13 +117,13 @@ class Test {
     card.showCall(result);
   }
 
-  /** Try the way from outside to a server's relays, once for each port of the server. */
+  /** Try to reach a server's relays from outside, once for each port of the server. */
   async #tryOutside(result, card) {
     const isSame = ({ server }) =>
       server.host === result.server.host && server.port === result.server.port;
     result.outside = this.results.find((one) => one.outside && isSame(one))?.outside ?? null;
     const stun = stunOf(result.server, this.results.map((one) => one.server));
-    const doubt = doubtOf(result, this.results); // of a private relay more is known already
+    const doubt = doubtOf(result, this.results); // a private relay needs no test
     if (result.outside || !stun.length || doubt?.word === "private-relay") return;
     card.showWaiting("Sending to the relay from outside…");
     await this.#sendFromOutside(result, stun);
@@ -146,7 +146,7 @@ class Test {
     });
   }
 
-  /** Wait, and say whether the test goes on. */
+  /** Wait until relays are released, and say whether the test goes on. */
   async #relaysGivenBack(card) {
     const { signal } = this.stopping;
     if (!signal.aborted) card.showWaiting("Waiting for the server to release the earlier relays…");
@@ -154,7 +154,7 @@ class Test {
     return !signal.aborted;
   }
 
-  /** Take a fresh credential; the first may have ended during the calls before this one. */
+  /** Get a fresh credential; the first may have expired during the earlier calls. */
   async #renewLogin(result) {
     const configuration = await post("credential", this.stopping.signal).catch(() => ({}));
     const fresh = listServers(configuration)[this.results.indexOf(result)];
@@ -168,7 +168,7 @@ class Test {
     const failed = this.results.filter((one) => isLookedAt(one) && fails(one));
     if (!failed.length) return;
     this.#endSaying();
-    showVerdict({ level: "working", headline: "Asking abcwebrtc serve what it sees of what failed…" });
+    showVerdict({ level: "working", headline: "Asking abcwebrtc serve what it sees of the servers that failed…" });
     const looks = await this.#looksOfServe(signal);
     for (const result of failed) {
       const { host, port, secure, transport } = result.server;
@@ -176,7 +176,7 @@ class Test {
     }
   }
 
-  /** Return what serve has seen when it is done, or by then; a user's token is not told. */
+  /** Return what serve sees, or has seen after LOOKS tries; nothing for a user's token. */
   async #looksOfServe(signal) {
     let seen = {};
     for (let asked = 0; asked < LOOKS && !signal.aborted; asked += 1) {
@@ -188,7 +188,7 @@ class Test {
     return seen;
   }
 
-  /** Say what is being done; not at once, since a screen reader reads all of it each time. */
+  /** Show progress, but not too often: a screen reader reads all of it each time. */
   #say(doing) {
     this.doing = doing;
     this.saying ??= setTimeout(() => {
@@ -202,7 +202,7 @@ class Test {
     this.saying = null;
   }
 
-  /** Close what is left of a test that failed, too. */
+  /** Release everything, also after a failure. */
   end() {
     this.#endSaying();
     this.stopping.abort();
@@ -227,7 +227,7 @@ class Test {
 let running = null;
 const beforehand = new AbortController();
 
-/** List the servers before the test; what is wrong with that is said then, too. */
+/** List the servers before the test, or say why that fails. */
 async function showPlan({ signal }) {
   try {
     const configuration = await post("credential", signal);
@@ -239,7 +239,7 @@ async function showPlan({ signal }) {
 
 function failure(error) {
   if (error instanceof Refusal) return { level: "error", headline: error.message };
-  const lines = String(error.stack).split("\n"); // without the message, which may quote anything
+  const lines = String(error.stack).split("\n"); // the message may quote anything, so leave it out
   console.error([error.name, ...lines.filter((line) => /^\s+at |@/.test(line))].join("\n"));
   return { level: "error", headline: "The test itself failed. The browser's console says where." };
 }
@@ -250,7 +250,7 @@ async function start() {
   showRunning(true);
   showVerdict({ level: "working", headline: "Asking for a credential…" });
   try {
-    running = new Test(makeAudio()); // here, since browsers start one for a click only
+    running = new Test(makeAudio()); // here: browsers start audio only in answer to a click
     await running.run();
   } catch (error) {
     const aborted = running?.stopping.signal.aborted;
@@ -262,7 +262,7 @@ async function start() {
   }
 }
 
-// A link that is opened while a session lasts is not needed, and its key is not to be seen.
+// A link that is opened during a session is not needed; hide its key.
 if (location.hash) history.replaceState(null, "", location.pathname);
 addEventListener("hashchange", () => location.reload());
 
@@ -271,5 +271,5 @@ button.addEventListener("click", () => {
   if (running) running.stopping.abort();
   else start();
 });
-button.disabled = false; // before this, nothing would happen
+button.disabled = false; // until now a click would do nothing
 showPlan(beforehand);

@@ -1,13 +1,13 @@
-// Whether others than the server itself can send to its relays. Pure: nothing is contacted.
+// Judges whether anything but the server itself can send to its relays. Pure: nothing is contacted.
 //
-// The call of this page goes from a relay of a server to a relay of the same server. It works at any
-// address of them: coturn finds itself. A desktop may send to that address from elsewhere.
+// The call of this page goes from a relay of a server to another relay of the same server. That works
+// whatever their address is, since coturn finds itself. A desktop sends to that address from elsewhere.
 
 import { asSentence, clause } from "./saying.js";
 import { isAddress } from "./servers.js";
 
-// Networks of IPv4 that the internet has no route to (IANA's special-purpose registry, RFC 6890);
-// 24 and more is multicast and what is reserved, of which no server has an address.
+// IPv4 networks to which the internet has no route (IANA's special-purpose registry, RFC 6890);
+// 224 and above are multicast and reserved addresses, which no server has.
 const NOT_GLOBAL = [
   "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
   "192.0.0.0/24", "192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24",
@@ -16,10 +16,10 @@ const NOT_GLOBAL = [
 
 const isV6 = (address) => address.includes(":");
 
-/** Return an address as the URL standard writes it, so that equal ones are equal; "" for none. */
+/** Return an address as the URL standard writes it, so that equal ones compare equal, or "". */
 function canonical(host) {
   if (!isAddress(host)) return ""; // a name, such as mDNS has for an address, or nothing
-  try { // of a scheme whose hosts are parsed; nothing is opened
+  try { // with a scheme whose hosts are parsed; nothing is opened
     return new URL(`ws://${isV6(host) ? `[${host}]` : host}`).hostname.replace(/[[\]]/g, "");
   } catch {
     return "";
@@ -33,7 +33,7 @@ function isWithin(address, network) {
   return Math.floor((bitsOf(address) - bitsOf(first)) / 2 ** (32 - length)) === 0;
 }
 
-/** Say whether an address is one of the whole internet; documentation's are none. */
+/** Say whether an address is global; those for documentation are not. */
 export function isGlobal(host) {
   const address = canonical(host);
   if (!isV6(address)) {
@@ -46,17 +46,17 @@ export function isGlobal(host) {
 }
 
 /**
- * Return what is doubtful of a server's relays: {word, server, relay, why}, or null.
+ * Return the doubt about a server's relays, {word, server, relay, why}, or null.
  *
- * Where all addresses are private, nothing is: that is a site of its own. A page can't resolve a
- * name; all it knows of where such a server is reached is how the server sees this network.
+ * If all addresses are private, there is no doubt: the server is for one site. A page can't resolve
+ * a name; all it knows of such a server's address is how the server sees this network.
  */
 export function doubtOf({ server, candidates, outside }, all) {
   const relays = candidates.filter((one) => one.type === "relay").map((one) => one.address);
   const doubts = relays
     .filter(canonical)
     .map((one) => (isGlobal(one) ? otherRelay(server, one) : privateRelay(server, one, all)));
-  // that an address is another one says nothing where data was seen to come there
+  // a different address is not doubtful if data has been seen to arrive there
   const isSeen = (one) => one?.word === "other-relay" && outside?.state === "works";
   return doubts.find((one) => one && !isSeen(one)) ?? null;
 }
@@ -74,7 +74,7 @@ function privateRelay({ host }, relay, all) {
 /**
  * Return the global address that a server has seen, or "".
  *
- * Of the relay's family: a site may have private addresses of IPv4, and global ones of IPv6.
+ * It is of the relay's family: a site may have private IPv4 addresses and global IPv6 ones.
  */
 function seenFrom(host, wantsV6, all) {
   const candidates = all.filter((one) => one.server.host === host).flatMap((one) => one.candidates);

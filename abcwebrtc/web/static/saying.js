@@ -1,4 +1,4 @@
-// What was found, in the words of the table of causes, which abcwebrtc probe has too. Pure.
+// Words findings with the table of causes, as abcwebrtc probe does. Pure.
 
 import table from "./causes.js"; // abcwebrtc/probe/causes.json, as serve gives it to browsers
 import { inWords } from "./servers.js";
@@ -16,19 +16,19 @@ export function cause(key, facts = {}) {
   return { level, word, message: filled(message, facts), advice: asSentence(filled(cure, facts)) };
 }
 
-/** Return the key of what an error code of STUN means. */
+/** Return the key of the cause of a STUN error code. */
 export const causeOf = (code) => table.codes[code] ?? "stun-error";
 
 /** Return a part of a sentence by its key. */
 export const clause = (key, facts = {}) => filled(table.clauses[key], facts);
 
-/** Words of what had no answer of a STUN server. */
+/** Words of causes without an answer from a STUN server. */
 export const UNANSWERED = table.unanswered;
 
-/** Words of what is of no one port, or was seen later than what others answered. */
+/** Words of causes that concern no single port, or were seen later than other ports answered. */
 export const ELSEWHERE_TOO = table["elsewhere-too"];
 
-/** Return a text with a capital and a full stop, as the page has its sentences. */
+/** Return a text as a sentence, with a capital and a full stop. */
 export function asSentence(text) {
   if (!text) return "";
   const capital = text.charAt(0).toUpperCase() + text.slice(1);
@@ -42,7 +42,7 @@ export const portOf = ({ secure, transport, port }) =>
 /** Return where a server is: "a.example, UDP port 3478". */
 export const whereOf = (server) => `${server.host}, ${portOf(server)}`;
 
-/** Return the end of a sentence on where else a host works or answers. */
+/** Return the end of a sentence that says where else a host works or answers. */
 export const elsewhere = (key, servers) =>
   clause(key, { places: inWords([...new Set(servers.map((one) => `on ${portOf(one)}`))]) });
 

@@ -1,4 +1,4 @@
-// What the urls of an rtc_configuration name. Pure: nothing is contacted.
+// Reads the urls of an rtc_configuration. Pure: nothing is contacted.
 
 const LABELS = {
   "stun udp": "STUN",
@@ -20,7 +20,7 @@ export function listServers(configuration) {
   return withDistinctLabels(servers);
 }
 
-/** Take a stun or turn url apart, as RFC 7064 and RFC 7065 have it. */
+/** Take a stun or turn url apart (RFC 7064, RFC 7065). */
 export function readUrl(url) {
   const [, scheme = "", host = "", port, query = ""] =
     /^(\w+):(\[[^\]]*\]|[^:?]*)(?::(\d+))?(?:\?(.*))?$/.exec(url) ?? [];
@@ -40,7 +40,7 @@ export function readUrl(url) {
   };
 }
 
-/** Add the host, and if need be the port, to labels that are there more than once. */
+/** Add the host, and if needed the port, to labels that occur more than once. */
 function withDistinctLabels(servers) {
   const count = (list, text) => list.filter((one) => one === text).length;
   const plain = servers.map((one) => one.label);
@@ -52,7 +52,7 @@ function withDistinctLabels(servers) {
   });
 }
 
-/** Return what a candidate line (RFC 8839, section 5.1) says. */
+/** Return the parts of a candidate line (RFC 8839, section 5.1). */
 export function readCandidate(line) {
   const words = line.replace(/^candidate:/, "").split(" ");
   const [, , protocol = "", , address = "", port = ""] = words;
@@ -60,17 +60,17 @@ export function readCandidate(line) {
   return { type, address, port: Number(port), protocol: protocol.toUpperCase() };
 }
 
-/** Say whether a host is an IP address, and not a name. */
+/** Say whether a host is an IP address, not a name. */
 export function isAddress(host) {
   return host.includes(":") || /^\d+(\.\d+){3}$/.test(host);
 }
 
-/** Return an address as it is read: with its port, IPv6 in brackets. */
+/** Return an address with its port, IPv6 in brackets. */
 export function place({ address, port }) {
   return `${bracketed(address)}:${port}`;
 }
 
-/** Return a host as it stands in a url: IPv6 in brackets. */
+/** Return a host as in a url, IPv6 in brackets. */
 export const bracketed = (host) => (host.includes(":") ? `[${host}]` : host);
 
 /** Return "a", "a and b", or "a, b and c". */

@@ -1,9 +1,9 @@
-// Text as nodes: what is to be typed is set as code, and nothing breaks but at blanks and at a port.
+// Turns text into nodes: sets what you type as code, and breaks lines only at blanks and before ports.
 
-/** A command in the quotes of causes.json, or a name and its value in od.config. */
+/** A command in the quotes of causes.json, or a key and its value in od.config. */
 const QUOTED = /'(abcwebrtc [^']+)'|('\w+': '\w+')/;
 const PROGRAM = /(abcwebrtc serve)/;
-const LINE = /^\(?[a-z][a-z-]*=\S*[^\s,;.)]/; // of turnserver.conf
+const LINE = /^\(?[a-z][a-z-]*=\S*[^\s,;.)]/; // a line of turnserver.conf
 /** An address with a port: a url, a name or IPv4, or IPv6 in brackets, and what follows. */
 const ADDRESS = /^((?:[a-z]+:)?(?:\[[^\]]+\]|[^:[\]]+))(:\d+(?:[?),.;].*)?)$/i;
 
@@ -26,7 +26,7 @@ function plainNodesOf(text) {
   return parts.flatMap((part, index) => (index % 2 ? [codeOf(part)] : wordsOf(part, true)));
 }
 
-/** Return a text as code, of which only the blanks may be at the end of a line. */
+/** Return a text as code that breaks only at blanks. */
 const codeOf = (text) => element("code", "", ...wordsOf(text, false));
 
 const wordsOf = (text, hasLines) =>
@@ -41,7 +41,7 @@ function wordOf(word) {
   return /\S[^\s\w]\S|_/.test(word) ? piecesOf(word) : [word];
 }
 
-/** Return an address in pieces that don't break, of which the port is one; other words are whole. */
+/** Return an address as two unbreakable pieces, the second being the port; other words as one. */
 export function piecesOf(word) {
   const [, host, port] = ADDRESS.exec(word) ?? [];
   return (host ? [host, port] : [word]).map((piece) => element("span", "piece", piece));

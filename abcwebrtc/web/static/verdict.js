@@ -1,10 +1,10 @@
-// From what was seen of all servers to a verdict, in plain words, and to the report. Pure: nothing is
-// contacted.
+// Turns the results of all servers into a verdict, in plain words, and into the report. Pure: nothing
+// is contacted.
 
 import { diagnose, isRefusal } from "./diagnosis.js";
 import { inWords, place } from "./servers.js";
 
-/** What a call that was heard is diagnosed as. */
+/** Diagnoses of a call that was heard. */
 const WORKING = ["works", "loss", "private-relay", "other-relay"];
 
 /** Return the verdict on all results: level, headline, and a list of problems. */
@@ -21,9 +21,9 @@ export function judge(results, policy = "all") {
   return { ...said, problems, limits: works.length ? LIMITS : "" };
 }
 
-/** No browser is where a desktop is. */
+/** A browser is never where a desktop is. */
 const LIMITS =
-  "This is what a browser sees. A desktop takes another way to these servers: run " +
+  "This is what a browser sees. A desktop reaches these servers by another route: run " +
   "'abcwebrtc probe --desktop' in a desktop's pod to test that.";
 
 function headline(judged, turn, works, policy) {
@@ -47,7 +47,7 @@ function headline(judged, turn, works, policy) {
   return { level, headline: headlineOfWorking(works) };
 }
 
-/** A browser takes the first transport that connects, also where packets are lost on it. */
+/** A browser uses the first transport that connects, even if packets are lost on it. */
 function headlineOfWorking(works) {
   const here = "from this network over";
   const torn = works.filter((one) => one.word === "loss");
@@ -58,7 +58,7 @@ function headlineOfWorking(works) {
   return `As far as a browser can tell, sound will work ${here} ${labelsOf(whole)}${rest}${condition}.`;
 }
 
-/** A call within a server says nothing of a desktop elsewhere, so no headline is without this. */
+/** A call within a server proves nothing about a desktop elsewhere, so every headline has this. */
 function conditionOf(works) {
   const doubtful = works.filter((one) => one.doubtful);
   if (!doubtful.length) return "";
@@ -67,11 +67,11 @@ function conditionOf(works) {
   return `${only} if the desktop can send to ${addresses}`;
 }
 
-/** A call from relay to relay was heard, and from outside none came to a relay. */
+/** A call from relay to relay was heard, but nothing from outside reached a relay. */
 function headlineOfInside(inside) {
   return bad(
-    `Sound will work from this network over ${labelsOf(inside)} only where the desktop has a relay ` +
-    "of the same server: data from outside does not get through it.",
+    `Sound will work from this network over ${labelsOf(inside)} only if the desktop has a relay ` +
+    "on the same server: data from outside does not reach the relay.",
   );
 }
 
@@ -79,7 +79,7 @@ const bad = (text) => ({ level: "error", headline: text });
 
 const labelsOf = (judged) => inWords(judged.map((one) => one.server.label));
 
-/** Browsers refuse an rtc_configuration as a whole, for one url that they don't take. */
+/** Browsers refuse a whole rtc_configuration because of one url that they don't accept. */
 function headlineOfRefused(refused) {
   const urls = inWords(refused.map((one) => one.server.url));
   return bad(`Sound will not work in this browser: it refuses any configuration that has ${urls}.`);
@@ -99,7 +99,7 @@ function headlineOfStun(judged, policy) {
   if (judged.some((one) => one.level !== "error")) {
     return {
       level: "warning",
-      headline: "Sound works only where no relay is needed: there is STUN, and no TURN server.",
+      headline: "Sound works only where no relay is needed: there is STUN, but no TURN server.",
     };
   }
   return bad(
@@ -107,7 +107,7 @@ function headlineOfStun(judged, policy) {
   );
 }
 
-/** Say what is wrong with servers that have the same fault. */
+/** Return what is wrong with servers that have the same fault. */
 function sentence(judged) {
   const [{ word, message, level }] = judged;
   if (word === "stopped" || level === "warning") return `${labelsOf(judged)}: ${message}.`;
@@ -118,9 +118,9 @@ const groupsOf = (list, key) =>
   [...new Set(list.map(key))].map((value) => list.filter((one) => key(one) === value));
 
 /**
- * Return {advice, labels, texts} of problems: each piece of advice once, with what it is for.
+ * Return {advice, labels, texts} of problems: each piece of advice once, with the servers it is for.
  *
- * What has no advice stands for itself.
+ * A problem without advice gets an entry of its own.
  */
 export function byAdvice(problems) {
   const all = problems.map(({ advice, of }) => ({ ...of, advice }));
@@ -131,9 +131,9 @@ export function byAdvice(problems) {
   }));
 }
 
-// the report as plain text, for a ticket; no login is in it
+// the report as plain text, for a ticket; it holds no login
 
-/** Return the report; `facts` are pairs of a name and a text, such as the browser's. */
+/** Return the report; `facts` are pairs of a name and a text, such as the browser. */
 export function reportText(verdict, results, facts) {
   const lines = [verdict.headline, ...(verdict.limits ? [verdict.limits] : []), ""];
   lines.push(...facts.map(([name, text]) => `${name}: ${text}`));
@@ -160,19 +160,19 @@ function serverLines(result, results) {
 }
 
 /**
- * Return the errors that say why nothing came of a server.
+ * Return the errors that explain why a server gave nothing.
  *
- * Browsers report more: a name that has addresses of one family gives an error for the other one,
- * and what comes beside an answer of the server explains nothing.
+ * Browsers report more: a name with addresses of one family gives an error for the other one, and
+ * errors beside an answer of the server explain nothing.
  */
 function errorLines(errors, word) {
   const refusals = errors.filter(isRefusal);
   const isLookup = ({ text }) => /host lookup/i.test(text) && !word.startsWith("no-name");
   const matter = refusals.length ? refusals : errors.filter((one) => !isLookup(one));
-  return matter.map(({ code, text }) => `  error ${code} ${text || "(the browser says no more)"}`);
+  return matter.map(({ code, text }) => `  error ${code} ${text || "(the browser gives no reason)"}`);
 }
 
-/** Return what was measured in a call, as a list of a few words each. */
+/** Return the measurements of a call, a few words each. */
 export function callText({ call, outside }) {
   const all = call.packetsLost + call.packetsReceived;
   return [

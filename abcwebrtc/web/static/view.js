@@ -1,4 +1,4 @@
-// What is seen. Text goes in as text, never as markup.
+// Shows the page's parts. Text is inserted as text, never as markup.
 
 import { place } from "./servers.js";
 import { nodesOf, piecesOf } from "./text.js";
@@ -23,14 +23,14 @@ function element(name, properties = {}, ...children) {
 
 const paragraph = (className, text) => element("p", { className }, ...nodesOf(text));
 
-/** Show what the button does now. */
+/** Label the button with what it does now. */
 export function showRunning(running) {
   const button = find("start");
   button.textContent = running ? "Stop" : "Test again";
   button.classList.toggle("quiet", running);
 }
 
-/** Show a verdict, or what is being done (level "working"). */
+/** Show a verdict, or progress (level "working"). */
 export function showVerdict({ level, headline, problems = [], limits = "" }) {
   const box = find("verdict");
   box.hidden = false;
@@ -45,7 +45,7 @@ export function showVerdict({ level, headline, problems = [], limits = "" }) {
   box.replaceChildren(paragraph("headline", headline), ...list, ...rest);
 }
 
-/** Take away the report and the verdict of an earlier test. */
+/** Remove the report of an earlier test. */
 export function clear() {
   find("report").hidden = true;
   find("copied").textContent = "";
@@ -71,7 +71,7 @@ export function showReport(text) {
 async function copy(text) {
   const said = find("copied");
   try {
-    await navigator.clipboard.writeText(text); // browsers have it on https and localhost only
+    await navigator.clipboard.writeText(text); // exists on https and localhost only
     said.textContent = "Copied.";
   } catch {
     find("details").open = true;
@@ -165,7 +165,7 @@ export class ServerCard {
     this.showFacts(...callText(result));
   }
 
-  /** Show what a result means; what to do about it is said once, with the verdict. */
+  /** Show the diagnosis; the advice stands once, with the verdict. */
   showDiagnosis({ level, message }) {
     this.setLevel(level);
     const text = message.charAt(0).toUpperCase() + message.slice(1);
