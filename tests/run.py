@@ -51,6 +51,8 @@ DEBIAN_PACKAGES = [
     "iproute2",
     "libatomic1",  # of the node that Playwright brings
     "libfaketime",
+    "man-db",
+    "mandoc",
     "mmdebstrap",
     "nftables",
     "nginx",

@@ -22,6 +22,7 @@ from packaging.requirements import Requirement
 import abcwebrtc
 from abcwebrtc import verify_turn_credentials
 from conftest import missing, require_program
+from man_page import PAGE
 from support import RTC_PATH, WAIT, bearer, public_pem, request, wait_for
 from support.pyproject import pyproject
 from unit.project.test_docs import full_example
@@ -206,12 +207,14 @@ def test_the_source_archive_has_what_is_in_git_and_its_metadata(built: Built) ->
 def test_the_wheel_has_the_package_and_nothing_else(built: Built) -> None:
     package = {name for name in tracked() if name.startswith("abcwebrtc/")}
     about = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
+    page = f"{NAME}.data/data/share/man/man1/abcwebrtc.1"
     with zipfile.ZipFile(built.wheel) as wheel:
         names = wheel.namelist()
-        assert set(names) == package | {f"{NAME}.dist-info/{name}" for name in about}
+        assert set(names) == package | {f"{NAME}.dist-info/{name}" for name in about} | {page}
         assert len(names) == len(set(names))
         for name in package:
             assert wheel.read(name) == (ROOT / name).read_bytes(), name
+        assert wheel.read(page) == PAGE.read_bytes()
         assert wheel.read(f"{NAME}.dist-info/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
         assert {oct(each.external_attr >> 16 & 0o777) for each in wheel.infolist()} == {"0o644"}
     assert "abcwebrtc/py.typed" in package
@@ -291,6 +294,12 @@ def test_the_command_is_there_by_both_names(environment: Environment) -> None:
     assert environment.abcwebrtc("--version") == wanted
     module = environment.run(environment.bin / "python", "-m", "abcwebrtc", "--version")
     assert module == wanted
+
+
+def test_man_finds_the_page_beside_the_command(environment: Environment) -> None:
+    man = require_program("man", "man-db")
+    found = run(man, "--where", "abcwebrtc", cwd=environment.folder, PATH=f"{environment.bin}:/bin")
+    assert succeeded(found).strip() == str(environment.bin.parent / "share/man/man1/abcwebrtc.1")
 
 
 def test_check_and_mint_work(environment: Environment) -> None:

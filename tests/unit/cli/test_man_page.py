@@ -1,0 +1,44 @@
+"""The man page: it is made of the parser, and has all of it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Iterator
+
+import pytest
+
+from abcwebrtc.cli.main import make_parser
+from man_page import ENVIRONMENT, PAGE, page
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for one in action.choices.values():
+                yield from parsers(one)
+
+
+def text() -> str:
+    return re.sub(r"\\f[BIR]|\\[,/&]|\\(?=-)", "", PAGE.read_text(encoding="utf-8"))
+
+
+def test_the_page_is_the_parser_s() -> None:
+    """python tests/man_page.py writes it."""
+    assert page() == PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("parser", [*parsers(make_parser())], ids=lambda parser: parser.prog)
+def test_a_command_has_its_options_and_arguments(parser: argparse.ArgumentParser) -> None:
+    whole = text()
+    part = whole.partition(f"\n.SS {parser.prog}\n")[2].partition("\n.S")[0] or whole
+    for action in parser._actions:
+        names = action.option_strings or [action.metavar] * bool(action.metavar)
+        if action.help != argparse.SUPPRESS and action.dest != "help":
+            assert [name for name in names if not re.search(rf"(?m)^\S*.*{name}\b", part)] == []
+
+
+@pytest.mark.parametrize("name", ENVIRONMENT)
+def test_variables_are_in_it(name: str) -> None:
+    assert f".TP\n.B {name}\n" in text().partition("\n.SH ENVIRONMENT\n")[2]
