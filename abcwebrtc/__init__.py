@@ -23,6 +23,7 @@ from abcwebrtc.errors import (
     Problem,
     SecretElsewhereError,
     TokenError,
+    UnreadableError,
     WebRTCDisabledError,
 )
 from abcwebrtc.odconfig.reader import load_od_config
@@ -47,6 +48,7 @@ __all__ = [
     "SecretElsewhereError",
     "TokenError",
     "TurnCredentials",
+    "UnreadableError",
     "WebRTCConfig",
     "WebRTCDisabledError",
     "build_rtc_configuration",

@@ -168,6 +168,14 @@ class ConfigError(ProblemsError):
         self.notes = tuple(Problems(notes))
 
 
+class UnreadableError(ConfigError):
+    """A file that can't be read, so that nobody knows what is in it.
+
+    It is missing, say, or too large, or not for this user. A file that was read and is wrong is a
+    plain `ConfigError`. The command line tells the two apart by its exit status.
+    """
+
+
 class ManifestError(ProblemsError):
     """A Kubernetes manifest that can't be used."""
 

@@ -20,7 +20,7 @@ from abcwebrtc.desktop import pod as pods
 from abcwebrtc.desktop.pod import PreparedPod
 from abcwebrtc.desktop.pod_data import Data
 from abcwebrtc.errors import ConfigError, CredentialError, Problem, TokenError
-from abcwebrtc.odconfig.reader import PathLike
+from abcwebrtc.odconfig.source import PathLike
 from abcwebrtc.texts import harmless_logger
 from abcwebrtc.turn.rtc_configuration import build_rtc_configuration
 from abcwebrtc.web.rest import answer, post_json, public_entries

@@ -27,14 +27,15 @@ def unix_seconds(now: float) -> int:
     return moment
 
 
+def iso_text(moment: float) -> str:
+    """Return a moment, in unix seconds, as RFC 3339 has it: ``2026-01-05T09:00:00Z``."""
+    moment_utc = datetime.fromtimestamp(math.floor(moment), timezone.utc)
+    return f"{moment_utc:%Y-%m-%dT%H:%M:%SZ}"
+
+
 def utc_text(moment: float) -> str:
     """Return a moment, in unix seconds, as ``2026-01-05 09:00:00 UTC``."""
-    return f"{_utc(moment):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def iso_text(moment: float) -> str:
-    """Return a moment as programs read it: ``2026-01-05T09:00:00Z``."""
-    return f"{_utc(moment):%Y-%m-%dT%H:%M:%SZ}"
+    return iso_text(moment).replace("T", " ").replace("Z", " UTC")
 
 
 def duration_text(seconds: float) -> str:
@@ -82,7 +83,3 @@ def _parse_iso(text: str) -> float:
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=timezone.utc)
     return parsed.timestamp()
-
-
-def _utc(moment: float) -> datetime:
-    return datetime.fromtimestamp(math.floor(moment), timezone.utc)

@@ -17,7 +17,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from urllib.parse import urlsplit
 
 from abcwebrtc.files import read_file
-from abcwebrtc.times import utc_text
+from abcwebrtc.times import iso_text
 
 GROUPS = {"configmaps": "", "pods": "", "pods/log": "", "deployments": "apps"}
 """The kinds that are asked for, and the API group of each."""
@@ -58,7 +58,7 @@ class Login:
             kind = self.kind.partition(" ")[2]
             return (
                 f"{host} does not accept your credentials (401): the {kind} ended "
-                f"{utc_text(self.end)}; {_AGAIN}"
+                f"{iso_text(self.end)}; {_AGAIN}"
             )
         return f"{host} does not accept your credentials (401): {_AGAIN}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -13,9 +12,8 @@ from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP
 from abcwebrtc.cluster.api import Cluster
 from abcwebrtc.cluster.certainty import OTHER, LostAnswerError, written
 from abcwebrtc.config.checked_file import CheckedFile, check_file
-from abcwebrtc.errors import ConfigError, KubeError, Problem
-from abcwebrtc.files import read_file
-from abcwebrtc.odconfig.reader import MAX_BYTES, PathLike
+from abcwebrtc.errors import ConfigError, KubeError, Problem, UnreadableError
+from abcwebrtc.odconfig.source import Source, read_source, source_name
 
 CONFIG_MAPS = "configmaps"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -29,7 +27,7 @@ ATTEMPTS = 5
 """Times that a ConfigMap is written which somebody else keeps changing."""
 
 
-def read_od_config(path: PathLike, forgiving: bool = True) -> CheckedFile:
+def read_od_config(path: Source, forgiving: bool = True) -> CheckedFile:
     """Read an od.config that is to be put into a ConfigMap; see `check_file`.
 
     A closing bracket in the first column is a warning where `forgiving`; else it
@@ -50,16 +48,15 @@ def read_od_config(path: PathLike, forgiving: bool = True) -> CheckedFile:
     return checked
 
 
-def read_unchecked(path: PathLike) -> str:
-    """Return the text of a file as it is, whatever is wrong in it; raise `ConfigError`."""
-    file, reason = os.fsdecode(path), ""
-    try:
-        return read_file(file, MAX_BYTES, by_user=True).decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError:
-        reason = "it is not UTF-8 text"
-    except OSError as error:
-        reason = str(error.strerror)
-    raise ConfigError(Problem(f"can't be read: {reason}", "", file))
+def read_unchecked(path: Source) -> str:
+    """Return the text of a file as it is, whatever is wrong in it.
+
+    Raises `UnreadableError`, also for what is not UTF-8.
+    """
+    data = read_source(path)
+    with suppress(UnicodeDecodeError):
+        return data.decode("utf-8", "surrogatepass")
+    raise UnreadableError(Problem("can't be read: it is not UTF-8 text", "", source_name(path)))
 
 
 def config_map(

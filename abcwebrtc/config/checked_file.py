@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import List, Mapping, Optional, Tuple
 
 from abcwebrtc.config.coturn import SECRET_KEY
 from abcwebrtc.config.problems import has_error
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
-from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.errors import ConfigError, Problem, UnreadableError
 from abcwebrtc.odconfig.reader import (
     OdConfig,
-    PathLike,
     read_entries,
     read_od_config_text,
     read_sections,
 )
+from abcwebrtc.odconfig.source import Source, source_folder, source_name
 from abcwebrtc.odconfig.whole_file import pyos_problems
 
 
@@ -48,22 +47,24 @@ class CheckedFile:
         return any(isinstance(server, Mapping) and SECRET_KEY in server for server in servers)
 
 
-def check_file(path: PathLike) -> CheckedFile:
+def check_file(path: Source) -> CheckedFile:
     """Read an od.config, and find all that can be found wrong in it without contacting anything.
 
     A secret in a file or a variable that is missing here is a note: it has to be
-    where pyos runs.
+    where pyos runs. Raises `UnreadableError` where the file itself can't be read.
     """
-    file = os.fsdecode(path)
-    text, mapping, config = "", OdConfig(file), None
+    file, folder = source_name(path), source_folder(path)
+    text, mapping, config = "", OdConfig(file, folder=folder), None
     found: List[Problem] = []
     try:
-        text = read_od_config_text(file)
+        text = read_od_config_text(path)
         reader = read_sections(text, file)
         found += pyos_problems(reader)
-        mapping = read_entries(reader)
+        mapping = read_entries(reader, folder)
         config = WebRTCConfig.from_mapping(mapping, folder=mapping.folder, secrets_elsewhere=True)
         found += (*config.warnings, *config.notes)
+    except UnreadableError:
+        raise
     except ConfigError as error:
         found += (*error.problems, *error.warnings, *error.notes)
     if has_error(found):

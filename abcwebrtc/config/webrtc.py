@@ -27,7 +27,8 @@ from abcwebrtc.config.sound import DESKTOP_POD, SOUND, SoundSettings, check_soun
 from abcwebrtc.config.uris import TURN_SCHEMES, IceURI
 from abcwebrtc.errors import MAX_OF_A_KIND, ConfigError, Problem, Problems
 from abcwebrtc.odconfig.ini import letters, shown
-from abcwebrtc.odconfig.reader import OdConfig, PathLike, load_od_config
+from abcwebrtc.odconfig.reader import OdConfig, load_od_config
+from abcwebrtc.odconfig.source import Source
 
 MAX_URLS = 4
 """Firefox warns, and every browser gathers slowly, with more."""
@@ -88,7 +89,7 @@ class WebRTCConfig:
     @classmethod
     def from_file(
         cls,
-        path: PathLike,
+        path: Source,
         environ: Optional[Mapping[str, str]] = None,
         now: Optional[float] = None,
         secrets_elsewhere: bool = False,
@@ -98,11 +99,11 @@ class WebRTCConfig:
         `environ` defaults to `os.environ`, `now` (unix seconds) to the clock. With
         `secrets_elsewhere` a secret's file or variable that is not on this machine is
         a note, and its secret raises `SecretElsewhereError` when it is asked for.
-        Raises `ConfigError` with every problem that was found.
+        Raises `UnreadableError` where the file can't be read, and `ConfigError` with every
+        problem that was found.
         """
-        path = os.fsdecode(path)
-        folder = os.path.dirname(os.path.abspath(path))
-        return cls.from_mapping(load_od_config(path), environ, now, folder, secrets_elsewhere)
+        mapping = load_od_config(path)
+        return cls.from_mapping(mapping, environ, now, mapping.folder, secrets_elsewhere)
 
     @classmethod
     def from_mapping(

@@ -25,6 +25,7 @@ from typing import (
 
 from abcwebrtc.errors import Problem
 from abcwebrtc.texts import harmless
+from abcwebrtc.times import iso_text
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -219,7 +220,7 @@ def _validity(certificate: x509.Certificate, now: float) -> Iterator[Problem]:
     if last < moment:
         yield Problem(f"the certificate expired on {last:%Y-%m-%d}; renew it", CERT)
     elif first > moment:
-        yield Problem(f"the certificate is not valid before {first:%Y-%m-%d %H:%M} UTC", CERT)
+        yield Problem(f"the certificate is not valid before {iso_text(first.timestamp())}", CERT)
     elif (last - moment).days < SOON:
         yield _warning(f"the certificate expires on {last:%Y-%m-%d}; renew it")
 

@@ -31,7 +31,7 @@ from abcwebrtc.coturn.rotation import (
     find_step,
     least_advanced,
 )
-from abcwebrtc.times import duration_text, iso_text, relative_text, utc_text
+from abcwebrtc.times import duration_text, iso_text, relative_text
 
 MINTING, OLDER, NEW = "minting", "older", "new"
 UNRESOLVED = Answer(None, "the name does not resolve")
@@ -171,12 +171,12 @@ class Report:
             f"{duration_text(self.margin)} of margin"
         )
         if self.switch is None or self.removal is None:
-            earliest = utc_text(self.group.removal(self.now, self.margin))
+            earliest = iso_text(self.group.removal(self.now, self.margin))
             yield f"  next: take the older one from coturn after {length} from the switch"
             yield f"  When that was is not known here: give --since TIME. If it was now: {earliest}"
             return
-        moment = f"{utc_text(self.removal)}, {relative_text(self.removal, self.now)}"
-        switched = f"{utc_text(self.switch.moment)} ({self.switch.known_by})"
+        moment = f"{iso_text(self.removal)}, {relative_text(self.removal, self.now)}"
+        switched = f"{iso_text(self.switch.moment)} ({self.switch.known_by})"
         if self.goes_on:
             yield f"  next: the older one may go from coturn: since {moment}"
         else:

@@ -16,7 +16,7 @@ from abcwebrtc.config.coturn import SECRET_KEY
 from abcwebrtc.coturn.new_secret import DEFAULT_DATABASE
 from abcwebrtc.coturn.rotation import DEFAULT_MARGIN, ENVIRONMENT, FILE, INLINE, Group, Place
 from abcwebrtc.texts import shell_file, shell_line, shell_word, wrapped
-from abcwebrtc.times import duration_text, iso_text, utc_text
+from abcwebrtc.times import duration_text, iso_text
 
 DATABASE, CONF = "database", "conf"
 _NEW_SECRET = "abcwebrtc rotate new-secret"  # noqa: S105, a command
@@ -257,7 +257,7 @@ class Plan:
         text = (
             f"Wait for the {whose} ttl of {duration_text(group.longest_ttl)}, and "
             f"{duration_text(options.margin)} more: after a switch at "
-            f"{utc_text(options.switch_at)}, until {utc_text(self._removal)}. With the time of the "
+            f"{iso_text(options.switch_at)}, until {iso_text(self._removal)}. With the time of the "
             "real switch:"
         )
         margin = ("--margin", str(options.margin)) if options.margin != DEFAULT_MARGIN else ()

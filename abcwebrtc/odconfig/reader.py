@@ -6,14 +6,12 @@ same file with, imports modules and calls functions that a value names.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from itertools import chain
-from typing import Any, Dict, Iterator, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from abcwebrtc.errors import ConfigError, KeyPath, Problem, Problems
-from abcwebrtc.files import read_file
 from abcwebrtc.odconfig.ini import (
     DEFAULT_SECTION,
     Budget,
@@ -27,10 +25,8 @@ from abcwebrtc.odconfig.ini import (
 )
 from abcwebrtc.odconfig.literals import Positions, parse_literal
 from abcwebrtc.odconfig.other_files import other_format
+from abcwebrtc.odconfig.source import Source, read_source, source_folder, source_name
 from abcwebrtc.odconfig.value_tokens import LiteralError, check_lines
-
-MAX_BYTES = 1024 * 1024
-"""od.config is a key of a ConfigMap, and Kubernetes holds those to 1 MiB."""
 
 _KEPT = ("webrtc.", "desktop.", "jwt_")
 _USED = ("desktop.envlocal", "desktop.pod", "jwt_token_user")
@@ -44,15 +40,14 @@ _NAMES = {
 }
 """The entries that count, by their letters."""
 
-PathLike = Union[str, "os.PathLike[str]"]
-
 
 class OdConfig(Dict[str, Any]):
     """The entries of an od.config, with where they stand.
 
-    `file` is the name of the file as it was given, `warnings` are what is allowed
-    and unwise. `closers` are those of them for which pyos refuses the whole file
-    and abcwebrtc does not: closing brackets in the first column.
+    `file` is the name of the file as it was given, `folder` the one in which the files
+    that it names start. `warnings` are what is allowed and unwise. `closers` are those of
+    them for which pyos refuses the whole file and abcwebrtc does not: closing brackets in
+    the first column.
     """
 
     def __init__(
@@ -60,9 +55,11 @@ class OdConfig(Dict[str, Any]):
         file: str,
         warnings: Tuple[Problem, ...] = (),
         closers: Tuple[Problem, ...] = (),
+        folder: Optional[str] = None,
     ) -> None:
         super().__init__()
         self.file = file
+        self.folder = os.path.dirname(os.path.abspath(file)) if folder is None else folder
         self.warnings = warnings
         self.closers = closers
         self._positions: Positions = {}
@@ -70,11 +67,6 @@ class OdConfig(Dict[str, Any]):
     def __repr__(self) -> str:
         """Name the file only: the values hold secrets."""
         return f"<OdConfig {self.file}: {len(self)} entries>"
-
-    @property
-    def folder(self) -> str:
-        """The folder that the file is in, from which the files that it names start."""
-        return os.path.dirname(os.path.abspath(self.file))
 
     def add(self, entry: Entry, value: Any, positions: Positions) -> None:
         """Store an entry with the lines of what is inside its value."""
@@ -90,7 +82,7 @@ class OdConfig(Dict[str, Any]):
         return None
 
 
-def load_od_config(path: PathLike) -> OdConfig:
+def load_od_config(path: Source) -> OdConfig:
     """Return the ``webrtc.*``, ``desktop.*`` and ``jwt_*`` entries of a file.
 
     The values equal those that CherryPy's parser gives for the same literals,
@@ -98,29 +90,23 @@ def load_od_config(path: PathLike) -> OdConfig:
     that is not a literal is left out. The result is a dict that also knows the
     line of every entry.
 
-    Raises `ConfigError` with file, line and key when the file can't be read,
-    is larger than 1 MiB, is not UTF-8, has no ``[global]``, has an entry twice,
-    or has something else than a literal in an entry that abcwebrtc uses. No
-    message quotes a value.
+    Raises `UnreadableError` when the file can't be read or is larger than 1 MiB,
+    and `ConfigError` with file, line and key when it is not UTF-8, has no
+    ``[global]``, has an entry twice, or has something else than a literal in an
+    entry that abcwebrtc uses. No message quotes a value.
     """
+    file, folder = source_name(path), source_folder(path)
     try:
-        return parse_od_config(read_od_config_text(path), os.fsdecode(path))
+        return parse_od_config(read_od_config_text(path), file, folder)
     except ConfigError as error:
-        problems, warnings = error.problems, error.warnings
+        kind, problems, warnings = type(error), error.problems, error.warnings
     # Anew: its traceback has frames with the file's text, and some tools show what frames hold.
-    raise ConfigError(*problems, warnings=warnings)
+    raise kind(*problems, warnings=warnings)
 
 
-def read_od_config_text(path: PathLike) -> str:
+def read_od_config_text(path: Source) -> str:
     """Return the text of a file; raise `ConfigError` as `load_od_config`."""
-    file, line = os.fsdecode(path), None
-    data, message = b"", ""
-    try:
-        data = read_file(file, MAX_BYTES, by_user=True)
-    except OSError as error:
-        message = f"can't be read: {error.strerror}"
-        if error.errno == errno.EFBIG:
-            message = f"{error.strerror}, which no ConfigMap can hold: this is not an od.config"
+    data, message, line = read_source(path), "", None
     if data.startswith(b"\xef\xbb\xbf"):
         message, line = "begins with a byte order mark, which pyos refuses; save it without", 1
     elif b"\0" in data[:2]:  # what Windows saves as Unicode, without its mark
@@ -132,23 +118,24 @@ def read_od_config_text(path: PathLike) -> str:
             line = len(re.findall(rb"\r\n?|\n", data[: error.start])) + 1
             message = "not UTF-8 text; save the file as UTF-8"
     # Raised out here, since an exception's context would hold the text.
-    raise ConfigError(Problem(message, "", file, line))
+    raise ConfigError(Problem(message, "", source_name(path), line))
 
 
-def parse_od_config(text: str, file: str = "od.config") -> OdConfig:
+def parse_od_config(text: str, file: str = "od.config", folder: Optional[str] = None) -> OdConfig:
     """Return the entries of an od.config that is at hand as text.
 
-    `file` is what messages call it. Raises `ConfigError` as `load_od_config`.
+    `file` is what messages call it. The files that it names start in `folder`, by default
+    in that of `file`. Raises `ConfigError` as `load_od_config`.
     """
-    return read_entries(read_sections(text, file))
+    return read_entries(read_sections(text, file), folder)
 
 
-def read_entries(reader: IniReader) -> OdConfig:
+def read_entries(reader: IniReader, folder: Optional[str] = None) -> OdConfig:
     """Return the entries of an od.config whose sections are known; else as `parse_od_config`."""
     file, budget = reader.file, Budget()
     _check_percent_signs(reader.sections, file, budget)
     warnings = (*reader.warnings, *Problems(_unread_entries(reader.sections, file)))
-    config = OdConfig(file, warnings, tuple(reader.closers))
+    config = OdConfig(file, warnings, tuple(reader.closers), folder)
     interpolation = Interpolation(reader.sections, "global", file, budget)
     problems, repeated = Problems(), Problems()
     for entry in interpolation.entries.values():

@@ -35,7 +35,7 @@ from abcwebrtc.probe.model import (
 )
 from abcwebrtc.probe.path_diagnosis import after_redirect, path_diagnoses
 from abcwebrtc.texts import harmless
-from abcwebrtc.times import duration_text, utc_text
+from abcwebrtc.times import duration_text, iso_text
 
 
 def judge(seen: Sequence[Observation], around: Circumstances) -> List[Result]:
@@ -162,10 +162,10 @@ def _certificate_faults(
     subject, ends = certificate.subject, certificate.not_after
     if ends < now:
         ago = duration_text(now - ends)
-        yield said("certificate-expired", subject=subject, ago=ago, end=utc_text(ends))
+        yield said("certificate-expired", subject=subject, ago=ago, end=iso_text(ends))
     elif certificate.days_left(now) < SOON:
         left = certificate.days_left(now)
-        yield said("certificate-ends-soon", subject=subject, days=left, end=utc_text(ends))
+        yield said("certificate-ends-soon", subject=subject, days=left, end=iso_text(ends))
     if certificate.verify_error == EXPIRED and certificate.not_after >= now:
         yield said("certificate-untrusted", subject=subject, reason=clause("chain-ended"))
     elif certificate.verify_error not in (0, EXPIRED):
@@ -175,7 +175,7 @@ def _certificate_faults(
 def _distrust(certificate: Certificate, host: str) -> Diagnosis:
     code, subject, issuer = certificate.verify_error, certificate.subject, certificate.issuer
     if code == NOT_YET_VALID:
-        begin = utc_text(certificate.not_before)
+        begin = iso_text(certificate.not_before)
         return said("certificate-not-yet", subject=subject, begin=begin)
     if code == SELF_SIGNED:
         return said("certificate-self-signed", subject=subject)
@@ -250,7 +250,7 @@ def _unauthorized(seen: Observation, now: float) -> Iterator[Diagnosis]:
     if len(realms) > 1:
         yield said("wrong-realm", realm=harmless(realms[0]), other=harmless(realms[1]))
     elif account.static and ends is not None and ends < now:
-        yield said("login-ended", end=utc_text(ends), ago=duration_text(now - ends))
+        yield said("login-ended", end=iso_text(ends), ago=duration_text(now - ends))
     elif account.static:
         yield _of_realm("wrong-login" if ends is None else "wrong-login/minted", seen)
     elif search is None:

@@ -177,7 +177,7 @@ def test_what_is_to_be_typed_is_code(scripts: Tab, text: str, codes: List[str]) 
         ("(10.0.0.1:50000),", ["(10.0.0.1", ":50000),"]),
         ("[2001:db8::1]:3478;", ["[2001:db8::1]", ":3478;"]),
         ("2001:47a::1 fe80::1:2", ["2001:47a::1", "fe80::1:2"]),
-        ("ended at 2026-11-26 22:05:53 UTC", ["2026-11-26", "22:05:53"]),
+        ("ended at 2026-11-26T22:05:53Z", ["2026-11-26T22:05:53Z"]),
         ("look at min-port, and no_tls", ["min-port,", "no_tls"]),
         ("plain words, and more.", []),
     ],

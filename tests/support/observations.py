@@ -278,7 +278,7 @@ X509: List[Tuple[Certificate, str, str, str]] = [
         "1 day ago",
     ),
     (certificate(verify_error=10), ERROR, "certificate-untrusted", "another certificate of its"),
-    (certificate(verify_error=9), ERROR, "certificate-not-yet", "begins at 2023-10-15 22:13:20"),
+    (certificate(verify_error=9), ERROR, "certificate-not-yet", "begins at 2023-10-15T22:13:20Z"),
     (certificate(verify_error=18), ERROR, "certificate-self-signed", "of turn is self-signed"),
     (certificate(verify_error=20), ERROR, "certificate-untrusted", "sent no other certificate"),
     (certificate(verify_error=19), ERROR, "certificate-untrusted", "its authority, an authority"),

@@ -78,7 +78,7 @@ LOGINS: List[Tuple[Dict[str, Any], int, str, str]] = [
         {"token": a_token(1700000000)},
         401,
         "Unauthorized",
-        "HOST does not accept your credentials (401): the token ended 2023-11-14 22:13:20 UTC; ",
+        "HOST does not accept your credentials (401): the token ended 2023-11-14T22:13:20Z; ",
     ),
     (
         {"token": a_token(time.time() + 3600)},
@@ -127,7 +127,7 @@ class Configuration:
 @pytest.mark.parametrize(
     ("end", "words"),
     [
-        (1700000000, "the client certificate ended 2023-11-14 22:13:20 UTC; log in again"),
+        (1700000000, "the client certificate ended 2023-11-14T22:13:20Z; log in again"),
         (time.time() + 3600, "(401): log in again, or choose another --context"),
     ],
     ids=["ended", "not ended"],

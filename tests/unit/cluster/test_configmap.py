@@ -175,7 +175,7 @@ def test_an_error_beside_it_is_an_error(tmp_path: Path, run: Any) -> None:
         (b"[global]\nwebrtc.enable: 1\n", ":2: error: webrtc.enable: must be True or False"),
         (b"[global]\n# \xff\n", ":2: error: not UTF-8 text; save the file as UTF-8"),
         (b"\xef\xbb\xbf[global]\n", ":1: error: begins with a byte order mark"),
-        (b"[global]\n" + b"#" * 2**20, ": error: larger than 1 MiB, which no ConfigMap can hold"),
+        (b"[global]\n" + b"#" * 2**20, ": error: can't be read: larger than 1 MiB, which"),
         (b"webrtc.enable: True\n", "error: "),
         (None, ": error: can't be read: No such file or directory"),
     ],

@@ -13,7 +13,8 @@ from abcwebrtc.cli.main import main
 from abcwebrtc.cluster.yaml import yaml_text
 from abcwebrtc.errors import ConfigError
 from abcwebrtc.odconfig.other_files import other_format
-from abcwebrtc.odconfig.reader import MAX_BYTES, load_od_config, parse_od_config
+from abcwebrtc.odconfig.reader import load_od_config, parse_od_config
+from abcwebrtc.odconfig.source import MAX_BYTES
 
 SECRET = "north-by-north-west"
 OD_CONFIG = f"[global]\nwebrtc.enable: True\nwebrtc.coturn: {{ 'a': '{SECRET}' }}\n"

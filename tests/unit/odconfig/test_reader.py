@@ -8,7 +8,8 @@ from typing import Any, Optional
 import pytest
 
 from abcwebrtc.errors import ConfigError
-from abcwebrtc.odconfig.reader import MAX_BYTES, load_od_config, parse_od_config
+from abcwebrtc.odconfig.reader import load_od_config, parse_od_config
+from abcwebrtc.odconfig.source import MAX_BYTES
 from conftest import REFERENCES, ROOT
 from support.od_config_values import read_with_cherrypy, refusal_of, texts_with_cherrypy, used
 from support.users import MALLORY, acting_as, shared_folder

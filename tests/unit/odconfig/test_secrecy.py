@@ -9,7 +9,8 @@ import pytest
 
 from abcwebrtc.errors import ConfigError
 from abcwebrtc.odconfig import reader as odconfig
-from abcwebrtc.odconfig.reader import MAX_BYTES, load_od_config, parse_od_config
+from abcwebrtc.odconfig.reader import load_od_config, parse_od_config
+from abcwebrtc.odconfig.source import MAX_BYTES
 from support.od_config_values import SECRET, refusal_of
 
 
