@@ -1,8 +1,8 @@
-"""Keeps the source archive to what is in git.
+"""Pack only files that are in git into the source archive.
 
-hatchling packs whatever lies in the folders that pyproject.toml names, so a key
-or an od.config left there by a trial would be published. Wheels are made from
-the source archive (``python -m build``), so this holds for them, too.
+hatchling packs everything in the folders that pyproject.toml names, so it would publish a key or
+an od.config that a trial left there. Wheels are built from the source archive
+(``python -m build``), so this protects them too.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class TrackedFilesHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Ends the build of a source archive that would hold other files than git's."""
+    """Abort the build of a source archive that would contain files that are not in git."""
 
     def initialize(self, version: str, build_data: Dict[str, Any]) -> None:
-        """Compare what would be packed with git's list, where there is a checkout."""
+        """Compare what would be packed with git's list, if this is a checkout."""
         if not (Path(self.root) / ".git").exists():
-            return  # made from a source archive, which has nothing else
+            return  # building from a source archive, which has nothing else
         tracked = self._tracked()
         packed = self.build_config.builder.recurse_selected_project_files()
         strangers = sorted({file.relative_path for file in packed} - tracked)
         if strangers:
             lines = "\n".join(f"  {name}" for name in strangers)
-            self.app.abort(f"not in git, so not to be packed; add or remove them:\n{lines}")
+            self.app.abort(f"these files are not in git; add or remove them:\n{lines}")
 
     def _tracked(self) -> Set[str]:
         command = ["git", "ls-files", "-z"]

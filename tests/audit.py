@@ -1,12 +1,12 @@
-"""Looks for known vulnerabilities in what a user of abcwebrtc installs today.
+"""Look for known vulnerabilities in what a user of abcwebrtc installs today.
 
     .venv/bin/python tests/audit.py
 
-pip-audit asks PyPI's JSON API or OSV. A mirror of PyPI may have no such API, or
-one that knows no vulnerability, and pip-audit then says "No known
-vulnerabilities found". So a service is first asked about a release that has
-some, and counts only if it names them.
-Exit status: 0 none known, 1 some, or pip-audit failed, 3 no service can be asked.
+pip-audit asks PyPI's JSON API or OSV. A PyPI mirror may lack that API, or its API may know no
+vulnerability, and pip-audit then says "No known vulnerabilities found". So this script first asks
+a service about a release with known vulnerabilities, and trusts it only if it names them.
+
+Exit status: 0 none known, 1 some known or pip-audit failed, 3 no service could be asked.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import Any, List, Optional
 
 SERVICES = ("pypi", "osv")
 VULNERABLE = "requests==2.5.0"
-"""Has CVE-2015-2296 and CVE-2018-18074, among others."""
-LEFT_OUT = "pip-audit is LEFT OUT: neither PyPI's JSON API nor OSV tells of vulnerabilities here"
+"""It has CVE-2015-2296 and CVE-2018-18074, among others."""
+LEFT_OUT = "pip-audit is LEFT OUT: neither PyPI's JSON API nor OSV names vulnerabilities here"
 
 
 def audit(pip_audit: str, requirements: List[str]) -> Optional[bool]:
-    """Say whether no known vulnerability is in the newest versions of some requirements.
+    """Return whether the newest versions of some requirements have no known vulnerability.
 
     None means that no service can be asked from here.
     """
@@ -38,7 +38,7 @@ def audit(pip_audit: str, requirements: List[str]) -> Optional[bool]:
 
 
 def answers(pip_audit: str, service: str) -> bool:
-    """Say whether a service knows the vulnerabilities of a release that has some."""
+    """Return whether a service names the vulnerabilities of a release that has some."""
     options = ["-s", service, "--no-deps", "--disable-pip", "-f", "json"]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     done = _run(pip_audit, [VULNERABLE], *options, **streams)
@@ -60,7 +60,7 @@ def _run(
 
 
 def main() -> Optional[bool]:
-    """Audit what abcwebrtc needs, with the pip-audit beside this Python."""
+    """Audit what abcwebrtc depends on, with the pip-audit beside this Python."""
     import lowest  # needs packaging
 
     requirements = [f"{name}>={version}" for name, version in lowest.installed().items()]

@@ -1,13 +1,11 @@
-"""Builds a real Kubernetes API server and its controllers, which tests of the cluster run on.
+"""Build a real Kubernetes API server and its controllers, for the tests of the cluster.
 
     python3 tests/build_kubernetes.py
 
-Debian has the source of Kubernetes 1.20, but of its programs only kubectl. This fetches
-that source with apt, and builds kube-apiserver and kube-controller-manager into
-`build/kubernetes`, once; it takes five to ten minutes, and 3 GB meanwhile. etcd, which they
-need, is a Debian package.
-
---apt    install Debian packages that are missing (as root, or with sudo)
+Debian has the source of Kubernetes 1.20, but only kubectl as a program. This script fetches the
+source with apt, and builds kube-apiserver and kube-controller-manager into `build/kubernetes`,
+once. That takes five to ten minutes and, while it runs, 3 GB. They need etcd, which is a Debian
+package.
 """
 
 from __future__ import annotations
@@ -36,11 +34,12 @@ VERSION = {"MAJOR": "1", "MINOR": "20", "COMMIT": "debian", "TREE_STATE": "archi
 
 
 def main() -> int:
-    """Build what is not there, and return 1 if that can't be done."""
+    """Build what is missing, and return 1 if that is not possible."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--apt", action="store_true", help=argparse.SUPPRESS)
+    text = "install missing Debian packages (needs root or sudo)"
+    parser.add_argument("--apt", action="store_true", help=text)
     options = parser.parse_args()
     if not bootstrap.install_debian_packages(DEBIAN_PACKAGES, options.apt):
         return 1
@@ -54,7 +53,7 @@ def main() -> int:
 
 
 def fetch(folder: Path) -> Path:
-    """Return the source that Debian has, of the same mirrors that its packages come from."""
+    """Fetch Debian's source from the mirrors that this machine uses, and return its archive."""
     parts, lists = folder / "parts", folder / "lists"
     (lists / "partial").mkdir(parents=True)
     parts.mkdir()
@@ -63,7 +62,7 @@ def fetch(folder: Path) -> Path:
             (parts / file.name.replace("sources.list", "debian.list")).write_text(of_source(file))
     places = {"Etc::SourceList": "/dev/null", "Etc::SourceParts": parts, "State::Lists": lists}
     apt = ["apt-get", "--quiet=2", *(f"-oDir::{name}={place}" for name, place in places.items())]
-    sandbox = "-oAPT::Sandbox::User=root"  # the folder is nobody else's
+    sandbox = "-oAPT::Sandbox::User=root"  # apt's own user can't write into the folder
     run([*apt, sandbox, "update"], folder)
     run([*apt, sandbox, "source", "--download-only", "kubernetes"], folder)
     (found,) = folder.glob("kubernetes_*.orig.tar.*")
@@ -71,7 +70,7 @@ def fetch(folder: Path) -> Path:
 
 
 def of_source(file: Path) -> str:
-    """Return an entry of apt's, in either of its formats, for source packages."""
+    """Return an apt sources file, in either format, with its entries for source packages."""
     text = file.read_text(encoding="utf-8")
     text = re.sub(r"^Types:.*$", "Types: deb-src", text, flags=re.MULTILINE)
     return re.sub(r"^deb\s", "deb-src ", text, flags=re.MULTILINE)
@@ -86,7 +85,7 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 
 def build(source: Path, folder: Path) -> None:
-    """Build the programs, without the drivers of clouds, and keep them."""
+    """Build the programs, without cloud drivers, and keep them."""
     version = source.name.partition("-")[2]
     facts = {"VERSION": f"v{version}", **VERSION}
     lines = [f"KUBE_GIT_{name}='{value}'\n" for name, value in facts.items()]
@@ -100,13 +99,13 @@ def build(source: Path, folder: Path) -> None:
 
 
 def run(command: List[str], folder: Path, **options: object) -> None:
-    """Run a command that has to succeed, and show what it said where it does not."""
+    """Run a command that must succeed; if it fails, print its output and exit."""
     done = subprocess.run(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options
     )
     if done.returncode:
         sys.stdout.write(done.stdout.decode("utf-8", "replace")[-8000:])
-        sys.exit("this failed, see above: " + " ".join(command))
+        sys.exit("failed, see above: " + " ".join(command))
 
 
 if __name__ == "__main__":

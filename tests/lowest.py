@@ -1,8 +1,8 @@
-"""Prints the lowest version of each library that abcwebrtc says it runs with, as pip's pins.
+"""Print the lowest version of each library that abcwebrtc supports, as pins for pip.
 
-They are read from the metadata that pyproject.toml became when abcwebrtc was
-installed, so there is no second list. The extras are tools for development,
-whose bounds nobody relies on.
+The versions come from the metadata of the installed abcwebrtc, which was made from
+pyproject.toml, so there is no second list. The extras are development tools, and nobody
+relies on their bounds.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from packaging.requirements import Requirement
 
 
 def lowest(requirements: List[str]) -> Dict[str, str]:
-    """Return the version of each library that this Python has to run with at least.
+    """Return the lowest version of each library for this Python.
 
-    Raises `ValueError` for a requirement that says something else than one
-    lower bound: there would be no such version, or several.
+    Raise `ValueError` for a requirement without exactly one lower bound: it would have no lowest
+    version, or several.
     """
     pins = {}
     for requirement in map(Requirement, requirements):
@@ -37,7 +37,7 @@ def _is_wanted(requirement: Requirement) -> bool:
 
 
 def installed() -> Dict[str, str]:
-    """Return `lowest` for the abcwebrtc that is installed."""
+    """Return `lowest` of the installed abcwebrtc."""
     return lowest(importlib.metadata.requires("abcwebrtc") or [])
 
 

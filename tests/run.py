@@ -1,20 +1,15 @@
-"""Runs the checks of the project, what is cheap and likely to fail first.
+"""Run the project's checks. Cheap checks and those that fail most often run first.
 
-    python3 tests/run.py --apt
+    python3 tests/run.py --quick        while you work, about 3 minutes
+    python3 tests/run.py --apt          before you hand over a change, up to 15 minutes
+    python3 tests/run.py --apt --all    before a release, as CI does, about half an hour
 
-checks style, types and layers, runs the unit tests, on Python 3.8 too where that is
-installed, and the tests of real programs: coturn, browsers, nginx, GStreamer. That takes
-less than 15 minutes on two processors. It needs nothing but Python 3 and installs the rest into
-`.venv`. The last lines name what failed, and all that was left out or skipped.
+Without options it checks style, types and layers, runs the unit tests (on Python 3.8 too, if it
+is installed), and runs the tests with real programs: coturn, browsers, nginx, GStreamer. It
+needs only Python 3, and installs everything else into `.venv`. The last lines name what failed,
+and what was skipped or left out, with the reason. Times are for two processors.
 
---apt             install Debian packages that are missing (as root, or with sudo), and
-                  unpack the newest coturn; with --all, build Kubernetes too
---quick           style, types, layers and the unit tests alone, in three minutes
---all             also what is slow and rarely fails: tests that are marked so, those on a
-                  real Kubernetes API server among them, the lowest versions of all libraries
-                  with the schemas of an older Kubernetes, known vulnerabilities, the fuzzer,
-                  and the newest Python
---every-python    run the unit tests on each supported Python that is installed
+To run part of the tests, call pytest yourself: .venv/bin/python -m pytest tests/unit/config
 """
 
 from __future__ import annotations
@@ -49,7 +44,7 @@ DEBIAN_PACKAGES = [
     "gstreamer1.0-plugins-good",
     "gstreamer1.0-pulseaudio",
     "iproute2",
-    "libatomic1",  # of the node that Playwright brings
+    "libatomic1",  # for the node that Playwright brings
     "libfaketime",
     "man-db",
     "mandoc",
@@ -65,56 +60,49 @@ DEBIAN_PACKAGES = [
     "sqlite3",
     "wrk",
 ]
-if not shutil.which("kubectl"):  # there is more than one package of it, and they conflict
+if not shutil.which("kubectl"):  # several packages have it, and they conflict
     DEBIAN_PACKAGES.append("kubernetes-client")
 OLDEST, NEWEST = 8, 14
 PYOS_PINS = ["cherrypy==18.6.1", "cryptography==42.0.8", "pyjwt==2.4.0", "kubernetes==29.0.0"]
-"""What abcwebrtc runs with inside pyos."""
+"""The libraries inside pyos 3.2."""
 COVERAGE = 95
 NOT_AUDITED = 3
 FUZZ_SECONDS = 60
-"""For each target, as many at a time as there are processors."""
+"""For each target; one target per processor runs at a time."""
 SEED = "1"
-"""Of Hypothesis, whose runs are then the same, so that a find is about what was changed, and of
-the fuzzer, whose runs are then much alike. Without it, each run tries something else."""
+"""For Hypothesis, so that every run is the same and a find comes from the change under test; and
+for the fuzzer, whose runs are then similar. Without a seed, each run tries something else."""
 OLD_SCHEMAS = "kubernetes-validate==1.33.1"
-"""The last release with the schemas of Kubernetes 1.24."""
+"""The last release that has the schemas of Kubernetes 1.24."""
 REAL_PROGRAMS = ["tests/e2e", "tests/integration"]
-"""Those that take longest first, so that no worker is left with one at the end."""
+"""The longest ones first, so that no worker starts one at the end."""
 UNIT_TESTS = ["tests", *(f"--ignore={folder}" for folder in REAL_PROGRAMS)]
 PARALLEL = ["-n", "auto"]
 WORKERS = str(2 * (os.cpu_count() or 1))
-"""Tests of real programs wait for most of their time."""
+"""Tests with real programs spend most of their time waiting."""
 WHOLE_FILES = ["-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder"]
-"""Tests of a file share a server or a browser."""
-LEFT_TO_ALL = "lowest versions, known vulnerabilities, fuzzing, the newest Python: --all"
+"""Tests in the same file share a server or a browser."""
+LEFT_TO_ALL = "lowest versions, known vulnerabilities, fuzzing, newest Python: add --all"
 MAX_AGE = 24 * 3600
-"""Seconds after which a virtual environment is made anew: an old one never sees new releases."""
+"""Seconds after which a virtual environment is rebuilt: an old one never gets new releases."""
 ON_LIBRARIES = [
     "tests/integration/apply",
     "tests/integration/test_http_edges.py",
     "tests/integration/test_probe.py",
     "tests/integration/test_rotate_check.py::test_check_finds_every_step_on_the_way",
-    # the old kubernetes client keeps the log quiet that this looks into
+    # the old kubernetes client does not write the log that this test reads
     "--deselect=tests/integration/apply/test_apply.py::test_no_secret_is_in_the_log_of_any_library",
 ]
 OLD_WARNINGS = [
     "ignore:'cgi' is deprecated:DeprecationWarning",  # CherryPy before 18.10
     "ignore:This method will be removed in Python 3.12:DeprecationWarning",  # the same
-    "ignore::pytest.PytestUnraisableExceptionWarning",  # aioice 0.9 closes no refused socket
+    "ignore::pytest.PytestUnraisableExceptionWarning",  # aioice 0.9 leaves refused sockets open
 ]
 
 
 def main() -> int:
     """Run the checks, and return 1 if one of them fails."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    for option in ("--apt", "--quick", "--all", "--every-python"):
-        parser.add_argument(option, action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.quick and (options.all or options.every_python):
-        parser.error("--quick leaves out what --all and --every-python add")
+    options = parse_arguments()
     checks = Checks(options.apt, options.all)
     if not options.quick:
         bootstrap.install_debian_packages(DEBIAN_PACKAGES, options.apt)
@@ -122,9 +110,9 @@ def main() -> int:
     checks.style(python.parent)
     if options.quick:
         checks.tests("unit tests", python, *PARALLEL, *UNIT_TESTS)
-        checks.left_out += ["Python 3.8 and tests of real programs: not with --quick", LEFT_TO_ALL]
+        checks.left_out += ["Python 3.8, real programs: not run with --quick", LEFT_TO_ALL]
         return checks.conclude()
-    if options.apt:  # without it, tests of these run where they were made before
+    if options.apt:  # without it, tests use what an earlier run unpacked
         run([sys.executable, "tests/unpack_coturn.py"])
     checks.tests("unit tests", python, *PARALLEL, *UNIT_TESTS, "--cov", "--cov-report=")
     others = other_pythons()
@@ -132,7 +120,7 @@ def main() -> int:
     if options.all:
         wanted.add(max(others, default=OLDEST))
     if OLDEST not in others and sys.version_info.minor != OLDEST:
-        checks.left_out.append("unit tests on Python 3.8: no python3.8 with ensurepip here")
+        checks.left_out.append("unit tests on Python 3.8: no python3.8 with ensurepip is installed")
     checks.units_on({minor: others[minor] for minor in sorted(wanted & set(others))})
     if options.all and options.apt:
         run([sys.executable, "tests/build_kubernetes.py", "--apt"])
@@ -147,8 +135,29 @@ def main() -> int:
     return checks.conclude()
 
 
+def parse_arguments() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for option, text in {
+        "--apt": "install missing Debian packages (needs root or sudo) and unpack the newest "
+        "coturn; with --all, also build Kubernetes",
+        "--quick": "run only style, types, layers and unit tests",
+        "--all": "also run what is slow and rarely fails: tests marked slow, such as those on a "
+        "real Kubernetes API server; the lowest versions of all libraries, with the schemas of an "
+        "older Kubernetes; the newest Python; known vulnerabilities; the fuzzer",
+        "--every-python": "run the unit tests on every supported Python that is installed",
+    }.items():
+        parser.add_argument(option, action="store_true", help=text)
+    options = parser.parse_args()
+    if options.quick and (options.all or options.every_python):
+        parser.error("--quick can't be combined with --all or --every-python")
+    return options
+
+
 class Checks:
-    """What was checked so far: `results` by name, and what was `left_out`, each with its reason."""
+    """The checks run so far: `results` by name, and what was `left_out` and why."""
 
     def __init__(self, apt: bool, slow: bool) -> None:
         self.apt = apt
@@ -157,7 +166,7 @@ class Checks:
         self.left_out: List[str] = []
 
     def conclude(self) -> int:
-        """Say last what was left out and what failed, since a long log is read from its end."""
+        """Print what was left out and what failed, last, where a long log is read first."""
         for what in self.left_out:
             print(f"== left out: {what}")
         failed = [name for name, passed in self.results.items() if not passed]
@@ -165,7 +174,7 @@ class Checks:
         return 1 if failed else 0
 
     def style(self, programs: Path) -> None:
-        """Check style, types and the arrows between rooms."""
+        """Check style, types, and which room imports which."""
         for name, command in {
             "ruff check": ["ruff", "check", "--no-cache", "."],
             "ruff format": ["ruff", "format", "--check", "."],
@@ -175,7 +184,7 @@ class Checks:
             self.results[name] = run([str(programs / command[0]), *command[1:]])
 
     def tests(self, name: str, python: Path, *arguments: str, **environment: str) -> None:
-        """Run tests, and note which of them were skipped, and why."""
+        """Run tests, and note which were skipped, and why."""
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder, "report.xml")
             command = [str(python), "-m", "pytest", "-q", f"--hypothesis-seed={SEED}"]
@@ -185,7 +194,7 @@ class Checks:
         self.left_out += [f"{number} of {name}: {why}" for why, number in sorted(reasons.items())]
 
     def units_on(self, interpreters: Dict[int, str]) -> None:
-        """Run the unit tests on other Pythons, on the oldest with the libraries of pyos 3.2."""
+        """Run the unit tests on other Pythons; the oldest gets the libraries of pyos 3.2."""
         for minor, interpreter in interpreters.items():
             pins = PYOS_PINS if minor == OLDEST else []
             python = make_venv(interpreter, ROOT / f".venv-3.{minor}", "test", self.apt, *pins)
@@ -199,7 +208,7 @@ class Checks:
         )
         pins = read.stdout.split()
         if read.returncode or not pins:
-            print(f"the lowest versions can't be read: {read.stderr}")
+            print(f"tests/lowest.py failed: {read.stderr}")
             self.results[name] = False
             return
         print("lowest versions:", *pins)
@@ -212,18 +221,18 @@ class Checks:
             self.tests(name, lowest, *quiet, *part, **environment)
 
     def audit(self, python: Path) -> None:
-        """Look for known vulnerabilities of the libraries' newest versions."""
+        """Look for known vulnerabilities in the newest versions of the libraries."""
         status = subprocess.run([str(python), "tests/audit.py"], cwd=ROOT).returncode
         if status == NOT_AUDITED:
-            self.left_out.append("known vulnerabilities: nobody could be asked, see above")
+            self.left_out.append("known vulnerabilities: no service could be asked, see above")
         else:
             self.results["pip-audit"] = status == 0
 
     def fuzz(self, python: Path) -> None:
-        """Fuzz each target for a while, where there is a fuzzer."""
+        """Fuzz each target for a while, if the fuzzer is installed."""
         find = "import importlib.util as u, sys; sys.exit(not u.find_spec('atheris'))"
         if subprocess.run([str(python), "-c", find]).returncode and not os.environ.get("CI"):
-            self.left_out.append("fuzzing: there is no atheris for this Python")
+            self.left_out.append("fuzzing: atheris is not available for this Python")
             return
         seconds = ["--seconds", str(FUZZ_SECONDS)]
         command = [str(python), "tests/fuzz/run.py", *seconds, "--seed", SEED]
@@ -231,25 +240,25 @@ class Checks:
 
 
 def skip_reasons(report: Path) -> Iterator[str]:
-    """Yield why each test was skipped that a report of pytest's, in JUnit's XML, says it of."""
+    """Yield the reason of every skip in a pytest report (JUnit XML)."""
     for skipped in ElementTree.parse(report).iter("skipped"):
         message = skipped.get("message", "")
-        if message == "collection skipped":  # a whole module, whose reason stands in a tuple
+        if message == "collection skipped":  # a whole module: its reason is in a tuple
             message = (skipped.text or "").rpartition("Skipped: ")[2].rstrip("')\"\n")
         yield message
 
 
 def other_pythons() -> Dict[int, str]:
-    """Return the supported interpreters beside this one, by minor version."""
+    """Return the other supported interpreters, by minor version."""
     found = {minor: path for minor in range(OLDEST, NEWEST + 1) for path in pythons(minor)[:1]}
     found.pop(sys.version_info.minor, None)
     return found
 
 
 def pythons(minor: int) -> List[str]:
-    """Return the interpreters of a version that can make a virtual environment.
+    """Return the interpreters of a version that can create a virtual environment.
 
-    Those of pyenv count also where it has not put them on the PATH.
+    This includes pyenv's interpreters, even if they are not on the PATH.
     """
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     found = [shutil.which(f"python3.{minor}"), *versions.glob(f"3.{minor}.*/bin/python3.{minor}")]
@@ -262,7 +271,7 @@ def pythons(minor: int) -> List[str]:
 
 
 def make_venv(interpreter: str, folder: Path, extras: str, apt: bool, *pins: str) -> Path:
-    """Return the python of a virtual environment that is not older than `MAX_AGE`."""
+    """Return the python of a virtual environment that is at most `MAX_AGE` old."""
     stamp = folder / bootstrap.STAMP
     if stamp.exists() and time.time() - stamp.stat().st_mtime > MAX_AGE:
         stamp.unlink()
@@ -270,7 +279,7 @@ def make_venv(interpreter: str, folder: Path, extras: str, apt: bool, *pins: str
 
 
 def run(command: List[str], **environment: str) -> bool:
-    """Run a command in the checkout, and say whether it succeeded."""
+    """Run a command in the checkout, and return whether it succeeded."""
     print("==", " ".join(command).replace(str(ROOT) + os.sep, ""), flush=True)
     env = {**os.environ, **environment}
     return subprocess.run(command, cwd=ROOT, env=env).returncode == 0

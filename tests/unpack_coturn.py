@@ -1,10 +1,10 @@
-"""Unpacks the newest coturn that Debian has, which tests run beside the installed one.
+"""Unpack Debian's newest coturn, which tests run beside the installed one.
 
     python3 tests/unpack_coturn.py
 
-This fetches coturn of Debian unstable with apt, with the libraries that it needs down to the C
-library, and unpacks all of it into `build/coturn`, once; nothing is installed. The program
-`build/coturn/turnserver` runs it with these libraries. It takes seconds, and 90 MB.
+This script fetches coturn from Debian unstable with apt, and all libraries that it needs, including
+the C library. It unpacks them into `build/coturn`, once, and installs nothing. The program
+`build/coturn/turnserver` runs coturn with these libraries. It takes seconds, and 90 MB.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PROGRAM = FOLDER / "turnserver"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 ENTRY = "Types: deb\nURIs: {uri}\nSuites: unstable\nComponents: main\nSigned-By: {keyring}\n"
 WRAPPER = """#!/bin/sh
-# This coturn's libraries are newer than this machine's, so it runs with its own ones.
+# This coturn needs newer libraries than this machine has, so it runs with those beside it.
 root=$(dirname "$(readlink -f "$0")")/root
 exec "$root/{loader}" --argv0 turnserver --library-path "$root/{libraries}" \\
     "$root/usr/bin/turnserver" "$@"
@@ -32,7 +32,7 @@ exec "$root/{loader}" --argv0 turnserver --library-path "$root/{libraries}" \\
 
 
 def main() -> int:
-    """Unpack what is not there, and return 1 if it does not run."""
+    """Unpack coturn if it is missing, and return 1 if it does not run."""
     if not PROGRAM.exists():
         FOLDER.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
@@ -42,18 +42,18 @@ def main() -> int:
 
 
 def version() -> str:
-    """Return what the program says that it is, empty where it does not run."""
+    """Return the program's version, or an empty text if it does not run."""
     asked = subprocess.run([str(PROGRAM), "--version"], stdout=subprocess.PIPE)
     return "" if asked.returncode else asked.stdout.decode().strip()
 
 
 def fetch(folder: Path) -> List[Path]:
-    """Return the packages of coturn and of all that it needs."""
+    """Fetch coturn's package and all that it depends on, and return the files."""
     lists, archives = folder / "lists", folder / "archives"
     for place in (lists, archives):
         (place / "partial").mkdir(parents=True)
     (folder / "newest.sources").write_text(entries(own_sources()), encoding="utf-8")
-    (folder / "status").touch()  # nothing is installed, so everything is needed
+    (folder / "status").touch()  # nothing counts as installed, so apt fetches every dependency
     places = {
         "Etc::SourceList": folder / "newest.sources",
         "Etc::SourceParts": "/dev/null",
@@ -66,7 +66,7 @@ def fetch(folder: Path) -> List[Path]:
         "Cache::Archives": archives,
     }
     apt = ["apt-get", "--quiet=2", *(f"-oDir::{name}={place}" for name, place in places.items())]
-    sandbox = "-oAPT::Sandbox::User=root"  # the folder is nobody else's
+    sandbox = "-oAPT::Sandbox::User=root"  # apt's own user can't write into the folder
     run([*apt, sandbox, "update"], folder)
     fetching = ["install", "--yes", "--download-only", "--no-install-recommends"]
     run([*apt, sandbox, *fetching, "coturn"], folder)
@@ -74,22 +74,22 @@ def fetch(folder: Path) -> List[Path]:
 
 
 def own_sources() -> Iterator[str]:
-    """Yield what apt's files say of where this machine has Debian's packages from."""
+    """Yield the apt sources files of this machine."""
     for file in (APT_SOURCES / "sources.list", *(APT_SOURCES / "sources.list.d").glob("debian*")):
         if file.exists():
             yield file.read_text(encoding="utf-8")
 
 
 def entries(sources: Iterable[str]) -> str:
-    """Return entries of apt's for unstable, on the mirrors that other entries name."""
+    """Return apt entries for unstable, on the mirrors that other entries name."""
     uris = sorted({uri for text in sources for uri in mirrors(text)})
     return "\n".join(ENTRY.format(uri=uri, keyring=KEYRING) for uri in uris)
 
 
 def mirrors(text: str) -> Iterator[str]:
-    """Yield the mirrors that a file of apt's names, in either of its formats.
+    """Yield the mirrors that an apt sources file names, in either format.
 
-    Security updates come from places of their own, which have no unstable.
+    Mirrors of security updates are left out, since they don't have unstable.
     """
     text = re.sub(r"^[ \t]*#.*\n?", "", text, flags=re.MULTILINE)
     lines = re.findall(r"^deb\s+(?:\[[^]\n]*\]\s*)?(\S+)[ \t]+(\S+)", text, re.MULTILINE)
@@ -101,14 +101,14 @@ def mirrors(text: str) -> Iterator[str]:
 
 
 def is_security(suites: str) -> bool:
-    """Say whether suites are those of security updates, as of Debian 10 or of a later one."""
+    """Return whether suites are security updates, named as in Debian 10 or later."""
     return "-security" in suites or "/updates" in suites
 
 
 def unpack(packages: List[Path], folder: Path) -> None:
-    """Unpack packages into a folder, and put a program there that runs coturn of them."""
+    """Unpack packages into a folder, and add a program that runs their coturn."""
     root = folder / "root"
-    shutil.rmtree(root, ignore_errors=True)  # of an attempt that was interrupted
+    shutil.rmtree(root, ignore_errors=True)  # left by an interrupted attempt
     for package in packages:
         run(["dpkg-deb", "--extract", str(package), str(root)], folder)
     (loader,) = (file.relative_to(root) for file in root.glob("usr/lib/*/ld-linux*.so.*"))

@@ -165,7 +165,7 @@ def test_files_that_are_not_in_git_end_the_build(tmp_path: Path) -> None:
     done = run(*line, cwd=tmp_path)
     assert done.returncode == 1
     names = "".join(f"  {name}\n" for name in sorted(STRANGERS))
-    reason = f"not in git, so not to be packed; add or remove them:\n{names}"
+    reason = f"these files are not in git; add or remove them:\n{names}"
     assert reason in done.stdout + done.stderr
     assert SECRET not in done.stdout + done.stderr
     assert not list((tmp_path / "dist").glob("*"))
