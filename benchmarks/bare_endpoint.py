@@ -1,9 +1,9 @@
-"""A bare CherryPy handler on abcwebrtc's server, for `endpoint.py` to compare with.
+"""Serve a bare CherryPy handler on abcwebrtc's server, for comparison in `endpoint.py`.
 
     .venv/bin/python benchmarks/bare_endpoint.py KEY_FILE ANSWER_FILE
 
-It verifies the user's token as `abcwebrtc serve` does, and answers with the JSON
-of a file, always the same. It logs as `abcwebrtc serve` does.
+It verifies the user's token and logs as `abcwebrtc serve` does, and always answers with the JSON of
+the same file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Bare:
     @cherrypy.tools.json_in()
     @cherrypy.tools.json_out()
     def coturn_rtcconfiguration(self) -> Any:
-        """Answer who has a valid token."""
+        """Answer a request that has a valid token."""
         header = cherrypy.serving.request.headers.get("ABCAuthorization")
         self._verifier.userid(bearer_token(header))
         return self._answer

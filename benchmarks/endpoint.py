@@ -1,10 +1,9 @@
-"""The endpoint of `abcwebrtc serve`, against a bare CherryPy handler on the same server.
+"""Time the endpoint of `abcwebrtc serve` against a bare CherryPy handler on the same server.
 
     .venv/bin/python benchmarks/endpoint.py
 
-wrk (Debian: apt-get install wrk) asks both in turn, over loopback, with a valid
-user token. Both verify it and answer with JSON of the same size; the bare one's is
-a constant.
+wrk (Debian: apt-get install wrk) sends requests to both in turn, over loopback, with a valid user
+token. Both verify it and answer with JSON of the same size; the bare handler's JSON is a constant.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ end
 
 
 class Sample(NamedTuple):
-    """One run of wrk: requests a second, latencies in ms, CPU seconds for one request."""
+    """One run of wrk: requests per second, latencies in ms, CPU seconds per request."""
 
     rate: float
     p50: float
@@ -56,12 +55,12 @@ class Server(NamedTuple):
     pid: int
 
     def cpu_seconds(self) -> float:
-        """Return how much processor time it has taken so far."""
+        """Return the processor time that it has used so far."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def resident_kib(self) -> int:
-        """Return how much memory it has."""
+        """Return its resident memory in KiB."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGESIZE") // 1024
 
@@ -91,7 +90,7 @@ def _row(
 
 @contextlib.contextmanager
 def servers() -> Iterator[Tuple[Server, Server, Callable[..., Sample]]]:
-    """Run both servers, and yield them with what measures one of them."""
+    """Run both servers, and yield them with a function that measures one of them."""
     program = shutil.which("wrk")
     if program is None:
         raise measure.NotPossibleError("wrk is not installed; apt-get install wrk")
@@ -106,7 +105,7 @@ def servers() -> Iterator[Tuple[Server, Server, Callable[..., Sample]]]:
         assert answer.status == 200, answer.body
         (folder / "answer.json").write_bytes(answer.body)
         bare = stack.enter_context(_bare(folder))
-        script = folder / "post.lua"  # a token in the arguments could be seen by anybody
+        script = folder / "post.lua"  # not in the arguments, which any user can see
         script.touch(0o600)
         script.write_text(SCRIPT.format(token=token))
         pair = [Server(one.base_url + support.RTC_PATH, one.process.pid) for one in (ours, bare)]

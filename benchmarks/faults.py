@@ -1,24 +1,23 @@
-"""What a good client notices while `abcwebrtc serve` is under attack.
+"""Show what a good client notices while `abcwebrtc serve` is under attack.
 
     .venv/bin/python benchmarks/faults.py [--quick] [--only NAME] [--way WAY] [--threads N]
 
-It starts `serve` on loopback, behind an nginx with the location of examples/03-beside-pyos
-and then without one; client and attackers reach it the same way. The good client
-fetches an rtc_configuration again and again, each on a connection of its own: first
-alone, then during the attack. p50 and p99 are in ms; the ratios are to the same client
-alone just before, and are what counts. The attackers run on the same machine and take
-processor time as well. A request that gets no 200 within five seconds is lost.
+This starts `serve` on loopback, first behind an nginx with the location of
+examples/03-beside-pyos and then without one; client and attackers reach it the same way. The good
+client fetches an rtc_configuration again and again, each time on a new connection: first alone,
+then during the attack. p50 and p99 are in ms. What counts are the ratios to the same client alone
+just before. The attackers run on the same machine, so they also take processor time. A request
+that gets no 200 within five seconds is lost.
 
-`serve` has the memory that the manifest of examples/03-beside-pyos gives it, in a cgroup.
-"peak" is what it had at most, in MiB, caches and the kernel's buffers of its sockets
-included. Where this machine lets nobody make a cgroup, there is no limit, and "peak" is
-the process's own memory.
+`serve` runs in a cgroup with the memory that the manifest of examples/03-beside-pyos gives it.
+"peak" is the most that it used, in MiB, including caches and the kernel's socket buffers. If no
+cgroup can be created on this machine, there is no limit, and "peak" is the process's own memory.
 
-Then, the processor time of single requests that are made to cost much, as a ratio to that
-of good ones just before.
+The last table has the processor time of single expensive requests, as a ratio to good requests
+just before.
 
-It exits with 1 where the server was killed, a request cost more than 3 good ones, or one was
-lost behind nginx, but for the attacks by good requests: that many are for nginx to limit.
+Exit status: 1 if the server was killed, a request cost more than 3 good ones, or a request was
+lost behind nginx, except in attacks by many good requests, which nginx has to limit.
 """
 
 from __future__ import annotations
@@ -57,16 +56,16 @@ from support.memory_limit import MIB, Group, memory_limited, shipped_limit  # no
 TIMEOUT = 5.0
 WARM_UP = 20
 ATTACKERS = "127.0.0.2"
-"""Where they come from; the client comes from 127.0.0.1."""
+"""Their address; the client's is 127.0.0.1."""
 BEHIND, LIMITED = "behind nginx", "behind nginx that limits"
 DIRECT, SINGLE = "direct", "single requests"
 WAYS = (BEHIND, LIMITED, DIRECT, SINGLE)
 DEAREST = 3.0
-"""What a request may cost, in good ones."""
+"""The most that a request may cost, in good requests."""
 
 
 class Figures(NamedTuple):
-    """Seconds of the median and of all but the slowest hundredth, and how many were lost."""
+    """Median and 99th percentile in seconds, and the number of lost requests."""
 
     p50: float
     p99: float
@@ -74,7 +73,7 @@ class Figures(NamedTuple):
 
 
 class Client:
-    """A client that means well."""
+    """A client that means no harm."""
 
     def __init__(self, base_url: str, context: Optional[ssl.SSLContext]) -> None:
         self.place = urlsplit(base_url)
@@ -85,7 +84,7 @@ class Client:
         }
 
     def fetch(self) -> bool:
-        """Fetch an rtc_configuration, and say whether it came."""
+        """Fetch an rtc_configuration, and return whether it came."""
         host = str(self.place.hostname)
         if self.context:
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(
@@ -103,7 +102,7 @@ class Client:
             connection.close()
 
     def measure(self, number: int, seconds: float, pause: float = 0.0) -> Figures:
-        """Fetch so many times, or for so long."""
+        """Fetch `number` times, but for at most `seconds`."""
         times: List[float] = []
         lost, end = 0, time.monotonic() + seconds
         while len(times) < number and time.monotonic() < end:
@@ -116,7 +115,7 @@ class Client:
 
 
 class Setup(NamedTuple):
-    """A running server, its memory, and a client that reaches it from another address."""
+    """A running server, its memory limit, and a client with another address than the attackers."""
 
     server: ServerProcess
     group: Optional[Group]
@@ -125,7 +124,7 @@ class Setup(NamedTuple):
     """Seconds between the client's requests, where nginx limits them."""
 
     def peak(self) -> float:
-        """Return the MiB that the server had at most."""
+        """Return the server's peak memory in MiB."""
         if self.group:
             return self.group.peak() / MIB
         status = Path(f"/proc/{self.server.process.pid}/status").read_text()
@@ -133,12 +132,12 @@ class Setup(NamedTuple):
         return int(found.group(1)) / 1024 if found else 0.0
 
     def processor_time(self) -> float:
-        """Return the seconds of processor time that the server has taken."""
+        """Return the processor time of the server so far, in seconds."""
         tasks = Path(f"/proc/{self.server.process.pid}/task")
         return sum(int(one.read_text().split()[0]) for one in tasks.glob("*/schedstat")) / 1e9
 
     def cost(self, action: Callable[[], Any], number: int) -> float:
-        """Return the seconds of processor time that an action costs the server."""
+        """Return the processor time that an action costs the server, in seconds."""
         before = self.processor_time()
         for _ in range(number):
             action()
@@ -149,7 +148,7 @@ class Setup(NamedTuple):
 def running(
     threads: int, nginx: Optional[str] = None, tls: bool = False, limits: bool = False
 ) -> Iterator[Setup]:
-    """Run a server of its own, before it nginx where that is given."""
+    """Run a new server, behind nginx if given."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         cert, key, context = certificate(folder)
@@ -171,7 +170,7 @@ def running(
 
 
 def row(name: str, setup: Setup, number: int, seconds: float) -> Tuple[int, bool]:
-    """Print what an attack does to a client; return the lost requests, and if it was killed."""
+    """Print what an attack does to a client; return lost requests, and if the server was killed."""
     client, attack = setup.client, ATTACKS[name]
     client.measure(WARM_UP, seconds, setup.pause)
     alone = client.measure(number, seconds, setup.pause)
@@ -190,7 +189,7 @@ def row(name: str, setup: Setup, number: int, seconds: float) -> Tuple[int, bool
 
 
 def costs(threads: int, number: int) -> bool:
-    """Print what single requests cost; return whether one costs too much."""
+    """Print what single requests cost; return whether one is too expensive."""
     print(f"{'request':<18}{'CPU, ms':>9}{'ratio':>7}")
     dearest = 0.0
     with running(threads) as setup:
@@ -206,24 +205,22 @@ def costs(threads: int, number: int) -> bool:
 
 
 def main() -> int:
-    """Print a table for each way; return 1 where one of its goals is missed."""
+    """Print a table for each way; return 1 if it misses a goal."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="fewer requests")
-    parser.add_argument("--only", metavar="NAME", choices=ATTACKS, help="one attack")
-    parser.add_argument("--way", choices=WAYS, help="one of the tables")
-    parser.add_argument("--threads", type=int, default=10, help="those of serve (%(default)s)")
+    parser.add_argument("--quick", action="store_true", help="send fewer requests")
+    parser.add_argument("--only", metavar="NAME", choices=ATTACKS, help="run only this attack")
+    parser.add_argument("--way", choices=WAYS, help="print only this table")
+    parser.add_argument("--threads", type=int, default=10, help="threads of serve (%(default)s)")
     options = parser.parse_args()
     number, seconds = (100, 5.0) if options.quick else (1000, 8.0)
     nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     if not nginx and options.way not in (DIRECT, SINGLE):
-        sys.exit("nginx is not installed; apt-get install nginx, or measure with --way direct")
+        sys.exit("nginx is not installed; run apt-get install nginx, or measure with --way direct")
     with memory_limited(shipped_limit()) as group:
-        limit = (
-            f"{shipped_limit() // MIB} MiB" if group else "no limit, since no cgroup can be made"
-        )
-    print(f"Python {sys.version.split()[0]}, {number} requests each, or {seconds:.0f} s of them")
+        limit = f"{shipped_limit() // MIB} MiB" if group else "no limit: no cgroup can be created"
+    print(f"Python {sys.version.split()[0]}, {number} requests each, for at most {seconds:.0f} s")
     print(f"memory of serve: {limit}")
     failed = False
     for way in WAYS if options.way is None else (options.way,):
@@ -244,7 +241,7 @@ def main() -> int:
 
 
 def certificate(folder: Path) -> Tuple[str, str, ssl.SSLContext]:
-    """Make a certificate; return its file, that of its key, and what trusts it."""
+    """Make a certificate; return its file, its key's file, and a context that trusts it."""
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
     cert, key = folder / "cert.pem", folder / "key.pem"

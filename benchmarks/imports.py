@@ -1,8 +1,8 @@
-"""How long `import abcwebrtc` takes, against `import json, hmac, configparser`.
+"""Time `import abcwebrtc` against `import json, hmac, configparser`.
 
     .venv/bin/python benchmarks/imports.py
 
-Each import is timed in a fresh interpreter, in turn with the baseline.
+Each import is timed in a fresh interpreter, and takes turns with the baseline.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ import measure
 BASELINE = "import json, hmac, configparser"
 STATEMENTS = {
     "import abcwebrtc": ("", "import abcwebrtc"),
-    "import abcwebrtc, CherryPy being there": ("import cherrypy", "import abcwebrtc"),
+    "import abcwebrtc, after import cherrypy": ("import cherrypy", "import abcwebrtc"),
 }
 
 
 def tables(quick: bool) -> Iterator[measure.Table]:
-    """Measure each way of importing it."""
+    """Time each way of importing it."""
     rounds = 3 if quick else 31
     with tempfile.TemporaryDirectory() as folder:
         for code in STATEMENTS.values():
-            _seconds(folder, *code)  # compiles, which is done once for an installation
+            _seconds(folder, *code)  # compiles, which happens once per installation
         rows = [
             (name, statistics.median(_ratio(folder, *code) for _ in range(rounds)))
             for name, code in STATEMENTS.items()

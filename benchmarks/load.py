@@ -1,10 +1,10 @@
-"""An hour of credentials: whether all are accepted, and nothing grows.
+"""Mint an hour of credentials, and show that all are accepted and that nothing grows.
 
     .venv/bin/python benchmarks/load.py
 
-100,000 users ask within one hour, once for each username style; the clock of
-the hour is simulated. Each credential is verified, and a sample of each style opens
-an allocation on a real coturn (Debian: apt-get install coturn).
+In a simulated hour, 100,000 users ask for a credential; this is repeated for each username style.
+Every credential is verified, and a sample of each style opens an allocation on a real coturn
+(Debian: apt-get install coturn).
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ sys.path.append(str(measure.TESTS))
 USERS, SAMPLE = 100_000, 2_000
 SECONDS = 3600
 PARTS = 10
-"""Memory is looked at after each part of the hour."""
+"""Memory is measured after each part of the hour."""
 MARGIN_TRACED, MARGIN_RESIDENT = 64 * 1024, 4 * 1024 * 1024
-"""Bytes that Python's objects, and the whole process, may differ by and count as flat.
-One byte for each user would be more than the first."""
+"""Bytes that Python's objects, and the whole process, may grow by and still count as flat.
+One byte per user would exceed the first."""
 PASSWORD = 20
 """Bytes of an HMAC-SHA1."""
 
@@ -45,7 +45,7 @@ Credentials = Tuple[str, str]
 
 
 class Footprint(NamedTuple):
-    """What the process has: bytes of Python's objects, bytes in all, open files."""
+    """What the process holds: bytes of Python's objects, bytes in total, open files."""
 
     traced: int
     resident: int
@@ -53,7 +53,7 @@ class Footprint(NamedTuple):
 
 
 class Hour(NamedTuple):
-    """What came of an hour: credentials made, verified, and different from each other."""
+    """The result of an hour: how many credentials were minted, verified and different."""
 
     minted: int
     verified: int
@@ -62,21 +62,21 @@ class Hour(NamedTuple):
     footprints: List[Footprint]
 
     def growth(self) -> Footprint:
-        """Return how much more there was at most than after the first part."""
+        """Return by how much each figure exceeded its value after the first part, at most."""
         first = self.footprints[0]
         columns = zip(*self.footprints[1:])
         return Footprint(*(max(column) - before for column, before in zip(columns, first)))
 
     @property
     def is_flat(self) -> bool:
-        """Whether what it grew by is within the margins; a file that stays open never is."""
+        """Whether the growth is within the margins; an additional open file never is."""
         growth = self.growth()
         within = growth.traced <= MARGIN_TRACED and growth.resident <= MARGIN_RESIDENT
         return within and growth.descriptors <= 0
 
 
 def make_config(style: str, secret: str = measure.SECRET) -> WebRTCConfig:
-    """Return the document's configuration with another username style."""
+    """Return the documented configuration with a username style."""
     mapping = measure.coturn_mapping(1, style)
     mapping["webrtc.coturn"][0]["coturn_static_auth_secret"] = secret
     return WebRTCConfig.from_mapping(mapping)
@@ -89,10 +89,10 @@ def simulate(
     start: float,
     build: Build = build_rtc_configuration,
 ) -> Hour:
-    """Let users ask at even distances within the hour from `start` (unix seconds).
+    """Let users ask at even intervals during the hour from `start` (unix seconds).
 
-    What is kept of it, for the count of different ones and for the sample, has its
-    place before the hour begins.
+    The memory for counting different credentials, and for the sample, is allocated before the hour
+    begins.
     """
     chosen = array.array("b", bytes(users))
     for number in random.sample(range(users), sample):
@@ -129,7 +129,7 @@ def _footprint() -> Footprint:
 
 
 def refused(port: int, sample: List[Credentials]) -> int:
-    """Open an allocation on coturn with each of these, and return how many it refuses."""
+    """Open an allocation on coturn with each credential, and return how many it refuses."""
     from integration.turn import raw_refusal
 
     return sum(raw_refusal(port, username, password) is not None for username, password in sample)
@@ -147,7 +147,7 @@ def tables(quick: bool) -> Iterator[measure.Table]:
     with _coturn() as port:
         asked = [(style, sample, sample - refused(port, hours[style].sample)) for style in hours]
     yield measure.Table(
-        "A sample, at a real coturn", ("username style", "asked", "accepted"), asked
+        "A sample against a real coturn", ("username style", "asked", "accepted"), asked
     )
 
 
@@ -164,7 +164,7 @@ def _coturn() -> Iterator[int]:
         raise measure.NotPossibleError("turnserver is not installed; apt-get install coturn")
     try:
         from integration.turn import Turnserver, make_certificate
-    except ImportError as error:  # on Python 3.8, for one
+    except ImportError as error:  # such as on Python 3.8
         raise measure.NotPossibleError(f"{error}; pip install '.[test]'") from None
 
     with tempfile.TemporaryDirectory() as name:

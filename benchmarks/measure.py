@@ -1,7 +1,7 @@
-"""What the benchmarks share: interleaved rounds, medians, tables, the command line.
+"""What the benchmarks share: interleaved rounds, medians, tables and the command line.
 
-A figure is a ratio to a baseline that was measured in the same run: on another
-machine, or while this one is busy, both change alike.
+A figure is a ratio to a baseline measured in the same run. On another machine, or on a busy one,
+both change alike.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ SECRET = "a-secret-of-a-usual-length-0123456789"
 
 
 class NotPossibleError(Exception):
-    """A benchmark needs something that is not here; the text says what."""
+    """A benchmark needs something that is missing; the text says what."""
 
 
 class Table(NamedTuple):
-    """A title, the names of the columns, and rows of texts and numbers."""
+    """A title, column names, and rows of texts and numbers."""
 
     title: str
     columns: Tuple[str, ...]
     rows: List[Tuple[Any, ...]]
 
     def text(self) -> str:
-        """Return it for a terminal."""
+        """Return the table for a terminal."""
         cells = [self.columns, *(tuple(map(shown, row)) for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*cells)]
         lines = [
@@ -47,30 +47,30 @@ class Table(NamedTuple):
         return "\n".join([self.title, *lines]) + "\n"
 
     def markdown(self) -> str:
-        """Return it as docs/explanation/performance.md has it."""
+        """Return the table as docs/explanation/performance.md shows it."""
         lines = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)]]
         lines += [tuple(map(shown, row)) for row in self.rows]
         table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
         return f"{self.title}:\n\n{table}\n"
 
     def put_into(self, page: str) -> str:
-        """Return a page with this table in the place of the one of the same title."""
+        """Return the page with this table in place of the one with the same title."""
         old = re.compile(rf"^{re.escape(self.title)}:\n\n(\|.*\n)+", re.MULTILINE)
         if not old.search(page):
             raise NotPossibleError(f"the page has no table {self.title!r}")
         return old.sub(lambda _: self.markdown(), page)
 
     def as_dict(self) -> Dict[str, Any]:
-        """Return it as plain JSON data, each row by the names of the columns."""
+        """Return the table as JSON data; each row is a dict by column name."""
         return {"title": self.title, "rows": [dict(zip(self.columns, row)) for row in self.rows]}
 
 
 Tables = Callable[[bool], Iterable[Table]]
-"""Measures, and returns its tables; True asks for few and short rounds."""
+"""Measures and returns tables; True means few, short rounds."""
 
 
 def shown(value: Any) -> str:
-    """Return a cell: a ratio with two decimals, a count with its thousands set apart."""
+    """Return a cell: a ratio with two decimals, a count with thousands separators."""
     if isinstance(value, float):
         return f"{value:.2f}"
     return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
@@ -81,7 +81,7 @@ def ratio(
 ) -> float:
     """Return how many times longer than `per` calls of its baseline a function takes.
 
-    The median of rounds in which both are timed, one after the other.
+    This is the median of many rounds; each times both, one after the other.
     """
     rounds, seconds = (3, 0.001) if quick else (41, 0.01)
     calls, theirs = (max(1, int(seconds / _time_once(f))) for f in (function, baseline))
@@ -97,7 +97,7 @@ def _time_once(function: Callable[[], Any]) -> float:
 
 
 def coturn_mapping(servers: int = 1, username: str = "timestamp") -> Dict[str, Any]:
-    """Return a configuration like the document's, with some coturn servers."""
+    """Return a configuration like the documented one, with some coturn servers."""
     coturn = [
         {
             "coturn_static_auth_secret": SECRET,
@@ -113,13 +113,13 @@ def coturn_mapping(servers: int = 1, username: str = "timestamp") -> Dict[str, A
 
 
 def resident_kib() -> int:
-    """Return how much memory this process has, in KiB (Linux)."""
+    """Return the resident memory of this process in KiB (Linux)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGESIZE") // 1024
 
 
 def machine() -> str:
-    """Return what this ran on: Python, processors, and their kind."""
+    """Return what the benchmark runs on: Python, and the number and kind of processors."""
     cpuinfo = Path("/proc/cpuinfo")
     found = re.search("model name.*: (.*)", cpuinfo.read_text() if cpuinfo.exists() else "")
     cpu = found.group(1) if found else platform.machine()
@@ -134,7 +134,7 @@ def main(
     options = parser.parse_args(argv)
     unknown = [name for name in options.subject if name not in subjects]
     if unknown:
-        parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(subjects)}")
+        parser.error(f"no benchmark {unknown[0]!r}; use {', '.join(subjects)}")
     if not options.json:
         print(f"{machine()}; medians of interleaved rounds\n", flush=True)
     tables, status = [], 0
@@ -162,7 +162,7 @@ def _show(table: Table, options: argparse.Namespace) -> None:
 
 
 def _update(file: Path, tables: List[Table]) -> int:
-    """Put the tables into a page, and return the exit status."""
+    """Write the tables into a page, and return the exit status."""
     page = file.read_text(encoding="utf-8")
     try:
         for table in tables:
@@ -183,11 +183,13 @@ def _parser(description: Optional[str], subjects: Mapping[str, Tables]) -> argpa
         parser.add_argument("subject", nargs="*", help=", ".join(subjects) + "; default: all")
     else:
         parser.set_defaults(subject=[])
-    parser.add_argument("--quick", action="store_true", help="few and short rounds, rough figures")
+    parser.add_argument(
+        "--quick", action="store_true", help="run few, short rounds for rough figures"
+    )
     style = parser.add_mutually_exclusive_group()
     style.add_argument("--json", action="store_true", help="print JSON")
-    style.add_argument("--markdown", action="store_true", help="print tables of markdown")
+    style.add_argument("--markdown", action="store_true", help="print Markdown tables")
     parser.add_argument(
-        "--update", metavar="PAGE", type=Path, help="put the tables into this page of markdown"
+        "--update", metavar="PAGE", type=Path, help="write the tables into this Markdown page"
     )
     return parser

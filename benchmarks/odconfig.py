@@ -1,9 +1,9 @@
-"""How long `load_od_config` takes, against CherryPy's own parser on the same file.
+"""Time `load_od_config` against CherryPy's own parser on the same file.
 
     .venv/bin/python benchmarks/odconfig.py [FILE ...]
 
-Without files it takes those of the tests. CherryPy evaluates every entry;
-`load_od_config` checks every line, and evaluates what is kept.
+Without FILE, it reads files of the tests. CherryPy evaluates every entry; `load_od_config` checks
+every line, but evaluates only the entries that it keeps.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COLUMNS = ("file", "load_od_config", "WebRTCConfig.from_file")
 
 
 def tables(quick: bool) -> Iterator[measure.Table]:
-    """Measure the files of the tests."""
+    """Measure files of the tests."""
     with tempfile.TemporaryDirectory() as folder:
         ten = Path(folder) / "ten-servers.config"
         entries = measure.coturn_mapping(10).items()
@@ -33,7 +33,7 @@ def tables(quick: bool) -> Iterator[measure.Table]:
 def table(files: List[Path], quick: bool) -> measure.Table:
     """Measure some files."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # CherryPy's, of old names
+        warnings.simplefilter("ignore")  # CherryPy warns about old names
         rows = [_row(file, quick) for file in files]
     return measure.Table("Against cherrypy.lib.reprconf.Config on the same file", COLUMNS, rows)
 

@@ -1,8 +1,8 @@
-"""How long `inject_webrtc` takes for a pod, against `copy.deepcopy` of that pod.
+"""Time `inject_webrtc` for a pod against `copy.deepcopy` of that pod.
 
     .venv/bin/python benchmarks/pods.py
 
-The pod is the tests' one, made like those of pyos: six volumes, five containers.
+The pod is the one that tests use, built as pyos builds it: six volumes, five containers.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""How much longer `build_rtc_configuration` takes than the HMACs that it can't do without.
+"""Time `build_rtc_configuration` against the HMACs that it can't do without.
 
     .venv/bin/python benchmarks/rtc.py
 
-The baseline is one bare `b64encode(hmac.digest(key, msg, "sha1"))`, which every
-TURN credential needs.
+The baseline is one bare `b64encode(hmac.digest(key, msg, "sha1"))`, which every TURN
+credential needs.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ SERVERS = {"the document's": 1, "three coturn servers": 3, "ten": 10}
 
 
 def bare() -> None:
-    """Make the password of one TURN credential."""
+    """Compute the password of one TURN credential."""
     base64.b64encode(hmac.digest(KEY, MESSAGE, "sha1"))
 
 
 def tables(quick: bool) -> Iterator[measure.Table]:
-    """Measure it by the number of servers, and by username style."""
+    """Measure it for several numbers of servers, and for each username style."""
     title = "build_rtc_configuration against its bare HMACs"
     rows = [(name, number, _ratio(quick, number)) for name, number in SERVERS.items()]
     yield measure.Table(title, ("configuration", "bare HMACs", "ratio"), rows)
@@ -50,7 +50,7 @@ def _ratio(quick: bool, servers: int, username: str = "timestamp", debug: bool =
 
 @contextlib.contextmanager
 def _debug_logging() -> Iterator[None]:
-    """Log everything, as pyos does with its level at DEBUG, to nowhere."""
+    """Log everything, as pyos does at level DEBUG, to /dev/null."""
     root = logging.getLogger()
     level = root.level
     with open(os.devnull, "w", encoding="utf-8") as nowhere:

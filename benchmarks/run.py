@@ -1,10 +1,10 @@
-"""How fast abcwebrtc is, and what it costs: all benchmarks, or those that are named.
+"""Measure how fast abcwebrtc is and what it costs: all benchmarks, or the ones you name.
 
     .venv/bin/python benchmarks/run.py
     .venv/bin/python benchmarks/run.py rtc pods
 
-Each is a script of its own too. docs/explanation/performance.md says what the tables mean;
---update puts new ones into it.
+Each benchmark is also a script. docs/explanation/performance.md explains the tables, and --update
+writes new ones into it.
 """
 
 from __future__ import annotations

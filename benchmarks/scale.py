@@ -1,9 +1,9 @@
-"""What many desktops ask of abcwebrtc, of coturn and of a rotation: the sum, and a simulation.
+"""Compute and simulate what many desktops need of abcwebrtc, coturn and a secret rotation.
 
     .venv/bin/python benchmarks/scale.py [NAME=VALUE ...]
 
-The speed of this machine is measured first, in the same run. Everything else is
-assumed, and each assumption can be given another value: desktops=5000 ttl=600
+It first measures the speed of this machine. Everything else is assumed, and you can change each
+assumption: desktops=5000 ttl=600
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import measure
 from abcwebrtc import WebRTCConfig, build_rtc_configuration, inject_webrtc
 
 OVERHEAD = 12 + 10 + 8 + 20
-"""Bytes of RTP, SRTP's tag, UDP and IPv4 in front of each packet of sound."""
+"""Bytes of RTP, the SRTP tag, UDP and IPv4 that each packet of sound adds."""
 CHANNEL_DATA = 4
 """Bytes that TURN adds between the browser and coturn (RFC 8656, section 12.4)."""
 
 
 class Assumptions(NamedTuple):
-    """What is not measured here. Times are in seconds."""
+    """What is assumed rather than measured. Times are in seconds."""
 
     desktops: int = 1_000_000
     login_time: int = 3600
@@ -47,25 +47,25 @@ class Assumptions(NamedTuple):
 
 
 MEANING = {
-    "desktops": "desktops, all with sound at one time",
-    "login_time": "seconds within which 95 % of them log in, in a bell curve",
-    "reloads_per_hour": "times an hour that each loads the page again",
-    "rush_time": "seconds within which they all come back after an outage",
-    "utilisation": "share of its speed that a replica is planned for",
-    "ttl": "seconds that a browser's credential holds",
-    "desktop_ttl": "seconds that a desktop's credential holds",
+    "desktops": "desktops, all with sound at the same time",
+    "login_time": "seconds in which 95 % of them log in, in a bell curve",
+    "reloads_per_hour": "page reloads of each user per hour",
+    "rush_time": "seconds in which they come back after an outage",
+    "utilisation": "planned load of a replica, as a share of its speed",
+    "ttl": "ttl of a browser's credential, seconds",
+    "desktop_ttl": "ttl of a desktop's credential, seconds",
     "turn_urls": "TURN urls in the answer: a browser opens an allocation on each",
-    "relayed": "share of the desktops whose sound goes through the relay",
-    "relay_ports": "relay ports of one coturn address: its default, 49152 to 65535",
-    "opus_bits": "bits a second of Opus, opusenc's default",
-    "packets": "packets a second: frames of 20 ms",
-    "allocation_lifetime": "seconds after which an allocation or a channel is renewed",
-    "permission_lifetime": "seconds after which a permission is renewed",
+    "relayed": "share of desktops whose sound goes through the relay",
+    "relay_ports": "relay ports of one coturn address (default: 49152 to 65535)",
+    "opus_bits": "bits per second of Opus (opusenc's default)",
+    "packets": "packets per second (frames of 20 ms)",
+    "allocation_lifetime": "seconds between renewals of an allocation or a channel",
+    "permission_lifetime": "seconds between renewals of a permission",
 }
 
 
 class Measured(NamedTuple):
-    """The speed of one replica and of the functions: per second, and seconds for one."""
+    """The speed of one replica, in requests a second, and seconds for one call of each function."""
 
     rate: float
     request_cpu: float
@@ -78,21 +78,21 @@ class Measured(NamedTuple):
 
 
 def tables(quick: bool, assumed: Assumptions = Assumptions()) -> Iterator[measure.Table]:  # noqa: B008
-    """Measure, add up, simulate."""
+    """Measure, compute and simulate."""
     rows: List[Tuple[Any, ...]] = [
         (MEANING[name], shown(value)) for name, value in assumed._asdict().items()
     ]
     yield measure.Table("Assumed", ("what", "value"), rows)
     found = _measure(quick)
     yield measure.Table("Measured in the same run", ("what", "value"), list(_measured_rows(found)))
-    title = f"What {shown(assumed.desktops)} desktops ask for"
+    title = f"What {shown(assumed.desktops)} desktops need"
     sums = [*requests_sum(assumed, found), *coturn_sum(assumed), *rotation_sum(assumed)]
     yield measure.Table(title, ("what", "sum", "result"), sums)
     yield simulation(assumed, found.rate, quick)
 
 
 def shown(value: float) -> str:
-    """Return a number as text: whole ones with their thousands set apart."""
+    """Return a number as text; whole numbers get thousands separators."""
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
 
 
@@ -111,7 +111,7 @@ def _measure(quick: bool) -> Measured:
     inject = _once(lambda: inject_webrtc(pod, pods, "alice"), calls)
     with endpoint.servers() as (ours, bare, wrk):
         for server in (ours, bare):
-            wrk(server, 64, 1)  # everything that is made once is made now
+            wrk(server, 64, 1)  # warms up: one-time work happens now
         before, bare_before = ours.resident_kib(), bare.resident_kib()
         samples = [wrk(ours, 64, 1 if quick else 3) for _ in range(1 if quick else 5)]
         after = ours.resident_kib()
@@ -129,7 +129,10 @@ def _once(function: Any, calls: int) -> float:
 
 
 def _measured_rows(found: Measured) -> Iterator[Tuple[str, str]]:
-    yield "requests/s of one replica, with 64 connections and wrk beside it", shown(found.rate)
+    yield (
+        "requests/s of one replica, with 64 connections and wrk on the same machine",
+        shown(found.rate),
+    )
     yield "its processor time for one request, ms", shown(found.request_cpu * 1e3)
     yield (
         f"its memory before these {shown(found.requests)} requests, MiB",
@@ -137,7 +140,7 @@ def _measured_rows(found: Measured) -> Iterator[Tuple[str, str]]:
     )
     yield "its memory after them, MiB", shown(found.memory_after / 1024)
     yield (
-        "what a bare handler's memory grew by in as many seconds, MiB",
+        "growth of a bare handler's memory in the same time, MiB",
         shown(found.bare_grew / 1024),
     )
     yield "processor time of build_rtc_configuration, us", shown(found.build * 1e6)
@@ -148,15 +151,15 @@ def _measured_rows(found: Measured) -> Iterator[Tuple[str, str]]:
 
 
 def busiest(desktops: float, within: float) -> float:
-    """Return the arrivals in the busiest second, when 95 % come `within` seconds.
+    """Return the arrivals in the busiest second, if 95 % arrive `within` seconds.
 
-    They come in a bell curve, of which 95 % are four standard deviations wide.
+    They arrive in a bell curve; four standard deviations of it hold 95 %.
     """
     return desktops / (within / 4 * math.sqrt(2 * math.pi))
 
 
 def requests_sum(assumed: Assumptions, found: Measured) -> Iterator[Tuple[str, str, str]]:
-    """Yield what is asked of abcwebrtc."""
+    """Yield what abcwebrtc has to serve."""
     n, within = assumed.desktops, assumed.login_time
     logins = busiest(n, within)
     reloads = n * assumed.reloads_per_hour / 3600
@@ -168,7 +171,7 @@ def requests_sum(assumed: Assumptions, found: Measured) -> Iterator[Tuple[str, s
         shown(logins),
     )
     reload_sum = f"{shown(n)} x {assumed.reloads_per_hour} / 3600"
-    yield "page loads a second beside them", reload_sum, shown(reloads)
+    yield "page reloads a second, in addition", reload_sum, shown(reloads)
     yield "requests a second", f"{shown(logins)} + {shown(reloads)}", shown(peak)
     yield "replicas for them", f"{shown(peak)} / ({share})", shown(_replicas(peak, assumed, found))
     cores = peak * found.request_cpu
@@ -185,7 +188,7 @@ def _replicas(rate: float, assumed: Assumptions, found: Measured) -> int:
 
 
 def coturn_sum(assumed: Assumptions) -> Iterator[Tuple[str, str, str]]:
-    """Yield what is asked of coturn."""
+    """Yield what coturn has to serve."""
     n = assumed.desktops
     allocations = n * assumed.turn_urls
     addresses = math.ceil(allocations / assumed.relay_ports)
@@ -211,36 +214,35 @@ def coturn_sum(assumed: Assumptions) -> Iterator[Tuple[str, str, str]]:
 
 
 def rotation_sum(assumed: Assumptions) -> Iterator[Tuple[str, str, str]]:
-    """Yield what a change of the secret asks for."""
+    """Yield what a change of the secret costs."""
     longest = max(assumed.ttl, assumed.desktop_ttl)
     hours = shown(longest / 3600)
     yield "rotation: seconds with both secrets, browsers", "the ttl", shown(assumed.ttl)
     text = f"max({assumed.ttl}, {assumed.desktop_ttl})"
     yield "rotation: hours with both, where desktops get TURN", text, hours
-    yield "rotation: requests for abcwebrtc", "nobody has to ask again", "0"
-    yield "rotation: HMACs of coturn for a login", "one for each secret", "2 at most"
+    yield "rotation: more requests to abcwebrtc", "nobody has to ask again", "0"
+    yield "rotation: HMACs that coturn computes for a login", "one for each secret", "2 at most"
 
 
 # the simulation
 
 
 def simulation(assumed: Assumptions, rate: float, quick: bool) -> measure.Table:
-    """Let them come at random, and wait in the queue of a replica."""
+    """Let desktops arrive at random and wait in the queue of a replica."""
     rows = []
     for within in (assumed.login_time, assumed.rush_time):
         enough = math.ceil(busiest(assumed.desktops, within) / (assumed.utilisation * rate))
         for replicas in sorted({1, 2, enough}):
             waits, longest = _queue(assumed.desktops // replicas, within, rate, quick)
             rows.append((shown(within), str(replicas), *map(_wait_text, waits), shown(longest)))
-    columns = ("come within, s", "replicas", "median wait", "p99 wait", "longest queue")
+    columns = ("arrive within, s", "replicas", "median wait", "p99 wait", "longest queue")
     return measure.Table(f"{shown(assumed.desktops)} desktops, simulated", columns, rows)
 
 
 def _queue(number: int, within: float, rate: float, quick: bool) -> Tuple[Tuple[float, float], int]:
     """Return the median and the 99th percentile of the wait, and the longest queue.
 
-    A quick one takes every hundredth desktop, and a replica that is a hundred
-    times slower.
+    A quick simulation uses every hundredth desktop, and a replica that is a hundred times slower.
     """
     thin = 100 if quick else 1
     number, service = max(2, number // thin), thin / rate
@@ -260,12 +262,12 @@ def _wait_text(seconds: float) -> str:
 
 
 def assumptions(arguments: List[str]) -> Assumptions:
-    """Return the assumptions, with those that are given as NAME=VALUE."""
+    """Return the assumptions, changed by NAME=VALUE arguments."""
     changed = {}
     for argument in arguments:
         name, _, value = argument.partition("=")
         if name not in Assumptions._fields:
-            raise SystemExit(f"no assumption {name!r}; there are {', '.join(Assumptions._fields)}")
+            raise SystemExit(f"no assumption {name!r}; use {', '.join(Assumptions._fields)}")
         changed[name] = type(Assumptions._field_defaults[name])(value)
     return Assumptions()._replace(**changed)
 

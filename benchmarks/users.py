@@ -1,9 +1,9 @@
-"""Whether many users cost more than one: time for each, and memory that stays.
+"""Measure whether many users cost more than one: time per user, and memory that stays.
 
     .venv/bin/python benchmarks/users.py
 
-`build_rtc_configuration` is called for different users, and the baseline is the
-bare HMAC of the same user's name.
+It calls `build_rtc_configuration` for different users. The baseline is the bare HMAC of the same
+user's name.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from abcwebrtc import WebRTCConfig, build_rtc_configuration
 
 KEY = measure.SECRET.encode()
 MOMENT = 1_703_086_872
-COLUMNS = ("different users", "calls", "ratio", "memory blocks more", "RSS more, KiB")
+COLUMNS = ("different users", "calls", "ratio", "memory blocks added", "RSS added, KiB")
 
 
 def tables(quick: bool) -> Iterator[measure.Table]:
-    """Measure it for one user, for some, and for many."""
+    """Measure one user, some users and many users."""
     numbers = (1, 100, 10_000) if quick else (1, 1_000, 1_000_000)
     calls = 10_000 if quick else 1_000_000
     config = WebRTCConfig.from_mapping(measure.coturn_mapping(1, "userid"))
@@ -40,19 +40,19 @@ def tables(quick: bool) -> Iterator[measure.Table]:
 
 
 def bare(user: str) -> None:
-    """Make the password of a user's TURN credential."""
+    """Compute the password of a user's TURN credential."""
     base64.b64encode(hmac.digest(KEY, f"{MOMENT}:{user}".encode(), "sha1"))
 
 
 def run(
     function: Callable[[str], Any], users: int, calls: int, chunk: int = 2_000
 ) -> Tuple[int, float, int, int]:
-    """Call a function for users in turn, and return calls, ratio, blocks and KiB more.
+    """Call a function for users in turn, and return calls, ratio, and the blocks and KiB added.
 
-    Blocks are Python's own count of what is allocated. They are counted
-    from the second chunk on, when everything that is made once has been made.
+    Blocks are Python's own count of allocated blocks. They are counted from the second chunk on,
+    when all one-time allocations are done.
     """
-    ratios = array.array("d", bytes(8 * (calls // chunk)))  # takes no more memory later on
+    ratios = array.array("d", bytes(8 * (calls // chunk)))  # allocated now, not while it measures
     blocks = resident = 0
     for first in range(0, calls, chunk):
         names = [f"user-{number % users}" for number in range(first, first + chunk)]

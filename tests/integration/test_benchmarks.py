@@ -1,4 +1,4 @@
-"""Each benchmark prints what it promises; no figure is held against anything."""
+"""Each benchmark prints the tables that it promises; no figure is compared with anything."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ RATIOS: Dict[str, Set[str]] = {
     "Imports, against import json, hmac, configparser": {"ratio"},
     "The endpoint against a bare CherryPy handler": {"requests/s", "p50", "p99", "CPU"},
 }
-"""The columns of ratios, by the title of the table."""
+"""The columns that are ratios, by the title of the table."""
 
 
 def benchmark(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -52,7 +52,7 @@ def benchmark(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture(scope="module")
 def tables() -> Dict[str, List[Dict[str, Any]]]:
-    """The rows of all tables, by title, of one quick run."""
+    """Return the rows of all tables of one quick run, by title."""
     require_program("wrk", "wrk")
     require_program("turnserver", "coturn")
     result = benchmark("run.py", "--quick", "--json")
@@ -66,7 +66,7 @@ def tables() -> Dict[str, List[Dict[str, Any]]]:
 def test_a_library_that_is_missing_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The README's first example makes a `.venv` too, without what tests need."""
+    """The README's first example also creates `.venv`, without the test libraries."""
     for name in ("support.desktop_pod", "kubernetes_validate"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "kubernetes_validate", None)
@@ -102,12 +102,12 @@ def test_the_hour_counts_its_credentials(tables: Dict[str, List[Dict[str, Any]]]
     rows = tables["2,000 users in one hour"]
     assert [row["username style"] for row in rows] == ["timestamp", "userid", "pseudonym"]
     assert all(row["minted"] == row["verified"] == 2_000 for row in rows)
-    asked = tables["A sample, at a real coturn"]
+    asked = tables["A sample against a real coturn"]
     assert [(row["asked"], row["accepted"]) for row in asked] == [(20, 20)] * 3
 
 
 def test_the_sum_shows_how_it_came_about(tables: Dict[str, List[Dict[str, Any]]]) -> None:
-    rows = {row["what"]: row for row in tables["What 1,000,000 desktops ask for"]}
+    rows = {row["what"]: row for row in tables["What 1,000,000 desktops need"]}
     assert all(row["sum"] and row["result"] for row in rows.values())
     assert rows["coturn: relay addresses"]["result"] == "62"  # 1,000,000 / 16,384
     assert rows["coturn: Gbit/s in"]["result"] == "25.2"  # 300,000 of 84 kbit/s
@@ -138,7 +138,7 @@ def test_a_queue_is_as_long_as_its_replica_is_slow() -> None:
 def test_an_unknown_assumption_is_refused() -> None:
     result = benchmark("scale.py", "users=5")
     assert result.returncode == 1
-    assert "no assumption 'users'; there are desktops, " in result.stderr
+    assert "no assumption 'users'; use desktops, " in result.stderr
 
 
 # the pages
