@@ -10,8 +10,9 @@ from typing import Iterator, NoReturn
 
 from abcwebrtc.abcdesktop import NAMESPACE, PYOS_DEPLOYMENT, PYOS_SELECTOR
 from abcwebrtc.cli.configmap import add_name_arguments, print_checked
-from abcwebrtc.cli.options import FAILED, OK, given, kube_namespace, seconds
+from abcwebrtc.cli.options import kube_namespace, seconds
 from abcwebrtc.cli.output import print_difference, say, show, show_in_place, warn
+from abcwebrtc.cli.parser import FAILED, OK, given
 from abcwebrtc.cli.way_back import WayBack, kubectl_options, say_error
 from abcwebrtc.cluster.api import Cluster, connect
 from abcwebrtc.cluster.change import Change

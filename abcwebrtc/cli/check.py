@@ -6,16 +6,17 @@ import argparse
 import sys
 from typing import Dict, List, Optional
 
-from abcwebrtc.cli.options import FAILED, OK
 from abcwebrtc.cli.output import (
     LEVELS,
+    TEXT,
     is_failure,
     print_problems,
     problems_count,
     problems_json,
     show,
-    show_json,
+    show_data,
 )
+from abcwebrtc.cli.parser import FAILED, OK, add_form
 from abcwebrtc.config.checked_file import check_file
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import stun_server
@@ -36,7 +37,7 @@ example: abcwebrtc check --strict od.config
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--strict", action="store_true", help="take warnings for errors")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_form(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     checked = check_file(options.od_config)
     config, found = checked.config, checked.problems
     failed = is_failure(found, options.strict)
-    if options.json:
+    if options.form != TEXT:
         report = {
             "file": options.od_config,
             "ok": not failed,
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
             "release": config.release.name if config and config.release else None,
             "desktop": _desktop(config) if config else None,
         }
-        show_json(report)
+        show_data(report, options.form)
         return FAILED if failed else OK
     order = sorted(found, key=lambda problem: (problem.line or 0, LEVELS.index(problem.level)))
     print_problems(order, sys.stdout)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP, NAMESPACE
-from abcwebrtc.cli.options import OK, kube_key, kube_name, kube_namespace
+from abcwebrtc.cli.options import kube_key, kube_name, kube_namespace
 from abcwebrtc.cli.output import note, print_problems, print_utf8, show_document
+from abcwebrtc.cli.parser import OK
 from abcwebrtc.cluster.configmap import config_map, read_od_config
 from abcwebrtc.config.checked_file import CheckedFile
 

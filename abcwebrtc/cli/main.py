@@ -22,19 +22,45 @@ from abcwebrtc.cli import (
     turnserver_conf,
     whois,
 )
-from abcwebrtc.cli.options import FAILED, INTERRUPTED, CommandParser, add_od_config
-from abcwebrtc.cli.output import discard_output, lossy, prepare_output, print_error, show
-from abcwebrtc.errors import AbcWebRTCError
+from abcwebrtc.cli.output import (
+    begin,
+    discard_output,
+    lossy,
+    prepare_output,
+    print_error,
+    set_volume,
+    show_failure,
+)
+from abcwebrtc.cli.parser import (
+    FAILED,
+    INTERRUPTED,
+    UNABLE,
+    CommandParser,
+    add_od_config,
+    add_volume,
+    settle_od_config,
+)
+from abcwebrtc.cluster.restart import NotReadyError
+from abcwebrtc.errors import AbcWebRTCError, CredentialError, ProblemsError, UnreadableError
 
 COMMANDS = (
     *(check, mint, serve, probe),
     *(turnserver_conf, configmap, apply, pod, network_policy),
     *(rotate, whois),
 )
-"""As an operator comes by them."""
+"""In the order in which an operator meets them."""
 
 _EPILOG = """\
-exit status: 0 all is well, 1 it is not, 2 the command line is wrong.
+Each command reads OD_CONFIG, which is a file, or - for stdin. Without one it
+reads the file that ABCWEBRTC_OD_CONFIG names, or else ./od.config.
+
+exit status:
+  0    done, and nothing is wrong
+  1    something is wrong: in od.config, with a server, with pyos
+  2    the command line is wrong
+  3    could not find out, or could not do it: a file can't be read, for
+       instance, or the cluster does not answer
+  130  interrupted
 
 Begin with 'abcwebrtc check od.config'.
 """
@@ -42,32 +68,44 @@ Begin with 'abcwebrtc check od.config'.
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the command line and return the exit status."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
     prepare_output()
     with redirect_stderr(lossy(sys.stderr)):
-        return _status(arguments)
+        begin(words)
+        return _status(words)
 
 
-def _status(arguments: Optional[Sequence[str]]) -> int:
+def _status(words: Sequence[str]) -> int:
     try:
-        return _run(arguments)
+        return _run(words)
     except AbcWebRTCError as error:
-        print_error(error)
+        show_failure(error)
+        return FAILED if is_finding(error) else UNABLE
     except BrokenPipeError:
         discard_output()  # whoever read us has gone
     except OSError as error:
         discard_output()
-        show(f"error: {error.strerror or error}", to=sys.stderr)
+        print_error(AbcWebRTCError(error.strerror or str(error)))
     except KeyboardInterrupt:
         return INTERRUPTED
-    return FAILED
+    return UNABLE
 
 
-def _run(arguments: Optional[Sequence[str]]) -> int:
+def is_finding(error: AbcWebRTCError) -> bool:
+    """Say whether an error is what the command was to find out, and not what kept it from that."""
+    if isinstance(error, UnreadableError):
+        return False
+    return isinstance(error, (ProblemsError, CredentialError, NotReadyError))
+
+
+def _run(words: Sequence[str]) -> int:
     try:
         parser = make_parser()
-        options, rest = parser.parse_known_args(arguments)
+        options, rest = parser.parse_known_args(words)
         if rest:
-            parser.not_known(rest)
+            options.parser.not_known(rest)
+        set_volume(getattr(options, "quiet", False), getattr(options, "verbose", False))
+        settle_od_config(options)
         status: int = options.run(options)
         return status
     finally:
@@ -80,12 +118,12 @@ def make_parser() -> CommandParser:
         prog="abcwebrtc",
         description="WebRTC configuration and TURN credentials for abcdesktop.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"abcwebrtc {abcwebrtc.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
         _add_command(commands, command)
+    _add_help(commands)
     return parser
 
 
@@ -93,12 +131,22 @@ def _add_command(
     commands: "argparse._SubParsersAction[CommandParser]", command: ModuleType
 ) -> None:
     parser = commands.add_parser(
-        command.NAME,
-        help=command.SUMMARY,
-        description=command.DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        command.NAME, help=command.SUMMARY, description=command.DESCRIPTION
     )
     if not getattr(command, "OWN_POSITIONALS", False):
         add_od_config(parser)
     command.add_arguments(parser)
-    parser.set_defaults(run=command.run)
+    if command is not rotate:  # its subcommands have it
+        add_volume(parser)
+    parser.set_defaults(run=command.run, parser=parser)
+
+
+def _add_help(commands: "argparse._SubParsersAction[CommandParser]") -> None:
+    text = (
+        "Prints how a command is used, as its --help does.\n\nexample: abcwebrtc help rotate plan"
+    )
+    parser = commands.add_parser("help", help="print how a command is used", description=text)
+    parser.add_argument("words", metavar="COMMAND", nargs="*", help="the command (all of them)")
+    parser.set_defaults(
+        run=lambda options: make_parser().parse_args([*options.words, "--help"]), parser=parser
+    )

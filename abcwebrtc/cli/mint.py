@@ -6,8 +6,8 @@ import argparse
 import sys
 import time
 
-from abcwebrtc.cli.options import OK, given
-from abcwebrtc.cli.output import show, show_json
+from abcwebrtc.cli.output import JSON, TEXT, show, show_data
+from abcwebrtc.cli.parser import OK, add_form, given
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.times import utc_text
 from abcwebrtc.turn.rtc_configuration import build_rtc_configuration
@@ -26,7 +26,7 @@ example: abcwebrtc mint od.config --user alice
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--user", metavar="NAME", type=given, help="the userid to mint for")
-    parser.add_argument("--json", action="store_true", help="print one line, for programs")
+    add_form(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -34,8 +34,8 @@ def run(options: argparse.Namespace) -> int:
     config = WebRTCConfig.from_file(options.od_config)
     now = time.time()
     result = build_rtc_configuration(config, options.user, now)
-    show_json(result, None if options.json else 2)
-    if config.coturn and not options.json:
+    show_data(result, options.form, one_line=options.form == JSON)
+    if config.coturn and options.form == TEXT:
         ttl = min(server.ttl for server in config.coturn)
         show(f"valid for {ttl} s, until {utc_text(now + ttl)}", to=sys.stderr)
     return OK

@@ -8,8 +8,9 @@ import time
 from typing import Iterable, List
 
 from abcwebrtc.abcdesktop import DESKTOP_LABELS, NAMESPACE
-from abcwebrtc.cli.options import OK, kube_label, kube_name, kube_namespace, port_range
-from abcwebrtc.cli.output import note, print_problems, show, show_document, show_json, warn
+from abcwebrtc.cli.options import kube_label, kube_name, kube_namespace, port_range
+from abcwebrtc.cli.output import TEXT, note, print_problems, show, show_data, show_document, warn
+from abcwebrtc.cli.parser import OK, add_form
 from abcwebrtc.cluster.network_policy import (
     POLICY_NAME,
     Policy,
@@ -64,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="open these UDP ports of the TURN servers too, for browsers' relays",
     )
     parser.add_argument("--dns", action="store_true", help="open the cluster's DNS too")
-    parser.add_argument("--json", action="store_true", help="print JSON, notes on stderr")
+    add_form(parser)
     parser.set_defaults(usage_error=parser.error)
 
 
@@ -78,10 +79,10 @@ def run(options: argparse.Namespace) -> int:
     print_problems((*config.warnings, *config.notes))
     for warning in policy.warnings:
         warn(warning)
-    if options.json:
+    if options.form != TEXT:
         for text in policy.notes:
             note(text)
-        show_json(policy.manifest)
+        show_data(policy.manifest, options.form)
     else:
         # PyYAML takes a while to import, and most commands have no use for it.
         from abcwebrtc.cluster.yaml import yaml_text

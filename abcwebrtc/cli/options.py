@@ -1,11 +1,6 @@
 """Types of options that several commands have; a type that one command has stands in its module.
 
 A function that takes limits returns a type: ``type=port(1024)``.
-
-A command's module has NAME, SUMMARY (a line for ``abcwebrtc --help``),
-DESCRIPTION (for its own ``--help``), ``add_arguments(parser)`` and
-``run(options)``, which prints and returns the exit status. Each takes the
-od.config first; one that sets OWN_POSITIONALS declares all of them itself.
 """
 
 from __future__ import annotations
@@ -16,111 +11,22 @@ import re
 import sys
 from contextlib import nullcontext
 from typing import (
-    Any,
     BinaryIO,
     Callable,
     ContextManager,
-    NoReturn,
-    Optional,
-    Sequence,
     Tuple,
     TypeVar,
 )
 
-from abcwebrtc.config.problems import is_like_path, is_slip, nearest
-from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.cli.parser import STDIN, given
+from abcwebrtc.config.problems import is_like_path
+from abcwebrtc.errors import Problem, UnreadableError
 from abcwebrtc.files import open_file, read_stream
-from abcwebrtc.texts import escaped
 from abcwebrtc.times import parse_moment
 
 T = TypeVar("T")
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-STDIN = "-"
 _DNS_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_OPTION = re.compile("--?[a-z][a-z-]{0,29}")
-_QUOTING = (
-    re.compile(r"(invalid choice)(: .*)( \(choose from .*)", re.DOTALL),
-    re.compile(r"(ambiguous option:)( .*)( could match .*)", re.DOTALL),
-)
-"""What argparse says of the command line: what stands before a value, the value, and behind it."""
 _DNS_NAME = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
-
-
-class CommandParser(argparse.ArgumentParser):
-    """A parser that drops no value, and shows none: it may be a secret in a wrong place.
-
-    An option that is given twice is an error, or a list; argparse by itself keeps the last value,
-    without a word. A flag may be repeated.
-    """
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name in (None, "store"):
-            self.register("action", name, _Once)
-
-    def error(self, message: str) -> NoReturn:
-        """Exit with status 2 and what is wrong, without the values that argparse quotes."""
-        for pattern in _QUOTING:
-            message = pattern.sub(_without_value, message)
-        message = re.sub("ignored explicit argument .*", "takes no value", message, flags=re.DOTALL)
-        super().error(escaped(message))
-
-    def not_known(self, words: Sequence[str]) -> NoReturn:
-        """Exit with status 2 for words that no option and no positional took."""
-        names = [word.partition("=")[0] for word in words]
-        shown = [name for name in names if _OPTION.fullmatch(name)]
-        number = len(words) - len(shown)
-        if number:
-            many = "a word that is" if number == 1 else f"{number} words that are"
-            shown.append(f"{many} not shown, since a secret may be there by mistake")
-        self.error(f"unrecognized arguments: {', '.join(shown)}")
-
-
-def _without_value(match: "re.Match[str]") -> str:
-    start, word, end = match.groups()
-    word = word.strip(": '\"")
-    if is_slip(word, nearest(word, re.findall("[a-z][a-z-]+", end))):
-        return match.group()
-    return f"{start}{end}"
-
-
-class _Once(argparse.Action):
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: Optional[str] = None,
-    ) -> None:
-        given_before = namespace.__dict__.setdefault("options_given", set())
-        if option_string and self.dest in given_before:
-            raise argparse.ArgumentError(self, "is given twice; give it once")
-        given_before.add(self.dest)
-        setattr(namespace, self.dest, values)
-
-
-def add_od_config(parser: argparse.ArgumentParser, nargs: Optional[str] = None) -> None:
-    """Declare the od.config; `nargs` "?" makes it optional."""
-    parser.add_argument(
-        "od_config", metavar="OD_CONFIG", nargs=nargs, type=_od_config, help="pyos's od.config file"
-    )
-
-
-def _od_config(text: str) -> str:
-    if text == STDIN:
-        raise argparse.ArgumentTypeError("write the name of a file; for stdin write /dev/stdin")
-    return f"./{text}" if text.startswith("-") else given(text)  # commands are printed with it
-
-
-def given(text: str) -> str:
-    """Return the value of an option as it is, unless it is empty.
-
-    An empty one comes from a shell's variable that is not set. Taken for no option
-    at all, it would print a secret instead of writing it, or change another cluster.
-    """
-    if text:
-        return text
-    raise argparse.ArgumentTypeError("is empty; perhaps a variable of your shell is not set")
 
 
 def output_file(text: str) -> str:
@@ -131,23 +37,23 @@ def output_file(text: str) -> str:
 
 
 def open_input(name: str) -> ContextManager[BinaryIO]:
-    """Open a file, or stdin for ``-``, which stays open; raise `ConfigError` where it can't be."""
+    """Open a file, or stdin for ``-``, which stays open; raise `UnreadableError` if it can't."""
     if name == STDIN:
         if sys.stdin is None:
-            raise ConfigError(Problem("can't be read: it is closed", "", "stdin"))
+            raise UnreadableError(Problem("can't be read: it is closed", "", "stdin"))
         return nullcontext(sys.stdin.buffer)
     try:
         return open_file(name, by_user=True)
     except OSError as error:
         reason = error.strerror
     file = name if is_like_path(name) else "(a name that is like a secret)"
-    raise ConfigError(Problem(f"can't be read: {reason}", "", file))
+    raise UnreadableError(Problem(f"can't be read: {reason}", "", file))
 
 
 def read_input(name: str, most: int) -> bytes:
     """Return the content of a file, or of stdin for ``-``.
 
-    Raises `ConfigError` where it can't be read, or has more than so many bytes.
+    Raises `UnreadableError` where it can't be read, or has more than so many bytes.
     """
     with open_input(name) as stream:
         try:
@@ -155,7 +61,7 @@ def read_input(name: str, most: int) -> bytes:
         except OSError as error:
             reason = error.strerror
     file = "stdin" if name == STDIN else name
-    raise ConfigError(Problem(f"can't be read: {reason}", "", file))
+    raise UnreadableError(Problem(f"can't be read: {reason}", "", file))
 
 
 def whole_number(lowest: int, highest: int, what: str) -> Callable[[str], int]:

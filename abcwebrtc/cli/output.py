@@ -1,8 +1,8 @@
-"""What the commands print with: lines, problems, JSON, colour, and streams that fail.
+"""What the commands print with: lines, problems, data, colour, progress, and streams that fail.
 
 No other module of the commands prints, so that every line goes through `escaped`: it may hold
 what somebody else wrote. What other programs read has rules of its own: JSON, YAML, files of
-coturn.
+coturn. Rich is loaded only where a terminal is to be written to.
 """
 
 from __future__ import annotations
@@ -10,51 +10,131 @@ from __future__ import annotations
 import errno
 import io
 import json
+import logging
 import os
+import re
 import sys
-from typing import Any, Dict, Iterable, List, Optional, Sequence, TextIO
+from contextlib import contextmanager, suppress
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    TextIO,
+)
 
 from abcwebrtc.errors import AbcWebRTCError, Problem, Problems, ProblemsError
-from abcwebrtc.texts import escaped
+from abcwebrtc.texts import WIDTH, escaped, harmless_logger, wrapped
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FORMS = TEXT, JSON, YAML = "text", "json", "yaml"
 LEVELS = ("error", "warning", "note")
 """The worst first."""
-_COLOURS = dict(zip(LEVELS, ("31", "33", "36")))
+STYLES = {"error": "red", "warning": "yellow", "note": "cyan", "ok": "green"}
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EAGAIN)
 """What a full disk says, and a full pipe that does not wait."""
-_START_OF_LINE = "\r\033[K"
+_LOG = harmless_logger("abcwebrtc.cli")
+
+
+class _Settings:
+    """How this run prints: the form of its result, and how much it says beside that."""
+
+    form = TEXT
+    quiet = False
+    handler: Optional[logging.Handler] = None
+
+
+def begin(words: Sequence[str]) -> None:
+    """Start a run with the words of its command line, which need not be right.
+
+    They say in which form its errors are printed, those of the command line among them.
+    """
+    _Settings.form, _Settings.quiet = _form_in(words), False
+    if _Settings.handler:
+        harmless_logger("abcwebrtc").removeHandler(_Settings.handler)
+    _Settings.handler = None
+
+
+def _form_in(words: Sequence[str]) -> str:
+    for word, following in zip(words, [*words[1:], ""]):
+        form = following if word == "-o" else word[2:] if word.startswith("-o") else ""
+        if form in FORMS:
+            return form
+        if word == "--json":
+            return JSON
+    return TEXT
+
+
+def set_volume(quiet: bool, verbose: bool) -> None:
+    """Say nothing but the result and errors, or also what is done, step by step."""
+    _Settings.quiet = quiet
+    if verbose:
+        log, handler = harmless_logger("abcwebrtc"), logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        log.addHandler(handler)
+        log.setLevel(logging.DEBUG)
+        _Settings.handler = handler
+
+
+def is_quiet() -> bool:
+    """Say whether only the result and errors are asked for."""
+    return _Settings.quiet
+
+
+def detail(text: str) -> None:
+    """Say on stderr what is done, where --verbose asks for it."""
+    _LOG.info(text)
+
+
+def console(stream: Optional[TextIO] = None) -> "Console":
+    """Return what styled text is printed with, on stdout where no other stream is given.
+
+    Give it `rich.text.Text`, made of `escaped` text: no markup is read. Where COLUMNS is not set
+    and the stream is no terminal, it has `WIDTH` columns.
+    """
+    from rich.console import Console
+
+    stream = stream or sys.stdout
+    width = None if stream.isatty() or os.environ.get("COLUMNS") else WIDTH
+    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
 
 
 def show(*lines: str, to: Optional[TextIO] = None) -> None:
-    """Print lines at once, on stdout where no other stream is given."""
+    """Print lines at once, on stdout where no other stream is given; none is wrapped."""
     for line in lines:
         print(escaped(line), file=to or sys.stdout)
     (to or sys.stdout).flush()
 
 
-def show_painted(*lines: str) -> None:
-    """Print lines on stdout whose texts were `escaped` before they were `coloured`."""
-    print(*lines, sep="\n", flush=True)
+def aside(text: str) -> None:
+    """Print a line on stderr beside the result, unless --quiet is given."""
+    if not _Settings.quiet:
+        show(text, to=sys.stderr)
 
 
-def show_in_place(text: str) -> None:
-    """Print a text on stderr, a terminal, over the one before."""
-    print(f"{_START_OF_LINE}{escaped(text)}", end="", file=sys.stderr, flush=True)
+def show_data(data: Any, form: str, one_line: bool = False) -> None:
+    """Print data on stdout at once, as JSON in ASCII or as YAML."""
+    if form == YAML:
+        # PyYAML takes a while to import, and most commands have no use for it.
+        from abcwebrtc.cluster.yaml import yaml_text
 
-
-def show_json(data: Any, indent: Optional[int] = 2) -> None:
-    """Print JSON in ASCII on stdout at once; an `indent` of None makes it one line."""
-    print(json.dumps(data, indent=indent), flush=True)
+        print_utf8()
+        show_document(yaml_text([data]))
+        sys.stdout.flush()
+    else:
+        print(json.dumps(data, indent=None if one_line else 2), flush=True)
 
 
 def show_document(text: str) -> None:
     """Print what other programs read, such as YAML, as it is."""
     print(text, end="")
-
-
-def problem_line(problem: Problem, stream: TextIO) -> str:
-    """Return ``od.config:399: error: webrtc.coturn.ttl: what is wrong``."""
-    return problem.as_line(coloured(problem.level, _COLOURS[problem.level], stream))
 
 
 def problems_count(problems: Iterable[Problem]) -> str:
@@ -82,42 +162,122 @@ def is_failure(problems: Iterable[Problem], strict: bool) -> bool:
 
 
 def print_problems(problems: Iterable[Problem], stream: Optional[TextIO] = None) -> None:
-    """Print problems, a line for each kept one of a kind, on stderr if no stream is given."""
-    stream = stream or sys.stderr
+    """Print problems, a line for each kept one of a kind.
+
+    Where no stream is given, stderr is it, and --quiet leaves errors only.
+    """
     for problem in Problems(problems):
-        print(problem_line(problem, stream), file=stream)
+        if stream or not _Settings.quiet or problem.level == "error":
+            _print_marked(problem.as_line(problem.level), problem.level, stream or sys.stderr)
+
+
+def _print_marked(line: str, level: str, stream: TextIO) -> None:
+    """Print a line of a problem: on a terminal with its level in colour, and wrapped at blanks."""
+    if not stream.isatty():
+        print(line, file=stream)
+        return
+    from rich.text import Text
+
+    out = console(stream)
+    text = Text("\n".join(wrapped(line, "", "  ", max(20, out.width))))
+    start = re.search(rf"(^|:\s+){level}(?=:)", text.plain)
+    if start:
+        text.stylize(STYLES[level], start.end() - len(level), start.end())
+    out.print(text, soft_wrap=True)
 
 
 def print_error(error: AbcWebRTCError) -> None:
     """Print what an exception says on stderr, a line for each problem."""
-    if isinstance(error, ProblemsError):
-        print_problems(error.problems)
+    print_problems(_problems_of(error))
+
+
+def show_failure(error: "AbcWebRTCError | str") -> None:
+    """Print what ended the command: on stderr, or on stdout where data is asked for."""
+    problems = [Problem(error)] if isinstance(error, str) else _problems_of(error)
+    if _Settings.form == TEXT:
+        print_problems(problems)
     else:
-        print(f"{coloured('error', '31', sys.stderr)}: {escaped(str(error))}", file=sys.stderr)
+        show_data({"ok": False, **problems_json(problems)}, _Settings.form)
+
+
+def _problems_of(error: AbcWebRTCError) -> Sequence[Problem]:
+    return error.problems if isinstance(error, ProblemsError) else [Problem(str(error))]
+
+
+def show_usage_error(command: str, message: str) -> None:
+    """Print what is wrong with the command line of a command, and where its options are listed."""
+    if _Settings.form != TEXT:
+        show_failure(message)
+        return
+    _print_marked(f"{command}: error: {escaped(message)}", "error", sys.stderr)
+    words = command.split()[1:]
+    show(f"Run 'abcwebrtc help{''.join(f' {word}' for word in words)}' for usage.", to=sys.stderr)
 
 
 def warn(text: str) -> None:
-    """Print a warning on stderr."""
-    print(f"{coloured('warning', '33', sys.stderr)}: {escaped(text)}", file=sys.stderr)
+    """Print a warning on stderr, unless --quiet is given."""
+    print_problems([Problem(text, level="warning")])
 
 
 def note(text: str) -> None:
-    """Print on stderr what is good to know."""
-    show(f"note: {text}", to=sys.stderr)
-
-
-def coloured(text: str, colour: str, stream: TextIO) -> str:
-    """Return the text in an ANSI colour where `stream` is a terminal that wants it."""
-    if stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
-        return f"\033[{colour}m{text}\033[0m"
-    return text
+    """Print on stderr what is good to know, unless --quiet is given."""
+    print_problems([Problem(text, level="note")])
 
 
 def print_difference(lines: Iterable[str]) -> None:
     """Print the lines of a diff: green for those that came, red for those that went."""
+    out = None
     for line in lines:
-        colour = {"+": "32", "-": "31"}.get(line[:1], "0")
-        print(coloured(escaped(line), colour, sys.stdout))
+        if sys.stdout.isatty():
+            from rich.text import Text
+
+            style = {"+": "green", "-": "red"}.get(line[:1], "")
+            out = out or console()
+            out.print(Text(escaped(line), style), soft_wrap=True)
+        else:
+            print(escaped(line))
+
+
+def coloured(text: str, level: str, stream: TextIO) -> str:
+    """Return the text in the colour of a level where `stream` is a terminal that wants it."""
+    if stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+        code = {"error": 31, "warning": 33, "note": 36, "ok": 32}[level]
+        return f"\033[{code}m{text}\033[0m"
+    return text
+
+
+def show_painted(*lines: str) -> None:
+    """Print lines on stdout whose texts were `escaped` before they were `coloured`."""
+    print(*lines, sep="\n", flush=True)
+
+
+def show_in_place(text: str) -> None:
+    """Print a text on stderr, a terminal, over the one before."""
+    print(f"\r\033[K{escaped(text)}", end="", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def progress(in_lines: bool = False) -> Iterator[Callable[[str], None]]:
+    """Give a function that says on stderr what is being done, in place of what it said before.
+
+    Where stderr is no terminal it says nothing or, `in_lines`, each text in a line of its own.
+    """
+    if _Settings.quiet or not (in_lines or sys.stderr.isatty()):
+        yield lambda text: None
+        return
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+
+        def say_line(text: str) -> None:
+            with suppress(OSError):
+                aside(text)
+
+        yield say_line if in_lines else lambda text: None
+        return
+    from rich.status import Status
+    from rich.text import Text
+
+    with Status(Text(""), console=console(sys.stderr)) as status:
+        yield lambda text: status.update(Text(escaped(text)))
 
 
 def prepare_output() -> None:

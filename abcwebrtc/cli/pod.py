@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from abcwebrtc.abcdesktop import USERID_LABEL
-from abcwebrtc.cli.options import OK, STDIN, given, read_input
+from abcwebrtc.cli.options import read_input
 from abcwebrtc.cli.output import print_difference, print_problems, print_utf8, show_document
+from abcwebrtc.cli.parser import OK, STDIN, given
 from abcwebrtc.config.desktop import TURN_SERVER
 from abcwebrtc.config.problems import kind
 from abcwebrtc.config.webrtc import WebRTCConfig

@@ -12,15 +12,15 @@ import sys
 import time
 from typing import Callable, Iterator, List, Optional
 
-from abcwebrtc.cli.options import FAILED, OK, add_od_config, given, seconds
-from abcwebrtc.cli.output import coloured, show_in_place, show_json, show_painted, warn
+from abcwebrtc.cli.options import seconds
+from abcwebrtc.cli.output import TEXT, coloured, show_data, show_in_place, show_painted, warn
+from abcwebrtc.cli.parser import FAILED, OK, add_form, add_od_config, given
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import desktop_environment
 from abcwebrtc.errors import ConfigError, ProbeError, Problem
 from abcwebrtc.files import read_file
 from abcwebrtc.probe.diagnosis import judge
-from abcwebrtc.probe.model import ERROR, NOTE, WARNING, Circumstances, Place, Target
-from abcwebrtc.probe.model import OK as WELL
+from abcwebrtc.probe.model import ERROR, WARNING, Circumstances, Place, Target
 from abcwebrtc.probe.report import as_json, summary, table
 from abcwebrtc.probe.targets import config_targets, environment_targets
 from abcwebrtc.texts import WIDTH, wrapped
@@ -42,12 +42,11 @@ SECONDS = seconds(0.1, 86400)
 MAX_CA_BYTES = 4 * 1024 * 1024
 NARROWEST = 60
 """Columns that the table has at least."""
-_COLOURS = {ERROR: "31", WARNING: "33", NOTE: "36", WELL: "32"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_od_config(parser, nargs="?")
+    add_od_config(parser)
     parser.add_argument(
         "--desktop",
         action="store_true",
@@ -71,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--quick", action="store_true", help="leave out the bursts, of two seconds each"
     )
     parser.add_argument("--strict", action="store_true", help="take warnings for errors")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_form(parser)
     parser.add_argument(
         "--watch",
         metavar="SECONDS",
@@ -80,13 +79,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const=WATCH,
         help=f"probe again and again, with this pause ({WATCH:g}), until Ctrl-C",
     )
-    parser.set_defaults(usage_error=parser.error)
+    parser.set_defaults(does_without=lambda options: options.desktop)
 
 
 def run(options: argparse.Namespace) -> int:
     """Probe, print what was seen, and fail where a server does."""
-    if options.od_config is None and not options.desktop:
-        options.usage_error("give an OD_CONFIG, or --desktop for the servers of the environment")
     trust = _trust(options.ca)
     config = None if options.od_config is None else WebRTCConfig.from_file(options.od_config)
     if config and not config.enable:
@@ -120,9 +117,9 @@ def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Names
     results = judge(seen, Circumstances(place, now, options.timeout))
     levels = {result.level for result in results}
     failed = ERROR in levels or (options.strict and WARNING in levels)
-    if options.json:
+    if options.form != TEXT:
         report = as_json(results, place, now, failed)
-        show_json(report, 2 if options.watch is None else None)
+        show_data(report, options.form, one_line=options.watch is not None)
     else:
         at = f"{time.strftime('%H:%M:%S', time.localtime(now))}  " if options.watch else ""
         columns = shutil.get_terminal_size((WIDTH, 24)).columns or WIDTH
@@ -134,7 +131,7 @@ def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Names
 
 
 def _paint(text: str, level: str) -> str:
-    return coloured(text, _COLOURS[level], sys.stdout)
+    return coloured(text, level, sys.stdout)
 
 
 @contextlib.contextmanager

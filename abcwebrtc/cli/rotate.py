@@ -9,16 +9,9 @@ from dataclasses import replace
 from typing import List, Optional, Sequence, Tuple
 
 from abcwebrtc.cli import rotate_new_secret, rotate_old_secret
-from abcwebrtc.cli.options import (
-    FAILED,
-    OK,
-    add_od_config,
-    given,
-    moment,
-    seconds,
-    whole_number,
-)
-from abcwebrtc.cli.output import print_problems, show, show_json, warn
+from abcwebrtc.cli.options import moment, seconds, whole_number
+from abcwebrtc.cli.output import TEXT, print_problems, show, show_data, warn
+from abcwebrtc.cli.parser import FAILED, OK, add_form, add_od_config, add_volume, given
 from abcwebrtc.cli.rotate_new_secret import database_arguments, read_source
 from abcwebrtc.config.secret_sources import Secret, secrets_here, secrets_in
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
@@ -90,7 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         declare(one)
-        one.set_defaults(action=action, usage_error=one.error, default_of=one.get_default)
+        add_volume(one)
+        one.set_defaults(action=action, parser=one)
+        one.set_defaults(usage_error=one.error, default_of=one.get_default)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -145,7 +140,7 @@ def _group_arguments(parser: argparse.ArgumentParser) -> None:
         help="more than the longest ttl, for clocks and the kubelet (%(default)s)",
     )
     _entry_argument(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_form(parser)
 
 
 def _entry_argument(parser: argparse.ArgumentParser) -> None:
@@ -235,9 +230,9 @@ def _groups(options: argparse.Namespace, secrets_elsewhere: bool) -> List[Group]
 
 
 def _print_groups(options: argparse.Namespace, found: Sequence["Plan | Report"]) -> None:
-    if options.json:
+    if options.form != TEXT:
         report = {"file": options.od_config, "groups": [one.as_dict() for one in found]}
-        show_json(report)
+        show_data(report, options.form)
     else:
         for number, one in enumerate(found):
             show(*([""] if number else []), *one.lines())

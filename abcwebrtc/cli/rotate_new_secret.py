@@ -7,17 +7,9 @@ import sys
 from typing import BinaryIO, Optional, Tuple
 
 from abcwebrtc.abcdesktop import NAMESPACE
-from abcwebrtc.cli.options import (
-    OK,
-    STDIN,
-    given,
-    kube_key,
-    kube_name,
-    kube_namespace,
-    output_file,
-    read_input,
-)
+from abcwebrtc.cli.options import kube_key, kube_name, kube_namespace, output_file, read_input
 from abcwebrtc.cli.output import show, show_document, warn
+from abcwebrtc.cli.parser import OK, STDIN, given
 from abcwebrtc.config.secret_sources import MAX_FILE_BYTES, Secret, secrets_in
 from abcwebrtc.coturn.new_secret import (
     DEFAULT_DATABASE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Sequence
 
-from abcwebrtc.cli.options import OK, add_od_config, given
+from abcwebrtc.cli.parser import OK, add_od_config, given
 from abcwebrtc.cli.rotate_new_secret import NO_REALM, read_source, write_bytes
 from abcwebrtc.config.secret_sources import Secret, secrets_in
 from abcwebrtc.coturn.rotation import Group
@@ -23,7 +23,8 @@ example: abcwebrtc rotate old-secret od.config --realm turn.domain.local | sqlit
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options, but for ``--entry``."""
-    add_od_config(parser, nargs="?")
+    add_od_config(parser)
+    parser.set_defaults(does_without=lambda options: options.source)
     parser.add_argument(
         "--from",
         dest="source",
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check_usage(options: argparse.Namespace) -> None:
     """End with a usage error where options don't go together."""
-    if bool(options.od_config) == bool(options.source):
+    if options.od_config and options.source:
         options.usage_error("give either OD_CONFIG or --from FILE")
     if options.realm == NO_REALM:
         options.usage_error("--realm is coturn's realm; with REALM, nothing would be removed")

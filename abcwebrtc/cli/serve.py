@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, List
 from urllib.parse import urlsplit
 
 import abcwebrtc
-from abcwebrtc.cli.options import OK, given, port, whole_number
+from abcwebrtc.cli.options import port, whole_number
 from abcwebrtc.cli.output import lossy, print_problems, say, show, warn
+from abcwebrtc.cli.parser import OK, given
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.texts import escaped

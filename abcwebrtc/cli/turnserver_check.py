@@ -8,15 +8,16 @@ import sys
 import time
 from typing import Dict, Optional, Sequence, Tuple
 
-from abcwebrtc.cli.options import FAILED, OK
 from abcwebrtc.cli.output import (
+    TEXT,
     is_failure,
     print_problems,
     problems_count,
     problems_json,
     show,
-    show_json,
+    show_data,
 )
+from abcwebrtc.cli.parser import FAILED, OK
 from abcwebrtc.cli.turnserver_options import chosen_coturn, chosen_version
 from abcwebrtc.config.uris import STUN_SCHEMES
 from abcwebrtc.coturn.certificate import CERT, KEY
@@ -42,9 +43,9 @@ def check(options: argparse.Namespace) -> int:
     except ConfigError as error:
         found = error.problems + error.warnings + error.notes
     failed = is_failure(found, options.strict)
-    if options.json:
+    if options.form != TEXT:
         report = {"file": options.check, "ok": not failed, **problems_json(found)}
-        show_json(report)
+        show_data(report, options.form)
     else:
         print_problems(found, sys.stdout)
         show(problems_count(found))

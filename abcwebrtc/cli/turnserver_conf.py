@@ -7,8 +7,8 @@ import sys
 from dataclasses import replace
 from typing import BinaryIO, Optional
 
-from abcwebrtc.cli.options import OK
 from abcwebrtc.cli.output import note, print_problems, show, show_document, warn
+from abcwebrtc.cli.parser import OK
 from abcwebrtc.cli.turnserver_check import check
 from abcwebrtc.cli.turnserver_options import add_arguments as add_arguments
 from abcwebrtc.cli.turnserver_options import (

@@ -7,8 +7,9 @@ import os
 import re
 from typing import Any, Dict, Optional, Sequence, Tuple
 
-from abcwebrtc.cli.options import given, port, port_range, typed, whole_number
-from abcwebrtc.cli.output import note
+from abcwebrtc.cli.options import port, port_range, typed, whole_number
+from abcwebrtc.cli.output import TEXT, note
+from abcwebrtc.cli.parser import add_form, given
 from abcwebrtc.config.coturn import RELAY_PORTS
 from abcwebrtc.config.uris import Address
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
@@ -27,7 +28,7 @@ _PRINTING = (
     *("output", "force", "show_secret", "realm", "relay_ports", "allow_peer"),
     *("listening_ip", "external_ip", "user_quota", "total_quota"),
 )
-_CHECKING = ("strict", "json", "option", "behind_proxy")
+_CHECKING = ("strict", "option", "behind_proxy")
 _NOT_OF_A_FIREWALL = (
     *(name for name in _PRINTING if name != "relay_ports"),
     "cert",
@@ -117,7 +118,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a port of turns urls at which a proxy speaks TLS; may be given several times",
     )
     add("--strict", action="store_true", help="take warnings for errors")
-    add("--json", action="store_true", help="print JSON, for programs")
+    add_form(parser)
     parser.set_defaults(usage_error=parser.error)
 
 
@@ -131,6 +132,8 @@ def check_usage(options: argparse.Namespace) -> None:
         if getattr(options, name):
             with_it = "without" if options.firewall else "with"
             options.usage_error(f"{_option(name)} goes {with_it} --firewall")
+    if options.form != TEXT and not checking:
+        options.usage_error("-o and --json go with --check")
     if options.force and not options.output:
         options.usage_error("--force goes with --output")
     if options.key and not options.cert and not checking:

@@ -6,8 +6,9 @@ import argparse
 import time
 from typing import Any, Dict, Iterator, Optional
 
-from abcwebrtc.cli.options import FAILED, OK, add_od_config, given, open_input
-from abcwebrtc.cli.output import print_problems, show, show_json, warn
+from abcwebrtc.cli.options import open_input
+from abcwebrtc.cli.output import TEXT, print_problems, show, show_data, warn
+from abcwebrtc.cli.parser import FAILED, OK, add_form, add_od_config, given
 from abcwebrtc.config.coturn import PSEUDONYM, USERID
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=given,
         help="userids to try for a pseudonym, one a line; - for stdin",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    add_form(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -66,8 +67,8 @@ def run(options: argparse.Namespace) -> int:
     if style == PSEUDONYM and options.users:
         user = _find(username.name or "", config, options.users)
     found = Identity(username, style, user, mintings(username, style, config, now))
-    if options.json:
-        show_json(_as_dict(found, now))
+    if options.form != TEXT:
+        show_data(_as_dict(found, now), options.form)
     else:
         show(*_lines(found, bool(options.users), now))
     return FAILED if style == PSEUDONYM and options.users and user is None else OK

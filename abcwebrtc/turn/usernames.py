@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, NamedTuple, Op
 from abcwebrtc.config.coturn import PSEUDONYM, TIMESTAMP, USERID
 from abcwebrtc.config.secret_sources import Secret, secrets_here
 from abcwebrtc.config.webrtc import WebRTCConfig
-from abcwebrtc.errors import AbcWebRTCError
+from abcwebrtc.errors import CredentialError
 from abcwebrtc.times import MAX_EXPIRY, iso_text
 from abcwebrtc.turn.credentials import pseudonym
 
@@ -70,7 +70,7 @@ class Identity:
 def parse_username(text: str) -> Username:
     """Take a username apart, or a line of coturn's log that has one.
 
-    Blanks and quotes around it don't count. Raises `AbcWebRTCError` when it is
+    Blanks and quotes around it don't count. Raises `CredentialError` when it is
     none that coturn may have accepted.
     """
     logged = _LOGGED.search(text)
@@ -84,18 +84,18 @@ def parse_username(text: str) -> Username:
         text = tail[1] if tail else text
     match = _USERNAME.fullmatch(text)
     if match is None:
-        raise AbcWebRTCError(
+        raise CredentialError(
             "this is no TURN username: write expiry or expiry:name, as coturn logs it after "
             "'user' or 'username=', such as 1703086872:alice"
         )
     digits, name = match.groups()
     if len(digits) > 10 or int(digits) > MAX_EXPIRY:
-        raise AbcWebRTCError(
+        raise CredentialError(
             "this username would expire after 2038-01-19, and coturn refuses that; "
             "an expiry is in seconds, not milliseconds"
         )
     if name == "":
-        raise AbcWebRTCError("this username has nothing after the colon")
+        raise CredentialError("this username has nothing after the colon")
     return Username(int(digits), name)
 
 

@@ -3,6 +3,8 @@
 from support.commands import Result as Result
 from support.commands import command as command
 from support.commands import environment as environment
+from support.commands import listed_options as listed_options
+from support.commands import own_options as own_options
 from support.commands import run_command as run_command
 from support.commands import run_main as run_main
 from support.entries import ENTRIES as ENTRIES

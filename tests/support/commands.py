@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Tuple
+from typing import Any, Dict, Iterable, NamedTuple, Set, Tuple
 
 import abcwebrtc
-from abcwebrtc.cli.main import main
+from abcwebrtc.cli.main import main, make_parser
 from support.waiting import WAIT
 
 
@@ -59,3 +60,23 @@ def run_main(capsys: Any, *arguments: object) -> Result:
     except SystemExit as error:
         status = error.code
     return Result(status, *capsys.readouterr())
+
+
+COMMON = {"--help", "--od-config", "--json", "--quiet", "--verbose"}
+"""The options that one page describes for all commands."""
+
+
+def own_options(*words: str) -> Set[str]:
+    """Return the long options of a command that are its own, and not hidden."""
+    parser: argparse.ArgumentParser = make_parser()
+    for word in words:
+        (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+        parser = commands.choices[word]
+    shown = [action for action in parser._actions if action.help != argparse.SUPPRESS]
+    names = {name for action in shown for name in action.option_strings}
+    return {name for name in names if name.startswith("--")} - COMMON
+
+
+def listed_options(keys: Iterable[str]) -> Set[str]:
+    """Return the long options among the first words of a table's keys, without the common ones."""
+    return {key.split()[0] for key in keys if key.startswith("--")} - COMMON

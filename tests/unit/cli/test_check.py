@@ -230,17 +230,6 @@ def test_json_of_a_file_that_can_not_be_read_is_json(tmp_path: Path, run: Any) -
     assert error["path"] == ""
 
 
-@pytest.mark.parametrize("name", ["whois 1703086872", "probe"])
-def test_a_fault_is_on_stderr_where_the_json_is_of_something_else(
-    tmp_path: Path, run: Any, name: str
-) -> None:
-    od_config = write_od_config(tmp_path, webrtc__enable=1)
-    result = run(*name.split(), "--json", od_config)
-    assert (result.status, result.out) == (1, "")
-    assert result.err.startswith(f"{od_config}:")
-    assert ": error: webrtc." in result.err
-
-
 @pytest.mark.parametrize("form", [[], ["--json"]], ids=str)
 @pytest.mark.parametrize("coturn", [COTURN, WEAK["webrtc__coturn"], {**COTURN, "ttl": 0}], ids=str)
 def test_check_never_shows_a_secret(

@@ -360,6 +360,6 @@ def test_a_secret_in_place_of_the_name_of_a_file_is_not_shown(folder: Path) -> N
         ["pod", od_config, MARK],
     ):
         done = run(*line)
-        assert done.status == 1
+        assert done.status == 3
         assert MARK not in done.out + done.err
         assert "(a name that is like a secret): error: can't be read: No such file" in done.err

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Iterator, List
 
 import pytest
+import yaml
 
 import abcwebrtc
 from abcwebrtc.cli import main as cli
@@ -65,7 +66,7 @@ def test_the_help_names_the_commands_and_the_exit_status(run: Any) -> None:
     result = run("--help")
     assert result.status == 0
     assert all(re.search(rf"\n    {name}\s", result.out) for name in COMMANDS)
-    assert "exit status: 0 all is well" in result.out
+    assert [f"\n  {n} " in result.out for n in (0, 1, 2, 3, 130)] == [True] * 5
 
 
 def test_the_version_is_that_of_the_package(run: Any) -> None:
@@ -77,8 +78,12 @@ def test_the_version_is_that_of_the_package(run: Any) -> None:
     [
         [],
         ["check"],
-        ["mint"],
-        ["serve"],
+        ["rotate", "plan"],
+        ["rotate"],
+        ["help", "chek"],
+        ["check", "od.config", "-o", "xml"],
+        ["check", "od.config", "-q", "-v"],
+        ["check", "od.config", "--od-config", "od.config"],
         ["chek", "od.config"],
         ["check", "od.config", "--user", "alice"],
         ["check", "od.config", "more"],
@@ -87,11 +92,18 @@ def test_the_version_is_that_of_the_package(run: Any) -> None:
     ],
     ids=" ".join,
 )
-def test_a_wrong_line_is_exit_2_with_the_usage(run: Any, line: List[str]) -> None:
+def test_a_wrong_line_is_exit_2_with_two_lines(
+    run: Any, line: List[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where no od.config is
     result = run(*line)
     assert result.status == 2
     assert result.out == ""
-    assert result.err.startswith("usage: abcwebrtc")
+    error, usage = result.err.splitlines()
+    command = error.partition(": error: ")[0]
+    assert usage == f"Run 'abcwebrtc help{command[len('abcwebrtc') :]}' for usage."
+    assert run(*re.findall("'(.*)'", usage)[0].split()[1:]).status == 0
+    assert run(*line, "-o", "json").status == 2
 
 
 # as a process
@@ -181,14 +193,6 @@ def test_an_od_config_without_a_name_is_exit_2(run: Any, name: str) -> None:
     assert "argument OD_CONFIG: is empty" in result.err
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, "whois 1703086872", "rotate plan", "rotate check"])
-def test_a_dash_is_no_od_config(run: Any, name: str) -> None:
-    result = run(*name.split(), "-")
-    assert (result.status, result.out) == (2, "")
-    message = "write the name of a file; for stdin write /dev/stdin"
-    assert f"argument OD_CONFIG: {message}\n" in result.err
-
-
 def test_a_printed_command_takes_no_file_for_an_option(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -214,8 +218,9 @@ def test_a_printed_command_takes_no_file_for_an_option(
 def test_an_od_config_comes_from_a_pipe(tmp_path: Path, line: str, shown: str) -> None:
     text = write_od_config(tmp_path).read_text()
     # with `stdin` None, subprocess makes a pipe for the input
-    result = run_command(*line.split(), "/dev/stdin", stdin=None, input=text)
-    assert (result.returncode, shown in result.stdout) == (0, True), result.stderr
+    for name in ("/dev/stdin", "-"):
+        result = run_command(*line.split(), name, stdin=None, input=text)
+        assert (result.returncode, shown in result.stdout) == (0, True), result.stderr
 
 
 def test_turnserver_conf_prints_warnings_as_check_does(tmp_path: Path, run: Any) -> None:
@@ -272,22 +277,23 @@ def test_a_reader_that_has_gone_is_no_traceback(tmp_path: Path, line: List[str])
     finally:
         os.close(theirs)
     check_no_traceback(result.stderr)
-    assert "--help" in line or result.returncode == 1
+    assert "--help" in line or result.returncode == 3
 
 
 def test_a_full_disk_is_no_traceback(tmp_path: Path) -> None:
     with open("/dev/full", "wb") as full:
         result = run_with_output(full, "check", write_od_config(tmp_path))
     check_no_traceback(result.stderr)
-    assert result.returncode == 1
+    assert result.returncode == 3
 
 
 @pytest.mark.parametrize(
     ("line", "status"),
     [
-        (["check", "missing"], 1),
+        (["check", "missing"], 3),
         (["check", "od.config"], 0),
-        (["mint"], 2),
+        (["check"], 0),
+        (["mint", "--nonsense"], 2),
         (["mint", "od.config", "--user", "u"], 0),
     ],
 )
@@ -318,7 +324,7 @@ def gone_reader() -> int:
     ("output", "message"),
     [(gone_reader, ""), (lambda: "/dev/full", "error: No space left on device\n")],
 )
-def test_what_can_not_be_printed_is_exit_1(
+def test_what_can_not_be_printed_is_exit_3(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -327,7 +333,7 @@ def test_what_can_not_be_printed_is_exit_1(
 ) -> None:
     with contextlib.suppress(OSError), open(output(), "w") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
-        assert main(["check", str(write_od_config(tmp_path))]) == 1
+        assert main(["check", str(write_od_config(tmp_path))]) == 3
     assert capsys.readouterr().err == message
 
 
@@ -369,3 +375,73 @@ def test_ctrl_c_is_exit_130_without_a_traceback(name: str) -> None:
             process.kill()
     assert process.returncode == 130
     check_no_traceback(out.decode())
+
+
+# what all commands have in common
+
+
+def test_od_config_is_the_argument_the_option_the_environment_or_the_one_here(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {}
+    for name in ("od.config", "environment", "option", "argument"):
+        path = write_od_config(tmp_path, webrtc__enabled=True)
+        files[name] = path.rename(tmp_path / f"{name}.x")
+    files["od.config"].rename("od.config")
+    assert run("check").out.startswith("od.config:6: warning")
+    monkeypatch.setenv("ABCWEBRTC_OD_CONFIG", "environment.x")
+    assert run("check").out.startswith("environment.x:6: warning")
+    assert run("check", "--od-config", "option.x").out.startswith("option.x:6: warning")
+    assert run("check", "argument.x").out.startswith("argument.x:6: warning")
+    twice = run("check", "argument.x", "--od-config", "option.x")
+    assert (twice.status, "is given twice" in twice.err) == (2, True)
+    monkeypatch.setenv("ABCWEBRTC_OD_CONFIG", "")
+    empty = run("check")
+    assert (empty.status, "ABCWEBRTC_OD_CONFIG is empty; " in empty.err) == (2, True)
+
+
+@pytest.mark.parametrize("words", [["check", "--nonsense"], ["mint", "-o", "json", "--nonsense"]])
+@pytest.mark.parametrize("form", [["--json"], ["-o", "json"], ["-o", "yaml"], ["-oyaml"]])
+def test_errors_of_the_line_are_data_where_data_is_asked_for(
+    run: Any, words: List[str], form: List[str]
+) -> None:
+    result = run(*words[:1], *form, *words[-1:])
+    assert (result.status, result.err) == (2, "")
+    report = yaml.safe_load(result.out)
+    assert report["ok"] is False
+    (error,) = report["errors"]
+    assert error["message"] == "unrecognized arguments: --nonsense"
+    assert (report["warnings"], report["notes"]) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["mint", "whois 1703086872", "probe", "rotate plan"])
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_errors_of_od_config_are_data_where_data_is_asked_for(
+    run: Any, tmp_path: Path, name: str, form: str
+) -> None:
+    od_config = write_od_config(tmp_path, webrtc__enable=1)
+    result = run(*name.split(), od_config, "-o", form)
+    assert (result.status, result.err) == (1, "")
+    (error,) = yaml.safe_load(result.out)["errors"]
+    assert (error["file"], error["line"]) == (str(od_config), 2)
+
+
+def test_quiet_leaves_out_warnings_and_verbose_says_what_is_done(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_od_config(tmp_path, webrtc__enabled=True)
+    line = ["turnserver-conf", "--coturn", "4.6"]
+    usual, quiet, verbose = run(*line), run(*line, "--quiet"), run(*line, "--verbose")
+    assert {usual.status, quiet.status, verbose.status} == {0}
+    assert usual.out == quiet.out == verbose.out
+    assert "warning: webrtc.enabled: no such entry" in usual.err
+    assert quiet.err == ""
+    assert verbose.err == f"reading od.config of this folder\n{usual.err}"
+    assert run(*line).err == usual.err  # the next run is as if there had been no other
+
+
+def test_help_prints_what_the_option_does(run: Any) -> None:
+    for words in ([], ["check"], ["rotate"], ["rotate", "plan"]):
+        assert run("help", *words) == run(*words, "--help")

@@ -58,7 +58,7 @@ WRONG_LINES = {
     ),
     "sql without a file": (["new-secret", "--format", "sql", "--realm", "r"], "needs --from FILE"),
     "sql without a realm": (["new-secret", "--format", "sql", "--from", "x"], "needs --realm"),
-    "an old secret of nothing": (["old-secret", "--realm", "r"], "either OD_CONFIG or --from"),
+    "an old secret of nothing": (["old-secret", "--realm", "r"], "there is no od.config in"),
     "an old secret of two": (
         ["old-secret", "od.config", "--from", "x", "--realm", "r"],
         "either OD_CONFIG or --from FILE",

@@ -1,0 +1,191 @@
+"""The parser of the command line: what all commands have in common.
+
+A command's module has NAME, SUMMARY (a line for ``abcwebrtc --help``), DESCRIPTION (for its own
+``--help``), ``add_arguments(parser)`` and ``run(options)``, which prints and returns the exit
+status. Each reads an od.config, which is its first argument; a command that sets OWN_POSITIONALS
+declares its arguments itself.
+
+A command may set two defaults, functions of the parsed options: ``arrange`` sorts arguments that
+may come in any order, and ``does_without`` says whether no od.config is needed this time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from typing import Any, NoReturn, Optional, Sequence
+
+from abcwebrtc.cli.output import FORMS, TEXT, detail, show_usage_error
+from abcwebrtc.config.problems import is_slip, nearest
+
+OK, FAILED, USAGE, UNABLE, INTERRUPTED = 0, 1, 2, 3, 130
+"""The exit statuses: done and nothing is wrong; something is; the command line is; the command
+could not find out, or could not do it; Ctrl-C."""
+STDIN = "-"
+OD_CONFIG_VARIABLE, DEFAULT_OD_CONFIG = "ABCWEBRTC_OD_CONFIG", "od.config"
+_OPTION = re.compile("--?[a-z][a-z-]{0,29}")
+_QUOTING = (
+    re.compile(r"(invalid choice)(: .*)( \(choose from .*)", re.DOTALL),
+    re.compile(r"(ambiguous option:)( .*)( could match .*)", re.DOTALL),
+)
+"""What argparse says of the command line: the words before a value, the value, the words after."""
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that drops no value, and shows none: it may be a secret in a wrong place.
+
+    An option that is given twice is an error, or a list; argparse by itself keeps the last value
+    without a word. A flag may be repeated.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*args, **kwargs)
+        for name in (None, "store"):
+            self.register("action", name, _Once)
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2 and what is wrong, without the values that argparse quotes."""
+        for pattern in _QUOTING:
+            message = pattern.sub(_without_value, message)
+        message = re.sub("ignored explicit argument .*", "takes no value", message, flags=re.DOTALL)
+        show_usage_error(self.prog, message)
+        self.exit(USAGE)
+
+    def not_known(self, words: Sequence[str]) -> NoReturn:
+        """Exit with status 2 for words that no option and no positional took."""
+        names = [word.partition("=")[0] for word in words]
+        shown = [name for name in names if _OPTION.fullmatch(name)]
+        number = len(words) - len(shown)
+        if number:
+            many = "a word that is" if number == 1 else f"{number} words that are"
+            shown.append(f"{many} not shown, since a secret may be there by mistake")
+        self.error(f"unrecognized arguments: {', '.join(shown)}")
+
+
+def _without_value(match: "re.Match[str]") -> str:
+    start, word, end = match.groups()
+    word = word.strip(": '\"")
+    if is_slip(word, nearest(word, re.findall("[a-z][a-z-]+", end))):
+        return match.group()
+    return f"{start}{end}"
+
+
+class _Once(argparse.Action):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: Optional[str] = None,
+    ) -> None:
+        given_before = namespace.__dict__.setdefault("options_given", set())
+        if option_string and self.dest in given_before:
+            raise argparse.ArgumentError(self, "is given twice; give it once")
+        given_before.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+def given(text: str) -> str:
+    """Return the value of an option as it is, unless it is empty.
+
+    An empty one comes from a shell's variable that is not set. Taken for no option
+    at all, it would print a secret instead of writing it, or change another cluster.
+    """
+    if text:
+        return text
+    raise argparse.ArgumentTypeError("is empty; perhaps a variable of your shell is not set")
+
+
+def add_od_config(parser: argparse.ArgumentParser, positional: bool = True) -> None:
+    """Declare the od.config: as an argument, and as an option for where that is in the way."""
+    add = parser.add_argument
+    if positional:
+        add("od_config", metavar="OD_CONFIG", nargs="?", type=_od_config, help=_OD_CONFIG_HELP)
+    else:
+        parser.set_defaults(od_config=None)
+    add(
+        "--od-config",
+        dest="named_od_config",
+        metavar="FILE",
+        type=_od_config,
+        help="the same" if positional else _OD_CONFIG_HELP,
+    )
+    parser.set_defaults(usage_error=parser.error)
+
+
+_OD_CONFIG_HELP = (
+    f"pyos's od.config, - for stdin (${OD_CONFIG_VARIABLE}, or else ./{DEFAULT_OD_CONFIG})"
+)
+
+
+def _od_config(text: str) -> str:
+    if text == STDIN:
+        return "/dev/stdin"
+    return f"./{text}" if text.startswith("-") else given(text)  # commands are printed with it
+
+
+def add_form(parser: argparse.ArgumentParser, text: str = "text for people") -> None:
+    """Declare in which form the result is printed; `text` says what it is by default."""
+    parser.add_argument(
+        "-o",
+        dest="form",
+        metavar="FORMAT",
+        choices=FORMS,
+        default=TEXT,
+        help=f"print {', '.join(FORMS[:-1])} or {FORMS[-1]} ({text})",
+    )
+    parser.add_argument(
+        "--json", dest="form", action="store_const", const="json", help="the same as -o json"
+    )
+
+
+def add_volume(parser: argparse.ArgumentParser) -> None:
+    """Declare how much is said beside the result."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "-q", "--quiet", action="store_true", help="print the result and errors, and no more"
+    )
+    group.add_argument(
+        "-v", "--verbose", action="store_true", help="say on stderr what is done, step by step"
+    )
+
+
+def settle_od_config(options: argparse.Namespace) -> None:
+    """Put the name of the od.config that a command reads into its options.
+
+    It is what the command line says, or the environment, or the one in the current folder.
+    Ends with a usage error where there is none.
+    """
+    if not hasattr(options, "named_od_config"):
+        return
+    if hasattr(options, "arrange"):
+        options.arrange(options)
+    if options.od_config is not None and options.named_od_config is not None:
+        options.usage_error("the od.config is given twice; give either OD_CONFIG or --od-config")
+    options.od_config = options.od_config or options.named_od_config
+    if options.od_config is None and not getattr(options, "does_without", _never)(options):
+        options.od_config = _default_od_config(options)
+
+
+def _never(options: argparse.Namespace) -> bool:
+    return False
+
+
+def _default_od_config(options: argparse.Namespace) -> str:
+    name = os.environ.get(OD_CONFIG_VARIABLE)
+    if name is not None:
+        try:
+            name = _od_config(name)
+        except argparse.ArgumentTypeError as error:
+            options.usage_error(f"{OD_CONFIG_VARIABLE} {error}")
+        detail(f"{OD_CONFIG_VARIABLE} names the od.config: {name}")
+        return name
+    if not os.path.exists(DEFAULT_OD_CONFIG):
+        options.usage_error(
+            f"there is no {DEFAULT_OD_CONFIG} in this folder; name one: OD_CONFIG, "
+            f"--od-config FILE, or {OD_CONFIG_VARIABLE} in the environment"
+        )
+    detail(f"reading {DEFAULT_OD_CONFIG} of this folder")
+    return DEFAULT_OD_CONFIG
