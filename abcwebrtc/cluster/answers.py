@@ -1,6 +1,6 @@
-"""What it means that a Kubernetes API server refuses, or does not answer, in words for people.
+"""What it means when a Kubernetes API server refuses a request or does not answer.
 
-No value of an object is quoted: those of an od.config hold secrets.
+Messages never quote a value of an object, since an od.config holds secrets.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ from abcwebrtc.files import read_file
 from abcwebrtc.times import iso_text
 
 GROUPS = {"configmaps": "", "pods": "", "pods/log": "", "deployments": "apps"}
-"""The kinds that are asked for, and the API group of each."""
+"""The kinds that are requested, and the API group of each."""
 _KIND = {"configmaps": "ConfigMap", "pods": "pod", "pods/log": "pod", "deployments": "Deployment"}
 _REASONS = (
     *("BadRequest", "Gone", "Expired", "Invalid", "Conflict", "AlreadyExists", "NotAcceptable"),
     *("MethodNotAllowed", "UnsupportedMediaType", "RequestEntityTooLarge", "TooManyRequests"),
     *("InternalError", "ServerTimeout", "ServiceUnavailable", "StoreReadError", "Timeout"),
 )
-"""Kubernetes's own; a webhook may give any text, of which this may be shown."""
+"""Kubernetes's own reasons. A webhook may send any text, so only these are shown."""
 _FIELD = re.compile(r"(metadata|spec|data|binaryData|immutable)([.\[][\w.\[\]-]{1,80})?")
 _ANONYMOUS = "system:anonymous"
 _OTHER_WAY = (
-    "the proxy is that of HTTPS_PROXY, or proxy-url of the kubeconfig; NO_PROXY leaves it out"
+    "the proxy comes from HTTPS_PROXY, or from proxy-url in the kubeconfig; to bypass it, set "
+    "NO_PROXY"
 )
 TOKEN, PASSWORD, CERTIFICATE = "a token", "a name and a password", "a client certificate"
 _AGAIN = "log in again, or choose another --context"
@@ -39,11 +40,11 @@ _AGAIN = "log in again, or choose another --context"
 
 @dataclass(frozen=True)
 class Login:
-    """Who asks: what is sent with a request, None for nothing, and its end in unix seconds.
+    """The credentials sent with a request.
 
-    Nothing is verified. What a token and a certificate say of their own end is read, since an
-    API server says of all that it refuses the same. `is_held_back` says that there is a token,
-    which the client does not send.
+    `kind` is None if nothing is sent. `end` is when the credentials expire, in unix seconds, read
+    from the token or certificate without verifying it: an API server answers 401 whatever the
+    reason is. `is_held_back` means that there is a token, but the client does not send it.
     """
 
     kind: Optional[str] = None
@@ -51,25 +52,25 @@ class Login:
     is_held_back: bool = False
 
     def refused(self, host: str) -> str:
-        """Return what a 401 means: the server does not know who this is."""
+        """Return what a 401 means: the server does not accept these credentials."""
         if self.kind is None:
-            return f"nobody is logged in at {host} (401): {self._nothing()}"
+            return f"you are not logged in to {host} (401): {self._nothing()}"
         if self.end is not None and self.end < time.time():
             kind = self.kind.partition(" ")[2]
             return (
-                f"{host} does not accept your credentials (401): the {kind} ended "
+                f"{host} does not accept your credentials (401): the {kind} expired at "
                 f"{iso_text(self.end)}; {_AGAIN}"
             )
         return f"{host} does not accept your credentials (401): {_AGAIN}"
 
     def anonymous(self, host: str) -> str:
-        """Return what a 403 for ``system:anonymous`` means: the server has seen no login."""
-        start = f"nobody is logged in at {host} (403 for system:anonymous)"
+        """Return what a 403 for ``system:anonymous`` means: the server got no credentials."""
+        start = f"you are not logged in to {host} (403 for system:anonymous)"
         if self.kind is None:
             return f"{start}: {self._nothing()}"
-        reason = "it may take none, or what stands in front of it takes it away"
+        reason = "the server may not accept any, or a proxy in front of it removes it"
         if self.kind == CERTIFICATE:
-            reason = "what ends TLS in front of it takes that away; a token gets through"
+            reason = "a proxy in front of the server terminates TLS and drops it; use a token"
         return f"{start}, although {self.kind} was sent: {reason}"
 
     def _nothing(self) -> str:
@@ -78,14 +79,14 @@ class Login:
 
             version = kubernetes.__version__  # 36.0.0; its prereleases do the same
             return (
-                f"the kubernetes client {version}, which is installed, sends no token; "
-                f"pip install 'kubernetes!={version}' exchanges it"
+                f"the installed kubernetes client, {version}, does not send the token; replace it "
+                f"with pip install 'kubernetes!={version}'"
             )
-        return "no credentials were sent, since there are none for this user; " + _AGAIN
+        return "the kubeconfig has no credentials for this user; " + _AGAIN
 
 
 def login_of(configuration: Any, headers: Mapping[str, str]) -> Login:
-    """Return what is sent with these headers and the client's configuration."""
+    """Return the credentials in these headers and in the client's configuration."""
     sent = {name.lower(): value for name, value in headers.items()}.get("authorization", "")
     scheme, _, rest = sent.partition(" ")
     if sent and scheme.lower() == "basic":
@@ -98,7 +99,7 @@ def login_of(configuration: Any, headers: Mapping[str, str]) -> Login:
 
 
 def _end_of_token(token: str) -> Optional[float]:
-    """Return the ``exp`` of a JWT, which the tokens of many clusters are."""
+    """Return the ``exp`` of a token that is a JWT, as in many clusters."""
     with suppress(ValueError, RecursionError):
         payload = token.split(".")[1:2]
         text = base64.urlsafe_b64decode("".join(payload) + "==").decode("utf-8")
@@ -119,7 +120,7 @@ def _end_of_certificate(file: str) -> Optional[float]:
 
 @dataclass(frozen=True)
 class Tried:
-    """A request: what was to be done to what, where, and who asked."""
+    """A request that was refused: its verb, its object, where it went and with which login."""
 
     host: str
     namespace: str
@@ -130,14 +131,14 @@ class Tried:
     proxy: str = ""
 
     def refusal(self, status: int, body: bytes) -> str:
-        """Return what an answer with an error means."""
+        """Return what an error status means."""
         answer = status_object(body)
         if answer.get("kind") != "Status" and status in (401, 403, 407):
             if self.proxy:
                 return f"{refused_by_proxy(self.proxy, status)}; {_OTHER_WAY}"
             return (
-                f"{self.host} answers {status}, and not as a Kubernetes API server does: "
-                "something in front of it refuses; is it the right --context?"
+                f"{self.host} answers {status}, but not as a Kubernetes API server does: "
+                "something in front of it refuses the request; is this the right --context?"
             )
         what = f"{_KIND[self.kind]} {self.name}" if self.name else self.kind
         where = f"namespace {self.namespace}"
@@ -154,19 +155,19 @@ class Tried:
         if status == 404:
             if _details(answer).get("kind") == "namespaces":
                 return f"there is no {where}; create it, or choose another --namespace"
-            return f"there is no {what} in {where} (404)"
+            return f"{where} has no {what} (404)"
         return f"can't {self.verb} {what} in {where}{_reason(status, answer)}"
 
 
 def refused_by_proxy(proxy: str, status: int) -> str:
-    """Return that a proxy refuses, and why it says so."""
+    """Return that a proxy refuses, and with which status."""
     phrase = http.client.responses.get(status, "")
-    more = " and wants a login, which the url of the proxy can have" if status == 407 else ""
+    more = "; it needs a login, which you can put into the proxy's URL" if status == 407 else ""
     return f"the proxy {proxy} refuses ({status}{f' {phrase}' if phrase else ''}){more}"
 
 
 def unreachable(error: Exception, host: str, proxy: str, timeout: float) -> str:
-    """Return why there was no answer from a host, or from the proxy on the way to it."""
+    """Return why a host, or the proxy in front of it, did not answer."""
     import urllib3.exceptions as known
 
     chain = _chain(error)
@@ -177,7 +178,7 @@ def unreachable(error: Exception, host: str, proxy: str, timeout: float) -> str:
             return f"can't reach the cluster at {host}: {refused}; {_OTHER_WAY}"
     if proxy and isinstance(error, known.ProxyError):
         reason = _cause(chain).partition(";")[0]
-        return f"can't reach the proxy {proxy} of the cluster at {host}: {reason}; {_OTHER_WAY}"
+        return f"can't reach the proxy {proxy} to the cluster at {host}: {reason}; {_OTHER_WAY}"
     through = f" through the proxy {proxy}" if proxy else ""
     start = f"can't reach the cluster at {host}{through}: "
     if _cause(chain):
@@ -190,7 +191,7 @@ def unreachable(error: Exception, host: str, proxy: str, timeout: float) -> str:
 
 
 def without_login(url: str) -> str:
-    """Return the scheme, host and port of a url: it is shown, and a password may be in it."""
+    """Return the scheme, host and port of a URL, without the password that it may hold."""
     with suppress(ValueError):
         parts = urlsplit(re.sub("//.*@", "//", url))  # a password may have a slash
         return f"{parts.scheme}://{parts.netloc}"
@@ -198,7 +199,7 @@ def without_login(url: str) -> str:
 
 
 def _chain(error: BaseException) -> List[BaseException]:
-    """Return an exception and what it came of."""
+    """Return an exception and its causes, outermost first."""
     found: List[BaseException] = []
     following: Any = error
     while following is not None and following not in found:
@@ -210,15 +211,15 @@ def _chain(error: BaseException) -> List[BaseException]:
 def _cause(chain: List[BaseException]) -> str:
     cause = chain[-1]
     if isinstance(cause, ssl.SSLError):
-        message = getattr(cause, "verify_message", "") or cause.reason or "it speaks no TLS"
+        message = getattr(cause, "verify_message", "") or cause.reason or "it does not speak TLS"
         return f"TLS failed: {message}"
     if isinstance(cause, OSError) and cause.strerror:
-        return f"{cause.strerror.lower()}; is it running, and is it the right --context?"
+        return f"{cause.strerror.lower()}; is it running, and is this the right --context?"
     return ""
 
 
 def status_object(answer: bytes) -> Dict[str, Any]:
-    """Return the Status object that an answer is, or nothing."""
+    """Return an answer as an object, empty if it is not one."""
     with suppress(ValueError, RecursionError):
         status = json.loads(answer.decode("utf-8"))
         if isinstance(status, dict):
@@ -227,9 +228,9 @@ def status_object(answer: bytes) -> Dict[str, Any]:
 
 
 def _reason(status: int, answer: Mapping[str, Any]) -> str:
-    known = {409: "it has changed meanwhile", 413: "it is too large"}
+    known = {409: "it has changed in the meantime", 413: "it is too large"}
     if status == 422:
-        known[422] = f"the cluster refuses {_causes(answer)}"
+        known[422] = f"the cluster rejects {_causes(answer)}"
     if status in known:
         return f" ({status}): {known[status]}"
     reason = answer.get("reason")
@@ -242,8 +243,8 @@ def _details(answer: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def _causes(answer: Mapping[str, Any]) -> str:
-    """Return the fields that a cluster finds wrong, without what it says of their values."""
+    """Return the fields that a cluster rejects, without what it says about their values."""
     causes = _details(answer).get("causes")
     fields = [str(cause.get("field", "")) for cause in causes or [] if isinstance(cause, dict)]
     named = [field for field in fields if _FIELD.fullmatch(field)]
-    return "its " + ", ".join(dict.fromkeys(named)) if named else "what it says"
+    return "its " + ", ".join(dict.fromkeys(named)) if named else "its contents"

@@ -1,9 +1,9 @@
 """Requests to the Kubernetes API, as plain data.
 
 The official client finds the cluster and its credentials (kubeconfig, plugins,
-the service account of a pod) and makes the connections. Its models are left
-out: the newest refuse what a newer cluster adds. So are its exceptions and its
-log, which hold whole objects, and with them the secrets of an od.config.
+the service account of a pod) and makes the connections. Its models are not used:
+the newest ones reject fields that a newer cluster adds. Nor are its exceptions and
+its log, which hold whole objects, and with them the secrets of an od.config.
 """
 
 from __future__ import annotations
@@ -42,24 +42,24 @@ class Cluster:
     """A Kubernetes API server, and a namespace there. Made by `connect`."""
 
     context: Optional[str] = None
-    """The context in the kubeconfig, where it has a name that is known."""
+    """The name of the context in the kubeconfig, if it is known."""
 
     def __init__(self, configuration: Any, namespace: str) -> None:
         from kubernetes.client import ApiClient
 
-        configuration.retries = False  # its own would be on stderr; and an answer is an answer
+        configuration.retries = False  # the client's own retries would write to stderr
         _log_in_at_proxy(configuration)
         self._configuration = configuration
         self._pool = ApiClient(configuration).rest_client.pool_manager
-        # NO_PROXY may leave it out; the other name is that of SOCKS
+        # unset if NO_PROXY excludes the host; a SOCKS pool has the other name
         is_used = getattr(self._pool, "proxy", None) or getattr(self._pool, "proxy_url", None)
         self._proxy = without_login(configuration.proxy) if is_used else ""
         self._url_root: str = configuration.host.rstrip("/")
-        self.host = re.sub("//.*@", "//", self._url_root)  # this is shown
+        self.host = re.sub("//.*@", "//", self._url_root)  # for messages
         self.namespace = namespace
 
     def get(self, kind: str, name: str) -> Optional[Dict[str, Any]]:
-        """Return an object, None where there is no such one."""
+        """Return an object, or None if it does not exist."""
         try:
             return self._object("GET", kind, name)
         except KubeError as error:
@@ -76,29 +76,29 @@ class Cluster:
         return items
 
     def create(self, kind: str, manifest: Mapping[str, Any], dry_run: bool) -> Dict[str, Any]:
-        """Create an object, and return it as it is then."""
+        """Create an object, and return the result."""
         return self._object("POST", kind, "", _of_write(dry_run), manifest)
 
     def replace(self, kind: str, manifest: Mapping[str, Any], dry_run: bool) -> Dict[str, Any]:
-        """Replace an object, and return it as it is then.
+        """Replace an object, and return the result.
 
-        Where the manifest has a resourceVersion that is no longer the object's,
+        If the manifest has a resourceVersion that is no longer the object's,
         the error has the status 409.
         """
         return self._object("PUT", kind, manifest["metadata"]["name"], _of_write(dry_run), manifest)
 
     def patch(self, kind: str, name: str, change: Any, dry_run: bool) -> Dict[str, Any]:
-        """Merge a change into an object, and return it as it is then."""
+        """Merge a change into an object, and return the result."""
         return self._object("PATCH", kind, name, _of_write(dry_run), change)
 
     def delete(
         self, kind: str, name: str, metadata: Mapping[str, Any], dry_run: bool = False
     ) -> None:
-        """Delete an object if it is still the one of this metadata; one that has gone is fine."""
+        """Delete the object with this metadata; do nothing if it is gone already."""
         kept = ("uid", "resourceVersion") if kind == "configmaps" else ("uid",)
         conditions = {key: metadata[key] for key in kept if metadata.get(key)}
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": conditions}
-        if dry_run:  # not in the query, which a server passes over where there is a body
+        if dry_run:  # not in the query: a server ignores that if there is a body
             options["dryRun"] = ["All"]
         try:
             answer = self._send("DELETE", kind, name, {}, options)
@@ -110,7 +110,7 @@ class Cluster:
             raise self._stranger()
 
     def log(self, pod: str, container: str, previous: bool) -> str:
-        """Return the last lines that a container has logged, nothing where there are none."""
+        """Return the last lines of a container's log, or nothing if there are none."""
         query = {"container": container, "tailLines": "20", "limitBytes": str(LOG_LIMIT)}
         query.update({"previous": "true"} if previous else {})
         with suppress(KubeError):
@@ -161,7 +161,7 @@ class Cluster:
             verb = _VERBS[method] if name or method != "GET" else "list"
             login = login_of(self._configuration, credentials)
             tried = Tried(self.host, self.namespace, verb, kind, name, login, self._proxy)
-            # what stands in front of the API server may have passed the request on
+            # a proxy in front of the API server may have passed the request on
             is_unclear = is_foreign or status >= 500
             raise KubeError(tried.refusal(status, answer), status=status, is_unclear=is_unclear)
         return answer
@@ -173,7 +173,7 @@ class Cluster:
             if not complaints:
                 return {one["key"]: one["value"] for one in settings if one["value"]}
             reason = _complaint(complaints[0])
-        except Exception as error:  # whatever a plugin for credentials raises
+        except Exception as error:  # a credential plugin may raise anything
             reason = type(error).__name__
         message = f"the credentials for {self.host} can't be renewed: {reason}"
         raise KubeError(message, is_unclear=False)
@@ -187,7 +187,7 @@ class Cluster:
         known = urllib3.exceptions
         never_sent = (known.NewConnectionError, known.ConnectTimeoutError)
         try:
-            with warnings.catch_warnings():  # of insecure-skip-tls-verify; kubectl doesn't either
+            with warnings.catch_warnings():  # like kubectl, no warning of insecure-skip-tls-verify
                 warnings.simplefilter("ignore", known.InsecureRequestWarning)
                 answer = self._pool.request(
                     method,
@@ -213,19 +213,19 @@ class Cluster:
 def connect(
     kubeconfig: Optional[str] = None, context: Optional[str] = None, namespace: str = NAMESPACE
 ) -> Cluster:
-    """Return the cluster of a kubeconfig, or the one that this pod is in.
+    """Return the cluster of a kubeconfig, or the one that this pod runs in.
 
-    `kubeconfig` is by default the environment's KUBECONFIG, several files with
-    colons between them, or ``~/.kube/config``. Nothing is contacted yet, but
-    for a plugin that gets credentials. Raises `KubeError`.
+    `kubeconfig` defaults to KUBECONFIG, which may name several files separated
+    by colons, or to ``~/.kube/config``. Nothing is contacted yet, except by a
+    credential plugin. Raises `KubeError`.
     """
     paths = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     present = [path for path in paths.split(os.pathsep) if os.path.exists(os.path.expanduser(path))]
     in_pod = bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
     if not present and not (in_pod and not kubeconfig and not context):
         raise KubeError(
-            f"there is no kubeconfig {paths}; name one with --kubeconfig or KUBECONFIG, "
-            "or run this in a pod with a service account"
+            f"there is no kubeconfig {paths}; set --kubeconfig or KUBECONFIG, or run this in a pod "
+            "with a service account"
         )
     files = os.pathsep.join(present)
     try:
@@ -247,17 +247,17 @@ def connect(
         words = [word for name, value in given.items() if value for word in (name, value)]
         line = shell_line(["kubectl", *words, "get", "pods"])
         failure = _complaint(complaints[0])
-        reason = f"its plugin for credentials failed: {failure}; {line} says more"
-    except Exception as error:  # the client raises what it stumbles over
+        reason = f"its credential plugin failed: {failure}; for details, run {line}"
+    except Exception as error:  # the client does not wrap what goes wrong
         reason = _unusable(error)
     where = f"kubeconfig {files}" if files else "service account of this pod"
     raise KubeError(f"can't use the {where}: {reason}")
 
 
 def _refuse_endless(path: str) -> None:
-    """Raise `OSError` for a kubeconfig, or a token that it names, which the client would wait for.
+    """Raise `OSError` for a kubeconfig, or its token file, that the client would read forever.
 
-    Or read without a limit. A certificate and a key are regular files for it, too.
+    The client itself reads certificates and keys from regular files only.
     """
     if names_descriptor(path):  # it can be read only once
         open_file(path, by_user=True).close()
@@ -267,19 +267,19 @@ def _refuse_endless(path: str) -> None:
         return
     import yaml
 
-    with suppress(yaml.YAMLError, TypeError, KeyError, AttributeError):  # the client says it
+    with suppress(yaml.YAMLError, TypeError, KeyError, AttributeError):  # the client reports it
         for user in yaml.safe_load(data)["users"]:
             token = user["user"].get("tokenFile")
-            with suppress(FileNotFoundError):  # of a user who may not be needed
+            with suppress(FileNotFoundError):  # this user may not be needed
                 if token:
                     read_file(os.path.join(os.path.dirname(path), token), LIMIT)
 
 
 def _current_context(files: str) -> Optional[str]:
-    """Return the context that a kubeconfig has now; None where it was a pipe, or there is none."""
+    """Return the current context of a kubeconfig; None if there is none, or it was a pipe."""
     from kubernetes import config
 
-    with suppress(Exception):  # the client raises what it stumbles over
+    with suppress(Exception):  # the client does not wrap what goes wrong
         _, current = config.list_kube_config_contexts(files)  # type: ignore[no-untyped-call]
         return str(current["name"])
     return None
@@ -287,10 +287,10 @@ def _current_context(files: str) -> Optional[str]:
 
 @contextmanager
 def _heard_client() -> Iterator[List[str]]:
-    """Give what the client logs, not on stderr, while it reads a kubeconfig.
+    """Collect what the client logs while it reads a kubeconfig, and keep it off stderr.
 
-    Of a plugin for credentials that fails it only logs that, with what the
-    plugin says, and goes on without credentials.
+    When a credential plugin fails, the client only logs that, together with the
+    plugin's own words, and continues without credentials.
     """
     heard: List[str] = []
 
@@ -303,7 +303,7 @@ def _heard_client() -> Iterator[List[str]]:
     root, nowhere = logging.getLogger(), logging.NullHandler()
     listener = logging.Filter()
     listener.filter = hear  # type: ignore[method-assign] # before Python 3.12 no plain function
-    root.addHandler(nowhere)  # or logging would make one for stderr
+    root.addHandler(nowhere)  # or logging would add one for stderr
     root.addFilter(listener)
     try:
         yield heard
@@ -313,13 +313,13 @@ def _heard_client() -> Iterator[List[str]]:
 
 
 def _complaint(message: str) -> str:
-    """Return what is wrong with a plugin, without its own words: they may hold a secret."""
+    """Return what is wrong with a plugin, without its own words, which may hold a secret."""
     match = re.match(r"exec: process returned -?\d+|\[Errno \d+\] (?P<reason>[A-Za-z ]+)", message)
-    return (match.group("reason") or match.group()) if match else "it gives no credentials"
+    return (match.group("reason") or match.group()) if match else "it returns no credentials"
 
 
 def _log_in_at_proxy(configuration: Any) -> None:
-    """Have the login in a proxy's url sent, as kubectl does; the client does not."""
+    """Send the login in a proxy's URL, as kubectl does; the client itself does not."""
     from urllib3.exceptions import HTTPError
     from urllib3.util import make_headers, parse_url
 
@@ -334,19 +334,19 @@ _UNUSABLE = {
     r"object with name .* in .*(users|clusters) list$": "its context names none of its {}",
     r"all values in .*(users|clusters|contexts) list to": "one of its {} has no name",
     r"Expected key ([a-z-]+) in ": "the key '{}' is missing where it is needed",
-    r"(users|clusters|contexts) to be a list$": "its {} are no list",
+    r"(users|clusters|contexts) to be a list$": "its {} are not a list",
     r"File does not exist: (.*)": "it names a file that does not exist: {}",
     r"(Service [a-z]+ file does not exist|Service host/port is [a-z ]+)\.$": "{}",
     r"([A-Z][a-z]+ file exists but empty)\.$": "{}",
     r"(No configuration found)\.$": "{}",
 }
-"""What the client says of a kubeconfig or a service account, and what is said of that."""
+"""What the client says about a kubeconfig or a service account, and what we say instead."""
 
 
 def _unusable(error: Exception) -> str:
-    """Return what is wrong with a kubeconfig, without what the client quotes of it.
+    """Return what is wrong with a kubeconfig, without what the client quotes from it.
 
-    Where a key is misspelt, that is the whole of an entry, with the token in it.
+    For a misspelt key, the client quotes the whole entry, including the token.
     """
     from kubernetes.config import ConfigException
 
@@ -362,7 +362,7 @@ def _unusable(error: Exception) -> str:
 
 
 def _is_object(answer: Any) -> bool:
-    """Return whether an answer is an object of Kubernetes, as far as this is relied on."""
+    """Return whether an answer has the parts of a Kubernetes object that we rely on."""
     if not isinstance(answer, dict) or not isinstance(answer.get("metadata"), dict):
         return False
     parts = [answer.get(key) for key in ("spec", "status", "data", "binaryData")]

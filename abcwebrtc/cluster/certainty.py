@@ -1,4 +1,4 @@
-"""What became of a write whose answer is lost: the cluster is looked at before anything is said."""
+"""Find out whether a write was done although its answer was lost, by looking at the cluster."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from abcwebrtc.errors import KubeError
 
 T = TypeVar("T")
 LOOKS = 3
-"""Times that the cluster is looked at: what a proxy has given up may still be on its way."""
+"""How often to look: a request that a proxy gave up on may still arrive."""
 PAUSE = 1.0
 """Seconds between two looks."""
 UNKNOWN, AS_BEFORE, OTHER = "unknown", "as before", "another's"
 
 
 class LostAnswerError(KubeError):
-    """A write that got no answer, or none of the API server's.
+    """A write that got no answer, or an answer that is not from the API server.
 
-    `found` is what looks have shown since: that it was not done until then (`AS_BEFORE`), that
-    somebody else has written (`OTHER`), or nothing (`UNKNOWN`).
+    `found` is what the cluster has shown since: the write was not done so far (`AS_BEFORE`),
+    somebody else wrote (`OTHER`), or nothing, since it could not be read (`UNKNOWN`).
     """
 
     def __init__(self, *arguments: object, found: str = UNKNOWN) -> None:
@@ -30,11 +30,11 @@ class LostAnswerError(KubeError):
 def written(
     write: Callable[[], T], look: Callable[[], Optional[T]], say: Callable[[str], None]
 ) -> T:
-    """Write, and return what the cluster answers, or, where the answer is lost, what it has then.
+    """Write, and return the answer, or, if that is lost, what the cluster has afterwards.
 
-    `look` returns what was to be written where the cluster has it, None where it is as before; it
-    may raise `LostAnswerError` to end this. `say` is told of an answer that is lost.
-    Raises the `KubeError` of the write where it was refused, else `LostAnswerError`.
+    `look` returns what was written if the cluster has it, and None if nothing has changed; it may
+    raise `LostAnswerError` to give up. `say` is called when an answer is lost. Raises the
+    `KubeError` of a write that was refused, or `LostAnswerError`.
     """
     try:
         return write()
@@ -42,7 +42,7 @@ def written(
         if not error.is_unclear:
             raise
         lost = error
-    say(f"{lost}; looking whether it was done")
+    say(f"{lost}; checking whether it was done")
     found = UNKNOWN
     for number in range(LOOKS):
         time.sleep(PAUSE if number else 0)
@@ -57,7 +57,7 @@ def written(
             say("it was done; only the answer was lost")
             return present
         found = AS_BEFORE
-    end = "no look shows whether it was done"
+    end = "can't tell whether it was done"
     if found == AS_BEFORE:
-        end = "until now it was not done, as a look shows"
+        end = "so far the cluster shows that it was not done"
     raise LostAnswerError(f"{lost}; {end}", found=found)

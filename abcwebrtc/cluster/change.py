@@ -1,7 +1,7 @@
-"""One change of od.config in a cluster: the ConfigMap is written, pyos restarted, or all undone.
+"""One change of od.config in a cluster: write the ConfigMap, restart pyos, or undo it all.
 
-It can be interrupted anywhere, and go wrong anywhere. So a `Change` knows at every moment what was
-done, what may have been done, and what there was before.
+It can be interrupted or fail at any point. So a `Change` always knows what was done, what may have
+been done, and what was there before.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from abcwebrtc.cluster.restart import NONE, ROLLOUT, Restart
 from abcwebrtc.errors import KubeError
 
 _DOUBTS = {
-    UNKNOWN: "may have been written, or may not",
-    AS_BEFORE: "is as it was, but what was sent may still arrive",
-    OTHER: "has what somebody else has written",
+    UNKNOWN: "may or may not have been written",
+    AS_BEFORE: "is unchanged, but the request may still arrive",
+    OTHER: "was changed by somebody else",
 }
 
 
 class Change:
     """A change of od.config: `prepare`, then `write`, `restart` and `wait`, or `put_back`.
 
-    `before` is the ConfigMap as it was, None where there was none, and `after` as it was written,
-    None until then. `changes_text` says whether od.config differs, `writes` whether anything is
-    to be written, `mode` how pyos is restarted: as it was asked for, or by a rollout where
-    od.config differs. All that reaches out raises `KubeError`.
+    `before` is the ConfigMap before the change, or None if there was none; `after` is the one that
+    was written, or None until then. `changes_text` says whether od.config differs, `writes`
+    whether anything needs writing. `mode` is how to restart pyos; by default it is a rollout if
+    od.config differs. Every method that talks to the cluster raises `KubeError`.
     """
 
     def __init__(
@@ -59,27 +59,27 @@ class Change:
         self._restart = Restart(cluster, self.mode, progress)
         self._is_restarted = False
         self._doubt = ""
-        """What is known of a write that was begun and did not end: a key of `_DOUBTS`."""
+        """What is known about a write without a final answer: a key of `_DOUBTS`."""
         self.is_back = False
 
     @property
     def may_be_written(self) -> bool:
-        """Whether there may be something to go back from."""
+        """Whether there may be something to undo."""
         return self._doubt in (UNKNOWN, AS_BEFORE) or self.after is not None
 
     @property
     def is_as_before(self) -> bool:
-        """Whether the ConfigMap surely has what it had before, as far as this has changed it."""
+        """Whether this change has certainly left the ConfigMap as it was before."""
         return self.is_back or not (self._doubt or self.after)
 
     @property
     def pods_may_end(self) -> bool:
-        """Whether pods of pyos end, or may end, because of this."""
+        """Whether this change ends, or may end, pods of pyos."""
         return self._restart.begun
 
     @property
     def done(self) -> str:
-        """What was done until now, and what may have been."""
+        """What was done so far, and what may have been done."""
         if self._doubt:
             return f"the ConfigMap {self.name} {_DOUBTS[self._doubt]}"
         done = [f"ConfigMap {self.name} {self.verb}"] if self.after else []
@@ -91,17 +91,17 @@ class Change:
 
     @property
     def verb(self) -> str:
-        """What becomes of the ConfigMap: ``created`` or ``replaced``."""
+        """What happens to the ConfigMap: ``created`` or ``replaced``."""
         return "replaced" if self.before else "created"
 
     def prepare(self) -> None:
-        """Look for what keeps it from being done, and have the cluster try the restart."""
+        """Check that the change is possible, with a dry run of the restart in the cluster."""
         if self.writes:
             refuse_unwritable(self.before, self.name, self.key)
         self._restart.prepare()
 
     def write(self, dry_run: bool = False) -> None:
-        """Write the text into the ConfigMap, or have the cluster try it."""
+        """Write the text into the ConfigMap; with `dry_run` the cluster only tries it."""
         arguments = (self._cluster, self.before, self.name, self.key, self.text)
         if dry_run:
             self.before, _ = replace_text(*arguments, dry_run=True)
@@ -123,19 +123,19 @@ class Change:
         self._is_restarted = True
 
     def wait(self, timeout: float) -> None:
-        """Wait until pyos is ready; raise `NotReadyError` after some seconds."""
+        """Wait until pyos is ready; raise `NotReadyError` after `timeout` seconds."""
         self._restart.wait(timeout)
 
     def put_back(self) -> str:
-        """Put back what was written, and return what was done: ``deleted`` or ``put back``."""
-        assert self.after is not None  # noqa: S101, for mypy: there is nothing to put back before
+        """Restore the ConfigMap, and return what was done: ``deleted`` or ``restored``."""
+        assert self.after is not None  # noqa: S101, for mypy: there is nothing to restore before
         arguments = (self._cluster, self.before, self.after, self.key, self.old_text)
         done = put_back(*arguments, say=self._progress)
         self.is_back = True
         return done
 
     def restart_again(self, timeout: float) -> None:
-        """Restart pyos with what was put back, and wait for it."""
+        """Restart pyos with the restored od.config, and wait for it."""
         restart = Restart(self._cluster, self.mode, self._progress)
         restart.start()
         restart.wait(timeout)

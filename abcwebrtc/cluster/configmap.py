@@ -1,4 +1,4 @@
-"""The ConfigMap that pyos's od.config is in: checked, as plain data, replaced and put back."""
+"""The ConfigMap that holds pyos's od.config: check it, build it, replace it and restore it."""
 
 from __future__ import annotations
 
@@ -17,22 +17,21 @@ from abcwebrtc.odconfig.source import Source, read_source, source_name
 
 CONFIG_MAPS = "configmaps"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-"""The annotation in which ``kubectl apply`` keeps a copy of all that it was given.
+"""The annotation in which ``kubectl apply`` keeps a copy of everything it was given.
 
-It would go on keeping the od.config that is replaced, with its secret, so it is
-never written. kubectl makes a new one, and says so; until then it does not know
-which keys it had made, and so takes none away.
+It would keep the replaced od.config, with its secret, so it is removed with every
+write. kubectl adds it again, with a warning; until then it does not know which keys
+it created, and so removes none.
 """
 ATTEMPTS = 5
-"""Times that a ConfigMap is written which somebody else keeps changing."""
+"""How often to write a ConfigMap that somebody else keeps changing."""
 
 
 def read_od_config(path: Source, forgiving: bool = True) -> CheckedFile:
-    """Read an od.config that is to be put into a ConfigMap; see `check_file`.
+    """Read and check an od.config for a ConfigMap; see `check_file`.
 
-    A closing bracket in the first column is a warning where `forgiving`; else it
-    is an error, as everything is that keeps pyos from starting. Raises
-    `ConfigError` with every error.
+    A closing bracket in the first column keeps pyos from starting. It is an error,
+    or only a warning if `forgiving`. Raises `ConfigError` with every error.
     """
     checked = check_file(path)
     if not forgiving:
@@ -49,9 +48,9 @@ def read_od_config(path: Source, forgiving: bool = True) -> CheckedFile:
 
 
 def read_unchecked(path: Source) -> str:
-    """Return the text of a file as it is, whatever is wrong in it.
+    """Return the text of a file without checking it.
 
-    Raises `UnreadableError`, also for what is not UTF-8.
+    Raises `UnreadableError`, also if it is not UTF-8.
     """
     data = read_source(path)
     with suppress(UnicodeDecodeError):
@@ -70,13 +69,13 @@ def config_map(
 
 
 def text_of(manifest: Optional[Mapping[str, Any]], key: str) -> Optional[str]:
-    """Return the text under a key of a ConfigMap, None where there is none."""
+    """Return the text under a key of a ConfigMap, or None if there is none."""
     text = ((manifest or {}).get("data") or {}).get(key)
     return text if isinstance(text, str) else None
 
 
 def keeps_another(manifest: Optional[Mapping[str, Any]], key: str) -> bool:
-    """Say whether `LAST_APPLIED` of a ConfigMap has another text under a key than the ConfigMap."""
+    """Return whether `LAST_APPLIED` has a text under a key that differs from the ConfigMap's."""
     annotations = ((manifest or {}).get("metadata") or {}).get("annotations") or {}
     if LAST_APPLIED not in annotations:
         return False
@@ -85,20 +84,20 @@ def keeps_another(manifest: Optional[Mapping[str, Any]], key: str) -> bool:
         copy = json.loads(annotations[LAST_APPLIED])
     data = copy.get("data", {}) if isinstance(copy, dict) else None
     if not isinstance(data, dict):
-        return True  # nobody knows what is in it
+        return True  # its contents are unknown
     return key in data and data[key] != text_of(manifest, key)
 
 
 def refuse_unwritable(before: Optional[Mapping[str, Any]], name: str, key: str) -> None:
-    """Raise `KubeError` where a ConfigMap can't have a text under a key."""
+    """Raise `KubeError` if a ConfigMap can't take a text under a key."""
     if (before or {}).get("immutable"):
         raise KubeError(
             f"the ConfigMap {name} is immutable; save it, delete it, and apply again",
-            status=422,  # what the API server would answer
+            status=422,  # as the API server would answer
         )
-    if key in ((before or {}).get("binaryData") or {}):  # it may not be in both, and would be lost
+    if key in ((before or {}).get("binaryData") or {}):  # a key can't be in both
         raise KubeError(
-            f"the ConfigMap {name} has {key} in its binaryData, where pyos finds no text; "
+            f"the ConfigMap {name} has {key} in its binaryData, which pyos can't read as text; "
             "save it, remove it there, and apply again",
             status=422,
         )
@@ -113,12 +112,12 @@ def replace_text(
     dry_run: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Tuple[Optional[Mapping[str, Any]], Mapping[str, Any]]:
-    """Write a text under a key of a ConfigMap, and keep all else in it but for `LAST_APPLIED`.
+    """Write a text under a key of a ConfigMap, and keep everything else except `LAST_APPLIED`.
 
-    `before` is the ConfigMap as it was read, None to create it. When somebody
-    else has changed it since, it is read and written again, unless they have changed this
-    very text. Where an answer is lost, `say` is told, and the ConfigMap is looked at. Returns the
-    ConfigMap before and after. Raises `KubeError`, and `LostAnswerError` where it may be written.
+    `before` is the ConfigMap as it was read, or None to create it. If somebody else has changed it
+    since, it is read and written again, unless they changed the same text. If an answer is lost,
+    `say` is called and the ConfigMap is read again. Returns the ConfigMap before and after. Raises
+    `KubeError`, and `LostAnswerError` if the text may have been written.
     """
     seen = text_of(before, key)
 
@@ -133,10 +132,9 @@ def replace_text(
 
     def write(before: Optional[Mapping[str, Any]]) -> Mapping[str, Any]:
         made = _write(cluster, before, name, key, text, dry_run)
-        if (
-            text_of(made, key) != text and not dry_run
-        ):  # a webhook has changed it, or a cache answers
-            raise KubeError(f"the answer has another {key} than was sent", is_unclear=True)
+        # a webhook may change it, and a cache may answer instead of the API server
+        if text_of(made, key) != text and not dry_run:
+            raise KubeError(f"the answer has a different {key} than was sent", is_unclear=True)
         return made
 
     for attempt in range(1, ATTEMPTS + 1):
@@ -155,16 +153,16 @@ def replace_text(
 
 def _changed_by_another(name: str, key: str) -> KubeError:
     return KubeError(
-        f"somebody else has changed {key} in the ConfigMap {name} just now; "
-        "look at what it is, and apply again",
+        f"somebody else has just changed {key} in the ConfigMap {name}; look at their change, and "
+        "apply again",
         status=409,
     )
 
 
 def _lost_to_another(name: str, key: str) -> LostAnswerError:
     return LostAnswerError(
-        f"the ConfigMap {name} has a {key} that is neither the one of before nor the new one; "
-        "somebody else has changed it",
+        f"the ConfigMap {name} has neither the old {key} nor the new one; somebody else has "
+        "changed it",
         found=OTHER,
     )
 
@@ -177,13 +175,13 @@ def put_back(
     old: Optional[str],
     say: Callable[[str], None] = lambda _: None,
 ) -> str:
-    """Undo what `replace_text` did, and return what was done: ``deleted`` or ``put back``.
+    """Undo what `replace_text` did, and return what was done: ``deleted`` or ``restored``.
 
-    `old` is the text that was under the key, None where there was none. All else stays as it is.
-    `LAST_APPLIED` does not come back: it may keep a still older secret.
+    `old` is the previous text under the key, or None if there was none. Everything else stays.
+    `LAST_APPLIED` is not restored: it may hold an even older secret.
 
-    Raises `KubeError`, with the status 409 when somebody else has changed the
-    ConfigMap since, and `LostAnswerError` where it may be undone.
+    Raises `KubeError`, with the status 409 if somebody else has changed the ConfigMap since, and
+    `LostAnswerError` if it may have been undone.
     """
     metadata = after["metadata"]
     name = metadata["name"]
@@ -206,7 +204,7 @@ def put_back(
             cluster.replace(CONFIG_MAPS, {**after, "data": kept}, dry_run=False)
         return done
 
-    done = "deleted" if before is None else "put back"
+    done = "deleted" if before is None else "restored"
     return written(write, look, say)
 
 

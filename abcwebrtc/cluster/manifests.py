@@ -1,6 +1,6 @@
 """Files with Kubernetes manifests: YAML or JSON, one document or several.
 
-They are printed in the format that they came in, with their keys in order.
+They are printed in the format they were read in, and keys keep their order.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from abcwebrtc.texts import is_obeyed
 MAX_CHARACTERS = 4 * 1024 * 1024
 MAX_DEPTH = 100
 MAX_FLOW = 64 * 1024
-"""Longer than any YAML in braces. It would take a while to find the same fault as YAML again."""
+"""More characters than any YAML in braces has; parsing more as YAML too would be slow."""
 _INDENT = re.compile(r"\{\r?\n([ \t]+)\"")
 _BLANKS = re.compile(r"[ \t\r\n]*")
 
 
 @dataclass(frozen=True)
 class Manifests:
-    """The documents of a file, and how they are to be printed again.
+    """The documents of a file, and how to print them again.
 
-    `indent` is None for JSON in one line.
+    `indent` is None for JSON on one line.
     """
 
     documents: List[Any]
@@ -38,7 +38,7 @@ class Manifests:
     def text(self, documents: Iterable[Any]) -> str:
         """Return documents as text, in the format of the file.
 
-        JSON is in ASCII where a character would be obeyed by the terminal that shows it.
+        JSON is written in ASCII if a terminal would interpret one of its characters.
         """
         given = list(documents)
         if not self.is_json:
@@ -54,26 +54,26 @@ class Manifests:
 
 
 def parse_manifests(text: str, file: str) -> Manifests:
-    """Return the documents of a text; `file` is what messages call it.
+    """Return the documents of a text; messages call it `file`.
 
-    Raises `ManifestError`, with the line, where it is neither YAML nor JSON, is
-    larger than 4 Mi characters, or is nested more than 100 deep.
+    Raises `ManifestError`, with the line, if the text is neither YAML nor JSON, is
+    larger than 4 Mi characters, or is nested more than 100 levels deep.
     """
     if len(text) > MAX_CHARACTERS:
-        raise ManifestError(Problem("is larger than 4 MiB: this is no manifest", "", file))
+        raise ManifestError(Problem("is larger than 4 MiB, so it is not a manifest", "", file))
     text = text[1:] if text.startswith("\ufeff") else text
     if text.lstrip()[:1] in ("{", "["):
         manifests = _parse_braces(text, file)
     else:
         manifests = Manifests(parse_yaml(text, file))
     if _is_deep(manifests.documents, -1):
-        message = f"is nested more than {MAX_DEPTH} deep; a manifest holds no such thing"
+        message = f"is nested more than {MAX_DEPTH} levels deep, so it is not a manifest"
         raise ManifestError(Problem(message, "", file))
     return manifests
 
 
 def _parse_braces(text: str, file: str) -> Manifests:
-    """Return what is JSON, or else the YAML that has braces, too."""
+    """Return a text that begins with a brace or bracket, parsed as JSON or else as YAML."""
     try:
         indent = _INDENT.search(text)
         return Manifests(_parse_json(text, file), True, indent.group(1) if indent else None)
@@ -111,16 +111,16 @@ def _parse_json(text: str, file: str) -> List[Any]:
     except _JSONError as error:
         message, line = str(error), text.count("\n", 0, end) + 1
     except RecursionError:
-        message, line = "is nested too deep", text.count("\n", 0, end) + 1
+        message, line = "is nested too deeply", text.count("\n", 0, end) + 1
     raise kind(Problem(message, "", file, line))
 
 
 class _NotJSONError(ManifestError):
-    """What may still be YAML."""
+    """The text is not JSON, but may still be YAML."""
 
 
 class _JSONError(Exception):
-    """What JSON allows and a manifest does not. Its text quotes no value."""
+    """Something that JSON allows and a manifest does not. The message quotes no value."""
 
 
 def _mapping(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:

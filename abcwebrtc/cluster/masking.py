@@ -1,4 +1,4 @@
-"""Differences between manifests, with what is secret in them masked."""
+"""Differences between manifests, with secrets masked."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _SECRET_NAME = re.compile(
     rf"cookie|pass|pwd|secret|token|cred|key|auth|salt|last-applied|{TURN_SERVER}", re.IGNORECASE
 )
 _SECRET_KINDS = {"Secret": ("data", "stringData"), "ConfigMap": ("data", "binaryData")}
-"""ConfigMaps too: an od.config has the static secret in it."""
+"""ConfigMaps too: an od.config may hold the static auth secret."""
 _WORD = r"(?:pass|pwd|cookie|credential|token|secret|(?:api|access|account|private|auth)[_-]?key)"
 _NAMES_A_PLACE = r"(?:name|namespace|ref|file|path)s?$"
 _FIELD = re.compile(rf"(?=.*{_WORD})(?!.*{_NAMES_A_PLACE})", re.IGNORECASE)
-"""The name of a field with a password, as in the options of a volume."""
+"""The name of a field that holds a password, such as an option of a volume."""
 _FLAG = re.compile(rf"--?[\w-]{{0,40}}{_WORD}[\w-]{{0,40}}", re.IGNORECASE)
 _ASSIGNED = re.compile(
     rf"{_WORD}\w{{0,20}}=[^\s,]|(?<!\S)--?[\w-]{{0,40}}{_WORD}[\w-]{{0,40}}[ =]", re.IGNORECASE
@@ -24,17 +24,17 @@ _ASSIGNED = re.compile(
 MASK = "***"
 
 Secret = Tuple[str, str]
-"""Its name, and its value as `repr` has it."""
+"""Its name, and the `repr` of its value."""
 Replace = Callable[[Secret], str]
 
 
 def masked_diff(before: Any, after: Any, text: Callable[[Any], str]) -> Iterator[str]:
     """Yield the lines of a unified diff of two manifests, as `text` prints them.
 
-    Masked are the contents of Secrets and ConfigMaps, variables, labels and
-    annotations whose names speak of a secret, texts in other fields that do,
-    arguments such as ``--password=x``, and URLs with a login. That such a
-    value changed can be seen.
+    These are masked: the contents of Secrets and ConfigMaps; variables, labels,
+    annotations and fields whose names suggest a secret; arguments such as
+    ``--password=x``; and URLs with a login. The diff still shows that a masked
+    value changed.
     """
     common = _secrets(before) & _secrets(after)
 
@@ -91,13 +91,13 @@ def _masked_item(mapping: Dict[Any, Any], key: Any, replace: Replace) -> Any:
 
 
 def _follows_flag(items: List[Any], index: int) -> bool:
-    """Say whether an item is the value of the argument before it, as in ``--password x``."""
+    """Return whether an item is the value of the argument before it, as in ``--password x``."""
     item, before = items[index], items[index - 1] if index else None
     return isinstance(item, str) and isinstance(before, str) and bool(_FLAG.fullmatch(before))
 
 
 def _has_login(text: str) -> bool:
-    """Say whether a URL may have a login, whose password may have any character."""
+    """Return whether a URL may have a login; its password may have any character."""
     return "@" in text.partition("://")[2]
 
 

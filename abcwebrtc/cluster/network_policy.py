@@ -1,4 +1,4 @@
-"""The NetworkPolicy that lets desktop pods reach the STUN and TURN servers: plain data."""
+"""The NetworkPolicy that lets desktop pods reach the STUN and TURN servers, as plain data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from abcwebrtc.config.coturn import RELAY_PORTS
 from abcwebrtc.config.uris import TURN_SCHEMES, Address, IceURI
 from abcwebrtc.config.webrtc import RTC_CONFIGURATION, WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem, WebRTCDisabledError
-from abcwebrtc.times import utc_text
+from abcwebrtc.times import iso_text
 
 POLICY_NAME = "desktop-webrtc"
 _DNS_PORT = 53
@@ -34,11 +34,11 @@ Addresses = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class PolicyOptions:
-    """What a policy is called, whom it selects, and what it opens beside the servers.
+    """The name of a policy, the pods it selects, and what it opens besides the servers.
 
-    `selector` is the labels of the pods. `relay_ports` is the first and the last
-    UDP port that is opened to each TURN server for the relays of browsers, or
-    None; `dns` opens the cluster's DNS.
+    `selector` has the labels of the pods. `relay_ports` is the first and the last
+    UDP port to open to each TURN server for the relays of browsers, or None. `dns`
+    opens the cluster's DNS.
     """
 
     name: str = POLICY_NAME
@@ -50,10 +50,10 @@ class PolicyOptions:
 
 @dataclass(frozen=True)
 class Policy:
-    """A NetworkPolicy: `manifest` is plain data, and the caller's own.
+    """A NetworkPolicy. `manifest` is plain data, which the caller may change.
 
-    `notes` say what it opens, and what it can't, a sentence or two each;
-    `warnings` say what keeps desktops without sound.
+    `notes` say what it opens and what it can't open, in a sentence or two each;
+    `warnings` say what leaves desktops without sound.
     """
 
     manifest: Dict[str, Any]
@@ -69,13 +69,13 @@ def network_policy(
 ) -> Policy:
     """Return the egress NetworkPolicy (networking.k8s.io/v1) for desktop pods.
 
-    It opens the port of every STUN and TURN URI of `config`, that of
-    STUN_SERVER included, to the address in the URI. A name is opened to its
-    `addresses`, which were resolved at `now` (unix seconds, the clock by
-    default); a name that has none there is opened to any address, on its ports.
+    It opens the port of every STUN and TURN URI in `config`, including
+    STUN_SERVER, to the address in the URI. For a name it opens the port to the
+    name's `addresses`, resolved at `now` (unix seconds, by default the current
+    time), or to any address if there are none.
 
-    Raises `WebRTCDisabledError` when ``webrtc.enable`` is False, and
-    `ConfigError` when there is no server.
+    Raises `WebRTCDisabledError` if ``webrtc.enable`` is False, and `ConfigError`
+    if there is no server.
     """
     options = options or PolicyOptions()
     addresses = addresses or {}
@@ -97,8 +97,8 @@ def network_policy(
 def server_uris(config: WebRTCConfig) -> List[IceURI]:
     """Return the URIs of all STUN and TURN servers, STUN_SERVER's first.
 
-    Raises `WebRTCDisabledError` when ``webrtc.enable`` is False, and
-    `ConfigError` when there is no server.
+    Raises `WebRTCDisabledError` if ``webrtc.enable`` is False, and
+    `ConfigError` if there is no server.
     """
     if not config.enable:
         raise WebRTCDisabledError
@@ -106,15 +106,15 @@ def server_uris(config: WebRTCConfig) -> List[IceURI]:
     uris = list(dict.fromkeys((*((stun,) if stun else ()), *config.uris)))
     if not uris:
         message = (
-            "there is no STUN or TURN server to open; write one here, or into webrtc.coturn, "
-            "such as { 'iceServers': [ { 'urls': 'stun:stun.domain.local:3478' } ] }"
+            "there is no STUN or TURN server to open; add one to webrtc.coturn, or here, such as "
+            "{ 'iceServers': [ { 'urls': 'stun:stun.domain.local:3478' } ] }"
         )
         raise ConfigError(Problem(message, RTC_CONFIGURATION))
     return uris
 
 
 def server_names(uris: Iterable[IceURI]) -> List[str]:
-    """Return the hosts of URIs that are names and not addresses, each once."""
+    """Return the hosts of URIs that are names rather than addresses, each once."""
     return list(dict.fromkeys(uri.host for uri in uris if _address(uri.host) is None))
 
 
@@ -126,13 +126,13 @@ def _protocol(uri: IceURI) -> str:
 
 
 def _parse(text: str) -> Address:
-    """Return an address; one of IPv4 that is mapped into IPv6 is on the wire, and here, IPv4."""
+    """Return an address; an IPv4-mapped IPv6 address becomes IPv4, as it is on the wire."""
     address = ipaddress.ip_address(text.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
 
 
 def _address(host: str) -> Optional[Address]:
-    """Return the address that a URI's host is, or None for a name."""
+    """Return a URI's host as an address, or None if it is a name."""
     try:
         return _parse(host.strip("[]"))
     except ValueError:
@@ -140,7 +140,7 @@ def _address(host: str) -> Optional[Address]:
 
 
 def _peers(host: str, addresses: Addresses) -> List[Optional[Address]]:
-    """Return the addresses of a host; None is any address."""
+    """Return the addresses of a host; None stands for any address."""
     own = _address(host)
     return [own] if own else [_parse(text) for text in addresses.get(host, ())] or [None]
 
@@ -150,7 +150,7 @@ def _is_turn(uri: IceURI) -> bool:
 
 
 def _has_own_turn(config: WebRTCConfig) -> bool:
-    """Say whether desktops have a TURN server of their own, TURN_SERVER."""
+    """Return whether desktops have a TURN server of their own, TURN_SERVER."""
     return bool(config.desktop.turn and config.coturn)
 
 
@@ -174,7 +174,7 @@ def _egress(
         rule: Dict[str, Any] = {"to": [{"ipBlock": block}]} if peer else {}
         rule["ports"] = _ports(ports[peer], options.relay_ports if peer in with_relays else None)
         rules.append(rule)
-    if options.dns:  # the pods of the cluster's DNS, by the labels that kubeadm gives them
+    if options.dns:  # the cluster's DNS pods, by the labels that kubeadm gives them
         dns_pods = {
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
             "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
@@ -185,7 +185,7 @@ def _egress(
 
 
 def _ports(ports: Ports, relay: Optional[Tuple[int, int]]) -> List[Dict[str, Any]]:
-    """Return the ports of a rule; one that is in the range of the relays is left out."""
+    """Return the ports of a rule, without those that the relay range covers."""
     found: List[Dict[str, Any]] = [
         {"protocol": name, "port": port}
         for port, name in sorted(ports)
@@ -196,7 +196,7 @@ def _ports(ports: Ports, relay: Optional[Tuple[int, int]]) -> List[Dict[str, Any
     return found
 
 
-# what is said of them
+# what to tell the operator
 
 
 def _notes(
@@ -210,31 +210,32 @@ def _notes(
         yield f"It opens {uri}: {_protocol(uri)} {uri.effective_port}."
     if options.relay_ports and any(map(_is_turn, uris)):
         first, last = options.relay_ports
-        yield f"It opens UDP {first}-{last} of each TURN server, for browsers' relays."
+        yield f"It opens UDP {first}-{last} on each TURN server, for browsers' relays."
     names = server_names(uris)
     open_to_all = [name for name in names if not addresses.get(name)]
     if open_to_all:
         yield (
-            "A policy can't match a name, so the ports of these are open to any address: "
-            f"{', '.join(open_to_all)}. --resolve writes their addresses of now instead."
+            "A policy can't match a name, so the ports of these servers are open to any address: "
+            f"{', '.join(open_to_all)}. --resolve writes their current addresses instead."
         )
     for name in names:
         if addresses.get(name):
             found = ", ".join(sorted(set(addresses[name])))
             yield (
-                f"{name} was {found} at {utc_text(now)}; make this policy again when that changes."
+                f"{name} was {found} at {iso_text(now)}; generate the policy again when that "
+                "changes."
             )
     if options.dns:
-        yield "It opens the cluster's DNS, the pods k8s-app=kube-dns of kube-system."
+        yield "It opens the cluster's DNS: the pods k8s-app=kube-dns in kube-system."
     elif names:
         yield (
-            "Not open: DNS, which desktops need for names; abcdesktop's own policy allows it, "
+            "Not open: DNS, which desktops need for names. abcdesktop's own policy allows it, "
             "and so does --dns."
         )
     if not options.relay_ports and _has_own_turn(config):
-        yield "Sound passes by the desktops' own TURN server; browsers' relays stay shut."
-    yield "Not open: the browsers' own addresses, to which sound goes without TURN."
-    yield "Policies add up: where no other one selects these pods, this one shuts off all else."
+        yield "Sound goes through the desktops' own TURN server; browsers' relays stay closed."
+    yield "Not open: the browsers' own addresses, where sound goes without TURN."
+    yield "Policies add up: if no other policy selects these pods, this one blocks everything else."
 
 
 def _warnings(
@@ -243,17 +244,17 @@ def _warnings(
     if not any(map(_is_turn, uris)):
         yield (
             "there is no TURN server: sound goes to the browsers' own addresses, which this "
-            "policy leaves shut"
+            "policy blocks"
         )
         if options.relay_ports:
-            yield "--relay-ports does nothing where there is no TURN server"
+            yield "--relay-ports has no effect without a TURN server"
     elif not options.relay_ports and not _has_own_turn(config):
         first, last = RELAY_PORTS
         yield (
             "desktops have no TURN server of their own, and can't reach the relays of browsers: "
-            "write webrtc.desktop: { 'turn': True } with a webrtc.coturn, "
+            "set webrtc.desktop: { 'turn': True } with a webrtc.coturn, "
             f"or add --relay-ports {first}-{last}"
         )
     for host in dict.fromkeys(uri.host for uri in uris):
         if any(peer and peer.is_loopback for peer in _peers(host, addresses)):
-            yield f"{host} is a loopback address, which in a pod is the pod itself"
+            yield f"{host} is a loopback address; in a pod, that is the pod itself"

@@ -1,8 +1,8 @@
-"""Who else writes a ConfigMap: what installs it, and puts its own text back.
+"""Which tool owns a ConfigMap, and will overwrite it with its own text.
 
-Each tool leaves marks on what it makes: labels, annotations, and its name among
-the managers of fields. Sources: the documentation of Helm, Argo CD, Flux, Fleet,
-kapp, Terraform and Pulumi.
+Each tool marks what it creates: with labels, annotations, and its name as a field
+manager. Sources: the documentation of Helm, Argo CD, Flux, Fleet, kapp, Terraform
+and Pulumi.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
 class _Tool(NamedTuple):
-    """A tool: its name, its marks, what of it writes again, and where to change od.config."""
+    """A tool: its name, its marks, which event overwrites, and where to change od.config."""
 
     name: str
     marks: Tuple[str, ...]
@@ -28,22 +28,22 @@ _TOOLS = (
         "Argo CD",
         ("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance"),
         "argocd-.*",
-        "its next sync, which may come at once,",
-        "in what the application is made from",
+        "its next sync, which may start at any moment,",
+        "in the source of the application",
     ),
     _Tool(
         "Flux",
         ("helm.toolkit.fluxcd.io/name", "kustomize.toolkit.fluxcd.io/name"),
         "helm-controller|kustomize-controller|flux",
         "its next reconciliation, within minutes,",
-        "in the source that it follows",
+        "in the source that Flux follows",
     ),
     _Tool(
         "Fleet",
         ("objectset.rio.cattle.io/id",),
         "fleetagent|fleet-agent",
         "its next correction of drift",
-        "in the Git repository that it follows",
+        "in the Git repository that Fleet follows",
     ),
     _Tool("kapp", ("kapp.k14s.io/app",), "kapp.*", "the next kapp deploy", "in what kapp deploys"),
     _Tool(
@@ -65,7 +65,7 @@ _TOOLS = (
 
 
 def ownership(config_map: Mapping[str, Any], key: str) -> Optional[str]:
-    """Return who owns a ConfigMap, and will put its text under `key` back; None for nobody."""
+    """Return a warning about the tool that owns the text under `key`, or None if there is none."""
     metadata = config_map.get("metadata") or {}
     marks = {**_texts(metadata, "labels"), **_texts(metadata, "annotations")}
     name = metadata.get("name")
@@ -76,22 +76,18 @@ def ownership(config_map: Mapping[str, Any], key: str) -> Optional[str]:
         if found or by_label or any(re.fullmatch(tool.managers, each) for each in managers):
             return (
                 f"{tool.name}{_named(found)} owns the ConfigMap {name}: "
-                f"{tool.event} puts its own {key} back; change it {tool.place}"
+                f"{tool.event} will overwrite {key}; change it {tool.place}"
             )
     for owner in metadata.get("ownerReferences") or ():
         if isinstance(owner, dict) and owner.get("controller") is True:
             what = " ".join(filter(_is_word, map(str, (owner.get("kind"), owner.get("name")))))
-            return (
-                f"{what} owns the ConfigMap {name}, and may put its own {key} back; change it there"
-            )
+            return f"{what} owns the ConfigMap {name}, and may overwrite {key}; change it there"
     return None
 
 
 def _named(values: List[str]) -> str:
-    """Return the name that a tool has for what it installs, as far as it is a name."""
-    name = (
-        values[0].partition(":")[0] if values else ""
-    )  # Argo CD's is app:group/kind:namespace/name
+    """Return what the tool calls this installation, if that is a plain name."""
+    name = values[0].partition(":")[0] if values else ""  # Argo CD: app:group/kind:namespace/name
     return f" ({name})" if _is_word(name) else ""
 
 
@@ -106,7 +102,7 @@ def _texts(metadata: Mapping[str, Any], key: str) -> Mapping[str, str]:
 
 
 def _managers(metadata: Mapping[str, Any], key: str) -> List[str]:
-    """Return who manages the text under a key, or all of the data."""
+    """Return the field managers of the text under a key, or of all data."""
     found = []
     for entry in metadata.get("managedFields") or ():
         data = entry.get("fieldsV1") if isinstance(entry, dict) else None

@@ -1,8 +1,8 @@
-"""Restarts pyos, which reads od.config only when it starts, and waits for it.
+"""Restart pyos, which reads od.config only when it starts, and wait until it is ready.
 
-Two ways: a rollout of its Deployment, as ``kubectl rollout restart`` and
-``kubectl rollout status`` do it, under which pyos goes on answering; or its
-pods deleted, as abcdesktop's documentation has it.
+There are two ways: a rollout of its Deployment, like ``kubectl rollout restart``
+followed by ``kubectl rollout status``, during which pyos keeps answering; or deleting
+its pods, as abcdesktop's documentation does.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from abcwebrtc.times import iso_text
 ROLLOUT, DELETE, NONE = "rollout", "delete", "none"
 MODES = (ROLLOUT, DELETE, NONE)
 INTERVAL = 1.0
-"""Seconds between two looks at the cluster."""
+"""Seconds between two requests for the state."""
 
 _RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
 Progress = Callable[[str], None]
 State = Tuple[bool, str]
-"""Whether it is done, and what is waited for."""
+"""Whether it is done, and what it is waiting for."""
 
 
 class NotReadyError(KubeError):
-    """pyos was restarted, and does not get ready.
+    """pyos was restarted, but does not become ready.
 
-    `pod` and `container` name what fails, and are empty where that is not known. `log_line`
-    is for the last line of its log, where that is wanted; it is not in the text of the exception,
-    for it can quote a secret.
+    `pod` and `container` name what fails, and are empty if that is not known. `log_line` is the
+    last line of the container's log, if requested. It is not part of the exception's text, since
+    it may quote a secret.
     """
 
     log_line = ""
@@ -49,8 +49,8 @@ class NotReadyError(KubeError):
 class Restart:
     """One restart of pyos: `prepare`, `start`, `wait`.
 
-    `progress` is told what is waited for whenever that changes. `begun` tells
-    whether pods end, or may end, because of it.
+    `progress` is called with what it is waiting for, whenever that changes. `begun`
+    is True once the restart ends, or may end, pods.
     """
 
     def __init__(self, cluster: Cluster, mode: str, progress: Progress) -> None:
@@ -59,47 +59,47 @@ class Restart:
         self._progress = progress
         self._old: List[Dict[str, Any]] = []
         self._count = 0
-        """Pods that have to be ready, where the old ones are deleted."""
+        """How many new pods must be ready, if the old ones are deleted."""
         self.begun = False
 
     def prepare(self) -> None:
-        """See that there is something to restart, and that it is allowed.
+        """Check that there is something to restart, and that you may restart it.
 
-        Nothing is written: the server is asked to try. Raises `KubeError`.
+        Nothing is written: the API server does a dry run. Raises `KubeError`.
         """
         namespace = self._cluster.namespace
         if self._mode == ROLLOUT:
             deployment = self._cluster.get("deployments", PYOS_DEPLOYMENT)
             if deployment is None:
                 raise KubeError(
-                    f"there is no Deployment {PYOS_DEPLOYMENT} in namespace {namespace} (404); "
-                    "choose another --namespace, or --restart none, and restart pyos yourself",
+                    f"namespace {namespace} has no Deployment {PYOS_DEPLOYMENT} (404); choose "
+                    "another --namespace, or use --restart none and restart pyos yourself",
                     status=404,
                 )
             if (deployment.get("spec") or {}).get("replicas", 1) == 0:
                 raise KubeError(
-                    f"the Deployment {PYOS_DEPLOYMENT} has 0 replicas, so nothing would start; "
-                    f"kubectl -n {namespace} scale deployment {PYOS_DEPLOYMENT} --replicas=1 "
-                    "changes that, or choose --restart none"
+                    f"the Deployment {PYOS_DEPLOYMENT} has 0 replicas, so nothing would start; run "
+                    f"kubectl -n {namespace} scale deployment {PYOS_DEPLOYMENT} --replicas=1, or "
+                    "use --restart none"
                 )
         elif self._mode == DELETE:
             self._find_pods()
             if not self._old:
                 raise KubeError(
-                    f"there is no pod {PYOS_SELECTOR} in namespace {namespace} to "
-                    "restart; choose another --namespace, or --restart none"
+                    f"namespace {namespace} has no pod {PYOS_SELECTOR} to restart; choose another "
+                    "--namespace, or use --restart none"
                 )
         for write in self._writes(dry_run=True):
             try:
                 write()
             except KubeError as error:
-                if error.status != 400:  # some admission webhooks can't try, and do no harm
+                if error.status != 400:  # some admission webhooks reject any dry run
                     raise
 
     def start(self) -> None:
         """Restart."""
         if self._mode == ROLLOUT:
-            with suppress(KubeError):  # they only say more of a failure
+            with suppress(KubeError):  # they only add detail to a failure
                 self._find_pods()
         elif self._mode == DELETE:
             self._find_pods()
@@ -113,7 +113,7 @@ class Restart:
                 raise
 
     def wait(self, timeout: float) -> None:
-        """Wait until the new pods are ready; raise `NotReadyError` after some seconds."""
+        """Wait until the new pods are ready; raise `NotReadyError` after `timeout` seconds."""
         if self._mode == NONE:
             return
         look = self._deployment_state if self._mode == ROLLOUT else self._pods_state
@@ -140,7 +140,7 @@ class Restart:
         self._old = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
 
     def _writes(self, dry_run: bool) -> List[Callable[[], None]]:
-        """Return what is to be written, one after the other."""
+        """Return the writes to do, in order."""
         if self._mode == ROLLOUT:
             return [lambda: self._patch_deployment(dry_run)]
         return [partial(self._delete_pod, pod["metadata"], dry_run) for pod in self._old]
@@ -174,17 +174,19 @@ class Restart:
         deployment = patch() if dry_run else written(patch, look, self._progress)
         if (deployment.get("spec") or {}).get("paused"):
             raise KubeError(
-                f"the Deployment {PYOS_DEPLOYMENT} is paused; "
-                f"kubectl rollout resume deployment {PYOS_DEPLOYMENT} ends that"
+                f"the Deployment {PYOS_DEPLOYMENT} is paused; resume it with kubectl -n "
+                f"{self._cluster.namespace} rollout resume deployment {PYOS_DEPLOYMENT}"
             )
 
     def _deployment_state(self) -> State:
         deployment = self._cluster.get("deployments", PYOS_DEPLOYMENT)
         if deployment is None:
-            raise NotReadyError(f"the Deployment {PYOS_DEPLOYMENT} was deleted meanwhile")
+            raise NotReadyError(f"somebody deleted the Deployment {PYOS_DEPLOYMENT}")
         for condition in (deployment.get("status") or {}).get("conditions") or []:
             if condition.get("reason") == "ProgressDeadlineExceeded" and _is_observed(deployment):
-                raise self._not_ready("pyos did not get ready within its progressDeadlineSeconds")
+                raise self._not_ready(
+                    "pyos did not become ready within the Deployment's progressDeadlineSeconds"
+                )
         return rollout_state(deployment)
 
     def _pods_state(self) -> State:
@@ -192,7 +194,7 @@ class Restart:
         return ready >= self._count, f"{ready} of {self._count} new pods are ready"
 
     def _replicas(self) -> int:
-        """Return how many pods there are to be: in a rollout that hangs there are more."""
+        """Return how many pods there should be: a rollout that hangs has more than that."""
         with suppress(KubeError):
             deployment = self._cluster.get("deployments", PYOS_DEPLOYMENT)
             if deployment:
@@ -205,7 +207,7 @@ class Restart:
         return [pod for pod in pods if pod["metadata"].get("uid") not in old]
 
     def _not_ready(self, message: str) -> NotReadyError:
-        """Return the exception, with what the new pods say of it."""
+        """Return the exception, with the reason that the new pods give."""
         pods: List[Dict[str, Any]] = []
         with suppress(KubeError):
             pods = self._new_pods()
@@ -219,16 +221,16 @@ class Restart:
 
 
 def _moment() -> str:
-    """Return the time to the microsecond: a Deployment that has the same already restarts nothing.
+    """Return the time to the microsecond: writing the same time twice would restart nothing.
 
-    kubectl writes whole seconds, and takes any text.
+    kubectl writes whole seconds, and accepts any text.
     """
     seconds, micros = divmod(time.time_ns() // 1000, 10**6)
     return f"{iso_text(seconds)[:-1]}.{micros:06}Z"
 
 
 def last_log_line(cluster: Cluster, pod: str, container: str) -> str:
-    """Return the last line that a container has logged, which can hold a secret."""
+    """Return the last line of a container's log, which may hold a secret."""
     for previous in (False, True):
         log = cluster.log(pod, container, previous)
         lines = [line for line in log.splitlines() if line.strip()]
@@ -238,7 +240,7 @@ def last_log_line(cluster: Cluster, pod: str, container: str) -> str:
 
 
 def rollout_state(deployment: Mapping[str, Any]) -> State:
-    """Return how far a rollout is, as ``kubectl rollout status`` decides it."""
+    """Return how far a rollout is, by the rules of ``kubectl rollout status``."""
     status = deployment.get("status") or {}
     wanted = (deployment.get("spec") or {}).get("replicas", 1)
     updated = status.get("updatedReplicas") or 0
@@ -247,9 +249,9 @@ def rollout_state(deployment: Mapping[str, Any]) -> State:
     if not _is_observed(deployment):
         return False, "waiting for the rollout to begin"
     if updated < wanted:
-        return False, f"{updated} of {wanted} new pods are made"
+        return False, f"{updated} of {wanted} new pods are created"
     if old > 0:
-        return False, f"{available} of {wanted} new pods are ready, {old} old to end"
+        return False, f"{available} of {wanted} new pods are ready, {old} old still to end"
     return available >= updated, f"{available} of {wanted} new pods are ready"
 
 
@@ -282,7 +284,7 @@ def trouble(pod: Mapping[str, Any]) -> str:
         waiting = (state.get("waiting") or {}).get("reason")
         words = [waiting] if waiting else []
         if ended:
-            words.append(f"its container {container['name']} ended with {ended.get('exitCode')}")
+            words.append(f"its container {container['name']} exited with {ended.get('exitCode')}")
         if words:
             return ", ".join(words)
     for condition in status.get("conditions") or []:

@@ -1,8 +1,7 @@
-"""YAML as Kubernetes takes it, in and out. Only this module knows PyYAML.
+"""Read and write YAML as Kubernetes does. No other module uses PyYAML for manifests.
 
-PyYAML reads some plain texts as dates and as numbers to the base 60, and writes
-some texts in a form that Kubernetes's own reader takes for numbers or bools.
-Here neither happens.
+PyYAML reads some plain texts as dates or as base 60 numbers, and writes some texts
+in a form that Kubernetes reads as numbers or booleans. This module does neither.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from abcwebrtc.errors import ManifestError, Problem
 from abcwebrtc.texts import is_obeyed
 
 MAX_NODES = 200_000
-"""Nodes of a document with all aliases followed; a few lines can stand for billions."""
+"""Nodes of a document after expanding aliases; a few lines can expand to billions."""
 MAX_ALIASED, ALIASES_FOR_EACH = 50_000, 10
-"""Nodes that aliases may add to a file: so many, or so many for each that is written."""
+"""Nodes that aliases may add to a file: this many, or this many for each node written out."""
 _TOO_MANY = "has too many values, with its aliases written out"
 MAX_DIGITS = 400
-"""More than any number of JSON needs. Python 3.11 refuses 4300."""
+"""More than any number in JSON needs. Python 3.11 rejects 4300."""
 
 _TAG = "tag:yaml.org,2002:"
 _MERGE = _TAG + "merge"
@@ -45,27 +44,27 @@ _BREAKS = re.compile("[\x85\u2028\u2029]")
 _LITERAL = re.compile(
     "(?!\t)[\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]+"
 )
-"""What may be in a literal block; a tab at its beginning would be in the place of its indent."""
+"""What a literal block can hold; a tab at its start would be read as its indent."""
 _WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 _QUOTED = re.compile(r" (?P<quote>['\"])(?![<\\])..+(?P=quote)", re.DOTALL)
-"""Source text in PyYAML's messages. One character, or the name of a token, may stay."""
-_UNCLOSED = "a bracket that opens before here is not closed, or a comma is missing"
-_UNCLEAR = {"second occurrence": "has an anchor (&) twice; give each a name of its own"}
+"""Source text in PyYAML's messages. A single character or the name of a token may stay."""
+_UNCLOSED = "a bracket opened earlier is not closed, or a comma is missing"
+_UNCLEAR = {"second occurrence": "has the same anchor (&) twice; give each a different name"}
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads as Kubernetes does: no dates, no base 60."""
+    """Read as Kubernetes does: no dates, no base 60."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes every text so that no reader takes it for something else."""
+    """Write every text so that any reader reads it back as the same text."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Write out what occurs twice: aliases are harder to read."""
+        """Never write aliases: they are hard to read."""
         return True
 
     def analyze_scalar(self, scalar: str) -> Any:
-        """Allow a literal block wherever YAML does: PyYAML escapes tabs and blanks at line ends."""
+        """Allow a literal block wherever YAML does: PyYAML escapes tabs and trailing blanks."""
         analysis = super().analyze_scalar(scalar)
         is_literal = self.allow_unicode and _LITERAL.fullmatch(scalar)
         analysis.allow_block = analysis.allow_block or bool(is_literal)
@@ -73,7 +72,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    if _BREAKS.search(text):  # which PyYAML's own choice of quotes would turn into a blank
+    if _BREAKS.search(text):  # the quotes that PyYAML chooses would turn these into a blank
         return dumper.represent_scalar(_TAG + "str", text, style='"')
     if "\n" in text:
         return dumper.represent_scalar(_TAG + "str", text, style="|")
@@ -82,7 +81,7 @@ def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 
 
 def _int(text: str) -> int:
-    """Return a whole number as go-yaml reads it: 0644 and 0o644 are octal, _ is skipped."""
+    """Return an integer as go-yaml reads it: 0644 and 0o644 are octal, _ is skipped."""
     plain = text.replace("_", "")
     return int(plain, 8 if re.match("[-+]?0[0-7]", plain) else 0)
 
@@ -95,20 +94,20 @@ def _resolvers() -> Dict[str, Any]:
     }
 
 
-_Loader.yaml_implicit_resolvers = _resolvers()  # its own, instead of those that it inherits
+_Loader.yaml_implicit_resolvers = _resolvers()  # instead of the inherited ones
 _Loader.add_implicit_resolver(_TAG + "int", re.compile(f"({_INT.pattern})$"), list("-+0123456789"))
 _Loader.add_implicit_resolver(
     _TAG + "float", re.compile(f"({_FLOAT.pattern})$"), list("-+.0123456789")
 )
 _Loader.add_constructor(_TAG + "int", lambda _, node: _int(node.value))
-_Loader.add_constructor(_TAG + "merge", lambda _, node: node.value)  # << where no key is
+_Loader.add_constructor(_TAG + "merge", lambda _, node: node.value)  # a << that is not a key
 _Dumper.add_representer(str, _represent_text)
 
 
 def parse_yaml(text: str, file: str) -> List[Any]:
-    """Return the documents of a text, empty ones left out.
+    """Return the documents of a text, without empty ones.
 
-    Raises `ManifestError` with file and line; its text quotes no value.
+    Raises `ManifestError` with file and line; its message quotes no value.
     """
     line = None
     try:
@@ -122,14 +121,14 @@ def parse_yaml(text: str, file: str) -> List[Any]:
         message = "has a character that YAML does not allow"
         line = text.count("\n", 0, error.position) + 1
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
-        message = "is not valid YAML, or nested too deep"
+        message = "is not valid YAML, or is nested too deeply"
     raise ManifestError(Problem(_QUOTED.sub("", message), "", file, line))
 
 
 def yaml_text(documents: List[Any]) -> str:
-    """Return documents as YAML, keys in their order.
+    """Return documents as YAML; keys keep their order.
 
-    It is in ASCII where a character would be obeyed by the terminal that shows it.
+    The text is ASCII if a terminal would interpret one of its characters.
     """
     text = _dumped(documents, allow_unicode=True)
     return _dumped(documents, allow_unicode=False) if is_obeyed(text) else text
@@ -163,20 +162,20 @@ def _documents(loader: _Loader) -> List[Any]:
 
 
 def _check(node: yaml.Node, known: Dict[int, int]) -> int:
-    """Refuse what is no plain data, or too much of it, and merge what << names.
+    """Reject anything but plain data, or too much of it, and merge what << refers to.
 
-    Returns the number of nodes with aliases followed. `known` has those of the
-    nodes that were seen, 0 while they are counted.
+    Returns the number of nodes after expanding aliases. `known` has that number for
+    each node seen so far, or 0 while it is being counted.
     """
     if id(node) in known:
         if known[id(node)] == 0:
-            raise _error("has an alias inside of what it stands for", node)
+            raise _error("has an alias inside the node it refers to", node)
         return known[id(node)]
     known[id(node)] = 0
     total = 1
     for child in _children(node):
         total += _check(child, known)
-        if total > MAX_NODES:  # at once: each further << would copy what it names
+        if total > MAX_NODES:  # stop at once: each further << would copy what it refers to
             raise _error(_TOO_MANY, node)
     if isinstance(node, yaml.MappingNode):
         _merge(node)
@@ -185,12 +184,12 @@ def _check(node: yaml.Node, known: Dict[int, int]) -> int:
 
 
 def _children(node: yaml.Node) -> List[yaml.Node]:
-    """Return the nodes within a node, which is checked itself."""
+    """Check a node, and return the nodes within it."""
     if isinstance(node, yaml.ScalarNode):
         _check_scalar(node)
         return []
     if node.tag != _TAG + ("map" if isinstance(node, yaml.MappingNode) else "seq"):
-        raise _error("has a tag on a mapping or list; leave it out", node)
+        raise _error("has a tag on a mapping or list; remove the tag", node)
     if not isinstance(node, yaml.MappingNode):
         return list(node.value)
     node.value = [(_key(key), child) for key, child in node.value]
@@ -205,9 +204,9 @@ def _children(node: yaml.Node) -> List[yaml.Node]:
 def _check_scalar(node: yaml.ScalarNode) -> None:
     name = node.tag[len(_TAG) :] if node.tag.startswith(_TAG) else ""
     if name not in _FORMS:
-        raise _error("has a tag that JSON has no value for; leave it out", node)
+        raise _error("has a tag that has no equivalent in JSON; remove the tag", node)
     if name != "str" and not _FORMS[name].fullmatch(node.value):
-        raise _error("has a tag that does not fit its value; leave it out", node)
+        raise _error("has a tag that does not fit its value; remove the tag", node)
     if name in ("int", "float") and len(node.value) > MAX_DIGITS:
         raise _error("has a number that is too long", node)
     if name == "float" and not math.isfinite(float(node.value.replace("_", ""))):
@@ -215,7 +214,7 @@ def _check_scalar(node: yaml.ScalarNode) -> None:
 
 
 def _key(node: yaml.Node) -> yaml.ScalarNode:
-    """Return a key as the text that Kubernetes takes it for: yes is "true", and 0x1 is "1"."""
+    """Return a key as the text that Kubernetes reads: yes is "true", and 0x1 is "1"."""
     if not isinstance(node, yaml.ScalarNode):
         raise _error("has a key that is not text", node)
     _check_scalar(node)
@@ -231,17 +230,15 @@ def _key(node: yaml.Node) -> yaml.ScalarNode:
 
 
 def _merge(node: yaml.MappingNode) -> None:
-    """Put what << names among the keys; the mapping's own count, then the first that has one.
+    """Merge the keys that << refers to; the mapping's own keys win, then the first mapping's.
 
-    PyYAML would do it when it constructs: its releases differ in what counts.
+    PyYAML's constructor would do it too, but its releases disagree on which key wins.
     """
     merged: Dict[str, Tuple[yaml.ScalarNode, yaml.Node]] = {}
     for source in (child for key, child in node.value if key.tag == _MERGE):
         for mapping in source.value if isinstance(source, yaml.SequenceNode) else [source]:
             if not isinstance(mapping, yaml.MappingNode):
-                raise _error(
-                    "has << with something else than a mapping, or a list of them", mapping
-                )
+                raise _error("has << with a value other than a mapping or a list of them", mapping)
             for pair in mapping.value:
                 merged.setdefault(pair[0].value, pair)
     merged.update((pair[0].value, pair) for pair in node.value if pair[0].tag != _MERGE)

@@ -1,6 +1,6 @@
-"""New static auth secrets, and the forms in which they are written.
+"""New static auth secrets, and the formats in which they are written.
 
-These functions return secrets, on purpose: it is what they are for.
+These functions return secrets on purpose: that is what they are for.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _OF_ANOTHER_KIND = re.compile(rb"\s*(\[[\w.-]+\]\s*$|[\w.-]+=[^=\s]|[\w.-]+\s*[:
 def new_secret() -> Secret:
     """Return a random secret of 256 bits, as 64 hex digits.
 
-    Hex digits mean nothing to turnserver.conf, od.config, a shell or SQL, and
-    can't begin with a minus sign, which turnadmin would take for an option.
+    Hex digits have no special meaning in turnserver.conf, od.config, a shell or SQL,
+    and never begin with a minus sign, which turnadmin would read as an option.
     """
     return Secret(secrets.token_hex(NEW_SECRET_BYTES))
 
@@ -34,7 +34,7 @@ def new_secret() -> Secret:
 def with_new(new: Secret, old: Sequence[Secret], file: str) -> Tuple[Secret, ...]:
     """Return the secrets of a file with a new one in front, each once.
 
-    Raises `ConfigError` where they are more than are read from one place.
+    Raises `ConfigError` if there are more of them than are read from one place.
     """
     found = (new, *(secret for secret in old if secret != new))
     if len(found) > MAX_SECRETS:
@@ -43,19 +43,19 @@ def with_new(new: Secret, old: Sequence[Secret], file: str) -> Tuple[Secret, ...
 
 
 def secrets_to_keep(data: bytes, file: str, replace: bool) -> Tuple[Secret, ...]:
-    """Return the secrets in the content of a file that is to be written, none with `replace`.
+    """Return the secrets to keep from the file that is being written; none with `replace`.
 
-    Raises `ConfigError` for content that is something else than secrets.
+    Raises `ConfigError` if the file holds anything other than secrets.
     """
     for line, text in enumerate(data.splitlines(), 1):
         if _OF_ANOTHER_KIND.match(text):
-            message = "has a line that is no secret, so it is not overwritten; give another file"
+            message = "has a line that is not a secret, so it is not overwritten; name another file"
             raise ConfigError(Problem(message, "", file, line))
     return () if replace or not data.strip() else secrets_in(data, file)
 
 
 def file_content(found: Sequence[Secret]) -> bytes:
-    """Return the content of a secret file: one a line, newest first."""
+    """Return the content of a secret file: one secret a line, the newest first."""
     return b"".join(secret.reveal() + b"\n" for secret in found)
 
 
@@ -72,9 +72,9 @@ def secret_manifest(found: Sequence[Secret], name: str, namespace: str, key: str
 def turnserver_lines(found: Sequence[Secret], file: str) -> bytes:
     """Return the ``static-auth-secret`` lines of a turnserver.conf.
 
-    coturn strips what stands at the ends of a bare value, and takes one pair of
-    quotes away. Raises `ConfigError`, with the `file` that the secrets are from,
-    for one that no line can hold.
+    coturn strips blanks around a bare value, and removes one pair of quotes. Raises
+    `ConfigError`, with the `file` that the secrets are from, for a secret that no
+    line can hold.
     """
     lines = []
     for secret in found:
@@ -88,9 +88,9 @@ def turnserver_lines(found: Sequence[Secret], file: str) -> bytes:
 
 
 def turnadmin(option: str, file: str, realm: str, database: str, line: int = 1) -> str:
-    """Return a turnadmin command that takes the secret from a line of a file.
+    """Return a turnadmin command that reads the secret from a line of a file.
 
-    turnadmin takes secrets as arguments only (coturn 4.6).
+    turnadmin itself accepts secrets only as arguments (coturn 4.6).
     """
     secret = f'"$(grep . {shell_file(file)} | sed -n {line}p)"'
     return f"turnadmin {option} {secret} -r {shell_word(realm)} -b {shell_word(database)}"

@@ -1,6 +1,6 @@
-"""Changing a static auth secret: what hangs together, how long, and at which step one is.
+"""Rotate a static auth secret: which entries change together, how long it takes, and the steps.
 
-Nothing here contacts coturn or reads a file; `abcwebrtc.probe.accepted_secrets` asks.
+Nothing here contacts coturn or reads a file; `abcwebrtc.probe.accepted_secrets` asks coturn.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from abcwebrtc.coturn.server import connected
 from abcwebrtc.errors import format_path
 
 DEFAULT_MARGIN = 300
-"""Seconds: the kubelet updates a mounted Secret within two minutes or so, and clocks differ."""
+"""Seconds. The kubelet updates a mounted Secret within about two minutes, and clocks differ."""
 
 INLINE, FILE, ENVIRONMENT = "inline", "file", "environment"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the secrets of an entry stand: `kind`, and the file's or variable's `name`."""
+    """Where the secrets of an entry are: `kind`, and the `name` of the file or variable."""
 
     kind: str
     name: str = ""
@@ -37,9 +37,9 @@ class Place:
 class Group:
     """Entries of ``webrtc.coturn`` that share a secret, and so change it together.
 
-    `indexes` are their places in the list, `paths` their key paths, `places` where
-    each has its secrets. `desktop_ttl` is in seconds, and None unless desktops get
-    a server of these.
+    `indexes` are their positions in the list, `paths` their key paths, and `places`
+    says where each has its secrets. `desktop_ttl` is in seconds, or None if desktops
+    do not use any of these servers.
     """
 
     indexes: Tuple[int, ...]
@@ -50,7 +50,7 @@ class Group:
 
     @property
     def secrets(self) -> Tuple[Secret, ...]:
-        """Every secret of the entries that is here, once; the first one mints."""
+        """Every secret of the entries that is on this machine, once; the first one mints."""
         found: List[Secret] = []
         for server in self.servers:
             found += [secret for secret in secrets_here(server.secrets) if secret not in found]
@@ -58,18 +58,18 @@ class Group:
 
     @property
     def is_here(self) -> bool:
-        """Whether the secrets are on this machine, so that their number is known."""
+        """Whether all secrets are on this machine, so that their number is known."""
         return not any(isinstance(server.secrets, SecretsElsewhere) for server in self.servers)
 
     @property
     def is_mixed(self) -> bool:
-        """Whether the entries mint with different secrets, as far as these are here."""
+        """Whether the entries mint with different secrets, as far as they are known."""
         first = [found[0] for found in (secrets_here(s.secrets) for s in self.servers) if found]
         return any(secret != first[0] for secret in first)
 
     @property
     def urls(self) -> Tuple[str, ...]:
-        """The urls of all entries, each once."""
+        """The URLs of all entries, each once."""
         return tuple(dict.fromkeys(url for server in self.servers for url in server.urls))
 
     @property
@@ -79,22 +79,22 @@ class Group:
 
     @property
     def longest_ttl(self) -> int:
-        """How long a credential that was minted just now can be used, in seconds."""
+        """How long a credential minted now is valid, in seconds."""
         return max(self.browser_ttl, self.desktop_ttl or 0)
 
     @property
     def loses_pseudonyms(self) -> bool:
-        """Whether users get other pseudonyms when the secret changes."""
+        """Whether users get new pseudonyms when the secret changes."""
         return any(
             server.username == "pseudonym" and server.pseudonym_keys is None
             for server in self.servers
         )
 
     def removal(self, switched: float, margin: int) -> float:
-        """Return when the old secret may go from coturn.
+        """Return when the old secret can be removed from coturn.
 
-        `switched` is when the last process minted with it, in unix seconds. An
-        expiry equal to now still holds, hence the second more.
+        `switched` is when the last process minted with it, in unix seconds. A
+        credential is still valid in the second in which it expires, hence + 1.
         """
         return switched + self.longest_ttl + 1 + margin
 
@@ -102,12 +102,12 @@ class Group:
 def groups(config: WebRTCConfig, entries: Any) -> List[Group]:
     """Return the groups of a configuration, in the order of its entries.
 
-    `entries` is the ``webrtc.coturn`` that `config` was made of. Two entries
-    with a secret in common are taken for one coturn, known by two addresses.
+    `entries` is the ``webrtc.coturn`` from which `config` was made. Two entries
+    that share a secret are treated as one coturn with two addresses.
     """
     items = [entries] if isinstance(entries, Mapping) else list(entries or ())
     desktop = config.desktop_turn if config.enable else None
-    # What two entries that share a secret have in common: it, or where it stands.
+    # Entries belong together if they share a secret, or the place where it is stored.
     marks = [secrets_here(server.secrets) or (server.secrets,) for server in config.coturn]
     found = []
     for members in connected(marks):
@@ -135,26 +135,26 @@ def _place(entry: Mapping[str, Any], server: CoturnServer) -> Place:
     return Place(ENVIRONMENT, str(variable)) if variable else Place(INLINE)
 
 
-# the step, from what coturn accepts
+# which step a rotation is at, from what coturn accepts
 
 
 class Answer(NamedTuple):
-    """Whether coturn accepts a secret; None with a `reason` when that can't be told."""
+    """Whether coturn accepts a secret; None, with a `reason`, if that is not known."""
 
     accepted: Optional[bool]
     reason: str = ""
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return the answer in words."""
         words = {True: "accepted", False: "refused", None: "not known"}[self.accepted]
         return f"{words} ({self.reason})" if self.reason else words
 
 
 @dataclass(frozen=True)
 class Step:
-    """A state of the rotation, and what to do in it.
+    """A state of the rotation, and what to do next.
 
-    `works` says whether calls are accepted, None where that is not known.
+    `works` says whether coturn accepts calls; None means that this is not known.
     """
 
     name: str
@@ -167,66 +167,66 @@ NO_ANSWER = Step(
     "no answer",
     None,
     "coturn did not answer for every secret, so the step is not known",
-    "change nothing; see that coturn can be reached from here, and ask again",
+    "change nothing; make sure that this machine can reach coturn, and try again",
 )
 WRONG = Step(
     "wrong",
     False,
-    "coturn accepts none of these secrets, so calls are refused",
-    "give coturn the first secret of od.config, or od.config that of coturn; see that the realm "
-    "is the same in its database and turnserver.conf, and that the clocks agree",
+    "coturn accepts none of these secrets, so it refuses calls",
+    "give coturn the first secret from od.config, or put coturn's secret into od.config; check "
+    "that its database and turnserver.conf have the same realm, and that the clocks agree",
 )
 NOT_GIVEN = Step(
     "not given",
     False,
-    "od.config mints with a secret that coturn does not know, so calls are refused now",
-    "give it to coturn at once, or put the older one first again",
+    "od.config mints with a secret that coturn does not know, so it refuses calls",
+    "give that secret to coturn now, or put the older one first again",
 )
 SWITCH_NOW = Step(
     "taken too early",
     False,
-    "coturn knows the new secret and no longer the one that od.config mints with, "
-    "so calls are refused now",
-    "put the new one first in od.config at once, or give coturn the old one back",
+    "coturn knows the new secret, but no longer the one that od.config mints with, so it refuses "
+    "calls",
+    "put the new secret first in od.config now, or give the old one back to coturn",
 )
 ANNOUNCE = Step(
     "new one unknown",
     True,
     "coturn does not know the new secret yet",
-    "give it to coturn; do not mint with it before",
+    "give it to coturn before you mint with it",
 )
 READY = Step(
     "ready",
     True,
-    "coturn accepts the new secret beside the one that od.config mints with",
-    "switch: put the new one first in od.config",
+    "coturn accepts both the new secret and the one that od.config mints with",
+    "switch: put the new secret first in od.config",
 )
 MIXED = Step(
     "mixed",
     True,
     "entries of webrtc.coturn that share a secret mint with different ones",
-    "put the new secret first in each of them; the old one must stay in coturn till then",
+    "put the new secret first in each of them; until then, keep the old one in coturn",
 )
 OVERLAP = Step(
     "overlap",
     True,
     "od.config mints with the first secret, and coturn still accepts an older one",
-    "leave both in coturn until the last credential of the older one has expired",
+    "keep both in coturn until the last credential of the older one has expired",
 )
 RETIRED = Step(
     "retired",
     True,
-    "coturn knows no older secret any more",
-    "take the older ones from od.config",
+    "coturn no longer accepts any older secret",
+    "remove the older ones from od.config",
 )
 SETTLED = Step(
     "settled",
     True,
     "od.config has one secret, and coturn accepts it",
-    "nothing is to be done; abcwebrtc rotate plan says how to change it",
+    "nothing to do; to change the secret, see abcwebrtc rotate plan",
 )
 STEPS = (WRONG, NOT_GIVEN, SWITCH_NOW, NO_ANSWER, ANNOUNCE, READY, MIXED, OVERLAP, RETIRED, SETTLED)
-"""Every step, the one that needs most care first."""
+"""Every step, the most urgent first."""
 
 
 def find_step(
@@ -236,9 +236,9 @@ def find_step(
 ) -> Step:
     """Return the step that one coturn is at.
 
-    `minting` says whether it accepts the secret that od.config mints with,
-    `older` the others that od.config lists, `new` one that it does not mint with
-    yet, if there is one. None stands for no answer.
+    `minting` says whether it accepts the secret that od.config mints with, `older`
+    the same for the other secrets in od.config, and `new` for a new one, if there
+    is one. None stands for no answer.
     """
     if minting is None or None in older or None in new:
         return NO_ANSWER
@@ -254,5 +254,5 @@ def find_step(
 
 
 def least_advanced(steps: Sequence[Step]) -> Step:
-    """Return which of several coturns' steps is the one to heed."""
+    """Return the step of the coturn that is furthest behind."""
     return min(steps, key=STEPS.index)

@@ -1,4 +1,4 @@
-"""What ``abcwebrtc rotate check`` asks, and what it makes of the answers. No I/O."""
+"""The questions of ``abcwebrtc rotate check``, and what the answers mean. No I/O."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ UNRESOLVED = Answer(None, "the name does not resolve")
 class Candidate(NamedTuple):
     """A secret that coturn is asked about.
 
-    `role` is `MINTING`, `OLDER` or `NEW`; `position` counts those of od.config
-    from 1, and is None for one that is not there.
+    `role` is `MINTING`, `OLDER` or `NEW`. `position` is its place in od.config, from
+    1, or None if it is not there.
     """
 
     role: str
@@ -50,7 +50,7 @@ class Candidate(NamedTuple):
 
     @property
     def label(self) -> str:
-        """How messages call it."""
+        """What messages call it."""
         if self.role == NEW:
             return "new secret"
         return "1st secret, which mints" if self.position == 1 else f"secret {self.position}"
@@ -82,7 +82,7 @@ class Row:
         return find_step(minting[0], older, new)
 
     def as_dict(self) -> Dict[str, Any]:
-        """Return it as plain JSON data."""
+        """Return the row as plain JSON data."""
         answers = [
             {
                 "role": candidate.role,
@@ -103,9 +103,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """What is known of one group, and whether the next step may be done.
+    """What is known about one group, and whether the next step can be done.
 
-    `now` and `margin` are in seconds. `switch` is None where its time is not known.
+    `now` and `margin` are in seconds. `switch` is None if its time is not known.
     """
 
     group: Group
@@ -116,25 +116,25 @@ class Report:
 
     @property
     def step(self) -> Step:
-        """The step of the server that is least advanced."""
+        """The step of the server that is furthest behind."""
         step = least_advanced([row.step for row in self.rows])
         mixed = self.group.is_mixed and step in (OVERLAP, RETIRED, SETTLED)
         return MIXED if mixed else step
 
     @property
     def removal(self) -> Optional[float]:
-        """When the old secret may go from coturn, as far as that is known."""
+        """When the old secret can be removed from coturn, or None if that is not known."""
         return self.group.removal(self.switch.moment, self.margin) if self.switch else None
 
     @property
     def goes_on(self) -> bool:
-        """Whether the next step may be done now, or nothing is left to do."""
+        """Whether the next step can be done now, or nothing is left to do."""
         if self.step is OVERLAP:
             return self.removal is not None and self.now >= self.removal
         return self.step in (READY, RETIRED, SETTLED)
 
     def as_dict(self) -> Dict[str, Any]:
-        """Return it as plain JSON data."""
+        """Return the report as plain JSON data."""
         switch, removal = (self.switch, self.removal) if self.step is OVERLAP else (None, None)
         return {
             "paths": list(self.group.paths),
@@ -152,7 +152,7 @@ class Report:
         }
 
     def lines(self) -> Iterator[str]:
-        """Yield it as text."""
+        """Yield the lines of the report."""
         yield f"{', '.join(self.group.paths)}"
         for row in self.rows:
             shown = f"{row.url} at {row.address}" if row.address else row.url
@@ -167,25 +167,28 @@ class Report:
 
     def _overlap_lines(self) -> Iterator[str]:
         length = (
-            f"{duration_text(self.group.longest_ttl)}, the longest ttl, and "
+            f"{duration_text(self.group.longest_ttl)} (the longest ttl) plus "
             f"{duration_text(self.margin)} of margin"
         )
         if self.switch is None or self.removal is None:
             earliest = iso_text(self.group.removal(self.now, self.margin))
-            yield f"  next: take the older one from coturn after {length} from the switch"
-            yield f"  When that was is not known here: give --since TIME. If it was now: {earliest}"
+            yield f"  next: remove the older secret from coturn {length} after the switch"
+            yield (
+                "  The time of the switch is not known here; give it with --since TIME. If you "
+                f"switched just now: {earliest}"
+            )
             return
         moment = f"{iso_text(self.removal)}, {relative_text(self.removal, self.now)}"
         switched = f"{iso_text(self.switch.moment)} ({self.switch.known_by})"
         if self.goes_on:
-            yield f"  next: the older one may go from coturn: since {moment}"
+            yield f"  next: remove the older secret from coturn; it could go at {moment}"
         else:
-            yield f"  next: wait; the older one may go from coturn at {moment}"
+            yield f"  next: wait, then remove the older secret from coturn at {moment}"
         yield f"  That is {length} after the switch at {switched}"
 
 
 def candidates(server: CoturnServer, new: Optional[Secret]) -> List[Candidate]:
-    """Return the secrets that one server is asked about."""
+    """Return the secrets to ask one server about."""
     secrets = server.secrets.current()
     found = [
         Candidate(MINTING if position == 1 else OLDER, position, secret)
@@ -198,10 +201,10 @@ def candidates(server: CoturnServer, new: Optional[Secret]) -> List[Candidate]:
 
 
 class Asked(NamedTuple):
-    """One thing to ask: whether the server at `address` accepts the candidate.
+    """The question whether the server at `address` accepts the candidate.
 
     `group` is the index of its group. `address` is None for a name that does not
-    resolve; `shown` is the address where the name has several.
+    resolve. `shown` is the address if the name has several.
     """
 
     group: int
@@ -218,7 +221,7 @@ def what_to_ask(
     addresses: Mapping[IceURI, Sequence[str]],
     new: Optional[Secret],
 ) -> List[Asked]:
-    """Return what to ask of every server, at each of its addresses."""
+    """Return the questions for every server, at each of its addresses."""
     found = []
     for index, group in enumerate(groups):
         for path, server in zip(group.paths, group.servers):
@@ -234,7 +237,7 @@ def what_to_ask(
 
 
 def rows_of(number: int, answered: Iterable[Tuple[Asked, Answer]]) -> List[Tuple[Row, ...]]:
-    """Return the rows of each of a number of groups."""
+    """Return the rows of each group; `number` is how many groups there are."""
     found: List[Dict[Tuple[str, str, str], List[Tuple[Candidate, Answer]]]]
     found = [{} for _ in range(number)]
     for asked, answer in answered:
@@ -247,7 +250,7 @@ def rows_of(number: int, answered: Iterable[Tuple[Asked, Answer]]) -> List[Tuple
 
 
 def worst_status(reports: Sequence[Report], going_on: int, waiting: int, failed: int) -> int:
-    """Return the exit status of several reports."""
+    """Return the exit status for several reports."""
     if any(not report.step.works for report in reports):
         return failed
     return going_on if all(report.goes_on for report in reports) else waiting

@@ -1,8 +1,8 @@
-"""The steps of a rotation, for the configuration at hand. No secret is in them.
+"""The steps of a rotation for a given configuration. They contain no secret.
 
-Nor is one an argument of a program that they run: secrets go from command to command by pipes.
+Nor do their commands pass one as an argument: secrets go from command to command through pipes.
 
-They say how long, until when, and what to run; docs/how-to/rotation.md says why.
+The steps say what to run, how long to wait and until when; docs/how-to/rotation.md says why.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _KUBECTL = f"kubectl -n {NAMESPACE}"
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """What a plan needs beside the configuration.
+    """What a plan needs besides the configuration.
 
-    `coturn` says where coturn has its secrets, in its `DATABASE` or in its
-    `CONF`; `switch_at` is in unix seconds, `margin` in seconds. `entry` is the
-    index of the entry to change, None where all entries share a secret.
+    `coturn` says where coturn has its secrets: in its `DATABASE` or in its `CONF`.
+    `switch_at` is in unix seconds, `margin` in seconds. `entry` is the index of the
+    entry to change, or None if all entries share a secret.
     """
 
     od_config: str
@@ -44,7 +44,7 @@ class PlanOptions:
 
     @property
     def new_file(self) -> str:
-        """The file of the new secret; each group has its own."""
+        """The name of the file for the new secret; each group has a different one."""
         return "new-secret" if self.entry is None else f"new-secret-{self.entry}"
 
 
@@ -52,8 +52,8 @@ class PlanOptions:
 class PlanStep:
     """One step: what to do, and the shell commands that do it.
 
-    `instead` are commands for another case, which `otherwise` says. `not_before`
-    is in unix seconds.
+    `instead` has the commands for another case, which `otherwise` describes.
+    `not_before` is in unix seconds.
     """
 
     name: str
@@ -64,7 +64,7 @@ class PlanStep:
     not_before: Optional[float] = None
 
     def as_dict(self) -> Dict[str, Any]:
-        """Return it as plain JSON data."""
+        """Return the step as plain JSON data."""
         return {
             "name": self.name,
             "text": self.text,
@@ -84,17 +84,15 @@ class Plan:
 
     @property
     def state(self) -> str:
-        """Which state the configuration itself is in, in a sentence."""
+        """The state of the configuration, in a sentence."""
         number = len(self.group.secrets)
         if not self.group.is_here:
-            return (
-                "the secrets are not on this machine; this is the plan where there is one of them"
-            )
+            return "the secrets are not on this machine; the plan assumes that there is only one"
         if self.group.is_mixed:
-            return "the entries mint with different secrets: put the same one first in each"
+            return "the entries mint with different secrets; put the same one first in each"
         if number == 1:
-            return "one secret, no rotation is under way"
-        return f"{number} secrets, a rotation is under way: the first one mints"
+            return "one secret; no rotation is under way"
+        return f"{number} secrets; a rotation is under way, and the first one mints"
 
     @property
     def notes(self) -> List[str]:
@@ -103,28 +101,28 @@ class Plan:
         if self.group.desktop_ttl is not None:
             length = duration_text(self.group.desktop_ttl)
             found.append(
-                f"Desktops hold a TURN credential for {length}, and no restart shortens it"
+                f"Desktops keep a TURN credential for {length}, and no restart shortens that"
             )
         if self.group.loses_pseudonyms and len(self.group.secrets) <= 1:
             found.append(
-                "With the switch every user gets another pseudonym, and quotas start anew; to keep "
-                "them, write the current secret as pseudonym_key before"
+                "With the switch, every user gets a new pseudonym, and quotas start again; to keep "
+                "them, set pseudonym_key to the current secret first"
             )
         if self.options.coturn == CONF:
             found.append(
-                "A restart of coturn ends every running call; with a database there is none"
+                "A restart of coturn ends every running call; with a database, you need none"
             )
         return found
 
     @property
     def steps(self) -> List[PlanStep]:
-        """The steps from where the configuration is to the end of the rotation."""
+        """The steps from the present state of the configuration to the end of the rotation."""
         group, options = self.group, self.options
         found = []
         if options.coturn == DATABASE:
             text = (
-                "Once, in a quiet minute: let coturn read its SQLite database while a secret is "
-                "written. Other databases do not need it."
+                "Once, at a quiet time: let coturn read its SQLite database while a secret is "
+                "being written. Other databases do not need this."
             )
             pragmas = "'pragma busy_timeout=5000; pragma journal_mode=wal;'"
             command = f"sqlite3 {shell_file(options.database)} {pragmas}"
@@ -133,22 +131,22 @@ class Plan:
             found += self._new_secret()
             found += [self._switch(place) for place in dict.fromkeys(group.places)]
         else:
-            text = "See which of the secrets coturn accepts: it has to be the first one at least."
+            text = "Check which secrets coturn accepts. It must accept at least the first one."
             found.append(PlanStep("verify", text, (self._check(),)))
             if group.is_mixed:
                 text = (
-                    f"Put the same secret first in {' and '.join(group.paths)}, the new one, if "
-                    "coturn accepts it there. Restart pyos where no file has it."
+                    f"Put the same secret first in {' and '.join(group.paths)}: the new one, if "
+                    "coturn accepts it there. Restart pyos unless the secret is in a file."
                 )
                 found.append(PlanStep("switch", text))
         found += [self._wait(), self._take()]
         found += [self._clean(place) for place in dict.fromkeys(group.places)]
-        text = "Look once more, and delete the file of the new secret."
+        text = "Check once more, and delete the file with the new secret."
         found.append(PlanStep("end", text, (self._check(), f"rm -f {options.new_file}")))
         return found
 
     def as_dict(self) -> Dict[str, Any]:
-        """Return it as plain JSON data; durations are in seconds."""
+        """Return the plan as plain JSON data; durations are in seconds."""
         group, options = self.group, self.options
         return {
             "paths": list(group.paths),
@@ -168,7 +166,7 @@ class Plan:
         }
 
     def lines(self) -> Iterator[str]:
-        """Yield it as text."""
+        """Yield the lines of the plan."""
         yield f"{', '.join(self.group.paths)}: {', '.join(self.group.urls)}"
         yield f"  {self.state}"
         for note in self.notes:
@@ -194,13 +192,13 @@ class Plan:
 
     @property
     def _realm(self) -> str:
-        """The option, in one word where its value would be taken for an option too."""
+        """The option, as one word if its value looks like an option."""
         option = "--realm=" if self.options.realm.startswith("-") else "--realm "
         return option + shell_word(self.options.realm)
 
     @property
     def _sqlite(self) -> str:
-        """The command that reads SQL; it waits where coturn, too, writes."""
+        """The command that reads SQL; it waits while coturn is writing."""
         return f"sqlite3 -cmd '.timeout 5000' {shell_file(self.options.database)}"
 
     def _apply(self) -> str:
@@ -208,29 +206,29 @@ class Plan:
 
     def _new_secret(self) -> Iterator[PlanStep]:
         file = self.options.new_file
-        text = "Make a new secret, in a file that only you can read."
+        text = "Create a new secret, in a file that only you can read."
         yield PlanStep("make", text, (f"{_NEW_SECRET} --output {file}",))
         if self.options.coturn == CONF:
             text = (
-                "Give it to coturn beside the old one: add a line to turnserver.conf, and restart "
-                "coturn, which ends every running call."
+                "Give it to coturn in addition to the old one: add a line to turnserver.conf and "
+                "restart coturn, which ends every running call."
             )
             line = f"{_NEW_SECRET} --from {file} --format turnserver"
-            # That file may end in the middle of a line.
+            # The last line of that file may not be terminated.
             yield PlanStep("give", text, (f"{{ echo; {line}; }} >> {_CONF_FILE}",))
         else:
-            text = "Give it to coturn beside the old one. It counts at once."
+            text = "Give it to coturn in addition to the old one. It takes effect at once."
             made = f"{_NEW_SECRET} --from {file} --format sql {self._realm}"
             yield PlanStep("give", text, (f"{made} | {self._sqlite}",))
-        text = "See that every coturn accepts both: exit status 0. Do not go on before."
+        text = "Check that every coturn accepts both. Go on only if the exit status is 0."
         yield PlanStep("verify", text, (self._check("--new", file),))
 
     def _switch(self, place: Place) -> PlanStep:
         """Return the step that puts the new secret first, so that it mints."""
         if place.kind == INLINE:
             text = (
-                "Switch: in an editor, write both into od.config, the new one first, as "
-                f"'{SECRET_KEY}': [ 'NEW', 'OLD' ]. Put it into the cluster, which restarts pyos."
+                "Switch: in an editor, put both into od.config, the new one first: "
+                f"'{SECRET_KEY}': [ 'NEW', 'OLD' ]. Then apply it, which restarts pyos."
             )
             return PlanStep("switch", text, (self._apply(),))
         manifest = f"--format kubernetes --name NAME --namespace {NAMESPACE}"
@@ -241,11 +239,11 @@ class Plan:
         )
         if place.kind == ENVIRONMENT:
             text = (
-                f"Switch: put it first in the variable {place.name}, the old one in a line below "
-                "it, and restart pyos. With a Kubernetes Secret NAME:"
+                f"Switch: put it first in the variable {place.name}, with the old one on the line "
+                "below, and restart pyos. With a Kubernetes Secret NAME:"
             )
             return PlanStep("switch", text, (patch, f"{self._apply()} --restart rollout"))
-        text = f"Switch: put it first in {place.name}. pyos needs no restart."
+        text = f"Switch: put it first in {place.name}. pyos does not need a restart."
         command = f"{_NEW_SECRET} --from {self.options.new_file} --output {shell_word(place.name)}"
         return PlanStep("switch", text, (command,), "With a Kubernetes Secret NAME:", (patch,))
 
@@ -255,27 +253,26 @@ class Plan:
         if group.desktop_ttl is not None and group.desktop_ttl >= group.browser_ttl:
             whose = "desktops'"
         text = (
-            f"Wait for the {whose} ttl of {duration_text(group.longest_ttl)}, and "
-            f"{duration_text(options.margin)} more: after a switch at "
-            f"{iso_text(options.switch_at)}, until {iso_text(self._removal)}. With the time of the "
-            "real switch:"
+            f"Wait for the {whose} ttl of {duration_text(group.longest_ttl)}, plus "
+            f"{duration_text(options.margin)}: if you switch at {iso_text(options.switch_at)}, "
+            f"until {iso_text(self._removal)}. Replace the time with that of your switch:"
         )
         margin = ("--margin", str(options.margin)) if options.margin != DEFAULT_MARGIN else ()
         command = self._check("--since", iso_text(options.switch_at), *margin)
         return PlanStep("wait", text, (command,), not_before=self._removal)
 
     def _take(self) -> PlanStep:
-        """Return the step that takes the old secret from coturn."""
+        """Return the step that removes the old secret from coturn."""
         group, options = self.group, self.options
         if options.coturn == CONF:
             text = (
-                "Delete the old secret's line from turnserver.conf. It counts from coturn's next "
-                "restart on, which ends every running call and can wait for a quiet hour."
+                "Delete the old secret's line from turnserver.conf. This takes effect when coturn "
+                "restarts, which ends every running call and can wait for a quiet hour."
             )
             return PlanStep("take", text, not_before=self._removal)
         text = (
-            "Take the old one from coturn. It counts at once. If it is a line of turnserver.conf, "
-            "delete that as well."
+            "Remove the old one from coturn. This takes effect at once. If it is also a line of "
+            "turnserver.conf, delete that line."
         )
         sql = f"{self._realm} | {self._sqlite}"
         entry = "" if options.entry is None else f" --entry {options.entry}"
@@ -284,25 +281,24 @@ class Plan:
         if place.kind == INLINE:
             return PlanStep("take", text, (command,), not_before=self._removal)
         what = "file" if place.kind == FILE else "variable"
-        otherwise = f"Where that {what} is not on this machine, with a Kubernetes Secret NAME:"
+        otherwise = f"If that {what} is not on this machine, but in a Kubernetes Secret NAME:"
         instead = f"{_in_kubernetes(place)} | {_OLD_SECRET} --from - {sql}"
         return PlanStep("take", text, (command,), otherwise, (instead,), self._removal)
 
     def _clean(self, place: Place) -> PlanStep:
-        """Return the step that takes the old secret from where od.config has it."""
+        """Return the step that removes the old secret from where od.config has it."""
         if place.kind == FILE:
             name = shell_word(place.name)
             command = f"{_NEW_SECRET} --from {name} --output {name} --replace"
-            return PlanStep("clean", f"Take the old one from {place.name} too.", (command,))
+            return PlanStep("clean", f"Remove the old one from {place.name} too.", (command,))
         if place.kind == ENVIRONMENT:
-            return PlanStep("clean", f"Take the old one from the variable {place.name} too.")
-        return PlanStep(
-            "clean", "Take the old one from od.config too, at leisure.", (self._apply(),)
-        )
+            return PlanStep("clean", f"Remove the old one from the variable {place.name} too.")
+        text = "Remove the old one from od.config too. There is no hurry."
+        return PlanStep("clean", text, (self._apply(),))
 
 
 def _in_kubernetes(place: Place) -> str:
-    """Return the command that prints the secrets of a place where they are in a Secret NAME."""
+    """Return the command that prints the secrets of a place that is in a Secret NAME."""
     key = os.path.basename(place.name).replace(".", r"\.")
     path = shell_word("{.data." + key + "}")
     return f"{_KUBECTL} get secret NAME -o jsonpath={path} | base64 -d"

@@ -1,9 +1,9 @@
-"""SQL by which coturn's database learns a secret, or forgets it.
+"""SQL that adds secrets to coturn's database, or removes them.
 
-It goes to the database's own program on stdin, so that no secret is an argument of a process, as
-it is with ``turnadmin``. coturn looks into its table at every login, so it counts at once. The
-strings are those of standard SQL, as SQLite and PostgreSQL read them; MySQL, by default, takes a
-backslash in them for an escape.
+The database's own program reads it from stdin, so that no secret is an argument of a process, as
+it is with ``turnadmin``. coturn queries its table at every login, so a change takes effect at once.
+The strings are standard SQL, as SQLite and PostgreSQL read them; MySQL, by default, treats a
+backslash as an escape.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from abcwebrtc.errors import AbcWebRTCError
 
 
 def adding_sql(secrets: Sequence[Secret], realm: str) -> bytes:
-    """Return statements that put secrets into coturn's table, where they may be already.
+    """Return statements that add secrets to coturn's table, which may have them already.
 
-    Raises `AbcWebRTCError` for one that no string of SQL holds.
+    Raises `AbcWebRTCError` for a secret that no SQL string can hold.
     """
     rows = [_row(secret, realm) for secret in secrets]
     added = (b"insert into turn_secret (realm, value) values (%s, %s);\n" % row for row in rows)
@@ -26,7 +26,7 @@ def adding_sql(secrets: Sequence[Secret], realm: str) -> bytes:
 
 
 def removing_sql(secrets: Sequence[Secret], realm: str) -> bytes:
-    """Return statements that take secrets from coturn's table, and leave all others there.
+    """Return statements that remove secrets from coturn's table, and keep all others.
 
     Raises `AbcWebRTCError` as `adding_sql` does.
     """
@@ -44,5 +44,7 @@ def _row(secret: Secret, realm: str) -> Tuple[bytes, bytes]:
 
 def _string(value: bytes) -> bytes:
     if re.search(rb"[\x00-\x1f\x7f]", value):
-        raise AbcWebRTCError("a control character is in the secret or the realm, and SQL has none")
+        raise AbcWebRTCError(
+            "the secret or the realm has a control character, which an SQL string can't hold"
+        )
     return b"'%s'" % value.replace(b"'", b"''")

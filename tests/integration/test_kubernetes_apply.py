@@ -71,7 +71,7 @@ def test_no_copy_of_an_old_secret_stays_and_kubectl_goes_on(
 @pytest.mark.parametrize(
     ("user", "words"),
     [
-        ({}, "(403 for system:anonymous): no credentials were sent, since there are none"),
+        ({}, "(403 for system:anonymous): the kubeconfig has no credentials for this user"),
         ({"token": "of-another-cluster"}, "does not accept your credentials (401): log in again"),
     ],
 )

@@ -94,8 +94,8 @@ def test_it_replaces_restarts_and_waits(cluster: Any, od_config: Path, run: Any)
         f"to go back: abcwebrtc apply {saved} --unchecked --restart rollout "
         f"--kubeconfig {od_config.parent}/kubeconfig --context test",
         "waiting for the rollout to begin",
-        "0 of 1 new pods are made",
-        "1 of 1 new pods are ready, 1 old to end",
+        "0 of 1 new pods are created",
+        "1 of 1 new pods are ready, 1 old still to end",
         "1 of 1 new pods are ready",
         f"{saved} is removed: pyos is ready with the new one",
     ]

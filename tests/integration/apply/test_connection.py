@@ -57,7 +57,7 @@ def test_the_token_goes_to_the_server(cluster: Any, run: Any) -> None:
 def test_the_namespace_is_the_one_that_is_asked_for(cluster: Any, run: Any) -> None:
     status, _, err = run("--namespace", "another")
     assert status == 1
-    assert "there is no Deployment pyos-od in namespace another (404)" in err
+    assert "namespace another has no Deployment pyos-od (404)" in err
     assert {request.namespace for request in cluster.seen} == {"another"}
 
 
@@ -202,11 +202,11 @@ def test_a_plugin_gives_the_token(
 PLUGINS = {
     "exit status": ("sh", ["-c", f"echo {SECRET} >&2; exit 3"], "exec: process returned 3; "),
     "not there": ("/nowhere/plugin", [], "No such file or directory; "),
-    "no JSON": ("echo", [SECRET], "it gives no credentials; "),
+    "no JSON": ("echo", [SECRET], "it returns no credentials; "),
     "no token": (
         "echo",
         ['{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}'],
-        "it gives no credentials; ",
+        "it returns no credentials; ",
     ),
 }
 
@@ -227,8 +227,8 @@ def test_a_plugin_that_fails_is_the_error(
     done = subprocess.run(line, capture_output=True, text=True, env=environment(), timeout=WAIT)
     assert (done.returncode, server.cluster.seen) == (1, [])
     assert done.stderr.splitlines()[1:] == [
-        f"error: can't use the kubeconfig {kubeconfig}: its plugin for credentials failed: "
-        f"{message}kubectl --kubeconfig {kubeconfig} get pods says more"
+        f"error: can't use the kubeconfig {kubeconfig}: its credential plugin failed: "
+        f"{message}for details, run kubectl --kubeconfig {kubeconfig} get pods"
     ]
 
 
@@ -269,7 +269,7 @@ def test_no_kubeconfig_is_one_error(
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "missing"))
     assert main(["apply", str(od_config), *options]) == 1
     assert capsys.readouterr().err.splitlines()[1:] == [
-        f"error: there is no kubeconfig {tmp_path}/missing; name one with --kubeconfig or "
+        f"error: there is no kubeconfig {tmp_path}/missing; set --kubeconfig or "
         "KUBECONFIG, or run this in a pod with a service account"
     ]
 

@@ -44,7 +44,7 @@ def test_pods_that_never_get_ready(
     error = next(line for line in lines if line.startswith("error: "))
     assert re.fullmatch(
         r"error: pyos is not ready after 1\.5 s: .*; pod pyos-od-\d+: CrashLoopBackOff, "
-        "its container pyos ended with 3",
+        "its container pyos exited with 3",
         error,
     )
     number = lines.index(error)
@@ -180,7 +180,7 @@ def test_rollback_on_failure(
     assert all(pod["status"]["conditions"][0]["status"] == "True" for pod in cluster.pods())
     restarted = {"rollout": "PATCH deployments", "delete": "DELETE pods"}[mode]
     assert cluster.writes() == 2 * ["PUT configmaps", restarted]
-    assert f"rolled back: ConfigMap {NAME} put back\n" in err
+    assert f"rolled back: ConfigMap {NAME} restored\n" in err
     assert "rolled back: pyos is ready, with the old od.config\n" in err
     assert not list(tmp_path.glob("*.bak"))
 
@@ -255,7 +255,7 @@ def test_a_rollback_of_a_restart_that_was_refused_restarts_nothing(
     cluster.before = only("PATCH", "deployments", fail(403), times=99)
     status, _, err = run("--rollback-on-failure")
     assert (status, cluster.text()) == (1, old)
-    assert f"rolled back: ConfigMap {NAME} put back\n" in err
+    assert f"rolled back: ConfigMap {NAME} restored\n" in err
     assert cluster.writes() == ["PUT configmaps", "PATCH deployments", "PUT configmaps"]
 
 
@@ -294,7 +294,7 @@ def test_a_rollback_that_fails_is_said(cluster: Any, od_config: Path, run: Any) 
     cluster.before = hook
     status, _, err = run("--timeout", "0.1", "--rollback-on-failure")
     assert (status, cluster.text()) == (1, old)
-    assert err.splitlines()[-3] == f"rolled back: ConfigMap {NAME} put back"
+    assert err.splitlines()[-3] == f"rolled back: ConfigMap {NAME} restored"
     assert err.splitlines()[-2].startswith("error: you are not allowed to patch Deployment")
 
 
@@ -341,7 +341,7 @@ def test_a_deployment_that_goes_away_ends_the_waiting(cluster: Any, run: Any) ->
     cluster.before = after_restart(cluster, only("GET", "deployments", delete))
     status, _, err = run()
     assert status == 1
-    assert "error: the Deployment pyos-od was deleted meanwhile\n" in err
+    assert "error: somebody deleted the Deployment pyos-od\n" in err
 
 
 def test_a_progress_deadline_ends_the_waiting(cluster: Any, run: Any) -> None:
@@ -354,7 +354,7 @@ def test_a_progress_deadline_ends_the_waiting(cluster: Any, run: Any) -> None:
     cluster.before = exceed
     status, _, err = run()
     assert status == 1
-    assert "error: pyos did not get ready within its progressDeadlineSeconds" in err
+    assert "error: pyos did not become ready within the Deployment's progressDeadlineSeconds" in err
 
 
 def test_a_hiccup_of_the_server_does_not_end_the_waiting(cluster: Any, run: Any) -> None:

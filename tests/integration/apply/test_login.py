@@ -27,7 +27,7 @@ from support import SECRET, rsa_key
 
 ANONYMOUS = 'configmaps "x" is forbidden: User "system:anonymous" cannot get resource "configmaps"'
 NOT_ALLOWED = 'configmaps "x" is forbidden: User "alice" cannot get resource "configmaps"'
-NOTHING_SENT = "no credentials were sent, since there are none for this user; log in again"
+NOTHING_SENT = "the kubeconfig has no credentials for this user; log in again"
 
 
 KNOWS_PROXIES = "proxy-url" in Path(kube_config.__file__).read_text(encoding="utf-8")
@@ -69,16 +69,16 @@ def a_token(end: float) -> str:
 # who asks
 
 LOGINS: List[Tuple[Dict[str, Any], int, str, str]] = [
-    ({}, 401, "Unauthorized", f"nobody is logged in at HOST (401): {NOTHING_SENT}"),
-    ({}, 403, ANONYMOUS, f"logged in at HOST (403 for system:anonymous): {NOTHING_SENT}"),
+    ({}, 401, "Unauthorized", f"you are not logged in to HOST (401): {NOTHING_SENT}"),
+    ({}, 403, ANONYMOUS, f"logged in to HOST (403 for system:anonymous): {NOTHING_SENT}"),
     ({"token": TOKEN}, 401, "Unauthorized", "HOST does not accept your credentials (401): log in"),
-    ({"token": TOKEN}, 403, ANONYMOUS, "anonymous), although a token was sent: it may take none"),
+    ({"token": TOKEN}, 403, ANONYMOUS, "anonymous), although a token was sent: the server"),
     ({"token": TOKEN}, 403, NOT_ALLOWED, "you are not allowed to get ConfigMap abcdesktop-config"),
     (
         {"token": a_token(1700000000)},
         401,
         "Unauthorized",
-        "HOST does not accept your credentials (401): the token ended 2023-11-14T22:13:20Z; ",
+        "HOST does not accept your credentials (401): the token expired at 2023-11-14T22:13:20Z; ",
     ),
     (
         {"token": a_token(time.time() + 3600)},
@@ -117,7 +117,9 @@ def test_the_client_that_sends_no_token_is_named(
     cluster.before = only("GET", "configmaps", fail(403, "Forbidden", ANONYMOUS))
     error = apply({"token": TOKEN})
     version = kubernetes.__version__
-    assert f"the kubernetes client {version}, which is installed, sends no token; pip inst" in error
+    assert (
+        f"the installed kubernetes client, {version}, does not send the token; replace it" in error
+    )
 
 
 class Configuration:
@@ -127,7 +129,7 @@ class Configuration:
 @pytest.mark.parametrize(
     ("end", "words"),
     [
-        (1700000000, "the client certificate ended 2023-11-14T22:13:20Z; log in again"),
+        (1700000000, "the client certificate expired at 2023-11-14T22:13:20Z; log in again"),
         (time.time() + 3600, "(401): log in again, or choose another --context"),
     ],
     ids=["ended", "not ended"],
@@ -149,7 +151,9 @@ def test_a_client_certificate_that_has_ended_is_named(
 
 def test_a_client_certificate_that_something_took_away_is_named() -> None:
     text = Login(CERTIFICATE).anonymous("https://cluster")
-    assert "although a client certificate was sent: what ends TLS in front of it takes that" in text
+    assert (
+        "although a client certificate was sent: a proxy in front of the server terminates" in text
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,8 +178,8 @@ def test_what_stands_in_front_is_not_taken_for_the_cluster(
 
     object.__setattr__(cluster, "_handle", handle)
     assert apply({"token": TOKEN}) == (
-        f"{server.url} answers {status}, and not as a Kubernetes API server does: "
-        "something in front of it refuses; is it the right --context?"
+        f"{server.url} answers {status}, but not as a Kubernetes API server does: "
+        "something in front of it refuses the request; is this the right --context?"
     )
 
 
@@ -204,7 +208,7 @@ def refusal_of(status: str) -> bytes:
 
 REFUSALS = {
     "403 No": "refuses (403 Forbidden)",
-    "407 Login": "refuses (407 Proxy Authentication Required) and wants a login, which the url",
+    "407 Login": "refuses (407 Proxy Authentication Required); it needs a login",
     "502 Gone": "refuses (502 Bad Gateway)",
 }
 
@@ -222,7 +226,7 @@ def test_a_proxy_that_refuses_is_named_without_its_password(apply: Any, status: 
         "can't reach the cluster at https://cluster.invalid: "
         f"the proxy http://{address} {REFUSALS[status]}"
     )
-    assert error.endswith("or proxy-url of the kubeconfig; NO_PROXY leaves it out")
+    assert error.endswith("or from proxy-url in the kubeconfig; to bypass it, set NO_PROXY")
     login = base64.b64encode(f"me:{SECRET}".encode())
     assert seen[0].startswith(b"CONNECT cluster.invalid:443 ")
     assert b"proxy-authorization: basic " + login.lower() in seen[0].lower()
@@ -248,8 +252,8 @@ def test_a_proxy_that_is_not_there_is_named(apply: Any) -> None:
     options = {"server": "https://cluster.invalid", "proxy-url": f"http://me:{SECRET}@{address}"}
     error = apply({"token": TOKEN}, **options)
     assert error.startswith(
-        f"can't reach the proxy http://{address} of the cluster at https://cluster.invalid: "
-        "connection refused; the proxy is that of HTTPS_PROXY"
+        f"can't reach the proxy http://{address} to the cluster at https://cluster.invalid: "
+        "connection refused; the proxy comes from HTTPS_PROXY"
     )
 
 

@@ -17,8 +17,8 @@ from integration.kubeconfig import BROKEN, NAME
 
 HTML = b"<html>504 Gateway Time-out"
 DONE = "it was done; only the answer was lost\n"
-NOT_DONE = "; until now it was not done, as a look shows\n"
-UNKNOWN = "; no look shows whether it was done\n"
+NOT_DONE = "; so far the cluster shows that it was not done\n"
+UNKNOWN = "; can't tell whether it was done\n"
 
 
 def instead(status: int, body: bytes = HTML) -> Any:
@@ -138,7 +138,7 @@ def test_what_was_not_done_is_said(
     if "configmaps" in what:
         assert cluster.text() == old
         assert failed.startswith(
-            f"the ConfigMap {NAME} is as it was, but what was sent may still arrive\n"
+            f"the ConfigMap {NAME} is unchanged, but the request may still arrive\n"
         )
     else:
         assert failed.startswith(f"ConfigMap {NAME} replaced; some pods of pyos may have been")
@@ -157,7 +157,7 @@ def test_what_nobody_can_find_out_is_said(
     status, _, err = run("--rollback-on-failure")
     assert status == 1
     assert UNKNOWN in err
-    assert f"failed; until then: the ConfigMap {NAME} may have been written, or may not\n" in err
+    assert f"failed; until then: the ConfigMap {NAME} may or may not have been written\n" in err
     assert backup_of(tmp_path).read_text() == old
     assert way_back(err)[2] == str(backup_of(tmp_path))
     assert "PATCH deployments" not in cluster.writes()
@@ -202,10 +202,10 @@ def test_what_somebody_else_has_written_stays(
     lose(cluster, "PUT configmaps", cut, is_done, then=lambda: cluster.add_config_map(theirs))
     status, _, err = run("--rollback-on-failure")
     assert (status, cluster.text()) == (1, theirs)
-    assert "that is neither the one of before nor the new one; somebody else has changed it" in err
+    assert "has neither the old od.config nor the new one; somebody else" in err
     failed = err.partition("failed; until then: ")[2]
     assert failed.splitlines() == [
-        f"the ConfigMap {NAME} has what somebody else has written",
+        f"the ConfigMap {NAME} was changed by somebody else",
         f"the od.config of before is in {backup_of(tmp_path)}",
     ]
     assert backup_of(tmp_path).read_text() == old
@@ -223,7 +223,7 @@ def test_a_rollback_whose_answer_is_lost_is_looked_at(
     assert status == 1
     if is_done:
         assert cluster.text() == old
-        assert f"rolled back: ConfigMap {NAME} put back\n" in err
+        assert f"rolled back: ConfigMap {NAME} restored\n" in err
         assert not list(tmp_path.glob("*.bak"))
     else:
         assert BROKEN in cluster.text()
@@ -247,7 +247,7 @@ def test_a_rollback_after_a_lost_answer_undoes_what_was_done(
     lose(cluster, "PUT configmaps", cut, is_done=True, then=change)
     status, _, err = run("--timeout", "0", "--rollback-on-failure")
     assert status == 1
-    assert f"rolled back: ConfigMap {NAME} put back\n" in err
+    assert f"rolled back: ConfigMap {NAME} restored\n" in err
     assert cluster.config_map()["data"] == {"od.config": old, "other": "changed"}
 
 
@@ -268,7 +268,7 @@ def test_a_put_that_a_proxy_sends_twice_can_be_undone(
     object.__setattr__(cluster, "_handle", twice)
     status, _, err = run("--timeout", "0", "--rollback-on-failure")
     assert (status, cluster.text()) == (1, old)
-    assert f"rolled back: ConfigMap {NAME} put back\n" in err
+    assert f"rolled back: ConfigMap {NAME} restored\n" in err
 
 
 def test_what_is_not_sent_is_not_looked_for(cluster: Any, run: Any, server: Server) -> None:

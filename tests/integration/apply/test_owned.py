@@ -32,8 +32,8 @@ def test_an_owner_is_said_before_anything_is_written(cluster: Any, run: Any, opt
     status, _, err = run(*options)
     assert status == 0
     assert err.splitlines()[1] == (
-        f"warning: Helm owns the ConfigMap {NAME}: the next helm upgrade or rollback puts its own "
-        f"{KEY} back; change it in the values or the chart of the release"
+        f"warning: Helm owns the ConfigMap {NAME}: the next helm upgrade or rollback will "
+        f"overwrite {KEY}; change it in the values or the chart of the release"
     )
     assert bool(cluster.writes()) == (not options)
 
@@ -92,7 +92,7 @@ def test_a_rollback_brings_no_copy_back(cluster: Any, od_config: Path, run: Any)
     break_pyos(od_config)
     status, _, err = run("--timeout", "0.1", "--rollback-on-failure")
     assert status == 1
-    assert f"rolled back: ConfigMap {NAME} put back\n" in err
+    assert f"rolled back: ConfigMap {NAME} restored\n" in err
     after = cluster.config_map()
     assert after["data"] == before["data"]
     assert after["metadata"]["annotations"] == {"mine": "kept"}

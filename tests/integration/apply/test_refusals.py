@@ -38,7 +38,7 @@ def test_an_od_config_that_another_has_changed_is_not_overwritten(cluster: Any, 
     cluster.before = only("PUT", "configmaps", change)
     status, _, err = run("--rollback-on-failure")
     assert (status, cluster.text()) == (1, "[global]\n")
-    assert f"error: somebody else has changed {KEY} in the ConfigMap {NAME} just now; " in err
+    assert f"error: somebody else has just changed {KEY} in the ConfigMap {NAME}; " in err
     assert "failed; until then: nothing was changed\n" in err
 
 
@@ -135,11 +135,11 @@ SERVER_ERRORS = [
     (404, "NotFound", {"kind": "namespaces"}, "there is no namespace abcdesktop; create it"),
     (413, "RequestEntityTooLarge", {}, "(413): it is too large"),
     (422, "Invalid", {"causes": [{"field": "data[od.config]", "message": SECRET}]},
-     "(422): the cluster refuses its data[od.config]\n"),
-    (422, "Invalid", {"causes": [{"field": SECRET}]}, "(422): the cluster refuses what it"),
+     "(422): the cluster rejects its data[od.config]\n"),
+    (422, "Invalid", {"causes": [{"field": SECRET}]}, "(422): the cluster rejects its contents"),
     (429, "TooManyRequests", {}, "the API server answers 429 TooManyRequests\n"),
-    (500, "QhZjXkWv", {}, "the API server answers 500; until now it was not done, as a look sh"),
-    (503, "ServiceUnavailable", {}, "the API server answers 503 ServiceUnavailable; until now"),
+    (500, "QhZjXkWv", {}, "the API server answers 500; so far the cluster shows"),
+    (503, "ServiceUnavailable", {}, "the API server answers 503 ServiceUnavailable; so far"),
 ]  # fmt: skip
 
 
@@ -155,7 +155,7 @@ def test_what_the_server_answers_becomes_one_clear_line_without_values(
     assert sum(line.startswith("error: ") for line in err.splitlines()) == 1
     assert message in err
     unknown = status >= 500
-    done = "the ConfigMap abcdesktop-config is as it was, but what was sent may still arrive"
+    done = "the ConfigMap abcdesktop-config is unchanged, but the request may still arrive"
     start, _, end = err.partition("failed; until then: ")
     assert end.startswith(f"{done if unknown else 'nothing was changed'}\n")
     assert "to go back: kubectl delete configmap" in start
@@ -226,7 +226,10 @@ def test_a_paused_deployment_is_not_restarted(cluster: Any, run: Any) -> None:
     cluster.deployment()["spec"]["paused"] = True
     status, _, err = run()
     assert (status, cluster.writes()) == (1, [])
-    assert "the Deployment pyos-od is paused; kubectl rollout resume deployment pyos-od" in err
+    assert (
+        "the Deployment pyos-od is paused; resume it with "
+        "kubectl -n abcdesktop rollout resume deployment pyos-od\n"
+    ) in err
 
 
 def test_a_pyos_that_is_scaled_to_nothing_is_not_said_to_be_ready(server: Server, run: Any) -> None:
@@ -235,9 +238,9 @@ def test_a_pyos_that_is_scaled_to_nothing_is_not_said_to_be_ready(server: Server
     status, _, err = run()
     assert (status, server.cluster.writes()) == (1, [])
     assert err.endswith(
-        "error: the Deployment pyos-od has 0 replicas, so nothing would start; "
-        f"kubectl -n {NAMESPACE} scale deployment pyos-od --replicas=1 changes that, "
-        "or choose --restart none\n"
+        "error: the Deployment pyos-od has 0 replicas, so nothing would start; run "
+        f"kubectl -n {NAMESPACE} scale deployment pyos-od --replicas=1, "
+        "or use --restart none\n"
     )
     assert run("--restart", "none")[0] == 0
 
@@ -247,10 +250,10 @@ def test_a_pyos_that_is_scaled_to_nothing_is_not_said_to_be_ready(server: Server
     [
         (
             "rollout",
-            f"there is no Deployment pyos-od in namespace {NAMESPACE} (404); choose another "
-            "--namespace, or --restart none, and restart pyos yourself\n",
+            f"namespace {NAMESPACE} has no Deployment pyos-od (404); choose another "
+            "--namespace, or use --restart none and restart pyos yourself\n",
         ),
-        ("delete", f"there is no pod run=pyos-od in namespace {NAMESPACE} to restart; "),
+        ("delete", f"namespace {NAMESPACE} has no pod run=pyos-od to restart; "),
     ],
 )
 def test_without_pyos_nothing_is_written(server: Server, run: Any, mode: str, message: str) -> None:
@@ -280,7 +283,7 @@ def test_an_answer_without_an_end_is_an_error(
     last = err.splitlines()[-1]
     assert re.fullmatch(
         r"error: the answer of http://127\.0\.0\.1:\d+ can't be read: it is "
-        r"(longer than 8 MiB|compressed, which nobody has asked for)",
+        r"(longer than 8 MiB|compressed, although uncompressed data was requested)",
         last,
     )
 

@@ -19,7 +19,7 @@ from integration.kubeconfig import NAME, write_kubeconfig
 from support import WAIT, command, environment, wait_for
 
 STAGES = {
-    "PUT configmaps": f"the ConfigMap {NAME} may have been written, or may not",
+    "PUT configmaps": f"the ConfigMap {NAME} may or may not have been written",
     "PATCH deployments": f"ConfigMap {NAME} replaced; some pods of pyos may have been restarted",
     "wait": f"ConfigMap {NAME} replaced; pyos restarted (rollout)",
 }

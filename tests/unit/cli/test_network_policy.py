@@ -36,7 +36,7 @@ def test_it_prints_yaml_after_its_comments(tmp_path: Path, run: Any) -> None:
     assert status == 0
     assert out.splitlines()[: len(head)] == head
     assert all(len(line) <= 100 for line in head)
-    assert "#   turn.example.org. --resolve" in out
+    assert "turn.example.org. --resolve" in " ".join(head).replace("#   ", "")
     assert yaml.safe_load(out)["spec"]["egress"] == [{"ports": [port("UDP", 3478)]}]
     assert err.startswith("warning: desktops have no TURN server of their own")
     assert len(err.splitlines()) == 1
@@ -84,7 +84,7 @@ def test_resolve_asks_this_machine(tmp_path: Path, run: Any) -> None:
     assert "192.0.2.1/32" in blocks
     assert blocks & {"127.0.0.1/32", "::1/128"}
     assert blocks <= {"127.0.0.1/32", "::1/128", "192.0.2.1/32"}
-    assert re.search(r"\n# - localhost was .* at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC; make", out)
+    assert re.search(r"\n# - localhost was .* at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ; generate", out)
     assert "localhost is a loopback address" in err
 
 

@@ -110,7 +110,7 @@ def test_plan_prints_numbered_steps_and_no_secret(tmp_path: Path, run: Any) -> N
     assert result.err == ""
     first, second, *rest = result.out.splitlines()
     assert first == "webrtc.coturn: turn:turn.example.org:3478"
-    assert second == "  one secret, no rotation is under way"
+    assert second == "  one secret; no rotation is under way"
     numbers = [line.split(".")[0].strip() for line in rest if re.match(r"  \d+\. ", line)]
     assert numbers == [str(number) for number in range(1, 10)]
     assert "2026-01-05T09:15:01Z" in re.sub(r"\s+", " ", result.out)

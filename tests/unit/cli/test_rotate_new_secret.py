@@ -119,7 +119,7 @@ def test_a_file_of_another_kind_is_not_overwritten(
     file.write_text(OTHER_FILES[name])
     result = run("new-secret", "--output", file, *more)
     assert result.status == 1
-    assert f"{file}:1: error: has a line that is no secret" in result.err
+    assert f"{file}:1: error: has a line that is not a secret" in result.err
     assert file.read_text() == OTHER_FILES[name]
 
 

@@ -109,8 +109,8 @@ def test_resolved_names_are_opened_to_their_addresses() -> None:
     ]
     assert not [note for note in found.notes if "any address" in note]
     assert (
-        "a.example.org was 192.0.2.7, 2001:db8::7 at 2023-11-14 22:13:20 UTC; "
-        "make this policy again when that changes."
+        "a.example.org was 192.0.2.7, 2001:db8::7 at 2023-11-14T22:13:20Z; "
+        "generate the policy again when that changes."
     ) in found.notes
     assert any(note.startswith("b.example.org was 192.0.2.7 at") for note in found.notes)
 
@@ -159,7 +159,7 @@ def test_that_browsers_relays_stay_shut_is_said_where_they_do(
     options: Any, entries: Any, said: bool
 ) -> None:
     notes = " ".join(policy([], [V4], options, **entries).notes)
-    assert ("browsers' relays stay shut" in notes) is said
+    assert ("browsers' relays stay closed" in notes) is said
     assert ("for browsers' relays" in notes) is (options is RELAY)
 
 
@@ -174,7 +174,7 @@ STATIC = {
     ("arguments", "entries", "words"),
     [
         (([f"stun:{V4}"],), {}, ["there is no TURN server"]),
-        (([f"stun:{V4}"], [], RELAY), {}, ["there is no TURN server", "--relay-ports does noth"]),
+        (([f"stun:{V4}"], [], RELAY), {}, ["there is no TURN server", "--relay-ports has no eff"]),
         (([], [V4]), {}, ["can't reach the relays"]),
         (([], [V4], RELAY), {}, []),
         (([], [V4]), DESKTOP, []),
@@ -197,7 +197,7 @@ def test_what_leaves_desktops_without_sound_is_a_warning(
 def test_a_name_that_is_this_machine_is_a_warning() -> None:
     addresses = {"turn.example.org": ["127.0.1.1"]}
     (warning,) = policy([], ["turn.example.org"], RELAY, addresses).warnings
-    assert warning == "turn.example.org is a loopback address, which in a pod is the pod itself"
+    assert warning == "turn.example.org is a loopback address; in a pod, that is the pod itself"
 
 
 def test_without_a_server_there_is_no_policy() -> None:

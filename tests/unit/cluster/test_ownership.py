@@ -29,14 +29,18 @@ OWNERS: List[Any] = [
     ({"annotations": {"meta.helm.sh/release-name": "abc"}}, "Helm (abc) owns", "chart of the rel"),
     ({"annotations": {f"{ARGO}tracking-id": TRACKED}}, "Argo CD (desks) owns", "its next sync"),
     ({"labels": {f"{ARGO}instance": "desks"}}, "Argo CD (desks) owns", "its next sync"),
-    ({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}, "Flux (apps) owns", "source that"),
+    (
+        {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}},
+        "Flux (apps) owns",
+        "source that Flux",
+    ),
     (
         {
             "labels": {"app.kubernetes.io/managed-by": "Helm", "helm.toolkit.fluxcd.io/name": "r"},
             "annotations": {"meta.helm.sh/release-name": "r"},
         },
         "Flux (r) owns",
-        "source that it follows",
+        "source that Flux follows",
     ),
     ({"labels": {"app.kubernetes.io/managed-by": "Helm", f"{ARGO}instance": "d"}}, "Argo CD", "sy"),
     ({"annotations": {"objectset.rio.cattle.io/id": "f"}}, "Fleet (f) owns", "correction of drift"),
@@ -61,7 +65,7 @@ def test_who_puts_another_text_back_is_named(marks: Any, start: str, words: str)
     assert text.startswith(start)
     assert words in text
     assert "the ConfigMap abcdesktop-config" in text
-    assert "puts its own od.config back; change it " in text or "may put its own od.c" in text
+    assert "will overwrite od.config; change it " in text or "may overwrite od.config" in text
 
 
 NOBODY: List[Any] = [

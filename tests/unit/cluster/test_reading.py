@@ -43,9 +43,9 @@ BAD: Dict[str, Tuple[bytes, str, int, str]] = {
     "long": (bytes(64 * LIMIT), "", 2**16, "it is longer than 1 MiB"),
     "bomb": (THICK, "gzip", 2**16, "it is longer than 1 MiB"),
     "slow bomb": (THICK, "gzip", 100, "it is longer than 1 MiB"),
-    "twice": (gzip.compress(THICK), "gzip, gzip", 2**16, "it is compressed, which nobody"),
-    "deflate": (zlib.compress(b"{}"), "deflate", 2**16, "it is compressed, which nobody"),
-    "none": (b"{}", "gzip", 2**16, "it is no valid gzip"),
+    "twice": (gzip.compress(THICK), "gzip, gzip", 2**16, "it is compressed, although unc"),
+    "deflate": (zlib.compress(b"{}"), "deflate", 2**16, "it is compressed, although unc"),
+    "none": (b"{}", "gzip", 2**16, "it is not valid gzip"),
     "half": (gzip.compress(b"{}")[:-4], "gzip", 2**16, "it ends too early"),
     "behind it": (gzip.compress(b"{}") + bytes(9 * LIMIT), "gzip", 2**16, "it is longer"),
 }

@@ -36,10 +36,10 @@ def deployment(
         (deployment(wanted=None), (True, "1 of 1 new pods are ready")),
         (deployment(seen=3), (True, "1 of 1 new pods are ready")),
         (deployment(seen=1), (False, "waiting for the rollout to begin")),
-        (deployment(updated=0), (False, "0 of 1 new pods are made")),
+        (deployment(updated=0), (False, "0 of 1 new pods are created")),
         (
             deployment(total=2),
-            (False, "1 of 1 new pods are ready, 1 old to end"),
+            (False, "1 of 1 new pods are ready, 1 old still to end"),
         ),
         (deployment(available=0), (False, "0 of 1 new pods are ready")),
         (
@@ -84,8 +84,8 @@ UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedul
     ("status", "text"),
     [
         ({"containerStatuses": [WAITING]}, "ImagePullBackOff"),
-        ({"containerStatuses": [ENDED]}, "its container pyos ended with 1"),
-        ({"containerStatuses": [{**WAITING, "ready": True}, ENDED]}, "its container pyos ended"),
+        ({"containerStatuses": [ENDED]}, "its container pyos exited with 1"),
+        ({"containerStatuses": [{**WAITING, "ready": True}, ENDED]}, "its container pyos exited"),
         ({"initContainerStatuses": [WAITING], "containerStatuses": [ENDED]}, "ImagePullBackOff"),
         ({"containerStatuses": [{"name": "pyos"}], "conditions": [UNSCHEDULABLE]}, "Unschedulable"),
         ({"conditions": [READY], "phase": "Pending"}, "Pending"),

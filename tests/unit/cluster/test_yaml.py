@@ -103,9 +103,9 @@ def test_what_is_merged_is_what_yaml_says(text: str, expected: Any) -> None:
     ("text", "message"),
     [
         ("a: &x {b: 1}\nc:\n  <<: *x\n  <<: *x\n", "f:4: has << twice in one mapping; give it a"),
-        ("a:\n  <<: [{b: 1}, 2]\n", "f:2: has << with something else than a mapping, or a list"),
-        ("a:\n  <<: [[{b: 1}]]\n", "f:2: has << with something else than a mapping, or a list"),
-        ("a: &x {b: {<<: *x}}\n", "f:1: has an alias inside of what it stands for"),
+        ("a:\n  <<: [{b: 1}, 2]\n", "f:2: has << with a value other than a mapping or a list"),
+        ("a:\n  <<: [[{b: 1}]]\n", "f:2: has << with a value other than a mapping or a list"),
+        ("a: &x {b: {<<: *x}}\n", "f:1: has an alias inside the node it refers to"),
         ("a: {1: b,\n 0x1: c}\n", "f:2: has a key twice in one mapping; keep one of them"),
         ("a: {1: b,\n '1': c}\n", "f:2: has a key twice in one mapping; keep one of them"),
         ("a: {yes: b,\n true: c}\n", "f:2: has a key twice in one mapping; keep one of them"),

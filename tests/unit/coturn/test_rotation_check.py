@@ -46,8 +46,8 @@ def test_the_old_one_may_go_when_the_overlap_is_over(
     expected = None if since is None else iso_text(since + 3901)
     assert found.as_dict()["remove_at"] == expected
     text = "\n".join(found.lines())
-    assert ("the older one may go from coturn: since" in text) is goes_on
-    assert ("give --since TIME" in text) is (since is None)
+    assert ("remove the older secret from coturn; it could" in text) is goes_on
+    assert ("give it with --since TIME" in text) is (since is None)
 
 
 @pytest.mark.parametrize(

@@ -45,8 +45,8 @@ def step(made: Plan, name: str) -> PlanStep:
 @pytest.mark.parametrize(
     ("coturn", "steps", "state"),
     [
-        (entry(OLD), ALL, "one secret, no rotation is under way"),
-        (entry(NEW, OLD), ["verify", "wait", "take", "clean", "end"], "2 secrets, a rotation is"),
+        (entry(OLD), ALL, "one secret; no rotation is under way"),
+        (entry(NEW, OLD), ["verify", "wait", "take", "clean", "end"], "2 secrets; a rotation is"),
         (
             [entry(NEW, OLD), entry(OLD)],
             ["verify", "switch", "wait", "take", "clean", "end"],
@@ -68,7 +68,7 @@ def test_the_old_one_is_taken_after_the_overlap_and_not_before() -> None:
     made = Plan(group, options(margin=60))
     wait = step(made, "wait")
     assert wait.not_before == step(made, "take").not_before == AT + 86400 + 1 + 60
-    assert "desktops' ttl of 1 day, and 1 minute more" in wait.text
+    assert "desktops' ttl of 1 day, plus 1 minute" in wait.text
     assert "2026-01-06T09:01:01Z" in wait.text
     assert wait.commands[0].endswith(" --since 2026-01-05T09:00:00Z --margin 60")
     assert made.as_dict()["overlap"] == {
@@ -78,7 +78,7 @@ def test_the_old_one_is_taken_after_the_overlap_and_not_before() -> None:
         "switch_at": "2026-01-05T09:00:00Z",
         "remove_at": "2026-01-06T09:01:01Z",
     }
-    assert "Desktops hold a TURN credential for 1 day" in made.notes[0]
+    assert "Desktops keep a TURN credential for 1 day" in made.notes[0]
 
 
 def test_turnserver_conf_needs_restarts_that_end_calls() -> None:
@@ -188,9 +188,7 @@ def test_a_file_that_is_not_here_may_be_a_secret_of_kubernetes(tmp_path: Path) -
     take = step(plan_of_file(tmp_path), "take")
     (command,) = take.commands
     assert command.startswith("abcwebrtc rotate old-secret od.config --realm")
-    assert (
-        take.otherwise == "Where that file is not on this machine, with a Kubernetes Secret NAME:"
-    )
+    assert take.otherwise == "If that file is not on this machine, but in a Kubernetes Secret NAME:"
     (instead,) = take.instead
     assert instead.endswith(command.replace("old-secret od.config", "old-secret --from -"))
     assert instead.startswith("kubectl -n abcdesktop get secret NAME -o jsonpath=")
