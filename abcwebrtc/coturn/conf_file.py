@@ -1,9 +1,8 @@
-"""coturn's turnserver.conf, read and written as coturn itself reads it.
+"""Reads and quotes turnserver.conf as coturn itself reads it.
 
-Measured with coturn 4.6.1, whose reader is `read_config_file` of its
-``mainrelay.c``: an option a line, ``name=value`` or ``name value``; a line that
-begins with ``#`` is a comment, and nothing else is. Lines that it does not
-understand are passed over with a line in its log.
+Measured with coturn 4.6.1, whose reader is `read_config_file` of its ``mainrelay.c``: one option
+per line, ``name=value`` or ``name value``. Only a whole line that begins with ``#`` is a comment.
+coturn logs and ignores lines that it does not understand.
 """
 
 from __future__ import annotations
@@ -32,17 +31,17 @@ from abcwebrtc.errors import ConfigError, Problem
 Doubt = Tuple[str, str]
 """What is wrong with a line: level and message."""
 OPTION = "--option"
-"""Where an option stands that coturn is given on its command line."""
+"""The "file" of an option on coturn's command line."""
 MAX_LINE_BYTES = 1023
-"""Beyond this, coturn takes the rest of a line for a line of its own."""
+"""coturn reads what is beyond this as a line of its own."""
 
 _SPACE = b" \t\n\v\f\r"
 _NAME = re.compile(rb"[^ =\t]*")
 _SEPARATOR = re.compile(rb"[ =\t]*")
 _WHOLE = re.compile(r"-?[0-9]{1,10}")
 _GONE = {
-    "no-loopback-peers": "no such option since coturn 4.5.2, which refuses loopback peers anyway",
-    "dh2066": "no such option; it is what coturn does without it",
+    "no-loopback-peers": "no such option since coturn 4.5.2, which always denies loopback peers",
+    "dh2066": "no such option; it is the default",
 }
 
 
@@ -50,9 +49,9 @@ _GONE = {
 class Setting:
     """One option in a turnserver.conf. Its repr hides the value, which may be secret.
 
-    `name` is one of `OPTIONS`, `value` what coturn makes of it (empty where
-    there is none), `line` counts from 1. Where it stands elsewhere than in the
-    file, `file` says so, and `line` is 0.
+    `name` is one of `OPTIONS`. `value` is what coturn reads, empty if there is none. `line`
+    counts from 1. For an option that is not in the file, `file` says where it is, and
+    `line` is 0.
     """
 
     name: str
@@ -67,7 +66,7 @@ class Setting:
 
     @property
     def on(self) -> bool:
-        """What coturn makes of the value of a flag; nothing at all is yes."""
+        """What coturn makes of a flag's value; no value means yes."""
         return _flag(self.text) is not False
 
     @property
@@ -78,19 +77,19 @@ class Setting:
 
     @property
     def address(self) -> Optional[Address]:
-        """The address that coturn reads; in brackets it reads none."""
+        """The address that coturn reads; it reads none in brackets."""
         return None if self.text[:1] == "[" else host_address(self.text)
 
     @property
     def range(self) -> Optional[Range]:
-        """The range of peers that coturn reads, None where it reads none."""
+        """The range of peers that coturn reads, or None."""
         return parse_range(self.text)
 
     @property
     def pair(self) -> Optional[Tuple[Address, Address]]:
         """The public and the private address of an ``external-ip`` that has both, or None.
 
-        coturn takes an empty half for ``0.0.0.0``.
+        coturn reads an empty half as ``0.0.0.0``.
         """
         first, slash, second = self.text.partition("/")
         public, private = (host_address(half or "0.0.0.0") for half in (first, second))  # noqa: S104
@@ -100,8 +99,7 @@ class Setting:
 class TurnserverFile:
     """The settings of a turnserver.conf, and what is wrong with its lines.
 
-    `file` is its name as it was given. `problems` holds errors and warnings;
-    neither shows a value.
+    `file` is its name as given. `problems` holds errors and warnings, which show no value.
     """
 
     def __init__(self, file: str, settings: List[Setting], problems: List[Problem]) -> None:
@@ -110,30 +108,30 @@ class TurnserverFile:
         self.problems = tuple(problems)
 
     def __repr__(self) -> str:
-        """Name the file only: the values hold secrets."""
+        """Return the file's name and the number of settings: values may be secret."""
         return f"<TurnserverFile {self.file}: {len(self.settings)} settings>"
 
     def all(self, *names: str) -> Tuple[Setting, ...]:
-        """Return the settings of these names, in the order of the file."""
+        """Return the settings with these names, in file order."""
         return tuple(setting for setting in self.settings if setting.name in names)
 
     def last(self, name: str) -> Optional[Setting]:
-        """Return the setting of a name that counts, the last one, or None."""
+        """Return the last setting with a name, which is the one that counts, or None."""
         found = self.all(name)
         return found[-1] if found else None
 
     def text(self, name: str) -> str:
-        """Return the text of an option, empty where it is not set."""
+        """Return the text of an option, empty if it is not set."""
         setting = self.last(name)
         return setting.text if setting else ""
 
     def on(self, name: str) -> bool:
-        """Say whether a flag is on."""
+        """Return whether a flag is on."""
         setting = self.last(name)
         return bool(setting and setting.on)
 
     def number(self, name: str, default: int) -> int:
-        """Return the number of an option, `default` where it is not set."""
+        """Return the number of an option, `default` if it is not set."""
         setting = self.last(name)
         return setting.number if setting else default
 
@@ -141,8 +139,8 @@ class TurnserverFile:
 def parse_turnserver_conf(data: bytes, file: str) -> TurnserverFile:
     """Return the settings in the content of a turnserver.conf.
 
-    Nothing is raised: what coturn would not read, or reads as something else
-    than it looks, is among the `problems`.
+    Nothing is raised: the `problems` of the result list what coturn does not read, or
+    reads differently from how it looks.
     """
     settings: List[Setting] = []
     problems: List[Problem] = []
@@ -154,7 +152,7 @@ def parse_turnserver_conf(data: bytes, file: str) -> TurnserverFile:
             continue
         name, before = setting.name, seen.get(setting.name)
         if OPTIONS[name] != LIST and before and before.value != setting.value:
-            message = f"takes the place of line {before.line}; take one of them out"
+            message = f"overrides line {before.line}; remove one of them"
             problems.append(Problem(message, name, file, number, "warning"))
         seen[name] = setting
         settings.append(setting)
@@ -162,20 +160,20 @@ def parse_turnserver_conf(data: bytes, file: str) -> TurnserverFile:
 
 
 def with_options(conf: TurnserverFile, options: Sequence[str]) -> TurnserverFile:
-    """Return a file with options that coturn is given on its command line.
+    """Return a file together with the options of coturn's command line.
 
-    Each is ``name=value`` or ``name``. coturn reads the file first, so an
-    option wins over a line; of those that may be there several times all count.
+    Each is ``name=value`` or ``name``. coturn reads the file first, so an option overrides
+    a line; an option that may be repeated adds to the lines.
     """
     settings, problems = list(conf.settings), list(conf.problems)
     if "-n" in options:
-        settings, problems = [], []  # then coturn reads no file
+        settings, problems = [], []  # with -n coturn reads no file
     for option in options:
         if re.match(r"-[nc]\b", option):
             continue
         name, value = _of_command_line(option)
         if name not in OPTIONS:
-            message = f"is no option, and coturn does not start with it{_hint(name)}"
+            message = f"is not an option of coturn, which does not start with it{_hint(name)}"
             shown = name if is_slip(name, _nearest(name)) else ""
             problems.append(Problem(message, shown, OPTION))
             continue
@@ -189,7 +187,7 @@ def with_options(conf: TurnserverFile, options: Sequence[str]) -> TurnserverFile
 
 
 def _of_command_line(option: str) -> Tuple[str, str]:
-    """Return the name and the value of an option as it stands on a command line."""
+    """Return the name and the value of an option as written on a command line."""
     short = re.fullmatch(r"-([A-Za-z])[ \t]*(.*)", option, re.DOTALL)
     if short and short.group(1) in SHORT:
         return SHORT[short.group(1)], short.group(2)
@@ -201,9 +199,8 @@ def _of_command_line(option: str) -> Tuple[str, str]:
 def quoted(value: bytes, path: str = "") -> bytes:
     """Return a value in double quotes, so that coturn reads back the same value.
 
-    Without them it drops what looks like blanks or ``=`` at the ends, and
-    writes a line that ends in ``;`` to its log. Raises `ConfigError`, at `path`,
-    for a value that no line can hold.
+    Without quotes coturn drops blanks and ``=`` at the ends, and logs a line that ends in
+    ``;``. Raises `ConfigError`, at `path`, for a value that no line can hold.
     """
     reason = why_no_line(value)
     if reason:
@@ -212,33 +209,32 @@ def quoted(value: bytes, path: str = "") -> bytes:
 
 
 def why_no_line(value: bytes) -> str:
-    """Return why no line of turnserver.conf can hold a secret, or nothing."""
-    reason = ""
+    """Return why no line of turnserver.conf can hold a secret, or ''."""
     if re.search(rb"[\0\n\r]", value):
-        reason = "has a line break or a NUL"
-    elif len(value) > MAX_LINE_BYTES - len(b'static-auth-secret=""'):
-        reason = "is too long for a line, which ends at 1023 bytes"
-    return reason and f"{reason}, which turnserver.conf can't hold"
+        return "has a line break or a NUL, which turnserver.conf can't hold"
+    if len(value) > MAX_LINE_BYTES - len(b'static-auth-secret=""'):
+        return "is longer than the 1023 bytes that a line of turnserver.conf can hold"
+    return ""
 
 
 def _read_line(line: bytes, number: int, file: str) -> Tuple[Optional[Setting], List[Problem]]:
-    """Return the setting of a line without its line feed, if there is one, and what is wrong."""
+    """Return the setting of a line, given without its line feed, if any, and what is wrong."""
     problems: List[Problem] = []
 
     def found(level: str, message: str, name: str = "") -> None:
         problems.append(Problem(message, name, file, number, level))
 
     if len(line) > MAX_LINE_BYTES:
-        found("error", "is longer than 1023 bytes, and coturn cuts it there")
+        found("error", "is longer than 1023 bytes, where coturn cuts it; shorten it")
     if number == 1 and line.startswith(b"\xef\xbb\xbf"):
-        message = "begins with a byte order mark, so coturn passes over this line; save without"
-        found("error", message)
+        message = "begins with a byte order mark, so coturn ignores this line"
+        found("error", f"{message}; save the file without one")
         return None, problems
     text = line[:MAX_LINE_BYTES].partition(b"\0")[0].lstrip(b" \t").rstrip(_SPACE)
     if text.startswith(b"#") or not text:
         return None, problems
     if b"\0" in line:
-        found("error", "holds a NUL, and coturn reads no further")
+        found("error", "has a NUL, where coturn stops reading the line; remove it")
     name, value = _split(text)
     known = name.decode("ascii", "replace")
     if known in OPTIONS:
@@ -246,15 +242,15 @@ def _read_line(line: bytes, number: int, file: str) -> Tuple[Optional[Setting], 
         for level, message in _doubts(setting, text):
             found(level, message, known)
         return setting, problems
-    # What stands here may be a piece of a secret, so it is not shown.
+    # The name may be a piece of a secret, so it is not shown.
     stem = re.split("[:;,]", known.lstrip("-"))[0].replace("_", "-")
     message = _GONE.get(known) or f"no such option{_hint(stem.lower())}"
-    found("warning", f"{message}; coturn passes over this line")
+    found("warning", f"{message}; coturn ignores this line")
     return None, problems
 
 
 def _hint(name: str) -> str:
-    """Return the option that is perhaps meant by a name, in words, or nothing."""
+    """Return the option that a name may stand for, in words, or ''."""
     near = _nearest(name)
     return f"; did you mean '{near}'?" if near else ""
 
@@ -276,7 +272,7 @@ def _split(text: bytes) -> Tuple[bytes, bytes]:
 
 
 def _flag(text: str) -> Optional[bool]:
-    """Return what coturn makes of a flag's value, None where it does not start."""
+    """Return what coturn makes of a flag's value, None if coturn does not start with it."""
     if text[:1] in tuple("0nNfF") or text in ("off", "OFF", "Off"):
         return False
     if text[:1] in tuple("yYtT123456789") or text in ("", "on", "ON", "On"):
@@ -288,36 +284,37 @@ def _doubts(setting: Setting, line: bytes) -> List[Doubt]:
     """Return what is wrong with a value by itself: pairs of level and message."""
     kind, text = OPTIONS[setting.name], setting.text
     if kind == FLAG and _flag(text) is None:
-        return [("error", "is neither yes nor no, and coturn does not start; write it alone")]
+        message = "is neither yes nor no, so coturn does not start; write the option alone"
+        return [("error", message)]
     if kind == SWITCH and _flag(text) is False:
-        return [("warning", "is on whatever its value; take the line out to turn it off")]
+        return [("warning", "is on whatever its value; remove the line to turn it off")]
     is_default = setting.name in DEFAULTED and not setting.value
     if kind in (NUMBER, PORT) and not (_WHOLE.match(text) or is_default):
         return [("error", "is not a whole number")]
     if kind == PORT and not 0 <= setting.number <= 65535:
         return [("error", "is not a port, a number from 1 to 65535")]
     if kind in (NUMBER, PORT) and goes_on(text):
-        return [
-            ("warning", "goes on behind the number, which has to stand alone; take out the rest")
-        ]
+        return [("warning", "has more text after the number; remove that")]
     return _text_doubts(setting, line) if kind in (TEXT, LIST) else []
 
 
 def goes_on(text: str) -> bool:
-    """Say whether something stands behind a number, such as what was meant for a comment."""
+    """Return whether more text follows a number, such as an intended comment."""
     return bool(text) and not _WHOLE.fullmatch(text)
 
 
 def _text_doubts(setting: Setting, line: bytes) -> List[Doubt]:
     value = setting.value
     found = []
-    if not value and setting.name != "static-auth-secret":  # for which that is much worse
-        found.append(("error", "has no value"))
+    if not value and setting.name != "static-auth-secret":  # the login rules report that one
+        found.append(("error", "has no value; write one, or remove the line"))
     if re.fullmatch(rb"'.*'", value):
-        found.append(("warning", "has single quotes, which belong to the value; write double ones"))
+        message = "has single quotes, which coturn reads as part of the value; write double quotes"
+        found.append(("warning", message))
     if re.search(rb"[ \t]#", value):
-        found.append(("warning", "goes on to the end of the line: only a whole line is a comment"))
+        message = "has a '#' that coturn reads as part of the value: only a whole line is a comment"
+        found.append(("warning", message))
     if line.endswith(b";"):
-        message = "ends in ';', which belongs to the value; coturn writes such a line to its log"
+        message = "ends in ';', which coturn reads as part of the value, and logs; remove it"
         found.append(("warning", message))
     return found

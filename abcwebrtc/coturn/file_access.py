@@ -1,6 +1,6 @@
-"""Whether the user of Debian's coturn can read a file, by the modes and the ACLs on the way to it.
+"""Whether the user of Debian's coturn can read a file, by the modes and ACLs on its path.
 
-Nothing is opened, so it needs no rights but to look at the folders.
+Nothing is opened, so it needs only the right to look at the folders.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Iterator, List, Optional, Set, Tuple
 from abcwebrtc.texts import shell_word
 
 USER = "turnserver"
-"""As whom Debian's unit runs coturn."""
+"""The user as which Debian's unit runs coturn."""
 
 _HIDDEN = ("/home/", "/tmp/", "/var/tmp/")  # noqa: S108, nothing is put there
 _ACL = "system.posix_acl_access"
@@ -25,29 +25,29 @@ _READ, _SEARCH = 4, 1
 
 
 def unreadable(path: str, user: str = USER) -> Optional[str]:
-    """Return what keeps coturn under Debian's unit from a file, in words with the cure, or None.
+    """Return why coturn under Debian's unit can't read a file, with the cure, or None.
 
-    None also where the user or the file is not on this machine.
+    The result is None too if the user or the file is not on this machine.
     """
     return blocked(path, user) or _hidden(path, user)
 
 
 def _hidden(path: str, user: str) -> Optional[str]:
-    """Say where the unit hides a file: InaccessibleDirectories=/home, PrivateTmp=yes."""
+    """Return how the unit hides a file: InaccessibleDirectories=/home, PrivateTmp=yes."""
     whole = os.path.realpath(path)
     folder = next((name for name in _HIDDEN if whole.startswith(name)), None)
     if not folder or not os.path.isfile(whole):
         return None
     with contextlib.suppress(KeyError):
         pwd.getpwnam(user)
-        return f"the unit hides {folder} from it; keep the file in /etc or /usr/local/etc"
+        return f"the unit hides {folder} from coturn; keep the file in /etc or /usr/local/etc"
     return None
 
 
 def blocked(path: str, user: str = USER) -> Optional[str]:
-    """Return what keeps a user from reading a file, in words with the cure, or None.
+    """Return why a user can't read a file, with the cure, or None.
 
-    None also where there is no such user or no such file on this machine.
+    The result is None too if there is no such user or no such file on this machine.
     """
     try:
         account = pwd.getpwnam(user)
@@ -63,10 +63,10 @@ def blocked(path: str, user: str = USER) -> Optional[str]:
 
 
 def _way(path: str) -> Iterator[Tuple[str, int]]:
-    """Yield the folders down to a file and the file, each with the right that it takes."""
+    """Yield the folders down to a file and the file, each with the right that it needs."""
     whole = os.path.realpath(path)
     folders: List[str] = []
-    for start in (whole, os.path.abspath(path)):  # the way to a link, and that to its file
+    for start in (whole, os.path.abspath(path)):  # the path of a link, and that of its file
         folder = os.path.dirname(start)
         while folder not in folders:
             folders.append(folder)
@@ -79,12 +79,12 @@ def _way(path: str) -> Iterator[Tuple[str, int]]:
 def _cure(place: str, needed: int, user: str) -> str:
     place = shell_word(place)
     if needed == _SEARCH:
-        return f"the folder {place} is shut to it; chmod o+x {place}, or keep the file elsewhere"
+        return f"it can't enter the folder {place}; chmod o+x {place}, or keep the file elsewhere"
     return f"chgrp {user} {place} and chmod 640 {place}"
 
 
 def _may(place: str, needed: int, uid: int, groups: Set[int]) -> bool:
-    """Say whether a user has a right, as Linux decides: an ACL whose mask is empty is none."""
+    """Return whether a user has a right, as Linux decides: it ignores an ACL with an empty mask."""
     about = os.stat(place)
     if uid == 0 or uid == about.st_uid:
         return uid == 0 or bool(about.st_mode >> 6 & needed)
@@ -107,7 +107,7 @@ def _may(place: str, needed: int, uid: int, groups: Set[int]) -> bool:
 
 
 def _acl(place: str) -> List[Tuple[int, int, int]]:
-    """Return the entries of an ACL: tag, rights and whose; none where there is no ACL."""
+    """Return the entries of an ACL: tag, rights and owner; none if there is no ACL."""
     with contextlib.suppress(OSError, AttributeError, struct.error):
         return list(struct.iter_unpack("<HHI", os.getxattr(place, _ACL)[4:]))
     return []

@@ -1,9 +1,9 @@
-"""The options of turnserver.conf: what values they take, and which version of coturn has which.
+"""The options of turnserver.conf: their kinds of value, and which version of coturn has which.
 
-Tried with coturn 4.5.2, 4.6.1 and 4.18.0: which options they take, and which they log as "Bad
-configuration format" or as deprecated. When something changed between 4.6.1 and 4.18.0 is what
-coturn's change log says, which Debian's package carries. It names no version for ``no-dtls``, and
-4.10 for ``no-cli``; both count as not to be used from 4.7 on, and nothing is opened without them.
+Tried with coturn 4.5.2, 4.6.1 and 4.18.0: which options they accept, and which they log as "Bad
+configuration format" or as deprecated. The versions of changes between 4.6.1 and 4.18.0 are from
+coturn's change log, which Debian's package contains. It names no version for ``no-dtls``, and 4.10
+for ``no-cli``; here both count as deprecated from 4.7 on, and nothing is open without them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import re
 from typing import Dict, FrozenSet, NamedTuple, Optional
 
 FLAG, SWITCH, NUMBER, PORT, TEXT, LIST = "flag", "switch", "number", "port", "text", "list"
-"""What an option takes: yes or no; nothing (it is on, whatever the value); a
-whole number; a port; text, of which the last counts; text, of which all count."""
+"""What an option takes: yes or no; nothing (it is on whatever the value); a whole number; a port;
+text, of which the last counts; text, of which all count."""
 
 _FLAGS = """
 lt-cred-mech no-auth verbose Verbose daemon prod no-software-attribute software-attribute
@@ -60,16 +60,16 @@ _KINDS = {
     **{TEXT: _TEXTS, LIST: _LISTS},
 }
 OPTIONS: Dict[str, str] = {name: kind for kind, names in _KINDS.items() for name in names.split()}
-"""The kind of every option, by its name. coturn tells upper from lower case."""
+"""The kind of every option, by its name. Names are case-sensitive."""
 
 DEFAULTED: FrozenSet[str] = frozenset({"stale-nonce", "max-allocate-lifetime", "channel-lifetime"})
-"""Numbers that may stand without a value."""
+"""Numbers that may be written without a value."""
 
 DATABASES = (
     *("userdb", "db", "psql-userdb", "sql-userdb"),
     *("mysql-userdb", "mongo-userdb", "redis-userdb"),
 )
-"""Options that name a database in which coturn looks for secrets as well."""
+"""Options that name a database in which coturn looks for secrets too."""
 
 _SHORT = """
 d listening-device p listening-port L listening-ip i relay-device E relay-ip X external-ip
@@ -78,7 +78,7 @@ q user-quota Q total-quota s max-bps B bps-capacity b userdb e psql-userdb M mys
 N redis-userdb O redis-statsdb l log-file S stun-only C rest-api-separator K keep-address-family
 """
 SHORT: Dict[str, str] = dict(zip(_SHORT.split()[::2], _SHORT.split()[1::2]))
-"""Options by the letter that stands for them on coturn's command line (turnserver(1))."""
+"""Options by their letter on coturn's command line (turnserver(1))."""
 
 
 # versions
@@ -96,16 +96,16 @@ class CoturnVersion(NamedTuple):
 
     @property
     def known(self) -> CoturnVersion:
-        """Itself, or `NEWEST` for one that came out later."""
+        """The version itself, or `NEWEST` for a later one."""
         return min(self, NEWEST)
 
 
 OLDEST = CoturnVersion(4, 5)
-"""The oldest that was tried, as 4.5.2."""
+"""The oldest version that was tried, as 4.5.2."""
 USUAL = CoturnVersion(4, 6)
-"""That of Debian 12 and 13, and of Ubuntu 24.04."""
+"""The version of Debian 12 and 13, and of Ubuntu 24.04."""
 NEWEST = CoturnVersion(4, 18)
-"""The newest that was tried, as 4.18.0."""
+"""The newest version that was tried, as 4.18.0."""
 
 
 def parse_version(text: str) -> Optional[CoturnVersion]:
@@ -115,13 +115,13 @@ def parse_version(text: str) -> Optional[CoturnVersion]:
 
 
 INVERTED = CoturnVersion(4, 7)
-"""From here on coturn leaves off by itself what options of before turned off."""
+"""From this version on, what ``no-...`` options turned off is off by default."""
 STRICT_RANGES = CoturnVersion(4, 11)
-"""From here on coturn does not start with a range of peers that it can't read."""
+"""From this version on, coturn does not start with a range of peers that it can't read."""
 CLASSIC_STUN = CoturnVersion(4, 16)
-"""From here on ``rfc3489-compatibility`` is what has requests without the magic cookie answered."""
+"""From this version on, ``rfc3489-compatibility`` makes coturn answer without the magic cookie."""
 DTLS_ON_DEMAND = CoturnVersion(4, 17)
-"""From here on coturn speaks DTLS only where ``dtls`` is set."""
+"""From this version on, coturn speaks DTLS only if ``dtls`` is set."""
 
 _SINCE = """
 4.6 allocation-default-address-family no-rfc5780 no-stun-backward-compatibility
@@ -153,17 +153,17 @@ def _versions(text: str) -> Dict[str, CoturnVersion]:
 
 
 SINCE: Dict[str, CoturnVersion] = _versions(_SINCE)
-"""The first version that knows an option. What is not here was there before 4.5.2."""
+"""The first version that knows an option. All others are older than 4.5.2."""
 UNTIL: Dict[str, CoturnVersion] = _versions(_UNTIL)
-"""The first version that does not know an option any more."""
+"""The first version that no longer knows an option."""
 BUILT_IN: FrozenSet[str] = frozenset(
     name for name in OPTIONS if name.startswith(("mongo-", "prometheus"))
 )
-"""Options that only some builds of coturn have; those of Debian do not."""
+"""Options that only some builds of coturn have, and Debian's don't."""
 
 
 class Deprecated(NamedTuple):
-    """An option that a version still takes: since when, whether it says so as an error, and why."""
+    """An option that a version still accepts: since when, whether it logs an error, and why."""
 
     since: CoturnVersion
     is_error: bool
@@ -172,11 +172,11 @@ class Deprecated(NamedTuple):
 
 DEPRECATED: Dict[str, Deprecated] = {
     "no-cli": Deprecated(INVERTED, True, "the console is off unless 'cli' turns it on"),
-    "no-rfc5780": Deprecated(INVERTED, False, "that is off unless 'rfc5780' turns it on"),
+    "no-rfc5780": Deprecated(INVERTED, False, "RFC 5780 is off unless 'rfc5780' turns it on"),
     "no-software-attribute": Deprecated(
-        INVERTED, False, "the version is sent only where 'software-attribute' is set"
+        INVERTED, False, "coturn sends its version only if 'software-attribute' is set"
     ),
-    "response-origin-only-with-rfc5780": Deprecated(INVERTED, False, "it is what coturn does"),
+    "response-origin-only-with-rfc5780": Deprecated(INVERTED, False, "it is the default"),
     "rfc3489-compatibility": Deprecated(
         CLASSIC_STUN, False, "a later version of coturn will not have it"
     ),
@@ -185,17 +185,17 @@ DEPRECATED: Dict[str, Deprecated] = {
     ),
     "secret-ts-exp-time": Deprecated(OLDEST, False, "it has no effect"),
 }
-"""Options that still work, or do nothing, and are not to be used any more."""
+"""Options that still work, or have no effect, and should no longer be used."""
 
 
 def knows(version: CoturnVersion, name: str) -> bool:
-    """Say whether a version of coturn has an option."""
+    """Return whether a version of coturn has an option."""
     if name not in OPTIONS or version < SINCE.get(name, version):
         return False
     return name not in UNTIL or version < UNTIL[name]
 
 
 def deprecation(version: CoturnVersion, name: str) -> Optional[Deprecated]:
-    """Return what stands against an option in this version, or None."""
+    """Return why this version deprecates an option, or None."""
     found = DEPRECATED.get(name)
     return found if found and version >= found.since and knows(version, name) else None

@@ -19,9 +19,9 @@ PLAIN_PORT, TLS_PORT = 3478, 5349
 
 @dataclass(frozen=True)
 class Coturn:
-    """One coturn, with all entries of ``webrtc.coturn`` that lead to it.
+    """One coturn, with all entries of ``webrtc.coturn`` that point to it.
 
-    An entry has one protocol, so a server for ``turn`` and ``turns`` has two.
+    An entry has one protocol, so a server for ``turn`` and ``turns`` has two entries.
     """
 
     servers: Tuple[CoturnServer, ...]
@@ -38,13 +38,13 @@ class Coturn:
 
     @property
     def name(self) -> str:
-        """The first host that is a name, else the first address."""
+        """The first host that is a name, or else the first address."""
         names = [host for host in self.hosts if host_address(host) is None]
         return (*names, *self.hosts)[0]
 
     @property
     def secrets(self) -> Tuple[Secret, ...]:
-        """The secrets of all entries, each once: first those that mint."""
+        """The secrets of all entries, each once; those that mint come first."""
         lists = [server.secrets.current() for server in self.servers]
         found: List[Secret] = []
         for secret in (*(items[0] for items in lists), *(s for items in lists for s in items[1:])):
@@ -54,7 +54,7 @@ class Coturn:
 
     @property
     def secrets_are_here(self) -> bool:
-        """Whether `secrets` are on this machine; else they raise `SecretElsewhereError`."""
+        """Whether `secrets` are on this machine; if not, they raise `SecretElsewhereError`."""
         return not any(isinstance(server.secrets, SecretsElsewhere) for server in self.servers)
 
     @property
@@ -64,12 +64,12 @@ class Coturn:
 
     @property
     def names_users(self) -> bool:
-        """Whether a username says whose it is, so that coturn can count for each user."""
+        """Whether usernames name the user, so that coturn can count per user."""
         return any(server.username != "timestamp" for server in self.servers)
 
 
 def coturns_of(servers: Sequence[CoturnServer]) -> List[Coturn]:
-    """Return the servers of od.config, those that have a host in common as one."""
+    """Return the servers of od.config; entries that have a host in common are one server."""
     return [
         Coturn(tuple(servers[index] for index in members))
         for members in connected([Coturn((server,)).hosts for server in servers])
@@ -77,7 +77,7 @@ def coturns_of(servers: Sequence[CoturnServer]) -> List[Coturn]:
 
 
 def connected(marks: Sequence[Sequence[Any]]) -> List[List[int]]:
-    """Return the indexes of things, those together that have a mark in common, in their order."""
+    """Return the indexes of things in groups that have a mark in common, in order."""
     found: List[List[int]] = []
     for index, own in enumerate(marks):
         near = [
@@ -91,7 +91,7 @@ def connected(marks: Sequence[Sequence[Any]]) -> List[List[int]]:
 
 
 class Ports(NamedTuple):
-    """The ports of a server: coturn's two, and those for which it takes an aux-server."""
+    """The ports of a server: coturn's two, and those that need an aux-server."""
 
     plain: int
     tls: int
@@ -99,10 +99,9 @@ class Ports(NamedTuple):
 
 
 def server_ports(uris: Sequence[IceURI]) -> Ports:
-    """Return which of the urls' ports is which of coturn's.
+    """Return which port of the urls is which of coturn's.
 
-    A port of a ``turn`` url is never the TLS one, since coturn closes that where
-    it has no certificate.
+    A ``turn`` url never uses the TLS port, because coturn closes that without a certificate.
     """
     turn = [uri.effective_port for uri in uris if uri.scheme == "turn"]
     turns = [uri.effective_port for uri in uris if uri.scheme == "turns"]
@@ -116,7 +115,7 @@ def server_ports(uris: Sequence[IceURI]) -> Ports:
 
 
 def secret_origin(entries: Any, index: int) -> str:
-    """Return where the secrets of an entry of ``webrtc.coturn``, `entries`, stand, in words."""
+    """Return in words where the secrets of an entry of `entries`, ``webrtc.coturn``, are."""
     path = format_path((COTURN,) if isinstance(entries, Mapping) else (COTURN, index))
     entry: Mapping[str, Any] = entries if isinstance(entries, Mapping) else entries[index]
     for place, words in (("_file", "the file"), ("_env", "the environment variable")):

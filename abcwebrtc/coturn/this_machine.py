@@ -1,4 +1,4 @@
-"""What this machine says of itself, where coturn runs on it: its version and its own address."""
+"""Asks this machine for its coturn's version and its own address."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from abcwebrtc.coturn.external_ip import External, listens_for
 from abcwebrtc.coturn.options import OLDEST, CoturnVersion, parse_version
 
 SECONDS = 3.0
-"""How long this machine's turnserver may take to say its version."""
+"""How long this machine's turnserver may take to print its version."""
 ANYWHERE = ip_address("192.0.2.1")
-"""Nothing is sent there; the way to it is that to the Internet."""
+"""Nothing is sent there; its route is the route to the Internet."""
 
 
 def installed_version(program: str = "turnserver") -> Optional[CoturnVersion]:
-    """Return the version of this machine's coturn, None where there is none that says it."""
+    """Return the version of this machine's coturn, or None if none prints it."""
     try:
         result = subprocess.run(  # noqa: S603, two words, and no shell
             (program, "--version"),
@@ -39,9 +39,9 @@ def installed_version(program: str = "turnserver") -> Optional[CoturnVersion]:
 
 
 def own_address(public: Address) -> Optional[Address]:
-    """Return the address with which this machine sends to another one, None without a way.
+    """Return the address from which this machine sends to another one, None without a route.
 
-    Nothing is sent: for UDP, to connect chooses the address, and that is all.
+    Nothing is sent: connecting a UDP socket only chooses the address.
     """
     family = socket.AF_INET if public.version == 4 else socket.AF_INET6
     try:
@@ -53,41 +53,41 @@ def own_address(public: Address) -> Optional[Address]:
 
 
 def coturn_address() -> Optional[Address]:
-    """Return this machine's own address, if coturn is on it and others reach it there."""
+    """Return this machine's own address, if coturn is installed here, and it is no loopback."""
     own = own_address(ANYWHERE) if installed_version() else None
     return None if own is None or own.is_loopback else own
 
 
 def with_private_half(pair: External, listening: Sequence[Address]) -> Tuple[External, str]:
-    """Return a pair that has both halves, and where the private one is from, in words.
+    """Return a pair with both halves, and in words where the private one is from.
 
-    That is the address to listen on, or this machine's own, if coturn is on it and
-    behind a NAT. Raises `ValueError`, which says what to write, where neither is.
+    That is the address to listen on, or this machine's own, if coturn is installed here
+    behind NAT. Raises `ValueError`, which says what to write, if it is neither.
     """
     if pair.private is not None:
         return pair, ""
     own = listens_for(pair.public, listening)
     reason = ""
     if len(own) > 1:
-        reason = "and there are several --listening-ip"
+        reason = "there are several --listening-ip"
     elif own and own[0].is_loopback:
-        reason = f"and no NAT leads to the loopback, --listening-ip {own[0]}"
+        reason = f"--listening-ip {own[0]} is the loopback, which NAT does not translate"
     elif own:
         return External(pair.public, own[0]), "--listening-ip"
     elif installed_version() is None:
-        reason = "and coturn is not on this machine, whose address would be the one"
+        reason = "coturn is not installed on this machine"
     else:
         found = own_address(pair.public)
         if found is None:
-            reason = "and this machine has no address that reaches it"
+            reason = "this machine has no route to it"
         elif found == pair.public:
-            reason = "and is this machine's own; if coturn is here, leave the option out"
+            reason = "it is this machine's own address: if coturn runs here, leave the option out"
         elif found.is_loopback or not is_exception(found):
-            reason = f"and this machine's own address, {found}, is a public one as well"
+            reason = f"this machine's own address, {found}, is public too"
         else:
             return External(pair.public, found), "this machine's own address"
     private = "10.0.0.5" if pair.public.version == 4 else "fd00::5"
     raise ValueError(
-        f"--external-ip {pair} has no private half, {reason}; "
-        f"write both, such as --external-ip {pair}/{private}, the second being coturn's own"
+        f"--external-ip {pair} has no private half, and {reason}; write coturn's own address as "
+        f"the second half, such as --external-ip {pair}/{private}"
     )

@@ -47,8 +47,8 @@ def anybody(port: int) -> bool:
 
 
 OPEN: Dict[str, Tuple[List[bytes], str, str]] = {
-    "no-auth=no after it": ([b"no-auth=no"], "no-auth", "turns every login off"),
-    "lt-cred-mech=no after it": ([b"lt-cred-mech=no"], "lt-cred-mech", "turns every login off"),
+    "no-auth=no after it": ([b"no-auth=no"], "no-auth", "turns logins off"),
+    "lt-cred-mech=no after it": ([b"lt-cred-mech=no"], "lt-cred-mech", "turns logins off"),
 }
 DEAD: Dict[str, Tuple[List[bytes], str, str]] = {
     "no-auth": ([b"no-auth"], "no-auth", "does not start"),
@@ -123,7 +123,7 @@ def test_a_range_that_the_check_refuses_denies_nothing(tmp_path: Path) -> None:
 def test_a_range_without_a_bound_denies_every_peer(text: str, tmp_path: Path) -> None:
     (port,) = free_ports(1)
     conf = faulty(tmp_path, [b"denied-peer-ip=" + text.encode()], port)
-    assert "holds every IPv4 address" in find(tmp_path, conf, "denied-peer-ip")[0]
+    assert "denies every IPv4 address" in find(tmp_path, conf, "denied-peer-ip")[0]
     with running(conf, port=port):
         assert permissions(port, SECRET, "8.8.8.8") == {"8.8.8.8": 403}
 
@@ -136,7 +136,7 @@ def test_an_exception_that_the_check_refuses_undoes_the_denial(tmp_path: Path) -
         b"denied-peer-ip=192.168.0.0-192.168.255.255",
     ]
     conf = faulty(tmp_path, lines, port)
-    assert "nothing is left" in " ".join(find(tmp_path, conf, "allowed-peer-ip"))
+    assert "overrides all of denied-peer-ip" in " ".join(find(tmp_path, conf, "allowed-peer-ip"))
     with running(conf, port=port):
         assert permissions(port, SECRET, "10.1.2.3") == {"10.1.2.3": None}
 

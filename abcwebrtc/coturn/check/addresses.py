@@ -1,7 +1,7 @@
-"""The addresses of a coturn in its turnserver.conf, each by itself.
+"""Rules for coturn's own addresses in its turnserver.conf, one by one.
 
-Pure. Measured with coturn 4.6.1 and 4.18.0: what is neither an address nor a name that resolves is
-logged as an error, and the line dropped.
+Pure. Measured with coturn 4.6.1 and 4.18.0: for a value that is neither an address nor a name that
+resolves, coturn logs an error and drops the line.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _DROPS = "coturn logs an error and drops this line"
 
 
 def check_addresses(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
-    """Yield what is wrong with a coturn's addresses, each by itself."""
+    """Yield what is wrong with each of coturn's addresses."""
     for setting in conf.all("listening-ip", "relay-ip"):
         address = setting.address
         if setting.value and not address:
             yield _no_address(conf, setting, setting.text)
         elif address and address.is_unspecified and setting.name == "relay-ip":
-            message = "is no address of a relay: clients get 0.0.0.0; write this machine's address"
+            message = "gives clients 0.0.0.0 as the relay's address; write this machine's address"
             yield conf.error(setting, message)
     for setting in conf.all("external-ip"):
         yield from _external(conf, setting)
@@ -49,8 +49,8 @@ def _external(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
         return
     if slash and re.fullmatch("[0-9]{1,3}", second):
         message = (
-            "has a mask, which coturn reads as a private address such as 0.0.0.24; write "
-            "external-ip=PUBLIC/PRIVATE, two addresses"
+            "has a mask, which coturn reads as a private address such as 0.0.0.24; write two "
+            "addresses, external-ip=PUBLIC/PRIVATE"
         )
         yield conf.error(setting, message)
     elif halves:
@@ -59,7 +59,10 @@ def _external(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
         if setting.text[0] == "[":
             yield _no_address(conf, setting, setting.text)
         elif public.is_unspecified:
-            message = "gives clients 0.0.0.0 for a relay; write the address that the Internet sees"
+            message = (
+                "gives clients 0.0.0.0 as the relay's address; write the address that the Internet "
+                "sees"
+            )
             yield conf.error(setting, message)
     else:
         yield _no_address(conf, setting, second if public else first)
@@ -69,15 +72,16 @@ def _halves(
     conf: KnownConf, setting: Setting, public: Address, private: Address
 ) -> Iterator[Problem]:
     if private.is_unspecified:
-        return  # this lifts all denials, which is an error already
+        return  # it overrides every denied range, which another rule reports
     if public.is_unspecified:
-        message = "gives clients 0.0.0.0 for a relay; write the public address before the '/'"
+        message = (
+            "gives clients 0.0.0.0 as the relay's address; write the public address before the '/'"
+        )
     elif public.version != private.version:
-        message = "maps IPv4 to IPv6, so it maps nothing; write two addresses of one kind"
+        message = "maps between IPv4 and IPv6, so it has no effect; write two addresses of one kind"
     elif is_inside(public) and not is_inside(private):
         message = (
-            f"has its halves the wrong way round, so clients get {public}; write "
-            f"external-ip={private}/{public}"
+            f"has its halves swapped, so clients get {public}; write external-ip={private}/{public}"
         )
     else:
         return
@@ -85,31 +89,32 @@ def _halves(
 
 
 def _no_address(conf: KnownConf, setting: Setting, text: str) -> Problem:
-    """Say why a text is no address to coturn; the text is not shown, but for an address in it."""
+    """Return why coturn can't read a text as an address; only an address in it is shown."""
     kind, advice = _kind(text)
     other = _read_as(text)
     if other:
         message = (
-            f"is not what it looks like: coturn reads it as {other}; write that, or four numbers"
+            f"is not the address that it looks like: coturn reads it as {other}; write that, or "
+            "four numbers without leading zeros"
         )
-        return conf.error(setting, f"{message} without leading zeros")
+        return conf.error(setting, message)
     if kind == _COMMAND and setting.file:
         message = (
-            "is a command or a variable, and what a shell, Compose or the entrypoint of an image "
-            "makes of it is not known here; give that with --option"
+            "is a command or a variable, and its result in a shell, Compose or an image's "
+            "entrypoint is not known here; give the result with --option"
         )
         return conf.warning(setting, message)
     if kind == "a name":
         message = (
-            f"is {kind}, which coturn asks for once, when it starts; without an answer it drops "
-            f"this line; {advice}"
+            f"is {kind}, which coturn resolves only once, when it starts; if that fails, coturn "
+            f"drops this line; {advice}"
         )
         return conf.warning(setting, message)
     return conf.error(setting, f"{kind}: {_DROPS}; {advice}")
 
 
 def _read_as(text: str) -> str:
-    """Return the address that C makes of numbers such as 010, which is octal, or nothing."""
+    """Return the address that C reads from numbers such as 010, which is octal, or ''."""
     if not re.fullmatch(r"[0-9]+(\.[0-9]+){1,3}", text, re.ASCII) or host_address(text):
         return ""
     try:
@@ -129,25 +134,25 @@ def _kind(text: str) -> Tuple[str, str]:
     if host_address(bare):
         return "has quotes or brackets around the address", f"write {host_address(bare)}"
     if re.search(r"[,; \t]", text):
-        return "is more than one address", "write each in a line of its own"
+        return "is more than one address", "write one address per line"
     if re.fullmatch(r"[0-9A-Fa-f:.]+/[0-9]{1,3}", text):
         return "has a mask", "write the address without it"
     if _DEVICE.fullmatch(text):
-        return "is a network interface", "write the address of that interface"
+        return "is a network interface", "write the interface's address"
     if _NAME.fullmatch(text):
         return "a name", "write the address"
     return "is not an address", "write one such as 192.0.2.7"
 
 
 def _only_here(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
-    """Yield that coturn listens where nobody from elsewhere comes."""
+    """Yield a warning where coturn listens on the loopback alone, and clients are elsewhere."""
     settings = conf.all("listening-ip")
     found = [setting.address for setting in settings]
     elsewhere = [host for host in coturn.hosts if host != LOCALHOST and not _is_loopback(host)]
     if elsewhere and found and all(address and address.is_loopback for address in found):
         message = (
-            f"is this machine alone, so nobody who comes to {elsewhere[0]} gets in, unless "
-            "something in front of it forwards; write the address of a network"
+            f"is the loopback alone, so clients that connect to {elsewhere[0]} don't reach coturn "
+            "unless a forwarder does; write an address that they can reach"
         )
         yield conf.warning(settings[0], message)
 
@@ -158,14 +163,14 @@ def _is_loopback(host: str) -> bool:
 
 
 def _aux_everywhere(conf: KnownConf) -> Iterator[Problem]:
-    """Yield a further port on every address, where coturn takes that for the address of relays."""
+    """Yield an aux-server on every address, which coturn also uses as the relays' address."""
     if conf.all("listening-ip", "relay-ip", "relay-device"):
         return
     for setting in conf.all("aux-server"):
         address = host_address(setting.text.rpartition(":")[0])
         if address and address.is_unspecified:
             message = (
-                f"gives relays with the address {address}, to which nothing can be sent; write a "
+                f"makes relays with the address {address}, to which nothing can be sent; add a "
                 "relay-ip with coturn's own address"
             )
             yield conf.error(setting, message)

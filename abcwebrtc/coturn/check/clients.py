@@ -1,8 +1,8 @@
-"""What sends clients away: STUN that is turned off, redirects, families, certificates, ciphers.
+"""Rules for what turns clients away: STUN off, redirects, families, certificates, ciphers.
 
-Pure; which ciphers there are is asked of this machine's OpenSSL. Tried with coturn 4.6.1 and
-4.18.0. libnice up to 0.1.22, which webrtcbin has, asks STUN in the form of RFC 3489, without the
-magic cookie: coturn 4.6.1 answers that unless ``no-stun-backward-compatibility`` is set, 4.18.0
+Pure, except that this machine's OpenSSL says which ciphers exist. Tried with coturn 4.6.1 and
+4.18.0. webrtcbin's libnice, up to 0.1.22, sends STUN requests in the form of RFC 3489, without the
+magic cookie: coturn 4.6.1 answers them unless ``no-stun-backward-compatibility`` is set, 4.18.0
 only with ``rfc3489-compatibility``.
 """
 
@@ -27,7 +27,7 @@ _FAMILY = "allocation-default-address-family"
 
 
 def check_clients(conf: KnownConf, has_tls: bool) -> Iterator[Problem]:
-    """Yield what keeps clients from an allocation; `has_tls` says whether a url is ``turns``."""
+    """Yield what prevents an allocation; `has_tls` says whether a url is ``turns``."""
     for setting in conf.all(*_ALTERNATES):
         yield from _alternate(conf, setting)
     yield from _family(conf)
@@ -36,7 +36,7 @@ def check_clients(conf: KnownConf, has_tls: bool) -> Iterator[Problem]:
 
 
 def _own_addresses(conf: KnownConf) -> Set[str]:
-    """Return the addresses that a file gives to coturn, in words of `ipaddress`."""
+    """Return the addresses that a file gives to coturn, as `ipaddress` writes them."""
     texts = [setting.text for setting in conf.all("listening-ip", "relay-ip")]
     texts += [half for setting in conf.all("external-ip") for half in setting.text.split("/")]
     found = [host_address(text) for text in texts]
@@ -50,12 +50,12 @@ def _alternate(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
     own_ports = (conf.plain_port, conf.tls_port)
     same = not port or (port.isdecimal() and int(port) in own_ports)
     if not setting.value or (host.strip("[]") in _own_addresses(conf) and same):
-        message = "sends every client back to here, so nobody gets an allocation; remove it"
-        yield conf.error(setting, message)
+        message = "redirects every client to this same server, so nobody gets an allocation"
+        yield conf.error(setting, f"{message}; remove it")
     else:
         message = (
-            "sends every client to that server (300): there is sound only if it takes the same "
-            "credentials and relays; if not, remove it"
+            "redirects every client to that server (300): there is sound only if that server "
+            "accepts the same credentials and relays; otherwise remove it"
         )
         yield conf.warning(setting, message)
 
@@ -65,16 +65,17 @@ def _family(conf: KnownConf) -> Iterator[Problem]:
     if _has_only_ipv6(conf, "relay-ip", "listening-ip"):
         yield from _only_ipv6(conf, value)
     elif value == "ipv6":
-        message = "gives relays with IPv6 to clients that ask for none, and browsers don't: where "
-        yield conf.error(_FAMILY, f"{message}it has no such address they get 440; write ipv4")
-    elif value and value not in ("ipv4", "keep"):
-        yield conf.warning(
-            _FAMILY, "is neither ipv4, ipv6 nor keep, and coturn passes over it; remove it"
+        message = (
+            "makes IPv6 relays for clients that ask for no family, such as browsers: without an "
+            "IPv6 relay address they get 440; write ipv4"
         )
+        yield conf.error(_FAMILY, message)
+    elif value and value not in ("ipv4", "keep"):
+        yield conf.warning(_FAMILY, "is not ipv4, ipv6 or keep, so coturn ignores it; remove it")
 
 
 def _has_only_ipv6(conf: KnownConf, *names: str) -> bool:
-    """Say whether the first of these options that is there has addresses of IPv6 alone."""
+    """Return whether the first of these options that is set has IPv6 addresses alone."""
     settings = next(filter(None, map(conf.all, names)), ())
     found = [setting.address for setting in settings if setting.address]
     relays_elsewhere = conf.all("relay-device") and "relay-ip" in names
@@ -84,21 +85,21 @@ def _has_only_ipv6(conf: KnownConf, *names: str) -> bool:
 
 
 def _only_ipv6(conf: KnownConf, value: str) -> Iterator[Problem]:
-    """Yield that there are no relays of IPv4, which clients get unless they ask for others."""
+    """Yield an error where there are no IPv4 relays, the default for clients."""
     has_option = knows(conf.version, _FAMILY)
     keeps = value == "keep" or (not value and conf.on("keep-address-family"))
-    from_ipv6 = _has_only_ipv6(conf, "listening-ip")  # so is everybody who comes
+    from_ipv6 = _has_only_ipv6(conf, "listening-ip")  # then clients come from IPv6 too
     if value == "ipv6" or (keeps and from_ipv6):
         return
-    cure = "add a relay-ip of IPv4"
+    cure = "add an IPv4 relay-ip"
     if has_option:
         cure = f"write {_FAMILY}={'keep' if from_ipv6 else 'ipv6'}"
     elif from_ipv6:
         cure = "write keep-address-family"
-    what = f"is {value}" if value in ("ipv4", "keep") else "is no family" if value else "is missing"
+    what = f"is {value}" if value in ("ipv4", "keep") else "is invalid" if value else "is missing"
     message = (
-        f"{what}, and relays have IPv6 alone: clients that ask for no family, as browsers do, get "
-        f"440; {cure}"
+        f"{what}, and relays have IPv6 addresses alone: clients that ask for no family, such as "
+        f"browsers, get 440; {cure}"
     )
     yield conf.error(_FAMILY if has_option else "keep-address-family", message)
 
@@ -107,8 +108,8 @@ def _client_certificates(conf: KnownConf, has_tls: bool) -> Iterator[Problem]:
     if not (conf.text("CA-file") and conf.has_use_for_certificate):
         return
     message = (
-        "makes coturn demand a certificate of each client, and browsers have none: every turns url "
-        "fails; remove it, and put the chain into the file of cert"
+        "makes coturn demand a certificate from each client, and browsers have none: every turns "
+        "url fails; remove it, and put the chain into the file of cert"
     )
     yield (conf.error if has_tls else conf.warning)("CA-file", message)
 
@@ -119,15 +120,15 @@ def _ciphers(conf: KnownConf, has_tls: bool) -> Iterator[Problem]:
         return
     cure = "remove it, or write a list such as HIGH:!aNULL"
     if conf.version >= INVERTED:
-        message = f"has no cipher that OpenSSL knows, so coturn passes over it; {cure}"
+        message = f"has no cipher that OpenSSL knows, so coturn ignores it; {cure}"
         yield conf.warning("cipher-list", message)
         return
-    message = f"has no cipher that OpenSSL knows, so that no client can speak TLS; {cure}"
+    message = f"has no cipher that OpenSSL knows, so no client can use TLS; {cure}"
     yield (conf.error if has_tls else conf.warning)("cipher-list", message)
 
 
 def _has_ciphers(wanted: str) -> bool:
-    """Say whether OpenSSL finds ciphers in its own format (ciphers(1))."""
+    """Return whether OpenSSL finds a cipher in a list in its format (ciphers(1))."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.set_ciphers(wanted)
@@ -155,21 +156,21 @@ class DesktopStun(NamedTuple):
 def check_stun(
     conf: KnownConf, coturn: Coturn, stun: Sequence[IceURI], desktop: Optional[DesktopStun]
 ) -> Iterator[Problem]:
-    """Yield what turns STUN off where od.config has this server for STUN as well."""
+    """Yield what turns STUN off where od.config uses this server for STUN too."""
     hosts = {*coturn.hosts, *_own_addresses(conf)}
     uris = [uri for uri in stun if _host(uri) in hosts]
     for name in ("no-stun", "secure-stun"):
         for uri in uris if conf.on(name) else ():
-            yield conf.error(name, f"keeps {uri} of od.config from being answered; remove it")
+            yield conf.error(name, f"leaves {uri} of od.config without an answer; remove it")
     if desktop is None:
         return
     is_own = _host(desktop.uri) in hosts
-    # An address may be this server's where nothing says which one that has.
+    # An address may be this server's where neither file says which addresses it has.
     may_be_own = host_address(desktop.uri.host) and not any(map(host_address, hosts))
     if is_own and conf.on("no-stun"):
         if not uris:
-            message = f"keeps STUN_SERVER of desktops, {desktop.uri}, from answers"
-            yield conf.error("no-stun", message)
+            message = f"leaves the desktops' STUN_SERVER, {desktop.uri}, without an answer"
+            yield conf.error("no-stun", f"{message}; remove it")
     elif is_own or may_be_own:
         yield from _classic(conf, desktop, not is_own)
 
@@ -179,7 +180,7 @@ def _host(uri: IceURI) -> str:
 
 
 def _classic(conf: KnownConf, desktop: DesktopStun, unsure: bool) -> Iterator[Problem]:
-    """Yield what leaves desktops without an answer."""
+    """Yield what leaves the desktops' STUN requests without an answer."""
     version = conf.version
     report = conf.warning if unsure or desktop.has_turn else conf.error
     asks = (
@@ -187,13 +188,13 @@ def _classic(conf: KnownConf, desktop: DesktopStun, unsure: bool) -> Iterator[Pr
         f"coturn {version}"
     )
     if unsure:
-        asks = f"if {desktop.uri} is this server: {asks}"
+        asks = f"if {desktop.uri} is this server, {asks}"
     if version < INVERTED and conf.on(_OLD):
-        yield report(_OLD, f"takes STUN away from desktops: {asks} then gives no answer; remove it")
+        yield report(_OLD, f"leaves desktops without STUN: {asks} then does not answer; remove it")
     elif INVERTED <= version < CLASSIC_STUN and not conf.on(_BETWEEN):
-        later = f"from coturn {CLASSIC_STUN} on: {_NEW}"
-        message = f"is missing, so desktops have no STUN: {asks} gives no answer without it"
+        later = f"{_NEW} from coturn {CLASSIC_STUN} on"
+        message = f"is missing, so desktops have no STUN: {asks} does not answer without it"
         yield report(_BETWEEN, f"{message}; write {_BETWEEN} ({later})")
     elif version >= CLASSIC_STUN and not conf.on(_NEW):
-        message = f"is missing, so desktops have no STUN: {asks} gives no answer without it"
+        message = f"is missing, so desktops have no STUN: {asks} does not answer without it"
         yield report(_NEW, f"{message}; write {_NEW}")

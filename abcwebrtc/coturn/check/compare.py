@@ -1,6 +1,6 @@
-"""Compares a turnserver.conf with a coturn of od.config, by all the rules that there are.
+"""Compares a turnserver.conf with a coturn of od.config, by every rule.
 
-Pure; the files that it names are read by the caller.
+Pure: the caller reads the files that the turnserver.conf names.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ from abcwebrtc.errors import Problem
 
 
 class Around(NamedTuple):
-    """What is around a coturn, beside its turnserver.conf and the urls of od.config.
+    """What else is known of a coturn, besides its turnserver.conf and the urls of od.config.
 
-    `desktop` is the STUN_SERVER of desktops, `proxied` the ports of ``turns``
-    urls at which a proxy speaks TLS in coturn's place, `unreadable` the files
-    of ``cert`` and ``pkey`` that coturn's user can't read, by their options:
-    what keeps it from it, in words.
+    `desktop` is the desktops' STUN_SERVER. `proxied` holds the ports of ``turns`` urls at
+    which a proxy terminates TLS for coturn. `unreadable` maps ``cert`` and ``pkey`` to the
+    reason, in words, why coturn's user can't read that file.
     """
 
     desktop: Optional[DesktopStun] = None
@@ -48,11 +47,10 @@ def check_turnserver_conf(
 ) -> Tuple[Problem, ...]:
     """Return what is wrong, or unwise, in a turnserver.conf for a coturn of od.config.
 
-    `stun` are the STUN servers of od.config, `files` the contents of the
-    certificate and the key by the names of their options (``cert``, ``pkey``),
-    as far as `conf` names them. `now` is in unix seconds, `version` coturn's.
-    The problems are in the order of the lines, those about options of the
-    command line at the end; none shows a value that may be secret.
+    `stun` holds the STUN servers of od.config. `files` maps ``cert`` and ``pkey``, if
+    `conf` sets them, to the contents of their files. `now` is in unix seconds, and
+    `version` is coturn's. The problems are in line order, with those about command-line
+    options last; none shows a value that may be secret.
     """
     around = around or Around()
     known = KnownConf(conf, version)

@@ -1,4 +1,4 @@
-"""A turnserver.conf as one version of coturn takes it: what every rule looks at."""
+"""A turnserver.conf as one version of coturn reads it: what every rule looks at."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from abcwebrtc.errors import Problem
 
 
 class KnownConf(TurnserverFile):
-    """The settings that a version of coturn knows; `whole` is the file with all of them.
+    """The settings that a version of coturn knows; `whole` is the file with all settings.
 
-    It also makes the problems, which stand at the line of a setting.
+    Its methods also make the problems, each at the line of a setting.
     """
 
     def __init__(self, whole: TurnserverFile, version: CoturnVersion = USUAL) -> None:
@@ -33,14 +33,14 @@ class KnownConf(TurnserverFile):
         return self.number("tls-listening-port", TLS_PORT)
 
     def aux_ports(self) -> Iterator[Tuple[Setting, int]]:
-        """Yield the further ports, each with its line of ``aux-server``."""
+        """Yield the ports of ``aux-server``, each with its setting."""
         for setting in self.all("aux-server"):
             port = setting.text.rpartition(":")[2]
             if port.isdecimal():
                 yield setting, int(port)
 
     def secures(self, udp: bool) -> bool:
-        """Say whether coturn speaks TLS, or DTLS over UDP, where it has a certificate."""
+        """Return whether coturn with a certificate speaks TLS, or DTLS over UDP."""
         if not udp:
             return not self.on("no-tls")
         if self.version >= DTLS_ON_DEMAND:
@@ -49,19 +49,19 @@ class KnownConf(TurnserverFile):
 
     @property
     def has_use_for_certificate(self) -> bool:
-        """Whether it speaks TLS or DTLS, where it has a certificate."""
+        """Whether coturn with a certificate speaks TLS or DTLS."""
         return self.secures(udp=False) or self.secures(udp=True)
 
     def error(self, at: Union[str, Setting], message: str) -> Problem:
-        """Return an error at a setting, or at the last one of an option."""
+        """Return an error at a setting, or at the last setting of an option."""
         return self._problem("error", at, message)
 
     def warning(self, at: Union[str, Setting], message: str) -> Problem:
-        """Return what is allowed but unwise."""
+        """Return a warning: what is allowed but unwise."""
         return self._problem("warning", at, message)
 
     def note(self, at: Union[str, Setting], message: str) -> Problem:
-        """Return what is good to know, and no fault."""
+        """Return a note: what is good to know, and not a fault."""
         return self._problem("note", at, message)
 
     def _problem(self, level: str, at: Union[str, Setting], message: str) -> Problem:

@@ -1,6 +1,6 @@
-"""Who may log in: the secret, the options for logins, the realm, and how usernames are read.
+"""Rules for who may log in: the secret, the login options, the realm, the format of usernames.
 
-Pure. What the options do together was tried with coturn 4.6.1.
+Pure. How the options combine was tried with coturn 4.6.1.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from abcwebrtc.errors import Problem
 Given = Sequence[Tuple[Setting, Secret]]
 LOGIN = ("use-auth-secret", "static-auth-secret", "lt-cred-mech", "no-auth")
 _IN_DATABASE = "unless coturn's database has it; abcwebrtc rotate check OD_CONFIG asks coturn"
-"""coturn opens a database also where turnserver.conf names none. No advice prints its secrets."""
+"""coturn opens a database even if turnserver.conf names none. No message shows its secrets."""
 
 
 def check_login(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
-    """Yield what keeps those out who have a credential, or lets everybody in."""
+    """Yield what locks out clients with a credential, or lets everybody in."""
     yield from _options(conf)
     yield from _realm(conf, coturn)
     yield from _secrets(conf, coturn)
     separator = conf.text("rest-api-separator")
     if separator and separator[0] != ":" and coturn.names_users:
-        message = "is not ':', which stands before the name in od.config's usernames"
+        message = "is not ':', which od.config's usernames have before the user's name; remove it"
         yield conf.error("rest-api-separator", message)
 
 
 class LoginRule(NamedTuple):
-    """What the options for logins come to, in their order.
+    """What the login options result in, in their order.
 
-    `open_by` is the setting that leaves coturn without a login. `starts` is
-    False where coturn refuses to run.
+    `open_by` is the setting that turns logins off, if one does. `starts` is False
+    where coturn refuses to start.
     """
 
     open_by: Optional[Setting]
@@ -45,10 +45,10 @@ class LoginRule(NamedTuple):
 
 
 def login_rule(settings: Iterable[Setting]) -> LoginRule:
-    """Return what coturn makes of the options for logins.
+    """Return what coturn makes of the login options.
 
-    The order counts: ``no-auth=no`` and ``lt-cred-mech=no`` forget what was
-    asked for before them.
+    The order matters: ``no-auth=no`` and ``lt-cred-mech=no`` cancel the login options
+    before them.
     """
     culprit: Optional[Setting] = None
     asked = anonymous = False
@@ -68,38 +68,36 @@ def _options(conf: KnownConf) -> Iterator[Problem]:
     login = login_rule(conf.settings)
     uses_secret = bool(conf.all(*LOGIN[:2]))
     if not login.starts:
-        yield conf.error(
-            "no-auth", "stands beside options that ask for a login: coturn does not start"
-        )
+        message = "is set beside options that require a login, so coturn does not start; remove it"
+        yield conf.error("no-auth", message)
     elif login.open_by:
-        message = "turns every login off, also those asked for above: anybody can relay; remove it"
+        message = "turns logins off, even those required above, so anybody can relay; remove it"
         yield conf.error(login.open_by, message)
     elif not uses_secret:
-        message = "is missing, so credentials of od.config are refused; write use-auth-secret"
+        message = "is missing, so coturn refuses od.config's credentials; write use-auth-secret"
         yield conf.error(LOGIN[0], message)
     elif not conf.all(LOGIN[0]):
-        message = "is missing; coturn takes it from static-auth-secret, but write it"
+        message = "is missing; static-auth-secret implies it, but write use-auth-secret too"
         yield conf.warning(LOGIN[0], message)
     if uses_secret and conf.on("lt-cred-mech"):
-        yield conf.warning(
-            "lt-cred-mech", "is part of use-auth-secret, and coturn warns of both; remove it"
-        )
+        message = "is part of use-auth-secret, and coturn warns about having both; remove it"
+        yield conf.warning("lt-cred-mech", message)
     if uses_secret and conf.all("user"):
-        yield conf.warning("user", "can't log in beside use-auth-secret; remove it")
+        yield conf.warning("user", "can't log in while use-auth-secret is set; remove it")
 
 
 def _realm(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
     realm = conf.text("realm").lower()
     names = [host for host in coturn.hosts if host_address(host) is None]
     if not conf.all("realm"):
-        yield conf.error("realm", "is missing; write realm= and the host of the url")
+        yield conf.error("realm", f"is missing; write realm={coturn.name}")
     elif any(char in " \t'\"\\" for char in realm):
-        message = "has a blank, a quote or a backslash: coturn refuses every login (400)"
-        yield conf.error("realm", message)
+        message = "has a blank, a quote or a backslash, so coturn refuses every login (400)"
+        yield conf.error("realm", f"{message}; write realm={coturn.name}")
     elif realm and names and not any(f".{host}".endswith(f".{realm}") for host in names):
         message = (
-            f"is neither {names[0]}, the host in od.config, nor its domain; clients take any, "
-            "but secrets in a database belong to one"
+            f"is neither {names[0]}, the host in od.config, nor its domain; clients accept any "
+            "realm, but a secret in coturn's database belongs to one"
         )
         yield conf.warning("realm", message)
 
@@ -111,17 +109,17 @@ def _secrets(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
     settings = conf.all("static-auth-secret")
     for setting in settings:
         if not setting.value:
-            message = "is empty, and whoever knows that can sign a credential; write a secret"
+            message = "is empty, so anybody can sign a credential; write the secret of od.config"
             yield conf.error(setting, message)
         elif setting.file:
-            message = "is on coturn's command line, where every user of its machine sees it"
+            message = "is on coturn's command line, where every user of that machine can see it"
             yield conf.warning(setting, f"{message}; write it into the file")
             if _filled_in(setting):
-                message = "is not compared: it is a command or a variable, which a shell fills in"
+                message = "was not compared: it is a command or a variable that a shell fills in"
                 yield conf.warning(setting, message)
     given = [(item, Secret(item.value)) for item in settings if item.value and not _filled_in(item)]
     if given and not coturn.secrets_are_here:
-        message = "is not compared: the secret of od.config is not on this machine"
+        message = "was not compared: the secret of od.config is not on this machine"
         yield conf.note(given[0][0], message)
     elif given:
         yield from _compare(conf, given, coturn)
@@ -130,7 +128,7 @@ def _secrets(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
 
 
 def _filled_in(setting: Setting) -> bool:
-    """Say whether a value of the command line is one that a shell, or Compose, puts there."""
+    """Return whether a shell, or Compose, fills in a value of the command line."""
     return bool(setting.file and re.fullmatch(r"\$(\w+|\{.*\}|\(.*\))", setting.text))
 
 
@@ -142,54 +140,66 @@ def _compare(conf: KnownConf, given: Given, coturn: Coturn) -> Iterator[Problem]
         yield from _first_missing(conf, given, items)
     for setting, secret in given if not missing else ():
         if not _among(secret, coturn.secrets):
-            message = "is none of those in od.config; remove it once nothing else signs with it"
+            message = "is not a secret of od.config; remove it once nothing else signs with it"
             yield conf.warning(setting, message)
     for place, secret in ((n, s) for items in lists for n, s in enumerate(items[1:], 2)):
         if not _among(secret, here):
-            message = f"secret {place} of od.config is not here, so what it signed is refused"
+            message = (
+                f"secret {place} of od.config is missing here, so coturn refuses credentials that "
+                "it signed; add it until they have expired"
+            )
             yield conf.warning("static-auth-secret", message)
 
 
 def _among(secret: Secret, others: Iterable[Secret]) -> bool:
-    """Say whether a secret is one of the others, in a time that does not depend on which."""
+    """Return whether a secret is one of the others, in a time that does not depend on which."""
     return any([secret == other for other in others])  # noqa: C419, no early end
 
 
 def _no_secret(conf: KnownConf) -> Iterator[Problem]:
     databases = conf.all(*DATABASES)
     if databases:
-        message = "may hold the secrets, which this can't see; there is no static-auth-secret"
+        message = (
+            "may hold the secrets, since there is no static-auth-secret; a check of the file can't "
+            "see them, but abcwebrtc rotate check OD_CONFIG asks coturn"
+        )
         yield conf.warning(databases[-1], message)
     else:
         message = (
-            "is missing; write that of od.config, as abcwebrtc turnserver-conf --output does, "
-            f"{_IN_DATABASE}"
+            "is missing; write the secret of od.config, as abcwebrtc turnserver-conf OD_CONFIG "
+            f"--output FILE does, {_IN_DATABASE}"
         )
         yield conf.error("static-auth-secret", message)
 
 
 def _first_missing(conf: KnownConf, given: Given, wanted: Sequence[Secret]) -> Iterator[Problem]:
-    """Yield that coturn has not the secret that mints, with what it has instead."""
+    """Yield that the secret that mints is missing, at the secrets that coturn has instead."""
     databases = conf.all(*DATABASES)
     near = [setting for setting, secret in given if _ends(secret) == _ends(wanted[0])]
     if near:
         message = (
-            "is that of od.config but for blanks, quotes, '=' or ';' at its ends; write "
-            'static-auth-secret="..." with the secret as od.config has it'
+            "differs from the secret of od.config only in blanks, quotes, '=' or ';' at its ends; "
+            'write static-auth-secret="..." with the secret as od.config has it'
         )
         yield conf.error(near[0], message)
     elif databases:
-        message = "is not the first of od.config, which may be in the database; this can't see it"
+        message = (
+            "is not the first secret of od.config, which may be in coturn's database; abcwebrtc "
+            "rotate check OD_CONFIG asks coturn"
+        )
         yield conf.warning(given[0][0], message)
     elif any(_among(secret, wanted) for _, secret in given):
-        message = "is an older one of od.config; the first one, which signs, is missing here"
+        message = (
+            "is an older secret of od.config, and the first one, which signs, is missing here: "
+            "coturn refuses all new logins; add the first one"
+        )
         yield conf.error(given[0][0], message)
     else:
         for setting, _ in given:
-            message = f"is none of those in od.config: all logins are refused, {_IN_DATABASE}"
+            message = f"is not a secret of od.config: coturn refuses all logins, {_IN_DATABASE}"
             yield conf.error(setting, message)
 
 
 def _ends(secret: Secret) -> Secret:
-    """Return a secret without what coturn's reader, or a person, may have changed."""
+    """Return a secret without the characters at its ends that a reader or a person may change."""
     return Secret(secret.reveal().strip(b" \t\r\n\v\f=;'\"") or b"\0")

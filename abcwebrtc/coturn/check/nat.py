@@ -1,8 +1,8 @@
-"""What NAT makes of a coturn's addresses, and whether its relays reach each other.
+"""Rules for a coturn behind NAT, and whether its relays reach each other.
 
-Pure. Measured with coturn 4.6.1 and 4.18.0: of several ``external-ip`` without a private half the
-first counts. A peer with the public address counts as the private one behind it, before coturn
-looks at what is denied; with ``external-ip=PUBLIC/PRIVATE`` that is allowed.
+Pure. Measured with coturn 4.6.1 and 4.18.0: of several ``external-ip`` without a private half,
+coturn uses the first. It maps a peer's public address to the private one behind it before it looks
+at the denied ranges; with ``external-ip=PUBLIC/PRIVATE`` the private one is allowed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from abcwebrtc.errors import Problem
 
 
 class _Nat:
-    """The lines of ``external-ip``: pairs, and those that are `alone`, without a private half.
+    """The lines of ``external-ip``: pairs, and `alone`, those without a private half.
 
-    `own` are the addresses of relays, as far as the file says.
+    `own` holds the addresses of relays, as far as the file says.
     """
 
     def __init__(self, conf: KnownConf) -> None:
@@ -33,7 +33,7 @@ class _Nat:
 
 
 def _relay_addresses(conf: KnownConf) -> List[Address]:
-    """Return the addresses of relays, as far as the file says: none where coturn takes them all."""
+    """Return the addresses of relays, as far as the file says: none where coturn uses them all."""
     told, listening = (
         [setting.address for setting in conf.all(name) if setting.address]
         for name in ("relay-ip", "listening-ip")
@@ -43,17 +43,17 @@ def _relay_addresses(conf: KnownConf) -> List[Address]:
 
 
 def _permits(conf: KnownConf, address: Address) -> bool:
-    """Say whether coturn relays to an address, as far as the lines of its file say."""
+    """Return whether coturn relays to an address, as far as its file says."""
     own = Range(address, address)
     if any(setting.pair and setting.pair[0] == address for setting in conf.all("external-ip")):
-        return True  # it counts as the private half, which is allowed
+        return True  # coturn maps it to the private half, which is allowed
     if any(lift.range.unbounded or lift.range.holds(own) for lift in lifts(conf)):
         return True
     return not any(item.unbounded or item.holds(own) for item in ranges(conf, "denied-peer-ip"))
 
 
 def check_nat(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
-    """Yield where clients get a wrong address, or relays don't reach each other."""
+    """Yield what gives clients a wrong address, or keeps relays from reaching each other."""
     nat = _Nat(conf)
     for check in (_repeated, _unmapped, _behind):
         yield from check(conf, nat)
@@ -63,68 +63,68 @@ def check_nat(conf: KnownConf, coturn: Coturn) -> Iterator[Problem]:
 def _repeated(conf: KnownConf, nat: _Nat) -> Iterator[Problem]:
     for setting in nat.alone[1:]:
         message = (
-            "is dropped: coturn takes one address without a private half, "
-            f"{nat.alone[0].text}; write each as external-ip=PUBLIC/PRIVATE"
+            "is dropped: coturn accepts only one address without a private half, and that is "
+            f"{nat.alone[0].text}; write each line as external-ip=PUBLIC/PRIVATE"
         )
         yield conf.error(setting, message)
     seen: Dict[Address, Address] = {}
     for setting, public, private in nat.pairs:
         if seen.setdefault(private, public) != public:
-            message = f"maps {private} again; coturn takes the first, {seen[private]}"
-            yield conf.warning(setting, message)
+            message = f"maps {private} again; coturn uses the first mapping, to {seen[private]}"
+            yield conf.warning(setting, f"{message}; remove this one")
 
 
 def _unmapped(conf: KnownConf, nat: _Nat) -> Iterator[Problem]:
-    """Yield mappings of addresses that are none of this coturn's."""
+    """Yield mappings of addresses that this coturn does not have."""
     for setting, public, private in nat.pairs:
         same = [address for address in nat.own if address.version == private.version]
         is_reversed = is_inside(public) and not is_inside(private)
         if same and private not in nat.own and not private.is_unspecified and not is_reversed:
             message = (
-                f"maps {private}, which is no address of relays here; write "
-                f"external-ip={public}/{same[0]}, or clients get {same[0]}"
+                f"maps {private}, but relays have {same[0]}, which clients then get; write "
+                f"external-ip={public}/{same[0]}"
             )
             yield conf.error(setting, message)
 
 
 def _behind(conf: KnownConf, nat: _Nat) -> Iterator[Problem]:
-    """Yield where a peer with the public address is denied, as the private one behind it is."""
+    """Yield where the public address is denied because the private one behind it is."""
     public = nat.public
     if not public or public.is_unspecified:
         return
     here = [item for item in nat.own if item.version == public.version]
-    for private in [item for item in here if item not in nat.mapped][:1]:  # the first is the one
+    for private in [item for item in here if item not in nat.mapped][:1]:  # coturn uses the first
         if private != public and not _permits(conf, private):
             message = (
-                f"has no private half, so coturn takes {public} for {private}, which is denied: "
-                f"every call from relay to relay is refused (403); write "
+                f"has no private half, so coturn maps {public} to {private}, which is denied: "
+                f"coturn refuses every call from relay to relay (403); write "
                 f"external-ip={public}/{private}, or add allowed-peer-ip={private}"
             )
             yield conf.error(nat.alone[0], message)
-    # One private address that is allowed may be this machine's.
+    # A single private address that is allowed may be this machine's.
     allowed = ranges(conf, "allowed-peer-ip")
     allows_one = any(item.first == item.last and is_inside(item.first) for item in allowed)
     denied = [item.first for item in ranges(conf, "denied-peer-ip")]
     denies = any(is_inside(first) and first.version == public.version for first in denied)
     if denies and not here and not nat.mapped and not allows_one:
         message = (
-            f"has no private half: if this machine has another address than {public}, and it is "
-            "denied, every call from relay to relay is refused (403); write "
-            f"external-ip={public}/PRIVATE with that address (hostname -I)"
+            f"has no private half: if coturn's machine has another address than {public}, and that "
+            "is denied, coturn refuses every call from relay to relay (403); write "
+            f"external-ip={public}/PRIVATE with that address (hostname -I shows it)"
         )
         yield conf.warning(nat.alone[0], message)
 
 
 def _denied(conf: KnownConf, nat: _Nat, coturn: Coturn) -> Iterator[Problem]:
-    """Yield where two relays of this server can't reach each other by its own address."""
+    """Yield where two relays of this server can't reach each other at its own address."""
     own = {str(address): address for address in nat.own}
     hosts = {host: host_address(host) for host in coturn.hosts}
     if not conf.all("external-ip"):
         hosts.update(own)
-    elif own:  # coturn looks at what its own address is behind the public one, see _behind
+    elif own:  # coturn looks at its own address behind the public one, see _behind
         external = {setting.address for setting in conf.all("external-ip")}
         hosts = {host: one for host, one in hosts.items() if host in own or one not in external}
-        # Relays have those of its own addresses that no external-ip stands for.
+        # Relays have those of coturn's own addresses that no external-ip replaces.
         stray = {private.version for private in nat.mapped if private not in nat.own}
         for host, address in own.items():
             has_public = nat.public is not None and nat.public.version == address.version
@@ -133,5 +133,8 @@ def _denied(conf: KnownConf, nat: _Nat, coturn: Coturn) -> Iterator[Problem]:
                 hosts[host] = address
     for host, one in hosts.items():
         if one and not one.is_unspecified and not _permits(conf, one):
-            message = f"denies {host}, this server: a browser's relay can't reach a desktop's; "
-            yield conf.warning("denied-peer-ip", f"{message}write allowed-peer-ip={host}")
+            message = (
+                f"denies {host}, this server itself, so a browser's relay can't reach a desktop's; "
+                f"add allowed-peer-ip={host}"
+            )
+            yield conf.warning("denied-peer-ip", message)

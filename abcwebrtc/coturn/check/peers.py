@@ -1,9 +1,9 @@
-"""To which peers a coturn relays: what its turnserver.conf denies, and what lifts that again.
+"""Rules for the peers to which coturn relays: what its file denies, and what overrides that.
 
-Pure. Measured with coturn 4.6.1 and 4.18.0: ``allowed-peer-ip`` wins over ``denied-peer-ip``; a
-mapping of ``external-ip`` allows its private half, for which the public one counts; ``0.0.0.0`` and
-``::`` allow everything, but for what 4.18 denies whatever the file says; ``no-multicast-peers``
-denies 240.0.0.0/4 as well.
+Pure. Measured with coturn 4.6.1 and 4.18.0: ``allowed-peer-ip`` overrides ``denied-peer-ip``; an
+``external-ip`` mapping allows its private half, to which coturn maps the public one; ``0.0.0.0``
+and ``::`` allow everything except what 4.18 always denies; ``no-multicast-peers`` denies
+240.0.0.0/4 too.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from abcwebrtc.coturn.options import STRICT_RANGES, CoturnVersion
 from abcwebrtc.errors import Problem
 
 DENIES_BY_ITSELF = CoturnVersion(4, 14)
-"""From here on, or 4.13.1, coturn denies `NEVER` without being told."""
+"""From this version on, or 4.13.1, coturn denies `NEVER` by default."""
 _NAME = re.compile(r"(?=[^-]*[A-Za-z])[A-Za-z0-9_.]{1,253}")
 
 
 class Lift(NamedTuple):
-    """A range to which coturn relays though it is denied, and the line that says so."""
+    """A range to which coturn relays even if it is denied, and the line that allows it."""
 
     range: Range
     setting: Setting
 
 
 def ranges(conf: TurnserverFile, name: str) -> List[Range]:
-    """Return the ranges of an option that coturn can read."""
+    """Return those ranges of an option that coturn can read."""
     return [setting.range for setting in conf.all(name) if setting.range]
 
 
 def lifts(conf: TurnserverFile) -> Iterator[Lift]:
-    """Yield what lifts denials, in the order of the lines."""
+    """Yield what overrides denials, in line order."""
     for setting in conf.all("allowed-peer-ip", "external-ip"):
         found = setting.range if setting.name == "allowed-peer-ip" else None
         if setting.name == "external-ip" and setting.pair:
@@ -56,20 +56,22 @@ def lifts(conf: TurnserverFile) -> Iterator[Lift]:
 
 
 def check_peers(conf: KnownConf) -> Iterator[Problem]:
-    """Yield ranges that coturn can't read, denials that are lifted, and those that are missing."""
+    """Yield ranges that coturn can't read, and denials that are overridden or missing."""
     for setting in conf.all("denied-peer-ip", "allowed-peer-ip"):
         found = setting.range
         if not setting.value:
-            continue  # that is an error already
+            continue  # `conf_file` reports it
         if found is None:
             yield _unreadable(conf, setting)
         elif found.unbounded and setting.name == "denied-peer-ip":
             message = (
-                "holds every IPv4 address, since coturn takes :: and a last 0.0.0.0 for no bound"
+                "denies every IPv4 address, because coturn reads :: and a last 0.0.0.0 as "
+                "unbounded; write other bounds, such as ::1"
             )
             yield conf.error(setting, message)
         elif not found.unbounded and int(found.first) > int(found.last):
-            yield conf.error(setting, "ends before it begins, so it holds no address")
+            message = "ends before it begins, so it contains no address; swap the two"
+            yield conf.error(setting, message)
     denied = ranges(conf, "denied-peer-ip")
     yield from _lifted(conf, denied)
     yield from _left_open(conf, denied)
@@ -78,18 +80,18 @@ def check_peers(conf: KnownConf) -> Iterator[Problem]:
 def _unreadable(conf: KnownConf, setting: Setting) -> Problem:
     text, version = setting.text, conf.version
     without = "the range is not denied" if setting.name[0] == "d" else "the range is not allowed"
-    effect = f"coturn {version} passes over it: {without}"
+    effect = f"coturn {version} ignores it, and {without}"
     if version >= STRICT_RANGES:
-        effect = f"coturn {version} does not start with it"
+        effect = f"coturn {version} does not start"
     if re.fullmatch("[0-9.-]+", text):
-        effect = f"coturn reads it as other addresses: {without}"
+        effect = f"coturn reads it as other addresses, and {without}"
     elif _NAME.fullmatch(text):
         message = (
-            f"is a name, which coturn asks for once, when it starts; without an answer {effect}; "
+            f"is a name, which coturn resolves only once, when it starts; if that fails, {effect}; "
             "write the address"
         )
         return conf.warning(setting, message)
-    message = f"is not first-last, such as 10.0.0.0-10.255.255.255, and {effect}"
+    message = f"is not first-last, such as 10.0.0.0-10.255.255.255, so {effect}"
     bare = re.sub(r"\s", "", text)
     with contextlib.suppress(ValueError):  # where it is not clear what was meant
         message += f"; write {parse_range(bare) or range_of(bare)}"
@@ -97,20 +99,20 @@ def _unreadable(conf: KnownConf, setting: Setting) -> Problem:
 
 
 def _lifted(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
-    """Yield what wins over denials. One network may be the desktops', one address the server's."""
+    """Yield what overrides denials; one network may be the desktops', one address the server's."""
     bounded: List[Range] = []
     for allowed, setting in lifts(conf):
         if allowed.unbounded and setting.name == "external-ip":
             message = (
-                "maps 0.0.0.0 or ::, which means every address and lifts every denied-peer-ip; "
-                "write external-ip=PUBLIC/PRIVATE with this machine's own private address"
+                "maps 0.0.0.0 or ::, which means every address and overrides every denied-peer-ip; "
+                "write external-ip=PUBLIC/PRIVATE with the private address of coturn's machine"
             )
             yield conf.error(setting, message)
         elif allowed.unbounded:
             message = (
-                "holds every address, since coturn takes :: and 0.0.0.0 for no bound, and lifts "
-                "every denied-peer-ip; write the one address, or the smallest network, that is "
-                "needed"
+                "allows every address, because coturn reads :: and 0.0.0.0 as unbounded, and "
+                "overrides every denied-peer-ip; write only the address, or the smallest network, "
+                "that you need"
             )
             yield conf.error(setting, message)
         else:
@@ -118,28 +120,31 @@ def _lifted(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
             undone = [item for item in denied if allowed.holds(item)]
             if undone and allowed.first != allowed.last:
                 message = (
-                    f"wins over denied-peer-ip={undone[0]}, of which nothing is left; name the "
-                    "smallest network that does"
+                    f"overrides all of denied-peer-ip={undone[0]}; write the smallest network "
+                    "that you need"
                 )
                 report = conf.error if len(undone) > 1 else conf.warning
                 yield report(setting, message)
             if allowed.holds(range_of(METADATA)) and conf.version < DENIES_BY_ITSELF:
-                yield conf.warning(setting, f"lets users reach {METADATA}, the metadata of clouds")
+                message = f"lets users reach {METADATA}, the metadata service of clouds"
+                yield conf.warning(setting, f"{message}; write a smaller network")
     for item in denied:
         alone = any(other.holds(item) for other in bounded)
         if int(item.first) < int(item.last) and not alone and covered(item, bounded):
-            message = f"lines lift denied-peer-ip={item} together; take out those that nobody needs"
+            message = (
+                f"lines together override denied-peer-ip={item}; remove those that nobody needs"
+            )
             yield conf.warning("allowed-peer-ip", message)
 
 
 def _left_open(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
-    """Yield what is not denied and should be, or that no peer is left, not even another relay."""
+    """Yield what should be denied and is not, or that every peer is denied, even other relays."""
     bounded = [item for item in denied if not item.unbounded]
     if covered(range_of("0.0.0.0/0"), bounded) and not list(lifts(conf)):
         message = (
-            "denies every IPv4 address, this server too: every call is refused (403); add "
-            "allowed-peer-ip with this server's address, or take the ranges that abcwebrtc "
-            "turnserver-conf prints"
+            "denies every IPv4 address, even this server's, so coturn refuses every call (403); "
+            "add allowed-peer-ip with this server's address, or use the ranges that abcwebrtc "
+            "turnserver-conf OD_CONFIG prints"
         )
         yield conf.error("denied-peer-ip", message)
     open_nets = _open(conf, denied)
@@ -148,16 +153,17 @@ def _left_open(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
     vital = [net for net in VITAL if net in open_nets]
     message = "does not deny " + ", ".join(vital or open_nets)
     if not denied:
-        message = "is missing, so that whoever has a credential reaches the networks around"
+        message = "is missing, so anybody with a credential reaches the networks around coturn"
     elif not vital:
-        message += ": special addresses, where no browser is, and no desktop but in some clouds"
+        message += ": special addresses that no browser has, and desktops only in some clouds"
     elif len(vital) < len(open_nets):
-        message += f", and {len(open_nets) - len(vital)} more"
-    yield conf.warning("denied-peer-ip", f"{message}; see what abcwebrtc turnserver-conf prints")
+        message += f" and {len(open_nets) - len(vital)} more"
+    message += "; use the lines that abcwebrtc turnserver-conf OD_CONFIG prints"
+    yield conf.warning("denied-peer-ip", message)
 
 
 def _open(conf: KnownConf, denied: List[Range]) -> List[str]:
-    """Return which of `DENIED` are neither denied by a line nor by coturn itself."""
+    """Return those of `DENIED` that neither a line nor coturn itself denies."""
     by_itself = list(NEVER) if conf.version >= DENIES_BY_ITSELF else []
     if not conf.on("allow-loopback-peers"):
         by_itself.append("127.0.0.0/8")

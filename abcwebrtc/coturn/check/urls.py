@@ -1,6 +1,6 @@
-"""Whether coturn answers at a url: its ports, its transports, its certificate.
+"""Rules for whether coturn answers at a url: ports, transports, certificate.
 
-Pure. What coturn does with its listeners was tried with coturn 4.6.1 and 4.18.0.
+Pure. How coturn opens its listeners was tried with coturn 4.6.1 and 4.18.0.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from abcwebrtc.coturn.options import DTLS_ON_DEMAND
 from abcwebrtc.errors import Problem
 
 Content = Union[bytes, str]
-"""What is in a file, or, as text, why it can't be read."""
+"""The bytes of a file, or, as text, why it can't be read."""
 FOLDERS = (
     *("", "turnserver", "coturn", "etc", "etc/turnserver", "etc/coturn"),
     *("/etc", "/etc/turnserver", "/etc/coturn"),
     *("/usr/local/etc", "/usr/local/etc/turnserver", "/usr/local/etc/coturn"),
 )
-"""Where coturn looks for a file whose name is not absolute."""
+"""Where coturn looks for a file with a relative name."""
 
 
 def check_urls(
@@ -34,8 +34,8 @@ def check_urls(
 ) -> Iterator[Problem]:
     """Yield what keeps coturn from answering at the urls, and what is wrong with its certificate.
 
-    `files` are the contents of the certificate and the key, `unreadable` what
-    keeps coturn's user from them, by the names of their options.
+    `files` holds the contents of the certificate and the key, and `unreadable` why
+    coturn's user can't read them, by the names of their options.
     """
     # Without both, coturn runs without TLS.
     has_tls = all(conf.text(name) and not isinstance(files.get(name), str) for name in (CERT, KEY))
@@ -44,7 +44,7 @@ def check_urls(
     yield from _certificate(conf, uris, files, now)
     for name, reason in unreadable.items():
         message = f"can't be read by turnserver, the user of Debian's unit: {reason}"
-        yield conf.warning(name, f"{message}; coturn then runs without TLS")
+        yield conf.warning(name, f"{message}; without it coturn runs without TLS")
 
 
 def _url(conf: KnownConf, uri: IceURI, has_tls: bool) -> Iterator[Problem]:
@@ -60,16 +60,18 @@ def _url(conf: KnownConf, uri: IceURI, has_tls: bool) -> Iterator[Problem]:
             off, f"is missing, and coturn {conf.version} needs it for {uri}; write dtls"
         )
     elif off:
-        yield conf.error(off, f"shuts {uri} out, which od.config has; remove it")
+        yield conf.error(off, f"turns off {uri} of od.config; remove it")
     elif tls and not (conf.text(CERT) and conf.text(KEY)):
         name = KEY if conf.text(CERT) else CERT
-        yield conf.error(name, f"is missing, so coturn runs without TLS, and {uri} needs it")
-    elif has_tls or not tls:  # else the file that can't be read is an error already
+        what = "certificate" if name == CERT else "certificate's key"
+        message = f"is missing, so coturn runs without TLS, which {uri} needs"
+        yield conf.error(name, f"{message}; write {name}= and the path of the {what}")
+    elif has_tls or not tls:  # otherwise `_certificate` reports the file that can't be read
         yield from _wrong_port(conf, uri, open_ports)
 
 
 def _switched_off(conf: KnownConf, tls: bool, udp: bool) -> str:
-    """Return the option that turns the way to a url off on every port, or nothing."""
+    """Return the option that turns a url's transport off on every port, or ''."""
     secured, plain = conf.secures(udp), "no-udp" if udp else "no-tcp"
     if tls:
         dtls = "dtls" if conf.version >= DTLS_ON_DEMAND else "no-dtls"
@@ -80,10 +82,10 @@ def _switched_off(conf: KnownConf, tls: bool, udp: bool) -> str:
 
 
 def _open_ports(conf: KnownConf, tls: bool, udp: bool, has_tls: bool) -> Set[int]:
-    """Return the ports where coturn takes what comes to a url.
+    """Return the ports where coturn answers clients of a url.
 
-    Its TLS port is open only where TLS is, and takes plain traffic as well,
-    unless ``no-tcp`` is set.
+    The TLS port is open only if TLS is on; it accepts plain traffic too, unless
+    ``no-tcp`` is set.
     """
     plain = "no-udp" if udp else "no-tcp"
     secured = has_tls and conf.secures(udp)
@@ -96,17 +98,15 @@ def _open_ports(conf: KnownConf, tls: bool, udp: bool, has_tls: bool) -> Set[int
 
 
 def _wrong_port(conf: KnownConf, uri: IceURI, open_ports: Set[int]) -> Iterator[Problem]:
-    """Yield that coturn does not listen where a url leads."""
+    """Yield that coturn does not listen on a url's port."""
     ports = " and ".join(map(str, sorted(open_ports))) or "no port"
     secure = uri.scheme == "turns" and bool(conf.all("tls-listening-port"))
     name = "tls-listening-port" if secure else "listening-port"
     for off in ("no-tcp", "no-udp"):
         if conf.on(off) and uri.effective_port == conf.plain_port:
             name = off
-    message = f"does not fit {uri} of od.config, for which coturn listens on {ports}"
-    yield conf.error(
-        name, f"{message}; make them the same, unless something in front of it forwards"
-    )
+    message = f"does not match {uri} of od.config, for which coturn listens on {ports}"
+    yield conf.error(name, f"{message}; use the same port, unless a forwarder is in front")
 
 
 # the certificate
@@ -115,8 +115,7 @@ def _wrong_port(conf: KnownConf, uri: IceURI, open_ports: Set[int]) -> Iterator[
 def certificate_files(conf: TurnserverFile, folder: str) -> Mapping[str, Tuple[str, ...]]:
     """Return where the certificate and the key may be: paths by the name of their option.
 
-    A relative name starts in `folder`, the one in which coturn runs, and in
-    coturn's own `FOLDERS`.
+    A relative name starts in `folder`, where coturn runs, and in coturn's own `FOLDERS`.
     """
     return {
         name: tuple(os.path.join(folder, place, conf.text(name)) for place in FOLDERS)
@@ -137,9 +136,11 @@ def _certificate(
     for name in (CERT, KEY):
         content = files.get(name)
         if isinstance(content, str):
-            message = "coturn then runs without TLS; if it runs elsewhere, name a copy with --cert"
+            option = "--cert" if name == CERT else "--key"
+            message = "coturn then runs without TLS; if it runs elsewhere, pass a copy with "
+            message += option
             if not os.path.isabs(conf.text(name)):
-                message = "the name is relative, so write the whole path, from / on; " + message
+                message = f"the name is relative, so write the absolute path; {message}"
             yield report(name, f"can't be read: {content}; {message}")
     cert, key = files.get(CERT), files.get(KEY)
     if not isinstance(cert, bytes):

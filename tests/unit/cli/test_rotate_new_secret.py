@@ -277,7 +277,7 @@ def test_a_secret_that_no_line_of_turnserver_conf_holds_is_exit_1(tmp_path: Path
     (tmp_path / "long").write_text("x" * 2000)
     result = run("new-secret", "--format", "turnserver", "--from", tmp_path / "long")
     assert (result.status, result.out) == (1, "")
-    assert "long: error: the secret is too long for a line, which ends at 1023 bytes" in result.err
+    assert "long: error: the secret is longer than the 1023 bytes" in result.err
 
 
 def test_a_file_that_is_too_large_is_exit_1(tmp_path: Path, run: Any) -> None:

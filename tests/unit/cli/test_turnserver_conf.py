@@ -41,7 +41,7 @@ def od_config(tmp_path: Path) -> Path:
 def test_the_command_prints_without_the_secret_and_says_so(run: Any, od_config: Path) -> None:
     result = run(od_config)
     assert (result.status, SECRET in result.out + result.err) == (0, False)
-    assert "from webrtc.coturn.coturn_static_auth_secret, in double quotes" in result.out
+    assert "in double quotes, from webrtc.coturn.coturn_static_auth_secret" in result.out
     expected = "warning: the secret is left out; --output FILE writes it, --show-secret prints it\n"
     assert result.err == expected
 
@@ -263,14 +263,14 @@ def test_no_version_is_spoken_of_where_there_is_nothing_to_print(
         (["--check", "x", "--allow-peer", "10.0.0.0/8"], "--allow-peer goes without --check"),
         (["--force"], "--force goes with --output"),
         (["--key", "x"], "--key goes with --cert"),
-        (["--allow-peer", "10.0.0.1/8"], "has bits beside the network; write 10.0.0.0/8"),
+        (["--allow-peer", "10.0.0.1/8"], "has host bits set; write 10.0.0.0/8"),
         (["--allow-peer", "ten"], "write a network such as"),
-        (["--allow-peer", "0.0.0.0/0"], "is every address to coturn"),
-        (["--allow-peer", "8000::/1"], "would undo most of what is denied"),
+        (["--allow-peer", "0.0.0.0/0"], "means every address to coturn"),
+        (["--allow-peer", "8000::/1"], "would undo most of the denials"),
         (["--relay-ports", "5"], "write two ports"),
         (["--relay-ports", "50000-50000"], "a call takes two allocations"),
         (["--total-quota", "1"], "a call takes two allocations"),
-        (["--allow-peer", "169.254.169.254"], "the metadata of clouds"),
+        (["--allow-peer", "169.254.169.254"], "the metadata service of clouds"),
         (["--realm", "a realm"], "write a realm such as"),
         (["--user-quota", "0"], "write a number from 1 up"),
         (["--cert", "a\nno-auth"], "write the name of a file"),
@@ -339,8 +339,8 @@ def test_check_says_what_is_wrong_with_lines(run: Any, od_config: Path, conf: Pa
     last = conf.read_text().count("\n")
     lines = result.out.splitlines()
     assert result.status == 1
-    assert f"{conf}:9: error: static-auth-secret: is none of those" in lines[0]
-    assert f"{conf}:{last}: error: no-auth: turns every login off" in lines[-2]
+    assert f"{conf}:9: error: static-auth-secret: is not a secret of od.config" in lines[0]
+    assert f"{conf}:{last}: error: no-auth: turns logins off" in lines[-2]
     assert lines[-1] == "3 errors"  # with the certificate, which has expired
     assert SECRET not in result.out + result.err
 
@@ -399,7 +399,7 @@ def test_check_finds_a_relative_name_that_the_unit_does_not_find(
     assert run(od_config, "--output", conf, "--cert", pem).status == 0
     conf.write_text(conf.read_text().replace(str(pem), "turn.pem"))
     elsewhere = run(od_config, "--check", conf)
-    assert elsewhere.out.count("the name is relative, so write the whole path, from / on") == 2
+    assert elsewhere.out.count("the name is relative, so write the absolute path") == 2
     monkeypatch.chdir(tmp_path)
     here = run(od_config, "--check", conf)
     words = f"the name is relative, and the unit starts coturn in /; write {pem}"

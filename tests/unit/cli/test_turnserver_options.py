@@ -79,11 +79,15 @@ def test_the_private_half_is_this_machines_own(run: Any, here: Any, listening: L
 @pytest.mark.parametrize(
     ("address", "coturn", "words"),
     [
-        ("10.0.0.5", False, "coturn is not on this machine"),
-        (None, True, "this machine has no address that reaches it"),
-        ("203.0.113.20", True, "this machine's own; if coturn is here, leave the option out"),
-        ("8.8.8.8", True, "this machine's own address, 8.8.8.8, is a public one as well"),
-        ("127.0.0.1", True, "this machine's own address, 127.0.0.1, is a public one as well"),
+        ("10.0.0.5", False, "coturn is not installed on this machine"),
+        (None, True, "this machine has no route to it"),
+        (
+            "203.0.113.20",
+            True,
+            "this machine's own address: if coturn runs here, leave the option out",
+        ),
+        ("8.8.8.8", True, "this machine's own address, 8.8.8.8, is public too"),
+        ("127.0.0.1", True, "this machine's own address, 127.0.0.1, is public too"),
     ],
 )
 def test_without_a_private_half_nothing_is_made(
@@ -93,7 +97,7 @@ def test_without_a_private_half_nothing_is_made(
     result = run("--external-ip", "203.0.113.20")
     assert (result.status, result.out) == (2, [])
     assert words in result.err
-    assert "write both, such as --external-ip 203.0.113.20/10.0.0.5" in result.err
+    assert "such as --external-ip 203.0.113.20/10.0.0.5" in result.err
 
 
 def test_several_addresses_are_each_in_the_file_once(run: Any) -> None:
@@ -134,35 +138,35 @@ TWICE = ["--external-ip", "8.8.8.8/10.0.0.5", "--external-ip"]
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--listening-ip", "host"], "write an IP address, without a port or a network"),
-        (["--listening-ip", "169.254.169.254"], "169.254.169.254 is no address that a server"),
-        (["--listening-ip", "224.0.0.1"], "is no address that a server can have"),
+        (["--listening-ip", "host"], "write an IP address, without a port or a mask"),
+        (["--listening-ip", "169.254.169.254"], "no server has the address 169.254.169.254"),
+        (["--listening-ip", "224.0.0.1"], "no server has the address"),
         (["--listening-ip", "10.0.0.5"] * 2, "--listening-ip 10.0.0.5 is given twice"),
         (
             ["--listening-ip", "10.0.0.5", "--listening-ip", "0.0.0.0"],
-            "--listening-ip 0.0.0.0 is every address, 10.0.0.5 is one; leave one out",
+            "--listening-ip 0.0.0.0 means every address, so leave it or 10.0.0.5 out",
         ),
         (
             ["--listening-ip", "::", "--listening-ip", "10.0.0.5"],
-            "--listening-ip :: is every address, 10.0.0.5 is one; leave one out",
+            "--listening-ip :: means every address, so leave it or 10.0.0.5 out",
         ),
         (["--external-ip", "1.1.1.1/2.2.2.2/3.3.3.3"], "write PUBLIC/PRIVATE, two IP addresses"),
         (["--external-ip", "$(curl ifconfig.me)"], "write PUBLIC/PRIVATE, two IP addresses"),
         (["--external-ip", "0.0.0.0"], "has an address that no server has"),
         (["--external-ip", "8.8.8.8/169.254.169.254"], "has an address that no server has"),
         (["--external-ip", "8.8.8.8/127.0.0.1"], "has a loopback address"),
-        (["--external-ip", "8.8.8.8/fd00::5"], "has an address of IPv4 and one of IPv6"),
+        (["--external-ip", "8.8.8.8/fd00::5"], "mixes IPv4 and IPv6"),
         (["--external-ip", "8.8.8.8/8.8.8.8"], "has the same address twice"),
-        (["--external-ip", "10.0.0.5/8.8.8.8"], "is the wrong way round; write 8.8.8.8/10.0.0.5"),
+        (["--external-ip", "10.0.0.5/8.8.8.8"], "has its halves swapped; write 8.8.8.8/10.0.0.5"),
         ([*TWICE, "8.8.8.8/10.0.0.6"], "has the public address 8.8.8.8 twice"),
         ([*TWICE, "8.8.4.4/10.0.0.5"], "has the private address 10.0.0.5 twice"),
         (
             ["--external-ip", "2606:4700::1/fd00::5", "--listening-ip", "10.0.0.5"],
-            "--external-ip 2606:4700::1/fd00::5 is IPv6, and no --listening-ip is",
+            "--external-ip 2606:4700::1/fd00::5 is IPv6; add a --listening-ip that is IPv6 too",
         ),
         (
             ["--external-ip", "8.8.8.8/10.0.0.6", "--listening-ip", "10.0.0.5"],
-            "--external-ip 8.8.8.8/10.0.0.6 names 10.0.0.6, which is no --listening-ip",
+            "--external-ip 8.8.8.8/10.0.0.6 needs 10.0.0.6 as a --listening-ip; add it",
         ),
         (
             ["--external-ip", "8.8.8.8", "--listening-ip", "8.8.8.8"],
@@ -170,11 +174,11 @@ TWICE = ["--external-ip", "8.8.8.8/10.0.0.5", "--external-ip"]
         ),
         (
             ["--external-ip=8.8.8.8", "--listening-ip=10.0.0.5", "--listening-ip=10.0.0.6"],
-            "has no private half, and there are several --listening-ip; write both",
+            "has no private half, and there are several --listening-ip; write coturn's own",
         ),
         (
             ["--external-ip", "8.8.8.8", "--listening-ip", "127.0.0.1"],
-            "has no private half, and no NAT leads to the loopback, --listening-ip 127.0.0.1",
+            "has no private half, and --listening-ip 127.0.0.1 is the loopback",
         ),
     ],
 )
@@ -197,7 +201,7 @@ def test_two_public_addresses_need_two_private_ones(run: Any, here: Any) -> None
     here("10.0.0.5")
     result = run("--external-ip", "8.8.8.8", "--external-ip", "8.8.4.4")
     assert (result.status, result.out) == (2, [])
-    assert "has the private address 10.0.0.5 twice; a pair has its own" in result.err
+    assert "has the private address 10.0.0.5 twice; each pair needs its own" in result.err
 
 
 THREE = f"{HOST}:3478", f"{HOST}:5000", f"{HOST}:5001"
@@ -226,7 +230,7 @@ def test_a_third_port_is_shut_where_no_address_is_known(
 
 def test_ports_of_relays_where_coturn_listens_are_said(run: Any) -> None:
     result = run("--relay-ports", "3000-4000")
-    assert "warning: coturn listens on 3478, which --relay-ports gives to relays" in result.err
+    assert "warning: coturn listens on 3478, which is also a relay port" in result.err
     assert "gives to relays" not in run("--relay-ports", "3479-4000").err
 
 

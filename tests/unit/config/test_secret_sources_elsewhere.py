@@ -101,7 +101,7 @@ def test_the_generated_file_has_a_place_for_it(run: Any, away: Path) -> None:
 def test_a_conf_with_another_secret_is_not_compared(run: Any, away: Path) -> None:
     report = json.loads(run(*arguments("turnserver-conf OD --check CONF --json", away)).out)
     (note,) = [one for one in report["notes"] if one["path"] == "static-auth-secret"]
-    assert note["message"] == "is not compared: the secret of od.config is not on this machine"
+    assert note["message"] == "was not compared: the secret of od.config is not on this machine"
     assert note["line"] == 3
     for problem in (*report["errors"], *report["warnings"]):
         assert problem["path"] != "static-auth-secret"

@@ -254,7 +254,7 @@ def test_a_version_that_answers_no_desktop_is_said(
 ) -> None:
     od_config = str(write_od_config(tmp_path, webrtc__coturn=ENTRY))
     assert main(["turnserver-conf", od_config, "--coturn", version, "--show-secret"]) == 0
-    words = f"warning: coturn {version} answers no STUN in the form of RFC 3489"
+    words = f"warning: coturn {version} does not answer STUN in the form of RFC 3489"
     assert capsys.readouterr().err.count(words) == said
 
 

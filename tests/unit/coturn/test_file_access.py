@@ -98,7 +98,7 @@ def test_the_cure_is_said(key: Path) -> None:
     inner.chmod(0o700)
     found = blocked(str(other), NOBODY)
     assert found == (
-        f"the folder {inner} is shut to it; chmod o+x {inner}, or keep the file elsewhere"
+        f"it can't enter the folder {inner}; chmod o+x {inner}, or keep the file elsewhere"
     )
 
 
@@ -115,7 +115,7 @@ def test_the_way_to_a_link_counts_too(key: Path) -> None:
     live.mkdir()
     (live / "link.pem").symlink_to(key)
     live.chmod(0o700)
-    assert f"the folder {live} is shut" in (blocked(str(live / "link.pem"), NOBODY) or "")
+    assert f"can't enter the folder {live};" in (blocked(str(live / "link.pem"), NOBODY) or "")
     if os.geteuid() == 0:
         assert not really_reads(live / "link.pem")
 
@@ -124,7 +124,7 @@ def test_what_debians_unit_hides_is_told(key: Path) -> None:
     key.chmod(0o644)
     if not str(key).startswith("/tmp/"):
         missing("the folder for tests is not in /tmp")
-    assert "the unit hides /tmp/ from it" in (unreadable(str(key), NOBODY) or "")
+    assert "the unit hides /tmp/ from coturn" in (unreadable(str(key), NOBODY) or "")
     assert unreadable(str(key), "no-such-user") is None
     assert unreadable("/tmp/no-such-file.pem", NOBODY) is None
     assert unreadable("/etc/passwd", NOBODY) is None

@@ -42,7 +42,7 @@ def test_ports_and_user_are_those_of_the_options(run: Any) -> None:
 def test_where_coturn_listens_on_a_port_of_relays_that_is_said(run: Any) -> None:
     result = run("--firewall", "--relay-ports", "3000-4000")
     assert result.status == 0
-    assert "warning: coturn listens on 3478, which --relay-ports gives to relays" in result.err
+    assert "warning: coturn listens on 3478, which is also a relay port" in result.err
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from support.turnserver_entry import compare
         ("listening-ip=192.0.2.1/24", "error", "listening-ip", "has a mask"),
         ("listening-ip=eth0", "error", "listening-ip", "is a network interface"),
         ("relay-ip=enp0s31f6", "error", "relay-ip", "is a network interface"),
-        ("relay-ip=192.0.2.1, 192.0.2.2", "error", "relay-ip", "each in a line of its own"),
-        ("relay-ip=0.0.0.0", "error", "relay-ip", "clients get 0.0.0.0"),
+        ("relay-ip=192.0.2.1, 192.0.2.2", "error", "relay-ip", "write one address per line"),
+        ("relay-ip=0.0.0.0", "error", "relay-ip", "gives clients 0.0.0.0"),
         ("relay-ip=192.0.2", "error", "relay-ip", "coturn reads it as 192.0.0.2"),
         (
             "external-ip=198.51.100.020/10.0.0.5",
@@ -24,7 +24,7 @@ from support.turnserver_entry import compare
             "external-ip",
             "coturn reads it as 198.51.100.16",
         ),
-        ("listening-ip=turn.domain.local", "warning", "listening-ip", "asks for once"),
+        ("listening-ip=turn.domain.local", "warning", "listening-ip", "resolves only once"),
         ("external-ip=turn.domain.local", "warning", "external-ip", "is a name"),
         ("external-ip=$(detect-external-ip)", "error", "external-ip", "runs no shell"),
         ("external-ip=${PUBLIC_IP}", "error", "external-ip", "runs no shell"),
@@ -40,13 +40,13 @@ from support.turnserver_entry import compare
             "external-ip",
             "write external-ip=198.51.100.7/10.0.0.5",
         ),
-        ("external-ip=198.51.100.7/fd00::5", "error", "external-ip", "IPv4 to IPv6"),
+        ("external-ip=198.51.100.7/fd00::5", "error", "external-ip", "between IPv4 and IPv6"),
         ("aux-server=[::]:4443", "error", "aux-server", "the address ::, to which"),
         (
             "listening-ip=127.0.0.1\nlistening-ip=::1\nallowed-peer-ip=127.0.0.1\nallowed-peer-ip=::1",
             "warning",
             "listening-ip",
-            "is this machine alone",
+            "is the loopback alone",
         ),
     ],
 )
@@ -80,14 +80,14 @@ def test_a_command_on_the_command_line_may_be_run_by_a_shell() -> None:
     for value in ("$(detect-external-ip)", "${PUBLIC_IP}", "$IP/10.0.0.5"):
         (item,) = compare("", options=[f"--external-ip={value}"])
         assert (item.level, item.path) == ("warning", "external-ip")
-        assert item.message.endswith("give that with --option")
+        assert item.message.endswith("give the result with --option")
 
 
 def test_a_further_port_everywhere_needs_the_address_of_relays() -> None:
     urls = {"url": ["turn.domain.local:3478", "turn.domain.local:5000"], "protocol": "turn"}
     line = "aux-server=0.0.0.0:5000"
     (error,) = (item for item in compare(line, **urls) if item.path == "aux-server")
-    assert (error.level, "write a relay-ip with coturn's own address" in error.message) == (
+    assert (error.level, "add a relay-ip with coturn's own address" in error.message) == (
         "error",
         True,
     )

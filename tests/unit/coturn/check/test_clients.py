@@ -21,29 +21,29 @@ OLD, BETWEEN, NEW = (
 @pytest.mark.parametrize(
     ("text", "level", "path", "words"),
     [
-        ("CA-file=/etc/ssl/chain.pem", "error", "CA-file", "a certificate of each client"),
+        ("CA-file=/etc/ssl/chain.pem", "error", "CA-file", "a certificate from each client"),
         ("cipher-list=MODERN", "error", "cipher-list", "no cipher that OpenSSL knows"),
         (
             "alternate-server=203.0.113.9:3478",
             "warning",
             "alternate-server",
-            "(300): there is sound only if it takes the same credentials",
+            "(300): there is sound only if that server accepts the same credentials",
         ),
         ("tls-alternate-server=other.local", "warning", "tls-alternate-server", "(300)"),
         (
             "listening-ip=8.8.8.8\nalternate-server=8.8.8.8:3478",
             "error",
             "alternate-server",
-            "back to here",
+            "to this same server",
         ),
         (
             "external-ip=8.8.8.8/10.0.0.5\nalternate-server=8.8.8.8",
             "error",
             "alternate-server",
-            "back to here",
+            "to this same server",
         ),
         (f"{FAMILY}=ipv6", "error", FAMILY, "440"),
-        (f"{FAMILY}=both", "warning", FAMILY, "is neither ipv4, ipv6 nor keep"),
+        (f"{FAMILY}=both", "warning", FAMILY, "is not ipv4, ipv6 or keep"),
     ],
 )
 def test_what_sends_clients_away_is_found(text: str, level: str, path: str, words: str) -> None:
@@ -87,10 +87,10 @@ def test_client_certificates_matter_where_coturn_speaks_tls(version: str) -> Non
         (SIX, "4.6", FAMILY, f"write {FAMILY}=keep"),
         (SIX, "4.18", FAMILY, f"write {FAMILY}=keep"),
         (SIX, "4.5", "keep-address-family", "write keep-address-family"),
-        (f"{SIX}\n{FAMILY}=ipv4", "4.6", FAMILY, "is ipv4, and relays have IPv6 alone: "),
+        (f"{SIX}\n{FAMILY}=ipv4", "4.6", FAMILY, "is ipv4, and relays have IPv6 addresses alone: "),
         ("relay-ip=2001:470::5", "4.6", FAMILY, f"write {FAMILY}=ipv6"),
         ("relay-ip=2001:470::5\nkeep-address-family", "4.6", FAMILY, f"write {FAMILY}=ipv6"),
-        ("relay-ip=2001:470::5", "4.5", "keep-address-family", "add a relay-ip of IPv4"),
+        ("relay-ip=2001:470::5", "4.5", "keep-address-family", "add an IPv4 relay-ip"),
     ],
 )
 def test_relays_of_ipv6_alone_have_to_be_the_default(
@@ -132,7 +132,7 @@ def test_relays_that_clients_get_are_no_error(text: str, version: str) -> None:
 def test_stun_of_browsers_that_is_off_is_found(option: str, stun: str, paths: List[str]) -> None:
     found = compare(option, stun=[stun])
     assert [item.path for item in found] == paths
-    assert all("from being answered" in item.message for item in found)
+    assert all("of od.config without an answer" in item.message for item in found)
 
 
 @pytest.mark.parametrize(
@@ -193,4 +193,4 @@ def test_stun_that_is_off_is_said_once() -> None:
     (item,) = compare("no-stun", stun=[STUN], desktop=STUN)
     assert item.path == "no-stun"
     (item,) = compare("no-stun", desktop=STUN)
-    assert "STUN_SERVER of desktops" in item.message
+    assert "leaves the desktops' STUN_SERVER" in item.message

@@ -62,7 +62,7 @@ def test_what_is_printed_for_a_version_has_no_problems(version: Any, changes: An
 def test_an_option_counts_after_the_file() -> None:
     assert compare(OLD, desktop=STUN, options=[f"{OLD}=0"]) == []
     (item,) = compare("", desktop=STUN, options=[f"--{OLD}"])
-    assert str(item).startswith(f"--option: {OLD}: takes STUN away")
+    assert str(item).startswith(f"--option: {OLD}: leaves desktops without STUN")
 
 
 def test_options_of_which_several_count_are_added() -> None:
@@ -97,9 +97,13 @@ def test_a_file_that_coturn_is_told_not_to_read_does_not_count() -> None:
 
 
 WRONG: Dict[str, Tuple[List[str], str, str]] = {
-    "unknown": (["no-such-thing=1"], "", "coturn does not start with it"),
+    "unknown": (["no-such-thing=1"], "", "which does not start with it"),
     "misspelled": (["lisening-ip=1.1.1.1"], "lisening-ip", "did you mean 'listening-ip'?"),
-    "of another version": (["stateless-nonce"], "stateless-nonce", "does not start: coturn 4.16"),
+    "of another version": (
+        ["stateless-nonce"],
+        "stateless-nonce",
+        "does not start with it: only coturn 4.16",
+    ),
     "no number": (["total-quota=ten"], "total-quota", "is not a whole number"),
 }
 

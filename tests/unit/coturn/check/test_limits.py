@@ -20,7 +20,7 @@ from support.turnserver_entry import compare
             "max-bps=64000\nbps-capacity=200000",
             "warning",
             "bps-capacity",
-            "holds 4 allocations of max-bps=64000 at once",
+            "has room for 4 allocations of max-bps=64000",
         ),
         ("-total-quota\ntotal-quota=1", "error", "total-quota", "is 1, and a call"),
         ("-total-quota\ntotal-quota=-1", "error", "total-quota", "486"),
@@ -30,13 +30,13 @@ from support.turnserver_entry import compare
         ("min-port=3000\nlistening-port=3478", "warning", "min-port", "includes 3478"),
         ("tls-listening-port=443", "warning", "tls-listening-port", "443 is below 1024, where"),
         ("aux-server=192.0.2.1:80", "warning", "aux-server", "CAP_NET_BIND_SERVICE"),
-        ("user-quota=9", "warning", "user-quota", "does nothing"),
+        ("user-quota=9", "warning", "user-quota", "has no effect"),
     ],
 )
 def test_what_leaves_no_room_for_a_call_is_found(
     text: str, level: str, path: str, words: str
 ) -> None:
-    found = [item for item in compare(text) if "does not fit" not in item.message]
+    found = [item for item in compare(text) if "does not match" not in item.message]
     assert [(item.level, item.path) for item in found] == [(level, path)]
     assert words in found[0].message
 
@@ -59,4 +59,4 @@ def test_what_has_room_for_calls_is_not_found_wrong(text: str, changes: Any) -> 
 def test_a_user_needs_two_allocations() -> None:
     (found,) = compare("user-quota=1", username="userid")
     assert (found.level, found.path) == ("warning", "user-quota")
-    assert "leaves a user one allocation" in found.message
+    assert "allows a user one allocation" in found.message

@@ -31,7 +31,7 @@ NAT = "listening-ip=10.0.0.5\nexternal-ip=198.51.100.7"
             "listening-ip=0.0.0.0\nrelay-ip=10.0.0.5\nexternal-ip=198.51.100.7",
             "error",
             "external-ip",
-            "takes 198.51.100.7 for 10.0.0.5",
+            "maps 198.51.100.7 to 10.0.0.5",
         ),
         (NAT + "\nallowed-peer-ip=198.51.100.7", "error", "external-ip", "which is denied"),
         (
@@ -47,7 +47,7 @@ NAT = "listening-ip=10.0.0.5\nexternal-ip=198.51.100.7"
             "external-ip",
             "write external-ip=198.51.100.7/PRIVATE",
         ),
-        ("listening-ip=10.0.0.5", "warning", "denied-peer-ip", "write allowed-peer-ip=10.0.0.5"),
+        ("listening-ip=10.0.0.5", "warning", "denied-peer-ip", "add allowed-peer-ip=10.0.0.5"),
     ],
 )
 def test_what_nat_makes_wrong_is_found(text: str, level: str, path: str, words: str) -> None:
@@ -83,7 +83,7 @@ def test_what_works_behind_nat_is_not_found_wrong(text: str) -> None:
 def test_the_address_of_a_url_is_this_server_s(text: str, url: str, paths: List[str]) -> None:
     found = compare(text, url=url, protocol="turn")
     assert [item.path for item in found] == paths
-    assert all(f"write allowed-peer-ip={url}" in item.message for item in found)
+    assert all(f"add allowed-peer-ip={url}" in item.message for item in found)
 
 
 OWN = {
@@ -101,7 +101,7 @@ def test_an_address_of_relays_that_external_ip_leaves_as_it_is_may_be_denied(
     text: str, address: str
 ) -> None:
     (item,) = [item for item in compare(text) if item.path == "denied-peer-ip"]
-    assert item.message.endswith(f"write allowed-peer-ip={address}")
+    assert item.message.endswith(f"add allowed-peer-ip={address}")
     assert compare(f"{text}\nallowed-peer-ip={address}") == []
 
 
@@ -117,9 +117,9 @@ def test_a_public_address_alone_is_that_of_the_first_address_of_relays(
 def test_a_second_address_without_a_private_half_is_dropped() -> None:
     first, second = compare("external-ip=198.51.100.7\nexternal-ip=2001:db8::7")
     assert (first.level, second.level) == ("warning", "error")
-    assert "coturn takes one address without a private half, 198.51.100.7" in second.message
+    assert "only one address without a private half, and that is 198.51.100.7" in second.message
 
 
 def test_a_private_address_with_two_public_ones_is_told() -> None:
     (item,) = compare("external-ip=198.51.100.7/10.0.0.5\nexternal-ip=198.51.100.8/10.0.0.5")
-    assert "coturn takes the first, 198.51.100.7" in item.message
+    assert "coturn uses the first mapping, to 198.51.100.7" in item.message

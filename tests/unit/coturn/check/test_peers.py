@@ -19,32 +19,37 @@ ALL = "-denied-peer-ip\ndenied-peer-ip=0.0.0.0-255.255.255.255\n"
         ("denied-peer-ip=na me", "error", "denied-peer-ip", "is not first-last"),
         ("denied-peer-ip=10.0.0.9-10.0.0.1", "error", "denied-peer-ip", "no address"),
         ("denied-peer-ip=::-::1", "error", "denied-peer-ip", "every IPv4 address"),
-        ("allowed-peer-ip=10.0.0.0-11.0.0.0", "warning", "allowed-peer-ip", "is left"),
-        ("allowed-peer-ip=1.0.0.0-129.0.0.0", "error", "allowed-peer-ip", "is left"),
+        ("allowed-peer-ip=10.0.0.0-11.0.0.0", "warning", "allowed-peer-ip", "overrides all of"),
+        ("allowed-peer-ip=1.0.0.0-129.0.0.0", "error", "allowed-peer-ip", "overrides all of"),
         ("-denied-peer-ip", "warning", "denied-peer-ip", "is missing"),
         (
             "-denied-peer-ip\ndenied-peer-ip=10.0.0.0-10.255.255.255",
             "warning",
             "denied-peer-ip",
             "does not deny 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16, ::ffff:0:0/96, fc00::/7, "
-            "fe80::/10, and 25 more; see what",
+            "fe80::/10 and 25 more; use the lines",
         ),
-        ("allowed-peer-ip=169.254.169.254", "warning", "allowed-peer-ip", "the metadata of clouds"),
+        (
+            "allowed-peer-ip=169.254.169.254",
+            "warning",
+            "allowed-peer-ip",
+            "the metadata service of clouds",
+        ),
         ("external-ip=198.51.100.7/0.0.0.0", "error", "external-ip", "maps 0.0.0.0"),
         ("external-ip=198.51.100.7/", "error", "external-ip", "every denied-peer-ip"),
-        ("allowed-peer-ip=0.0.0.0", "error", "allowed-peer-ip", "holds every address"),
+        ("allowed-peer-ip=0.0.0.0", "error", "allowed-peer-ip", "allows every address"),
         ("allowed-peer-ip=10.0.0.0-0.0.0.0", "error", "allowed-peer-ip", "every address"),
         (
             "allowed-peer-ip=0.0.0.0-255.255.255.255",
             "error",
             "allowed-peer-ip",
-            "of which nothing is left",
+            "overrides all of denied-peer-ip=0.0.0.0-0.255.255.255",
         ),
         (
             "allowed-peer-ip=10.0.0.0-10.127.255.255\nallowed-peer-ip=10.128.0.0-10.255.255.255",
             "warning",
             "allowed-peer-ip",
-            "lift denied-peer-ip=10.0.0.0-10.255.255.255 together",
+            "together override denied-peer-ip=10.0.0.0-10.255.255.255",
         ),
     ],
 )
@@ -88,7 +93,10 @@ def test_what_a_file_of_an_earlier_version_leaves_open_is_one_warning(version: s
     )
     listed = found.message.split("does not deny ")[1].split(": special")[0]
     assert (found.level, set(listed.split(", "))) == ("warning", OF_LATER)
-    assert "no desktop but in some clouds; see what abcwebrtc turnserver-conf" in found.message
+    assert (
+        "desktops only in some clouds; use the lines that abcwebrtc turnserver-conf"
+        in found.message
+    )
 
 
 def test_multicast_that_is_shut_holds_what_is_reserved() -> None:
@@ -114,7 +122,7 @@ RANGES: Dict[str, Tuple[str, str, str]] = {
 @pytest.mark.parametrize(
     ("version", "effect"),
     [
-        ("4.10", "passes over it: the range is not"),
+        ("4.10", "coturn 4.10 ignores it, and the range is not"),
         ("4.11", "coturn 4.11 does not start"),
     ],
 )
@@ -151,7 +159,7 @@ def test_a_relay_that_denies_every_peer_carries_no_call(version: str) -> None:
 
     ((path, message),) = errors(ALL)
     assert path == "denied-peer-ip"
-    assert "every call is refused (403)" in message
+    assert "coturn refuses every call (403)" in message
     assert errors(f"{ALL}allowed-peer-ip=198.51.100.7") == []
     assert errors(f"{ALL}external-ip=198.51.100.7/10.0.0.5") == []
     in_halves = ALL.replace("255.255.255.255", "127.255.255.255")

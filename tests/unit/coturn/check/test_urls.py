@@ -18,7 +18,7 @@ URLS: Dict[str, Tuple[str, Any, str, str]] = {
         "listening-port=80",
         {"protocol": "turn", "transport": "udp"},
         "listening-port",
-        f"does not fit turn:{HOST}:3478?transport=udp of od.config",
+        f"does not match turn:{HOST}:3478?transport=udp of od.config",
     ),
     "another TLS port": (
         "tls-listening-port=444",
@@ -26,12 +26,12 @@ URLS: Dict[str, Tuple[str, Any, str, str]] = {
         "tls-listening-port",
         "listens on 444 and 3478",
     ),
-    "no-tls": ("no-tls", {}, "no-tls", f"shuts turns:{HOST}:3478 out"),
-    "no-tcp": ("no-tcp", {"protocol": "turn", "transport": "tcp"}, "no-tcp", "shuts turn"),
+    "no-tls": ("no-tls", {}, "no-tls", f"turns off turns:{HOST}:3478 of od.config"),
+    "no-tcp": ("no-tcp", {"protocol": "turn", "transport": "tcp"}, "no-tcp", "turns off turn:"),
     "no-tcp shuts TLS out": ("no-tcp", {}, "no-tcp", "listens on 5349"),
-    "no-udp": ("no-udp\nno-dtls", {"protocol": "turn"}, "no-udp", "shuts turn"),
+    "no-udp": ("no-udp\nno-dtls", {"protocol": "turn"}, "no-udp", "turns off turn:"),
     "no-udp leaves the other port": ("no-udp", {"protocol": "turn"}, "no-udp", "listens on 5349"),
-    "no-dtls": ("no-dtls", {"transport": "udp"}, "no-dtls", "shuts turns"),
+    "no-dtls": ("no-dtls", {"transport": "udp"}, "no-dtls", "turns off turns:"),
     "no certificate": ("-cert", {}, "cert", "is missing, so coturn runs without TLS"),
     "no key": ("-pkey", {}, "pkey", "is missing, so coturn runs without TLS"),
 }
@@ -73,7 +73,7 @@ def test_a_tls_port_without_a_certificate_that_can_be_read_is_shut() -> None:
     for plain in ("", "listening-port=80"):
         found = compare(plain, missing, protocol="turn", url=f"{HOST}:5349")
         (error,) = [item for item in found if item.level == "error"]
-        assert f"does not fit turn:{HOST}:5349 of od.config" in error.message
+        assert f"does not match turn:{HOST}:5349 of od.config" in error.message
 
 
 def test_files_are_judged() -> None:
@@ -97,7 +97,7 @@ def test_files_that_can_not_be_read_are_an_error_where_turns_needs_them() -> Non
 def test_files_are_not_judged_where_tls_is_off() -> None:
     found = compare("no-tls\nno-dtls", {"cert": b"", "pkey": b""}, protocol="turn")
     assert [item.path for item in found] == ["no-tls"]
-    assert "without use" in found[0].message
+    assert "ignores the certificate" in found[0].message
 
 
 def test_files_are_judged_where_there_is_dtls_alone() -> None:
