@@ -1,4 +1,4 @@
-"""Writes docs/reference/causes.md from the table of causes: python tests/causes_page.py."""
+"""Write docs/reference/causes.md from the table of causes: python tests/causes_page.py."""
 
 from __future__ import annotations
 

@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from support.serving import Certificates
 
 NO_CLOCK = [HealthCheck.too_slow]
-"""Hypothesis's own tests of time: no test here fails because a machine is slow."""
+"""Hypothesis's checks of time: no test here fails because a machine is slow."""
 ONE_FIXTURE = [*NO_CLOCK, HealthCheck.function_scoped_fixture]
-"""For tests whose fixtures may be the same for every input."""
+"""For tests whose fixtures may be shared by all inputs."""
 settings.register_profile("patient", deadline=None, suppress_health_check=NO_CLOCK)
 settings.load_profile("patient")
 
-# A shell starts what runs in the background with SIGINT ignored, nohup with SIGHUP, and every
-# program that a test interrupts would inherit that. It inherits no handler, so the tests
-# themselves outlive a hangup, as nohup wants.
+# A shell starts background jobs with SIGINT ignored, and nohup ignores SIGHUP. Programs that a test
+# interrupts would inherit that. They don't inherit handlers, so the tests themselves can survive a
+# hangup, as nohup intends.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
 
-# GNU readline, which comes with pytest, or a shell may have said how wide a terminal is, and
-# the commands under test lay out their tables for it.
+# GNU readline, which pytest loads, or a shell may have set a terminal width, and the commands
+# under test would fit their tables to it.
 for name in ("COLUMNS", "LINES"):
     os.environ.pop(name, None)
 
 
 def missing(what: str) -> NoReturn:
-    """Skip a test for something that is not installed; in CI that is a failure."""
+    """Skip a test because something is not installed; in CI, fail it."""
     if os.environ.get("CI"):
         pytest.fail(f"CI must not skip: {what}", pytrace=False)
     pytest.skip(what, allow_module_level=True)
@@ -45,27 +45,27 @@ def missing(what: str) -> NoReturn:
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
-"""Where real files of abcdesktop may be; they are somebody else's, so not in the checkout."""
+"""Where real files of abcdesktop may be; they belong to others, so they are not in the checkout."""
 REFERENCES = sorted(SHARED.glob("od.config.*"))
-"""Real od.config files: tests take them beside the project's own, where there are any."""
+"""Real od.config files, if any; tests use them as well as the project's own."""
 REFERENCE_PODS = sorted(SHARED.glob("pyos-*-desktop-pod.json"))
-"""Pods that pyos posted, with the sound container; also beside the project's own."""
+"""Pods that pyos posted, with the sound container; used in the same way."""
 
 CASES = sorted(file.parent for file in SHARED.parent.glob("cases/*/case.json"))
-"""Small inputs that people reported, each in a folder with what must come out."""
+"""Small inputs that people reported, each in a folder with the expected results."""
 if not CASES:
     collect_ignore = ["unit/project/test_cases.py"]
 NEWEST_TURNSERVER = ROOT / "build" / "coturn" / "turnserver"
-"""Of Debian unstable, beside the machine's own one."""
+"""From Debian unstable, beside the installed one."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option with which tests/run.py leaves slow tests to --all."""
+    """Add the option that tests/run.py uses to leave slow tests to --all."""
     parser.addoption("--no-slow", action="store_true", help="skip tests that are marked slow")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
-    """Skip slow tests where they are not wanted, for the reason that their mark gives."""
+    """Skip slow tests if they are not wanted, with the reason in their mark."""
     if config.getoption("--no-slow"):
         for item in items:
             for mark in item.iter_markers("slow"):
@@ -81,12 +81,12 @@ def require_program(name: str, package: str) -> str:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> Optional[str]:
-    """Name bytes by their place: ids of random ones would differ between parallel processes."""
+    """Name bytes by their position: random ones would give each parallel process other ids."""
     return argname if isinstance(val, bytes) else None
 
 
 def newest_turnserver() -> str:
-    """Return the path of the newest coturn, or skip the test and say how to have it."""
+    """Return the path of the newest coturn, or skip the test and say how to get it."""
     if not NEWEST_TURNSERVER.exists():
         missing("the newest coturn is not unpacked; python3 tests/unpack_coturn.py")
     return str(NEWEST_TURNSERVER)
@@ -110,7 +110,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> "Certificates":
 
 @pytest.fixture
 def log_screen() -> Iterator[None]:
-    """Keep what `serve` sets in CherryPy for the whole process."""
+    """Restore what `serve` sets in CherryPy for the whole process."""
     import cherrypy
 
     before = cherrypy.log.screen
@@ -120,7 +120,7 @@ def log_screen() -> Iterator[None]:
 
 @pytest.fixture
 def api() -> Iterator["ApiServer"]:
-    """What a miniature pyos takes for Kubernetes."""
+    """What a miniature pyos uses as Kubernetes."""
     from pyos_host.apiserver import running_api_server
 
     with running_api_server() as server:

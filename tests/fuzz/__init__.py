@@ -1,7 +1,7 @@
-"""Fuzzing: targets with their invariants, a runner, and a corpus of seeds and finds.
+"""Fuzz targets with their invariants, a runner, and a corpus of seeds and finds.
 
-Each target is a module with ``check(data)``, which fails on bytes that break a promise.
-The modules need no fuzzer: tests/unit/project/test_fuzz_corpus.py runs them on every Python.
+Each target is a module with ``check(data)``, which fails if the bytes break a promise. The modules
+need no fuzzer: tests/unit/project/test_fuzz_corpus.py runs them on every Python.
 """
 
 from __future__ import annotations

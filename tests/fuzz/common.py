@@ -13,12 +13,12 @@ from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 from abcwebrtc.errors import Problem
 
 MARK = "hush-5e7f0c-quiet-mark"
-"""A secret that stands in inputs; nothing may show it."""
+"""A secret in inputs; nothing may show it."""
 STATIC = "static-2b91d4-never-shown"
-"""The static auth secret of the targets' own configurations; no input has it."""
+"""The static auth secret in the targets' own configurations; no input contains it."""
 NOW = 1_700_000_000
 HARMLESS = ("compile", "builtins.id", "marshal.dumps", "marshal.loads", "sys._getframe")
-"""Audit events of what only looks: `ast.parse` compiles without running anything."""
+"""Audit events without effect: `ast.parse` compiles but runs nothing."""
 
 Allow = Callable[[str, Tuple[Any, ...]], bool]
 
@@ -27,7 +27,7 @@ Allow = Callable[[str, Tuple[Any, ...]], bool]
 
 
 def everything_about(error: Optional[BaseException]) -> str:
-    """Return all texts of an exception, and of those behind it, suppressed or not."""
+    """Return all texts of an exception and of its contexts, suppressed or not."""
     if error is None:
         return ""
     own = [str(error), repr(error), repr(error.args), repr(vars(error))]
@@ -37,14 +37,14 @@ def everything_about(error: Optional[BaseException]) -> str:
 
 
 def assert_silent(text: str, *secrets: str) -> None:
-    """Fail where a text has one of the secrets in it, without repeating it at length."""
+    """Fail if a text contains one of the secrets, and show only what is around it."""
     for secret in secrets:
         at = text.find(secret)
         assert at < 0, f"a secret is shown: ...{text[max(0, at - 80) : at + 80]!r}"
 
 
 def assert_placed(problems: Sequence[Problem], file: str, lines: int) -> None:
-    """Fail where a problem names another file, or a line that the text has not."""
+    """Fail if a problem names another file, or a line that the text does not have."""
     for problem in problems:
         assert problem.file == file, problem
         assert problem.line is None or 1 <= problem.line <= lines, problem
@@ -55,9 +55,9 @@ def assert_placed(problems: Sequence[Problem], file: str, lines: int) -> None:
 
 
 class Forbidden(BaseException):
-    """Raised from the audit hook, so that what was tried does not happen.
+    """Raised from the audit hook, so that the attempt has no effect.
 
-    No ``except Exception`` holds it up.
+    ``except Exception`` does not catch it.
     """
 
 
@@ -71,7 +71,7 @@ def _hook(event: str, arguments: Tuple[Any, ...]) -> None:
     allow = _Watch.allow
     if allow is None or event in HARMLESS or event.startswith("object."):
         return
-    _Watch.allow = None  # the check itself may do things
+    _Watch.allow = None  # the check itself may raise audit events
     try:
         allowed = allow(event, arguments)
     finally:
@@ -83,12 +83,12 @@ def _hook(event: str, arguments: Tuple[Any, ...]) -> None:
 
 @contextlib.contextmanager
 def nothing_but(allow: Allow) -> Iterator[None]:
-    """Fail where the code within does more than look and what `allow` lets it do.
+    """Fail if the code within does anything but look, or what `allow` lets it do.
 
-    What it opens, imports, runs, connects or removes raises one of Python's
-    audit events (PEP 578), and is stopped before it happens.
+    Opening, importing, running, connecting and removing raise Python's audit events (PEP 578), and
+    are stopped before they happen.
     """
-    if not _Watch.hooked:  # a hook can't be taken out again
+    if not _Watch.hooked:  # a hook can't be removed
         sys.addaudithook(_hook)
         _Watch.hooked = True
     _Watch.tried = []
@@ -101,37 +101,36 @@ def nothing_but(allow: Allow) -> Iterator[None]:
 
 
 def reads(event: str, arguments: Tuple[Any, ...]) -> bool:
-    """Allow to open any file for reading, with `open` or `os.open`."""
+    """Allow opening any file for reading, with `open` or `os.open`."""
     if event != "open":
         return False
     _, mode, flags = arguments
-    if mode is None:  # of os.open
+    if mode is None:  # from os.open
         return not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     return mode in ("r", "rb")
 
 
 def opens(path: str) -> Allow:
-    """Allow to open one file, for reading.
+    """Allow opening one file for reading.
 
-    Python itself looks for a file of the name ``<unknown>``, to show a line of
-    it, where `ast.parse` refuses a text, and from 3.12 on for ``<string>``, where
-    `tokenize` does.
+    When `ast.parse` refuses a text, Python itself looks for a file ``<unknown>`` to show a line of
+    it; from 3.12 on, it looks for ``<string>`` when `tokenize` does.
     """
 
     def allow(event: str, arguments: Tuple[Any, ...]) -> bool:
         if not reads(event, arguments):
             return False
-        # a descriptor was opened before, with its name
+        # a descriptor: opened before, by name
         return isinstance(arguments[0], int) or arguments[0] in (path, "<unknown>", "<string>")
 
     return allow
 
 
-# mutations that know where lines and words begin
+# mutations that know lines and words
 
 
 def splice(data: bytes, random: Random, fragments: Sequence[str]) -> bytes:
-    """Return a text with one of its lines or words changed, moved, doubled or taken out."""
+    """Return a text with one line or word changed, moved, doubled or removed."""
     lines = data.decode("utf-8", "surrogateescape").split("\n")
     at = random.randrange(len(lines))
     change = random.randrange(7)
@@ -154,5 +153,5 @@ def splice(data: bytes, random: Random, fragments: Sequence[str]) -> bytes:
 
 
 def encoded(text: str) -> bytes:
-    """Return a text as UTF-8, but for what is none."""
+    """Return a text as UTF-8, with ``?`` for what UTF-8 can't encode."""
     return re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", text).encode("utf-8", "surrogateescape")

@@ -1,6 +1,6 @@
-"""Target: what `abcwebrtc check` takes for an od.config that was made to cost much.
+"""Target: what `abcwebrtc check` costs for an od.config built to be expensive.
 
-Counted are calls, bytes and lines, so that a slow machine finds the same.
+It counts calls, bytes and lines rather than time, so that a slow machine finds the same.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from support.hostile_files import NAMES, START, hostile_file
 
 MAX_LENGTH = 8192
 MAX_GROWTH = 256 * 1024
-"""Less than the reader's own, and more than a file of this length needs."""
+"""Less than the reader's own limit, and more than a file of this length needs."""
 CALLS, CALLS_FOR_A_BYTE = 60_000, 100
-"""Of Python and of C. What looks twice at everything before a byte is over it: 4,000 for each."""
+"""Calls of Python and C. Code that looks at all preceding bytes for each byte exceeds this."""
 PEAK, PEAK_FOR_A_BYTE = 4 << 20, 500
-"""Bytes; a list of empty dicts is parsed to a tree of some 300 bytes for each of its own."""
+"""Bytes; the syntax tree of a list of empty dicts takes some 300 bytes per byte of text."""
 LINES, LINE = 100, 2500
 DICTIONARY = FRAGMENTS
 
 
 def check(data: bytes) -> None:
-    """Fail where `check` takes more for a file than its size can explain."""
+    """Fail if `check` costs more than the size of the file explains."""
     prepare(data)
     printed = io.StringIO()
     calls, less = [0], mock.patch.object(ini, "MAX_GROWTH", MAX_GROWTH)
@@ -40,7 +40,7 @@ def check(data: bytes) -> None:
     def count(_: FrameType, event: str, called: Any) -> None:
         if event == "call":
             calls[0] += 1
-        elif event == "c_call":  # atheris has its own calls at each branch
+        elif event == "c_call":  # atheris adds calls at each branch
             calls[0] += not str(getattr(called, "__module__", "")).startswith("atheris")
 
     tracemalloc.start()
@@ -66,7 +66,7 @@ def mutate(data: bytes, random: Random) -> bytes:
 
 
 def generate(random: Random) -> bytes:
-    """Return one of the hostile files, or two of them one after the other."""
+    """Return one hostile file, or two in a row."""
     size = random.choice((512, 2048, MAX_LENGTH))
     text = hostile_file(random.choice(NAMES), size)
     if random.random() < 0.3:

@@ -1,9 +1,9 @@
 """Target: the HTTP endpoints, through WSGI.
 
-An input is a request as it looks on the wire: a request line, headers, an empty line,
-and the body. ``{good}``, ``{expired}``, ``{stranger}``, ``{unsigned}`` and ``{symmetric}`` in a
-header stand for tokens, ``{claims:...}`` for one that pyos signed over these bytes, and
-``{length}`` for the length of the body.
+An input is a request as on the wire: a request line, headers, an empty line, and the body. In a
+header, ``{good}``, ``{expired}``, ``{stranger}``, ``{unsigned}`` and ``{symmetric}`` stand for
+tokens, ``{claims:...}`` for a token in which pyos signed these bytes, and ``{length}`` for the
+length of the body.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Answer(NamedTuple):
 
 
 class _Log(logging.Handler):
-    """Keeps what is logged, tracebacks included."""
+    """Keep everything that is logged, including tracebacks."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -135,7 +135,7 @@ def _named_token(name: str) -> str:
         return jwt.encode(good, rsa_key("stranger"), algorithm="RS256")
     if name == "unsigned":
         return jwt.encode(good, "", algorithm="none")
-    if name == "symmetric":  # signed with what everybody knows, taken for a shared key
+    if name == "symmetric":  # signed with the public key, as if it were a shared key
         signed = jwt.PyJWS().encode(json.dumps(good).encode(), "x" * 32, algorithm="HS256")
         head = signed.rpartition(".")[0]
         digest = hmac.new(public_pem(), head.encode(), "sha256").digest()
@@ -155,7 +155,7 @@ def _token(match: "re.Match[str]") -> str:
 
 
 def _user(header: str) -> Optional[str]:
-    """Return the userid to which a header, as the input has it, entitles; None for nobody."""
+    """Return the userid that a header of the input proves, or None."""
     scheme, _, token = header.strip().partition(" ")
     match = _TOKEN.fullmatch(token.strip())
     if scheme.lower() != "bearer" or not match:
@@ -176,7 +176,7 @@ def _user(header: str) -> Optional[str]:
 
 
 def check(data: bytes) -> None:
-    """Fail where an answer is a 500, no JSON, a secret, or a credential for a stranger."""
+    """Fail if an answer is a 500 or not JSON, shows a secret, or gives a stranger a credential."""
     request = _parse(data.decode("latin-1"))
     if request is None:
         return
@@ -197,7 +197,7 @@ def _parse(text: str) -> Any:
     first, *lines = head.split("\n")
     words = first.split(" ")
     if len(words) < 2 or not _NAME.fullmatch(words[0]) or not words[1]:
-        return None  # what a web server does not pass on
+        return None  # a web server does not pass this on
     headers = []
     for line in lines:
         name, sign, value = line.partition(":")
@@ -272,7 +272,7 @@ def _check_answer(answer: Answer, method: str) -> None:
 
 def _check_credential(answer: Answer, path: Tuple[str, str], entitled: Any) -> None:
     assert entitled - {None}, "a credential for a stranger"
-    # CherryPy takes several slashes for one, as nginx does, and does without the first
+    # CherryPy merges slashes, as nginx does, and does not need the first
     asked = "/".join(filter(None, path[0].lower().partition("?")[0].split("/")))
     assert asked.startswith(CREDENTIALS), path
     content = json.loads(answer.body.decode("utf-8"))
@@ -297,7 +297,7 @@ def mutate(data: bytes, random: Random) -> bytes:
 
 
 def _random_claims(random: Random) -> str:
-    """Return claims of which one or two are missing, or not what they should be."""
+    """Return claims of which one or two are missing or wrong."""
     made: Dict[str, Any] = {**claims("bob"), "exp": FOREVER, "nbf": 0}
     for name in random.sample([*made, "user"], random.randrange(3)):
         odd = ("", 0, -1, 1.5, None, True, [], {}, "1", FOREVER, [FOREVER], {"userid": "\x00"})
@@ -308,7 +308,7 @@ def _random_claims(random: Random) -> str:
 
 
 def generate(random: Random) -> bytes:
-    """Return a request with a token, good or not."""
+    """Return a request with a good or bad token."""
     others = (f"{{claims:{text}}}" for text in _CLAIMS)
     token = random.choice(
         (random.choice(_TOKENS), random.choice([*others]), _random_claims(random))

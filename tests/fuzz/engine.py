@@ -1,4 +1,4 @@
-"""Runs atheris on one target, with the arguments of libFuzzer; ``run.py`` starts it."""
+"""Run atheris on one target, with libFuzzer's arguments; ``run.py`` starts this script."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main(name: str) -> None:
 
 
 def _mutator(target: ModuleType):
-    """Return a mutator that knows what inputs are made of, beside libFuzzer's blind one."""
+    """Return a mutator that knows the format of inputs, and also uses libFuzzer's blind one."""
 
     def mutate(data: bytes, size: int, seed: int) -> bytes:
         random = Random(seed)

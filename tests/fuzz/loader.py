@@ -1,4 +1,4 @@
-"""Target: the reader of od.config, and the configuration that is made of it."""
+"""Target: the reader of od.config, and the configuration made from it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from fuzz.common import (
 
 MAX_LENGTH = 4096
 MAX_GROWTH = 64 * 1024
-"""Less than the reader's own, so that the bound is met within milliseconds."""
+"""Less than the reader's own limit, so that inputs reach it within milliseconds."""
 USER = "alice"
 FOLDER = tempfile.mkdtemp(prefix="abcwebrtc-fuzz-")
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
@@ -92,7 +92,7 @@ DICTIONARY = FRAGMENTS
 
 
 def check(data: bytes) -> None:
-    """Fail where reading does anything but read, a message shows a secret, or CherryPy differs."""
+    """Fail if reading does anything but read, a message shows a secret, or CherryPy differs."""
     with mock.patch.object(ini, "MAX_GROWTH", MAX_GROWTH):
         _check(data)
 
@@ -115,7 +115,7 @@ def _check(data: bytes) -> None:
 
 
 def _check_whole_file(data: bytes, lines: int) -> None:
-    """Look at the entries that are pyos's own, which CherryPy would run."""
+    """Check pyos's own entries, which CherryPy would execute."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -163,13 +163,13 @@ def _check_refusal(error: Optional[ConfigError], lines: int) -> None:
         assert placed or "no [global]" in problem.message or "larger" in problem.message, problem
 
 
-# beside CherryPy
+# compared with CherryPy
 
 
 def _compare_with_cherrypy(text: str, config: OdConfig) -> None:
-    """Compare with what pyos reads, where the whole file holds literals only.
+    """Compare with what pyos reads, if the whole file holds only literals.
 
-    CherryPy runs what is none; the audit hook is a second lock on that door.
+    CherryPy executes anything else; the audit hook is a second safeguard.
     """
     if config.warnings or not _all_literals(text):
         return
@@ -200,7 +200,7 @@ def _all_literals(text: str) -> bool:
 
 
 def _strings(value: Any, wanted: Tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield the texts in plain data, but for the values of keys that speak of secrets."""
+    """Yield the texts in plain data, except values of keys that name secrets."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield str(key)
@@ -214,7 +214,7 @@ def _strings(value: Any, wanted: Tuple[str, ...] = ()) -> Iterator[str]:
 
 
 def _shown_strings(mapping: OdConfig) -> Iterator[str]:
-    """Yield the texts that are no secret where they stand."""
+    """Yield the texts that are not secrets in their place."""
     for name, value in mapping.items():
         hidden = name in ("webrtc.coturn", "webrtc.rtc_configuration")
         yield from _strings(value, SECRET_KEYS if hidden else ())
@@ -231,7 +231,7 @@ def _keys(value: Any) -> Iterator[str]:
 
 
 def _names_a_device(config: OdConfig) -> bool:
-    """Say whether a text could be the name of a file that blocks, or is not the same twice."""
+    """Return whether a text could name a file that blocks, or that changes when read."""
     return any(word in text for text in _strings(config) for word in ("proc", "sys", "dev"))
 
 
@@ -286,7 +286,7 @@ def mutate(data: bytes, random: Random) -> bytes:
 
 
 def generate(random: Random) -> bytes:
-    """Return an od.config whose entries nest texts, numbers and known keys at random."""
+    """Return an od.config with random nestings of texts, numbers and known keys."""
     lines = ["[global]"]
     for name in random.sample(_NAMES, random.randrange(1, 4)):
         sign = random.choice((": ", " = ", ":\t"))

@@ -1,4 +1,4 @@
-"""Target: manifests in YAML or JSON, and the injection of WebRTC that ``abcwebrtc pod`` makes."""
+"""Target: manifests in YAML or JSON, and the injection by ``abcwebrtc pod``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from fuzz.common import (
 
 MAX_LENGTH = 2048
 MAX_ALIASED = 1000
-"""Less than the reader's own, so that the bound is met within milliseconds."""
+"""Less than the reader's own limit, so that inputs reach it within milliseconds."""
 FILE = "pod.yaml"
 _SOUND = {
     "image": {"default": "registry.example.org/pulseaudio:stable", "staff": "a/b:2"},
@@ -116,7 +116,7 @@ DICTIONARY = FRAGMENTS
 
 
 def check(data: bytes) -> None:
-    """Fail where a manifest is changed in place, or differently twice, or shows the secret."""
+    """Fail if a manifest changes in place or with a second injection, or shows the secret."""
     with mock.patch.object(yamlfiles, "MAX_ALIASED", MAX_ALIASED):
         _check(data)
 
@@ -129,7 +129,7 @@ def _check(data: bytes) -> None:
         assert_placed(error.problems, FILE, _count_lines(text))
         assert_silent(everything_about(error), MARK)
         return
-    dice = zlib.crc32(data)  # what is slow is done for some inputs, and the same ones each time
+    dice = zlib.crc32(data)  # slow checks run for some inputs, always the same ones
     _check_round_trip(manifests)
     for document in manifests.documents:
         if isinstance(document, dict):
@@ -193,7 +193,7 @@ def _check_shape(pod: Dict[str, Any], config: WebRTCConfig) -> None:
         assert all(isinstance(name, str) for name in names)
     for container in containers:
         stun = [item for item in container.get("env") or () if item["name"] == "STUN_SERVER"]
-        for last in stun[-1:]:  # which is the one that counts
+        for last in stun[-1:]:  # the last one counts
             assert last.get("value") or last.get("valueFrom"), "an empty variable"
         assert len(stun) <= 1 or not config.desktop.stun_server
 
@@ -209,7 +209,7 @@ def _check_turn(prepared: Any, by_secret: bool) -> None:
 
 
 def _check_schema(document: Dict[str, Any]) -> None:
-    """Inject into a pod that the Kubernetes API takes: it still does."""
+    """Fail if the Kubernetes API accepts a pod, but not after the injection."""
     if not _is_valid(document):
         return
     for config in CONFIGS:
@@ -220,13 +220,13 @@ def _check_schema(document: Dict[str, Any]) -> None:
 
 
 def _is_valid(pod: Dict[str, Any]) -> bool:
-    """Say whether the Kubernetes API takes a pod, by the newest schema that is here."""
+    """Return whether the Kubernetes API accepts a pod, by the newest installed schema."""
     import kubernetes_validate
 
     try:
         data = json.loads(json.dumps(pod))
         kubernetes_validate.validate(data, kubernetes_validate.latest_version(), strict=True)
-    except Exception:  # it raises more than its own errors for what is no manifest
+    except Exception:  # it raises more than its own errors if this is not a manifest
         return False
     return True
 
@@ -266,7 +266,7 @@ def _injected(documents: List[Any], by_secret: bool, config: WebRTCConfig) -> Op
 
 
 def _passwords(documents: List[Any]) -> List[str]:
-    """Return what stands for a password in the TURN_SERVERs that were made, of ``turn://a:b@c``."""
+    """Return the passwords in generated TURN_SERVERs, such as ``b`` in ``turn://a:b@c``."""
     found = []
     for text in _texts(documents):
         scheme, sign, rest = text.partition("://")
@@ -287,14 +287,14 @@ def _texts(value: Any) -> List[str]:
 
 _WITH_TURN = CONFIGS[1]
 _WITHOUT = WebRTCConfig.from_mapping({**_PSEUDONYMS, "webrtc.desktop": {}}, {}, NOW)
-"""Nothing in it depends on the clock, which the command reads."""
+"""It does not depend on the clock, which the command reads."""
 
 
 # mutations
 
 
 def mutate(data: bytes, random: Random) -> bytes:
-    """Change a line, or the tree that the text stands for."""
+    """Change a line, or the tree that the text describes."""
     if random.random() < 0.5:
         return splice(data, random, FRAGMENTS)
     try:
@@ -333,7 +333,7 @@ def _change(holder: Any, key: Any, random: Random) -> None:
 
 
 def generate(random: Random) -> bytes:
-    """Return a pod with some fields of any shape."""
+    """Return a pod with some fields of random shape."""
     named = [{"name": random.choice(("x-a-b", "s-a-b", "c")), "env": _tree(random, 2)}]
     spec: Dict[str, Any] = {"containers": random.choice((named, _tree(random, 3)))}
     for key in random.sample(_KEYS, random.randrange(3)):

@@ -1,13 +1,14 @@
-"""Fuzzes abcwebrtc: looks for inputs that break what it promises.
+"""Fuzz abcwebrtc: look for inputs that break its promises.
 
     python3 tests/fuzz/run.py [--seconds 600] [--seed 1] [target ...]
     python3 tests/fuzz/run.py --input FILE target
 
-The targets are loader, costs, uris, turnserver, manifests and endpoint; all by default. Each
-begins with its seeds in `corpus` and its finds in `crashes`; what reaches more than these is kept
-in `build/fuzz`, where the next run goes on.
-It installs what it needs into `.venv`; atheris, the fuzzer, has wheels for Python 3.11 to
-3.14 on Linux, x86_64.
+Without a target, it fuzzes all of them: loader, costs, uris, turnserver, manifests and endpoint. A
+run starts from the target's seeds in `corpus` and its finds in `crashes`. Inputs that reach more
+code are kept in `build/fuzz`, where the next run goes on.
+
+It installs what it needs into `.venv`. The fuzzer, atheris, has wheels for Python 3.11 to 3.14 on
+Linux, x86_64. Exit status: 1 if it found something.
 """
 
 from __future__ import annotations
@@ -38,18 +39,18 @@ from fuzz import TARGETS  # noqa: E402
 CORPUS, CRASHES = HERE / "corpus", HERE / "crashes"
 FOUND = ROOT / "build" / "fuzz"
 UNIT_SECONDS = 60
-"""More than any input of a few KB takes on a slow machine; what takes longer hangs."""
+"""More than any input of a few KB takes on a slow machine; an input that takes longer hangs."""
 MEMORY_MB = 2048
 
 
 def main() -> int:
-    """Fuzz, and return 1 where something was found."""
+    """Fuzz, and return 1 if something was found."""
     options = _parser().parse_args()
     bootstrap.enter_venv("test,lint,fuzz", ["abcwebrtc", "cherrypy", "pytest"], False)
     if options.input:
         return _check_one(options.input, options.target)
     if not importlib.util.find_spec("atheris"):
-        sys.exit("atheris is missing, which has wheels for Python 3.11 to 3.14 on Linux, x86_64")
+        sys.exit("atheris is not installed; it has wheels for Python 3.11 to 3.14 on Linux, x86_64")
     names = options.target or TARGETS
     targets = {name: importlib.import_module(f"fuzz.{name}") for name in names}
     with ThreadPoolExecutor(options.jobs) as pool:
@@ -64,10 +65,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("target", nargs="*", choices=[[], *TARGETS], metavar="target", help=", ".join(TARGETS))
-    add("--seconds", type=int, default=600, help="for each target (%(default)s)")
-    add("--jobs", type=int, default=os.cpu_count() or 1, help="targets at a time (%(default)s)")
-    add("--seed", type=int, default=0, help="of the mutations; 0 takes another one each time")
-    add("--input", metavar="FILE", help="run one input, without the fuzzer")
+    add("--seconds", type=int, default=600, help="time for each target (%(default)s)")
+    add(
+        "--jobs",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="targets at a time (%(default)s)",
+    )
+    add("--seed", type=int, default=0, help="seed of the mutations; 0 picks a new one each time")
+    add("--input", metavar="FILE", help="check one input, without the fuzzer")
     return parser
 
 
@@ -80,7 +86,7 @@ def _check_one(file: str, targets: List[str]) -> int:
 
 
 def _fuzz(name: str, target: ModuleType, options: argparse.Namespace) -> bool:
-    """Fuzz one target, and say whether nothing was found."""
+    """Fuzz one target, and return whether nothing was found."""
     found = FOUND / name
     grown = found / "corpus"
     grown.mkdir(parents=True, exist_ok=True)
@@ -97,12 +103,12 @@ def _fuzz(name: str, target: ModuleType, options: argparse.Namespace) -> bool:
 
 
 def _is_fault(path: Path) -> bool:
-    """Say whether a file is of an input that failed, and not of one that took a while."""
+    """Return whether a file holds an input that failed, and not one that was only slow."""
     return path.name.startswith(("crash-", "timeout-", "oom-", "leak-"))
 
 
 def _engine(name: str, target: ModuleType, folder: str, arguments: List[str]) -> str:
-    """Run the fuzzer to its end, and return what it said."""
+    """Run the fuzzer to its end, and return its log."""
     bounds = [
         f"-max_len={target.MAX_LENGTH}",
         f"-timeout={UNIT_SECONDS}",
@@ -111,7 +117,7 @@ def _engine(name: str, target: ModuleType, folder: str, arguments: List[str]) ->
     log = Path(folder, "log")
     with open(log, "wb") as stream:
         command = [sys.executable, str(HERE / "engine.py"), name, *bounds, *arguments]
-        # libFuzzer ends without cleaning up, and a seed is of no use while sets change their order.
+        # libFuzzer exits without cleaning up; a seed needs sets that keep their order.
         here = {**os.environ, "TMPDIR": folder, "PYTHONHASHSEED": "0"}
         subprocess.run(command, cwd=folder, env=here, stdout=stream, stderr=subprocess.STDOUT)
     return log.read_text(encoding="utf-8", errors="replace")
@@ -140,7 +146,7 @@ def _report(name: str, log: str, crashes: List[Path]) -> None:
     for path in crashes:
         print(f"{path}\nbase64: {base64.b64encode(path.read_bytes()).decode()}")
         print(f"to see it again: python3 tests/fuzz/run.py --input {shlex.quote(str(path))} {name}")
-        print(f"once it is mended, keep it in tests/fuzz/crashes/{name}", flush=True)
+        print(f"once it is fixed, move it to tests/fuzz/crashes/{name}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Target: turnserver.conf, read as coturn reads it, and its comparison with od.config.
+"""Target: turnserver.conf, read as coturn reads it and compared with od.config.
 
-An input is the file; a certificate may follow a line ``--cert--``, a key a line ``--key--``.
+An input is the file. A certificate may follow after a line ``--cert--``, a key after ``--key--``.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ DICTIONARY = (*(f"{name}=" for name in OPTIONS), *_VALUES, "--cert--\n", "--key-
 
 
 def check(data: bytes) -> None:
-    """Fail where reading raises, a finding shows a secret, or has a line that is not there."""
+    """Fail if reading raises, or a finding shows a secret or names a line that does not exist."""
     text, files = _parts(data)
     with nothing_but(lambda *_: False):
         conf = parse_turnserver_conf(text, FILE)
@@ -107,7 +107,7 @@ def _check_settings(conf: TurnserverFile, text: bytes) -> None:
 
 
 def _check_round_trip(name: str, value: bytes) -> None:
-    """Write a value as abcwebrtc writes it, and read the same one back."""
+    """Fail if a value that abcwebrtc writes reads back differently."""
     try:
         line = name.encode() + b"=" + quoted(value)
     except ConfigError as error:
@@ -139,7 +139,7 @@ def mutate(data: bytes, random: Random) -> bytes:
 
 
 def generate(random: Random) -> bytes:
-    """Return a file with some options, good for STATIC or not."""
+    """Return a file with some options, with or without STATIC."""
     names = random.sample(list(OPTIONS), random.randrange(1, 8))
     lines = [f"{name}{random.choice('= ')}{random.choice(_VALUES)}" for name in names]
     secret = random.choice((STATIC, MARK))

@@ -1,6 +1,6 @@
 """Target: STUN and TURN URIs, and GStreamer's form of them.
 
-The first line of an input is the URI, the rest a userid.
+The first line of an input is the URI, the rest is a userid.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _TURN = re.compile(
 
 
 def check(data: bytes) -> None:
-    """Fail where a URI does not stay what it is, or a form of it has an unsafe character."""
+    """Fail if a URI changes when parsed and printed, or a form of it has an unsafe character."""
     text, _, user = data.decode("utf-8", "replace").partition("\n")
     uri = _parsed(parse_ice_uri, text)
     if uri:
@@ -87,7 +87,7 @@ def _check_gstreamer(uri: IceURI, user: str) -> None:
 
 
 def _check_configuration(text: str) -> None:
-    """Put the text where od.config has URIs: it is taken whole, or refused."""
+    """Fail if od.config accepts only a part of the text as a URI."""
     server = {"urls": [text], "username": "a", "credential": "b"}
     entries = {
         "webrtc.rtc_configuration": {"iceServers": [server]},

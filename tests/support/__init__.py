@@ -1,4 +1,4 @@
-"""What several test modules need, by module: keys, tokens, an od.config, WSGI calls, a server."""
+"""Helpers that several test modules use: keys, tokens, an od.config, WSGI calls, a server."""
 
 from support.commands import Result as Result
 from support.commands import command as command

@@ -1,4 +1,4 @@
-"""The same observations, as `probe` has them and as a browser has them, and what both say."""
+"""The same faults as `probe` and as a browser observe them, and what both must say."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MINTED = Account(static=Login("1900000000:alice", "x"), expires_at=int(NOW) + 9)
 
 
 class Scenario(NamedTuple):
-    """`key` is that of the cause; `probe` and `page` are what either sees of the same fault."""
+    """`key` is the cause's key; `probe` and `page` are what each sees of the same fault."""
 
     name: str
     probe: Observation
@@ -50,7 +50,7 @@ SILENT = {"ended": "limit"}
 
 
 def looked(key: str, **facts: Any) -> Dict[str, Any]:
-    """Return what a browser has of a TLS port, at which `serve` saw this."""
+    """Return what a browser sees of a TLS port, and what `serve` saw there."""
     found = said(key, **facts)
     look = {"word": found.word, "message": found.message, "advice": found.advice}
     return browsed(URL_TLS, errors=error(701), look=look)
@@ -249,11 +249,11 @@ LOOKS = [
     looked("redirect/unanswered", next="192.0.2.9:3478"),
     looked("unreachable/serve", where=PLACE, place="both", detail=""),
 ]
-"""What else `serve` says of a TLS port (tests/unit/web/test_look.py), and the page repeats."""
+"""What else `serve` says about a TLS port (tests/unit/web/test_look.py), which the page repeats."""
 
 
 class Pair(NamedTuple):
-    """Two servers side by side, of which the first fails."""
+    """Two servers; the first one fails."""
 
     name: str
     probe: List[Observation]

@@ -1,10 +1,9 @@
-"""Clients that mean harm, for tests and benchmarks on this machine's loopback.
+"""Malicious clients, for tests and benchmarks on this machine's loopback.
 
     python tests/support/attackers.py ATTACK PORT [SOURCE]
 
-runs one of `ATTACKS` until it is killed, for two minutes at most, and prints
-"ready" once it is under way. SOURCE is an address of loopback to come from. It can't
-reach another machine.
+runs one of `ATTACKS` until it is killed, for at most two minutes, and prints "ready" once the
+attack is under way. SOURCE is the loopback address to connect from. It can't reach other machines.
 """
 
 from __future__ import annotations
@@ -25,24 +24,24 @@ POST = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".
 GET = b"GET /API/healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 LIFETIME = 120.0
 GATHERING = 5.0
-"""Seconds after which an attack counts as under way, however many are connected."""
+"""Seconds after which an attack counts as under way, however many clients are connected."""
 PAUSE = 0.05
 PIECE = b"x" * 65536
 GIB = 1 << 30
 
 
 class Crowd:
-    """Many connections, each of which sends `opening`, and `drip` once a second."""
+    """Many connections; each sends `opening`, then `drip` once a second."""
 
     def __init__(self, port: int, count: int, opening: bytes, drip: bytes, reads: bool) -> None:
         self.port, self.count, self.reads = port, count, reads
         self.opening, self.drip = opening, drip
         self.unsent: Dict[socket.socket, memoryview] = {}
-        """What each connection has still to send of the opening."""
+        """The rest of the opening that each connection still has to send."""
         self.selector = selectors.DefaultSelector()
 
     def run(self) -> None:
-        """Hold the connections for ever; one that is closed is opened again."""
+        """Hold the connections forever; reopen those that are closed."""
         said, next_drip, late = False, 0.0, time.monotonic() + GATHERING
         while True:
             self.fill()
@@ -91,7 +90,7 @@ class Crowd:
                 self.drop(client)
 
     def go_on(self, seconds: float) -> None:
-        """Send what there is to be sent, and see who was closed."""
+        """Send what is left to send, and notice closed connections."""
         begin = time.monotonic()
         for key, events in self.selector.select(seconds):
             client: Any = key.fileobj
@@ -99,7 +98,7 @@ class Crowd:
                 self.send(client)
             elif not self.has_come(client):
                 self.drop(client)
-        if not self.reads:  # nothing wakes it
+        if not self.reads:  # nothing wakes the selector
             time.sleep(max(0.0, begin + seconds - time.monotonic()))
 
     def has_come(self, client: socket.socket) -> bool:
@@ -142,7 +141,7 @@ def crowd(
 
 
 def send_without_end(port: int, head: bytes, piece: bytes, most: int = GIB) -> Tuple[int, bytes]:
-    """Send a body until the server ends it; return how much of it went, and the answer."""
+    """Send a body until the server stops it; return how much was sent, and the answer."""
     sent = 0
     with connect(port) as client:
         with contextlib.suppress(OSError):
@@ -164,9 +163,9 @@ PIPELINED = 200
 BODY = 127 * 1024
 WHOLE = POST + f"Content-Length: {BODY}\r\n\r\n".encode() + b"x" * BODY
 FULL = POST + b"X: " + b"x" * 39_000
-"""Headers to their limit, without an end."""
+"""Headers up to their limit, without an end."""
 OPEN_FILE = b"GET /testpage/style.css HTTP/1.1\r\nHost: x\r\n\r\n"
-"""The largest answer that anybody gets."""
+"""The request with the largest answer that anybody gets."""
 
 
 def _get(path: bytes, *headers: bytes) -> bytes:
@@ -200,11 +199,11 @@ COSTLY: Dict[str, bytes] = {
     "dotted-token": _post(b"ABCAuthorization: Bearer " + b"." * 38_000),
     "full-body": _post(body=b'{"x":' + b"[" * 4_000),
 }
-"""Single requests made to cost much, by what they are full of."""
+"""Single requests built to be expensive, by what they are full of."""
 
 
 def again(action: Callable[[int], Any]) -> Callable[[int, int], None]:
-    """Return an attack that does something again and again, in some threads."""
+    """Return an attack that repeats an action in several threads."""
 
     def work(port: int) -> None:
         while True:
@@ -243,7 +242,7 @@ def pipeline(port: int) -> None:
 
 
 class Attack(NamedTuple):
-    """What is done, and by how many clients."""
+    """What the clients do, and how many there are."""
 
     run: Callable[[int, int], None]
     count: int
@@ -294,12 +293,12 @@ ATTACKS: Dict[str, Attack] = {
 }
 
 FLOODS = ("small-posts", "pipelining", "slow-readers")
-"""Attacks by so many requests, each of which costs as much as a good one."""
+"""Attacks by the number of requests; each costs as much as a good one."""
 
 
 @contextlib.contextmanager
 def attacking(name: str, port: int, source: str = HOST) -> Iterator["subprocess.Popen[bytes]"]:
-    """Attack a port of this machine in a process of its own."""
+    """Attack a port of this machine from another process."""
     command = [sys.executable, __file__, name, str(port), source]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:

@@ -1,4 +1,4 @@
-"""User tokens that are not valid, one of each kind that an attacker may try."""
+"""Invalid user tokens, one of each kind that an attacker may try."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def dumps(value: object) -> bytes:
 
 
 def hs256(key: bytes) -> str:
-    """Return a token that is signed with a password: PyJWT refuses to use a public key as one."""
+    """Return a token signed with a password; PyJWT refuses a public key as password."""
     message = f"{encode(dumps({'alg': 'HS256', 'typ': 'JWT'}))}.{encode(dumps(claims()))}"
     digest = hmac.new(key, message.encode(), hashlib.sha256).digest()
     return f"{message}.{encode(digest)}"
 
 
 def with_header(**header: object) -> str:
-    """Return a token of pyos's key whose header says more than pyos's does."""
+    """Return a token signed with pyos's key, with more in its header than pyos writes."""
     return jwt.encode(claims(), rsa_key(), algorithm="RS256", headers=header)
 
 
 def bad_tokens() -> Dict[str, str]:
-    """Return the tokens, by what is wrong with them."""
+    """Return the tokens by what is wrong with them."""
     good = make_token()
     head, payload, signature = good.split(".")
     return {

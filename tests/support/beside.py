@@ -1,4 +1,4 @@
-"""What examples/03-beside-pyos ships, as tests read it: the files themselves, no copies."""
+"""The files of examples/03-beside-pyos, which tests read without copies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def manifests() -> List[Dict[str, Any]]:
 
 
 def manifest(kind: str) -> Dict[str, Any]:
-    """Return the only one of a kind that is named abcwebrtc."""
+    """Return the only document of a kind that is named abcwebrtc."""
     (found,) = [
         document
         for document in manifests()
@@ -42,13 +42,13 @@ def container() -> Dict[str, Any]:
 
 
 def shipped_od_config(replacements: Dict[str, str]) -> str:
-    """Return the od.config of the ConfigMap, each address or path in it replaced."""
+    """Return the od.config of the ConfigMap, with addresses and paths replaced."""
     text = manifest("ConfigMap")["data"]["od.config"]
     return replaced(text, replacements)
 
 
 def shipped_location(replacements: Dict[str, str]) -> str:
-    """Return the nginx locations, each address in them replaced."""
+    """Return the nginx locations, with addresses replaced."""
     return replaced(LOCATION_FILE.read_text(encoding="utf-8"), replacements)
 
 
@@ -63,7 +63,7 @@ def replaced(text: str, replacements: Dict[str, str]) -> str:
 
 
 class Instruction(NamedTuple):
-    """A line of a Dockerfile; `words` are those of the exec form, else those between blanks."""
+    """A line of a Dockerfile; `words` are those of the exec form, or separated by blanks."""
 
     stage: int
     name: str
@@ -85,7 +85,7 @@ def dockerfile() -> List[Instruction]:
 
 
 def instructions(name: str, stage: int = -1) -> List[Instruction]:
-    """Return those of a name, in all stages or in one."""
+    """Return the instructions with a name, in all stages or in one."""
     return [i for i in dockerfile() if i.name == name and stage in (-1, i.stage)]
 
 

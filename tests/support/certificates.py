@@ -1,4 +1,4 @@
-"""A certificate for a TURN server with its key, valid around a fixed moment, and others like it."""
+"""A TURN server's certificate with its key, valid around a fixed time, and others like it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Tuple
 from support import private_pem, rsa_key
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # cryptography warns of Python 3.8
+    warnings.simplefilter("ignore")  # cryptography warns about Python 3.8
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.x509.oid import NameOID
@@ -28,9 +28,9 @@ def issue(
     more: Tuple[Any, ...] = (),
     key: Any = None,
 ) -> bytes:
-    """Return a certificate of `key`, or `rsa_key()`, for names, valid for days from NOW; PEM.
+    """Return a PEM certificate of `key`, or `rsa_key()`, for names, valid for days from NOW.
 
-    `more` are extensions beside the names.
+    `more` are additional extensions.
     """
     builder = x509.CertificateBuilder(
         _common_name(issuer),
@@ -61,4 +61,4 @@ def _general_name(name: str) -> Any:
 KEY = private_pem()
 CERT = issue(HOST)
 ABOVE = issue("an authority", subject="an issuer", issuer="a root")
-"""What signed `CERT`, and belongs below it in the file."""
+"""The issuer of `CERT`, which follows it in the file."""

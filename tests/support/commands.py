@@ -1,4 +1,4 @@
-"""The command `abcwebrtc`, in a process of its own or in this one."""
+"""Run the command `abcwebrtc`, in another process or in this one."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from support.waiting import WAIT
 
 
 def command(*arguments: object, before: str = "") -> Tuple[str, ...]:
-    """Return the command line of ``abcwebrtc``; `before` is Python to run first."""
+    """Return the command line of ``abcwebrtc``; `before` is Python code to run first."""
     code = f"{before}\nimport sys\nfrom abcwebrtc.cli.main import main\nsys.exit(main())"
     start = ("-c", code) if before else ("-m", "abcwebrtc")
     return (sys.executable, *start, *map(str, arguments))
 
 
 def environment(**changes: str) -> Dict[str, str]:
-    """Return an environment in which the abcwebrtc under test is the one that runs."""
+    """Return an environment that runs the abcwebrtc under test."""
     env = {
         **os.environ,
         "PYTHONPATH": str(Path(abcwebrtc.__file__).parent.parent),
         "PYTHONUTF8": "1",
     }
-    env.pop("PYTHONUNBUFFERED", None)  # with it no write is left to fail at exit
+    env.pop("PYTHONUNBUFFERED", None)  # with it, no write is left to fail at exit
     env.update(changes)
     return env
 
 
 def run_command(*arguments: object, **options: Any) -> "subprocess.CompletedProcess[str]":
-    """Run ``abcwebrtc`` with nothing on stdin and return what it printed."""
+    """Run ``abcwebrtc`` with an empty stdin, and return what it printed."""
     settings = {"stdin": subprocess.DEVNULL, "env": environment(), "timeout": WAIT, **options}
     return subprocess.run(
         command(*arguments),
@@ -46,7 +46,7 @@ def run_command(*arguments: object, **options: Any) -> "subprocess.CompletedProc
 
 
 class Result(NamedTuple):
-    """The exit status of a command that ran in this process, and what it printed."""
+    """The exit status and output of a command that ran in this process."""
 
     status: Any
     out: Any

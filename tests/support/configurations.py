@@ -31,7 +31,7 @@ def warnings_of(mapping):
 
 
 def gconfig():
-    """Something like pyos's settings.gconfig: a plain dict with all of od.config."""
+    """A mapping like pyos's settings.gconfig: a plain dict with all entries of od.config."""
     return {
         "server.socket_port": 8000,
         "tools.sessions.on": False,

@@ -1,4 +1,4 @@
-"""Entries of webrtc.coturn for tests, and what the parser makes of them."""
+"""Entries of webrtc.coturn for tests, and what the parser returns for them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def parse(value, environ=None, folder="", now=NOW):
 
 
 def texts(problems, level):
-    """Return the problems of a level, as they are printed."""
+    """Return the problems of a level as they are printed."""
     return [str(problem) for problem in problems if problem.level == level]
 
 
 def parse_one(given=None, without=(), **kwargs):
-    """Parse the minimal server with some of its keys given or left out."""
+    """Parse the minimal server with some keys added, changed or left out."""
     server = {**MINIMAL, **(given or {})}
     return parse({key: server[key] for key in server if key not in without}, **kwargs)
 

@@ -1,4 +1,4 @@
-"""A desktop pod as pyos builds it, and the Kubernetes API's schemas to hold it against."""
+"""A desktop pod as pyos builds it, and the Kubernetes API's schemas to check it with."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _VOLUMES = {
 
 
 def desktop_pod(sound: bool = True) -> Dict[str, Any]:
-    """Return the pod of a user, with or without what sound adds to it.
+    """Return the pod of a user, with or without the additions for sound.
 
-    All containers share one list of variables, as pyos has it.
+    All containers share one list of variables, as in pyos.
     """
     env = _variables(sound)
     mounts = [{"name": name, "mountPath": path} for name, path in _VOLUMES.items()]
@@ -117,7 +117,7 @@ def _sound_container(env: Any, mounts: Any) -> Dict[str, Any]:
 
 
 def kubernetes_versions() -> List[str]:
-    """Return those of 1.24, 1.30 and the newest that kubernetes-validate has schemas for."""
+    """Return which of 1.24, 1.30 and the newest release kubernetes-validate has schemas for."""
     newest = kubernetes_validate.latest_version()
     versions = [version for version in ("1.24", "1.30", newest) if _has(version)]
     assert newest in versions
@@ -134,7 +134,7 @@ def _has(version: str) -> bool:
 
 
 def assert_valid(*manifests: Any) -> None:
-    """Fail where the Kubernetes API would not take a manifest, unknown fields included."""
+    """Fail if the Kubernetes API would refuse a manifest, or it has unknown fields."""
     for manifest in manifests:
         data = json.loads(json.dumps(manifest))
         for version in VERSIONS:

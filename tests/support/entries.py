@@ -1,4 +1,4 @@
-"""An od.config without a warning, as a file and as a configuration."""
+"""An od.config without warnings, as a file and as a configuration."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ ENTRIES: Mapping[str, Any] = {
         "username": "userid",
     },
 }
-"""A configuration without a warning; `write_od_config` adds the user token's key."""
+"""Entries without warnings; `write_od_config` adds the key for user tokens."""
 
 
 def write_od_config(
     folder: Path, entries: Optional[Mapping[str, Any]] = None, **changes: Any
 ) -> Path:
-    """Write an od.config, and the public key that it names, and return its path.
+    """Write an od.config and the public key that it names, and return its path.
 
-    `entries` are `ENTRIES` by default. Changes are named as in
-    ``webrtc__enable=False``; one to ... removes the entry.
+    `entries` are `ENTRIES` by default. Name changes as in ``webrtc__enable=False``; ... removes an
+    entry.
     """
     key_file = folder / "jwtuser.pem"
     if not key_file.exists():
@@ -45,7 +45,7 @@ def write_od_config(
 
 
 def make_config(**changes: Any) -> abcwebrtc.WebRTCConfig:
-    """Return `ENTRIES`, changed as in `write_od_config`, as a configuration."""
+    """Return `ENTRIES` as a configuration, changed as in `write_od_config`."""
     entries = {**ENTRIES, **{name.replace("__", "."): changes[name] for name in changes}}
     return abcwebrtc.WebRTCConfig.from_mapping(
         {name: value for name, value in entries.items() if value is not ...}

@@ -1,4 +1,4 @@
-"""A real nginx with the location of examples/03-beside-pyos before one `abcwebrtc serve`."""
+"""A real nginx, with the location of examples/03-beside-pyos, in front of `abcwebrtc serve`."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def nginx_before(
     certificate: Tuple[str, str] = ("", ""),
     limits: bool = False,
 ) -> Iterator[str]:
-    """Run nginx, and give its URL; `certificate` has the files of a certificate and its key.
+    """Run nginx, and yield its URL; `certificate` names the files of a certificate and its key.
 
-    With `limits` it has the limit of requests that the shipped location has in comments.
+    With `limits` it limits requests, as the comments of the shipped location show.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""od.configs of 1 MiB, each made to cost a reader far more than it cost to write."""
+"""od.configs of 1 MiB, each far more expensive to read than to write."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Callable, Dict, Iterable
 
 MIB = 1024 * 1024
 MODULUS = 2**61 - 1
-"""Python hashes a whole number to its remainder by this, so that multiples of it collide."""
+"""Python hashes an integer to its remainder by this, so multiples of it collide."""
 START = "[global]\nwebrtc.enable: True\n"
 
 
@@ -26,24 +26,24 @@ def _until_full(parts: Iterable[str], start: str, end: str, size: int) -> str:
 
 
 def full(unit: str, start: str = "", end: str = "", size: int = 0) -> str:
-    """Return `unit` as often as the size has room for it."""
+    """Return `unit`, repeated as often as it fits into the size."""
     times = ((size or _Size.now) - len((start + end).encode())) // len(unit.encode())
     return start + unit * times + end
 
 
 def rising(form: str, start: str = "", end: str = "", size: int = 0) -> str:
-    """Return `form`, filled in with 0, 1, 2 and so on, as often as the size has room for it."""
+    """Return `form`, filled in with 0, 1, 2 and so on, as often as it fits into the size."""
     return _until_full(map(form.replace("{:", "{0:").format, count()), start, end, size)
 
 
 def multiples(form: str, start: str, end: str) -> str:
-    """Return `form`, filled in with numbers whose hashes are the same."""
+    """Return `form`, filled in with numbers that have the same hash."""
     numbers = (MODULUS * number for number in count())
     return _until_full(map(form.format, numbers), start, end, 0)
 
 
 def entries(form: str) -> str:
-    """Return entries of this form, with numbers in their names, as many as there is room for."""
+    """Return entries of this form, with numbers in their names, as many as fit."""
     return _until_full((form.replace("{}", str(n), 1) for n in count()), START, "", 0)
 
 
@@ -63,7 +63,7 @@ PLACES = {
     "desktop of pyos": START + "desktop.other: ",
     "token": START + "jwt_token_user: ",
 }
-"""Entries that abcwebrtc reads, and some that it does not."""
+"""Entries that abcwebrtc reads, and some that it ignores."""
 VALUES: Dict[str, Callable[[str], str]] = {
     "product": lambda start: f"{start}['x']*1390000",
     "products": lambda start: full("['x']*9999,\n ", start + "[", "]"),
@@ -125,7 +125,7 @@ VALUES: Dict[str, Callable[[str], str]] = {
     "line separators": lambda start: full("\u2028", start + "'", "'"),
     "separators between": lambda start: full("1,\x0b", start + "[", "]"),
 }
-"""By what a value is full of: the start of the entry in, the file out."""
+"""Functions from the start of an entry to the file, by what its value is full of."""
 FILES: Dict[str, Callable[[], str]] = {
     "servers with a wrong key": lambda: full("{'a':1},", COTURN + "[", "]"),
     "servers with wrong values": lambda: full(
@@ -326,14 +326,14 @@ FILES: Dict[str, Callable[[], str]] = {
     "spaces before nothing": lambda: full(" ", "") + "x",
     "nothing but brackets": lambda: full("[", ""),
 }
-"""By what the file is full of."""
+"""Functions that return a file, by what it is full of."""
 
 
 NAMES = (*FILES, *(f"{value} in {place}" for place in PLACES for value in VALUES))
 
 
 def hostile_file(name: str, size: int = MIB) -> str:
-    """Return the file of this name, of about this size, and of no more than it."""
+    """Return the file of this name, of about this size but no more."""
     _Size.now = size
     value, _, place = name.rpartition(" in ")
     text = VALUES[value](PLACES[place]) if place in PLACES else FILES[name]()

@@ -43,10 +43,9 @@ def call(
     headers: Optional[Mapping[str, str]] = None,
     **environ: Any,
 ) -> Answer:
-    """Call a WSGI application. With a body, JSON and its length are announced.
+    """Call a WSGI application; a body is sent as JSON, with its length.
 
-    A header given as "" is left out; `environ` changes the WSGI environment,
-    where ... removes a variable.
+    "" leaves a header out. `environ` changes the WSGI environment; ... removes a variable.
     """
     data = _body_bytes(body)
     sent = {"Host": "127.0.0.1"}
@@ -79,13 +78,13 @@ def call(
 def post(
     app: Callable[..., Any], path: str = RTC_PATH, body: Body = "{}", **headers: str
 ) -> Answer:
-    """POST JSON to a WSGI application; headers are named as in ``Content_Type=""``."""
+    """POST JSON to a WSGI application; name headers as in ``Content_Type=""``."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     return call(app, "POST", path, body, sent)
 
 
 def wsgi_environ(method: str, path: str, query: str, data: bytes) -> Dict[str, Any]:
-    """Return what a server gives to a WSGI application, without headers."""
+    """Return the environment that a server gives to a WSGI application, without headers."""
     return {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
@@ -113,7 +112,7 @@ def request(
     method: Optional[str] = None,
     context: Any = None,
 ) -> Answer:
-    """Send a request over the network: a POST of JSON with a body, else a GET."""
+    """Send a request over the network: a POST of JSON if there is a body, else a GET."""
     data = _body_bytes(body)
     sent = {} if data is None else {"Content-Type": "application/json"}
     sent.update(headers or {})

@@ -1,4 +1,4 @@
-"""A configuration for pods, pods that it was injected into, and their parts."""
+"""A configuration for pods, pods after the injection, and their parts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECTIONS = ("initContainers", "containers")
 
 
 def configuration(turn: bool = False, sound: Any = None, **entries: Any) -> WebRTCConfig:
-    """Return `ENTRIES`, changed; keys of `sound` change that entry, ... removes one."""
+    """Return changed `ENTRIES`; `sound` changes keys of that entry, and ... removes one."""
     mapping = {**ENTRIES, **{name.replace("__", "."): entries[name] for name in entries}}
     if turn:
         mapping["webrtc.desktop"] = {"turn": True}
@@ -51,7 +51,7 @@ def sound_of(pod: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def variable(container: Dict[str, Any], name: str) -> Any:
-    """Return the variable of this name, which a container must have once; None without."""
+    """Return the variable of this name, or None; fail if a container has it twice."""
     found = [item for item in container.get("env") or [] if item["name"] == name]
     assert len(found) < 2
     return found[0] if found else None

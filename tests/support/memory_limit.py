@@ -1,4 +1,4 @@
-"""A limit of memory for a process, as Kubernetes sets it: a cgroup of the kernel."""
+"""A memory limit for a process, set as Kubernetes does: with a cgroup."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _numbers = itertools.count()
 
 
 class Group(NamedTuple):
-    """A cgroup with a limit; a command with `prefix` before it runs in it."""
+    """A cgroup with a limit; put `prefix` before a command to run it in there."""
 
     folder: Path
     peaks: Tuple[str, ...]
-    """Files with what it has had at most: its memory, and with version 1 that of its sockets."""
+    """Files with the peak memory; version 1 has a second one, for the memory of sockets."""
 
     @property
     def prefix(self) -> Tuple[str, ...]:
         return ("sh", "-c", 'echo $$ >"$0" && exec "$@"', str(self.folder / "cgroup.procs"))
 
     def peak(self) -> int:
-        """Return the bytes that it has had at most, caches and sockets included."""
+        """Return the peak memory in bytes, including caches and sockets."""
         return sum(int((self.folder / name).read_text()) for name in self.peaks)
 
 
 def shipped_limit() -> int:
-    """Return the bytes that the manifest of examples/03-beside-pyos gives to a pod."""
+    """Return the memory limit of the manifest in examples/03-beside-pyos, in bytes."""
     found = re.search(r"limits: \{.*memory: (\d+)Mi", MANIFEST.read_text(encoding="utf-8"))
     assert found, MANIFEST
     return int(found.group(1)) * MIB
@@ -41,7 +41,7 @@ def shipped_limit() -> int:
 
 @contextlib.contextmanager
 def memory_limited(limit: int) -> Iterator[Optional[Group]]:
-    """Make a cgroup, of version 1 or 2; None where this machine lets nobody make one."""
+    """Create a cgroup, version 1 or 2, or yield None if this machine does not allow it."""
     group = None
     with contextlib.suppress(OSError):
         group = _make(limit)
@@ -57,7 +57,7 @@ def _make(limit: int) -> Group:
     limits: Tuple[str, ...]
     if (_ROOT / "memory" / "memory.limit_in_bytes").exists():
         folder = _ROOT / "memory" / name
-        # Sockets have a limit of their own there; version 2 has one for both.
+        # Version 1 has a separate limit for sockets; version 2 has one for both.
         limits = ("memory.limit_in_bytes", "memory.kmem.tcp.limit_in_bytes")
         group = Group(folder, ("memory.max_usage_in_bytes", "memory.kmem.tcp.max_usage_in_bytes"))
     else:
@@ -77,7 +77,7 @@ def _make(limit: int) -> Group:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a cgroup, which is empty a moment after its process has ended."""
+    """Remove a cgroup; it becomes empty a moment after its process has ended."""
     for _ in range(100):
         with contextlib.suppress(OSError):
             folder.rmdir()

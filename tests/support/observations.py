@@ -1,4 +1,4 @@
-"""What a probe may have seen, and what the diagnosis of each has to say."""
+"""What a probe may observe, and what each diagnosis must say."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def seen(
     address: str = "192.0.2.1",
     **fields: Any,
 ) -> Observation:
-    """Return what was seen of a server, by default of a TURN server over UDP."""
+    """Return what was seen of a server, by default a TURN server over UDP."""
     target = Target(IceURI(scheme, "turn.example.org", 3478), transport, account, unspoken)
     return Observation(target, address, failures=list(failures), **fields)
 
@@ -88,7 +88,7 @@ PEER = "203.0.113.7"
 
 
 def way(burst: Optional[Burst] = None, too_large: int = 1201) -> PathResult:
-    """Return a path that works for packets of less than some bytes."""
+    """Return a path that carries only packets under a size."""
     sizes = {size: size < too_large for size in (16, 182, 400, 600, 800, 1000, 1200)}
     return PathResult(there=True, back=True, sizes=sizes, burst=burst, peer=PEER)
 
@@ -97,7 +97,7 @@ WAY = way()
 SOME = replace(WAY, sizes={**WAY.sizes, 400: False, 600: False})
 NEXT = "192.0.2.9:3478"
 RELAYED = {"relayed": "127.0.0.1:50000"}
-# What was seen, the level and the word of the diagnosis, and a part of its message and advice.
+# What was seen; the diagnosis's level and word; a part of its message and of its advice.
 Case = Tuple[Observation, str, str, str]
 CASES: List[Case] = [
     (seen(Failure(RESOLVE, "no-name", detail="Unknown")), ERROR, "no-name", "(Unknown)"),

@@ -17,12 +17,12 @@ SECRET = "Zq7xW9vK"
 
 
 def read_with_cherrypy(text: str) -> Dict[str, Any]:
-    """Return [global] as pyos has it. What the text calls is executed."""
+    """Return [global] as pyos reads it; this executes what the text calls."""
     return dict(Config(io.StringIO(text, newline=None))["global"])
 
 
 def used(entries: Dict[str, Any]) -> Dict[str, str]:
-    """Return the entries that abcwebrtc uses, so that 1, 1.0 and True differ."""
+    """Return the entries that abcwebrtc uses, in a form in which 1, 1.0 and True differ."""
     return {
         key: repr(value)
         for key, value in entries.items()
@@ -37,7 +37,7 @@ def refusal_of(text: str) -> ConfigError:
 
 
 def texts_with_cherrypy(text: str) -> Optional[Dict[str, str]]:
-    """Return the texts of [global], interpolated, or None where CherryPy refuses the file."""
+    """Return the interpolated texts of [global], or None if CherryPy refuses the file."""
     parser = Parser()
     try:
         parser.read_string(text)

@@ -1,4 +1,4 @@
-"""Runs of `abcwebrtc pod` on a manifest, and the parts of what it prints."""
+"""Run `abcwebrtc pod` on a manifest, and return the parts of its output."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Injected(Result):
 def pod_runner(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Any:
-    """Return what runs the command on a manifest, which is given on stdin."""
+    """Return a function that runs the command with a manifest on stdin."""
 
     def call(manifest: Any, *options: object, **changes: Any) -> Injected:
         data = manifest if isinstance(manifest, bytes) else manifest.encode("utf-8")

@@ -1,4 +1,4 @@
-"""The NetworkPolicy for servers that a test names, and the rules that are in one."""
+"""The NetworkPolicy for the servers that a test names, and its rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entries of od.config for pyos, good and wrong, and the logins that come of them."""
+"""Good and wrong od.config entries for pyos, and the logins that they lead to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pyproject.toml says, whatever is installed."""
+"""Read pyproject.toml, whatever is installed."""
 
 from __future__ import annotations
 

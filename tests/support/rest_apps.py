@@ -1,4 +1,4 @@
-"""The endpoints as WSGI callables, for one user or with tokens, and what all answers have."""
+"""The endpoints as WSGI callables, for one user or with tokens, and what every answer has."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def password_for(username: str, secret: str = SECRET) -> str:
 
 
 def check_error(answer: Answer, status: int, message: str = "") -> None:
-    """Check that an error is JSON of two members, unpadded, that nobody keeps."""
+    """Check that an error is unpadded JSON with two members, and is not cached."""
     content = answer.json()
     assert answer.status == status
     assert list(content) == ["status", "message"]

@@ -1,4 +1,4 @@
-"""Groups of entries that share a secret, options of a plan, and a report about a rotation."""
+"""Groups of entries that share a secret, options of a plan, and a report on a rotation."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from support.waiting import WAIT, wait_for
 
 
 class ServerProcess:
-    """A running ``abcwebrtc serve``; `output` is stdout and stderr so far."""
+    """A running ``abcwebrtc serve``; `output` is its stdout and stderr so far."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
         self.process = process
@@ -31,7 +31,7 @@ class ServerProcess:
         self.base_url = announced.group(1)
 
     def _announced(self) -> Optional["re.Match[str]"]:
-        # To the end of the line: it may be read while it is being written.
+        # Match up to the end of the line, which may be only half written.
         return re.search(r"serving on (\S+)\n", self.output)
 
     def stop(self) -> int:
@@ -48,9 +48,9 @@ def running_server(
     before: str = "",
     prefix: Sequence[str] = (),
 ) -> Iterator[ServerProcess]:
-    """Run ``abcwebrtc serve`` on a free port; what it prints is kept in `log`.
+    """Run ``abcwebrtc serve`` on a free port, with its output in `log`.
 
-    `before` is Python that the process runs first, `prefix` a command that runs it.
+    `before` is Python code that the process runs first, `prefix` a command that runs it.
     """
     log = log or od_config.with_suffix(".log")
     with open(log, "wb") as stream:

@@ -1,4 +1,4 @@
-"""A server that tests talk to: connections, certificates, and one that is stopped by its client."""
+"""A server for tests to talk to: connections, certificates, and a server that its client stops."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def connect(base_url: str) -> socket.socket:
 def is_refused(base_url: str) -> bool:
     try:
         connect(base_url).close()
-    except ConnectionError:  # a reset, where it stops listening while one connects
+    except ConnectionError:  # a reset, if it stops listening during the connect
         return True
     return False
 
@@ -82,7 +82,7 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 def begin_request(base_url: str) -> socket.socket:
-    """Send all of a request but the end of its body, once a worker has it in hand."""
+    """Send a request without the end of its body, and wait until a worker handles it."""
     connection = connect(base_url)
     head = (
         f"POST {RTC_PATH} HTTP/1.1\r\nHost: localhost\r\n"

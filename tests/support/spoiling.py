@@ -1,4 +1,4 @@
-"""To see whether a value shares a part with another."""
+"""Find out whether two values share parts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def spoil(value: Any) -> None:
-    """Change every dict and list in a value, to see what else changes with it."""
+    """Change every dict and list in a value, so that a test sees what else changes."""
     if isinstance(value, list):
         for item in value:
             spoil(item)

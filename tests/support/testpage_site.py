@@ -20,7 +20,7 @@ COTURN = ENTRIES["webrtc.coturn"]
 
 
 class Site:
-    """The application with its page, a clock that is set by hand, and one browser."""
+    """The application with its page, a clock that tests set, and one browser."""
 
     def __init__(self, **changes: Any) -> None:
         self.now = 1000.0

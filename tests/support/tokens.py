@@ -8,7 +8,7 @@ import warnings
 from typing import Any, Dict, Optional
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # cryptography warns of Python 3.8
+    warnings.simplefilter("ignore")  # cryptography warns about Python 3.8
     import jwt
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
@@ -16,7 +16,7 @@ with warnings.catch_warnings():
 
 @functools.lru_cache(maxsize=None)
 def rsa_key(name: str = "pyos", bits: int = 2048) -> rsa.RSAPrivateKey:
-    """Return the RSA key of this name, the same for the whole run."""
+    """Return the RSA key of this name, which stays the same for the whole run."""
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
@@ -37,7 +37,7 @@ def public_pem(key: Any = None) -> bytes:
 
 
 def claims(userid: Any = "alice", ttl: float = 360, **changes: Any) -> Dict[str, Any]:
-    """Return the claims of a user token as pyos makes it; a change to ... removes one."""
+    """Return the claims of a user token as pyos makes it; ... removes one."""
     now = time.time()
     made = {
         "exp": now + ttl,
@@ -56,5 +56,5 @@ def make_token(userid: Any = "alice", ttl: float = 360, key: Any = None, **chang
 
 
 def bearer(token: Optional[str] = None) -> Dict[str, str]:
-    """Return the header that carries a token, a good one of alice by default."""
+    """Return the header that carries a token, by default a good one for alice."""
     return {"ABCAuthorization": f"Bearer {make_token() if token is None else token}"}

@@ -1,4 +1,4 @@
-"""A coturn of od.config, the turnserver.conf that fits it, and what is found where they differ."""
+"""A coturn entry, the turnserver.conf that fits it, and the problems if they differ."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def compare(
     around: Any = None,
     **changes: Any,
 ) -> List[Problem]:
-    """Return the problems for `GOOD` and these lines; a line that begins with - takes one away."""
+    """Return the problems for `GOOD` and these lines; a line that begins with - removes one."""
     lines = [line for line in GOOD.splitlines() if f"-{line.partition('=')[0]}" not in text.split()]
     lines += [line for line in text.splitlines() if not line.startswith("-")]
     conf = with_options(parse_turnserver_conf("\n".join(lines).encode(), "t.conf"), options)

@@ -12,12 +12,12 @@ from typing import Iterator
 from conftest import missing
 
 MALLORY, BOB = 54321, 54322
-"""Users who have no name here."""
+"""Users without a name on this machine."""
 
 
 @contextlib.contextmanager
 def acting_as(user: int) -> Iterator[None]:
-    """Be this user, with the group of the same number, for everything that the kernel allows."""
+    """Become this user, with the group of the same number, in all that the kernel checks."""
     groups = os.getgroups()
     os.setgroups([])
     os.setegid(user)
@@ -32,7 +32,7 @@ def acting_as(user: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def shared_folder(mode: int = 0o1777) -> Iterator[Path]:
-    """Yield a folder such as /tmp, which is in no folder that others can't enter."""
+    """Yield a folder such as /tmp, which every user can reach."""
     if os.geteuid():
         missing("only root can become other users")
     top = Path(tempfile.mkdtemp(prefix="abcwebrtc-users-", dir="/var/tmp"))

@@ -10,7 +10,7 @@ WAIT = 120.0
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = WAIT) -> Any:
-    """Return the condition's value once it is true; fail when it never is."""
+    """Return the condition's value once it is true; fail if it never is."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
