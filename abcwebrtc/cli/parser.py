@@ -50,6 +50,7 @@ class CommandParser(argparse.ArgumentParser):
         for pattern in _QUOTING:
             message = pattern.sub(_without_value, message)
         message = re.sub("ignored explicit argument .*", "takes no value", message, flags=re.DOTALL)
+        message = message.replace("the following arguments are required:", "missing on the line:")
         show_usage_error(self.prog, message)
         self.exit(USAGE)
 
@@ -61,14 +62,19 @@ class CommandParser(argparse.ArgumentParser):
         if number:
             many = "a word that is" if number == 1 else f"{number} words that are"
             shown.append(f"{many} not shown, since a secret may be there by mistake")
-        self.error(f"unrecognized arguments: {', '.join(shown)}")
+        near = nearest(shown[0], self._option_string_actions) if not number else None
+        meant = f"; did you mean {near}?" if near else ""
+        if near == shown[0]:  # before the command, where it is not looked for
+            meant = f"; write it after '{self.prog}'"
+        self.error(f"unrecognized arguments: {', '.join(shown)}{meant}")
 
 
 def _without_value(match: "re.Match[str]") -> str:
     start, word, end = match.groups()
     word = word.strip(": '\"")
-    if is_slip(word, nearest(word, re.findall("[a-z][a-z-]+", end))):
-        return match.group()
+    near = nearest(word, re.findall("[a-z][a-z-]+", end.partition("from")[2]))
+    if is_slip(word, near):
+        return f"{start}: {word}; did you mean {near}?"
     return f"{start}{end}"
 
 

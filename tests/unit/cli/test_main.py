@@ -139,9 +139,11 @@ def test_what_is_wrong_on_the_line_is_not_shown(run: Any, line: str, secret: str
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("chekc od.config", "'chekc'"),
-        ("rotate paln od.config", "'paln'"),
-        ("check od.config --sttrict", "unrecognized arguments: --sttrict\n"),
+        ("chekc od.config", "invalid choice: chekc; did you mean check?\n"),
+        ("rotate paln od.config", "invalid choice: paln; did you mean plan?\n"),
+        ("check od.config --sttrict", "arguments: --sttrict; did you mean --strict?\n"),
+        ("-v check od.config", "arguments: -v; write it after 'abcwebrtc check'\n"),
+        ("rotate", "missing on the line: SUBCOMMAND\n"),
         ("check od.config b c", "unrecognized arguments: 2 words that are not shown, since "),
         ("turnserver-conf od.config --re=a", "ambiguous option: could match --realm, --relay-p"),
         ("check od.config --json=a", "argument --json: takes no value\n"),
