@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Optional, Union
 
 from abcwebrtc.errors import Problem, UnreadableError
-from abcwebrtc.files import read_file, read_stream
+from abcwebrtc.files import names_descriptor, read_file, read_stream
 
 MAX_BYTES = 1024 * 1024
 """od.config is a key of a ConfigMap, and Kubernetes holds those to 1 MiB."""
@@ -39,10 +39,14 @@ def source_name(source: Source) -> str:
 
 
 def source_folder(source: Source) -> str:
-    """Return the folder in which relative files that a source names start."""
+    """Return the folder that relative file names in a source are resolved against.
+
+    For stdin and a pipe of the shell it is the current one: nothing is beside ``/dev/stdin``.
+    """
     if isinstance(source, OdConfigStream):
         return os.path.abspath(source.folder)
-    return os.path.dirname(os.path.abspath(os.fsdecode(source)))
+    name = os.fsdecode(source)
+    return os.getcwd() if names_descriptor(name) else os.path.dirname(os.path.abspath(name))
 
 
 def read_source(source: Source) -> bytes:

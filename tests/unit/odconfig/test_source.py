@@ -90,6 +90,20 @@ def test_files_that_a_stream_names_start_in_the_current_folder(
     assert len(WebRTCConfig.from_file(stream(TEXT, str(tmp_path))).coturn) == 1
 
 
+def test_files_that_a_pipe_of_the_shell_names_start_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "s").write_text("x" * 32)
+    monkeypatch.chdir(tmp_path)
+    reading, writing = os.pipe()
+    os.write(writing, TEXT.encode())
+    os.close(writing)
+    try:
+        assert len(WebRTCConfig.from_file(f"/dev/fd/{reading}").coturn) == 1
+    finally:
+        os.close(reading)
+
+
 @pytest.mark.parametrize("read", READERS)
 def test_a_closed_standard_input_cannot_be_read(read) -> None:
     with pytest.raises(UnreadableError, match=r"^stdin: can't be read: it is closed$"):
