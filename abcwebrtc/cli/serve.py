@@ -18,29 +18,32 @@ from abcwebrtc.cli.output import lossy, print_problems, say, show, warn
 from abcwebrtc.cli.parser import OK, given
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
-from abcwebrtc.texts import escaped
+from abcwebrtc.texts import escaped, harmless_logger
 
 if TYPE_CHECKING:
     from abcwebrtc.web.access_log import Network
     from abcwebrtc.web.rest import Identity
 
 NAME, SUMMARY = "serve", "answer browsers, beside pyos"
+_log = harmless_logger(__name__)
 KEY_ENTRY = "jwt_token_user.jwtuserpublickeyfile"
 DESCRIPTION = """\
-Answers POST /API/webrtc/coturn_rtcconfiguration as pyos does, so that it can
-stand beside an unmodified pyos. Who asks is known by pyos's own user token;
-its public key is read from the file that jwt_token_user names in od.config.
+Answers POST /API/webrtc/coturn_rtcconfiguration as pyos does, beside an
+unmodified pyos. pyos's own user token identifies the user; jwt_token_user in
+od.config names the public key that verifies it.
 
-On a terminal it prints a link to a page that tries sound from your browser. The
-link works once, within 10 minutes; SIGUSR1 prints a new one.
+On a terminal, serve prints a link to a page that tests sound from your browser.
+The link works once, within 10 minutes. SIGUSR1 prints a new one.
 
-SIGTERM and Ctrl-C stop it after the requests in flight. A renewed certificate, like
-any other change of what it was given, needs a restart.
+SIGTERM and Ctrl-C stop it after the requests in flight. Restart it after a
+change of od.config, a key or a certificate. It rereads secret files by itself.
 
-Where clients may be slow or hostile, nginx has to stand in front: docs/explanation/reliability.md
-has the figures. Say --behind-proxy then: nothing but the proxy reaches this port. It
-is a promise, and your network has to keep it. --trusted-proxy says where the proxy is,
-and changes only the log, which has the address of the client in place of the proxy's.
+If clients may be slow or hostile, put nginx in front, and add --behind-proxy:
+docs/explanation/reliability.md has the figures. The option promises that only
+the proxy can reach this port, and your network must enforce that.
+
+exit status: 0 stopped by a signal, 1 od.config, a key or the certificate is
+wrong, 2 the command line is wrong, 3 a file can't be read or the port is taken.
 
 example: abcwebrtc serve od.config --host 0.0.0.0 --port 8080 --behind-proxy \\
     --trusted-proxy 192.0.2.10
@@ -49,56 +52,62 @@ example: abcwebrtc serve od.config --host 0.0.0.0 --port 8080 --behind-proxy \\
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
+    listening = parser.add_argument_group("listening")
+    listening.add_argument(
         "--host", type=_host, default="127.0.0.1", help="address to listen on (%(default)s)"
     )
-    parser.add_argument(
-        "--port", type=port(0), default=8080, help="TCP port, 0 for a free one (%(default)s)"
+    listening.add_argument(
+        "--port", type=port(0), default=8080, help="TCP port, 0 for any free one (%(default)s)"
     )
-    parser.add_argument(
+    listening.add_argument(
         "--cert", metavar="FILE", type=given, help="PEM certificate chain, for https"
     )
-    parser.add_argument(
+    listening.add_argument(
         "--key", metavar="FILE", type=given, help="PEM private key of the certificate"
     )
-    parser.add_argument(
+    listening.add_argument(
         "--threads",
         type=whole_number(1, 256, "a number from 1 to 256"),
         default=10,
         metavar="N",
-        help="how many requests are answered at once, from 1 to 256 (%(default)s)",
+        help="how many requests to answer at once, from 1 to 256 (%(default)s)",
     )
-    parser.add_argument(
+    _add_access(parser)
+
+
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    proxy = parser.add_argument_group("behind a proxy")
+    proxy.add_argument(
         "--behind-proxy",
         action="store_true",
-        help="say that nothing but a TLS proxy, such as nginx, reaches it, so nothing is warned of",
+        help="promise that only a TLS proxy, such as nginx, can reach the port",
     )
-    parser.add_argument(
+    proxy.add_argument(
         "--trusted-proxy",
         action="append",
         type=_proxy,
         default=[],
         metavar="ADDRESS",
-        help="address or network of a proxy whose X-Forwarded-For is believed, so that the log has "
-        "the client's address; give it again for one more",
+        help="address or network of a proxy: the log has the client's address from its "
+        "X-Forwarded-For; may be given several times",
     )
-    parser.add_argument(
-        "--insecure-no-auth",
-        action="store_true",
-        help="give credentials to anybody; on a loopback address only",
-    )
-    parser.add_argument(
+    page = parser.add_argument_group("access")
+    page.add_argument(
         "--print-link",
         action="store_true",
-        help="print the test page's link also where stdout is no terminal, but a log",
+        help="print the test page's link even if stdout is not a terminal but a log",
     )
-    parser.add_argument(
+    page.add_argument(
         "--page-url",
         type=_page_url,
         metavar="URL",
-        help="where browsers find the test page, for that link, when a proxy is in front",
+        help="address of the test page for browsers, if a proxy is in front",
     )
-    parser.set_defaults(usage_error=parser.error)
+    page.add_argument(
+        "--insecure-no-auth",
+        action="store_true",
+        help="give credentials to anybody; only on a loopback address",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -114,16 +123,14 @@ def run(options: argparse.Namespace) -> int:
     if bool(options.cert) != bool(options.key):
         options.usage_error("--cert and --key go together: give both, or neither")
     if options.insecure_no_auth and not is_loopback(options.host):
-        options.usage_error("--insecure-no-auth listens on loopback only; leave --host out")
+        options.usage_error("--insecure-no-auth listens on loopback only; leave out --host")
     with redirect_stdout(lossy(sys.stdout)):
-        handler = logging.StreamHandler()
-        handler.setFormatter(OneLine("%(asctime)s %(levelname)s: %(message)s"))
-        logging.basicConfig(handlers=[handler], level=logging.INFO)
-        logging.raiseExceptions = False  # a line that can't be written is lost, and no more said
-        cherrypy.log.screen = False  # or it would say everything once more
+        _start_log(options)
+        cherrypy.log.screen = False  # otherwise it would print every line once more
         config = WebRTCConfig.from_file(options.od_config)
-        for note in (*map(str, config.warnings), *_serve_notes(config, options)):
-            warn(note)
+        print_problems(config.warnings)
+        for text in _serve_notes(config, options):
+            warn(text)
         identity = _identity(config, options)
         login = None if options.insecure_no_auth else OperatorLogin()
         app = create_app(config, identity, OperatorPage(config, identity, login))
@@ -147,6 +154,16 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
+def _start_log(options: argparse.Namespace) -> None:
+    """Write the log to stderr: every request, only warnings with --quiet."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s: %(message)s"))
+    handler.setLevel(logging.WARNING if options.quiet else logging.DEBUG)
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
+    logging.raiseExceptions = False  # a line that can't be written is lost without a traceback
+    harmless_logger("abcwebrtc").handlers.clear()  # --verbose writes the same lines without a time
+
+
 def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
     from abcwebrtc.web.rest import anybody, token_identity
     from abcwebrtc.web.tokens import UserTokenVerifier
@@ -156,19 +173,20 @@ def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
     files = config.user_token_key_files
     if not files:
         message = (
-            "no public key to verify user tokens with; write jwt_token_user: "
-            "{ 'jwtuserpublickeyfile': '/path/key.pem' }, the same as for pyos"
+            "no public key to verify user tokens; write jwt_token_user: "
+            "{ 'jwtuserpublickeyfile': '/path/key.pem' }, as for pyos"
         )
         raise ConfigError(Problem(message, KEY_ENTRY, options.od_config))
     verifier = UserTokenVerifier.from_file(*files, entry=KEY_ENTRY)
     print_problems(verifier.problems)
     if verifier.weakness:
         warn(f"{', '.join(files)}: {verifier.weakness}")
+    _log.debug("user tokens are verified with %s", ", ".join(files))
     return token_identity(verifier)
 
 
 class OneLine(logging.Formatter):
-    """Writes a line for each message, also for those of the libraries; tracebacks have more."""
+    """Write each message in one line, those of libraries too; only tracebacks have more."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, of logging
         """Return the message as one line."""
@@ -180,16 +198,16 @@ class OneLine(logging.Formatter):
 
 
 def page_url(base_url: str) -> str:
-    """Return where a browser on this machine finds the test page.
+    """Return the address of the test page for a browser on this machine.
 
-    An address that stands for all of the machine's, as 0.0.0.0, becomes loopback.
+    An address that stands for all of the machine's addresses, such as 0.0.0.0, becomes loopback.
     """
     here = base_url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     return f"{here}/"
 
 
 def _page_url(text: str) -> str:
-    """Return a URL with a slash at its end, which the links in the page need."""
+    """Return a URL that ends in a slash, which the links in the page need."""
     with contextlib.suppress(ValueError):
         parts = urlsplit(text)
         fine = parts.scheme in ("http", "https") and parts.hostname and parts.username is None
@@ -205,17 +223,17 @@ def _serve_notes(config: WebRTCConfig, options: argparse.Namespace) -> List[str]
     if options.insecure_no_auth:
         notes.append("--insecure-no-auth: anybody on this machine gets credentials")
     elif not (options.cert or options.behind_proxy or is_loopback(options.host)):
-        notes.append("without --cert credentials travel in clear; put a TLS proxy in front")
+        notes.append("without --cert, credentials travel in clear text; put a TLS proxy in front")
     if not (options.behind_proxy or is_loopback(options.host)):
         notes.append(
-            f"--host {options.host}: clients that are slow on purpose keep all others waiting; "
-            "put nginx in front, which stands that, and say --behind-proxy"
+            f"--host {options.host}: deliberately slow clients keep all others waiting; "
+            "put nginx in front, and add --behind-proxy"
         )
     return notes
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host is an address, or a name of addresses, of this machine only."""
+    """Say whether a host is a loopback address, or a name that has only such addresses."""
     try:
         found = {str(info[4][0]) for info in socket.getaddrinfo(host or None, None)}
     except (OSError, UnicodeError):
@@ -224,21 +242,21 @@ def is_loopback(host: str) -> bool:
 
 
 def _proxy(text: str) -> "Network":
-    """Return the network of a proxy; an address is the network of itself alone."""
+    """Return the network of a proxy; an address is a network with one address."""
     what = "write an address such as 192.0.2.10, or a network such as 10.244.0.0/16"
     try:
         found = ipaddress.ip_network(text)
     except ValueError:
         raise argparse.ArgumentTypeError(what) from None
     mapped = getattr(found.network_address, "ipv4_mapped", None)
-    if mapped and found.prefixlen >= 96:  # as the log of a listener on :: has it
+    if mapped and found.prefixlen >= 96:  # as in the log of a listener on ::
         found = ipaddress.ip_network((mapped, found.prefixlen - 96))
     if not found.prefixlen:
-        raise argparse.ArgumentTypeError(f"{text} is everybody, who could then forge it; {what}")
+        raise argparse.ArgumentTypeError(f"{text} lets anybody forge the address; {what}")
     return found
 
 
 def _host(text: str) -> str:
-    """Return a host without the brackets that an IPv6 address has in urls."""
+    """Return a host without the brackets of an IPv6 address in a url."""
     in_brackets = text.startswith("[") and text.endswith("]")
     return given(text[1:-1] if in_brackets else text)

@@ -14,7 +14,7 @@ from cheroot.server import HTTPConnection, HTTPRequest
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 
 from abcwebrtc.coturn.certificate import CERT, check_certificate
-from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.errors import ConfigError, Problem, UnreadableError
 from abcwebrtc.files import read_file
 from abcwebrtc.texts import harmless_logger
 from abcwebrtc.web.routes import json_error
@@ -158,7 +158,7 @@ def _refusal(status: int, message: str) -> Tuple[str, bytes]:
 class TLS(BuiltinSSLAdapter):
     """A certificate chain and its key, from PEM files that are read once.
 
-    Raise `ConfigError` if the files can't be used.
+    Raise `UnreadableError` if a file can't be read, `ConfigError` if its content can't be used.
     """
 
     def __init__(self, cert: str, key: str) -> None:
@@ -203,4 +203,4 @@ def _content(file: str) -> bytes:
         return read_file(file, MAX_PEM_BYTES)
     except OSError as error:
         reason = error.strerror
-    raise ConfigError(Problem(f"can't be read: {reason}", "", file))
+    raise UnreadableError(Problem(f"can't be read: {reason}", "", file))

@@ -21,7 +21,7 @@ from typing import Any, Callable, NamedTuple, Optional, Set
 
 from cheroot.wsgi import Server
 
-from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
+from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.texts import harmless_logger
 from abcwebrtc.web.connections import TLS, Connection
 from abcwebrtc.web.routes import MAX_BODY_BYTES
@@ -67,7 +67,7 @@ def run_server(
     once for all SIGUSR1 that have arrived by then. It must run in the main thread, which
     receives the signals.
 
-    Raise `ConfigError` if it can't listen, or the certificate can't be used.
+    Raise `AbcWebRTCError` if it can't listen, and `ConfigError` if the certificate can't be used.
     """
     server = _Server(app, listen)
     signals: "queue.SimpleQueue[int]" = queue.SimpleQueue()
@@ -84,7 +84,7 @@ def run_server(
             serving.join(0.01)
         if server.failure:
             place = f"{listen.host} port {listen.port}"
-            raise ConfigError(Problem(f"can't listen on {place}: {server.failure}"))
+            raise AbcWebRTCError(f"can't listen on {place}: {server.failure}")
         host, port = server.bind_addr
         scheme = "https" if server.ssl_adapter else "http"
         base_url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.api_jwt import decode_complete
 
 from abcwebrtc.coturn.certificate import CERTIFICATES, Block, load_certificate, pem_blocks
-from abcwebrtc.errors import ConfigError, Problem, TokenError
+from abcwebrtc.errors import ConfigError, Problem, TokenError, UnreadableError
 from abcwebrtc.files import read_file
 
 LEEWAY = 20
@@ -129,13 +129,14 @@ def read_public_keys(
     certificate is used, and a note says so; its other contents are ignored. The certificate
     of an issuer of another one in the file is skipped: an authority does not sign tokens.
     `entry` is the key path in od.config that names the files.
-    Raise `ConfigError` for the first block that is neither.
+    Raise `ConfigError` for the first block that is neither, `UnreadableError` for a file that
+    can't be read.
     """
     keys: List[RSAPublicKey] = []
     problems: List[Problem] = []
     for path in paths:
         try:
-            found, has_certificate = _keys_in(_content(path))
+            found, has_certificate = _keys_in(_content(path, entry))
         except _KeyFileError as error:
             message, line = f"the key file {error}", error.line
             raise ConfigError(Problem(message, entry, path, line)) from None
@@ -155,11 +156,12 @@ class _KeyFileError(Exception):
         self.line = line
 
 
-def _content(path: str) -> bytes:
+def _content(path: str, entry: str) -> bytes:
     try:
         return read_file(path, MAX_BYTES)
     except OSError as error:
-        raise _KeyFileError(f"can't be read: {error.strerror}") from None
+        reason = error.strerror
+    raise UnreadableError(Problem(f"the key file can't be read: {reason}", entry, path))
 
 
 def _keys_in(data: bytes) -> Tuple[List[RSAPublicKey], bool]:

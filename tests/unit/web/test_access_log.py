@@ -129,9 +129,9 @@ def test_a_line_is_one_that_other_programs_read() -> None:
         ("nginx", "write an address such as"),
         ("10.0.0.1:80", "write an address such as"),
         ("10.0.0.1/16", "write an address such as"),  # a network, or one of its addresses?
-        ("0.0.0.0/0", "0.0.0.0/0 is everybody, who could then forge it"),
-        ("::/0", "::/0 is everybody, who could then forge it"),
-        ("::ffff:0:0/96", "::ffff:0:0/96 is everybody, who could then forge it"),
+        ("0.0.0.0/0", "0.0.0.0/0 lets anybody forge the address"),
+        ("::/0", "::/0 lets anybody forge the address"),
+        ("::ffff:0:0/96", "::ffff:0:0/96 lets anybody forge the address"),
     ],
 )
 def test_a_proxy_that_is_none_is_refused(

@@ -157,8 +157,8 @@ def announced(monkeypatch: pytest.MonkeyPatch) -> List[Any]:
             ["--host", "0.0.0.0"],
             200,
             [
-                "without --cert credentials travel in clear",
-                "--host 0.0.0.0: clients that are slow on purpose",
+                "without --cert, credentials travel in clear text",
+                "--host 0.0.0.0: deliberately slow clients",
             ],
         ),
     ],

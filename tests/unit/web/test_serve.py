@@ -119,6 +119,25 @@ def test_every_request_is_logged_once(server: ServerProcess) -> None:
     assert server.output.count("marked-once") == 1
 
 
+def test_quiet_leaves_where_it_serves_and_that_it_stopped(tmp_path: Path) -> None:
+    od_config = write_od_config(tmp_path, webrtc__enabled=True)  # which gets a warning
+    with running_server(od_config, "--host", "0.0.0.0", "--quiet") as running:
+        assert request(f"http://127.0.0.1:{running.base_url.split(':')[-1]}{HEALTHZ}").status == 200
+        running.process.terminate()
+        assert running.process.wait(WAIT) == 0
+        first, last = running.output.splitlines()
+    assert "serving on" in first
+    assert last == "abcwebrtc: stopped"
+
+
+def test_verbose_logs_more_and_each_line_once(tmp_path: Path) -> None:
+    with running_server(write_od_config(tmp_path), "-v") as running:
+        assert request(running.base_url + RTC_PATH, {}).status == 401
+        wait_for(lambda: "refused: no bearer token" in running.output)
+        assert running.output.count("refused: no bearer token") == 1
+        assert " DEBUG: user tokens are verified with " in running.output
+
+
 @pytest.mark.parametrize("host", ["::1", "[::1]"])
 @pytest.mark.usefixtures("ipv6_loopback")
 def test_it_serves_on_ipv6(tmp_path: Path, host: str) -> None:
@@ -256,7 +275,7 @@ def test_it_ends_when_nobody_can_read_where_it_serves(tmp_path: Path) -> None:
     )
     os.close(theirs)
     try:
-        assert process.wait(WAIT) == 1
+        assert process.wait(WAIT) == 3
     finally:
         process.kill()
         process.wait(WAIT)
