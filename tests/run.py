@@ -36,6 +36,7 @@ DEBIAN_PACKAGES = [
     "coturn",
     "docker-registry",
     "firefox-esr",
+    "fish",
     "gir1.2-gst-plugins-bad-1.0",
     "gir1.2-gst-plugins-base-1.0",
     "gstreamer1.0-nice",
@@ -59,6 +60,7 @@ DEBIAN_PACKAGES = [
     "skopeo",
     "sqlite3",
     "wrk",
+    "zsh",
 ]
 if not shutil.which("kubectl"):  # several packages have it, and they conflict
     DEBIAN_PACKAGES.append("kubernetes-client")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from abcwebrtc.cli.output import (
     LEVELS,
     TEXT,
+    console,
     is_failure,
     print_problems,
     problems_count,
@@ -20,15 +21,20 @@ from abcwebrtc.cli.parser import FAILED, OK, add_form
 from abcwebrtc.config.checked_file import check_file
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import stun_server
+from abcwebrtc.texts import escaped
 
 NAME, SUMMARY = "check", "say what is wrong in an od.config"
 _MAX_URLS = 20
-"""Of more the rest is counted."""
+"""URLs that are shown; the rest is counted."""
+_INDENT = 11
+"""Columns before the values of the summary."""
 _UNKNOWN = "unknown; WebRTC sound exists in abcdesktop 3.2 and 3.3"
 DESCRIPTION = """\
-Says what is wrong in the webrtc entries of an od.config, with line numbers,
-and in others for which pyos would refuse the file. If nothing is, it says what
-browsers and desktops will get. Nothing is executed or contacted.
+Says what is wrong in the webrtc entries of od.config, and in any other entry
+for which pyos would refuse the file, with line numbers. If there is no error,
+it shows what browsers and desktops will get. Nothing is executed or contacted.
+
+exit status: 1 if there is an error or, with --strict, a warning.
 
 example: abcwebrtc check --strict od.config
 """
@@ -36,7 +42,7 @@ example: abcwebrtc check --strict od.config
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--strict", action="store_true", help="take warnings for errors")
+    parser.add_argument("--strict", action="store_true", help="fail on warnings as well")
     add_form(parser)
 
 
@@ -58,34 +64,55 @@ def run(options: argparse.Namespace) -> int:
     order = sorted(found, key=lambda problem: (problem.line or 0, LEVELS.index(problem.level)))
     print_problems(order, sys.stdout)
     if config:
-        show(*_summary(config))
+        _show_summary(_summary(config))
     show(problems_count(found))
     return FAILED if failed else OK
 
 
-def _summary(config: WebRTCConfig) -> List[str]:
-    """Return what browsers and desktops get, a line for each."""
+def _show_summary(rows: List[Tuple[str, str, str]]) -> None:
+    """Print a line for each row of a name, a value and a remark, wrapped on a terminal."""
+    if not sys.stdout.isatty():
+        show(*(f"  {name:<9}{value}{remark and f'  ({remark})'}" for name, value, remark in rows))
+        return
+    from rich.text import Text
+
+    out = console()
+    width = max(20, out.width - _INDENT)
+    for name, value, remark in rows:
+        text, last = escaped(value), escaped(remark and f"({remark})")
+        separator = "  " if len(text) + 2 + len(last) <= width else "\n"
+        parts = Text(separator.join(filter(None, (text, last)))).wrap(out, width, overflow="fold")
+        for number, part in enumerate(parts):
+            line = Text().append("" if number else f"  {name}", "bold")
+            line.pad_right(_INDENT - len(line))
+            part.rstrip()
+            out.print(line.append_text(part), soft_wrap=True)
+
+
+def _summary(config: WebRTCConfig) -> List[Tuple[str, str, str]]:
+    """Return what browsers and desktops get: rows of a name, a value and a remark."""
     sound = "on"
     if not config.enable:
         sound = "off: webrtc.enable is False"
     elif config.sound is not None and not config.sound.enable:
         sound = "off: desktop.pod.sound is not enabled"
-    rows = [("release", str(config.release) if config.release else _UNKNOWN), ("sound", sound)]
+    release = str(config.release) if config.release else _UNKNOWN
+    rows = [("release", release, ""), ("sound", sound, "")]
     turn = {url: server for server in config.coturn for url in server.urls}
     urls = [*map(str, config.uris)]
     for url in urls[:_MAX_URLS]:
         server = turn.get(url)
-        detail = f"  (ttl {server.ttl} s, username {server.username})" if server else ""
-        rows.append((url.partition(":")[0], url + detail))
+        remark = f"ttl {server.ttl} s, username {server.username}" if server else ""
+        rows.append((url.partition(":")[0], url, remark))
     if len(urls) > _MAX_URLS:
-        rows.append(("", f"and {len(urls) - _MAX_URLS} more urls"))
+        rows.append(("", f"and {len(urls) - _MAX_URLS} more urls", ""))
     desktop, number = _desktop(config), sum(len(server.uris) for server in config.coturn)
     if desktop["stun_server"]:
-        rows.append(("desktop", f"STUN_SERVER {desktop['stun_server']}"))
+        rows.append(("desktop", f"STUN_SERVER {desktop['stun_server']}", ""))
     if desktop["turn_server"]:
-        alone = f"  (of {number} urls the only one for desktops)" if number > 1 else ""
-        rows.append(("desktop", f"TURN_SERVER {desktop['turn_server']}{alone}"))
-    return [f"  {name:<9}{value}" for name, value in rows]
+        alone = f"the only one of {number} urls that desktops use" if number > 1 else ""
+        rows.append(("desktop", f"TURN_SERVER {desktop['turn_server']}", alone))
+    return rows
 
 
 def _desktop(config: WebRTCConfig) -> Dict[str, Optional[str]]:

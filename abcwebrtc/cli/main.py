@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from contextlib import redirect_stderr
 from types import ModuleType
@@ -12,6 +13,7 @@ import abcwebrtc
 from abcwebrtc.cli import (
     apply,
     check,
+    completion,
     configmap,
     mint,
     network_policy,
@@ -46,7 +48,7 @@ from abcwebrtc.errors import AbcWebRTCError, CredentialError, ProblemsError, Unr
 COMMANDS = (
     *(check, mint, serve, probe),
     *(turnserver_conf, configmap, apply, pod, network_policy),
-    *(rotate, whois),
+    *(rotate, whois, completion),
 )
 """In the order in which an operator meets them."""
 
@@ -101,6 +103,8 @@ def is_finding(error: AbcWebRTCError) -> bool:
 def _run(words: Sequence[str]) -> int:
     try:
         parser = make_parser()
+        if completion.COMPLETING in os.environ:
+            completion.complete(parser)
         options, rest = parser.parse_known_args(words)
         if rest:
             options.parser.not_known(rest)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 
-from abcwebrtc.cli.output import JSON, TEXT, show, show_data
+from abcwebrtc.cli.output import JSON, TEXT, aside, show_data
 from abcwebrtc.cli.parser import OK, add_form, given
 from abcwebrtc.config.webrtc import WebRTCConfig
-from abcwebrtc.times import utc_text
+from abcwebrtc.times import iso_text
 from abcwebrtc.turn.rtc_configuration import build_rtc_configuration
 
 NAME, SUMMARY = "mint", "print a fresh rtc_configuration"
 DESCRIPTION = """\
 Prints the rtc_configuration that a user's browser would get now: the static
-one with a fresh TURN credential for each coturn server.
+one, with a fresh TURN credential for each coturn server. It is JSON, which
+-o json prints on one line.
 
-The output holds a working TURN password. It is JSON; --json puts it in one line.
+The output contains a working TURN password. How long it is valid is printed
+on stderr.
 
 example: abcwebrtc mint od.config --user alice
 """
@@ -25,8 +26,13 @@ example: abcwebrtc mint od.config --user alice
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--user", metavar="NAME", type=given, help="the userid to mint for")
-    add_form(parser)
+    parser.add_argument(
+        "--user",
+        metavar="NAME",
+        type=given,
+        help="userid to mint for; required unless usernames are bare expiries",
+    )
+    add_form(parser, "indented JSON")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,5 +43,5 @@ def run(options: argparse.Namespace) -> int:
     show_data(result, options.form, one_line=options.form == JSON)
     if config.coturn and options.form == TEXT:
         ttl = min(server.ttl for server in config.coturn)
-        show(f"valid for {ttl} s, until {utc_text(now + ttl)}", to=sys.stderr)
+        aside(f"valid for {ttl} s, until {iso_text(now + ttl)}")
     return OK

@@ -9,7 +9,7 @@ from typing import Iterable, List
 
 from abcwebrtc.abcdesktop import DESKTOP_LABELS, NAMESPACE
 from abcwebrtc.cli.options import kube_label, kube_name, kube_namespace, port_range
-from abcwebrtc.cli.output import TEXT, note, print_problems, show, show_data, show_document, warn
+from abcwebrtc.cli.output import TEXT, YAML, detail, note, print_problems, show, show_data, warn
 from abcwebrtc.cli.parser import OK, add_form
 from abcwebrtc.cluster.network_policy import (
     POLICY_NAME,
@@ -23,13 +23,13 @@ from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.texts import wrapped
 
-NAME, SUMMARY = "networkpolicy", "print what lets desktops reach the servers"
+NAME, SUMMARY = "networkpolicy", "print the policy that lets desktops reach the servers"
 DESCRIPTION = """\
-Prints the Kubernetes NetworkPolicy that lets desktop pods reach the STUN and
-TURN servers of an od.config, and nothing else. It adds to the other policies.
+Prints a Kubernetes NetworkPolicy that lets desktop pods reach the STUN and
+TURN servers in od.config, and nothing else. It adds to your other policies.
 Its comments say what it opens and what it does not.
 
-Nothing is contacted, but for the DNS with --resolve.
+Nothing is contacted, except DNS with --resolve.
 
 example: abcwebrtc networkpolicy od.config --resolve
 """
@@ -53,20 +53,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=kube_label,
         metavar="KEY=VALUE",
         action="append",
-        help=f"label of the pods; may be given several times ({label})",
+        help=f"label of the pods; may be given more than once ({label})",
     )
     parser.add_argument(
-        "--resolve", action="store_true", help="write the addresses that names have now"
+        "--resolve", action="store_true", help="write the addresses that the names have now"
     )
     parser.add_argument(
         "--relay-ports",
         type=port_range(),
         metavar="MIN-MAX",
-        help="open these UDP ports of the TURN servers too, for browsers' relays",
+        help="also open these UDP ports of the TURN servers, for the relays of browsers",
     )
-    parser.add_argument("--dns", action="store_true", help="open the cluster's DNS too")
-    add_form(parser)
-    parser.set_defaults(usage_error=parser.error)
+    parser.add_argument("--dns", action="store_true", help="also open the cluster's DNS")
+    add_form(parser, "YAML with comments")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -84,20 +83,18 @@ def run(options: argparse.Namespace) -> int:
             note(text)
         show_data(policy.manifest, options.form)
     else:
-        # PyYAML takes a while to import, and most commands have no use for it.
-        from abcwebrtc.cluster.yaml import yaml_text
-
         show(*_comments(policy))
-        show_document(yaml_text([policy.manifest]))
+        show_data(policy.manifest, YAML)
     return OK
 
 
 def resolve(name: str) -> List[str]:
-    """Return the addresses of a name, as this machine knows them.
+    """Return the addresses of a name, as this machine resolves it.
 
-    Raises `AbcWebRTCError` when it has none.
+    Raises `AbcWebRTCError` if it has none.
     """
     try:
+        detail(f"resolving {name}")
         found = socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
         return [str(info[4][0]) for info in found]
     except OSError as error:
@@ -105,8 +102,7 @@ def resolve(name: str) -> List[str]:
     except UnicodeError:
         reason = "not a name that DNS can hold"
     raise AbcWebRTCError(
-        f"can't resolve {name}: {reason}; try again where it can be resolved, "
-        "or leave --resolve out"
+        f"can't resolve {name}: {reason}; run this where it can be resolved, or without --resolve"
     )
 
 
@@ -114,7 +110,7 @@ def _policy_options(options: argparse.Namespace) -> PolicyOptions:
     labels = options.selector or list(DESKTOP_LABELS.items())
     selector = dict(labels)
     if len(selector) < len(labels):
-        options.usage_error("--selector gives one key twice, and a pod has one value of it")
+        options.usage_error("--selector gives a key twice, but a label of a pod has one value")
     return PolicyOptions(
         options.name, options.namespace, selector, options.relay_ports, options.dns
     )

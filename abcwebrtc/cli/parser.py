@@ -22,7 +22,7 @@ from abcwebrtc.config.problems import is_slip, nearest
 OK, FAILED, USAGE, UNABLE, INTERRUPTED = 0, 1, 2, 3, 130
 """The exit statuses: done and nothing is wrong; something is; the command line is; the command
 could not find out, or could not do it; Ctrl-C."""
-STDIN = "-"
+STDIN, STDIN_FILE = "-", "/dev/stdin"
 OD_CONFIG_VARIABLE, DEFAULT_OD_CONFIG = "ABCWEBRTC_OD_CONFIG", "od.config"
 _OPTION = re.compile("--?[a-z][a-z-]{0,29}")
 _QUOTING = (
@@ -108,14 +108,14 @@ def add_od_config(parser: argparse.ArgumentParser, positional: bool = True) -> N
     """Declare the od.config: as an argument, and as an option for where that is in the way."""
     add = parser.add_argument
     if positional:
-        add("od_config", metavar="OD_CONFIG", nargs="?", type=_od_config, help=_OD_CONFIG_HELP)
+        add("od_config", metavar="OD_CONFIG", nargs="?", type=od_config_name, help=_OD_CONFIG_HELP)
     else:
         parser.set_defaults(od_config=None)
     add(
         "--od-config",
         dest="named_od_config",
         metavar="FILE",
-        type=_od_config,
+        type=od_config_name,
         help="the same" if positional else _OD_CONFIG_HELP,
     )
     parser.set_defaults(usage_error=parser.error)
@@ -126,9 +126,10 @@ _OD_CONFIG_HELP = (
 )
 
 
-def _od_config(text: str) -> str:
+def od_config_name(text: str) -> str:
+    """Return the name of an od.config's file, of which no command takes a part for an option."""
     if text == STDIN:
-        return "/dev/stdin"
+        return STDIN_FILE
     return f"./{text}" if text.startswith("-") else given(text)  # commands are printed with it
 
 
@@ -183,7 +184,7 @@ def _default_od_config(options: argparse.Namespace) -> str:
     name = os.environ.get(OD_CONFIG_VARIABLE)
     if name is not None:
         try:
-            name = _od_config(name)
+            name = od_config_name(name)
         except argparse.ArgumentTypeError as error:
             options.usage_error(f"{OD_CONFIG_VARIABLE} {error}")
         detail(f"{OD_CONFIG_VARIABLE} names the od.config: {name}")

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import replace
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
 from abcwebrtc.abcdesktop import USERID_LABEL
 from abcwebrtc.cli.options import read_input
-from abcwebrtc.cli.output import print_difference, print_problems, print_utf8, show_document
-from abcwebrtc.cli.parser import OK, STDIN, given
+from abcwebrtc.cli.output import (
+    JSON,
+    TEXT,
+    detail,
+    print_difference,
+    print_problems,
+    print_utf8,
+    show_data,
+    show_document,
+)
+from abcwebrtc.cli.parser import OK, STDIN, STDIN_FILE, add_form, given, od_config_name
 from abcwebrtc.config.desktop import TURN_SERVER
 from abcwebrtc.config.problems import kind
 from abcwebrtc.config.webrtc import WebRTCConfig
@@ -17,78 +27,104 @@ from abcwebrtc.desktop.pod import PreparedPod, prepare_pod
 from abcwebrtc.desktop.pod_data import all_containers
 from abcwebrtc.errors import KeyPath, ManifestError, Problem, format_path
 
-NAME, SUMMARY = "pod", "inject WebRTC into a pod's manifest"
+NAME, SUMMARY = "pod", "add WebRTC to the manifest of a desktop pod"
 DESCRIPTION = """\
-Reads the manifest of a desktop pod, YAML or JSON, one document or several, and
-prints it with STUN_SERVER, TURN_SERVER and the sound container that od.config
-gives this user. Other documents stay as they are. Nothing is contacted.
+Reads the manifest of a desktop pod, YAML or JSON, with one document or more,
+and prints it with the STUN_SERVER, the TURN_SERVER and the sound container
+that od.config gives this user. Other documents are left as they are.
+Nothing is contacted.
 
-TURN_SERVER holds a working password. With --secret it is in a Secret, printed
-before the pod, and the pod refers to it.
+TURN_SERVER contains a working password. With --secret it is in a Secret, which
+is printed before the pod and which the pod refers to.
+
+A single argument that ends in .yaml, .yml or .json is POD.
 
 example: abcwebrtc pod od.config desktop.yaml --user alice --secret
 """
 MAX_BYTES = 4 * 1024 * 1024
+_MANIFESTS = (".yaml", ".yml", ".json")
+_OD_CONFIG = re.compile(r"(?:[ \t]*(?:[#;].*)?\r?\n)*\[global\]")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "pod",
-        metavar="POD",
-        nargs="?",
-        type=given,
-        default=STDIN,
-        help="the manifest's file; stdin by default",
+        "pod", metavar="POD", nargs="?", type=given, help="file of the manifest, - for stdin (-)"
     )
     parser.add_argument(
         "--user",
         metavar="NAME",
         type=given,
-        help="the userid; by default the pod's label access_userid",
+        help=f"userid of the desktop's user (the pod's label {USERID_LABEL})",
     )
     parser.add_argument(
-        "--labels", metavar="A,B", type=_names, default=[], help="the user's labels, for the acl"
+        "--labels",
+        metavar="A,B",
+        type=_names,
+        default=[],
+        help="labels of the user, which the acl of the sound container asks for (none)",
     )
     parser.add_argument(
         "--containers",
         metavar="A,B",
         type=_names,
-        help="the containers that get STUN_SERVER, beside sound; all by default",
+        help="containers that get STUN_SERVER, besides the sound container (all)",
     )
     parser.add_argument(
-        "--secret", action="store_true", help="keep TURN_SERVER in a Secret, and print that too"
+        "--secret", action="store_true", help="keep TURN_SERVER in a Secret, and print that as well"
     )
     parser.add_argument(
         "--diff", action="store_true", help="print what changes, with secrets masked"
     )
+    add_form(parser, "the format of POD; with --diff, a diff")
+    parser.set_defaults(arrange=_arrange)
+
+
+def _arrange(options: argparse.Namespace) -> None:
+    """Find out which argument is the manifest."""
+    first, second = options.od_config, options.pod
+    is_pod = first and first.endswith(_MANIFESTS) and not (second and second.endswith(_MANIFESTS))
+    if is_pod or (options.named_od_config and not second):
+        options.od_config, options.pod = od_config_name(second) if second else None, first
+    options.pod = options.pod or STDIN
+    if options.pod == STDIN and STDIN_FILE in (options.od_config, options.named_od_config):
+        options.usage_error("stdin can't be both OD_CONFIG and POD; name a file for one of them")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the injected manifests, or the differences."""
     # PyYAML takes a while to import, and most commands have no use for it.
-    from abcwebrtc.cluster.manifests import parse_manifests
+    from abcwebrtc.cluster.manifests import Manifests, parse_manifests
     from abcwebrtc.cluster.masking import masked_diff
 
     config = WebRTCConfig.from_file(options.od_config, secrets_elsewhere=True)
     print_problems(config.notes)
     file = "stdin" if options.pod == STDIN else options.pod
+    detail(f"reading the manifest from {file}")
     manifests = parse_manifests(_read(options.pod, file), file)
     after = inject_all(manifests.documents, config, options, file)
-    if not options.diff:
+    if options.diff:
+        diff = list(masked_diff(manifests.documents, after, manifests.text))
+        if options.form == TEXT:
+            print_difference(diff)
+        else:
+            show_data({"ok": True, "changed": bool(diff), "diff": diff}, options.form)
+    elif options.form == JSON:
+        several = {"apiVersion": "v1", "kind": "List", "items": after}
+        show_data(several if len(after) > 1 else after[0], JSON)
+    else:
         print_utf8()
-        show_document(manifests.text(after))
-        return OK
-    print_difference(masked_diff(manifests.documents, after, manifests.text))
+        shown = manifests if options.form == TEXT else Manifests(after)
+        show_document(shown.text(after))
     return OK
 
 
 def inject_all(
     documents: List[Any], config: WebRTCConfig, options: argparse.Namespace, file: str
 ) -> List[Any]:
-    """Return the documents, new where they are pods, with the Secrets before their pods.
+    """Return the documents, with new ones for the pods, and the Secrets before their pods.
 
-    Prints on stderr what to know of them. Raises `ManifestError` where there is no pod.
+    Prints notes on them on stderr. Raises `ManifestError` if none is a pod.
     """
     many = len(documents) > 1
     pods: List[Dict[str, Any]] = []
@@ -112,7 +148,7 @@ def inject_all(
 def _injected(
     document: Any, path: KeyPath, file: str, inject: Callable[[Dict[str, Any], KeyPath], List[Any]]
 ) -> List[Any]:
-    """Return a document, new where it is a pod or a list with one, and before it its Secret."""
+    """Return a document and, if it is or contains a pod, a new one with the Secret before it."""
     if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
         words = "has no 'kind'" if isinstance(document, dict) else f"is {kind(document)}"
         message = f"{words}; write a manifest: kind: Pod"
@@ -136,7 +172,7 @@ def _prepared(
     config: WebRTCConfig,
     options: argparse.Namespace,
 ) -> PreparedPod[Dict[str, Any]]:
-    """Return what becomes of a pod, and print the notes on it."""
+    """Return a pod with WebRTC in it, and print the notes on it."""
 
     def placed(problems: Iterable[Problem]) -> List[Problem]:
         start = format_path(path)
@@ -162,13 +198,13 @@ def _prepared(
 
 
 def _say_server(config: WebRTCConfig, od_config: str) -> None:
-    """Say which server the desktops depend on, where browsers have more to choose from."""
+    """Print which server the desktops depend on, if browsers have more to choose from."""
     chosen = config.desktop_turn
     number = sum(len(server.uris) for server in config.coturn)
     if chosen and number > 1:
         message = (
-            f"TURN_SERVER is {chosen[1]} alone, since webrtcbin takes one: without it, "
-            f"desktops have no TURN server, whichever of {number} urls browsers use"
+            f"TURN_SERVER is {chosen[1]} only, since webrtcbin takes a single one: if that server "
+            f"fails, desktops have none, whichever of the {number} urls browsers use"
         )
         print_problems([Problem(message, "webrtc.coturn", od_config, level="note")])
 
@@ -179,12 +215,12 @@ def _has_turn(pod: Dict[str, Any]) -> bool:
 
 
 def _access_userid(pod: Dict[str, Any]) -> Optional[str]:
-    """Return the userid that pyos has put on a pod."""
+    """Return the userid from the label that pyos puts on a pod."""
     labels: Any = pod
     for key in ("metadata", "labels"):
         labels = labels.get(key)
         if not isinstance(labels, dict):
-            return None  # what is wrong with the pod is said elsewhere
+            return None  # prepare_pod says what is wrong
     user = labels.get(USERID_LABEL)
     if user is not None and not isinstance(user, str):
         message = f"must be text, not {kind(user)}; write it in quotes"
@@ -193,12 +229,17 @@ def _access_userid(pod: Dict[str, Any]) -> Optional[str]:
 
 
 def _read(name: str, file: str) -> str:
-    data = read_input(name, MAX_BYTES)
+    data, line = read_input(name, MAX_BYTES), 0
     try:
-        return data.decode("utf-8")
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-    raise ManifestError(Problem("not UTF-8 text; save the file as UTF-8", "", file, line))
+    if line:
+        raise ManifestError(Problem("not UTF-8 text; save the file as UTF-8", "", file, line))
+    if _OD_CONFIG.match(text):
+        message = "is an od.config, not a manifest; write: abcwebrtc pod OD_CONFIG POD"
+        raise ManifestError(Problem(message, "", file))
+    return text
 
 
 def _names(text: str) -> List[str]:

@@ -1,4 +1,4 @@
-"""``abcwebrtc whois``: says what is known of a username in coturn's log."""
+"""``abcwebrtc whois``: says whose a username in coturn's log is, and when it was minted."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ import time
 from typing import Any, Dict, Iterator, Optional
 
 from abcwebrtc.cli.options import open_input
-from abcwebrtc.cli.output import TEXT, print_problems, show, show_data, warn
-from abcwebrtc.cli.parser import FAILED, OK, add_form, add_od_config, given
+from abcwebrtc.cli.output import TEXT, detail, print_problems, show, show_data, warn
+from abcwebrtc.cli.parser import (
+    FAILED,
+    OK,
+    STDIN,
+    STDIN_FILE,
+    add_form,
+    add_od_config,
+    given,
+    od_config_name,
+)
 from abcwebrtc.config.coturn import PSEUDONYM, USERID
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
-from abcwebrtc.errors import ConfigError, Problem
-from abcwebrtc.times import duration_text, iso_text, relative_text, utc_text
+from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
+from abcwebrtc.times import duration_text, iso_text, relative_text
 from abcwebrtc.turn.usernames import (
     Identity,
     UseridReader,
@@ -23,16 +32,17 @@ from abcwebrtc.turn.usernames import (
     style_of,
 )
 
-NAME, SUMMARY = "whois", "say what is known of a username in coturn's log"
+NAME, SUMMARY = "whois", "say whose a username in coturn's log is"
 OWN_POSITIONALS = True
 DESCRIPTION = """\
-Says when a TURN username was minted, when it expires, and who it is. Of a
-pseudonym it says which of the userids in --users it stands for. Nothing is
-contacted.
+Says when a TURN username was minted, when it expires, and whose it is. A
+pseudonym is looked up among the userids in --users. Nothing is contacted.
 
-USERNAME is expiry or expiry:name, or the whole line of coturn's log.
+USERNAME is expiry or expiry:name, or the whole line of coturn's log. USERNAME
+and OD_CONFIG may come in either order.
 
-exit status: 0 known, 1 it is no username, or none of the userids.
+exit status: 0 if the username is known, 1 if it is not a TURN username or
+belongs to none of the userids.
 
 example: abcwebrtc whois 1703086872:alice od.config
 """
@@ -48,18 +58,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--users",
         metavar="FILE",
         type=given,
-        help="userids to try for a pseudonym, one a line; - for stdin",
+        help="userids to look for, one a line, - for stdin; needed for a pseudonym",
     )
     add_form(parser)
+    parser.set_defaults(arrange=_arrange)
+
+
+def _arrange(options: argparse.Namespace) -> None:
+    """Find out which argument is the username; raise `CredentialError` if none is."""
+    first, second = options.username, options.od_config
+    if second and _is_username(second) and not _is_username(first):
+        options.username, options.od_config = second, od_config_name(first)
+    parse_username(options.username)  # before anything is said about od.config
+    if options.users == STDIN and STDIN_FILE in (options.od_config, options.named_od_config):
+        options.usage_error("stdin can't be both OD_CONFIG and --users; name a file for one")
+
+
+def _is_username(text: str) -> bool:
+    try:
+        parse_username(text)
+        return True
+    except AbcWebRTCError:
+        return False
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what is known; fail when none of the userids fits."""
+    """Print what is known; fail if none of the userids fits."""
     username = parse_username(options.username)
     config = WebRTCConfig.from_file(options.od_config, secrets_elsewhere=True)
     print_problems(config.notes)
     if not config.coturn:
-        message = "there is no coturn server, so no username comes from here"
+        message = "there is no coturn server, so no username was minted with this od.config"
         raise ConfigError(Problem(message, COTURN, options.od_config))
     now = time.time()
     style = style_of(username, config)
@@ -75,12 +104,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _find(name: str, config: WebRTCConfig, file: str) -> Optional[str]:
+    detail(f"looking for the pseudonym among the userids in {file}")
     with open_input(file) as stream:
         users = UseridReader(stream)
         user = find_user(name, pseudonym_keys(config), users)
     if users.skipped:
         number = "1 line" if users.skipped == 1 else f"{users.skipped} lines"
-        warn(f"{file}: passed over {number} that are not UTF-8, or longer than 64 KiB")
+        warn(f"{file}: {number} skipped: not UTF-8, or longer than 64 KiB")
     return user
 
 
@@ -91,6 +121,7 @@ def _as_dict(found: Identity, now: float) -> Dict[str, Any]:
         "user": found.user,
         "pseudonym": found.username.name if found.style == PSEUDONYM else None,
         "expires_at": iso_text(found.username.expires_at),
+        "expires_at_unix": found.username.expires_at,
         "expired": found.username.expires_at < int(now),
         "minted": [minting.as_dict() for minting in found.mintings],
     }
@@ -101,24 +132,24 @@ def _lines(found: Identity, tried: bool, now: float) -> Iterator[str]:
     yield f"user     {_user_text(found, tried)}"
     yield from _minted_lines(found, now)
     word = "expired" if expiry < int(now) else "expires"
-    yield f"{word}  {utc_text(expiry)}, {relative_text(expiry, now)}"
+    yield f"{word}  {iso_text(expiry)}, {relative_text(expiry, now)}"
 
 
 def _user_text(found: Identity, tried: bool) -> str:
     if found.user is not None:
         return found.user
     if found.style != PSEUDONYM:
-        return "not known: the username is a bare expiry, as 'username': 'timestamp' makes it"
+        return "unknown: the username is a bare expiry, which 'username': 'timestamp' makes"
     if tried:
-        return "none of these userids, with none of the configured keys"
-    return "a pseudonym; give userids with --users FILE"
+        return "none of these userids, under any of the configured keys"
+    return "unknown: it is a pseudonym; list userids to look for in --users FILE"
 
 
 def _minted_lines(found: Identity, now: float) -> Iterator[str]:
     if not found.mintings:
-        yield "minted   not by this od.config as it is now: its username style or ttl is another"
+        yield "minted   not with this od.config: its username style or its ttl is different"
     word = "minted"
     for minting in found.mintings:
-        moment = f"{utc_text(minting.minted_at)}, {relative_text(minting.minted_at, now)}"
+        moment = f"{iso_text(minting.minted_at)}, {relative_text(minting.minted_at, now)}"
         yield f"{word:<9}{moment}, for {minting.made_for} (ttl {duration_text(minting.ttl)})"
         word = "or"

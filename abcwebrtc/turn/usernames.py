@@ -49,7 +49,12 @@ class Minting(NamedTuple):
 
     def as_dict(self) -> Dict[str, Any]:
         """Return it as plain JSON data."""
-        return {**self._asdict(), "minted_at": iso_text(self.minted_at)}
+        return {
+            "minted_at": iso_text(self.minted_at),
+            "minted_at_unix": self.minted_at,
+            "ttl": self.ttl,
+            "made_for": self.made_for,
+        }
 
 
 @dataclass(frozen=True)

@@ -88,8 +88,8 @@ def test_it_replaces_restarts_and_waits(cluster: Any, od_config: Path, run: Any)
         " webrtc.coturn.coturn_static_auth_secret: (changed)",
     ]
     assert err.splitlines() == [
-        "note: whoever may read the ConfigMap can read the static auth secret in it; "
-        "coturn_static_auth_secret_file keeps it in a Secret",
+        "note: anyone who may read the ConfigMap can read the static auth secret in it; to keep "
+        "it in a Secret, use coturn_static_auth_secret_file",
         f"the od.config of the cluster is saved in {saved}",
         f"to go back: abcwebrtc apply {saved} --unchecked --restart rollout "
         f"--kubeconfig {od_config.parent}/kubeconfig --context test",

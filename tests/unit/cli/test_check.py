@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from abcwebrtc.cli.main import main
 from abcwebrtc.config import webrtc as config
 from abcwebrtc.config.problems import Where
 from abcwebrtc.errors import Problem
 from conftest import ONE_FIXTURE
 from support import ENTRIES, run_main, write_od_config
+from support.snapshots import WIDTHS, assert_snapshot, readable, screen, shape
 from unit.cli.test_main import COMMANDS, COTURN, WEAK
 
 
@@ -150,7 +154,7 @@ def test_the_summary_says_which_release_it_is(tmp_path: Path, run: Any) -> None:
 def test_the_summary_says_which_server_desktops_depend_on(tmp_path: Path, run: Any) -> None:
     coturn = [{**COTURN, "protocol": "turns"}, {**COTURN, "url": ["first", "second"]}]
     od_config = write_od_config(tmp_path, webrtc__coturn=coturn, webrtc__desktop={"turn": True})
-    shown = "  desktop  TURN_SERVER turn:first  (of 3 urls the only one for desktops)\n"
+    shown = "  desktop  TURN_SERVER turn:first  (the only one of 3 urls that desktops use)\n"
     assert shown in run("check", od_config).out
     report = json.loads(run("check", "--json", od_config).out)
     assert report["desktop"]["turn_server"] == "turn:first"
@@ -213,18 +217,18 @@ def test_a_note_stands_beside_an_error(
     ],
 )
 @pytest.mark.parametrize("name_of_command", COMMANDS)
-def test_a_file_that_can_not_be_read_is_exit_1(
+def test_a_file_that_can_not_be_read_is_exit_3(
     tmp_path: Path, run: Any, name_of_command: str, name: str, reason: str
 ) -> None:
     write_od_config(tmp_path)
     result = run(name_of_command, tmp_path / name)
-    assert result.status == 1
+    assert result.status == 3
     assert f"{tmp_path / name}: error: {reason}\n" in result.out + result.err
 
 
 def test_json_of_a_file_that_can_not_be_read_is_json(tmp_path: Path, run: Any) -> None:
     result = run("check", "--json", tmp_path / "missing.config")
-    assert result.status == 1
+    assert result.status == 3
     (error,) = json.loads(result.out)["errors"]
     assert error["line"] is None
     assert error["path"] == ""
@@ -326,3 +330,40 @@ def test_any_value_is_exit_0_or_1(tmp_path: Path, run: Any, entries: Dict[str, A
     od_config.write_text("\n".join(["[global]", *lines]))
     assert run("check", od_config).status in (0, 1)
     assert run("mint", od_config, "--user", "a").status in (0, 1)
+
+
+# on a terminal, and in a pipe
+
+
+def looked_at(folder: Path) -> Path:
+    """Return an od.config of which there is something of each kind to show."""
+    entry = {**COTURN, "url": "turn-0.a-rather-long-name.of-a-department.example.org:3478"}
+    coturn = [{**entry, "protocol": "turns"}, entry, WEAK["webrtc__coturn"]]
+    changes = {"webrtc__desktop": {"turn": True}, "webrtc__enabled": True, "webrtc__coturn": coturn}
+    return write_od_config(folder, **changes, desktop__pod={"sound": SOUND})
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ["check", "check-wrong"])
+def test_it_looks_well_at_any_width(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, width: Optional[int]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    od_config = looked_at(tmp_path)
+    if name == "check-wrong":
+        text = od_config.read_text().replace("'ttl': 600", "'ttl': 0").replace(": True", ": Tru", 1)
+        od_config.write_text(text)
+    with screen(width) as shown:
+        assert main(["check"]) == (1 if name == "check-wrong" else 0)
+    lines = readable(shown.getvalue()).splitlines()
+    assert_snapshot(f"{name}-{shape(width)}", shown.getvalue())
+    if width:
+        assert max(len(re.sub("«[^»]*»", "", line)) for line in lines) <= width
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_data_is_the_same_in_each_form(tmp_path: Path, run: Any, form: str) -> None:
+    od_config = looked_at(tmp_path)
+    result = run("check", "-o", form, od_config)
+    assert yaml.safe_load(result.out) == json.loads(run("check", "--json", od_config).out)
+    assert result.err == ""

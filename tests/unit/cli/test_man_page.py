@@ -39,6 +39,12 @@ def test_a_command_has_its_options_and_arguments(parser: argparse.ArgumentParser
             assert [name for name in names if not re.search(rf"(?m)^\S*.*{name}\b", part)] == []
 
 
+def test_the_exit_statuses_are_those_of_help() -> None:
+    statuses = text().partition("\n.SH EXIT STATUS\n")[2].partition("\n.SH")[0]
+    assert re.findall(r"\.TP\n\.B (\d+)", statuses) == ["0", "1", "2", "3", "130"]
+    assert "exit status:\n  0 " in make_parser().format_help()
+
+
 @pytest.mark.parametrize("name", ENVIRONMENT)
 def test_variables_are_in_it(name: str) -> None:
     assert f".TP\n.B {name}\n" in text().partition("\n.SH ENVIRONMENT\n")[2]

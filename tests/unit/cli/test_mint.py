@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import abcwebrtc
 from support import SECRET, run_main, write_od_config
@@ -31,8 +32,8 @@ def test_mint_prints_json_and_says_on_stderr_how_long_it_holds(tmp_path: Path, r
     assert user == "alice"
     assert int(before) + 600 <= int(expires_at) <= time.time() + 600
     assert abcwebrtc.verify_turn_credentials(SECRET, turn["username"], turn["credential"])
-    end = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(int(expires_at)))
-    assert result.err == f"valid for 600 s, until {end} UTC\n"
+    end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(expires_at)))
+    assert result.err == f"valid for 600 s, until {end}\n"
     assert len(result.out.splitlines()) > 5
 
 
@@ -42,6 +43,27 @@ def test_mint_json_is_one_line_and_nothing_else(tmp_path: Path, run: Any) -> Non
     assert result.out.isascii()
     assert json.loads(result.out)["iceServers"][1]["username"].endswith(":zo\u00eb")
     assert result.err == ""
+
+
+def test_mint_yaml_is_the_same_data(tmp_path: Path, run: Any) -> None:
+    od_config = write_od_config(tmp_path, webrtc__coturn=...)
+    text, data = run("mint", od_config), run("mint", "-o", "yaml", od_config)
+    assert yaml.safe_load(data.out) == json.loads(text.out)
+    assert data.err == ""
+
+
+def test_quiet_leaves_the_result(tmp_path: Path, run: Any) -> None:
+    result = run("mint", "--quiet", "--user", "alice", write_od_config(tmp_path))
+    assert json.loads(result.out)["iceServers"]
+    assert result.err == ""
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_an_error_is_data_where_data_is_asked_for(tmp_path: Path, run: Any, form: str) -> None:
+    result = run("mint", "-o", form, write_od_config(tmp_path))
+    found = yaml.safe_load(result.out)
+    assert (result.status, result.err, found["ok"]) == (1, "", False)
+    assert "user" in found["errors"][0]["message"]
 
 
 def test_the_note_is_about_the_server_that_expires_first(tmp_path: Path, run: Any) -> None:

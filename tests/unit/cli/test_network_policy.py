@@ -56,6 +56,21 @@ def test_json_is_the_same_with_the_notes_on_stderr(tmp_path: Path, run: Any) -> 
     assert len(notes) == 6
 
 
+def test_yaml_data_has_no_comments(tmp_path: Path, run: Any) -> None:
+    od_config = write_od_config(tmp_path)
+    as_json, as_yaml = run(od_config, "-o", "json"), run(od_config, "-o", "yaml")
+    assert "#" not in as_yaml.out
+    assert yaml.safe_load(as_yaml.out) == json.loads(as_json.out)
+    assert as_yaml.err == as_json.err
+    assert run(od_config, "-o", "yaml", "-q").err == ""
+
+
+def test_verbose_says_which_names_are_resolved(tmp_path: Path, run: Any) -> None:
+    od_config = write_od_config(tmp_path, webrtc__coturn={**COTURN, "url": "localhost"})
+    od_config.write_text(od_config.read_text().replace("stun.example.org", "192.0.2.1"))
+    assert "resolving localhost\n" in run(od_config, "--resolve", "-v").err
+
+
 def test_the_options_reach_the_manifest(tmp_path: Path, run: Any) -> None:
     options = ["--name", "n.x", "--namespace", "ns", "--relay-ports", "50000-50999", "--dns"]
     selectors = ["--selector", "type=x11server", "--selector", "netpol/ocuser=true"]
@@ -94,7 +109,7 @@ def test_a_name_that_is_not_found_is_one_error(tmp_path: Path, run: Any) -> None
     status, out, err = run(od_config, "--resolve")
     assert status == 3
     assert out == ""
-    assert re.fullmatch(r"error: can't resolve nowhere\.invalid: .*leave --resolve out\n", err)
+    assert re.fullmatch(r"error: can't resolve nowhere\.invalid: .*or without --resolve\n", err)
 
 
 def test_without_resolve_nothing_is_looked_up(
@@ -187,8 +202,7 @@ def test_a_wrong_option_is_exit_2_and_says_what_to_write(
     last = err.splitlines()[0]
     assert last.startswith("abcwebrtc networkpolicy: error: ")
     assert (
-        f"{options[0].partition('=')[0]}: write " in last
-        or "--selector gives one key twice" in last
+        f"{options[0].partition('=')[0]}: write " in last or "--selector gives a key twice" in last
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from abcwebrtc.cli.main import main
-from support import SECRET, WAIT, command, environment, run_command, write_od_config
+from support import SECRET, WAIT, command, environment, run_command, run_main, write_od_config
 from support.pod_runs import (
     CHANGES,
     NOTHING_SECRET,
@@ -207,9 +208,9 @@ def test_the_one_server_that_desktops_depend_on_is_said(run: Any) -> None:
     assert "turn://" in result.out
     (line,) = result.err.splitlines()
     assert line.endswith(
-        "od.config: note: webrtc.coturn: TURN_SERVER is turn:b.example.org alone, since "
-        "webrtcbin takes one: without it, desktops have no TURN server, whichever of 3 urls "
-        "browsers use"
+        "od.config: note: webrtc.coturn: TURN_SERVER is turn:b.example.org only, since "
+        "webrtcbin takes a single one: if that server fails, desktops have none, whichever of "
+        "the 3 urls browsers use"
     )
 
 
@@ -217,6 +218,62 @@ def test_the_one_server_that_desktops_depend_on_is_said(run: Any) -> None:
 def test_nobody_depends_on_a_server_that_is_not_given(run: Any, changes: Any) -> None:
     result = run(POD, webrtc__coturn=SEVERAL, **changes)
     assert (result.status, result.err) == (0, "")
+
+
+# other forms
+
+
+@pytest.mark.parametrize("text", [POD, as_json(), as_json(indent=2)], ids=len)
+def test_the_form_may_differ_from_that_of_the_input(run: Any, text: str) -> None:
+    as_it_came = run(text, **NOTHING_SECRET).documents
+    assert [json.loads(run(text, "-o", "json", **NOTHING_SECRET).out)] == as_it_came
+    as_yaml = run(text, "-o", "yaml", **NOTHING_SECRET)
+    assert as_yaml.documents == as_it_came
+    assert as_yaml.out.startswith("apiVersion: v1\n")
+
+
+def test_several_documents_are_one_list_in_json(run: Any) -> None:
+    found = json.loads(run(f"{SERVICE}---\n{POD}", "--secret", "--json").out)
+    assert found["kind"] == "List"
+    assert [item["kind"] for item in found["items"]] == ["Service", "Secret", "Pod"]
+    text = run(f"{SERVICE}---\n{POD}", "--secret", "-o", "yaml")
+    assert [item["kind"] for item in text.documents] == ["Service", "Secret", "Pod"]
+
+
+def test_the_difference_as_data(run: Any) -> None:
+    text = run(POD, "--diff")
+    found = json.loads(run(POD, "--diff", "-o", "json").out)
+    assert (found["ok"], found["changed"]) == (True, True)
+    assert found["diff"] == text.out.splitlines()
+    again = json.loads(
+        run(run(POD, **NOTHING_SECRET).out, "--diff", "--json", **NOTHING_SECRET).out
+    )
+    assert again == {"ok": True, "changed": False, "diff": []}
+
+
+# which argument is which
+
+
+@pytest.mark.parametrize("name", ["desk.yaml", "desk.yml", "desk.json"])
+def test_one_argument_that_is_like_a_manifest_is_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_od_config(tmp_path, **CHANGES, **NOTHING_SECRET)
+    (tmp_path / name).write_text(POD)
+    wanted = run_main(capsys, "pod", "od.config", name)
+    assert wanted.status == 0
+    for line in ([name], [name, "od.config"], ["--od-config", "od.config", name]):
+        assert run_main(capsys, "pod", *line) == wanted
+
+
+def test_without_arguments_both_come_from_where_they_usually_are(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = run(POD, **NOTHING_SECRET)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(POD.encode())))
+    assert run_main(capsys, "pod")[:2] == wanted[:2]
 
 
 # the terminal, and what it can show

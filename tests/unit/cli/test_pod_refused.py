@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import subprocess
 from pathlib import Path
 from typing import Any, List
@@ -13,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abcwebrtc.cli.main import main
-from abcwebrtc.cluster.manifests import MAX_CHARACTERS
 from conftest import ONE_FIXTURE
-from support import ENTRIES, WAIT, command, environment, write_od_config
+from support import ENTRIES, WAIT, command, environment, run_main, write_od_config
 from support.pod_runs import POD, SERVICE, pod_runner
 
 
@@ -30,6 +30,10 @@ NO_POD = "stdin: error: has no document of kind Pod; give the manifest of a desk
 BAD = [
     *((text, NO_POD) for text in ("", "# nothing\n---\n", SERVICE, "kind: List\nitems: []\n")),
     ("kind: List\n", NO_POD),
+    *(
+        (f"{start}[global]\nwebrtc.enable: True\n", "stdin: error: is an od.config, not a manif")
+        for start in ("", "\n# a comment\r\n\n", "; another\n")
+    ),
     ("hello\n", "stdin: error: is text; write a manifest: kind: Pod\n"),
     ("- a\n", "stdin: error: is a list; write a manifest: kind: Pod\n"),
     ("5\n", "stdin: error: is a whole number; write a manifest: kind: Pod\n"),
@@ -65,7 +69,6 @@ BAD = [
     (b"kind: Pod\nx: \xff\n", "stdin:2: error: not UTF-8 text; save the file as UTF-8\n"),
     (POD.encode("utf-16"), "stdin:1: error: not UTF-8 text; save the file as UTF-8\n"),
     (b"\0\1\2", "stdin:1: error: has a character that YAML does not allow\n"),
-    (" " * (MAX_CHARACTERS + 1), "stdin: error: can't be read: larger than 4 MiB\n"),
     ("a: !!python/object/apply:os.abort []\n", "stdin:1: error: has a tag on a mapping or list"),
 ]
 
@@ -88,12 +91,12 @@ def test_a_bad_manifest_is_exit_1_with_one_message(run: Any, manifest: Any, mess
         ("a\0b", "can't be read: not a file name"),
     ],
 )
-def test_a_file_that_can_not_be_read_is_exit_1(
+def test_a_file_that_can_not_be_read_is_exit_3(
     tmp_path: Path, run: Any, name: str, reason: str
 ) -> None:
     file = f"{tmp_path}/{name}"
     result = run(POD, file)
-    assert result.status == 1
+    assert result.status == 3
     shown = file.replace("\0", r"\x00")
     assert result.err == f"{shown}: error: {reason}\n"
 
@@ -111,16 +114,34 @@ def test_an_endless_file_is_refused_and_not_kept(tmp_path: Path, name: str) -> N
     result = subprocess.run(
         limited, env=environment(), capture_output=True, text=True, timeout=WAIT, check=False
     )
-    assert result.returncode == 1
+    assert result.returncode == 3
     what = "not a regular file" if name == "/dev/zero" else "larger than 4 MiB"
     shown = "stdin" if name == "-" else name
     assert result.stderr == f"{shown}: error: can't be read: {what}\n"
 
 
-def test_a_closed_stdin_is_exit_1(tmp_path: Path) -> None:
+@pytest.mark.parametrize("line", [["-"], ["-", "-"], ["--od-config", "-"]], ids=str)
+def test_stdin_is_one_of_both(capsys: pytest.CaptureFixture[str], line: List[str]) -> None:
+    result = run_main(capsys, "pod", *line)
+    assert (result.status, result.out) == (2, "")
+    assert "error: stdin can't be both OD_CONFIG and POD; name a file" in result.err
+
+
+def test_an_error_is_data_where_data_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "service.yaml"
+    file.write_text(SERVICE)
+    result = run_main(capsys, "pod", write_od_config(tmp_path), file, "-o", "json")
+    assert (result.status, result.err) == (1, "")
+    found = json.loads(result.out)
+    assert (found["ok"], found["errors"][0]["file"]) == (False, str(file))
+
+
+def test_a_closed_stdin_is_exit_3(tmp_path: Path) -> None:
     line = ["sh", "-c", 'exec "$@" <&-', "sh", *command("pod", write_od_config(tmp_path))]
     result = subprocess.run(line, env=environment(), capture_output=True, text=True, timeout=WAIT)
-    assert result.returncode == 1
+    assert result.returncode == 3
     assert result.stderr == "stdin: error: can't be read: it is closed\n"
 
 

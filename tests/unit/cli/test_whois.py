@@ -15,6 +15,7 @@ import pytest
 
 from abcwebrtc import WebRTCConfig, build_rtc_configuration
 from abcwebrtc.desktop.environment import desktop_environment
+from abcwebrtc.times import iso_text
 from conftest import ROOT
 from support import SECRET, WAIT, command, environment, run_main, write_od_config
 from unit.turn.test_usernames import COTURN, EXPIRY, HEX, KEY
@@ -46,11 +47,15 @@ def test_whois_of_what_was_just_minted(tmp_path: Path, run: Any) -> None:
     first, minted, expires = result.out.splitlines()
     assert (result.status, result.err) == (0, "")
     assert first == "user     alice"
-    assert re.fullmatch(r"minted   .{19} UTC, (now|\d+ seconds? ago), for a browser .*", minted)
-    assert re.fullmatch(r"expires  .{19} UTC, in \d+ minutes.*", expires)
+    assert re.fullmatch(r"minted   \S{19}Z, (now|\d+ seconds? ago), for a browser .*", minted)
+    assert re.fullmatch(r"expires  \S{19}Z, in \d+ minutes.*", expires)
     found = json.loads(run("--json", username, od_config).out)
     assert (found["user"], found["style"], found["expired"]) == ("alice", "userid", False)
-    assert found["minted"][0]["ttl"] == 600
+    (minting,) = found["minted"]
+    assert minting["ttl"] == 600
+    assert found["expires_at"] == iso_text(found["expires_at_unix"])
+    assert minting["minted_at"] == iso_text(minting["minted_at_unix"])
+    assert minting["minted_at_unix"] + 600 == found["expires_at_unix"] == int(username[:10])
     assert before <= int(username.split(":")[0]) - 600 <= time.time()
 
 
@@ -80,7 +85,7 @@ def test_a_pseudonym_is_one_of_the_users(tmp_path: Path, run: Any, changes: Dict
     assert "\nminted   " in nobody.out
     unknown = run(username, od_config)
     assert unknown.status == 0
-    assert "give userids with --users FILE" in unknown.out
+    assert "list userids to look for in --users FILE" in unknown.out
 
 
 def test_a_pseudonym_of_before_a_rotation_is_found(tmp_path: Path, run: Any) -> None:
@@ -110,16 +115,16 @@ def test_lines_that_are_no_userids_are_a_warning(tmp_path: Path, run: Any) -> No
     (tmp_path / "users").write_bytes(b"\xff\xfe\nalice\n")
     result = run(browser_username(od_config, "alice"), od_config, "--users", tmp_path / "users")
     assert result.status == 0
-    assert "passed over 1 line that" in result.err
+    assert "1 line skipped: not UTF-8" in result.err
 
 
 def test_a_bare_expiry_is_nobodys(tmp_path: Path, run: Any) -> None:
     od_config = write_od_config(tmp_path, webrtc__coturn={**COTURN, "username": "timestamp"})
     result = run(EXPIRY, od_config)
     assert result.status == 0
-    assert result.out.startswith("user     not known: the username is a bare expiry")
-    assert "\nminted   2023-12-20 15:31:12 UTC, " in result.out
-    assert "\nexpired  2023-12-20 15:41:12 UTC, " in result.out
+    assert result.out.startswith("user     unknown: the username is a bare expiry")
+    assert "\nminted   2023-12-20T15:31:12Z, " in result.out
+    assert "\nexpired  2023-12-20T15:41:12Z, " in result.out
 
 
 def test_a_username_can_not_send_commands_to_the_terminal(tmp_path: Path, run: Any) -> None:
@@ -132,7 +137,7 @@ def test_a_username_can_not_send_commands_to_the_terminal(tmp_path: Path, run: A
 
 def test_what_this_configuration_did_not_mint_is_said(tmp_path: Path, run: Any) -> None:
     result = run(EXPIRY, write_od_config(tmp_path))
-    assert "minted   not by this od.config" in result.out
+    assert "minted   not with this od.config" in result.out
 
 
 @pytest.mark.parametrize(
@@ -160,6 +165,49 @@ def test_without_a_coturn_no_username_comes_from_here(tmp_path: Path, run: Any) 
     result = run(EXPIRY, write_od_config(tmp_path, webrtc__coturn=...))
     assert result.status == 1
     assert "webrtc.coturn: there is no coturn server" in result.err
+
+
+@pytest.mark.parametrize("form", [[], ["-o", "json"], ["-o", "yaml"]], ids=str)
+@pytest.mark.parametrize("word", [EXPIRY, f"{EXPIRY}:alice", f"user <{EXPIRY}:alice>: incoming"])
+def test_the_username_may_come_first_or_last(
+    tmp_path: Path, run: Any, word: str, form: List[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    od_config = write_od_config(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    first = run(*form, word, od_config)
+    assert first.status == 0
+    for line in ([od_config, word], ["--od-config", od_config, word], [word]):
+        assert run(*form, *line)[:2] == first[:2]
+
+
+def test_of_two_usernames_the_first_is_meant(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_od_config(tmp_path).rename(tmp_path / str(EXPIRY))
+    monkeypatch.chdir(tmp_path)
+    assert run(f"{EXPIRY}:alice", EXPIRY).out.startswith("user     alice\n")
+    assert "can't be read" in run(EXPIRY, f"{EXPIRY}:alice").err
+
+
+def test_one_word_is_the_username(run: Any) -> None:
+    result = run("od.config")
+    assert (result.status, result.out) == (1, "")
+    assert "this is no TURN username" in result.err
+
+
+def test_stdin_has_either_the_od_config_or_the_userids(run: Any) -> None:
+    for line in (["-", EXPIRY], [EXPIRY, "-"], [EXPIRY, "--od-config", "-"]):
+        result = run(*line, "--users", "-")
+        assert result.status == 2
+        assert "stdin can't be both OD_CONFIG and --users" in result.err
+
+
+def test_verbose_says_where_it_looks(tmp_path: Path, run: Any) -> None:
+    od_config = pseudonym_config(tmp_path)
+    users = tmp_path / "users"
+    users.write_text("alice\n")
+    result = run("-v", browser_username(od_config, "alice"), od_config, "--users", users)
+    assert f"looking for the pseudonym among the userids in {users}\n" in result.err
 
 
 def test_the_order_is_username_and_od_config(run: Any) -> None:
