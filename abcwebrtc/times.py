@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime, timezone
+from typing import Any, Dict, Optional
 
 from abcwebrtc.errors import CredentialError
 
@@ -31,6 +32,12 @@ def iso_text(moment: float) -> str:
     """Return a moment, in unix seconds, as RFC 3339 has it: ``2026-01-05T09:00:00Z``."""
     moment_utc = datetime.fromtimestamp(math.floor(moment), timezone.utc)
     return f"{moment_utc:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def moment_json(key: str, moment: Optional[float]) -> Dict[str, Any]:
+    """Return a moment as JSON data: as text under a key, and as ``<key>_unix`` in whole seconds."""
+    text, seconds = (None, None) if moment is None else (iso_text(moment), math.floor(moment))
+    return {key: text, f"{key}_unix": seconds}
 
 
 def utc_text(moment: float) -> str:

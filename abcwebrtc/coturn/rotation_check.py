@@ -31,7 +31,8 @@ from abcwebrtc.coturn.rotation import (
     find_step,
     least_advanced,
 )
-from abcwebrtc.times import duration_text, iso_text, relative_text
+from abcwebrtc.texts import WIDTH, wrapped
+from abcwebrtc.times import duration_text, iso_text, moment_json, relative_text
 
 MINTING, OLDER, NEW = "minting", "older", "new"
 UNRESOLVED = Answer(None, "the name does not resolve")
@@ -145,46 +146,43 @@ class Report:
             "advice": self.step.advice,
             "longest_ttl": self.group.longest_ttl,
             "margin": self.margin,
-            "switched_at": None if switch is None else iso_text(switch.moment),
-            "switched_by": None if switch is None else switch.known_by,
-            "remove_at": None if removal is None else iso_text(removal),
+            **moment_json("switched_at", switch.moment if switch else None),
+            "switched_by": switch.known_by if switch else None,
+            **moment_json("remove_at", removal),
             "servers": [row.as_dict() for row in self.rows],
         }
 
-    def lines(self) -> Iterator[str]:
-        """Yield the lines of the report."""
-        yield f"{', '.join(self.group.paths)}"
+    def lines(self, width: int = WIDTH) -> Iterator[str]:
+        """Yield the lines of the report, none longer than `width`, except for a long URL."""
+        yield from wrapped(", ".join(self.group.paths), "", "  ", width)
         for row in self.rows:
-            shown = f"{row.url} at {row.address}" if row.address else row.url
-            answers = "; ".join(f"{asked.label}: {answer}" for asked, answer in row.answers)
-            yield f"  {shown}"
-            yield f"    {answers}"
-        yield f"  step: {self.step.name}: {self.step.meaning}"
-        if self.step is OVERLAP:
-            yield from self._overlap_lines()
-        else:
-            yield f"  next: {self.step.advice}"
+            yield f"  {row.url} at {row.address}" if row.address else f"  {row.url}"
+            for asked, answer in row.answers:
+                yield from wrapped(f"{asked.label}: {answer}", "    ", "      ", width)
+        advice = self._overlap_texts() if self.step is OVERLAP else [f"next: {self.step.advice}"]
+        for text in (f"step: {self.step.name}: {self.step.meaning}", *advice):
+            yield from wrapped(text, "  ", "    ", width)
 
-    def _overlap_lines(self) -> Iterator[str]:
+    def _overlap_texts(self) -> Iterator[str]:
         length = (
             f"{duration_text(self.group.longest_ttl)} (the longest ttl) plus "
             f"{duration_text(self.margin)} of margin"
         )
         if self.switch is None or self.removal is None:
             earliest = iso_text(self.group.removal(self.now, self.margin))
-            yield f"  next: remove the older secret from coturn {length} after the switch"
+            yield f"next: remove the older secret from coturn {length} after the switch"
             yield (
-                "  The time of the switch is not known here; give it with --since TIME. If you "
+                "The time of the switch is not known here; give it with --since TIME. If you "
                 f"switched just now: {earliest}"
             )
             return
         moment = f"{iso_text(self.removal)}, {relative_text(self.removal, self.now)}"
         switched = f"{iso_text(self.switch.moment)} ({self.switch.known_by})"
         if self.goes_on:
-            yield f"  next: remove the older secret from coturn; it could go at {moment}"
+            yield f"next: remove the older secret from coturn; it could go at {moment}"
         else:
-            yield f"  next: wait, then remove the older secret from coturn at {moment}"
-        yield f"  That is {length} after the switch at {switched}"
+            yield f"next: wait, then remove the older secret from coturn at {moment}"
+        yield f"That is {length} after the switch at {switched}"
 
 
 def candidates(server: CoturnServer, new: Optional[Secret]) -> List[Candidate]:
@@ -249,8 +247,7 @@ def rows_of(number: int, answered: Iterable[Tuple[Asked, Answer]]) -> List[Tuple
     ]
 
 
-def worst_status(reports: Sequence[Report], going_on: int, waiting: int, failed: int) -> int:
-    """Return the exit status for several reports."""
-    if any(not report.step.works for report in reports):
-        return failed
-    return going_on if all(report.goes_on for report in reports) else waiting
+def all_work(reports: Sequence[Report]) -> Optional[bool]:
+    """Return whether every coturn accepts calls; None if that is not known."""
+    found = [report.step.works for report in reports]
+    return False if False in found else None if None in found else True

@@ -15,13 +15,14 @@ from abcwebrtc.abcdesktop import NAMESPACE
 from abcwebrtc.config.coturn import SECRET_KEY
 from abcwebrtc.coturn.new_secret import DEFAULT_DATABASE
 from abcwebrtc.coturn.rotation import DEFAULT_MARGIN, ENVIRONMENT, FILE, INLINE, Group, Place
-from abcwebrtc.texts import shell_file, shell_line, shell_word, wrapped
-from abcwebrtc.times import duration_text, iso_text
+from abcwebrtc.texts import WIDTH, escaped, shell_file, shell_line, shell_word, wrapped
+from abcwebrtc.times import duration_text, iso_text, moment_json
 
 DATABASE, CONF = "database", "conf"
 _NEW_SECRET = "abcwebrtc rotate new-secret"  # noqa: S105, a command
 _OLD_SECRET = "abcwebrtc rotate old-secret"  # noqa: S105, a command
 _CONF_FILE = "/etc/turnserver.conf"
+_NO_FILE = "OD_CONFIG"
 _KUBECTL = f"kubectl -n {NAMESPACE}"
 
 
@@ -29,12 +30,13 @@ _KUBECTL = f"kubectl -n {NAMESPACE}"
 class PlanOptions:
     """What a plan needs besides the configuration.
 
+    `od_config` is its name in the commands, or None if it was read from a stream.
     `coturn` says where coturn has its secrets: in its `DATABASE` or in its `CONF`.
     `switch_at` is in unix seconds, `margin` in seconds. `entry` is the index of the
     entry to change, or None if all entries share a secret.
     """
 
-    od_config: str
+    od_config: Optional[str]
     switch_at: float
     margin: int = DEFAULT_MARGIN
     coturn: str = DATABASE
@@ -46,6 +48,11 @@ class PlanOptions:
     def new_file(self) -> str:
         """The name of the file for the new secret; each group has a different one."""
         return "new-secret" if self.entry is None else f"new-secret-{self.entry}"
+
+    @property
+    def file(self) -> str:
+        """The name of the od.config in the commands."""
+        return _NO_FILE if self.od_config is None else self.od_config
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ class PlanStep:
             "commands": list(self.commands),
             "otherwise": self.otherwise,
             "instead": list(self.instead),
-            "not_before": None if self.not_before is None else iso_text(self.not_before),
+            **moment_json("not_before", self.not_before),
         }
 
 
@@ -98,6 +105,11 @@ class Plan:
     def notes(self) -> List[str]:
         """What the operator should know before the first step."""
         found = []
+        if self.options.od_config is None:
+            found.append(
+                f"od.config was read from stdin; in the commands, replace {_NO_FILE} with the name "
+                "of its file"
+            )
         if self.group.desktop_ttl is not None:
             length = duration_text(self.group.desktop_ttl)
             found.append(
@@ -158,27 +170,39 @@ class Plan:
                 "browser_ttl": group.browser_ttl,
                 "desktop_ttl": group.desktop_ttl,
                 "margin": options.margin,
-                "switch_at": iso_text(options.switch_at),
-                "remove_at": iso_text(self._removal),
+                **moment_json("switch_at", options.switch_at),
+                **moment_json("remove_at", self._removal),
             },
             "notes": self.notes,
             "steps": [step.as_dict() for step in self.steps],
         }
 
-    def lines(self) -> Iterator[str]:
-        """Yield the lines of the plan."""
-        yield f"{', '.join(self.group.paths)}: {', '.join(self.group.urls)}"
-        yield f"  {self.state}"
+    def lines(self, width: int = WIDTH) -> Iterator[Tuple[str, bool]]:
+        """Yield the lines of the plan, each `escaped`, and whether it is a command.
+
+        No line is longer than `width`, except for a command: it is never wrapped, so that it can
+        be copied.
+        """
+
+        def text(text: str, first: str, others: str = "") -> Iterator[Tuple[str, bool]]:
+            for line in wrapped(text, first, others or " " * len(first), width):
+                yield line, False
+
+        def commands(found: Tuple[str, ...]) -> Iterator[Tuple[str, bool]]:
+            for command in found:
+                yield escaped(f"       {command}"), True
+
+        yield from text(f"{', '.join(self.group.paths)}: {', '.join(self.group.urls)}", "", "    ")
+        yield from text(self.state, "  ")
         for note in self.notes:
-            yield from wrapped(f"{note}.", "  - ", "    ")
+            yield from text(f"{note}.", "  - ")
         for number, step in enumerate(self.steps, 1):
-            yield ""
-            mark = f"  {number}. "
-            yield from wrapped(step.text, mark, " " * len(mark))
-            yield from (f"       {command}" for command in step.commands)
+            yield "", False
+            yield from text(step.text, f"{number:>3}. ")
+            yield from commands(step.commands)
             if step.otherwise:
-                yield f"     {step.otherwise}"
-            yield from (f"       {command}" for command in step.instead)
+                yield from text(step.otherwise, "     ")
+                yield from commands(step.instead)
 
     @property
     def _removal(self) -> float:
@@ -187,7 +211,7 @@ class Plan:
     def _check(self, *more: str) -> str:
         """Return the command that asks coturn."""
         entry = () if self.options.entry is None else ("--entry", str(self.options.entry))
-        command = ("abcwebrtc", "rotate", "check", self.options.od_config, *entry, *more)
+        command = ("abcwebrtc", "rotate", "check", self.options.file, *entry, *more)
         return shell_line(command)
 
     @property
@@ -202,7 +226,7 @@ class Plan:
         return f"sqlite3 -cmd '.timeout 5000' {shell_file(self.options.database)}"
 
     def _apply(self) -> str:
-        return f"abcwebrtc apply {shell_word(self.options.od_config)}"
+        return f"abcwebrtc apply {shell_word(self.options.file)}"
 
     def _new_secret(self) -> Iterator[PlanStep]:
         file = self.options.new_file
@@ -228,7 +252,7 @@ class Plan:
         if place.kind == INLINE:
             text = (
                 "Switch: in an editor, put both into od.config, the new one first: "
-                f"'{SECRET_KEY}': [ 'NEW', 'OLD' ]. Then apply it, which restarts pyos."
+                f"'{SECRET_KEY}':['NEW','OLD']. Then apply it, which restarts pyos."
             )
             return PlanStep("switch", text, (self._apply(),))
         manifest = f"--format kubernetes --name NAME --namespace {NAMESPACE}"
@@ -276,7 +300,7 @@ class Plan:
         )
         sql = f"{self._realm} | {self._sqlite}"
         entry = "" if options.entry is None else f" --entry {options.entry}"
-        command = f"{_OLD_SECRET} {shell_word(options.od_config)}{entry} {sql}"
+        command = f"{_OLD_SECRET} {shell_word(options.file)}{entry} {sql}"
         place = group.places[0]
         if place.kind == INLINE:
             return PlanStep("take", text, (command,), not_before=self._removal)
@@ -289,7 +313,7 @@ class Plan:
         """Return the step that removes the old secret from where od.config has it."""
         if place.kind == FILE:
             name = shell_word(place.name)
-            command = f"{_NEW_SECRET} --from {name} --output {name} --replace"
+            command = f"{_NEW_SECRET} --from {name} --output {name} --force"
             return PlanStep("clean", f"Remove the old one from {place.name} too.", (command,))
         if place.kind == ENVIRONMENT:
             return PlanStep("clean", f"Remove the old one from the variable {place.name} too.")

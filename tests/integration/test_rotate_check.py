@@ -31,12 +31,12 @@ def test_check_finds_every_step_on_the_way(rotation: Rotation) -> None:
     new_file.write_text(f"{NEW}\n")
     steps = [
         ("settled", 0, rotation.check()),
-        ("new one unknown", 3, rotation.check("--new", "new")),
+        ("new one unknown", 1, rotation.check("--new", "new")),
     ]
     rotation.turnadmin("-s", NEW)
     steps.append(("ready", 0, rotation.check("--new", "new")))
     rotation.secret_file.write_text(f"{NEW}\n{OLD}\n")
-    steps.append(("overlap", 3, rotation.check()))
+    steps.append(("overlap", 1, rotation.check()))
     steps.append(("overlap", 0, rotation.check("--since", "2026-01-05T09:00:00Z")))
     rotation.turnadmin("-X", OLD)
     steps.append(("retired", 0, rotation.check()))
@@ -76,7 +76,7 @@ def test_check_shows_neither_a_secret_nor_a_password(rotation: Rotation) -> None
     rotation.turnadmin("-s", NEW)
     result = rotation.rotate("check", "--new", "new")
     assert result.returncode == 0
-    assert "1st secret, which mints: accepted; new secret: accepted" in result.stdout
+    assert "    1st secret, which mints: accepted\n    new secret: accepted\n" in result.stdout
     assert OLD not in result.stdout + result.stderr
     assert NEW not in result.stdout + result.stderr
 
@@ -111,7 +111,7 @@ def test_the_server_that_lags_behind_decides_the_step(
     (rotation.folder / "new").write_text(NEW)
     group = rotation.check("--new", "new")
     assert [row["step"] for row in group["servers"]] == ["ready", "new one unknown"]
-    assert (group["step"], group["status"]) == ("new one unknown", 3)
+    assert (group["step"], group["status"]) == ("new one unknown", 1)
 
 
 def test_each_address_of_a_name_is_asked(start_turnserver: Start) -> None:
@@ -176,6 +176,14 @@ def test_a_server_that_asks_for_no_login_tells_nothing(start_turnserver: Start) 
     assert ask_all(asked, 10) == [Answer(None, "it asks for no login")] * 2
 
 
+def test_verbose_says_what_is_asked_and_no_secret(rotation: Rotation) -> None:
+    result = rotation.rotate("check", "-v")
+    first, *_, last = result.stderr.splitlines()
+    assert first == f"reading {rotation.od_config}"
+    (uri,) = rotation.config.coturn[0].uris
+    assert last == f"asking {uri} ({LOOPBACK}) about the 1st secret, which mints"
+
+
 def test_silence_is_no_answer() -> None:
     (port,) = free_ports(1)
     listening = socket.create_server((LOOPBACK, port))
@@ -191,7 +199,7 @@ def test_silence_is_no_answer() -> None:
 def test_a_name_that_does_not_resolve_is_said(rotation: Rotation) -> None:
     rotation.write({"coturn_static_auth_secret": OLD, "url": "no-such-name.invalid"})
     result = rotation.rotate("check")
-    assert result.returncode == 1
+    assert result.returncode == 3
     assert "not known (the name does not resolve)" in result.stdout
     assert "step: no answer" in result.stdout
     assert OLD not in result.stdout + result.stderr
@@ -214,5 +222,5 @@ def test_tls_to_a_port_that_speaks_http(rotation: Rotation) -> None:
         server.shutdown()
         thread.join()
         server.server_close()
-    assert (group["step"], group["works"], group["status"]) == ("no answer", None, 1)
+    assert (group["step"], group["works"], group["status"]) == ("no answer", None, 3)
     assert group["servers"][0]["answers"][0]["reason"] == "no TLS on this port"

@@ -15,7 +15,7 @@ from typing import Any, Iterator, List, Tuple
 import pytest
 
 from abcwebrtc.cli.main import main
-from support import ENTRIES, SECRET, environment, run_main, write_od_config
+from support import ENTRIES, SECRET, WAIT, command, environment, run_main, write_od_config
 
 COTURN = ENTRIES["webrtc.coturn"]
 NEW = "the-secret-from-today-on"
@@ -33,7 +33,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Any:
 def test_the_help_of_each_subcommand_has_an_example(run: Any, name: str) -> None:
     result = run(name, "--help")
     assert result.status == 0
-    assert f"\nexample: abcwebrtc rotate {name} " in result.out
+    assert re.search(rf"\n(example: |examples?:\n  )abcwebrtc rotate {name} ", result.out)
+    assert max(map(len, result.out.splitlines())) <= 80
 
 
 def test_without_a_subcommand_the_line_is_wrong(run: Any) -> None:
@@ -49,7 +50,7 @@ WRONG_LINES = {
     "a timeout that is none": (["check", "od.config", "--timeout", "0"], "write seconds"),
     "yaml into a secret file": (
         ["new-secret", "--format", "turnserver", "--output", "x"],
-        "send stdout to a file",
+        "redirect stdout to a file",
     ),
     "turnadmin without a file": (["new-secret", "--format", "turnadmin"], "needs --from FILE"),
     "turnadmin from stdin": (
@@ -65,7 +66,7 @@ WRONG_LINES = {
     ),
     "an old secret of the plan's place for a realm": (
         ["old-secret", "od.config", "--realm", "REALM"],
-        "with REALM, nothing would be removed",
+        "replace REALM with coturn's realm",
     ),
     "an old secret without a realm": (["old-secret", "od.config"], "--realm"),
     "an entry of a file": (
@@ -84,7 +85,8 @@ WRONG_LINES = {
         ["new-secret", "--format", "kubernetes", "--name", "a", "--realm", "b"],
         "--realm goes with --format turnadmin or sql",
     ),
-    "replace without output": (["new-secret", "--replace"], "goes with --output"),
+    "force without output": (["new-secret", "--force"], "--force goes with --output"),
+    "its old name without output": (["new-secret", "--replace"], "--force goes with --output"),
     "keep with output": (["new-secret", "--keep", "a", "--output", "b"], "leave --keep out"),
     "output to a minus sign": (["new-secret", "--output", "-"], "leave --output out"),
     "stdin twice": (["new-secret", "--from", "-", "--keep", "-"], "both read stdin"),
@@ -154,7 +156,7 @@ def test_each_secret_is_planned_by_itself(tmp_path: Path, run: Any) -> None:
     assert chosen["paths"] == ["webrtc.coturn[1]"]
     too_high = run("plan", od_config, "--entry", "3")
     assert too_high.status == 2
-    assert "--entry is from 0 to 2 here" in too_high.err
+    assert "--entry must be from 0 to 2 here" in too_high.err
 
 
 @pytest.mark.parametrize("name", ["plan", "check"])
@@ -226,7 +228,7 @@ def test_only_check_loads_aioice(tmp_path: Path) -> None:
 def test_the_switch_can_not_be_in_the_future(tmp_path: Path, run: Any) -> None:
     result = run("check", write_od_config(tmp_path), "--since", "2099-01-01")
     assert result.status == 2
-    assert "--since lies in the future" in result.err
+    assert "--since is in the future" in result.err
 
 
 def test_a_new_secret_belongs_to_one_entry(tmp_path: Path, run: Any) -> None:
@@ -286,7 +288,7 @@ def test_a_secret_that_is_added_twice_is_there_once(
 @pytest.mark.parametrize(
     ("coturn", "status", "words"),
     [
-        ([COTURN], 1, "has one secret only, and that one mints"),
+        ([COTURN], 1, "has only one secret, which mints"),
         (
             [
                 {**COTURN, "coturn_static_auth_secret": [NEW, SECRET]},
@@ -298,7 +300,7 @@ def test_a_secret_that_is_added_twice_is_there_once(
         (
             [COTURN, {**COTURN, "coturn_static_auth_secret": [NEW, "old"], "url": "b.org"}],
             2,
-            "--entry N is needed",
+            "give --entry N",
         ),
         ([{**COTURN, "coturn_static_auth_secret": [NEW, "an\told-one"]}], 1, "control character"),
     ],
@@ -319,3 +321,51 @@ def test_an_entry_is_chosen(tmp_path: Path, run: Any) -> None:
     assert result.out == (
         "begin;\ndelete from turn_secret where realm = 'r' and value = 'its-old-one';\ncommit;\n"
     )
+
+
+def test_the_data_of_old_secret_has_its_sql(tmp_path: Path, run: Any) -> None:
+    coturn = {**COTURN, "coturn_static_auth_secret": [NEW, SECRET]}
+    od_config = write_od_config(tmp_path, webrtc__coturn=coturn, webrtc__enabled=True)
+    line = ("old-secret", od_config, "--realm", "r")
+    found = json.loads(run(*line, "--json").out)
+    assert (found["ok"], found["file"]) == (True, str(od_config))
+    assert found["content"] == run(*line).out
+    assert [one["level"] for one in found["warnings"]] == ["warning"]
+
+
+# the od.config
+
+
+def test_an_od_config_from_stdin_has_a_plan(tmp_path: Path) -> None:
+    text = write_od_config(tmp_path).read_bytes()
+    line = command("rotate", "plan", "-")
+    done = subprocess.run(line, input=text, capture_output=True, env=environment(), timeout=WAIT)
+    printed = done.stdout.decode()
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "replace OD_CONFIG with the name of its file" in re.sub(r"\s+", " ", printed)
+    assert "\n       abcwebrtc apply OD_CONFIG\n" in printed
+    assert "/dev/stdin" not in printed
+
+
+def test_the_commands_name_the_od_config_that_was_found(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    od_config = write_od_config(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert "\n       abcwebrtc apply od.config\n" in run("plan").out
+    monkeypatch.setenv("ABCWEBRTC_OD_CONFIG", str(od_config))
+    assert f"\n       abcwebrtc apply {od_config}\n" in run("plan").out
+
+
+def test_the_data_has_warnings_and_stderr_has_none(tmp_path: Path, run: Any) -> None:
+    result = run("plan", write_od_config(tmp_path, webrtc__enable=False), "--json")
+    found = json.loads(result.out)
+    assert result.err == ""
+    assert found["ok"]
+    assert any("webrtc.enable is False" in one["message"] for one in found["warnings"])
+
+
+def test_quiet_leaves_the_plan(tmp_path: Path, run: Any) -> None:
+    result = run("plan", write_od_config(tmp_path, webrtc__enable=False), "-q")
+    assert (result.status, result.err) == (0, "")
+    assert result.out

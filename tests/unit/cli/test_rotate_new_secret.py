@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import json
 import os
 import re
 import stat
@@ -63,7 +64,7 @@ def test_in_a_folder_that_others_can_write_it_says_so(tmp_path: Path, run: Any) 
     result = run("new-secret", "--output", folder / "new")
     assert (result.status, result.out) == (0, "")
     warning, done = result.err.splitlines()
-    assert warning.startswith(f"warning: {folder / 'new'}: others can write its folder, ")
+    assert warning.startswith(f"{folder / 'new'}: warning: others can write its folder, ")
     assert done == f"{folder / 'new'}: 1 secret"
 
 
@@ -74,7 +75,7 @@ def test_the_newest_stands_first_and_the_old_ones_stay(tmp_path: Path, run: Any)
     result = run("new-secret", "--output", file)
     assert result.err == f"{file}: 3 secrets, the new one first\n"
     assert re.fullmatch(f"{HEX}\n{SECRET}\nan-older-one\n", file.read_text())
-    run("new-secret", "--from", file, "--output", file, "--replace")
+    run("new-secret", "--from", file, "--output", file, "--force")
     assert re.fullmatch(f"{HEX}\n", file.read_text())
 
 
@@ -110,7 +111,7 @@ OTHER_FILES = {
 }
 
 
-@pytest.mark.parametrize("more", [[], ["--replace"]])
+@pytest.mark.parametrize("more", [[], ["--force"]])
 @pytest.mark.parametrize("name", OTHER_FILES)
 def test_a_file_of_another_kind_is_not_overwritten(
     tmp_path: Path, run: Any, name: str, more: List[str]
@@ -157,7 +158,7 @@ def test_a_secret_that_others_may_have_put_there_is_not_kept(
     assert (result.status, file.read_text()) == (1, SECRET)
     assert f"{file}: error: others can write it, so the secrets in it may be theirs; " in result.err
     assert SECRET not in result.err
-    assert run("new-secret", "--output", file, "--replace").status == 0
+    assert run("new-secret", "--output", file, "--replace").status == 0  # its old name
     assert re.fullmatch(f"{HEX}\n", file.read_text())
 
 
@@ -166,8 +167,8 @@ def test_another_user_s_file_gets_no_secret(run: Any) -> None:
         with acting_as(MALLORY):
             (shared / "secret").touch()
             (shared / "secret").chmod(0o600)
-        result = run("new-secret", "--output", shared / "secret", "--replace")
-        assert result.status == 1
+        result = run("new-secret", "--output", shared / "secret", "--force")
+        assert result.status == 3
         assert "can't be written: it belongs to the user 54321, not to you; name an" in result.err
         assert (shared / "secret").read_bytes() == b""
 
@@ -208,7 +209,7 @@ def test_a_failed_write_leaves_the_file_and_nothing_else(
 
     monkeypatch.setattr(os, "fsync", full)
     result = run("new-secret", "--output", file)
-    assert result.status == 1
+    assert result.status == 3
     assert result.err == f"{file}: error: can't be written: No space left on device\n"
     assert (file.read_text(), os.listdir(tmp_path)) == (SECRET, ["secrets"])
 
@@ -225,12 +226,12 @@ def test_a_device_is_not_replaced(tmp_path: Path, run: Any) -> None:
 
 @pytest.mark.parametrize("option", ["--output", "--from", "--keep"])
 @pytest.mark.parametrize("name", ["folder", "folder/none/x", "nul\0"], ids=repr)
-def test_a_file_that_can_not_be_used_is_exit_1(
+def test_a_file_that_can_not_be_used_is_exit_3(
     tmp_path: Path, run: Any, option: str, name: str
 ) -> None:
     (tmp_path / "folder").mkdir()
     result = run("new-secret", option, tmp_path / name)
-    assert result.status == 1
+    assert result.status == 3
     assert re.fullmatch(r".*: error: can't be (read|written): [^\n]+\n", result.err, re.DOTALL)
     assert result.out == ""
 
@@ -242,7 +243,7 @@ def test_only_a_file_that_is_not_there_is_taken_for_one_without_secrets(
     link = tmp_path / "secrets"
     link.symlink_to("secrets")
     result = run("new-secret", "--output", link)
-    assert result.status == 1
+    assert result.status == 3
     assert "secrets: error: can't be written: Too many levels of symbolic links" in result.err
     assert link.is_symlink()
 
@@ -332,7 +333,57 @@ def test_stdin_can_hold_the_secrets(closed: bool) -> None:
         timeout=WAIT,
     )
     if closed:
-        assert result.returncode == 1
+        assert result.returncode == 3
         assert result.stderr == "stdin: error: can't be read: it is closed\n"
     else:
         assert (result.returncode, result.stdout) == (0, f"{NEW}\n")
+
+
+# data
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_the_data_has_what_text_prints(tmp_path: Path, run: Any, form: str) -> None:
+    (tmp_path / "new").write_text(NEW)
+    for line in (
+        [],
+        ["--format", "sql", "--realm", "r"],
+        ["--format", "kubernetes", "--name", "n"],
+    ):
+        line = ["--from", tmp_path / "new", *line]
+        found = yaml.safe_load(run("new-secret", *line, "-o", form).out)
+        expected = {"ok": True, "file": None, "content": run("new-secret", *line).out}
+        assert found == {**expected, "errors": [], "warnings": [], "notes": []}
+
+
+def test_the_data_of_a_file_does_not_show_its_secrets(tmp_path: Path, run: Any) -> None:
+    file = tmp_path / "secrets"
+    file.write_text(SECRET)
+    file.chmod(0o644)
+    result = run("new-secret", "--output", file, "--json")
+    found = json.loads(result.out)
+    assert (result.status, result.err) == (0, "")
+    assert (found["ok"], found["file"], found["content"]) == (True, str(file), None)
+    assert [one["file"] for one in found["warnings"]] == [str(file)]
+    assert file.read_text().split()[0] not in result.out
+
+
+def test_a_secret_that_json_can_not_hold_is_an_error(tmp_path: Path, run: Any) -> None:
+    (tmp_path / "new").write_bytes(b"\xff-not-utf-8")
+    result = run("new-secret", "--from", tmp_path / "new", "--json")
+    assert (result.status, result.err) == (3, "")
+    assert json.loads(result.out)["errors"][0]["message"].startswith("the secret is not UTF-8")
+
+
+def test_quiet_leaves_errors_and_the_secret(tmp_path: Path, run: Any) -> None:
+    file = tmp_path / "secrets"
+    assert run("new-secret", "--output", file, "-q") == (0, "", "")
+    assert len(run("new-secret", "-q").out) == 65
+    file.chmod(0o666)
+    assert "error: others can write it" in run("new-secret", "--output", file, "-q").err
+
+
+def test_verbose_names_the_files_and_no_secret(tmp_path: Path, run: Any) -> None:
+    (tmp_path / "new").write_text(NEW)
+    result = run("new-secret", "-v", "--from", tmp_path / "new")
+    assert result.err == f"reading {tmp_path}/new\n"

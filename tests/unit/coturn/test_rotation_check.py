@@ -18,10 +18,10 @@ from abcwebrtc.coturn.rotation import (
 from abcwebrtc.coturn.rotation_check import (
     UNRESOLVED,
     Report,
+    all_work,
     candidates,
     rows_of,
     what_to_ask,
-    worst_status,
 )
 from abcwebrtc.times import iso_text
 from support.rotation_groups import AT, NEW, OLD, entry, make_groups, report
@@ -45,7 +45,8 @@ def test_the_old_one_may_go_when_the_overlap_is_over(
     assert found.goes_on is goes_on
     expected = None if since is None else iso_text(since + 3901)
     assert found.as_dict()["remove_at"] == expected
-    text = "\n".join(found.lines())
+    assert found.as_dict()["remove_at_unix"] == (None if since is None else since + 3901)
+    text = "\n".join(found.lines(200))
     assert ("remove the older secret from coturn; it could" in text) is goes_on
     assert ("give it with --since TIME" in text) is (since is None)
 
@@ -85,13 +86,20 @@ def test_the_json_of_a_report_says_what_the_text_says() -> None:
     found = report(entry(NEW, OLD), {NEW: True, OLD: True}, since=AT)
     assert list(found.as_dict()) == [
         *("paths", "step", "works", "go_on", "meaning", "advice"),
-        *("longest_ttl", "margin", "switched_at", "switched_by", "remove_at", "servers"),
+        *("longest_ttl", "margin", "switched_at", "switched_at_unix", "switched_by"),
+        *("remove_at", "remove_at_unix", "servers"),
     ]
     assert (found.as_dict()["meaning"], found.as_dict()["advice"]) == (
         OVERLAP.meaning,
         OVERLAP.advice,
     )
-    assert OVERLAP.meaning in "\n".join(found.lines())
+    assert OVERLAP.meaning in "\n".join(found.lines(200))
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_report_fits_the_width(width: int) -> None:
+    found = report(entry(NEW, OLD), {NEW: True, OLD: True}, since=AT)
+    assert max(map(len, found.lines(width))) <= width
 
 
 def test_a_name_that_does_not_resolve_is_no_answer() -> None:
@@ -137,13 +145,10 @@ def test_a_secret_is_asked_about_once(
 
 
 @pytest.mark.parametrize(
-    ("accepted", "status"),
-    [([True, True], 0), ([True, False], 1), ([True, None], 1), ([None, False], 1)],
+    ("accepted", "works"),
+    [([True, True], True), ([True, False], False), ([True, None], None), ([None, False], False)],
 )
-def test_the_worst_report_gives_the_exit_status(
-    accepted: List[Optional[bool]], status: int
+def test_calls_work_if_every_coturn_accepts_them(
+    accepted: List[Optional[bool]], works: Optional[bool]
 ) -> None:
-    reports = [report(entry(OLD), {OLD: one}) for one in accepted]
-    assert worst_status(reports, 0, 3, 1) == status
-    waiting = report(entry(OLD), {OLD: True, NEW: False}, new=NEW)
-    assert worst_status([*reports, waiting], 0, 3, 1) == (status or 3)
+    assert all_work([report(entry(OLD), {OLD: one}) for one in accepted]) is works

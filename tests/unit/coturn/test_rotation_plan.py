@@ -76,7 +76,9 @@ def test_the_old_one_is_taken_after_the_overlap_and_not_before() -> None:
         "desktop_ttl": 86400,
         "margin": 60,
         "switch_at": "2026-01-05T09:00:00Z",
+        "switch_at_unix": AT,
         "remove_at": "2026-01-06T09:01:01Z",
+        "remove_at_unix": AT + 86400 + 61,
     }
     assert "Desktops keep a TURN credential for 1 day" in made.notes[0]
 
@@ -237,14 +239,32 @@ def test_programs_find_all_of_a_step() -> None:
         "otherwise": "Else:",
         "instead": ["three"],
         "not_before": "2026-01-05T09:00:00Z",
+        "not_before_unix": AT,
     }
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("where", ["database", CONF])
+def test_text_fits_the_width_and_no_command_is_wrapped(width: int, where: str) -> None:
+    made = plan(entry(OLD), coturn=where, od_config="my od.config")
+    lines = list(made.lines(width))
+    assert max(len(line) for line, is_command in lines if not is_command) <= max(width, 50)
+    commands = [command for one in made.steps for command in (*one.commands, *one.instead)]
+    assert [line.strip() for line, is_command in lines if is_command] == commands
+
+
+def test_an_od_config_from_stdin_has_a_placeholder_in_the_commands() -> None:
+    made = plan(entry(OLD), od_config=None)
+    assert step(made, "switch").commands == ("abcwebrtc apply OD_CONFIG",)
+    assert step(made, "end").commands[0] == "abcwebrtc rotate check OD_CONFIG"
+    assert "replace OD_CONFIG with the name of its file" in made.notes[0]
 
 
 @pytest.mark.parametrize("coturn", [entry(OLD), entry(NEW, OLD), [entry(NEW, OLD), entry(OLD)]])
 @pytest.mark.parametrize("where", ["database", CONF])
 def test_no_secret_is_in_a_plan_or_a_report(coturn: Any, where: str) -> None:
     made = plan(coturn, coturn=where)
-    text = repr(made) + json.dumps(made.as_dict()) + "".join(made.lines())
+    text = repr(made) + json.dumps(made.as_dict()) + "".join(line for line, _ in made.lines())
     found = report(coturn, {NEW: True, OLD: True}, since=AT)
     text += repr(found) + json.dumps(found.as_dict()) + "".join(found.lines())
     assert OLD not in text
