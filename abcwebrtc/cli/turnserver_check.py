@@ -8,8 +8,10 @@ import sys
 import time
 from typing import Dict, Optional, Sequence, Tuple
 
+from abcwebrtc.cli.options import read_input
 from abcwebrtc.cli.output import (
     TEXT,
+    detail,
     is_failure,
     print_problems,
     problems_count,
@@ -17,8 +19,8 @@ from abcwebrtc.cli.output import (
     show,
     show_data,
 )
-from abcwebrtc.cli.parser import FAILED, OK
-from abcwebrtc.cli.turnserver_options import chosen_coturn, chosen_version
+from abcwebrtc.cli.parser import FAILED, OK, STDIN
+from abcwebrtc.cli.turnserver_options import Remarks, chosen_coturn, chosen_version
 from abcwebrtc.config.uris import STUN_SCHEMES
 from abcwebrtc.coturn.certificate import CERT, KEY
 from abcwebrtc.coturn.check.clients import DesktopStun
@@ -26,25 +28,31 @@ from abcwebrtc.coturn.check.compare import Around, check_turnserver_conf
 from abcwebrtc.coturn.check.urls import Content, certificate_files
 from abcwebrtc.coturn.conf_file import TurnserverFile, parse_turnserver_conf, with_options
 from abcwebrtc.coturn.file_access import unreadable
-from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.errors import ConfigError, Problem, UnreadableError
 from abcwebrtc.files import read_file
 
 MAX_BYTES = 1024 * 1024
 _FOREIGN = 3
-"""Lines, and none an option, from which on a file is another one than that of coturn."""
+"""A file with so many lines, none of which is an option, is not a turnserver.conf."""
 MAX_OPTIONS = 2048
-"""Lines of a turnserver.conf beside comments: each range of peers is compared with the others."""
+"""Lines of a turnserver.conf, without comments: each range of peers is compared with the others."""
 
 
-def check(options: argparse.Namespace) -> int:
-    """Print the problems, and return the exit status."""
+def check(options: argparse.Namespace, remarks: Remarks) -> int:
+    """Print the problems, and return the exit status.
+
+    Raises `UnreadableError` for a file that can't be read.
+    """
+    name = "stdin" if options.check == STDIN else options.check
     try:
-        found = _problems(options)
+        found = _problems(options, name, remarks)
+    except UnreadableError:
+        raise
     except ConfigError as error:
         found = error.problems + error.warnings + error.notes
     failed = is_failure(found, options.strict)
     if options.form != TEXT:
-        report = {"file": options.check, "ok": not failed, **problems_json(found)}
+        report = {"file": name, "ok": not failed, **problems_json([*found, *remarks.problems])}
         show_data(report, options.form)
     else:
         print_problems(found, sys.stdout)
@@ -52,19 +60,17 @@ def check(options: argparse.Namespace) -> int:
     return FAILED if failed else OK
 
 
-def _problems(options: argparse.Namespace) -> Tuple[Problem, ...]:
-    _, config, coturn = chosen_coturn(options)
-    conf = parse_turnserver_conf(_read_conf(options.check), options.check)
+def _problems(options: argparse.Namespace, name: str, remarks: Remarks) -> Tuple[Problem, ...]:
+    _, config, coturn = chosen_coturn(options, remarks)
+    conf = parse_turnserver_conf(_read_conf(options.check, name), name)
     if not conf.settings and len(conf.problems) >= _FOREIGN:
-        message = (
-            "is no turnserver.conf: none of its lines is an option of coturn; write "
-            "turnserver-conf OD_CONFIG --check FILE, with turnserver.conf as FILE"
-        )
-        raise ConfigError(Problem(message, "", options.check))
+        message = "is not a turnserver.conf: no line of it is an option of coturn; name another"
+        raise ConfigError(Problem(f"{message} file with --check", "", name))
     conf = with_options(conf, options.option or ())
     stun = [uri for uri in config.static_uris if uri.scheme in STUN_SCHEMES]
     files, reasons = _tls_files(conf, options)
-    version = chosen_version(options.coturn)
+    version = chosen_version(options.coturn, remarks)
+    detail(f"comparing {name} with {coturn.name} of od.config, as coturn {version} reads it")
     uri = config.desktop_stun_uri
     desktop = DesktopStun(uri, config.desktop.turn) if uri else None
     around = Around(desktop, frozenset(options.behind_proxy or ()), reasons)
@@ -74,20 +80,23 @@ def _problems(options: argparse.Namespace) -> Tuple[Problem, ...]:
 def _tls_files(
     conf: TurnserverFile, options: argparse.Namespace
 ) -> Tuple[Dict[str, Content], Dict[str, str]]:
-    """Return the contents of the certificate and the key, and what keeps Debian's coturn from them.
+    """Return the contents of the certificate and the key, and why Debian's coturn can't read them.
 
-    What is said of a copy says nothing of the file; and where there is a
-    ``proc-user``, coturn is started as root, and reads them before it is that user.
+    The access to a copy says nothing about the file. With ``proc-user``, coturn starts as
+    root, and reads the files before it becomes that user.
     """
     contents: Dict[str, Content] = {}
     reasons: Dict[str, str] = {}
     copies = {CERT: options.cert, KEY: options.key or options.cert}
-    # each once, since it may be a pipe
-    given = {path: _read((path,), by_user=True) for path in set(copies.values()) if path}
+    given: Dict[str, bytes] = {}
+    for path in filter(None, dict.fromkeys(copies.values())):  # each once: it may be a pipe
+        detail(f"reading {'stdin' if path == STDIN else path}")
+        given[path] = read_input(path, MAX_BYTES)
     for name, places in certificate_files(conf, os.getcwd()).items():
         if copies[name]:
             contents[name] = given[copies[name]]
             continue
+        detail(f"looking for {name}: {', '.join(places[:1])}")
         contents[name] = _read(places)
         path = next(filter(os.path.exists, places), None)
         reason = _only_from_here(path, certificate_files(conf, "/")[name])
@@ -99,32 +108,31 @@ def _tls_files(
 
 
 def _only_from_here(path: Optional[str], in_the_unit: Sequence[str]) -> Optional[str]:
-    """Say where a relative name leads to a file in the current folder, but not in the unit's, /."""
+    """Return a warning for a relative name that works in the current folder, not in the unit's."""
     if path is None or any(map(os.path.exists, in_the_unit)):
         return None
     return f"the name is relative, and the unit starts coturn in /; write {path}"
 
 
-def _read_conf(path: str) -> bytes:
-    content = _read((path,), by_user=True)
-    if isinstance(content, bytes) and content.count(b"\0") > 3:
-        content = "not a plain text file; save it as UTF-8"
-    if isinstance(content, str):
-        raise ConfigError(Problem(f"can't be read: {content}", "", path))
+def _read_conf(path: str, name: str) -> bytes:
+    detail(f"reading {name}")
+    content = read_input(path, MAX_BYTES)
+    if content.count(b"\0") > 3:
+        raise ConfigError(Problem("is not a plain text file; save it as UTF-8", "", name))
     lines = map(bytes.lstrip, content.split(b"\n"))
     number = sum(bool(line) and not line.startswith(b"#") for line in lines)
     if number > MAX_OPTIONS:
-        message = f"has {number} lines with an option, more than the {MAX_OPTIONS} that are read"
-        raise ConfigError(Problem(f"{message}; no coturn needs as many", "", path))
+        message = f"has {number} lines with an option, and only {MAX_OPTIONS} can be checked"
+        raise UnreadableError(Problem(f"{message}; no coturn needs so many", "", name))
     return content
 
 
-def _read(paths: Sequence[str], by_user: bool = False) -> Content:
-    """Return the content of the first file that is there, or, as text, why there is none."""
+def _read(paths: Sequence[str]) -> Content:
+    """Return the content of the first file that exists, or, as text, why there is none."""
     reason: Optional[str] = None
     for path in paths:
         try:
-            return read_file(path, MAX_BYTES, by_user)
+            return read_file(path, MAX_BYTES)
         except FileNotFoundError as error:
             reason = reason or error.strerror
             continue

@@ -99,7 +99,7 @@ def made(cloud: Cloud, each_coturn: Coturn, *arguments: str) -> Path:
     done = cloud.run(cloud.server, *words, *arguments)
     assert done.returncode == 0, done.stderr
     if "--external-ip" in arguments and "/" not in "".join(arguments):
-        assert f"note: --external-ip {PUBLIC} is taken for {PUBLIC}/{PRIVATE}, with " in done.stderr
+        assert f"note: --external-ip {PUBLIC} becomes {PUBLIC}/{PRIVATE}, with " in done.stderr
     return conf
 
 

@@ -187,8 +187,8 @@ def test_root_checks_what_another_user_wrote(capsys: Any, conf: Path, od_config:
                 make(theirs)
             line = ["turnserver-conf", od_config, "--check", theirs]
             result = run_main(capsys, *line)
-            assert result.status == 1
-            assert f"{theirs}: error: can't be read: not a regular file\n" in result.out
+            assert result.status == 3
+            assert f"{theirs}: error: can't be read: not a regular file\n" in result.err
             theirs.unlink()
 
 
@@ -221,7 +221,7 @@ def test_a_file_that_is_named_is_a_regular_one(
     names = {"ODD": odd, "OD_CONFIG": od_config, "CONF": conf}
     names.update(CERT=conf.with_name("c.pem"), KEY=conf.with_name("k.pem"))
     result = run_main(capsys, *(names.get(word, word) for word in LINES[what]))
-    assert result.status == 1
+    assert result.status == 3
     assert "not a regular file" in result.out + result.err
 
 
@@ -235,7 +235,7 @@ def test_a_token_that_a_kubeconfig_names_is_a_regular_file(
     file = tmp_path / "kubeconfig"
     file.write_text(json.dumps({**kubeconfig, "current-context": "c"}))
     result = run_main(capsys, "apply", od_config, "--kubeconfig", file)
-    assert result.status == 1
+    assert result.status == 3
     assert f"can't use the kubeconfig {file}: not a regular file" in result.err
     odd.unlink()
     odd.write_text("token")
@@ -283,4 +283,4 @@ def test_who_may_read_nothing_is_told(capsys: Any) -> None:
         (shared / "od.config").touch(0o600)
         with acting_as(BOB):
             result = run_main(capsys, "check", shared / "od.config")
-        assert "can't be read: Permission denied" in result.out
+        assert "can't be read: Permission denied" in result.err

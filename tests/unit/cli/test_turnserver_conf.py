@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
+import yaml
 
 from abcwebrtc.cli import turnserver_check
 from abcwebrtc.coturn.conf_file import parse_turnserver_conf
@@ -126,7 +127,7 @@ def test_output_never_replaces_a_file_unasked(run: Any, od_config: Path, tmp_pat
     path.chmod(0o646)
     result = run(od_config, "--output", path)
     assert (result.status, path.read_text()) == (3, "mine")
-    assert "is there already; add --force to replace it" in result.err
+    assert "exists; add --force to overwrite it" in result.err
     assert run(od_config, "--output", path, "--force").status == 0
     assert SECRET in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
@@ -216,7 +217,7 @@ SERVERS = [
 @pytest.mark.parametrize(
     ("arguments", "name", "note"),
     [
-        ([], HOST, "od.config has 3 coturn servers; this is for the first"),
+        ([], HOST, "od.config has 3 coturn servers, and this is for the first"),
         (["--server", HOST], HOST, ""),
         (["--server", "TURN.other.local"], "turn.other.local", ""),
         (["--server", "2"], "turn.other.local", ""),
@@ -235,7 +236,7 @@ def test_one_of_several_servers_is_chosen(
 def test_a_server_that_is_not_there_is_one_message(run: Any, tmp_path: Path) -> None:
     for name in ("4", "0", "nobody.local"):
         result = run(write_od_config(tmp_path, webrtc__coturn=SERVERS), "--server", name)
-        assert (result.status, result.out) == (3, "")
+        assert (result.status, result.out, result.err.count("\n")) == (2, "", 2)
         assert f"has: 1 {HOST}, 2 turn.other.local, 3 2001:db8::1" in result.err
 
 
@@ -258,11 +259,11 @@ def test_no_version_is_spoken_of_where_there_is_nothing_to_print(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--strict"], "--strict goes with --check"),
-        (["--check", "x", "--output", "y"], "--output goes without --check"),
-        (["--check", "x", "--allow-peer", "10.0.0.0/8"], "--allow-peer goes without --check"),
-        (["--force"], "--force goes with --output"),
-        (["--key", "x"], "--key goes with --cert"),
+        (["--strict"], "--strict needs --check"),
+        (["--check", "x", "--output", "y"], "--output can't be used with --check"),
+        (["--check", "x", "--allow-peer", "10.0.0.0/8"], "--allow-peer can't be used with --check"),
+        (["--force"], "--force needs --output"),
+        (["--key", "x"], "--key needs --cert"),
         (["--allow-peer", "10.0.0.1/8"], "has host bits set; write 10.0.0.0/8"),
         (["--allow-peer", "ten"], "write a network such as"),
         (["--allow-peer", "0.0.0.0/0"], "means every address to coturn"),
@@ -273,7 +274,7 @@ def test_no_version_is_spoken_of_where_there_is_nothing_to_print(
         (["--allow-peer", "169.254.169.254"], "the metadata service of clouds"),
         (["--realm", "a realm"], "write a realm such as"),
         (["--user-quota", "0"], "write a number from 1 up"),
-        (["--cert", "a\nno-auth"], "write the name of a file"),
+        (["--cert", "a\nno-auth"], "write a file name"),
     ],
 )
 def test_a_wrong_line_is_exit_2(
@@ -316,8 +317,8 @@ def test_a_relative_name_of_no_file_is_exit_2(
     whole = ("--cert", "/etc/turn.pem") if option == "--key" else ()
     result = run(od_config, *whole, option, "turn.pem", "--output", tmp_path / "t.conf")
     assert (result.status, result.out) == (2, "")
-    assert f"{option} names no file that is here" in result.err
-    assert "write the whole path that it has on coturn's machine" in result.err
+    assert f"{option} names a file that is not here" in result.err
+    assert "write the file's absolute path on coturn's machine" in result.err
     assert not (tmp_path / "t.conf").exists()
 
 
@@ -376,18 +377,28 @@ def test_check_reads_copies_of_the_certificate(run: Any, od_config: Path, tmp_pa
     assert "the certificate expired on" in result.out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"), [([], ": error: can't be read: "), (["--json"], "")]
-)
-def test_check_of_a_file_that_is_not_there(
-    run: Any, od_config: Path, tmp_path: Path, arguments: List[str], words: str
+UNREADABLE = {
+    "od.config": ["MISSING"],
+    "od.config, to check": ["MISSING", "--check", "CONF"],
+    "turnserver.conf": ["OD_CONFIG", "--check", "MISSING"],
+    "certificate": ["OD_CONFIG", "--check", "CONF", "--cert", "MISSING"],
+    "key": ["OD_CONFIG", "--check", "CONF", "--key", "MISSING"],
+}
+
+
+@pytest.mark.parametrize("words", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_file_that_can_not_be_read_is_exit_3(
+    run: Any, od_config: Path, conf: Path, tmp_path: Path, words: List[str]
 ) -> None:
-    result = run(od_config, "--check", tmp_path / "missing.conf", *arguments)
-    assert (result.status, result.err) == (1, "")
-    assert words in result.out
-    if arguments:
-        (error,) = json.loads(result.out)["errors"]
-        assert error["message"] == "can't be read: No such file or directory"
+    missing = tmp_path / "missing"
+    names = {"OD_CONFIG": od_config, "CONF": conf, "MISSING": missing}
+    line = [names.get(word, word) for word in words]
+    message = "can't be read: No such file or directory"
+    assert run(*line) == Result(3, "", f"{missing}: error: {message}\n")
+    result = run(*line, "-o", "json")
+    (error,) = json.loads(result.out)["errors"]
+    assert (result.status, result.err) == (3, "")
+    assert (error["file"], error["message"]) == (str(missing), message)
 
 
 def test_check_finds_a_relative_name_that_the_unit_does_not_find(
@@ -414,9 +425,8 @@ def test_check_of_what_is_no_text_is_one_message(run: Any, od_config: Path, tmp_
     conf = tmp_path / "turnserver.conf"
     conf.write_text("use-auth-secret\nrealm=x\n", encoding="utf-16")
     result = run(od_config, "--check", conf)
-    assert result.out == (
-        f"{conf}: error: can't be read: not a plain text file; save it as UTF-8\n1 error\n"
-    )
+    message = "is not a plain text file; save it as UTF-8"
+    assert result == Result(1, f"{conf}: error: {message}\n1 error\n", "")
 
 
 OTHER_FILES = [
@@ -433,7 +443,7 @@ def test_check_of_another_file_is_one_message(
     conf = tmp_path / "other"
     conf.write_text(text)
     result = run(od_config, "--check", conf)
-    message = "is no turnserver.conf: none of its lines is an option of coturn; write "
+    message = "is not a turnserver.conf: no line of it is an option of coturn; name "
     assert (result.status, result.out.count("\n")) == (1, 2)
     assert result.out.startswith(f"{conf}: error: {message}")
     assert result.out.endswith("\n1 error\n")
@@ -446,12 +456,11 @@ def test_check_reads_as_many_options_as_a_coturn_needs(
     conf = tmp_path / "turnserver.conf"
     most = turnserver_check.MAX_OPTIONS
     conf.write_text("  # a comment\n\n" * 9999 + "no-cli\n" * most)
-    assert "are read" not in run(od_config, "--check", conf).out
+    assert "can be checked" not in run(od_config, "--check", conf).err
     conf.write_text(conf.read_text() + "\tno-such-option\n")
     result = run(od_config, "--check", conf)
-    message = f"has {most + 1} lines with an option, more than the {most} that are read; "
-    assert result.out == f"{conf}: error: {message}no coturn needs as many\n1 error\n"
-    assert result.status == 1
+    message = f"has {most + 1} lines with an option, and only {most} can be checked; "
+    assert result == Result(3, "", f"{conf}: error: {message}no coturn needs so many\n")
 
 
 def test_check_of_a_broken_od_config_is_json_as_well(run: Any, tmp_path: Path) -> None:
@@ -459,6 +468,137 @@ def test_check_of_a_broken_od_config_is_json_as_well(run: Any, tmp_path: Path) -
     result = run(path, "--check", tmp_path / "x", "--json")
     assert result.status == 1
     assert json.loads(result.out)["errors"][0]["file"] == str(path)
+
+
+# stdin, -o, -q and -v
+
+
+READ_FROM_STDIN = {
+    "od.config": ["-"],
+    "od.config by its option": ["--od-config", "-"],
+    "od.config, to check": ["-", "--check", "CONF"],
+    "turnserver.conf": ["OD_CONFIG", "--check", "-"],
+    "certificate and key": ["OD_CONFIG", "--check", "CONF", "--cert", "-"],
+    "certificate alone": ["OD_CONFIG", "--check", "CONF", "--cert", "-", "--key", "PEM"],
+    "key alone": ["OD_CONFIG", "--check", "CONF", "--cert", "PEM", "--key", "-"],
+}
+
+
+@pytest.mark.parametrize("words", READ_FROM_STDIN.values(), ids=READ_FROM_STDIN)
+def test_a_file_may_be_stdin(
+    run: Any, od_config: Path, conf: Path, tmp_path: Path, words: List[str]
+) -> None:
+    names = {"OD_CONFIG": od_config, "CONF": conf, "PEM": tmp_path / "c.pem"}
+    piped = od_config
+    if "--check" in words and words[0] != "-":
+        piped = conf if words[2] == "-" else tmp_path / "c.pem"
+    line = ["turnserver-conf", "--coturn", "4.6", *(names.get(word, word) for word in words)]
+    with open(piped, "rb") as stream:
+        result = run_command(*line, stdin=stream, cwd=tmp_path)
+    if "--check" in words:
+        name = "stdin" if words[2] == "-" else str(conf)
+        assert f"{name}:" in result.stdout
+        assert "error: cert: the certificate expired on" in result.stdout
+        assert (result.returncode, result.stderr) == (1, "")
+    else:
+        assert (result.returncode, result.stdout) == (0, run(od_config).out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-", "--check", "-"], "OD_CONFIG and --check can't all be stdin"),
+        (["OD_CONFIG", "--check", "-", "--cert", "-"], "--check and --cert can't all be stdin"),
+        (["-", "--check", "x", "--key", "-"], "OD_CONFIG and --key can't all be stdin"),
+        (["OD_CONFIG", "--cert", "-"], "read stdin only with --check"),
+        (["OD_CONFIG", "--cert", "/x", "--key", "-"], "read stdin only with --check"),
+        (["OD_CONFIG", "--output", "-"], "write a file name; for stdout, use --show-secret"),
+    ],
+)
+def test_stdin_is_read_once_and_only_for_what_is_read(
+    run: Any, od_config: Path, arguments: List[str], words: str
+) -> None:
+    line = [od_config if word == "OD_CONFIG" else word for word in arguments]
+    result = run(*line)
+    assert (result.status, result.out, result.err.count("\n")) == (2, "", 2)
+    assert words in result.err
+
+
+@pytest.mark.parametrize("arguments", [[], ["--show-secret"], ["--firewall"]])
+def test_what_is_printed_as_data_is_the_text(
+    run: Any, od_config: Path, arguments: List[str]
+) -> None:
+    if "--firewall" in arguments:  # which is for every version
+        plain = run_command("turnserver-conf", od_config, *arguments)
+        result = run_command("turnserver-conf", od_config, *arguments, "-o", "json")
+        text, out, err = plain.stdout, result.stdout, result.stderr
+    else:
+        text = run(od_config, *arguments).out
+        _, out, err = run(od_config, *arguments, "-o", "json")
+    report = json.loads(out)
+    left_out = "the secret is left out; --output FILE writes it, --show-secret prints it"
+    warnings = [one["message"] for one in report.pop("warnings")]
+    assert warnings == ([] if arguments else [left_out])
+    assert report == {"ok": True, "file": None, "content": text, "notes": []}
+    assert err == ""
+
+
+def test_data_has_the_bytes_of_a_secret_that_are_not_text(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TURN_SECRET", "\udcff-not-unicode-but-long-enough")
+    coturn = {"url": HOST, "coturn_static_auth_secret_env": "TURN_SECRET"}
+    path = write_od_config(tmp_path, webrtc__coturn=coturn)
+    text = run(path, "--show-secret").out
+    report = json.loads(run(path, "--show-secret", "-o", "json").out)
+    assert report["content"] == text
+    assert run(path, "--show-secret", "-o", "yaml").status == 0
+
+
+def test_a_file_that_is_written_is_named_and_its_secret_not_printed(
+    run: Any, od_config: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "turnserver.conf"
+    result = run(od_config, "--output", path, "-o", "json")
+    report = json.loads(result.out)
+    assert (report["ok"], report["file"], report["content"]) == (True, str(path), None)
+    assert f"chmod 640 {path}" in report["notes"][0]["message"]
+    assert (SECRET in result.out + result.err, SECRET in path.read_text()) == (False, True)
+    result = run(od_config, "--output", path, "-o", "json")
+    report = json.loads(result.out)
+    assert (result.status, report["ok"]) == (3, False)
+    assert report["errors"][0]["message"] == f"{path} exists; add --force to overwrite it"
+
+
+def test_remarks_are_in_the_data_and_not_on_stderr(run: Any, tmp_path: Path) -> None:
+    path = write_od_config(tmp_path, webrtc__coturn=SERVERS)
+    (tmp_path / "empty").touch()
+    for arguments in ([], ["--check", tmp_path / "empty"]):
+        result = run(path, *arguments, "-o", "json")
+        notes = [one["message"] for one in json.loads(result.out)["notes"]]
+        assert any("this is for the first one" in text for text in notes)
+        assert result.err == ""
+
+
+def test_check_as_yaml_is_the_same_data(run: Any, od_config: Path, conf: Path) -> None:
+    data = json.loads(run(od_config, "--check", conf, "-o", "json").out)
+    assert yaml.safe_load(run(od_config, "--check", conf, "-o", "yaml").out) == data
+
+
+def test_quiet_leaves_the_result(run: Any, od_config: Path, conf: Path) -> None:
+    assert run(od_config, "-q") == Result(0, run(od_config).out, "")
+    assert run(od_config, "--check", conf, "-q").out == run(od_config, "--check", conf).out
+
+
+def test_verbose_says_what_is_done(run: Any, od_config: Path, conf: Path) -> None:
+    pem = conf.with_name("c.pem")
+    said = run(od_config, "--check", conf, "--cert", pem, "-v").err.splitlines()
+    assert said == [
+        f"reading {conf}",
+        f"reading {pem}",
+        f"comparing {conf} with {HOST} of od.config, as coturn 4.6 reads it",
+    ]
+    assert f"writing {conf}" in run(od_config, "--output", conf, "--force", "-v").err
 
 
 def test_printing_loads_no_framework(od_config: Path) -> None:

@@ -64,8 +64,8 @@ def test_the_private_half_is_the_address_to_listen_on(run: Any, here: Any) -> No
     here("10.9.9.9")
     result = run("--external-ip", "203.0.113.20", "--listening-ip", "10.0.0.5")
     assert result.out == LISTENING + PAIR + ALLOWED[::-1]
-    expected = "note: --external-ip 203.0.113.20 is taken for 203.0.113.20/10.0.0.5, with "
-    assert expected + "--listening-ip; for another one write PUBLIC/PRIVATE\n" in result.err
+    expected = "note: --external-ip 203.0.113.20 becomes 203.0.113.20/10.0.0.5, with "
+    assert expected + "--listening-ip; for another one, write PUBLIC/PRIVATE\n" in result.err
 
 
 @pytest.mark.parametrize("listening", [[], ["--listening-ip", "0.0.0.0"]])
@@ -73,7 +73,7 @@ def test_the_private_half_is_this_machines_own(run: Any, here: Any, listening: L
     here("10.0.0.5")
     result = run("--external-ip", "203.0.113.20", *listening)
     assert result.out == PAIR + ALLOWED
-    assert "10.0.0.5, with this machine's own address; for another one write" in result.err
+    assert "10.0.0.5, with this machine's own address; for another one, write" in result.err
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_a_third_port_has_relays_of_this_machines_address(
     result = run(*arguments, url=THREE)
     assert result.out == ["relay-ip=10.0.0.5", "allowed-peer-ip=10.0.0.5"]
     said = "note: the relays of port 5000 and 5001 have this machine's own address, 10.0.0.5; "
-    assert f"{said}for another one write --listening-ip\n" in result.err
+    assert f"{said}for another one, give --listening-ip\n" in result.err
 
 
 @pytest.mark.parametrize(("address", "coturn"), [("10.0.0.5", False), (None, True)])
@@ -225,7 +225,9 @@ def test_a_third_port_is_shut_where_no_address_is_known(
     here(address, coturn)
     result = run(url=THREE)
     assert (result.status, result.out) == (0, [])
-    assert "warning: coturn has two ports, and port 5000 and 5001 needs its own" in result.err
+    assert (
+        "warning: coturn has two ports, and for port 5000 and 5001 it needs its own" in result.err
+    )
 
 
 def test_ports_of_relays_where_coturn_listens_are_said(run: Any) -> None:
@@ -243,12 +245,20 @@ def test_ports_of_relays_where_coturn_listens_are_said(run: Any) -> None:
         (
             (4, 18),
             [],
-            "note: for coturn 4.18, that of this machine; for another one write",
+            "note: for coturn 4.18, this machine's version; for another one, give",
         ),
-        (None, [], "note: for coturn 4.6, since this machine has none; for another one write"),
+        (
+            None,
+            [],
+            "note: for coturn 4.6, since none is installed on this machine; for another one, give",
+        ),
         ((4, 18), ["--coturn", "4.6.1"], ""),
-        (None, ["--coturn", "5.2"], "note: coturn 5.2 is not known here; it is taken for 4.18"),
-        ((4, 99), [], "note: coturn 4.99 is not known here; it is taken for 4.18"),
+        (
+            None,
+            ["--coturn", "5.2"],
+            "note: abcwebrtc does not know coturn 5.2, and treats it as 4.18",
+        ),
+        ((4, 99), [], "note: abcwebrtc does not know coturn 4.99, and treats it as 4.18"),
     ],
 )
 @pytest.mark.parametrize("checking", [False, True])
@@ -279,7 +289,7 @@ def test_what_is_assumed_is_said_once(
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        ("4.4", "coturn is too old before 4.5; take a newer one"),
+        ("4.4", "coturn before 4.5 is too old; install a newer version"),
         ("latest", "write coturn's version, such as 4.6 or 4.18.0"),
         ("", "write coturn's version, such as 4.6 or 4.18.0"),
     ],

@@ -48,12 +48,15 @@ def test_where_coturn_listens_on_a_port_of_relays_that_is_said(run: Any) -> None
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--firewall", "--check", "x"], "--firewall goes without --check"),
-        (["--firewall", "--output", "x"], "--output goes without --firewall"),
-        (["--firewall", "--show-secret"], "--show-secret goes without --firewall"),
-        (["--firewall", "--allow-peer", "10.0.0.0/24"], "--allow-peer goes without --firewall"),
-        (["--firewall", "--coturn", "4.6"], "--coturn goes without --firewall"),
-        (["--user", "nobody"], "--user goes with --firewall"),
+        (["--firewall", "--check", "x"], "--firewall can't be used with --check"),
+        (["--firewall", "--output", "x"], "--output can't be used with --firewall"),
+        (["--firewall", "--show-secret"], "--show-secret can't be used with --firewall"),
+        (
+            ["--firewall", "--allow-peer", "10.0.0.0/24"],
+            "--allow-peer can't be used with --firewall",
+        ),
+        (["--firewall", "--coturn", "4.6"], "--coturn can't be used with --firewall"),
+        (["--user", "nobody"], "--user needs --firewall"),
         (["--firewall", "--user", "root"], "proc-user=turnserver"),
         (["--firewall", "--user", "0"], "proc-user=turnserver"),
         (["--firewall", "--user", '" accept'], "write the name of a user, such as turnserver"),
