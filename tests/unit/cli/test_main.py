@@ -213,7 +213,7 @@ def test_a_printed_command_takes_no_file_for_an_option(
         ("configmap", "kind: ConfigMap"),
         ("networkpolicy", "kind: NetworkPolicy"),
         ("turnserver-conf", "realm=turn.example.org"),
-        ("rotate plan", "rotate check /dev/stdin"),
+        ("rotate plan", "rotate check OD_CONFIG"),
         ("whois 1703086872:alice", "user     alice"),
     ],
 )
