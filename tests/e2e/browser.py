@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright, in a network namespace if wanted."""
+"""Debian's Chromium, driven by Playwright, in a network namespace if needed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SPEAKING = [
 
 
 def trusting(*certificates: Path) -> str:
-    """Return the flag with which Chromium trusts some certificates, by the hashes of their keys."""
+    """Return the flag that makes Chromium trust some certificates, by the hashes of their keys."""
     digests = []
     for certificate in certificates:
         key = load_pem_x509_certificate(certificate.read_bytes()).public_key()
@@ -46,7 +46,7 @@ def trusting(*certificates: Path) -> str:
 def chromium(
     folder: Path, namespace: Optional[Namespace] = None, flags: Sequence[str] = ()
 ) -> Iterator[Browser]:
-    """Run a headless Chromium; `folder` is one of the test's own.
+    """Run a headless Chromium; `folder` belongs to the test.
 
     It runs without Chromium's sandbox, which root and containers can't have; the
     pages are the tests' own.

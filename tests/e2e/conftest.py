@@ -1,4 +1,4 @@
-"""Playwright drives the browser, and is not made for every Python that abcwebrtc runs on."""
+"""Playwright drives the browser; it does not exist for every Python that abcwebrtc supports."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TIME = "seconds until sound"
 
 @pytest.fixture(scope="session")
 def sound_certificate(tmp_path_factory: pytest.TempPathFactory) -> "Certificate":
-    """coturn's certificate, for the address that it has in the network."""
+    """coturn's certificate, for its address in the network."""
     return make_certificate(tmp_path_factory.mktemp("certificate"), netns.SERVER)
 
 
@@ -54,7 +54,7 @@ def chromium(
     sound_certificate: "Certificate",
     tmp_path_factory: pytest.TempPathFactory,
 ) -> "Iterator[Browser]":
-    """A Chromium outside, with a beep for a microphone, that trusts coturn's certificate."""
+    """A Chromium outside, with a beep as microphone, which trusts coturn's certificate."""
     folder = tmp_path_factory.mktemp("chromium")
     trust = browser.trusting(sound_certificate.cert_file)
     shared = "--process-per-site"  # by the pages of a browser context
@@ -65,7 +65,7 @@ def chromium(
 
 @pytest.fixture(scope="session")
 def gstreamer_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for GStreamer's registry, which takes it seconds to make."""
+    """A folder for GStreamer's registry, which takes seconds to build."""
     return tmp_path_factory.mktemp("cache")
 
 
@@ -77,7 +77,7 @@ def lab(
     gstreamer_cache: Path,
     tmp_path: Path,
 ) -> "Iterator[Lab]":
-    """A laboratory without anything in it; what it starts ends with the test."""
+    """An empty laboratory; everything that it starts ends with the test."""
     with contextlib.ExitStack() as stack:
         made = Lab(sound_network, chromium, sound_certificate, tmp_path, stack)
         (made.inside.folder / "cache").symlink_to(gstreamer_cache)
@@ -93,7 +93,7 @@ def report_time(record_property: Callable[[str, object], None]) -> "Callable[[So
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the times, which no test asserts."""
+    """Print the times, which no test checks."""
     for report in terminalreporter.getreports("passed"):
         times = ", ".join(f"{value:.1f}" for name, value in report.user_properties if name == TIME)
         if times:

@@ -1,4 +1,4 @@
-"""A set-up with a fault, what the command line says of it, and what is heard before and after."""
+"""A set-up with a fault, what the commands say about it, and what is heard before and after."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support import WAIT, command, environment, wait_for
 
 TONE = 440.0
 LOUD = 1000
-"""Of 32767; paplay's tone has more than nine times that."""
+"""Of 32767; paplay's tone is more than nine times as loud."""
 STUN_SERVER = f"stun://{SERVER}:{TURN_PORT}"
 
 
@@ -24,7 +24,7 @@ STUN_SERVER = f"stun://{SERVER}:{TURN_PORT}"
 
 
 def check_silence(site: Site, desktop: Desktop) -> SoundPage:
-    """Fail unless the desktop plays, the page gives up its call, and has heard nothing of it."""
+    """Fail unless the desktop plays, and the page hears nothing and gives up its call."""
     with desktop.playing(TONE):
         page = site.open(desktop.user)
         page.wait_for_line("FAILED: ")
@@ -50,7 +50,7 @@ def check_tone(site: Site, desktop: Desktop) -> SoundPage:
 
 
 def said(namespace: Namespace, *arguments: object, status: Optional[int] = None) -> str:
-    """Return what a command prints in a namespace, once it has ended with this status."""
+    """Run a command in a namespace, and return its output; fail if its exit status is another."""
     done = subprocess.run(
         namespace.command(*command(*arguments)),
         stdin=subprocess.DEVNULL,
@@ -66,12 +66,12 @@ def said(namespace: Namespace, *arguments: object, status: Optional[int] = None)
 
 
 def one_line(text: str) -> str:
-    """Return a text whose messages are not wrapped."""
+    """Return a text with its messages unwrapped."""
     return re.sub(r"\n {4}", " ", text)
 
 
 def found(pattern: str, text: str) -> str:
-    """Return the first part of a text that fits a pattern: its group, if it has one."""
+    """Return the first part of a text that matches a pattern, or its group."""
     match = re.search(pattern, one_line(text))
     assert match, f"no {pattern} in:\n{text}"
     return match.group(match.lastindex or 0)
@@ -81,13 +81,13 @@ def found(pattern: str, text: str) -> str:
 
 
 class Filter:
-    """Rules of nftables in a namespace, which drop what comes in there or goes out."""
+    """nftables rules in a namespace, which drop what comes in or goes out."""
 
     def __init__(self, namespace: Namespace) -> None:
         self._namespace, self._nft = namespace, require_program("nft", "nftables")
 
     def set(self, come: Sequence[str] = (), go: Sequence[str] = ()) -> None:
-        """Replace the rules for what comes in, and for what goes out."""
+        """Replace the rules for incoming and for outgoing packets."""
         chains = "".join(
             f"chain {hook} {{ type filter hook {hook} priority 0; {'; '.join(rules)}; }}\n"
             for hook, rules in (("input", come), ("output", go))
@@ -98,7 +98,7 @@ class Filter:
 
     @contextlib.contextmanager
     def lifted(self) -> Iterator[Filter]:
-        """Take the rules away at the end."""
+        """Remove the rules at the end."""
         try:
             yield self
         finally:

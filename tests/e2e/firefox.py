@@ -1,4 +1,4 @@
-"""Debian's Firefox, without a window, driven by WebDriver BiDi, in a network namespace.
+"""Debian's headless Firefox, driven by WebDriver BiDi, in a network namespace.
 
 Playwright drives a Firefox of its own only, and Debian has no geckodriver. BiDi needs
 neither: Firefox listens for it on a websocket of its own loopback.
@@ -44,7 +44,7 @@ import socket, sys
 made = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 socket.send_fds(socket.socket(fileno=0), [b"."], [made.fileno()])
 """
-"""What connects in the namespace, and gives the connection to who is outside."""
+"""Python code that connects in the namespace, and passes the connection outside."""
 
 
 class Firefox:
@@ -59,7 +59,7 @@ class Firefox:
         self.call("session.subscribe", events=["log.entryAdded"])
 
     def call(self, method: str, **params: Any) -> Dict[str, Any]:
-        """Send a command, and return its answer; what is logged before it goes to `log`."""
+        """Send a command, and return its answer; earlier log entries go to `log`."""
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
         while True:
@@ -83,7 +83,7 @@ class Tab:
 
     @property
     def console(self) -> List[str]:
-        """What the page has said and thrown, and what Firefox says of it: CSP violations."""
+        """What the page logged and threw, and CSP violations that Firefox reports."""
         own = [one for one in self._firefox.log if one["source"].get("context") == self._context]
         return [f"{one['level']}: {one['text']}" for one in own]
 
@@ -116,7 +116,7 @@ class Tab:
         raise AssertionError("\n".join([f"in vain: {code}", text, *self.console]))
 
     def click(self, selector: str) -> None:
-        """Press the mouse on an element, as a user does."""
+        """Click an element with the mouse, as a user does."""
         find = f"document.querySelector({json.dumps(selector)})"
         self.evaluate(f"{find}.scrollIntoView({{block: 'center'}})")
         middle = "({x, y, width, height}) => [x + width / 2, y + height / 2].map(Math.round)"
@@ -134,7 +134,7 @@ class Tab:
 def firefox(
     folder: Path, namespace: Namespace, preferences: Mapping[str, Any] = {}, **variables: str
 ) -> Iterator[Firefox]:
-    """Run a Firefox in the namespace; `folder` is one of the test's own."""
+    """Run a Firefox in the namespace; `folder` belongs to the test."""
     program = require_program("firefox-esr", "firefox-esr")
     profile = folder / "profile"
     profile.mkdir()

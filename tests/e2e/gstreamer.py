@@ -1,4 +1,4 @@
-"""Whether GStreamer is there for the sound container of examples/04-sound."""
+"""Check for the GStreamer that the sound container of examples/04-sound needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SOUND = ROOT / "examples" / "04-sound" / "container" / "sound.py"
 
 
 def require_gstreamer() -> None:
-    """Skip the test, and say how to install it, where something of it is missing."""
+    """Skip the test if a part of it is missing, and say how to install it."""
     check = subprocess.run([PYTHON, SOUND, "--check"], capture_output=True, text=True)
     if check.returncode:
         missing(f"{check.stderr.strip()[-200:]}; apt-get install {PACKAGES}")

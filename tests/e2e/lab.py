@@ -1,4 +1,4 @@
-"""The whole way of sound: Chromium and coturn outside, desktops behind their NAT.
+"""The whole path of sound: Chromium and coturn outside, desktops behind their NAT.
 
 It is put up by the modules of examples/04-sound, in the two network namespaces of
 `integration.netns`. What browsers, desktops and coturn know can differ: each is
@@ -32,11 +32,11 @@ import tones  # noqa: E402
 
 TURN_PORT, TLS_PORT, SIGNALLING_PORT, WEB_PORT = 3478, 5349, 29787, 8080
 USERS = [f"user{number}" for number in range(1, 33)]
-"""Whose desktops there can be; the address of each is known before it runs."""
+"""The users who can have desktops; each desktop's address is known before it runs."""
 ADDRESSES = {user: f"{DESKTOP}:{SIGNALLING_PORT + i}" for i, user in enumerate(USERS)}
 CONFIGURATION = "rtc_configuration="
 TOLERANCE = 4.0
-"""Hz, for what the page takes for the loudest tone."""
+"""Hz by which the page's loudest tone may differ."""
 
 COTURN: Mapping[str, Any] = {
     "coturn_static_auth_secret": SECRET,
@@ -58,11 +58,11 @@ const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 const allowed = new Promise((resolve) => { window.allowMicrophone = resolve; });
 navigator.mediaDevices.getUserMedia = (constraints) => allowed.then(() => open(constraints));
 """
-"""Chromium's own question can't be answered in a test; this waits for the test instead."""
+"""A test can't answer Chromium's permission prompt; this waits for the test instead."""
 
 
 class Lab:
-    """What a test starts; all of it ends with `stack`."""
+    """What a test starts; everything ends with `stack`."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Lab:
         return write_od_config(folder, ENTRIES, **{"webrtc__coturn": entry, **changes})
 
     def start_coturn(self, od_config: Path, *switches: str) -> chain.Program:
-        """Start coturn as ``abcwebrtc turnserver-conf`` has it; its `stop()` ends it early.
+        """Start coturn with the file of ``abcwebrtc turnserver-conf``; `stop()` ends it early.
 
         `switches` are coturn's, and come before what is in its file.
         """
@@ -105,14 +105,14 @@ class Lab:
         return coturn
 
     def start_desktop(self, user: str, od_config: Path, relay_only: bool = True) -> Desktop:
-        """Start the sound container of one of `USERS`, with a PulseAudio of its own."""
+        """Start the sound container of one of `USERS`, with its own PulseAudio."""
         options = ["--relay-only"] * relay_only
         port = ADDRESSES[user].partition(":")[2]
         starting = chain.running_desktop(self.inside, od_config, user, DESKTOP, int(port), *options)
         return Desktop(self._stack.enter_context(starting))
 
     def start_site(self, od_config: Path, api: str = "") -> Site:
-        """Start ``abcwebrtc serve`` and the web server that a browser goes to.
+        """Start ``abcwebrtc serve`` and the web server that a browser opens.
 
         With `api` the endpoint is at that URL instead.
         """
@@ -137,7 +137,7 @@ class Lab:
 
 
 class Desktop:
-    """A desktop whose sound container runs."""
+    """A desktop with a running sound container."""
 
     def __init__(self, running: chain.Desktop) -> None:
         self.user, self.running = running.user, running
@@ -161,23 +161,23 @@ class Desktop:
             process.wait(WAIT)
 
     def environment(self) -> Dict[str, str]:
-        """Return the environment that the container really has."""
+        """Return the container's real environment."""
         file = Path(f"/proc/{self.running.container.process.pid}/environ")
         entries = file.read_text().rstrip("\0").split("\0")
         return {name: value for name, _, value in (entry.partition("=") for entry in entries)}
 
     def candidates(self) -> List[str]:
-        """Return the candidates of the container's calls, once it has them all."""
+        """Return the candidates of the container's calls, once they are complete."""
         self.running.container.wait_for("ice-gathering-state complete")
         lines = self.running.container.output.splitlines()
         return [line for line in lines if line.startswith("candidate ")]
 
     def record_microphone(self, seconds: float) -> "array[int]":
-        """Return what a program of the desktop hears from the microphone: 16 bit, mono."""
+        """Return what a program in the desktop hears from the microphone: 16 bit, mono."""
         return self._record("microphone", seconds)
 
     def record_speaker(self, seconds: float) -> "array[int]":
-        """Return what the programs of the desktop play: 16 bit, mono."""
+        """Return what programs in the desktop play: 16 bit, mono."""
         return self._record("virtspk.monitor", seconds)
 
     def _record(self, source: str, seconds: float) -> "array[int]":
@@ -195,7 +195,7 @@ class Desktop:
 
 @dataclasses.dataclass(frozen=True)
 class Site:
-    """The origin that has the page, the API and the signalling."""
+    """The origin of the page, the API and the signalling."""
 
     url: str
     lab: Lab
@@ -208,7 +208,7 @@ class Site:
         script: str = "",
         context: Optional[BrowserContext] = None,
     ) -> SoundPage:
-        """Open the page of a user; without `start` somebody has to click.
+        """Open a user's page; without `start`, somebody has to click.
 
         With `relay` there is no way but through TURN. `script` is JavaScript to run
         before the page's own. The page has a browser context of its own, or the given one.
@@ -232,7 +232,7 @@ class SoundPage:
         page.on("pageerror", lambda error: self.console.append(f"exception: {error}"))
 
     def wait_for_tone(self, hertz: float) -> Measure:
-        """Wait until a tone is the loudest that is heard."""
+        """Wait until a tone is the loudest one heard."""
 
         def hears() -> Optional[Measure]:
             heard = self.measure()
@@ -248,7 +248,7 @@ class SoundPage:
         self.wait_until(lambda: self.page.evaluate("sound.state") == state)
 
     def wait_for_line(self, start: str) -> str:
-        """Return the first line of the console that starts so, once it is there."""
+        """Return the first console line with this beginning, once it is there."""
         return self.wait_until(
             lambda: next((line for line in self.console if line.startswith(start)), None)
         )
@@ -266,13 +266,13 @@ class SoundPage:
         return Measure(**self.page.evaluate("sound.measure()"))
 
     def wait_for_failure(self, reason: str) -> None:
-        """Wait until the page says that there is no sound, and that this is why."""
+        """Wait until the page says that there is no sound, for this reason."""
         self.wait_for_line("FAILED: ")
         assert self.failures()[0] == reason, self.failures()
         assert self.status() == f"No sound. {reason}", self.status()
 
     def username(self) -> str:
-        """Return the username that the page's newest call has for coturn."""
+        """Return the TURN username of the page's newest call."""
         self.wait_for_line(CONFIGURATION)
         line = [line for line in self.console if line.startswith(CONFIGURATION)][-1]
         (server,) = json.loads(line[len(CONFIGURATION) :])["iceServers"]
@@ -283,7 +283,7 @@ class SoundPage:
         return int(self.username().partition(":")[0])
 
     def levels_at(self, hertz: Sequence[float]) -> List[float]:
-        """Return how loud each of these tones is, in dB of full scale."""
+        """Return the level of each of these tones, in dB of full scale."""
         return list(self.page.evaluate("(all) => all.map(sound.levelAt)", list(hertz)))
 
     def failures(self) -> List[str]:
@@ -303,14 +303,14 @@ class SoundPage:
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-    """What a page hears: its level in dB of full scale, its loudest tone in Hz."""
+    """What a page hears: the level in dB of full scale, the loudest tone in Hz."""
 
     level: float
     tone: Optional[float]
 
 
 def check_it_came_by_relays(page: SoundPage) -> Dict[str, Any]:
-    """Fail unless both sides used their relay, and no packet was lost; return the statistics."""
+    """Return the statistics; fail unless both sides used their relay and no packet was lost."""
     found = page.statistics()
     assert (found["local"], found["remote"]) == ("relay", "relay")
     assert found["received"] > 0

@@ -1,4 +1,4 @@
-"""What is in recorded sound."""
+"""Analyse recorded sound."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ Samples = Sequence[int]
 
 
 def loudness(samples: Samples) -> float:
-    """Return the root of the mean square."""
+    """Return the root mean square."""
     return math.sqrt(sum(value * value for value in samples) / len(samples))
 
 
 def loudest_part(samples: Samples, length: int) -> Samples:
-    """Return the loudest of the parts of this many samples."""
+    """Return the loudest part of this many samples."""
     parts = [samples[start : start + length] for start in range(0, len(samples), length)]
     return max(parts, key=loudness)
 

@@ -1,4 +1,4 @@
-"""`probe` and the test page say the same of the same; the page's scripts run in Chromium."""
+"""`probe` and the test page say the same about a fault; the page's scripts run in Chromium."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def by_page(diagnose: Any, *results: Dict[str, Any]) -> Said:
 
 
 def told(text: str) -> str:
-    """Return a cure without the page's capital and full stop."""
+    """Return a cure without the page's capital letter and full stop."""
     return (text[:1].lower() + text[1:]).rstrip(".")
 
 

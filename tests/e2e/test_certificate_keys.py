@@ -1,4 +1,4 @@
-"""Which kinds of key in a certificate browsers and coturn do TLS with, and what is said of them."""
+"""Which kinds of certificate key browsers and coturn accept for TLS, and what messages say."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def pair(folder: Path, key: Any) -> Certificate:
 
 @pytest.fixture(scope="module")
 def relayed(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, bool]:
-    """Whether Chromium gets a relay by TLS from coturn, by the key of the certificate."""
+    """Whether Chromium gets a relay over TLS from coturn, for each kind of key."""
     program = require_program("turnserver", "coturn")
     folder = tmp_path_factory.mktemp("keys")
     pairs = {name: pair(folder / name, key) for name, key in KEYS.items()}

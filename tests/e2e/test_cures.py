@@ -1,4 +1,4 @@
-"""Set-ups in which a server runs and there is no sound: the cure that the tool prints brings it.
+"""Set-ups with a running server but no sound: the cure that the tool prints fixes them.
 
 Each is made for real. First nothing is heard, and the command line says why; then what it says
 is done as it says it, and the tone is heard.
@@ -28,12 +28,12 @@ from e2e.lab import COTURN, TURN_PORT, Lab
 from integration.netns import PUBLIC, SERVER
 
 ON_STUN = {"webrtc__desktop": {"turn": False}, "desktop__envlocal": {"STUN_SERVER": STUN_SERVER}}
-"""A desktop that has STUN alone: the browser's relay is its only way to the browser."""
+"""A desktop with STUN alone: the browser's relay is its only way to the browser."""
 
 NOBODY = "10.111.0.9"
-"""An address of nobody, on the network between browsers and desktops."""
+"""An unused address on the network between browsers and desktops."""
 TO_DESKTOPS = ["--allow-peer", f"{PUBLIC}/32"]
-"""An address for documentation, which relays are denied, stands for a public one."""
+"""A documentation address, which relays are denied, stands for a public one."""
 
 
 def test_a_firewall_shuts_the_relay_ports(lab: Lab) -> None:
@@ -56,7 +56,7 @@ def test_a_firewall_shuts_the_relay_ports(lab: Lab) -> None:
 
 
 HEADERS = 72
-"""Bytes that IPv4, UDP and a Data indication of TURN add, as measured with Chromium's handshake."""
+"""Bytes that IPv4, UDP and a TURN Data indication add, measured with Chromium's handshake."""
 
 
 def test_large_packets_are_dropped(lab: Lab) -> None:
@@ -77,13 +77,13 @@ def test_large_packets_are_dropped(lab: Lab) -> None:
 
 
 def dropped(condition: str) -> Iterator[List[str]]:
-    """Yield the rules that drop such UDP packets between desktops and the outside."""
+    """Yield rules that drop such UDP packets between desktops and the outside."""
     for way in ("iifname", "oifname"):
         yield [f"{way} eth0 meta l4proto udp {condition} drop"]
 
 
 def test_the_first_of_several_servers_is_dead(lab: Lab) -> None:
-    """The browser has the other one too; the desktop has the first alone."""
+    """The browser also has the other server; the desktop has only the first."""
     servers = [{**COTURN, "url": f"{host}:{TURN_PORT}"} for host in (NOBODY, SERVER)]
     od_config = lab.od_config("several", servers)
     checked = said(lab.network.outside, "check", od_config, status=0)
@@ -114,7 +114,7 @@ def test_answers_to_allocate_are_lost(lab: Lab) -> None:
 
 
 def check_cured(lab: Lab, od_config: Path) -> None:
-    """Fail unless a new desktop is heard, and ``probe`` sees nothing that it depends on fail."""
+    """Fail unless a new desktop is heard, and ``probe`` sees all that it depends on work."""
     assert "desktops" not in said(lab.network.desktop, "probe", od_config, status=1)
     check_tone(lab.start_site(od_config), lab.start_desktop("user2", od_config))
 
@@ -123,7 +123,7 @@ STUN_LINES = {
     "installed": ("no-stun-backward-compatibility", r"Take (\S+) out of turnserver.conf"),
     "newest": ("rfc3489-compatibility", r"from coturn 4.16 on write (\S+?),"),
 }
-"""Of turnserver.conf, and what ``probe`` says of each."""
+"""Lines of turnserver.conf, and what ``probe`` says about each."""
 
 
 AGAIN = pytest.mark.slow("the same on the newest coturn, too")
@@ -131,7 +131,7 @@ AGAIN = pytest.mark.slow("the same on the newest coturn, too")
 
 @pytest.mark.parametrize("which", ["installed", pytest.param("newest", marks=AGAIN)])
 def test_libnice_gets_no_answer_to_its_binding(lab: Lab, which: str) -> None:
-    """A line of turnserver.conf does that before coturn 4.7, and the lack of one after it."""
+    """Before coturn 4.7 a line of turnserver.conf does that; since then, a missing line does."""
     installed = require_program("turnserver", "coturn")
     program = installed if which == "installed" else newest_turnserver()
     version = ["--coturn", subprocess.check_output([program, "--version"], text=True).strip()]
@@ -156,7 +156,7 @@ def test_libnice_gets_no_answer_to_its_binding(lab: Lab, which: str) -> None:
 
 
 def toggle(conf: Path, line: str) -> None:
-    """Take a line out of a turnserver.conf, or put it there."""
+    """Remove a line from a turnserver.conf, or add it."""
     lines = conf.read_text().splitlines()
     kept = [one for one in lines if one != line]
     conf.write_text("\n".join(kept if len(kept) < len(lines) else [*lines, line]) + "\n")

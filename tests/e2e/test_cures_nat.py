@@ -1,4 +1,4 @@
-"""coturn behind a NAT, as clouds have it: no sound, and the cure that the tool prints brings it."""
+"""coturn behind a NAT, as in a cloud: no sound, until the cure that the tool prints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from integration import netns
 from integration.netns import INTERFACE, SERVER
 
 PUBLIC, PRIVATE = "198.51.100.7", "10.50.0.5"
-"""The address of the cloud's NAT, and the one that the server has."""
+"""The address of the cloud's NAT, and the server's own."""
 TABLE = f"""table ip cloud {{
   chain come {{ type nat hook prerouting priority dstnat; ip daddr {PUBLIC} dnat to {PRIVATE}; }}
   chain here {{ type nat hook output priority -100; ip daddr {PUBLIC} dnat to {PRIVATE}; }}
@@ -29,7 +29,7 @@ TABLE = f"""table ip cloud {{
 
 @pytest.fixture
 def cloud(lab: Lab) -> Iterator[None]:
-    """Give the outside a private address too, and a NAT in front of it, one to one."""
+    """Give the outside a private address too, and a one-to-one NAT in front of it."""
     ip, nft = netns.ip_program(), require_program("nft", "nftables")
     outside, desktop = lab.network.outside, lab.network.desktop
     outside.run(ip, "addr", "add", f"{PRIVATE}/32", "dev", "lo")

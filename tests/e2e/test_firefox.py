@@ -1,4 +1,4 @@
-"""The pages in Debian's Firefox, where they differ from Chromium or might.
+"""The pages in Debian's Firefox, where they differ from Chromium or might differ.
 
 Firefox opens an audio device for WebAudio, and has none here: PulseAudio is one.
 """
@@ -44,10 +44,10 @@ import pulse
 
 NO_OUTPUT = {"media.cubeb.backend": "pulse-rust"}, {"PULSE_SERVER": "unix:/nowhere"}
 ICE_FAILED = "error: WebRTC: ICE failed, see about:webrtc for more details"
-"""What Firefox itself writes to the console, for a call that does not connect."""
+"""What Firefox itself writes to the console if a call does not connect."""
 INLINE = "document.body.append(Object.assign(document.createElement('script'), {text: 'oops()'}))"
 TONE = 800
-"""Hz of Firefox's fake microphone here."""
+"""Hz of Firefox's fake microphone."""
 OTHERS = [100, 200, 440, 500, 700, 900, 1000, 1600]
 once_more = pytest.mark.slow("faults that Chromium tells, in Firefox too")
 
@@ -64,7 +64,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @contextlib.contextmanager
 def with_output(folder: Path, where: netns.Namespace, **preferences: Any) -> Iterator[Firefox]:
-    """Run a Firefox with a PulseAudio of its own."""
+    """Run a Firefox with its own PulseAudio."""
     sound = folder / "sound"
     sound.mkdir()
     with pulse.running(sound) as server, firefox(
@@ -78,14 +78,14 @@ def with_output(folder: Path, where: netns.Namespace, **preferences: Any) -> Ite
 
 @pytest.fixture(scope="module")
 def browser(running: Stage) -> Iterator[Firefox]:
-    """A Firefox behind the NAT, for which every name is the server's."""
+    """A Firefox behind the NAT that resolves every name to the server."""
     names = {"network.dns.forceResolve": SERVER}
     with with_output(running.own_folder(), running.network.desktop, **names) as made:
         yield made
 
 
 def outcome(browser: Firefox, page: Page, script: str = "") -> Tab:
-    """Run a script in the page, and then the whole test with the mouse; return its tab."""
+    """Run a script in the page, then the whole test with the mouse; return its tab."""
     tab = browser.tab()
     tab.goto(page.link)
     tab.wait_until("document.querySelector('#start')?.disabled === false")
@@ -125,14 +125,14 @@ window.AudioContext = class extends Native {
   resume() { return this.opened.then(() => super.resume()); }
 };
 """
-"""It opens later than a call that does not wait for it has ended."""
+"""It opens only after a call that does not wait for it has ended."""
 
 
 NO_REASON = "The browser gathers nothing, and does not say why."
 
 
 def is_old(tab: Tab) -> bool:
-    """Say whether this Firefox, as 140, tells no errors of ICE, and less in statistics."""
+    """Return whether this Firefox, like 140, reports no ICE errors and fewer statistics."""
     return bool(tab.evaluate("!('onicecandidateerror' in RTCPeerConnection.prototype)"))
 
 
@@ -255,7 +255,7 @@ def test_each_fault_is_told_without_an_audio_output(running: Stage) -> None:
 def test_silence_between_relays_is_not_taken_for_a_refusal(
     browser: Firefox, running: Stage
 ) -> None:
-    """Firefox waits for data that is lost longer than would be taken for a 403."""
+    """Firefox waits for lost data longer than the page waits before it assumes a 403."""
     running.coturn(3470, 5370, Certificate(running.folder, "another"))
     page = running.serve(8009, webrtc__rtc_configuration={}, webrtc__coturn=coturn_entry(3470))
     nft, drop = require_program("nft", "nftables"), 'iifname "lo" udp dport 57000-57099 drop'
@@ -301,7 +301,7 @@ def test_a_firefox_that_may_use_a_proxy_only_is_told_from_a_firewall(running: St
 def lab(
     sound_network: netns.Network, sound_certificate: Any, gstreamer_cache: Path, tmp_path: Path
 ) -> Iterator[Lab]:
-    """A laboratory whose browser is none of Playwright's."""
+    """A laboratory with a browser that Playwright does not drive."""
     # Firefox takes the address by which it would reach the internet, when a page is on localhost
     sound_network.outside.run(
         netns.ip_program(), "route", "replace", "default", "via", netns.DESKTOP
@@ -322,7 +322,7 @@ MICROPHONE = {
 
 
 def opened(lab: Lab, browser: Firefox, od_config: Path) -> Tab:
-    """Connect the page of user1 with the mouse; both sides may use TURN only."""
+    """Connect the page of user1 with the mouse; both sides may use only TURN."""
     tab = browser.tab()
     tab.goto(f"{lab.start_site(od_config).url}/?user=user1&relay")
     tab.click("#start")
@@ -351,7 +351,7 @@ def test_a_tone_is_heard_in_the_page_of_the_example(lab: Lab) -> None:
 
 
 def is_loudest(tone: float, recorded: "array[int]") -> bool:
-    """Say whether a second has a tone loud enough, and louder than others; there may be gaps."""
+    """Return whether a tone is loud enough, and the loudest, in one second; gaps are allowed."""
     levels = {hertz: amplitude(recorded, hertz, tones.RATE) for hertz in [*OTHERS, tone]}
     print(levels)
     return max(levels, key=levels.__getitem__) == tone and levels[tone] > 300  # of 32767

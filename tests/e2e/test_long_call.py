@@ -1,4 +1,4 @@
-"""A call outlives the credential that it began with, and the next one needs a fresh one.
+"""A call outlives its first credential, and the next call needs a fresh one.
 
 coturn is that of ``abcwebrtc turnserver-conf``, but in a hurry: allocations and nonces live for
 seconds instead of 10 minutes. So both sides have to refresh their relays soon after the expiry,
@@ -20,7 +20,7 @@ from support import RTC_PATH
 pytestmark = pytest.mark.slow("calls that outlive a credential")
 
 TTL = 10
-"""Seconds; a call has to begin within them, also on a slow machine."""
+"""Seconds in which a call has to begin, even on a slow machine."""
 # Both sides refresh at half of an allocation's lifetime or later, so after the expiry.
 IN_A_HURRY = ("--verbose", "--max-allocate-lifetime=24", "--stale-nonce=4")
 TONE, LATER_TONE, LAST_TONE = 440, 660, 880
@@ -47,7 +47,7 @@ def test_a_call_goes_on_past_the_browsers_credential(lab: Lab) -> None:
 
 
 def refused_with(old: Dict[str, Any], site: Site) -> SoundPage:
-    """Return a page that connected with an old answer of the endpoint, and was refused."""
+    """Return a page that used an old answer of the endpoint to connect, and was refused."""
     page = site.open("user1", start=False)
     page.page.route(f"**{RTC_PATH}", lambda route: route.fulfill(json=old))
     page.page.click("#start")
@@ -66,7 +66,7 @@ def check_both_hear(hertz: float, *pages: SoundPage) -> None:
 
 
 def test_a_call_goes_on_past_the_desktops_credential(lab: Lab) -> None:
-    """A container's variables stay as they are, so there the next call can't begin."""
+    """A container's variables never change, so its next call can't begin."""
     od_config = lab.od_config(webrtc__desktop={"turn": True, "ttl": TTL})
     coturn = lab.start_coturn(od_config, *IN_A_HURRY)
     page = lab.start_site(od_config).open("user1", start=False)
@@ -99,7 +99,7 @@ def connect(page: SoundPage) -> Dict[str, Any]:
 
 
 def wait_for_refresh_after_expiry(coturn: chain.Program, username: str) -> None:
-    """Wait until a credential has expired, and an allocation was prolonged with it after that."""
+    """Wait until a credential has expired, and an allocation was then refreshed with it."""
     expires_at = int(username.partition(":")[0])
     coturn.wait_until(lambda: time.time() > expires_at + 1)
     before = refreshes(coturn, username)
@@ -107,6 +107,6 @@ def wait_for_refresh_after_expiry(coturn: chain.Program, username: str) -> None:
 
 
 def refreshes(coturn: chain.Program, username: str) -> int:
-    """Return how often coturn has said that it prolonged an allocation, which ends with 0."""
+    """Return how often coturn logged that it prolonged an allocation; lifetime 0 ends one."""
     said = rf"refreshed, realm=<.*>, username=<{re.escape(username)}>, lifetime=[1-9]"
     return len(re.findall(said, coturn.output))

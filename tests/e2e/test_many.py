@@ -1,4 +1,4 @@
-"""Twenty desktops at once: each browser hears its own desktop, and no other's.
+"""Twenty desktops at once: each browser hears only its own desktop.
 
 They share one NAT, one coturn, one endpoint and one Chromium. Each desktop has a PulseAudio
 of its own. The pages are tabs that share a process, and have no microphone, so that two cores
@@ -22,14 +22,14 @@ pytestmark = pytest.mark.slow("twenty desktops at once")
 ReportTime = Callable[[SoundPage], None]
 
 TONES = {user: 512.0 + 179 * number for number, user in enumerate(USERS[:20])}
-"""Hz; each is 25 Hz or more off the others, and off the first ten harmonics of each."""
+"""Hz; each is at least 25 Hz from the others and from their first ten harmonics."""
 APART = 25
-"""dB that a page's own tone is above every other one, at least."""
+"""The least dB by which a page's own tone exceeds every other one."""
 LOOKS = 5
-"""Since a click, where a busy machine comes too late with its sound, has all tones in it."""
+"""A click, as from late sound on a busy machine, contains all tones."""
 NO_MICROPHONE = {"video": False, "audio": False}
 SELDOM = "const often = setInterval; window.setInterval = (f, ms) => often(f, 5 * ms);"
-"""JavaScript that lets a page look once a second."""
+"""JavaScript that makes a page look once a second."""
 
 
 def test_twenty_browsers_hear_their_own_desktop_and_no_other(
@@ -57,7 +57,7 @@ def test_twenty_browsers_hear_their_own_desktop_and_no_other(
 
 @contextlib.contextmanager
 def started(lab: Lab, od_config: Path) -> Iterator[Dict[str, Desktop]]:
-    """Start all desktops: the first one alone, since it makes GStreamer's registry."""
+    """Start all desktops, the first one alone, since it builds GStreamer's registry."""
     first, *others = TONES
     # A program ends with the thread that started it, so the threads stay.
     with ThreadPoolExecutor(len(others)) as threads:
@@ -68,7 +68,7 @@ def started(lab: Lab, od_config: Path) -> Iterator[Dict[str, Desktop]]:
 
 
 def check_it_hears_no_other(page: SoundPage, user: str) -> None:
-    """Fail unless a page hears its user's tone far above those of all the others."""
+    """Fail unless a page hears its user's tone far above all others."""
     for _ in range(LOOKS):
         heard = dict(zip(TONES, page.levels_at([*TONES.values()])))
         own = heard.pop(user)

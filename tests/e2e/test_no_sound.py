@@ -1,4 +1,4 @@
-"""Where there can be no sound the page says why, in a real browser with a real coturn.
+"""If there can be no sound, the page says why, in a real browser with a real coturn.
 
 paplay plays in the desktop all the time: what is missing is the way from there to the
 browser, and both sides may use TURN only.
@@ -23,7 +23,7 @@ from support import RTC_PATH, make_token, rsa_key
 
 TONE, OTHER_TONE = 440.0, 660.0
 LOUD = 1000
-"""Of 32767; paplay's tone has more than nine times that."""
+"""Of 32767; paplay's tone is more than nine times as loud."""
 OTHER_SECRET = {"coturn_static_auth_secret": "a-secret-that-coturn-does-not-know"}
 CLOSED_PORT = 9
 TURN_URL = f"turn:{SERVER}:{TURN_PORT}?transport=udp"
@@ -31,7 +31,7 @@ OF_NO_CALL: Dict[str, Any] = {"local": None, "remote": None, "received": 0}
 
 
 def check_no_sound(page: SoundPage, desktop: Desktop) -> None:
-    """Fail unless the desktop plays, and nothing of it has ever come to the page."""
+    """Fail unless the desktop plays, and none of it has reached the page."""
     played = desktop.record_speaker(0.5)
     assert amplitude(played, TONE, tones.RATE) > LOUD, "paplay plays nothing"
     assert page.page.evaluate("sound.heardAfter") is None  # the page looks all the time
@@ -68,7 +68,7 @@ def test_coturn_does_not_know_the_desktops_secret(lab: Lab) -> None:
 
 
 def test_the_credential_expires_before_the_browser_uses_it(lab: Lab) -> None:
-    """The browser asks its user for the microphone, which takes longer than the ttl."""
+    """The browser asks its user for the microphone, and that takes longer than the ttl."""
     good = lab.od_config()
     lab.start_coturn(good)
     desktop = lab.start_desktop("user1", good)

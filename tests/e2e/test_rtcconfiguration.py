@@ -1,4 +1,4 @@
-"""check has an error where Chromium or Firefox throws, and only there."""
+"""check reports an error if and only if Chromium or Firefox throws."""
 
 from __future__ import annotations
 
@@ -89,18 +89,18 @@ CONFIGURATIONS = [
     *turn("urls", "turn://a", "turn:u@a", "turn:u:p@a", "turn:", "turn:a b", "turn:a,turn:b"),
     *turn("urls", "turn:a:3478,turn:b:3478", "turn:a:3478, turn:b:3478"),
 ]
-"""Configurations as they are sent to browsers, good and bad."""
+"""Good and bad configurations as browsers get them."""
 
 TAKEN = [
     *turn("username", None, ["u"], {}),
     *turn("credential", None, ["p"], {}),
     *servers({"urls": "stun:$HOST"}, {"urls": "stun:a..b"}, {"urls": "stun:-a"}),
 ]
-"""What browsers take, of which nothing ever comes: an error all the same."""
+"""What browsers accept but never works: also an error."""
 
 
 class Seen(NamedTuple):
-    """What the browsers said, by the text of a configuration; nothing where they took it."""
+    """What browsers said about a configuration, by its text; empty if they accepted it."""
 
     chromium: Dict[str, str]
     firefox: Dict[str, str]

@@ -1,4 +1,4 @@
-"""What paplay plays in a desktop is heard in Chromium, and the other way round.
+"""Chromium hears what paplay plays in a desktop, and the other way round.
 
 Both sides have nothing but what abcwebrtc hands out: the browser its
 rtc_configuration, the desktop its variables, coturn its turnserver.conf. Unless a
@@ -51,7 +51,7 @@ def test_a_tone_is_heard_in_the_browser(lab: Lab, report_time: ReportTime) -> No
 
 
 def check_nothing_secret_is_shown(lab: Lab, desktop: Desktop) -> None:
-    """Fail if a secret is in what the programs print, or in a command line."""
+    """Fail if a secret is in the programs' output or in a command line."""
     turn_server = desktop.environment()["TURN_SERVER"]
     password = turn_server.partition("@")[0].rpartition(":")[2]
     shown = [file.read_bytes() for file in lab.folder.rglob("*.log")]
@@ -68,7 +68,7 @@ WAYS = {
     "turns": ({"protocol": "turns", "url": f"{SERVER}:{TLS_PORT}"}, "tls"),
     "turns on the port of turn": ({"protocol": "turns"}, "tls"),  # as in abcdesktop's document
 }
-"""What od.config says of coturn, and by which way the browser reaches it then."""
+"""od.config's coturn entries, and the way on which the browser then reaches coturn."""
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -90,7 +90,7 @@ def test_the_browser_reaches_coturn_by_every_transport(
 # the microphone
 
 BEEP = 400
-"""Hz of the short beep, twice a second, of Chromium's fake microphone; it has harmonics."""
+"""Hz of Chromium's fake microphone, a short beep twice a second, with harmonics."""
 OTHERS = [100, 200, 300, 500, 600, 700, 900, 1000, 1500]
 LOUD = 1000
 """Of 32767."""
@@ -111,7 +111,7 @@ def test_the_browsers_microphone_is_the_desktops(lab: Lab) -> None:
 
 
 def wait_for_loud_part(desktop: Desktop) -> Any:
-    """Return the loudest 40 ms of a second of the microphone in which there is sound."""
+    """Return the loudest 40 ms of a second in which the microphone has sound."""
     for _ in range(20):
         part = loudest_part(desktop.record_microphone(1), tones.RATE // 25)
         if loudness(part) > LOUD:
@@ -128,7 +128,7 @@ LINES = (
     "Local stream answer",
     "ICE Candidate was null, done",
 )
-"""What the document says is in the console, in its order."""
+"""What is in the console, in order, as the documentation says."""
 
 
 def test_the_console_says_what_the_document_says(lab: Lab) -> None:
@@ -156,5 +156,5 @@ def exchanged(page: SoundPage) -> Any:
 
 
 def wait_for_all_candidates(page: SoundPage, desktop: Desktop) -> None:
-    """Wait until the page has got every candidate of the container, as a slow user does."""
+    """Wait until the page has every candidate of the container, as with a slow user."""
     page.wait_until(lambda: len(exchanged(page)) == len(desktop.candidates()))

@@ -1,4 +1,4 @@
-"""The test page in a real Chromium, against real servers that work."""
+"""The test page in a real Chromium, with real servers that work."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_link_opens_the_page_once_and_leaves_no_key_behind(tab: Tab, good: Pag
 
 @pytest.fixture(scope="module")
 def success(browser: Browser, good: Page) -> Iterator[Tab]:
-    """A tab after a test that was run with the keyboard alone."""
+    """A tab after a test run with the keyboard alone."""
     context = browser.new_context(viewport=DESK, color_scheme="light")
     tab = context.new_page()
     tab.add_init_script(WATCH)
@@ -109,7 +109,7 @@ def success(browser: Browser, good: Page) -> Iterator[Tab]:
 
 
 def focused(tab: Tab) -> Any:
-    """Return the text of what has the focus, and the style of the line around it."""
+    """Return the text of the focused element, and the style of its outline."""
     element = "document.activeElement"
     return (
         tab.evaluate(f"{element}.textContent"),

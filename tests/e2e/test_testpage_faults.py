@@ -1,4 +1,4 @@
-"""What the test page in a real Chromium says of real servers that don't work, and of itself."""
+"""What the test page in a real Chromium says about real broken servers, and about itself."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DENYING, UNTRUSTED_TLS, FEW = 3480, 5350, 3490
 def test_relays_that_were_just_given_back_are_no_quota(
     tab: Tab, running: Stage, certificate: Certificate
 ) -> None:
-    """coturn counts them for a second more."""
+    """coturn counts them for one more second."""
     running.coturn(3510, 5410, certificate, "user-quota=2")
     outcome(tab, running.serve(8012, **only(coturn_entry(3510))))
     assert headline(tab) == f"{WORKS} TURN/UDP."
@@ -68,7 +68,7 @@ RARE_TIMERS = """
 const native = setTimeout;
 window.setTimeout = (task, ms, ...rest) => native(task, Math.max(ms ?? 0, 1000), ...rest);
 """
-"""What browsers do to a page that nobody sees or hears."""
+"""What browsers do to a hidden, silent page."""
 SLOW_CLOCK = "const now = performance.now; performance.now = () => now.call(performance) / 3;"
 NEVER_CONNECTED = """
 const native = setTimeout;

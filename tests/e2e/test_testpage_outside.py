@@ -1,4 +1,4 @@
-"""What the test page says of firewalls: relay ports that are shut, large packets that are lost."""
+"""What the test page says about firewalls: blocked relay ports, lost large packets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the test page says of relays that may work within their server only."""
+"""What the test page says about relays that may work only within their server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TCP = "turn:a.example?transport=tcp"
 
 
 def given(url: str, relay: str, **call: Any) -> Dict[str, Any]:
-    """Return a result of a call that was heard, through relays at this address."""
+    """Return the result of a call that was heard, through relays at this address."""
     made = relayed(url, **call)
     made["candidates"][0]["address"] = relay
     return made
@@ -126,7 +126,7 @@ def test_a_doubt_goes_with_what_else_was_found(judge: Any) -> None:
 def test_a_call_within_the_server_is_no_proof_that_others_can_send_to_its_relay(
     tab: Tab, running: Stage, certificate: Certificate
 ) -> None:
-    """coturn takes a peer at its `external-ip` for itself, so that these calls all connect."""
+    """coturn treats a peer at its `external-ip` as itself, so all these calls connect."""
     running.give_server_a_global_address()
     at_global = f"listening-ip={GLOBAL}"
     running.coturn(3540, 5440, certificate, at_global)

@@ -1,4 +1,4 @@
-"""How the test page says what it says: what it will try, each piece of advice, the report."""
+"""How the test page presents what it will try, its advice, and the report."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ addEventListener("DOMContentLoaded", () => {
 
 @pytest.fixture(scope="module")
 def site(running: Stage, certificate: Certificate) -> Page:
-    """A server that works, one whose secret is another one by two transports, a closed port."""
+    """A working server, one with another secret over two transports, and a closed port."""
     entries = [
         coturn_entry(PORT, NAME, transport=["udp", "tcp"], **WRONG),
         coturn_entry(3998, NAME, transport="tcp"),
@@ -137,7 +137,7 @@ def test_servers_with_the_very_same_fault_are_one_sentence(scripts: Tab, judge: 
 
 
 def nodes(scripts: Tab, text: str) -> List[List[str]]:
-    """Return the parts of a text that are code, or don't break."""
+    """Return the parts of a text that are code or don't wrap."""
     code = """async text => {
         const {nodesOf} = await import("./testpage/text.js");
         const box = document.createElement("p");
@@ -250,7 +250,7 @@ def test_the_report_says_what_was_tested_with_what_and_when(done: Tab) -> None:
 
 
 def test_the_report_has_no_error_that_did_not_matter(done: Tab) -> None:
-    """Chromium finds no address of IPv6, and goes on."""
+    """Chromium finds no IPv6 address, and goes on."""
     text = done.locator("#report-text").text_content() or ""
     assert "host lookup" not in text
     assert re.findall("error (\\d+)", text) == ["401", "401", "701"]

@@ -1,4 +1,4 @@
-"""The verdict of the test page, on what browsers may see; in Chromium, without any server."""
+"""The test page's verdict on what browsers may see; in Chromium, without a server."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ MORE = [
     [{**relayed("turn:11.0.0.1"), "candidates": [PRIVATE]}],
     [{**relayed("turn:11.0.0.1"), "candidates": [OTHER]}],
 ]
-"""What is said of these, too; `test_agreement` looks that each cause of the page is reached."""
+"""What the page says about these; `test_agreement` checks that every cause is reached."""
 
 
 @pytest.mark.parametrize(("result", "said"), FAULTS, ids=[said for _, said in FAULTS])
@@ -188,7 +188,7 @@ def test_the_sentence_of_the_issue(judge: Any) -> None:
 
 
 def test_a_fault_of_a_port_that_answers_something_else_is_no_firewall(judge: Any) -> None:
-    """coturn has no-stun and stun-only for that."""
+    """coturn's options for that are no-stun and stun-only."""
     srflx = seen("stun:a.example", candidates=[SRFLX])
     (stun,) = judge(seen("stun:a.example", ended="limit"), relayed())["problems"]
     (turn,) = judge(srflx, seen(ended="limit"))["problems"]
@@ -200,7 +200,7 @@ def test_a_fault_of_a_port_that_answers_something_else_is_no_firewall(judge: Any
 
 
 def test_a_name_that_leads_to_a_server_over_tcp_does_resolve(judge: Any) -> None:
-    """Firefox has the same mute error for UDP that this machine's own firewall forbids."""
+    """Firefox gives the same empty error if this machine's firewall forbids UDP."""
     blocked = seen(errors=error(701))
     assert "does not resolve" in judge(blocked)["problems"][0]["text"]
     (problem,) = judge(blocked, relayed(TCP))["problems"]
@@ -233,7 +233,7 @@ def test_an_address_that_data_comes_to_is_not_doubted(judge: Any) -> None:
 
 
 def test_without_a_second_relay_nothing_is_said_of_relay_ports(judge: Any) -> None:
-    """The server has gone since, or the browser does not say that there is a quota."""
+    """The server has stopped since, or the browser does not report a quota."""
     call = {"state": "failed", "heard": False, "packetsReceived": 0, "lacksRelay": True}
     found = judge(relayed(**call, errors=error(701)))
     assert found["headline"].endswith("over TURN/UDP: no call could be tried.")

@@ -1,4 +1,4 @@
-"""The fixtures of the test page in Chromium: each module has a network and a browser of its own."""
+"""The fixtures of the test page in Chromium: each module has its own network and browser."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def certificate(running: Stage) -> Certificate:
-    """The one that Chromium trusts; it is for coturn's usual port."""
+    """The certificate that Chromium trusts, for coturn's usual port."""
     made = Certificate(running.folder, "trusted")
     running.coturn(PORT, TLS_PORT, made)
     return made
@@ -61,7 +61,7 @@ def good(running: Stage) -> Page:
 
 @pytest.fixture(scope="module")
 def scripts(browser: Browser, good: Page) -> Iterator[Tab]:
-    """A tab that may import the scripts of the page."""
+    """A tab that may import the page's scripts."""
     context = browser.new_context()
     yield opened(context.new_page(), good)
     context.close()
@@ -69,7 +69,7 @@ def scripts(browser: Browser, good: Page) -> Iterator[Tab]:
 
 @pytest.fixture(scope="module")
 def report(scripts: Tab) -> Any:
-    """Return a function that gives results to the scripts: the verdict on them, and the report."""
+    """Return a function that passes results to the scripts, and returns verdict and report."""
     code = """async ([results, policy]) => {
         const {judge, reportText} = await import("./testpage/verdict.js");
         const {listServers} = await import("./testpage/servers.js");
@@ -90,7 +90,7 @@ def judge(report: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def diagnose(scripts: Tab) -> Any:
-    """Return a function that returns the diagnosis of the first of some results."""
+    """Return a function that returns the diagnosis of the first result."""
     code = """async results => {
         const {diagnose} = await import("./testpage/diagnosis.js");
         const {listServers} = await import("./testpage/servers.js");
@@ -111,7 +111,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def tab(context: BrowserContext) -> Iterator[Tab]:
-    """A tab; the browser must not find fault with what the page loads and does."""
+    """A tab; the browser must not complain about what the page loads and does."""
     made = context.new_page()
     faults: List[str] = []
     made.on("pageerror", lambda error: faults.append(str(error)))

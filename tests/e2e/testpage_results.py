@@ -1,4 +1,4 @@
-"""Results as browsers may have them, for the scripts of the test page."""
+"""Results that browsers may have, for the scripts of the test page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CALL = {
 
 
 def seen(url: str = "turn:a.example", **changes: Any) -> Dict[str, Any]:
-    """Return a result of which nothing was heard, with changes."""
+    """Return the result of a call in which nothing was heard, with changes."""
     made = {"url": url, "candidates": [], "errors": [], "ended": "complete"}
     return {**made, "call": None, "look": None, **changes}
 

@@ -43,7 +43,7 @@ EXPIRED_PORT, EXPIRED_TLS_PORT = 3500, 5400
 
 
 def main() -> None:
-    """Put the servers up, and photograph what the page says of them."""
+    """Start the servers, and photograph what the page says about them."""
     with tempfile.TemporaryDirectory() as name, stage(Path(name)) as made:
         folder = made.folder
         good, expired = Certificate(folder, "good"), Certificate(folder, "expired", days=-3)
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def started(browser: Browser, look: Any, link: str) -> Page:
-    """Open a link, and begin the test."""
+    """Open a link, and start the test."""
     page = browser.new_context(**look).new_page()
     page.goto(link)
     page.get_by_role("button", name="Start the test").click()
@@ -84,7 +84,7 @@ def finished(page: Page, name: str) -> None:
 
 
 def shoot(page: Page, name: str) -> None:
-    """Write what is seen of the page into a file."""
+    """Write the visible part of the page to a file."""
     path = IMAGES / name
     page.screenshot(path=path)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1000} kB")

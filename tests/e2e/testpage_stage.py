@@ -1,4 +1,4 @@
-"""A test page that is really served, and real servers of which some are broken.
+"""A real test page and real servers, some of them broken.
 
 Servers are in the namespace outside, the browser is in the desktop's, behind a NAT.
 """
@@ -30,18 +30,18 @@ GLOBAL, GLOBAL_NAME = "11.0.0.1", "public.domain.local"
 """The server's address in the whole internet, as it were, and a name for it: in .local,
 since in this network Chromium finds no others, whatever they are mapped to."""
 OUTSIDE = "11.0.0.7"
-"""The address with which what the browser sends comes there."""
+"""The address from which the browser's packets arrive there."""
 RESOLVE = f"""import socket
 resolve = socket.getaddrinfo
 socket.getaddrinfo = lambda host, *rest, **more: resolve(
     {SERVER!r} if host == {NAME!r} else host, *rest, **more)
 """
-"""What has ``serve`` find `NAME`, which is in no DNS."""
+"""Python code that makes ``serve`` resolve `NAME`, which is in no DNS."""
 LINK = re.compile(r"within 10 minutes: \S+#(\S+)\n")
 
 
 class Certificate:
-    """A certificate for the server, in PEM files; `pin` is the flag that has Chromium trust it."""
+    """The server's certificate in PEM files; `pin` is the flag that makes Chromium trust it."""
 
     def __init__(self, folder: Path, name: str, days: int = 90) -> None:
         authority = trustme.CA()
@@ -55,7 +55,7 @@ class Certificate:
 
 
 class Stage:
-    """What runs, until it is closed."""
+    """Everything that runs, until it is closed."""
 
     def __init__(self, network: netns.Network, folder: Path) -> None:
         self.network, self.folder = network, folder
@@ -70,7 +70,7 @@ class Stage:
         return made
 
     def run(self, log: Path, *arguments: object) -> "subprocess.Popen[bytes]":
-        """Run a program outside, until the end."""
+        """Run a program outside until the end."""
         with open(log, "wb") as stream:
             process = subprocess.Popen(
                 self.network.outside.command(*arguments),
@@ -136,7 +136,7 @@ class Stage:
 
 
 class Page:
-    """A running ``abcwebrtc serve``; `link` is a new one each time."""
+    """A running ``abcwebrtc serve``; `link` gives a new link each time."""
 
     def __init__(self, url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
         self.url, self._process, self._log = url, process, log
@@ -147,7 +147,7 @@ class Page:
         return self._log.read_text(encoding="utf-8")
 
     def new_key(self) -> str:
-        """Return the key of a link that was not used yet."""
+        """Return the key of an unused link."""
         if self._keys:
             self._process.send_signal(signal.SIGUSR1)
         wait_for(
@@ -175,7 +175,7 @@ def stun_entry(*urls: str) -> Dict[str, Any]:
 
 @contextlib.contextmanager
 def stage(folder: Path, network: Optional[netns.Network] = None) -> Iterator[Stage]:
-    """Make the network and what is to run in it."""
+    """Create the network and the programs in it."""
     with contextlib.ExitStack() as stack:
         made = network or stack.enter_context(netns.network())
         running = Stage(made, folder)
@@ -184,7 +184,7 @@ def stage(folder: Path, network: Optional[netns.Network] = None) -> Iterator[Sta
 
 
 def servers_of_every_kind(host: str = SERVER) -> Dict[str, Any]:
-    """Return od.config's entries for STUN and each transport of TURN, which all work."""
+    """Return od.config entries for working servers: STUN, and TURN by each transport."""
     return {
         "webrtc__rtc_configuration": stun_entry(f"stun:{host}:{PORT}"),
         "webrtc__coturn": [
@@ -197,7 +197,7 @@ def servers_of_every_kind(host: str = SERVER) -> Dict[str, Any]:
 def check_each_works(
     cards: Mapping[str, str], host: str = SERVER, has_round_trip: bool = True
 ) -> None:
-    """Fail unless the page's cards say of each server of `servers_of_every_kind` that it works."""
+    """Fail unless the page's cards say that each server of `servers_of_every_kind` works."""
     assert f"sees this network as {PUBLIC}" in cards[f"stun:{host}:{PORT}"]
     round_trip = r"\s+round trip [\d.]+ ms" if has_round_trip else ""
     for url, protocol in (

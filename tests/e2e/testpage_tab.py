@@ -1,4 +1,4 @@
-"""What tests do in a tab of Chromium that has the test page."""
+"""What tests do in a Chromium tab with the test page."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def headline(tab: Tab) -> str:
 
 
 def check_accessible(tab: Tab) -> None:
-    """Have axe look at the page in light and dark, on a phone and on a desk."""
+    """Check the page with axe, in light and dark, on a phone and on a desktop."""
     for size in (PHONE, DESK):
         tab.set_viewport_size(size)  # type: ignore[arg-type]
         for scheme in ("light", "dark"):
@@ -56,5 +56,5 @@ def check_accessible(tab: Tab) -> None:
 
 
 def only(*servers: Dict[str, Any]) -> Dict[str, Any]:
-    """Return od.config's entries for these servers and no others."""
+    """Return od.config entries for only these servers."""
     return {"webrtc__rtc_configuration": {}, "webrtc__coturn": list(servers)}

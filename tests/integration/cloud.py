@@ -1,4 +1,4 @@
-"""A network as a cloud's: a machine with a private address, a public one for it, and a client."""
+"""A network like a cloud's: a machine with a private and a public address, and a client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAIR, OTHER_PAIR = (PUBLIC, PRIVATE), (OTHER_PUBLIC, OTHER_PRIVATE)
 def put_behind_nat(
     server: Namespace, client: Namespace, pairs: Sequence[Tuple[str, str]] = (PAIR,)
 ) -> None:
-    """Give the server private addresses, which are public ones for the client."""
+    """Give the server private addresses that a client sees as public ones."""
     _ip(server, f"link add {INTERFACE} type veth peer name {INTERFACE} netns {client.pid}")
     _ip(server, *(f"addr add {private}/24 dev {INTERFACE}" for _, private in pairs))
     _ip(client, f"addr add {CLIENT}/32 dev {INTERFACE}")

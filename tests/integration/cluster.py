@@ -1,4 +1,4 @@
-"""A Kubernetes API server for tests: kmock, with pyos in it, in a thread of its own.
+"""A Kubernetes API server for tests: kmock with pyos in it, in a separate thread.
 
 kmock keeps the objects. What it leaves out and `abcwebrtc apply` relies on is
 added here: resourceVersion and PUT, preconditions, dry runs, label selectors,
@@ -33,7 +33,7 @@ class Refused(kmock.KubernetesError):
 
 
 def is_dry(request: kmock.Request) -> bool:
-    """Say whether a request only tries: a DELETE with options in its body by them alone."""
+    """Return whether a request is a dry run; for a DELETE, only the options in its body count."""
     if request.method.value == "DELETE" and request.data:
         return bool(request.data.get("dryRun") == ["All"])
     return bool(request.params.get("dryRun") == "All")
@@ -97,7 +97,7 @@ class PyosCluster(kmock.KubernetesEmulator):
         ]
 
     def writes(self) -> List[str]:
-        """Return the requests that have written something, as ``PUT configmaps``."""
+        """Return the requests that wrote something, such as ``PUT configmaps``."""
         return [
             f"{request.method.value} {request.resource.plural}"
             for request in self.seen
@@ -124,7 +124,7 @@ class PyosCluster(kmock.KubernetesEmulator):
         return aiohttp.web.json_response(answer)
 
     async def _discovery(self, request: kmock.Request) -> aiohttp.web.StreamResponse:
-        """Tell kubectl what there is."""
+        """Tell kubectl which resources there are."""
         if request.url.path != "/api/v1":  # of which kmock says that it is "/v1"
             return await super()._handle(request)
         answer = await self._serve_version(request)
@@ -219,7 +219,7 @@ class PyosCluster(kmock.KubernetesEmulator):
         self._store(PODS, _pod(name, ready, broken=False))
 
     def _look(self) -> None:
-        """Do a step of what controllers do; one is taken at each look of the client."""
+        """Do one step of what controllers do; each look of the client triggers one."""
         self._looks += 1
         broken = BROKEN in (self.text() or "")
         deployment = self._find(DEPLOYMENTS, "pyos-od")
@@ -279,7 +279,7 @@ def _merged(existing: Any, change: Any) -> Any:
 
 
 class Server:
-    """The cluster behind a port of this machine, until `stop`."""
+    """The cluster on a port of this machine, until `stop`."""
 
     def __init__(self, context: Optional[ssl.SSLContext] = None) -> None:
         self.cluster = PyosCluster()

@@ -59,7 +59,7 @@ def _finish(server: Turnserver) -> None:
 def shared_turnserver(
     tmp_path_factory: pytest.TempPathFactory, certificate: Certificate
 ) -> Iterator[Turnserver]:
-    """A turnserver for all tests of a module, that knows `SECRET`."""
+    """A turnserver for all tests of a module, which knows `SECRET`."""
     program = require_program("turnserver", "coturn")
     folder = tmp_path_factory.mktemp("turnserver")
     server = Turnserver(program, folder, certificate, [SECRET])
@@ -72,7 +72,7 @@ def shared_turnserver(
 
 @pytest.fixture
 def turnserver(shared_turnserver: Turnserver) -> Iterator[Turnserver]:
-    """The module's turnserver; what it logs during the test is shown when the test fails."""
+    """The module's turnserver; if the test fails, pytest shows what it logged."""
     before = len(shared_turnserver.output)
     yield shared_turnserver
     print(shared_turnserver.output[before:])
@@ -103,7 +103,7 @@ AGAIN = pytest.mark.slow("the same on the newest coturn, too")
 
 @pytest.fixture(scope="module", params=["installed", pytest.param("newest", marks=AGAIN)])
 def each_coturn(request: pytest.FixtureRequest) -> Coturn:
-    """The machine's own coturn, and the newest one."""
+    """The installed coturn, and the newest one."""
     newest = request.param == "newest"
     program = newest_turnserver() if newest else require_program("turnserver", "coturn")
     version = installed_version(program)

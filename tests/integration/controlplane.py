@@ -37,14 +37,14 @@ CONTROLLERS = "deployment,replicaset,garbagecollector,namespace,serviceaccount,s
 
 
 def require_kubernetes() -> None:
-    """Skip the test where Kubernetes is not built, and say how that is done."""
+    """Skip the test if Kubernetes is not built, and say how to build it."""
     require_program("etcd", "etcd-server")
     if not all((FOLDER / program).exists() for program in PROGRAMS):
         missing("Kubernetes is not built; run python3 tests/build_kubernetes.py")
 
 
 class ControlPlane:
-    """The programs that run, each with a log in `folder`, and kubeconfigs of two users.
+    """The running programs, each with a log in `folder`, and the kubeconfigs of two users.
 
     `admin` may do all; `user` may do what a test allows it.
     """
@@ -74,7 +74,7 @@ class ControlPlane:
         (folder / "tokens.csv").write_text(lines)
 
     def start(self) -> None:
-        """Start all programs, and wait until pods can be made."""
+        """Start all programs, and wait until pods can be created."""
         self._start_etcd()
         self._start_api_server()
         self._wait_until_ready()
@@ -149,7 +149,7 @@ class ControlPlane:
         wait_for(is_ready, START_SECONDS)
 
     def stop(self) -> None:
-        """Stop all programs; pytest shows the ends of their logs when a test fails."""
+        """Stop all programs; if a test fails, pytest shows the ends of their logs."""
         for process in reversed(self._processes):
             process.kill()
             process.wait()
@@ -158,7 +158,7 @@ class ControlPlane:
 
 
 class Kubelet(threading.Thread):
-    """Does for pods what a kubelet would be seen to do, until `stop`."""
+    """Does to pods what a kubelet would visibly do, until `stop`."""
 
     def __init__(self, core: Any) -> None:
         super().__init__(daemon=True)

@@ -33,12 +33,12 @@ class Endpoint:
             yield cls(server)
 
     def post(self, user: str = "alice", headers: Optional[Mapping[str, str]] = None) -> Answer:
-        """Post as the browser of a user does."""
+        """Send a POST as a user's browser does."""
         sent = bearer(make_token(user)) if headers is None else headers
         return request(self.server.base_url + RTC_PATH, {}, sent)
 
     def rtc_configuration(self, user: str = "alice") -> Dict[str, Any]:
-        """Return the ``result``, which a browser gives to RTCPeerConnection as it is."""
+        """Return the ``result``, which a browser passes unchanged to RTCPeerConnection."""
         answer = self.post(user)
         assert answer.status == 200, answer.body
         result: Dict[str, Any] = answer.json()["result"]

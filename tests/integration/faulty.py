@@ -1,4 +1,4 @@
-"""``abcwebrtc serve`` in bad surroundings, and clients that write their own bytes."""
+"""``abcwebrtc serve`` in bad conditions, and clients that write raw bytes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def serving(
     entries: Mapping[str, Any] = {},
     **streams: Any,
 ) -> Iterator[Tuple[ServerProcess, int]]:
-    """Run ``abcwebrtc serve`` and give it with its port.
+    """Run ``abcwebrtc serve``, and yield it with its port.
 
     `streams` are those of Popen; the log is a file in `folder` by default.
     """
@@ -113,7 +113,7 @@ def rtc_request(token: str = "", close: bool = False, body: bytes = b"{}") -> by
 
 
 def fetch(port: int, token: str = "") -> RawAnswer:
-    """Fetch an rtc_configuration on a connection of its own."""
+    """Fetch an rtc_configuration on a new connection."""
     return RawAnswer(exchange(port, rtc_request(token, close=True)))
 
 
@@ -125,7 +125,7 @@ def credential(answer: RawAnswer) -> Dict[str, str]:
 
 
 def read_answer(client: socket.socket) -> bytes:
-    """Read one answer that has a length; less, where the server closes before."""
+    """Read one answer that has a length, or what the server sends before it closes."""
     data = b""
     while not (data and RawAnswer(data).is_whole):
         chunk = client.recv(65536)

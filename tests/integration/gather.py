@@ -1,4 +1,4 @@
-"""Gathers ICE candidates with webrtcbin, as the script of a desktop's sound container does.
+"""Gather ICE candidates with webrtcbin, as the script of a desktop's sound container does.
 
 Runs on the system's python3, which Debian's GStreamer is for. STUN_SERVER and
 TURN_SERVER of the environment go into the text of the pipeline without quotes. Prints
@@ -37,7 +37,7 @@ def main():
 
 
 def description(environ):
-    """Return the text of the pipeline, with the variables as they are."""
+    """Return the text of the pipeline, with the variables unquoted."""
     servers = [f"{option}={environ[name]}" for name, option in SERVERS.items() if name in environ]
     return f"""
         webrtcbin name=sendrecv {" ".join(servers)}
@@ -47,7 +47,7 @@ def description(environ):
 
 
 def gather(pipeline):
-    """Make an offer, print the candidates of it, and return how gathering ended."""
+    """Make an offer, print its candidates, and return how gathering ended."""
     loop, ends = GLib.MainLoop(), []
 
     def end(how):
@@ -81,7 +81,7 @@ def offer(webrtc):
 
 
 def say_candidate(text):
-    """Print what RFC 8839 calls the fields of a candidate."""
+    """Print the fields of a candidate by their names in RFC 8839."""
     fields = text.split()
     extensions = dict(zip(fields[6::2], fields[7::2]))
     say(

@@ -1,4 +1,4 @@
-"""A coturn that runs with a turnserver.conf as `turnserver-conf` writes it, and what it says."""
+"""A coturn that runs with a turnserver.conf from `turnserver-conf`, and its log."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ whenever it listens everywhere, or has no certificate though no-tls is set."""
 
 
 class Coturn(NamedTuple):
-    """A program, and the version that it says it is."""
+    """A program, and the version that it reports."""
 
     program: str
     version: CoturnVersion
 
     @property
     def options(self) -> List[str]:
-        """The version, and few relay ports, which a newer coturn gets ready one by one."""
+        """The version, and few relay ports, since a newer coturn prepares them one by one."""
         return [f"--coturn={self.version}", "--relay-ports=50000-50499"]
 
 
 class Running:
-    """A turnserver that runs with a turnserver.conf as it is.
+    """A turnserver that runs with an unchanged turnserver.conf.
 
     It is the machine's own, where no other `program` is given, such as `newest_turnserver()`.
     """
@@ -94,7 +94,7 @@ def running(
     host: str = LOOPBACK,
     program: Optional[str] = None,
 ) -> Iterator[Running]:
-    """Run a turnserver until it listens on `port`, or, without one, ends."""
+    """Run a turnserver until it listens on `port` or, without one, ends."""
     server = Running(conf, *arguments, program=program)
     try:
         wait_for(lambda: server.process.poll() is not None or (port and server.listens(port, host)))
@@ -130,7 +130,7 @@ def entry(port: int, **changes: Any) -> Dict[str, Any]:
 
 
 def sign(secret: bytes) -> Tuple[str, str]:
-    """Return a username and a credential, by the TURN REST API's own words."""
+    """Return a username and a credential, as the TURN REST API defines them."""
     username = str(int(time.time()) + 600)
     digest = hmac.new(secret, username.encode(), hashlib.sha1).digest()
     return username, base64.b64encode(digest).decode()
@@ -159,7 +159,7 @@ def permissions(
 
 
 def answers_classic_stun(port: int) -> bool:
-    """Say whether a Binding without the magic cookie is answered, as libnice sends it."""
+    """Return whether a Binding without the magic cookie, as libnice sends it, is answered."""
     transaction = bytes(range(16))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.connect((LOOPBACK, port))

@@ -1,4 +1,4 @@
-"""Secrets that are marked, a configuration that has them all, and where a mark may be found."""
+"""Marked secrets, a configuration with all of them, and a search for marks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logging.getLogger("abcwebrtc").debug("debug logging is on")
 
 
 def forms(mark: str) -> List[str]:
-    """Return a mark as it is, in hex, and in base64 wherever it stands in the text."""
+    """Return a mark as it is, in hex, and in base64 at any offset."""
     assert len(mark) > 12, "too short to be looked for"
     data = mark.encode()
     found = [mark, data.hex()]
@@ -39,12 +39,12 @@ def forms(mark: str) -> List[str]:
 
 
 def shown(text: str, *marks: str) -> List[str]:
-    """Return the marks that a text shows in any form."""
+    """Return the marks that a text contains in any form."""
     return [mark for mark in marks if any(form in text for form in forms(mark))]
 
 
 def exception_text(error: Optional[BaseException]) -> str:
-    """Return all that an exception can show, with its contexts, the suppressed ones too."""
+    """Return everything that an exception can show, including suppressed contexts."""
     texts: List[str] = []
     while error is not None:
         texts += [repr(error), str(error), repr(error.args), repr(vars(error))]
@@ -54,7 +54,7 @@ def exception_text(error: Optional[BaseException]) -> str:
 
 
 def credentials_in(answer: Answer) -> List[str]:
-    """Return the passwords that were minted in an answer."""
+    """Return the passwords minted in an answer."""
     data = answer.json()
     servers = data.get("result", {}).get("iceServers", [])
     found = [server.get("credential") for server in servers] + [data.get("password")]
@@ -86,6 +86,6 @@ def entries(folder: Path) -> Dict[str, Any]:
 
 
 def write_marked_od_config(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write an od.config that holds a secret of each kind, or says where it is."""
+    """Write an od.config that has a secret of each kind, or says where it is."""
     monkeypatch.setenv(VARIABLE, ENVIRONMENT)
     return write_od_config(folder, entries(folder))

@@ -27,7 +27,7 @@ exec "$@"
 
 
 class Image:
-    """A folder with what the image would have at its top."""
+    """A folder that stands for the image's root."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -59,7 +59,7 @@ class Image:
                 missing(f"the image can't be built: {run.text}: {done.stdout}{done.stderr}")
 
     def path(self, name: str) -> Path:
-        """Return where a path of the image is here."""
+        """Return where a path of the image is on this machine."""
         return self.root / name.lstrip("/")
 
     def _moved(self, word: str) -> str:
@@ -96,7 +96,7 @@ class Image:
 
 
 def _bare() -> Dict[str, str]:
-    """Return the environment of a container: nothing of this process but its way out."""
+    """Return the environment of a container: only the proxies of this process."""
     kept = ("PATH", "LANG", "HOME")
     ways = ("PIP_", "SSL_", "REQUESTS_", "HTTP_", "HTTPS_", "NO_", "http_", "https_", "no_")
     return {

@@ -10,7 +10,7 @@ import yaml
 NAMESPACE, NAME, KEY = "abcdesktop", "abcdesktop-config", "od.config"
 TOKEN = "a-token-of-the-cluster"
 BROKEN = "broken-for-pyos"
-"""A pod of pyos does not get ready when its od.config says this."""
+"""A pod of pyos does not get ready if its od.config contains this."""
 
 
 def write_kubeconfig(

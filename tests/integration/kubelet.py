@@ -75,7 +75,7 @@ def _value_from(source: Mapping[str, Any], secrets: Sequence[Mapping[str, Any]])
 
 
 def expanded(value: str, environment: Mapping[str, str]) -> str:
-    """Replace ``$(NAME)`` where there is such a variable, and ``$$`` with ``$``."""
+    """Replace ``$(NAME)`` if there is such a variable, and ``$$`` with ``$``."""
 
     def replacement(match: "re.Match[str]") -> str:
         if match[0] == "$$":

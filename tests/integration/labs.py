@@ -1,4 +1,4 @@
-"""What tests put into the network of `netns`: a coturn outside, and filters of packets."""
+"""What tests add to the network of `netns`: a coturn outside, and packet filters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def coturn_outside(
     port: int = PORT,
     program: str = "",
 ) -> Iterator[Path]:
-    """Run a coturn outside with these lines of turnserver.conf more, and yield its log.
+    """Run a coturn outside with these additional lines in turnserver.conf, and yield its log.
 
     It is the machine's own, where no other `program` is given, such as `newest_turnserver()`.
     """
@@ -53,7 +53,7 @@ def coturn_outside(
 
 @contextlib.contextmanager
 def filtered(where: netns.Namespace, *rules: str) -> Iterator[None]:
-    """Filter by nftables what comes into a namespace.
+    """Filter what comes into a namespace, with nftables.
 
     What is dropped on its way out would be an error to the program that sends it.
     """

@@ -1,4 +1,4 @@
-"""A network of its own: a desktop behind a NAT, and the outside, where servers are.
+"""A separate network: a desktop behind a NAT, and the outside, where servers are.
 
 libnice ignores loopback addresses, and drops a server-reflexive candidate that is
 equal to a host one. So the two are network namespaces with a veth pair between, and
@@ -26,7 +26,7 @@ WAYS = (["--net"], ["--user", "--map-root-user", "--net"])
 
 
 class NoNamespaceError(Exception):
-    """A network namespace can't be made here."""
+    """A network namespace can't be created here."""
 
 
 class Namespace:
@@ -49,7 +49,7 @@ class Namespace:
 
     @classmethod
     def first(cls) -> Namespace:
-        """Make one in whatever way is allowed."""
+        """Create one in whatever way is allowed."""
         unshare, reasons = require_program("unshare", "util-linux"), []
         for way in WAYS:
             options = ["--preserve-credentials", "--user"] if "--user" in way else []
@@ -60,7 +60,7 @@ class Namespace:
         raise NoNamespaceError("; ".join(reasons))
 
     def another(self) -> Namespace:
-        """Make one that belongs to the same user namespace, so that a link can join them."""
+        """Create one in the same user namespace, so that a link can join them."""
         return Namespace(self.command("unshare", "--net"), self._enter)
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ class Namespace:
         return subprocess.run(self.command(*arguments), capture_output=True, text=True, **settings)
 
     def is_up(self) -> bool:
-        """Say whether the interface has its carrier, which comes some time after the link."""
+        """Return whether the interface has its carrier, which comes some time after the link."""
         (link,) = json.loads(self.run(ip_program(), "-json", "link", "show", INTERFACE).stdout)
         return bool(link["operstate"] == "UP")
 
@@ -116,7 +116,7 @@ class Network:
             _ip(namespace, *commands)
 
     def _translate(self, family: str, here: str, there: str) -> None:
-        """Let what the desktop sends from one address leave with another, and answers find it."""
+        """Translate a desktop's address to another one, and back for answers."""
         rule = f"{family} saddr {here} snat to {there}"
         chain = f"chain out {{ type nat hook postrouting priority srcnat; {rule}; }}"
         nft = require_program("nft", "nftables")
@@ -142,7 +142,7 @@ def _ip(namespace: Namespace, *commands: str) -> None:
 
 @contextlib.contextmanager
 def network() -> Iterator[Network]:
-    """Make a network, and end it with all that still runs in it.
+    """Create a network, and end it with everything that still runs in it.
 
     Raises `NoNamespaceError` where that is not allowed.
     """
@@ -160,7 +160,7 @@ def network() -> Iterator[Network]:
 
 @contextlib.contextmanager
 def required_network() -> Iterator[Network]:
-    """Make a network as `network` does, or skip the test."""
+    """Create a network as `network` does, or skip the test."""
     with contextlib.ExitStack() as stack:
         try:
             made = stack.enter_context(network())

@@ -15,13 +15,13 @@ from support import WAIT, command, environment
 
 @pytest.fixture
 def probe(tmp_path: Path) -> Probe:
-    """A function that runs the probe on some servers."""
+    """Return a function that runs the probe on some servers."""
     return prober(tmp_path)
 
 
 @pytest.fixture
 def inside(network: netns.Network, probe: Probe) -> Probe:
-    """The same, where the desktop is."""
+    """The same, from the desktop's network."""
 
     def run(*arguments: object, **changes: str) -> "subprocess.CompletedProcess[str]":
         return network.desktop.run(

@@ -1,4 +1,4 @@
-"""Runs `abcwebrtc probe`, and reads what it says; the tests of the probe share it."""
+"""Run `abcwebrtc probe` and read its output; shared by the tests of the probe."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ice(*urls: str, **login: str) -> Dict[str, Any]:
 
 
 class Report:
-    """The exit status of a probe, and what its JSON says."""
+    """The exit status of a probe, and its JSON."""
 
     def __init__(self, done: "subprocess.CompletedProcess[str]") -> None:
         assert done.stderr == "", done.stderr
@@ -39,12 +39,12 @@ class Report:
 
     @property
     def words(self) -> List[List[str]]:
-        """What is said of each result, without notes."""
+        """What the probe says about each result, without notes."""
         said = [result["diagnoses"] for result in self.results]
         return [[one["word"] for one in some if one["level"] != "note"] for some in said]
 
     def only(self, word: str, level: str = "error") -> Dict[str, str]:
-        """Return the one diagnosis of the one result, after a look at word, level and status.
+        """Return the only diagnosis of the only result, after checking word, level and status.
 
         A note changes neither the level of the result nor the status.
         """
@@ -82,7 +82,7 @@ def prober(folder: Path) -> Probe:
 
 
 def probe_environment(variables: Mapping[str, str], *options: str) -> Report:
-    """Run the probe as in a pod, with no od.config."""
+    """Run the probe as in a pod, without od.config."""
     done = run_command("probe", "--desktop", "--json", *options, env=environment(**variables))
     return checked(done)
 

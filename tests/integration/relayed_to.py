@@ -1,4 +1,4 @@
-"""What relays of a coturn reach, as a client of another network namespace sees it.
+"""What a coturn's relays reach, for a client in another network namespace.
 
 Its argument is a JSON object: the host of the coturn, the authority of its certificate, the
 username and the credential, the address and the port of a service on coturn's machine, and an
@@ -20,7 +20,7 @@ ATTEMPTS = 5
 
 
 async def heard(relay, there):
-    """Send to an address by a relay until it answers; return the answer, None for none."""
+    """Send to an address through a relay until it answers; return the answer or None."""
     for _ in range(ATTEMPTS):
         relay.transport.sendto(b"hello", there)
         try:

@@ -1,4 +1,4 @@
-"""A rotation on a coturn of its own, and the commands of its plan run in a shell."""
+"""A rotation on a separate coturn, with the commands of its plan run in a shell."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RELAY_PORTS = ("min-port=50000", "max-port=60900")
 
 
 class Rotation:
-    """An od.config with a secret file, and a coturn that knows the secret from its database."""
+    """An od.config with a secret file, and a coturn that has the secret in its database."""
 
     def __init__(self, folder: Path, server: Turnserver) -> None:
         self.folder, self.server = folder, server
@@ -110,7 +110,7 @@ def run_in_shell(folder: Path, line: str) -> int:
 
 
 def follow(rotation: Rotation, steps: List[Dict[str, Any]]) -> None:
-    """Do what a plan says; where it says to wait, wait until `check` says to go on."""
+    """Follow a plan; if it says to wait, wait until `check` says to go on."""
     for step in steps:
         for line in step["commands"]:
             if step["name"] == "wait":

@@ -1,4 +1,4 @@
-"""What the endpoint returned opens allocations on a real coturn."""
+"""The answers of the endpoint open allocations on a real coturn."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ STYLES = {
 
 
 def entry(server: Turnserver, **changes: Any) -> Dict[str, Any]:
-    """Return a webrtc.coturn for a turnserver; a change to None leaves the key out."""
+    """Return a webrtc.coturn for a turnserver; None leaves a key out."""
     made = {
         "coturn_static_auth_secret": SECRET,
         "ttl": 600,

@@ -151,7 +151,7 @@ def test_the_benchmark_of_the_readme_prints_its_ratios() -> None:
 
 
 def page_tables() -> Dict[str, str]:
-    """The first line of each table on the page, by title."""
+    """The header of each table on the page, by title."""
     found = re.findall(r"^(.+):\n\n(\|.*)\n\| ---", PAGE.read_text(), re.MULTILINE)
     return dict(found)
 

@@ -1,4 +1,4 @@
-"""examples/03-beside-pyos: nginx with the shipped location before two replicas of the image."""
+"""examples/03-beside-pyos: nginx with the shipped location, and two replicas of the image."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def image() -> Iterator[Image]:
 
 @pytest.fixture
 def folder(image: Image) -> Path:
-    """A folder for the volumes of pods, which the image's user can reach."""
+    """A folder for the volumes of pods that the image's user can reach."""
     path = Path(tempfile.mkdtemp(dir=image.root.parent))
     path.chmod(0o755)
     return path
@@ -69,7 +69,7 @@ def pyos() -> Iterator[Pyos]:
 
 @pytest.fixture
 def coturn(start_turnserver: Callable[..., Turnserver]) -> Turnserver:
-    """A coturn that knows both secrets, as it does while they are changed."""
+    """A coturn that knows both secrets, as during a rotation."""
     return start_turnserver(NEW, OLD)
 
 
@@ -92,7 +92,7 @@ def replicas(image: Image, folder: Path, coturn: Turnserver) -> Iterator[List[Re
 
 @pytest.fixture
 def web(nginx: Nginx, nginx_program: str, pyos: Pyos, replicas: List[Replica]) -> Iterator[Nginx]:
-    """nginx before both replicas and pyos."""
+    """nginx in front of both replicas and pyos."""
     group = service(*(replica.server.base_url for replica in replicas))
     with nginx.running(nginx_program, pyos, group) as running:
         yield running

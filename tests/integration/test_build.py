@@ -1,4 +1,4 @@
-"""What is published: built twice to the same bytes, complete, and enough to work with."""
+"""The release: two builds give the same bytes, which are complete and work."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ JUNK = (
     "tests/.pytest_cache/README.md",
     "docs/.mypy_cache/x.json",
 )
-"""Files that lie around: od.config's own folder is the top one in README, the rest is ignored."""
+"""Stray files: README keeps od.config in the top folder; git ignores the rest."""
 STRANGERS = (
     "docs/notes.md",
     "examples/od.config",
@@ -58,7 +58,7 @@ STRANGERS = (
     "tests/data/desktop.pem",
     "NOTES.md",
 )
-"""The same in folders that are packed."""
+"""Stray files in folders that are packed."""
 SECRET = "a-secret-that-is-nobody-elses"
 
 
@@ -78,7 +78,7 @@ class Built(NamedTuple):
 def run(
     *command: object, cwd: Path, seconds: float = WAIT, umask: int = 0o022, **changes: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a command that knows nothing of this checkout, and return what it printed."""
+    """Run a command independently of this checkout, and return what it printed."""
     private = ("PYTHON", "COV_", "SOURCE_DATE_EPOCH", "HATCH_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(private)}
     return subprocess.run(
@@ -107,7 +107,7 @@ def tracked() -> List[str]:
 
 
 def make_checkout(folder: Path, umask: int = 0o022) -> Path:
-    """Copy what is in git, as it is in the work tree, into a checkout of its own."""
+    """Copy the files that git tracks from the work tree into another checkout."""
     old = os.umask(umask)
     try:
         for name in tracked():
@@ -138,7 +138,7 @@ def put(folder: Path, names: Tuple[str, ...]) -> None:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """What ``python -m build`` makes, as the README's readers would run it."""
+    """What ``python -m build`` makes, run as the page says."""
     folder = tmp_path_factory.mktemp("build")
     return build(make_checkout(folder / "checkout"), folder / "dist")
 

@@ -1,4 +1,4 @@
-"""The client's address in the log of a real `serve`, behind a real nginx and past it."""
+"""The client's address in the log of a real `serve`, behind a real nginx and without it."""
 
 from __future__ import annotations
 

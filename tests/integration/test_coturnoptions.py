@@ -1,4 +1,4 @@
-"""Every coturn that is here takes the options that the tables say, and no other ones."""
+"""Each installed coturn accepts the options in the tables, and no others."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from integration.turn import LOOPBACK, free_ports
 from support import WAIT, wait_for
 
 LOGGING = ("log-file", "syslog", "simple-log", "no-stdout-log")
-"""Options after which the log is elsewhere."""
+"""Options that move the log."""
 STARTED = "Total (General servers|auth threads)"
 UNKNOWN = re.compile(r"Bad configuration format: (\S+)")
 
 
 def log_of(program: str, folder: Path, lines: List[str], last: str) -> str:
-    """Return what coturn writes about a file until it writes `last`, a pattern, or ends."""
+    """Return what coturn writes about a file until it writes `last` (a pattern) or ends."""
     conf, log = folder / "options.conf", folder / "options.log"
     conf.write_text("\n".join(lines) + "\n")
     with open(log, "wb") as stream:
@@ -50,7 +50,7 @@ def log_of(program: str, folder: Path, lines: List[str], last: str) -> str:
 
 
 def unknown(program: str, folder: Path, names: List[str]) -> Set[str]:
-    """Return those of these options that coturn passes over.
+    """Return which of these options coturn ignores.
 
     It reads the names of a whole file before it acts on any, so one file has them all.
     """

@@ -1,4 +1,4 @@
-"""Every numbered example runs, by the command that its page shows."""
+"""Every numbered example runs with the command that its page shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults around `serve`: a stop under load, a clock that jumps, output that can't be written."""
+"""Faults around `serve`: a stop under load, a jumping clock, output that can't be written."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from support import WAIT, make_token, request, wait_for
 
 
 class Caller(threading.Thread):
-    """Fetches again and again until the server is gone, and counts what came of it."""
+    """Fetches again and again until the server is gone, and counts the results."""
 
     def __init__(self, port: int, keeps: bool) -> None:
         super().__init__(daemon=True)
@@ -55,7 +55,7 @@ class Caller(threading.Thread):
                 self.call_on(client)
 
     def call_on(self, client: socket.socket) -> None:
-        """Call on one connection, until the answer says that it ends."""
+        """Send requests on one connection until an answer says that it closes."""
         while True:
             try:
                 client.sendall(rtc_request(self.token, close=not self.keeps))
@@ -88,7 +88,7 @@ def test_a_stop_under_load_cuts_no_answer(tmp_path: Path, keeps: bool) -> None:
 
 
 def test_what_began_before_the_stop_is_answered(tmp_path: Path) -> None:
-    """Requests of which a byte has come, and those that nobody has accepted yet."""
+    """Requests of which one byte has arrived, and those that are not accepted yet."""
     whole = rtc_request()
     with serving(tmp_path) as (server, port), contextlib.ExitStack() as stack:
         clients = [stack.enter_context(connect(port)) for _ in range(40)]
@@ -109,7 +109,7 @@ def test_what_began_before_the_stop_is_answered(tmp_path: Path) -> None:
 
 
 SLEEP = "import time, threading; time.sleep = lambda seconds: threading.Event().wait(seconds)"
-"""libfaketime lets Python's own sleep fail, which cheroot uses."""
+"""libfaketime makes Python's sleep fail, which cheroot uses."""
 
 
 def test_a_clock_that_jumps_changes_what_is_minted_and_nothing_else(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_it_outlives_whoever_read_its_output(tmp_path: Path) -> None:
 
 
 def test_the_log_goes_on_when_the_disk_has_room_again(tmp_path: Path) -> None:
-    """On a real file system that is full, in a mount namespace of its own."""
+    """On a real full file system, in its own mount namespace."""
     unshare = shutil.which("unshare") or missing("unshare is not there; apt-get install util-linux")
     made = [unshare, "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
     if subprocess.run(

@@ -63,7 +63,7 @@ class Serving:
         return [line for line in self.server.output.splitlines() if word in line]
 
     def write(self, secret: str) -> None:
-        """Put a secret where the file has been, as an operator does who mends it."""
+        """Put a secret where the file was, as an operator does to repair it."""
         remove(self.file)
         new = self.file.with_name("new")
         new.write_text(secret + "\n")

@@ -52,7 +52,7 @@ from support.memory_limit import memory_limited, shipped_limit
 from support.serving import begin_request
 
 PATIENCE = 20
-"""Requests of the good client during each attack."""
+"""The number of requests that the good client sends during each attack."""
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def front(port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of an nginx before the server."""
+    """The port of an nginx in front of the server."""
     program, folder = require_program("nginx", "nginx"), tmp_path_factory.mktemp("nginx")
     with nginx_before(program, folder, f"http://{HOST}:{port}") as url:
         yield int(url.rpartition(":")[2])
@@ -85,9 +85,9 @@ def tls(
 # attacks
 
 HOLDING = ("slow-headers", "slow-body", "slow-readers", "half-hello", "full-headers", "unread")
-"""Attacks that take a thread for each client, so nginx has to stand in front."""
+"""Attacks that take one thread per client, so nginx has to be in front."""
 CROWDING = ("small-posts",)
-"""Those of more requests than can be answered in time, so nginx has to limit them."""
+"""Attacks with more requests than can be answered in time, so nginx has to limit them."""
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_others_are_answered_over_tls_during(name: str, tls: Tuple[int, Any]) ->
 def test_the_memory_of_the_manifest_is_enough_during(
     name: str, is_front: bool, tmp_path: Path
 ) -> None:
-    """The kernel kills what takes more."""
+    """The kernel kills a process that takes more."""
     with contextlib.ExitStack() as stack:
         group = stack.enter_context(memory_limited(shipped_limit()))
         if not group:
@@ -261,7 +261,7 @@ IMPATIENT = "import abcwebrtc.web.serve; abcwebrtc.web.serve.TIMEOUT = 0.5"
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A server that gives its clients half a second."""
+    """A server that waits half a second for its clients."""
     with serving(tmp_path_factory.mktemp("impatient"), before=IMPATIENT) as (server, port):
         yield port
         assert "Traceback" not in server.output
@@ -318,7 +318,7 @@ def test_beyond_the_limit_whoever_has_waited_longest_makes_room(tmp_path: Path) 
 
 
 def test_room_is_made_by_nobody_whose_request_has_come(tmp_path: Path) -> None:
-    """Both come in one look of the server: first a client that needs room, then a request.
+    """The server sees both at once: first a client that needs room, then a request.
 
     Ten times, since there may be room for one more at the moment.
     """
@@ -344,7 +344,7 @@ FULL = "import abcwebrtc.web.serve; abcwebrtc.web.serve.MAX_WAITING = 5"
 
 
 def test_requests_beyond_those_that_wait_are_refused_at_once(tmp_path: Path) -> None:
-    """One thread, which a client holds, and five places; the kernel keeps what nobody reads."""
+    """One thread, held by a client, and five places; the kernel keeps unread data."""
     with serving(tmp_path, "--threads", 1, before=FULL) as (server, port):
         with contextlib.ExitStack() as stack:
             holder = stack.enter_context(begin_request(f"http://{HOST}:{port}"))
@@ -386,7 +386,7 @@ def test_the_log_does_not_blame_tls_or_the_server_for_who_went(
 
 
 def test_who_is_refused_and_stays_holds_no_thread(tmp_path: Path) -> None:
-    """Bytes that are still on their way are read, or a reset would overtake the answer."""
+    """Bytes still in transit are read; otherwise a reset would overtake the answer."""
     with serving(tmp_path, "--threads", 1) as (_, port), connect(port) as client:
         client.sendall(LARGE)
         assert RawAnswer(read_answer(client)).status == 413
@@ -413,7 +413,7 @@ serve.TIMEOUT, serve.SHUTDOWN_SECONDS, serve.MAX_WAITING = 3600, 1, 5
 
 @pytest.mark.parametrize("name", ["slow-headers", "slow-body", "slow-readers", "whole-posts"])
 def test_a_stop_waits_for_no_attacker_without_end(name: str, tmp_path: Path) -> None:
-    """Nothing but the stop's own limit ends a request here, and the queue of requests is full."""
+    """Only the stop's own limit ends a request here, and the queue of requests is full."""
     with serving(tmp_path, before=NEVER_IN_TIME) as (server, port), attacking(name, port):
         assert server.stop() == 0
         assert "Traceback" not in server.output

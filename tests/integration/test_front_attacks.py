@@ -77,7 +77,7 @@ FAULTS: Dict[str, Tuple[bytes, int]] = {
 def test_nobody_writes_a_traceback_into_the_log(
     server: Tuple[ServerProcess, int], data: bytes, status: int
 ) -> None:
-    """Bad input is the client's fault: 4xx (RFC 9110, section 15.5), in JSON, without a trace."""
+    """Bad input is the client's fault: 4xx (RFC 9110, 15.5), in JSON, without a traceback."""
     process, port = server
     before = len(process.output)
     answer = RawAnswer(exchange(port, data))
@@ -88,7 +88,7 @@ def test_nobody_writes_a_traceback_into_the_log(
 
 
 def test_a_form_full_of_files_opens_none(tmp_path: Path) -> None:
-    """CherryPy keeps a temporary file for each, also where nobody asked for a form."""
+    """CherryPy keeps a temporary file for each, even if no handler wants a form."""
     part = b"--x\r\nContent-Disposition: form-data; name=a; filename=b\r\n\r\nz\r\n"
     body = part * (4_000 // len(part)) + b"--x--\r\n"
     few = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (96, 96))"
@@ -129,7 +129,7 @@ def test_a_storm_of_usr1_ends_nothing(tmp_path: Path) -> None:
 
 
 def test_usr1_does_not_end_a_stop(tmp_path: Path) -> None:
-    """A request that has begun is answered, whatever comes while the stop waits for it."""
+    """A request that has begun is answered, whatever arrives while the stop waits for it."""
     with serving(tmp_path) as (server, port), connect(port) as client:
         wait_for(lambda: "serving on" in server.output)
         client.sendall(GET[:10])
@@ -147,7 +147,7 @@ def statuses(data: bytes) -> List[int]:
 
 
 def test_what_follows_a_bad_request_is_dropped(server: Tuple[ServerProcess, int]) -> None:
-    """RFC 9112, section 2.2: a server that can't tell the end of a request closes."""
+    """RFC 9112, 2.2: a server that can't find the end of a request closes the connection."""
     for bad in (GET.replace(b": x", b": x\r\nContent-Length: x"), GET.replace(b"/API", b"//[")):
         assert statuses(exchange(server[1], GET * 3 + bad + GET * 3)) == [200, 200, 200, 400]
 
@@ -156,7 +156,7 @@ def test_what_follows_a_bad_request_is_dropped(server: Tuple[ServerProcess, int]
 
 
 class TLSServer(NamedTuple):
-    """A server with TLS that gives its clients half a second, and a context that trusts it."""
+    """A TLS server that waits half a second for its clients, and a context that trusts it."""
 
     process: ServerProcess
     port: int

@@ -1,4 +1,4 @@
-"""What only a real server meets: requests that are hardly HTTP, or too large."""
+"""Requests that only a real server meets: hardly HTTP, or too large."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def send(endpoint: Endpoint, head: str, body: bytes = b"") -> http.client.HTTPRe
 
 
 def exchange(server: ServerProcess, head: str, body: bytes) -> bytes:
-    """Send the bytes of a request, and return all that comes until the connection ends."""
+    """Send the bytes of a request, and return everything until the connection closes."""
     place = urlsplit(server.base_url)
     with socket.create_connection((place.hostname, place.port), WAIT) as client:
         client.sendall(head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body)

@@ -1,4 +1,4 @@
-"""docs/how-to/install.md, and the first example, by their commands in a bare Debian 12."""
+"""The commands of docs/how-to/install.md, and the first example, in a bare Debian 12."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def commands(heading: str) -> List[str]:
 
 
 class Debian:
-    """A folder with a Debian 12 that has next to nothing, a user and a clone of theirs."""
+    """A folder with a minimal Debian 12, a user, and the user's clone."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -57,7 +57,7 @@ class Debian:
         self.succeed("# chown -R alice: /home/alice && cp -r /home/alice/clone $HOME/clone")
 
     def run(self, command: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command in the clone, as root where it begins with "# ", else as the user."""
+        """Run a command in the clone, as root if it begins with "# ", else as the user."""
         is_root = command.startswith("# ")
         home = "/root" if is_root else "/home/alice"
         path = f"{home}/.local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

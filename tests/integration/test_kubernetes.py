@@ -1,4 +1,4 @@
-"""What abcwebrtc does to a cluster, done to a real one: `integration.controlplane`."""
+"""What abcwebrtc does to a cluster, on a real one: `integration.controlplane`."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ class Pyos:
         self._access.create_namespaced_role_binding(self.namespace, binding)
 
     def allow(self, rules: List[Dict[str, Any]]) -> None:
-        """Allow the user this, and nothing else."""
+        """Allow the user only this."""
         made = {"metadata": {"name": "apply"}, "rules": rules}
         self._access.replace_namespaced_role("apply", self.namespace, made)  # or makes it
 
     def is_allowed(self, verb: str, resource: str) -> bool:
-        """Say whether the API server would let the user do this; it learns of a Role later."""
+        """Return whether the API server would let the user do this; a new Role takes a moment."""
         names = {"configmaps": NAME, "deployments": "pyos-od"}
         asked = {"verb": verb, "resource": resource, "name": names.get(resource, "")}
         asked["group"] = "apps" if resource == "deployments" else ""
@@ -103,7 +103,7 @@ class Pyos:
         ]
 
     def written(self) -> List[Tuple[Any, ...]]:
-        """Return what changes when somebody writes, and not when a controller looks on."""
+        """Return what changes if somebody writes, but not if a controller only reads."""
         config_map = self._core.read_namespaced_config_map(NAME, self.namespace)
         deployment = self._apps.read_namespaced_deployment("pyos-od", self.namespace)
         pods = self._core.list_namespaced_pod(self.namespace).items
@@ -143,7 +143,7 @@ def apply(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., Tuple[int, str, str]]:
-    """Return a function that runs the command as the user, and gives its status and output."""
+    """Return a function that runs the command as the user, and returns its status and output."""
     monkeypatch.setattr(restart, "INTERVAL", 0.1)
 
     def call(*options: str) -> Tuple[int, str, str]:

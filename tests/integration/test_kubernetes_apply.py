@@ -1,4 +1,4 @@
-"""``abcwebrtc apply`` on a real API server: kubectl's copies, and who is not logged in."""
+"""``abcwebrtc apply`` on a real API server: kubectl's copies, and users who are not logged in."""
 
 # ruff: noqa: F811, for fixtures that are imported
 
@@ -36,7 +36,7 @@ from support import SECRET, WAIT, command, environment, wait_for
 pytestmark = pytest.mark.slow("a real Kubernetes API server")
 
 AS_IT_WAS = f"[global]\r\n# \t\u2028 caf\u00e9\nx: '{OLD_SECRET}'\ndesktop.envlocal: {{\n}}"
-"""It has what is easily lost, and what `apply` refuses: a bracket in the first column."""
+"""It has text that is easily lost, and a bracket in the first column, which `apply` refuses."""
 
 
 def applied_by_kubectl(plane: ControlPlane, namespace: str, data: Dict[str, str]) -> str:

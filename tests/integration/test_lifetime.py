@@ -1,4 +1,4 @@
-"""How long a credential holds, measured on a real coturn."""
+"""How long a credential lasts, measured on a real coturn."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Start = Callable[..., Turnserver]
 Serve = Callable[..., Endpoint]
 
 PATIENCE = 3
-"""Seconds after its expiry by which a credential has to be refused: coturn counts whole ones."""
+"""Seconds after its expiry until a credential must be refused: coturn counts whole seconds."""
 
 
 def coturn_entry(server: Turnserver, ttl: int) -> Any:
@@ -79,7 +79,7 @@ async def _allocate_in_time(
 
 
 async def _refused_from(url: TurnUrl) -> None:
-    """Wait until a new allocation is refused, which may not take too long."""
+    """Wait until a new allocation is refused, and fail if that takes too long."""
     code = None
     while code is None:
         begun = time.time()

@@ -1,4 +1,4 @@
-"""An hour of credentials of 100,000 users: all accepted, none alike, and nothing grows.
+"""An hour of credentials for 100,000 users: all accepted, all different, and nothing grows.
 
 The hour is that of `benchmarks/load.py`.
 """

@@ -1,4 +1,4 @@
-"""The newest coturn, which runs beside the machine's own one, takes what it takes."""
+"""The newest coturn accepts what the installed one accepts."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ STATES: Dict[str, Dict[str, Any]] = {
 
 
 class Servers:
-    """The endpoints, each started when it is first asked for."""
+    """The endpoints; each is started at its first use."""
 
     def __init__(self, factory: pytest.TempPathFactory, stack: Any) -> None:
         self._factory = factory
@@ -91,11 +91,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 # what schemathesis makes up
 
 FRAMING = {"connection", "content-length", "expect", "host", "transfer-encoding", "upgrade"}
-"""Headers that HTTP itself is made of: a bad one is refused before there is a request."""
+"""Headers of HTTP itself: a bad one is refused before there is a request."""
 
 
 def well_framed(case: Any) -> Any:
-    """Return a case without made-up headers that say where its request ends."""
+    """Return a case without generated headers that say where its request ends."""
     for name in [name for name in case.headers or () if name.lower() in FRAMING]:
         del case.headers[name]
     return case
@@ -223,7 +223,7 @@ NAMES = [f"{state}, {method} {path}: {status}" for state, (method, path, _), sta
 
 
 def documented(path: str, method: str) -> Tuple[str, str]:
-    """Return what the answer is documented under: a 405 is under a method that is allowed."""
+    """Return where the answer is documented: a 405 is listed at an allowed method."""
     path = path.partition("?")[0]
     allowed = [name for place, name in RESPONSES if place == path]
     return path, method if method in allowed else allowed[0]
@@ -254,7 +254,7 @@ def test_each_documented_answer_has_been_asked_for() -> None:
 
 
 def media_types(node: Any) -> Iterator[Dict[str, Any]]:
-    """Yield everything in the document that has a schema and examples of it."""
+    """Yield everything in the document that has a schema and examples."""
     if isinstance(node, dict):
         if "schema" in node and "examples" in node:
             yield node

@@ -1,4 +1,4 @@
-"""`abcwebrtc probe` against real servers, in every way in which they fail.
+"""`abcwebrtc probe` against real servers that fail in every known way.
 
 What it says of each is compared: the word, the level, and the exit status.
 """
@@ -150,7 +150,7 @@ def test_the_secret_that_the_server_knows_is_told(turnserver: Turnserver, probe:
 def test_a_secret_of_another_realm_in_the_database(
     start_turnserver: Start, probe: Probe, tmp_path: Path
 ) -> None:
-    """coturn's database has secrets by realm; what the probe says of that is the cure."""
+    """coturn's database has secrets by realm; the probe's advice is the cure."""
     server = start_turnserver()
     (database,) = tmp_path.glob(f"turnserver-{server.port}.db")
     program = require_program("turnadmin", "coturn")

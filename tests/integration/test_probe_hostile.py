@@ -1,4 +1,4 @@
-"""What servers answer is in what the probe says, and no terminal obeys it."""
+"""The probe shows what servers answer, and no terminal obeys it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.certificates import issue
 HOSTILE = "\x1b]0;owned\x07\x9b2J\n0 errors\r\u202e\u2066\u200b\x00"
 SHOWN = r"\x1b]0;owned\x07\x9b2J\n0 errors\r\u202e\u2066\u200b\x00"
 Answers = Callable[[stun.Message], Dict[str, Any]]
-"""The attributes of the answer to a request; with ERROR-CODE it is an error."""
+"""The attributes of the answer to a request; ERROR-CODE makes it an error."""
 
 
 @contextlib.contextmanager
@@ -54,7 +54,7 @@ def turn_server(answers: Answers) -> Iterator[int]:
 
 
 def error(code: int, **more: Any) -> Answers:
-    """Answer a Binding well, and all else with an error, in words of our own."""
+    """Answer a Binding, and everything else with an error in these words."""
     words = {"SOFTWARE": f"a {HOSTILE}", "REALM": f"r {HOSTILE}", "NONCE": f"n {HOSTILE}".encode()}
     realms = iter([f"other {HOSTILE}"] * 100) if more.pop("two_realms", False) else None
 
@@ -69,7 +69,7 @@ def error(code: int, **more: Any) -> Answers:
 
 
 def probe_says(folder: Path, url: str, options: Sequence[str] = ()) -> str:
-    """Return all that the probe prints of a server, after a look at each character."""
+    """Return everything that the probe prints about a server, after checking each character."""
     protocol, _, address = url.partition(":")
     entries = {"webrtc__rtc_configuration": ice(), "webrtc__coturn": coturn(address)}
     entries["webrtc__coturn"]["protocol"] = protocol

@@ -1,4 +1,4 @@
-"""`abcwebrtc probe` behind a NAT, where packets are dropped, and as it is run by hand."""
+"""`abcwebrtc probe` behind a NAT, with dropped packets, and on a terminal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytest_plugins = ["integration.probe_fixtures"]
 
 TLS_PORT = 5349
 GLOBAL = "9.9.9.9"
-"""An address that is public, of the server outside; its relays are at private ones."""
+"""The public address of the server outside; its relays have private ones."""
 ELSEWHERE = "9.9.9.10"
 
 
@@ -43,7 +43,7 @@ ELSEWHERE = "9.9.9.10"
 def log(
     network: netns.Network, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """The log of a coturn outside, that gives two allocations at a time."""
+    """The log of a coturn outside that gives two allocations at a time."""
     folder = tmp_path_factory.mktemp("coturn")
     addresses = [SERVER, SERVER_V6] if network.ipv6 else [SERVER]
     ip = netns.ip_program()
@@ -60,7 +60,7 @@ def log(
 
 @pytest.fixture
 def inside(inside: Probe, log: Path) -> Probe:
-    """Where there is that coturn outside."""
+    """The network with that coturn outside."""
     return inside
 
 
@@ -90,7 +90,7 @@ def test_relays_at_a_private_address(inside: Probe) -> None:
 def test_relays_at_an_address_of_somebody_else(
     network: netns.Network, inside: Probe, tmp_path: Path
 ) -> None:
-    """It works between relays of one coturn, which takes a wrong external-ip for its own."""
+    """It works between relays of one coturn, which treats a wrong external-ip as its own."""
     lines = [
         *(f"listening-ip={GLOBAL}", f"relay-ip={SERVER}", f"external-ip={ELSEWHERE}/{SERVER}"),
         *("no-tls", "no-dtls"),
@@ -266,7 +266,7 @@ def test_watch_goes_on_until_ctrl_c(turnserver: Turnserver, tmp_path: Path) -> N
 
 
 def on_terminal(arguments: Any, terminal_for: str) -> Dict[str, str]:
-    """Run a command with stdout or stderr on a terminal, and return what came on both."""
+    """Run a command with stdout or stderr on a terminal, and return both outputs."""
     ours, theirs = pty.openpty()
     streams: Dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     streams[terminal_for] = theirs

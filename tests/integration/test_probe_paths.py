@@ -1,4 +1,4 @@
-"""`abcwebrtc probe` where a firewall shuts relay ports, large packets are lost, a rate is limited.
+"""`abcwebrtc probe` with blocked relay ports, lost large packets, and a limited rate.
 
 The desktop is behind a NAT, and coturn outside; nftables makes the faults. Data from relay to
 relay stays within the server, so it crosses no firewall for the relay ports.
@@ -34,7 +34,7 @@ QUICK = ["--quick"]
 def server(
     network: netns.Network, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[netns.Network]:
-    """Run a coturn outside, and give its network."""
+    """Run a coturn outside, and yield its network."""
     lines = [*HERE, *([f"listening-ip={SERVER_V6}"] if network.ipv6 else [])]
     lines += [f"relay-ip={SERVER_V6}"] if network.ipv6 else []
     with coturn_outside(network, tmp_path_factory.mktemp("coturn"), lines):
@@ -90,7 +90,7 @@ def test_relay_ports_that_are_shut(server: netns.Network, inside: Probe, transpo
 
 
 def test_relay_ports_that_open_from_within(server: netns.Network, inside: Probe) -> None:
-    """ICE sends from both sides, so most calls get through."""
+    """ICE sends from both sides, so most calls succeed."""
     rules = [f"{IN} ct state established accept", f"{IN} udp dport {RELAY_PORTS} drop"]
     with filtered(server.outside, *rules):
         report = inside(coturn(SERVER), options=QUICK)
@@ -220,7 +220,7 @@ def test_over_tcp_the_size_of_packets_to_the_server_is_no_matter(
 def test_for_a_desktop_another_transport_makes_up_for_silence_and_not_for_lost_packets(
     server: netns.Network,
 ) -> None:
-    """ICE takes the first that small packets pass, which is UDP, and DTLS goes on over that."""
+    """ICE chooses the first path that small packets pass, which is UDP, and DTLS stays on it."""
     made = mint_turn_credentials(SECRET, 600)
     variables = {"TURN_SERVER": gstreamer_turn(IceURI("turn", SERVER), made)}
     line = command("probe", "--desktop", "--json", "--quick", "--timeout", "1")

@@ -1,4 +1,4 @@
-"""`abcwebrtc probe` where coturn redirects, and where a STUN server does not answer libnice."""
+"""`abcwebrtc probe` when coturn redirects, and when a STUN server does not answer libnice."""
 
 from __future__ import annotations
 

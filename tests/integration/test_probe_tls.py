@@ -1,4 +1,4 @@
-"""`abcwebrtc probe` against certificates that fail, and ports that speak something else."""
+"""`abcwebrtc probe` against bad certificates, and ports that speak something else."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def test_a_server_without_tls(certificate: Certificate, tmp_path: Path, probe: P
 def test_a_server_that_has_tls_with_nobody_is_not_taken_for_a_plain_one(
     authority: trustme.CA, ca: Path, tmp_path: Path, probe: Probe, option: str, word: str
 ) -> None:
-    """coturn answers without TLS on the same port, too, and ends the handshake with one alert."""
+    """coturn also answers without TLS on the same port, and ends the handshake with one alert."""
     program = require_program("turnserver", "coturn")
     leaf = authority.issue_cert(*NAMES)
     made = write_certificate(tmp_path, leaf.cert_chain_pems, leaf.private_key_pem)
@@ -247,7 +247,7 @@ def test_a_server_that_has_tls_with_nobody_is_not_taken_for_a_plain_one(
 
 
 class Silent:
-    """A server with TLS on one port, which takes everything and says nothing."""
+    """A server with TLS on one port that accepts everything and says nothing."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context, self._listener = context, socket.create_server((LOOPBACK, 0))
@@ -317,14 +317,14 @@ def answers(port: int) -> bool:
 
 
 def say_nothing(*_: object) -> None:
-    """Keep a server's log out of what the probe prints in this process."""
+    """Keep a server's log out of the probe's output in this process."""
 
 
 @pytest.fixture(params=["http", "https"])
 def web_port(
     request: pytest.FixtureRequest, authority: trustme.CA, tmp_path: Path
 ) -> Iterator[int]:
-    """The port of a web server, for http and for https."""
+    """The ports of a web server, for http and https."""
     handler = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": say_nothing})
     server = http.server.ThreadingHTTPServer((LOOPBACK, 0), handler)
     server.handle_error = say_nothing  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""The probe's sockets, against servers that answer in odd ways."""
+"""The probe's sockets against servers that answer in odd ways."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Answer = Callable[[bytes], List[bytes]]
 
 @contextlib.contextmanager
 def server(transport: str, answer: Answer) -> Iterator[int]:
-    """Answer one request, and hold the connection until the end; yield the port."""
+    """Answer one request, keep the connection open, and yield the port."""
     kind = socket.SOCK_DGRAM if transport == UDP else socket.SOCK_STREAM
     with socket.socket(socket.AF_INET, kind) as listening:
         listening.bind((LOOPBACK, 0))

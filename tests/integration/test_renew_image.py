@@ -27,7 +27,7 @@ TAG = "python:3.13-slim"
 
 
 class Layout:
-    """A folder in OCI's layout, with an index of images that have nothing in them."""
+    """A folder in OCI layout, with an index of empty images."""
 
     def __init__(self, folder: Path, platforms: List[str]) -> None:
         self.folder = folder
@@ -65,7 +65,7 @@ class Layout:
 
 
 class Registry:
-    """Debian's docker-registry, which stands for Docker's own in `environment`."""
+    """Debian's docker-registry, which replaces Docker's in `environment`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -120,7 +120,7 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of what the command reads and writes."""
+    """A copy of the files that the command reads and writes."""
     names = ["pyproject.toml", "examples/bootstrap.py"]
     names += [str(path.relative_to(ROOT)) for path in beside.EXAMPLE.iterdir() if path.is_file()]
     for name in names:

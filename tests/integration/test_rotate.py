@@ -1,4 +1,4 @@
-"""A rotation on a real coturn by the lines of `rotate plan`, and new secrets in every form."""
+"""A rotation on a real coturn with the commands of `rotate plan`, and new secrets in every form."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def rotation(tmp_path: Path, start_turnserver: Start) -> Rotation:
 
 
 class Calls:
-    """Clients that allocate all the while; `refused` holds what they were refused with."""
+    """Clients that allocate all the time; `refused` has the errors that they got."""
 
     def __init__(self, rotation: Rotation) -> None:
         self.refused: List[str] = []
@@ -86,7 +86,7 @@ class Calls:
         self._call("fresh", self._rotation.fresh())
 
     def _reconnecting_client(self) -> None:
-        """Use one credential until it expires, as the browser client of abcdesktop does."""
+        """Use one credential until it expires, as abcdesktop's browser client does."""
         url = self._rotation.fresh()
         # What is sent in the last second may arrive in the next.
         while time.time() < int(url.username) - 0.5 and not self._stop.wait(PAUSE):
@@ -243,7 +243,7 @@ def test_an_inline_secret_is_rotated_and_never_typed(rotation: Rotation, old: st
 
 
 def test_the_plan_is_pasted_as_it_is_printed_whatever_the_names_are(rotation: Rotation) -> None:
-    """A no-break space does not show, so that it can't be printed as it is."""
+    """A no-break space is invisible, so it can't be printed as it is."""
     odd = '-it\'s a\u00a0"file" \\ $(id) \u00fc'
     rotation.secret_file = rotation.secret_file.rename(rotation.folder / odd)
     rotation.od_config = rotation.folder / f"{odd}.config"
@@ -296,7 +296,7 @@ def test_the_manifest_patches_a_secret_and_leaves_its_other_keys(tmp_path: Path)
 
 
 def logged(server: Turnserver, text: str) -> List[str]:
-    """Return the lines with a text, once there are those of an allocation that came and went."""
+    """Return the lines with a text, once an allocation has come and gone in the log."""
     lines = [line for line in server.output.splitlines(keepends=True) if text in line]
     return lines if any("REFRESH processed" in line and line[-1] == "\n" for line in lines) else []
 

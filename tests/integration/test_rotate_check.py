@@ -1,4 +1,4 @@
-"""`rotate check` against a real coturn: every step, every server, and what is no answer."""
+"""`rotate check` against a real coturn: every step, every server, and missing answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rotating the static auth secret, with a real coturn in each state on the way."""
+"""Rotating the static auth secret, with a real coturn in each state in between."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_credential_of_the_old_secret_ends_when_coturn_forgets_it(
 
 
 def write_secret(volume: Path, revision: str, *secrets: str) -> None:
-    """Do what the kubelet does to a mounted Secret: swap the symlink ..data."""
+    """Swap the symlink ..data, as the kubelet does in a mounted Secret."""
     folder = volume / f"..{revision}"
     folder.mkdir(parents=True)
     (folder / "secret").write_text("\n".join(secrets) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Marked secrets go through every public path, and are then looked for everywhere."""
+"""Marked secrets go through every public function, and then tests look for them everywhere."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def od_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], str]]:
-    """Return a function that gives all that was logged, arguments and all."""
+    """Return a function that returns everything that was logged, including arguments."""
     with caplog.at_level(logging.DEBUG):
         yield lambda: _logged(caplog)
 
@@ -276,7 +276,7 @@ def test_the_command_refuses_a_broken_configuration_without_its_secrets(
 
 
 def run_debugging(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    """Run the command with every logger of the process showing everything."""
+    """Run the command with all loggers at their lowest level."""
     done = subprocess.run(
         command(*arguments, before=DEBUG_EVERYTHING),
         stdin=subprocess.DEVNULL,

@@ -34,7 +34,7 @@ from support import (
 
 @dataclass
 class Conversation:
-    """What was said to a server; tokens and minted credentials are secrets, too."""
+    """What was sent to a server; tokens and minted credentials are secrets too."""
 
     url: str
     tokens: List[str] = field(default_factory=list)
@@ -70,7 +70,7 @@ def good_requests(talk: Conversation) -> Dict[str, List[Answer]]:
 
 
 def bad_requests(talk: Conversation) -> None:
-    """Ask in all the ways that end in an error."""
+    """Send every kind of request that ends in an error."""
     alice, spaced = talk.token("alice"), talk.token("alice smith")
     expired = talk.token("alice", ttl=-100)
     foreign = talk.token("alice", key=rsa_key("mallory"))

@@ -1,4 +1,4 @@
-"""docs/tutorial/setup.md, by its commands: a network of its own, a real coturn, a mock cluster."""
+"""The commands of docs/tutorial/setup.md, with a real coturn and a mock cluster."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from support import WAIT, environment, wait_for
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "setup.md"
 NAME, ADDRESS = "turn.domain.local", "11.0.0.1"
-"""An address that a relay need not be denied to reach; nothing leaves the namespace."""
+"""An address that relays are not denied to reach; nothing leaves the namespace."""
 VARYING = [
     (r"(?s)  note: data from outside .*?at home\n", ""),  # on the server itself
     (r"not tried", "0.0 ms"),
@@ -38,11 +38,11 @@ VARYING = [
     (r"\d+\s+days", "DAYS"),
     (r"host \S+", "HOST"),
 ]
-"""What differs from one machine and moment to another, and how lines are filled."""
+"""What differs by machine and time, and how lines are wrapped."""
 
 
 def blocks(kind: str, left_out: str = "") -> List[str]:
-    """Return the blocks of the page, without those of a step that is left out."""
+    """Return the blocks of the page, without those of a step that is skipped."""
     parts = re.split(r"^## \d+\. ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     kept = [part for part in parts if not (left_out and part.startswith(left_out))]
     assert len(kept) == len(parts) - bool(left_out)
@@ -51,7 +51,7 @@ def blocks(kind: str, left_out: str = "") -> List[str]:
 
 
 def steps(behind_nat: bool = False) -> Iterator[Tuple[str, str]]:
-    """Yield each command of the page, with what it shows beneath.
+    """Yield each command of the page, with the output below it.
 
     Behind a NAT, those of the step about it take the place of those above it.
     """
@@ -63,14 +63,14 @@ def steps(behind_nat: bool = False) -> Iterator[Tuple[str, str]]:
 
 
 def lasting(text: str) -> str:
-    """Return an output without what differs each time."""
+    """Return an output without the parts that differ each time."""
     for pattern, name in VARYING:
         text = re.sub(pattern, name, text)
     return text.strip()
 
 
 def is_shown(output: str, shown: str) -> bool:
-    """Say whether the page shows this output; "..." stands for any part of it."""
+    """Return whether the page shows this output; "..." stands for any part of it."""
     pattern = re.escape(lasting(shown)).replace(re.escape("..."), ".*")
     return bool(re.fullmatch(pattern, lasting(output)))
 
@@ -96,7 +96,7 @@ class Machine:
         return (self.probing if "probe" in words else self.namespace).command(*inside)
 
     def abcwebrtc(self, line: str) -> Tuple[int, str, str]:
-        """Run a command of the page; `apply` outside of the namespace, where the cluster is."""
+        """Run a command of the page; `apply` runs outside the namespace, where the cluster is."""
         words = [sys.executable, "-m", "abcwebrtc", *shlex.split(line)[1:]]
         files = {"SSL_CERT_FILE": "authority.pem", "KUBECONFIG": "kubeconfig"}
         variables = {name: str(self.folder / file) for name, file in files.items()}
@@ -128,7 +128,7 @@ class Machine:
 
 
 class BehindNat(Machine):
-    """A machine with a private address; probe runs on another one."""
+    """A machine with a private address; the probe runs on another one."""
 
     def __init__(self, namespace: Namespace, probing: Namespace, folder: Path) -> None:
         self.namespace, self.folder, self.probing = namespace, folder, probing
@@ -138,7 +138,7 @@ class BehindNat(Machine):
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder with the page's od.config, a secret of its own in it, and a certificate.
+    """A folder with the page's od.config, with its own secret, and a certificate.
 
     coturn's user can read what is there; Debian's unit hides /tmp from it.
     """
@@ -163,7 +163,7 @@ def prepare(folder: Path) -> None:
 
 @pytest.fixture
 def namespaces() -> Iterator[Callable[[], Namespace]]:
-    """Return a function that makes a namespace, and further ones beside the first."""
+    """Return a function that creates a namespace, and more beside the first."""
     made: List[Namespace] = []
 
     def make() -> Namespace:
@@ -185,7 +185,7 @@ def machine(folder: Path, namespaces: Callable[[], Namespace]) -> Machine:
 
 @pytest.fixture
 def _cluster(machine: Machine) -> Iterator[None]:
-    """A cluster with pyos and no sound, where kubectl would find it."""
+    """A cluster with pyos but no sound, where kubectl finds it."""
     server = Server()
     server.cluster.add_pyos()
     server.cluster.add_config_map("[global]\nwebrtc.enable: False\n")
@@ -195,7 +195,7 @@ def _cluster(machine: Machine) -> Iterator[None]:
 
 
 def follow(machine: Machine, commands: Iterable[Tuple[str, str]]) -> List[str]:
-    """Run the commands of the page, compare what they show, and return their names, each once."""
+    """Run the commands of the page, compare their output, and return their names, each once."""
     with contextlib.ExitStack() as stack:
         done: Dict[str, str] = {}
         for command, shown in commands:

@@ -1,4 +1,4 @@
-"""What `abcwebrtc turnserver-conf` prints runs a real turnserver, and what it finds is true."""
+"""What `abcwebrtc turnserver-conf` prints runs a real turnserver, and what it reports is true."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from support import WAIT, run_command, wait_for, write_od_config
 
 @pytest.fixture
 def single_pem(tmp_path: Path, certificate: Certificate) -> Path:
-    """The key and the certificate in one file, as the document has them."""
+    """The key and the certificate in one file, as in abcdesktop's documentation."""
     path = tmp_path / "turn.domain.local.pem"
     path.write_bytes(certificate.key_file.read_bytes() + certificate.cert_file.read_bytes())
     return path
@@ -223,7 +223,7 @@ def test_a_placeholder_lets_nobody_in(tmp_path: Path) -> None:
 def test_a_relative_certificate_is_none_where_coturn_runs_in_another_folder(
     tmp_path: Path, each_coturn: Coturn, single_pem: Path, certificate: Certificate
 ) -> None:
-    """So the command writes the whole path, with which there is TLS."""
+    """So the command writes the absolute path, with which TLS works."""
     (port,) = free_ports(1)
     coturn = entry(port, protocol="turns")
     od_config = write_od_config(tmp_path, webrtc__coturn=coturn, webrtc__rtc_configuration=None)

@@ -1,4 +1,4 @@
-"""What `turnserver-conf --check` says is what coturn does."""
+"""coturn does what `turnserver-conf --check` says."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from support import WAIT, wait_for, write_od_config
 
 
 def anybody(port: int) -> bool:
-    """Say whether an Allocate without any login is taken."""
+    """Return whether an Allocate without a login is accepted."""
     with RawClient(port) as client:
         return error_code(client.request(_allocate({}))) is None
 
@@ -174,7 +174,7 @@ WAYS = [("turn", "udp"), ("turn", "tcp"), ("turns", "tcp")]
 def test_the_check_and_a_client_agree_on_which_urls_work(
     lines: List[bytes], tmp_path: Path, certificate: Certificate
 ) -> None:
-    """Every way to both ports, tried for real, against what the check says of that url."""
+    """Every way to both ports, tried for real, compared with what the check says about that url."""
     ports = free_ports(2)
     conf = tmp_path / "listeners.conf"
     head = (
@@ -202,7 +202,7 @@ def test_the_check_and_a_client_agree_on_which_urls_work(
 
 
 def answers(coturn: Any, certificate: Certificate, seconds: float = WAIT) -> bool:
-    """Say whether the one url of a ``webrtc.coturn`` gives an allocation in this time."""
+    """Return whether the only url of a ``webrtc.coturn`` gives an allocation in this time."""
     config = WebRTCConfig.from_mapping({"webrtc.enable": True, "webrtc.coturn": coturn})
     (url,) = turn_urls(build_rtc_configuration(config, user="alice"))
 

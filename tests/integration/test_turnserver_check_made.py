@@ -1,4 +1,4 @@
-"""Each fault that `turnserver-conf --check` names is made for real, with every coturn that is here.
+"""Each fault that `turnserver-conf --check` reports happens for real, with each installed coturn.
 
 Its cure is what the message says, and with it coturn works and the check is satisfied.
 """
@@ -59,7 +59,7 @@ class Stage:
         return bare_conf(self.folder, self.port, *(line.encode() for line in (*LOGIN, *lines)))
 
     def problems(self, lines: Sequence[str]) -> Sequence[Problem]:
-        """Return what is found in a file, with STUN_SERVER of desktops at this coturn."""
+        """Return the problems of a file, with the desktops' STUN_SERVER at this coturn."""
         coturn = entry(self.port, protocol="turn")
         config = WebRTCConfig.from_mapping({"webrtc.enable": True, "webrtc.coturn": coturn})
         (server,) = coturns_of(config.coturn)
@@ -69,7 +69,7 @@ class Stage:
         return check_turnserver_conf(conf, server, (stun,), {}, 0, self.version, around)
 
     def found(self, lines: Sequence[str], path: str) -> List[Problem]:
-        """Return what the check says of the lines of an option."""
+        """Return what the check says about the lines of an option."""
         return [item for item in self.problems(lines) if item.path == path and item.line]
 
     @contextlib.contextmanager
@@ -150,7 +150,7 @@ ASKING = (
 
 
 def in_namespace(network: Network, folder: Path, program: str) -> str:
-    """Return a program that runs another one in the network of the server."""
+    """Return a program that runs another one in the server's network."""
     script = folder / "inside"
     command = shlex.join(network.outside.command(program))
     script.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
@@ -160,7 +160,7 @@ def in_namespace(network: Network, folder: Path, program: str) -> str:
 
 @contextlib.contextmanager
 def listening(conf: Path, program: str, network: Network, port: int) -> Iterator[None]:
-    """Run coturn in the network of the server until it listens there."""
+    """Run coturn in the server's network until it listens."""
     server = Running(conf, program=program)
     try:
         wait_for(lambda: network.outside.listens("tcp", port))
@@ -307,7 +307,7 @@ def test_the_check_knows_whether_desktops_get_an_answer(line: str, stage: Stage)
 
 
 def first_answers(port: int, count: int) -> List[Optional[int]]:
-    """Return what clients get, one after another, while all stay."""
+    """Return what clients get, one after another, while all of them stay."""
     clients = [RawClient(port) for _ in range(count)]
     try:
         return [_answer(client) for client in clients]
@@ -346,7 +346,7 @@ def test_what_the_check_says_of_an_answer_is_what_clients_get(
 
 
 def handshakes(port: int, certificate: Certificate) -> bool:
-    """Say whether a client without a certificate speaks TLS there, also after the handshake."""
+    """Return whether TLS works for a client without a certificate, also after the handshake."""
     try:
         plain = socket.create_connection((LOOPBACK, port), timeout=WAIT)
         with certificate.trust.wrap_socket(plain, server_hostname=LOOPBACK) as tls:

@@ -1,4 +1,4 @@
-"""The rules of ``turnserver-conf --firewall``: what relays reach with them, and without.
+"""The rules of ``turnserver-conf --firewall``: what relays reach with and without them.
 
 coturn runs with the file that the command writes, on a machine with addresses as the Internet has
 them, and with a UDP service on every address.
@@ -53,14 +53,14 @@ with socket.socket(family, socket.SOCK_DGRAM) as asking:
 
 
 class Machine:
-    """coturn's machine, and a client outside; the folder is one that every user can enter."""
+    """coturn's machine, and a client outside; every user can enter the folder."""
 
     def __init__(self, server: Namespace, client: Namespace, folder: Path) -> None:
         self.server, self.client, self.folder = server, client, folder
         self.certificate: Certificate = make_certificate(folder, *SERVER.values(), PUBLIC)
 
     def join(self) -> None:
-        """Give both their addresses, and a link."""
+        """Give both their addresses, and link them."""
         self.server.run(
             *(ip_program(), "link", "add", INTERFACE, "type", "veth"),
             *("peer", "name", INTERFACE, "netns", self.client.pid),
@@ -126,7 +126,7 @@ class Machine:
             yield
 
     def reached(self, host: str, peer: str = "") -> Dict[str, Any]:
-        """Return what relays reach, by the transport of their client.
+        """Return what relays reach, for each transport of their client.
 
         The service is asked at a `peer`, where that is another address than the server's `host`.
         """
@@ -152,7 +152,7 @@ class Machine:
         return found
 
     def load(self, *options: str) -> None:
-        """Load the rules as the page says, twice: the second time they replace themselves."""
+        """Load the rules as the page says, twice: the second time they replace the first."""
         made = run_command("turnserver-conf", self.od_config, "--firewall", *options)
         assert (made.returncode, made.stderr) == (0, "")
         for _ in range(2):
@@ -199,7 +199,7 @@ WAYS = ("udp", "tcp", "tls")
 def test_a_service_is_reached_until_the_rules_are_loaded(
     machine: Machine, each_coturn: Coturn, version: int
 ) -> None:
-    """A relay that tried it goes on: to other relays of this machine, and to the outside."""
+    """A relay that tried it still works: to other relays of this machine, and to the outside."""
     machine.join()
     host = SERVER[version]
     conf = machine.conf(host, each_coturn)

@@ -1,4 +1,4 @@
-"""A coturn behind NAT, for real: without the private half no call, with it calls, and all agree."""
+"""A coturn behind a real NAT: calls need the private half, and all commands agree on that."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PORT = 3478
 
 
 class Cloud:
-    """A machine with a private address, which has a public one outside; and a client there."""
+    """A machine with a private address and a public one outside, and a client there."""
 
     def __init__(
         self, server: Namespace, client: Namespace, folder: Path, pairs: Sequence[Tuple[str, str]]
@@ -50,7 +50,7 @@ class Cloud:
         )
 
     def probe(self) -> Dict[str, Any]:
-        """Return what a client outside finds."""
+        """Return what a client outside observes."""
         report: Dict[str, Any] = json.loads(
             self.run(self.client, "probe", self.od_config, "--json").stdout
         )

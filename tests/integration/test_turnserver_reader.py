@@ -1,4 +1,4 @@
-"""coturn reads a turnserver.conf as the project's reader does."""
+"""coturn reads a turnserver.conf as this project's reader does."""
 
 from __future__ import annotations
 

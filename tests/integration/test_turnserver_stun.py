@@ -1,4 +1,4 @@
-"""A generated turnserver.conf gives STUN to a desktop: libnice asks, with webrtcbin around it."""
+"""A generated turnserver.conf gives STUN to a desktop: webrtcbin's libnice gets an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A generated turnserver.conf on each coturn that is here: it starts, relays, and answers STUN."""
+"""A generated turnserver.conf on each installed coturn: it starts, relays, and answers STUN."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which userids a TURN username can hold: coturn's own answer beside abcwebrtc's.
+"""Which userids a TURN username can hold, by coturn and by abcwebrtc.
 
 `check_userid` may be stricter than coturn only for a reason that is written here.
 """
@@ -92,7 +92,7 @@ STRICTER: Dict[str, str] = {
 
 
 def coturns_answer(server: Turnserver, user: str) -> Any:
-    """Return the STUN error that coturn gives to a userid, None when it takes it."""
+    """Return the STUN error that coturn gives for a userid, or None if it accepts it."""
     username = f"{int(time.time()) + 600}:{user}"
     digest = hmac.new(SECRET.encode(), username.encode(), hashlib.sha1).digest()
     return raw_refusal(server.port, username, base64.b64encode(digest).decode())

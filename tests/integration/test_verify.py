@@ -1,4 +1,4 @@
-"""`verify_turn_credentials` says what a real coturn says."""
+"""`verify_turn_credentials` agrees with a real coturn."""
 
 from __future__ import annotations
 

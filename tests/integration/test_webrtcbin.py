@@ -1,4 +1,4 @@
-"""webrtcbin itself takes STUN_SERVER and TURN_SERVER, as the sound container would get them.
+"""webrtcbin accepts STUN_SERVER and TURN_SERVER as the sound container would get them.
 
 A pod's manifest becomes an environment as kubelet makes it, GStreamer gathers candidates with
 that in a network of its own, and a coturn there answers. `inject` is where the variables get
@@ -59,7 +59,7 @@ def turn_config(port: int = PORT, **changes: Any) -> Dict[str, Any]:
 
 @dataclass
 class Gathering:
-    """What webrtcbin found, and how that ended."""
+    """What webrtcbin found, and how gathering ended."""
 
     end: str = ""
     errors: List[str] = field(default_factory=list)
@@ -73,12 +73,12 @@ class Gathering:
         return [candidate["address"] for candidate in self.of_type(kind)]
 
     def check_it_gathered(self) -> None:
-        """Fail if it did not come to its end, with the desktop's own address found."""
+        """Fail unless gathering ended, and found the desktop's own address."""
         assert (self.end, self.errors) == ("complete", [])
         assert DESKTOP in self.addresses("host")
 
     def check_it_says_nothing(self) -> None:
-        """Fail unless all looks well, and there is nothing but the desktop's own addresses."""
+        """Fail unless gathering ended, and found only the desktop's own addresses."""
         self.check_it_gathered()
         assert {candidate["type"] for candidate in self.candidates} == {"host"}
 
@@ -302,7 +302,7 @@ def test_an_ipv6_turn_server(network: netns.Network, gather: Gather, coturn: Pat
 
 
 def moment_of_an_awkward_password() -> int:
-    """Return a time at which the password for no user has '/' and '+' in it."""
+    """Return a time at which the password without a user contains '/' and '+'."""
     start = int(time.time())
     for now in range(start, start + 1000):
         password = mint_turn_credentials(SECRET, 86400, now=now).password

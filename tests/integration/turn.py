@@ -1,4 +1,4 @@
-"""A real coturn, and a client that takes an rtc_configuration as a browser does."""
+"""A real coturn, and a client that uses an rtc_configuration as a browser does."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _URL = re.compile(
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate, its maker's own, and a context that trusts that."""
+    """A certificate, its issuer's certificate, and a context that trusts the issuer."""
 
     cert_file: Path
     key_file: Path
@@ -59,7 +59,7 @@ class Certificate:
 
 
 def make_certificate(folder: Path, *names: str) -> Certificate:
-    """Write a certificate for these names and addresses, those of loopback by default."""
+    """Write a certificate for these names and addresses, by default loopback's."""
     authority = trustme.CA()
     issued = authority.issue_cert(*(names or (LOOPBACK, "localhost", REALM)))
     cert_file, key_file = folder / "turn.pem", folder / "turn.key"
@@ -136,7 +136,7 @@ class Turnserver:
         assert self.process.poll() is None, self.output
 
     def _answers(self) -> bool:
-        """Say whether both ports take TCP and the first one answers a Binding over UDP."""
+        """Return whether both ports accept TCP and the first one answers a Binding over UDP."""
         try:
             for port in (self.port, self.tls_port):
                 socket.create_connection((LOOPBACK, port), timeout=1).close()
@@ -156,7 +156,7 @@ class Turnserver:
 
 
 def free_ports(number: int) -> List[int]:
-    """Return ports that are free for UDP and TCP, and that this function never gives again.
+    """Return ports that are free for UDP and TCP, and that this function never returns again.
 
     They are below those that Linux gives to connections, one of which could be there first.
     Whom a port was given to may listen at it only later.
@@ -180,7 +180,7 @@ def is_free(port: int) -> bool:
 
 
 def bind_udp(port: int) -> bool:
-    """Say whether a STUN Binding over UDP is answered."""
+    """Return whether a STUN Binding over UDP is answered."""
     request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.settimeout(1)
@@ -194,7 +194,7 @@ def bind_udp(port: int) -> bool:
 
 @dataclass(frozen=True)
 class TurnUrl:
-    """One url of a TURN server with its login, taken apart."""
+    """A parsed url of a TURN server, with its login."""
 
     host: str
     port: int
@@ -205,7 +205,7 @@ class TurnUrl:
 
 
 def turn_urls(rtc_configuration: Mapping[str, Any]) -> List[TurnUrl]:
-    """Return every TURN url of an RTCConfiguration, in its order."""
+    """Return the TURN urls of an RTCConfiguration, in order."""
     return [
         _turn_url(url, server)
         for server in rtc_configuration["iceServers"]
@@ -249,7 +249,7 @@ class Relay(asyncio.DatagramProtocol):
         self.received.put_nowait(data)
 
     async def send_until_received(self, data: bytes, other: Relay) -> bytes:
-        """Send to another allocation until it has the datagram: UDP, so some get lost."""
+        """Send to another allocation until it gets the datagram: UDP loses some."""
         for _ in range(int(WAIT / 0.2)):
             self.transport.sendto(data, other.address)
             with contextlib.suppress(asyncio.TimeoutError):
@@ -280,7 +280,7 @@ Result = TypeVar("Result")
 
 
 def run_client(client: Coroutine[Any, Any, Result]) -> Result:
-    """Run a client of aioice's, which ends before its TLS has said goodbye.
+    """Run an aioice client, which ends before its TLS is closed.
 
     The socket that is left would be a warning in whatever test comes when it is collected.
     """
@@ -293,7 +293,7 @@ def run_client(client: Coroutine[Any, Any, Result]) -> Result:
 
 
 def relayed_address(url: TurnUrl, trust: Optional[ssl.SSLContext] = None) -> Tuple[str, int]:
-    """Make an allocation, free it, and return the address that it had."""
+    """Make an allocation, free it, and return its address."""
 
     async def run() -> Tuple[str, int]:
         async with allocated(url, trust) as relay:
@@ -303,7 +303,7 @@ def relayed_address(url: TurnUrl, trust: Optional[ssl.SSLContext] = None) -> Tup
 
 
 async def refused(url: TurnUrl, trust: Optional[ssl.SSLContext] = None) -> Optional[int]:
-    """Return the STUN error with which aioice is refused, None when it is not."""
+    """Return the STUN error that refuses aioice, or None."""
     try:
         async with allocated(url, trust):
             return None
@@ -312,7 +312,7 @@ async def refused(url: TurnUrl, trust: Optional[ssl.SSLContext] = None) -> Optio
 
 
 def error_code(answer: stun.Message) -> Optional[int]:
-    """Return the STUN error that an answer is, None when it is none.
+    """Return the STUN error in an answer, or None.
 
     aioice 0.9 has no property for it.
     """
@@ -326,7 +326,7 @@ def refusal(url: TurnUrl, trust: Optional[ssl.SSLContext] = None) -> Optional[in
 
 
 class RawClient:
-    """TURN over TCP that shows every answer, also those without integrity.
+    """A TURN client over TCP that shows every answer, even without integrity.
 
     aioice drops a 400 that is not signed and goes on asking until its timeout.
     """
@@ -350,7 +350,7 @@ class RawClient:
         return answer
 
     def allocate(self, username: str, credential: str) -> Optional[int]:
-        """Return the STUN error that an Allocate gets, None when it succeeds."""
+        """Return the STUN error that an Allocate gets, or None if it succeeds."""
         challenge = self.request(_allocate({})).attributes
         login = {name: challenge[name] for name in ("REALM", "NONCE")}
         message = _allocate({"USERNAME": username, **login})
@@ -366,7 +366,7 @@ def _allocate(attributes: Dict[str, Any]) -> stun.Message:
 
 
 def raw_refusal(port: int, username: str, credential: str) -> Optional[int]:
-    """Return the STUN error that coturn gives to a login, None when it takes it."""
+    """Return the STUN error that coturn gives for a login, or None if it accepts it."""
     with RawClient(port) as client:
         return client.allocate(username, credential)
 

@@ -1,4 +1,4 @@
-"""A real nginx with the shipped location, before abcwebrtc and a stand-in for pyos."""
+"""A real nginx with the shipped location, in front of abcwebrtc and a stand-in for pyos."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def service(*base_urls: str) -> str:
 
 
 class Nginx:
-    """A running nginx, asked over https as a browser asks it."""
+    """A running nginx that gets https requests as from a browser."""
 
     def __init__(self, folder: Path, certificate: Certificate) -> None:
         (self.port,) = free_ports(1)
@@ -121,7 +121,7 @@ class Nginx:
 
 
 class Asking:
-    """Asks nginx 50 times a second, for four users in turn, until the block ends."""
+    """Sends nginx 50 requests a second, for four users in turn, until the block ends."""
 
     RATE = 50
 
@@ -159,7 +159,7 @@ class Asking:
 
 
 class Pyos:
-    """Answers what the browser client asks of pyos, and notes it."""
+    """Answers the browser client's requests to pyos, and records them."""
 
     def __init__(self, keys: Mapping[str, Any]) -> None:
         self.asked: List[Tuple[str, Mapping[str, str]]] = []
@@ -207,7 +207,7 @@ def _pyos_answer(path: str, data: Mapping[str, Any], keys: Mapping[str, Any]) ->
 
 
 class Resolver:
-    """A DNS server that knows one address for every name, and counts the questions."""
+    """A DNS server with the same address for every name, which counts the questions."""
 
     def __init__(self, address: str) -> None:
         self.questions = 0

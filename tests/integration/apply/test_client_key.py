@@ -1,4 +1,4 @@
-"""Where the official client leaves the key of a kubeconfig, as SECURITY.md says."""
+"""The official client leaves the key of a kubeconfig where SECURITY.md says."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def data(pem: Any) -> str:
 
 @pytest.fixture
 def silent() -> Iterator[socket.socket]:
-    """A server that takes a connection and says nothing."""
+    """A server that accepts a connection and says nothing."""
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as server:
         server.settimeout(WAIT)
         yield server
@@ -52,7 +52,7 @@ def kubeconfig(folder: Path, port: int, user: Dict[str, Any]) -> Path:
 def left_after(
     sent: signal.Signals, folder: Path, server: socket.socket, user: Dict[str, Any]
 ) -> List[Path]:
-    """Return what is in TMPDIR when a signal has ended `apply` while it asked the cluster."""
+    """Return the files in TMPDIR after a signal ended `apply` during a request to the cluster."""
     temporary = folder / "tmp"
     temporary.mkdir()
     config = kubeconfig(folder, server.getsockname()[1], user)

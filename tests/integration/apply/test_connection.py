@@ -1,4 +1,4 @@
-"""How ``abcwebrtc apply`` finds the cluster, and who it is there."""
+"""How ``abcwebrtc apply`` finds the cluster, and as whom it logs in."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from support import SECRET, WAIT, command, environment
 def test_kubeconfig_comes_from_the_environment(
     cluster: Any, od_config: Path, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of several files the first that is there counts, and files that are missing don't."""
+    """The first existing file counts; missing files are skipped."""
     file = write_kubeconfig(tmp_path / "mine", server.url)
     monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/missing:{file}")
     assert main(["apply", str(od_config), "--restart", "none"]) == 0
@@ -117,7 +117,7 @@ def test_a_pod_without_a_service_account_is_one_error(
 
 
 def bad_kubeconfigs(folder: Path, tls_url: str) -> Dict[str, Tuple[Any, str]]:
-    """Return kubeconfigs with what the error has to say of each."""
+    """Return kubeconfigs, each with what its error must say."""
     good = yaml.safe_load(write_kubeconfig(folder / "k", tls_url).read_text())
     refused = f"http://127.0.0.1:{free_ports(1)[0]}"
 
@@ -185,7 +185,7 @@ def test_a_kubeconfig_that_leads_nowhere_is_one_error(
 def test_a_plugin_gives_the_token(
     server: Server, od_config: Path, tmp_path: Path, capfd: Any
 ) -> None:
-    """As those of the large clouds do."""
+    """As the plugins of the large clouds do."""
     answer = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}
     text = json.dumps({**answer, "status": {"token": TOKEN}})
     plugin = {"apiVersion": answer["apiVersion"], "command": "echo", "args": [text]}
@@ -215,7 +215,7 @@ PLUGINS = {
 def test_a_plugin_that_fails_is_the_error(
     server: Server, od_config: Path, tmp_path: Path, name: str
 ) -> None:
-    """Without credentials, the server would only say that nobody in particular may do nothing."""
+    """Without credentials, the server would only say that an anonymous user may do nothing."""
     program, arguments, message = PLUGINS[name]
     plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": program}
     kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url)
@@ -235,7 +235,7 @@ def test_a_plugin_that_fails_is_the_error(
 def test_a_plugin_that_fails_later_on_is_waited_for(
     cluster: Any, od_config: Path, tmp_path: Path, server: Server
 ) -> None:
-    """Its token ends while pyos is waited for, and it can't get another one yet."""
+    """Its token expires during the wait for pyos, and it can't get a new one yet."""
     answer = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}
     status = {"token": TOKEN, "expirationTimestamp": "2020-01-01T00:00:00Z"}
     (tmp_path / "answer").write_text(json.dumps({**answer, "status": status}))

@@ -1,4 +1,4 @@
-"""``abcwebrtc apply`` where pyos does not get ready: the ways back."""
+"""``abcwebrtc apply`` when pyos does not get ready: the ways back."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_pods_that_never_get_ready(
 
 
 def test_pods_are_deleted_in_the_middle_of_a_rollout(cluster: Any, run: Any) -> None:
-    """There are more than the Deployment is to have, as after new ones that do not get ready."""
+    """There are more pods than the Deployment asks for, as when new ones don't get ready."""
     cluster._add_pod(ready=False)
     status, out, err = run("--restart", "delete", "--timeout", "5")
     assert (status, out.endswith("pyos is ready\n")) == (0, True), err
@@ -73,7 +73,7 @@ def test_pods_are_deleted_in_the_middle_of_a_rollout(cluster: Any, run: Any) -> 
 def test_what_pyos_logs_is_shown_where_it_is_asked_for(
     cluster: Any, od_config: Path, run: Any
 ) -> None:
-    """Who logs in can have pyos log almost anything, also commands to a terminal."""
+    """A user who logs in can make pyos log almost anything, even terminal commands."""
     cluster.log = "starting\nlogin of \x1b[1A\x1b[Kpyos is ready\n\n"
     break_pyos(od_config)
     _, _, err = run("--timeout", "0.1", "--pod-log")
@@ -196,7 +196,7 @@ def test_rollback_deletes_what_was_created(server: Server, od_config: Path, run:
 def test_rollback_deletes_nothing_that_another_has_changed_since(
     server: Server, od_config: Path, run: Any
 ) -> None:
-    """It is still the object that was created, but no longer what was written."""
+    """It is still the created object, but no longer with the written content."""
     server.cluster.add_pyos()
     break_pyos(od_config)
     theirs = f"[global]\n# {BROKEN}, too\n"

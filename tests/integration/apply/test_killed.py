@@ -1,4 +1,4 @@
-"""``abcwebrtc apply`` is killed at each step; what it has printed by then restores the cluster."""
+"""Kill ``abcwebrtc apply`` at each step; what it has printed by then restores the cluster."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ webrtc.coturn: {{ 'coturn_static_auth_secret': '{OLD_SECRET}',
 desktop.envlocal: {{
 }}
 mongodburl: 'mongodb://me:pass/word@db'  # no end of the line"""
-"""It has what is easily lost, and what `apply` refuses: a bracket in the first column."""
+"""It has text that is easily lost, and a bracket in the first column, which `apply` refuses."""
 METADATA = {"name": NAME, "labels": {"a": "b"}, "annotations": {"c": "d\n'\"e"}}
 
 
 class Step(NamedTuple):
-    """A request at which the signal comes: which, the how manieth, done or not, of what run."""
+    """The request that the signal interrupts: its kind and number, done or not, in which run."""
 
     method: str
     plural: str
@@ -69,7 +69,7 @@ GRID = [
 def send_at(
     cluster: Any, step: Step, process: Callable[[], "subprocess.Popen[str]"], signals: List[str]
 ) -> None:
-    """Send the signals when the request of a step is there, and answer nothing until it is over."""
+    """Send the signals when the request of a step arrives; answer only after `apply` has ended."""
     handle, count = cluster._handle, [0]
 
     async def handled(request: Any) -> Any:
@@ -92,7 +92,7 @@ def send_at(
 
 @pytest.fixture
 def killed(server: Server, od_config: Path, tmp_path: Path) -> Any:
-    """Return a function that has `apply` killed, and gives what it had printed on stderr."""
+    """Return a function that kills `apply` and returns what it had printed on stderr."""
     cluster = server.cluster
     cluster.add_pyos(2)
     cluster.add_config_map(OLD, metadata=METADATA)
@@ -128,7 +128,7 @@ def state(cluster: Any) -> Any:
 
 
 def paste_way_back(err: str, folder: Path) -> None:
-    """Give each command that goes back to a shell, as it is printed; they are all the same."""
+    """Run each printed command that goes back in a shell; they are all the same."""
     lines = [line for line in err.splitlines() if line.startswith("to go back: abcwebrtc ")]
     for line in dict.fromkeys(lines):
         words = line[len("to go back: ") :]
@@ -169,7 +169,7 @@ def test_what_was_printed_by_then_restores_the_cluster(
 def test_kill_while_it_is_saved_leaves_all_as_it_was(
     server: Server, killed: Any, tmp_path: Path, call: str
 ) -> None:
-    """Whatever file is there is whole, and its owner's alone."""
+    """Every file that exists is complete, and only its owner can read it."""
     before = state(server.cluster)
     kill = f"import os\nos.{call} = lambda *a, **k: os.kill(os.getpid(), 9)"
     err = killed(Step("PUT", "configmaps"), ["KILL"], before=kill)
@@ -184,7 +184,7 @@ def test_kill_while_it_is_saved_leaves_all_as_it_was(
 def test_it_is_saved_and_said_before_anything_is_written(
     server: Server, killed: Any, tmp_path: Path
 ) -> None:
-    """And on the disk: the file and its name, in this order."""
+    """They are also on the disk: first the file, then its name."""
     trace = (
         "import os\nsync, link = os.fsync, os.link\n"
         "say = lambda text: os.write(2, (text + '\\n').encode())\n"

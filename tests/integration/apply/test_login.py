@@ -1,4 +1,4 @@
-"""``abcwebrtc apply`` where the cluster does not know who asks, and where a proxy refuses."""
+"""``abcwebrtc apply`` when the cluster does not know the user, and when a proxy refuses."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ by_proxy = pytest.mark.skipif(not KNOWS_PROXIES, reason="this kubernetes client 
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out what proxies the machine has."""
+    """Ignore the machine's own proxies."""
     for name in ("http_proxy", "https_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -44,7 +44,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def apply(server: Server, od_config: Path, tmp_path: Path, capsys: Any) -> Any:
-    """Return a function that runs the command as a user, and gives the error that it prints."""
+    """Return a function that runs the command as a user, and returns the error that it prints."""
 
     def call(user: Dict[str, Any], **cluster: Any) -> str:
         kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url)
@@ -109,7 +109,7 @@ def test_who_is_not_known_is_told_apart_from_who_is_not_allowed(
 def test_the_client_that_sends_no_token_is_named(
     cluster: Any, apply: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Version 36.0.0 reads the token under one name, and looks for it under another."""
+    """Version 36.0.0 stores the token under one name and looks it up under another."""
     import kubernetes
     from kubernetes.client import Configuration
 
@@ -185,7 +185,7 @@ def test_what_stands_in_front_is_not_taken_for_the_cluster(
 
 @contextlib.contextmanager
 def proxy(answer: bytes) -> Iterator[Tuple[str, List[bytes]]]:
-    """Give the address of a proxy with one answer for all, and the requests that it got."""
+    """Yield the address of a proxy that gives one answer to all, and the requests that it got."""
     seen: List[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -269,7 +269,7 @@ def test_a_proxy_that_says_nothing_is_in_the_message(apply: Any) -> None:
 def test_a_proxy_that_lets_through_is_no_obstacle(
     cluster: Any, od_config: Path, server: Server, tmp_path: Path
 ) -> None:
-    """The mock takes the absolute url of a request to a proxy as well."""
+    """The mock also accepts the absolute url of a request to a proxy."""
     kubeconfig = write_kubeconfig(
         tmp_path / "kubeconfig", "http://cluster.invalid", **{"proxy-url": server.url}
     )

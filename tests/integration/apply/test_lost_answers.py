@@ -1,4 +1,4 @@
-"""Answers to ``abcwebrtc apply`` that are lost after the cluster has done something, or before."""
+"""Answers to ``abcwebrtc apply`` get lost, after the cluster has done something or before."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def cut(request: Any, real: Any) -> Any:
 
 
 async def half(request: Any, real: Any) -> Any:
-    """Promise more than is sent, as a proxy does that ends within an answer."""
+    """Promise more than is sent, as a proxy does that stops in the middle of an answer."""
     body = real.body if real else b'{"kind": "ConfigMap", "metadata": {'
     answer = aiohttp.web.StreamResponse(headers={"Content-Length": str(len(body) + 100)})
     await answer.prepare(request._raw_request)
@@ -73,7 +73,7 @@ def lose(
     looks: int = 0,
     skip: int = 0,
 ) -> None:
-    """Answer the first request of a kind so, done or not; and the next `looks` GETs as well."""
+    """Answer the first request of a kind like this, done or not, and the next `looks` GETs too."""
     handle, left, lost = cluster._handle, [skip + 1], [0]
 
     async def handled(request: Any) -> Any:
@@ -170,7 +170,7 @@ def test_a_look_that_fails_once_is_not_the_last(cluster: Any, od_config: Path, r
 
 
 def test_what_arrives_late_is_found(cluster: Any, od_config: Path, run: Any) -> None:
-    """A proxy has given up what the API server still does."""
+    """A proxy has given up, but the API server still does it."""
     text = od_config.read_text()
     looks: List[Any] = []
 
@@ -235,7 +235,7 @@ def test_a_rollback_whose_answer_is_lost_is_looked_at(
 def test_a_rollback_after_a_lost_answer_undoes_what_was_done(
     cluster: Any, od_config: Path, run: Any
 ) -> None:
-    """And keeps what somebody else has changed beside it meanwhile."""
+    """It also keeps what somebody else has changed meanwhile."""
     old = cluster.text()
     break_pyos(od_config)
 
@@ -254,7 +254,7 @@ def test_a_rollback_after_a_lost_answer_undoes_what_was_done(
 def test_a_put_that_a_proxy_sends_twice_can_be_undone(
     cluster: Any, od_config: Path, run: Any
 ) -> None:
-    """nginx does that; the second one is a conflict with the first."""
+    """nginx does that; the second request conflicts with the first."""
     old = cluster.text()
     break_pyos(od_config)
     handle, left = cluster._handle, [1]
@@ -272,7 +272,7 @@ def test_a_put_that_a_proxy_sends_twice_can_be_undone(
 
 
 def test_what_is_not_sent_is_not_looked_for(cluster: Any, run: Any, server: Server) -> None:
-    """The API server ends after the last look before the change."""
+    """The API server stops after the last look before the change."""
 
     def refuse(*arguments: Any, **options: Any) -> Any:
         from urllib3.exceptions import NewConnectionError

@@ -1,4 +1,4 @@
-"""Marked secrets everywhere in both texts, whole or damaged: no way through ``apply`` shows one."""
+"""``apply`` never shows a marked secret, wherever it is in both texts, whole or damaged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MARKS = ["QhZjXkWv9", "JxPqVbGz7", "MkZwQyTf5", "XvBqJnHz3", "ZqRjKxLw8", "WjVzG
 PIECES = {mark[index : index + 5] for mark in MARKS for index in range(len(mark) - 4)}
 DAMAGE = "'\"#:,{}[]()\\\n\r\t %=;\u2028x"
 RUNS = 40
-"""Of each way, with a seed of its own."""
+"""For each way, with its own seed."""
 
 LINES = [
     "# coturn_static_auth_secret was {mark}",
@@ -60,7 +60,7 @@ LINES = [
 
 
 def od_config(chance: random.Random) -> str:
-    """Return a text of these lines with marks in them, whole, or damaged at some characters."""
+    """Return a text of these lines with marks in them, whole or damaged."""
     lines = chance.sample(LINES, chance.randint(1, 8))
     text = "\n".join(["[global]", *(line.format(mark=chance.choice(MARKS)) for line in lines)])
     for _ in range(chance.choice([0, 0, 1, 1, 3])):
@@ -70,7 +70,7 @@ def od_config(chance: random.Random) -> str:
 
 
 def variant(text: str, chance: random.Random) -> str:
-    """Return a text that differs from another one in little, or is another one."""
+    """Return a text that differs from another one a little, or completely."""
     if chance.random() < 0.3:
         return od_config(chance)
     old, new = chance.sample(MARKS, 2)

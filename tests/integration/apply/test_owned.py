@@ -1,4 +1,4 @@
-"""``abcwebrtc apply`` to a ConfigMap that others made: their text comes back, and copies go."""
+"""``abcwebrtc apply`` to a ConfigMap that others made: their text can come back, and copies go."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support import SECRET
 
 
 def applied(data: Any, **annotations: str) -> Dict[str, Any]:
-    """Return metadata as ``kubectl apply`` of a ConfigMap with this data leaves it."""
+    """Return metadata as ``kubectl apply`` leaves it on a ConfigMap with this data."""
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": NAME}, "data": data}
     return {"name": NAME, "annotations": {LAST_APPLIED: json.dumps(manifest), **annotations}}
 

@@ -1,4 +1,4 @@
-"""``abcwebrtc apply`` where others write as well, and where the cluster refuses."""
+"""``abcwebrtc apply`` when others write too, and when the cluster refuses."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_configmap_that_appears_meanwhile_is_replaced(
 
 
 def test_a_pod_that_another_has_made_anew_is_not_deleted(cluster: Any, run: Any) -> None:
-    """It has the name of the one that was seen, and is another."""
+    """It has the same name, but is another object."""
     (pod,) = cluster.pods()
     name = pod["metadata"]["name"]
 
@@ -125,7 +125,7 @@ def test_a_missing_permission_is_named_with_the_rule_that_gives_it(
 
 
 def test_what_rollout_needs_is_not_the_pods(cluster: Any, run: Any) -> None:
-    """Pods are looked at to say more of a failure, and no failure of their own."""
+    """`apply` looks at pods to explain a failure; not being allowed to is no other failure."""
     cluster.before = only("GET", "pods", fail(403), times=99)
     assert run()[0] == 0
 
@@ -183,7 +183,7 @@ def test_an_answer_that_is_no_object_is_an_error(
 
 
 def test_a_redirect_is_not_followed(cluster: Any, run: Any) -> None:
-    """It would take the token along."""
+    """It would send the token there."""
     cluster.before = only("GET", "configmaps", fail(302, "Found"))
     status, _, err = run()
     assert status == 1
@@ -289,7 +289,7 @@ def test_an_answer_without_an_end_is_an_error(
 
 
 def test_an_answer_that_is_compressed_unasked_is_read(cluster: Any, run: Any) -> None:
-    """As some proxies do it."""
+    """As some proxies do."""
     handle = cluster._handle
 
     async def compressed(request: Any) -> Any:
@@ -302,7 +302,7 @@ def test_an_answer_that_is_compressed_unasked_is_read(cluster: Any, run: Any) ->
 
 
 def test_the_largest_od_config_is_read(cluster: Any, od_config: Path, run: Any) -> None:
-    """In JSON as Go writes it, with the copy of kubectl beside it."""
+    """In JSON as Go writes it, beside kubectl's copy."""
     text = od_config.read_text() + "# " + "<" * (2**20 - 1000) + "\n"
     copy = {"kubectl.kubernetes.io/last-applied-configuration": "<" * 2**17}
     cluster.add_config_map(text, metadata={"name": NAME, "annotations": copy})

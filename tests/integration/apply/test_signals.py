@@ -23,7 +23,7 @@ STAGES = {
     "PATCH deployments": f"ConfigMap {NAME} replaced; some pods of pyos may have been restarted",
     "wait": f"ConfigMap {NAME} replaced; pyos restarted (rollout)",
 }
-"""What is asked of the cluster when the signal comes, and what is said to be done until then."""
+"""The request during which the signal comes, and what the message says was done by then."""
 SIGNALS = [*((stage, "SIGINT") for stage in STAGES), ("wait", "SIGTERM"), ("wait", "SIGHUP")]
 
 
@@ -31,7 +31,7 @@ SIGNALS = [*((stage, "SIGINT") for stage in STAGES), ("wait", "SIGTERM"), ("wait
 def test_ctrl_c_says_what_was_done(
     cluster: Any, server: Server, od_config: Path, tmp_path: Path, stage: str, name: str
 ) -> None:
-    """As do the end of a CI job, and of the connection to this machine."""
+    """So do the end of a CI job and the end of the connection to this machine."""
     old = cluster.text()
     break_pyos(od_config)
     if stage != "wait":
@@ -55,7 +55,7 @@ def test_ctrl_c_says_what_was_done(
 def test_sigterm_leaves_no_file_with_a_key(
     tls: Tuple[Server, trustme.CA], od_config: Path, tmp_path: Path
 ) -> None:
-    """The client writes what stands in the kubeconfig into files, for as long as it runs."""
+    """While it runs, the client writes keys from the kubeconfig into files."""
     server, authority = tls
     (tmp_path / "temporary").mkdir()
     mine = authority.issue_cert("me@example.org")

@@ -56,7 +56,7 @@ def test_an_interruption_after_its_removal_names_no_file_that_is_gone(
 
 
 def test_without_a_restart_it_is_kept(cluster: Any, run: Any, tmp_path: Path) -> None:
-    """Nobody has seen pyos start with the new one."""
+    """Nobody has seen pyos start with the new od.config."""
     old = cluster.text()
     status, _, err = run("--restart", "none")
     assert status == 0
@@ -166,7 +166,7 @@ def test_the_command_goes_to_the_same_cluster_in_another_shell(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Without the KUBECONFIG of this one, and where another context is the current one by then."""
+    """It works without this shell's KUBECONFIG, and if the current context has changed."""
     old = cluster.text()
     kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url, context="a b")
     monkeypatch.chdir(tmp_path)
@@ -186,7 +186,7 @@ def test_the_command_goes_to_the_same_cluster_in_another_shell(
 def test_a_configuration_from_stdin_has_its_way_back_in_the_current_folder(
     cluster: Any, od_config: Path, server: Server, tmp_path: Path
 ) -> None:
-    """And not in /dev, where root can write into memory."""
+    """It is not in /dev, where root could write into memory."""
     kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url)
     for name in ("/dev/stdin", "/dev/fd/0"):
         line = command("apply", name, "--unchecked", "--kubeconfig", kubeconfig)
@@ -204,7 +204,7 @@ def test_a_configuration_from_stdin_has_its_way_back_in_the_current_folder(
 def test_a_folder_that_is_not_there_is_named_and_nothing_written(
     cluster: Any, run: Any, tmp_path: Path
 ) -> None:
-    """It is asked for, so no other will do."""
+    """The user named it, so `apply` uses no other."""
     status, _, err = run("--backup", tmp_path / "missing")
     assert (status, cluster.writes()) == (1, [])
     assert re.search(
@@ -218,7 +218,7 @@ def test_a_folder_that_is_not_there_is_named_and_nothing_written(
 def test_on_a_disk_that_is_full_nothing_is_written(
     cluster: Any, od_config: Path, server: Server, tmp_path: Path
 ) -> None:
-    """On a real one, in a mount namespace of its own."""
+    """On a real file system, in its own mount namespace."""
     unshare = shutil.which("unshare") or missing("unshare is not there; apt-get install util-linux")
     made = [unshare, "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
     probe = [*made, "mount", "-t", "tmpfs", "none", str(tmp_path)]
