@@ -1,4 +1,4 @@
-"""A miniature of pyos in ``tree``, and docs/how-to/pyos.md fitted into it.
+"""A miniature of pyos in ``tree``, with the edits of docs/how-to/pyos.md applied to it.
 
 It is written from what is known of pyos, and does what pyos does where
 abcwebrtc meets it. Its comments ``# put: Settings 1`` and ``# instead of the
@@ -32,20 +32,20 @@ _PLACE = re.compile(r"( *)# (put|instead of the next line): (.+) (\d)$")
 
 
 def sections() -> Dict[str, str]:
-    """Return the page's sections by their titles."""
+    """Return the page's sections by title."""
     parts = re.split(r"^#+ (.+)\n", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2]))
 
 
 def lines_to_add() -> Dict[str, List[str]]:
-    """Return the blocks of lines to add, by the title of their section."""
+    """Return the blocks of lines to add, by section title."""
     pattern = re.compile(r"^```py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
     found = {title: pattern.findall(text) for title, text in sections().items()}
     return {title: blocks for title, blocks in found.items() if blocks}
 
 
 def fit(folder: Path, titles: Sequence[str] = BASIC) -> Path:
-    """Write the host with the lines of these sections of the page; return its folder."""
+    """Write the host with the lines of these sections of the page, and return its folder."""
     shutil.copytree(str(TREE), str(folder), ignore=shutil.ignore_patterns("__pycache__"))
     left = {(title, i) for title in titles for i in range(len(lines_to_add()[title]))}
     for path in folder.rglob("*.py"):
@@ -58,7 +58,7 @@ def fit(folder: Path, titles: Sequence[str] = BASIC) -> Path:
 
 
 def _fitted(path: Path, folder: Path, left: Set[Tuple[str, int]]) -> str:
-    """Return a file with the lines that belong into it, and take them from `left`."""
+    """Return a file with its lines added, and remove them from `left`."""
     result: List[str] = []
     lines = iter(path.read_text(encoding="utf-8").splitlines(keepends=True))
     for line in lines:
@@ -82,7 +82,7 @@ def host_command(folder: Path) -> List[str]:
 
 @contextlib.contextmanager
 def running_host(folder: Path, od_config: Path, **variables: str) -> Iterator[ServerProcess]:
-    """Run a fitted host; its log, at DEBUG, is the `output`."""
+    """Run an edited host; `output` is its log at DEBUG."""
     log = od_config.with_suffix(".log")
     with open(log, "wb") as stream:
         process = subprocess.Popen(

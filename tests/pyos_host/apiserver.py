@@ -1,4 +1,4 @@
-"""As much of a Kubernetes API server as the creation of a desktop meets."""
+"""The part of a Kubernetes API server that creating a desktop needs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Call(NamedTuple):
 
 
 class ApiServer:
-    """Keeps pods and secrets, and the calls that it got in their order.
+    """Keeps pods and secrets, and the calls that it got, in order.
 
     What is in `refused`, such as ``("POST", "pods")``, gets a 403.
     """

@@ -1,4 +1,4 @@
-"""Files that are named: what is no regular file is refused, and nothing is waited for in vain."""
+"""Files that somebody names: only regular files are read, and nothing blocks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from support.users import BOB, MALLORY, acting_as, shared_folder
 
 @pytest.fixture(autouse=True)
 def alarm() -> Iterator[None]:
-    """End what waits: an open() of a FIFO is for ever."""
+    """Stop a test that waits: open() of a FIFO blocks forever."""
 
     def ring(*_: Any) -> None:
         raise AssertionError("it waits")
@@ -51,7 +51,7 @@ KINDS: Dict[str, Callable[[Path], None]] = {
 
 @pytest.fixture(params=KINDS)
 def odd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """Return what is no regular file; stdin is a pipe meanwhile, into which nobody writes."""
+    """Return a file that is not regular; stdin is a pipe meanwhile, and nobody writes into it."""
     path = tmp_path / "odd"
     KINDS[request.param](path)
     with pipe_as_stdin():
@@ -60,7 +60,7 @@ def odd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def pipe_as_stdin() -> Iterator[int]:
-    """Have a pipe as stdin, and yield its other end."""
+    """Make stdin a pipe, and yield its other end."""
     before = os.dup(0)
     out, into = os.pipe()
     try:
@@ -168,7 +168,7 @@ def conf(tmp_path: Path) -> Path:
 def test_a_certificate_that_a_conf_names_is_a_regular_file(
     odd: Path, od_config: Path, conf: Path, option: str, capsys: Any, monkeypatch: Any
 ) -> None:
-    """As where root checks what somebody else wrote."""
+    """As when root checks what somebody else wrote."""
     monkeypatch.chdir(conf.parent)
     name = f"{option[0]}.pem".replace("p.", "k.")
     conf.write_text(conf.read_text().replace(f"={name}", f"={odd}"))
@@ -179,7 +179,7 @@ def test_a_certificate_that_a_conf_names_is_a_regular_file(
 
 
 def test_root_checks_what_another_user_wrote(capsys: Any, conf: Path, od_config: Path) -> None:
-    """They can put in its place what they like; it is not run, and not waited for."""
+    """They can put anything in its place; it is neither run nor waited for."""
     with shared_folder() as shared:
         theirs = shared / "turnserver.conf"
         for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):

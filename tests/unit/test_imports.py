@@ -1,4 +1,4 @@
-"""What `import abcwebrtc` and its commands load, in a fresh interpreter."""
+"""What `import abcwebrtc` and its commands load in a fresh interpreter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets are not written into what another user has put in the way; all users are real ones."""
+"""No secret is written into what another user has planted; all users are real."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.waiting import WAIT
 
 SECRET = b"0123456789abcdef0123456789abcdef\n"
 ROUNDS, ENOUGH = 50_000, 60
-"""Of the race: the most, and how many have to end in each way."""
+"""Rounds of the race: the most, and how many must end in each way."""
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def shared() -> Iterator[Path]:
 
 @pytest.fixture(params=[0, BOB], ids=["root", "bob"])
 def writer(request: pytest.FixtureRequest) -> int:
-    """Return who writes the secret."""
+    """Return the user who writes the secret."""
     return int(request.param)
 
 
@@ -97,7 +97,7 @@ def test_a_file_of_root_s_is_not_another_user_s_to_replace(shared: Path) -> None
 def test_in_a_folder_where_others_rename_all_a_file_is_the_writer_s_alone(
     shared: Path, mode: int
 ) -> None:
-    """As in a pod's `emptyDir`. A group that nobody is in here may have anybody in it."""
+    """As in a pod's `emptyDir`. A group without members here may have members elsewhere."""
     folder = shared / "open"
     folder.mkdir()
     os.chown(folder, 0, MALLORY)
@@ -130,7 +130,7 @@ def test_a_group_that_has_the_writer_alone_may_write_the_folder(shared: Path) ->
 def test_a_group_without_others_may_write_the_folder(
     shared: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As that of /usr/local on some systems, which is staff's; nobody is in that."""
+    """Like /usr/local on some systems, whose group staff has no members."""
     folder = shared / "local"
     folder.mkdir()
     group = 0 if name == "root" else MALLORY
@@ -146,7 +146,7 @@ def test_a_group_without_others_may_write_the_folder(
 
 @pytest.mark.parametrize("planted", PLANTED)
 def test_a_file_beside_is_a_new_one(shared: Path, planted: str, writer: int) -> None:
-    """As the backup of `apply`, which knows no name that nobody has taken."""
+    """Like the backup of `apply`, which needs a free name."""
     with acting_as(MALLORY):
         PLANTED[planted](shared / "a.bak")
         os.mkfifo(shared / "a.2.bak")
@@ -158,7 +158,7 @@ def test_a_file_beside_is_a_new_one(shared: Path, planted: str, writer: int) -> 
 
 
 def test_a_group_that_has_the_folder_s_owner_alone_may_write_it(shared: Path) -> None:
-    """As where root writes into a user's folder, whose umask is 002, by sudo or in a container."""
+    """As when root writes, by sudo or in a container, into the folder of a user with umask 002."""
     folder = shared / "bob"
     folder.mkdir()
     os.chown(folder, BOB, BOB)
@@ -171,7 +171,7 @@ def test_a_group_that_has_the_folder_s_owner_alone_may_write_it(shared: Path) ->
 
 
 def test_a_group_without_a_name_that_the_writer_is_in_may_write_the_folder(shared: Path) -> None:
-    """As a pod's fsGroup is for its volumes."""
+    """Like a pod's fsGroup for its volumes."""
     folder = shared / "volume"
     folder.mkdir()
     os.chown(folder, 0, MALLORY)
@@ -220,7 +220,7 @@ def test_links_in_folders_of_the_writer_and_of_root_are_followed(shared: Path, w
 
 
 def test_a_hard_link_is_refused(shared: Path, writer: int) -> None:
-    """Its other name stays with the old content, or leads a reader elsewhere."""
+    """Its other name would keep the old content, or lead a reader elsewhere."""
     own = shared / "own"
     own.mkdir()
     os.chown(own, writer, writer)
@@ -244,7 +244,7 @@ def test_a_readable_file_in_a_shared_folder_is_refused(shared: Path, writer: int
 
 
 def test_root_writes_a_new_file_into_another_user_s_folder(shared: Path) -> None:
-    """As by sudo at home."""
+    """As with sudo at home."""
     with acting_as(BOB):
         (shared / "home").mkdir(0o755)
     for _ in range(2):
@@ -254,7 +254,7 @@ def test_root_writes_a_new_file_into_another_user_s_folder(shared: Path) -> None
 
 
 def test_root_replaces_a_file_that_coturn_may_read(shared: Path) -> None:
-    """As /etc/turnserver.conf on Debian."""
+    """Like /etc/turnserver.conf on Debian."""
     etc = shared.parent / "etc"
     etc.mkdir(0o755)
     conf = etc / "turnserver.conf"
@@ -308,7 +308,7 @@ while True:
 
 
 def test_in_a_race_the_other_user_never_gets_the_secret(shared: Path, writer: int) -> None:
-    """The other one puts links, hard links, FIFOs and files there, swaps the folder, and reads."""
+    """The other user plants links, hard links, FIFOs and files, swaps the folder, and reads."""
     line = [sys.executable, "-c", ATTACK, shared, str(MALLORY), SECRET.decode().strip()]
     written = refused = 0
     with subprocess.Popen(line, stdout=subprocess.PIPE) as attacker:

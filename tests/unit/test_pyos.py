@@ -1,4 +1,4 @@
-"""docs/how-to/pyos.md, fitted into a miniature of pyos, and what pyos's clients then get."""
+"""docs/how-to/pyos.md applied to a miniature of pyos, and what pyos's clients then get."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def host(fitted: Path, folder: Path, **changes: Any) -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="module")
 def pyos(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A host with the entries of `ENTRIES`, for tests that only ask."""
+    """A host with `ENTRIES`, for tests that only send requests."""
     with host(fitted, tmp_path_factory.mktemp("plain"), banned=["mallory"]) as running:
         yield running
 
@@ -74,7 +74,7 @@ def key_info(running: ServerProcess, provider: str) -> Any:
 
 
 def check_error(answer: Answer, status: int, message: str = "") -> None:
-    """Check that an error is as pyos's handlers make it, and that nobody keeps it."""
+    """Check that an error is as pyos's handlers make it, and is not cached."""
     content = answer.json()
     assert answer.status == status
     assert list(content) == ["status", "message"]
@@ -322,7 +322,7 @@ def test_no_credential_is_in_any_log_at_debug(fitted: Path, tmp_path: Path) -> N
 
 
 def failed_start(folder: Path, od_config: Path) -> str:
-    """Return what a host prints that does not start."""
+    """Return what a host prints if it does not start."""
     result = subprocess.run(
         host_command(folder),
         stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Desktops inside pyos: the pod and the Secret that it creates, and when it creates none."""
+"""Desktops inside pyos: the pod and the Secret that it creates, and when it creates no Secret."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_in_the_manifest_there_is_one_call_and_a_plain_turn_server(
 @pytest.mark.parametrize("way", [SECRET_WAY, MANIFEST_WAY])
 @pytest.mark.parametrize("secrets", [{"name": "registry"}, [{"name": "registry"}]], ids=str)
 def test_pull_secrets_go_to_the_pod(tmp_path: Path, api: ApiServer, way: str, secrets: Any) -> None:
-    """The mock holds manifests against the API's schema, which has no such field elsewhere."""
+    """The mock checks manifests with the API's schema, which has this field only there."""
     sound = {**DESKTOP["desktop__pod"]["sound"], "imagePullSecrets": secrets}
     with desktop_host(way, tmp_path, api, desktop__pod={"sound": sound}) as running:
         assert launch(running).status == 200

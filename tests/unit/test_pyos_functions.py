@@ -43,7 +43,7 @@ with warnings.catch_warnings():
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is configured; what is, is forgotten after the test."""
+    """Start without a configuration, and forget the test's own afterwards."""
     monkeypatch.setattr(abcwebrtc.pyos, "_config", None)
 
 
@@ -132,7 +132,7 @@ RTC = "coturn_rtcconfiguration"
 
 
 class BaseController:
-    """As pyos's: it takes its entry, and calls no other constructor."""
+    """Like pyos's: it takes its entry, and calls no other constructor."""
 
     def __init__(self, config: Any = None) -> None:
         self.config = config
@@ -300,7 +300,7 @@ class TestDesktops:
     def test_a_secret_that_may_be_there_nevertheless_is_deleted(
         self, api: ApiServer, kubeapi: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Its answer was lost, and no pod would ever own it."""
+        """The answer was lost, and no pod would ever own the Secret."""
         create = kubeapi.create_namespaced_secret
 
         def lose(**arguments: Any) -> None:

@@ -1,4 +1,4 @@
-"""Which paths pyos answers with abcwebrtc in it, and to whom od.config lets it."""
+"""Which paths pyos answers with abcwebrtc inside, and to whom, by od.config."""
 
 # ruff: noqa: F811, for fixtures that are imported
 
@@ -18,7 +18,7 @@ OTHER_PATHS = [
     RTC_PATH.replace("/webrtc", "//webrtc"),
     RTC_PATH.replace("_", "-"),
 ]
-"""Which pyos answers as well."""
+"""pyos answers these too."""
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/javascript"])

@@ -1,4 +1,4 @@
-"""Files that hold secrets: whole or not at all, for their owner alone, and what one keeps."""
+"""Files with secrets: complete or absent, private to their owner, with their attributes kept."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write_over(path: str, data: bytes) -> None:
 
 
 def acl(*entries: Tuple[int, int, int]) -> bytes:
-    """Return an ACL as Linux keeps it: version 2, then a tag, rights and an id for each."""
+    """Return an ACL as Linux stores it: version 2, then a tag, rights and an id for each entry."""
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
 
 
@@ -54,7 +54,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def give(path: Path, name: str, value: bytes) -> None:
-    """Set an extended attribute, or skip the test where the file system has none of its kind."""
+    """Set an extended attribute, or skip the test if the file system does not support it."""
     try:
         os.setxattr(path, name, value)
     except OSError as error:
@@ -136,7 +136,7 @@ def test_another_attribute_that_can_not_be_kept_is_left_out(file: Path, refused:
 
 
 def test_a_file_keeps_a_group_that_is_not_the_writers(tmp_path: Path) -> None:
-    """As where pyos's group may read a file of root's."""
+    """As when pyos's group may read root's file."""
     file = tmp_path / "secrets"
     file.write_text(OLD)
     group = 23456 if os.geteuid() == 0 else [os.getgid(), *os.getgroups()][-1]
@@ -146,7 +146,7 @@ def test_a_file_keeps_a_group_that_is_not_the_writers(tmp_path: Path) -> None:
 
 
 def test_no_reader_sees_half_a_file(tmp_path: Path) -> None:
-    """The inode is another one after it, so whoever has the old one open reads that to its end."""
+    """The inode changes, so whoever has the old one open reads that to its end."""
     file = tmp_path / "secrets"
     file.write_text(OLD)
     with open(file) as stream:
@@ -168,7 +168,7 @@ def test_who_writes_a_file_of_secrets_holds_its_lock(file: Path) -> None:
 
 
 def test_a_lock_is_not_waited_for_without_end(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everybody who can read a file can hold its lock."""
+    """Anybody who can read a file can hold its lock."""
     monkeypatch.setattr(secret_files, "LOCK_SECONDS", 0)
     with open(file) as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -185,7 +185,7 @@ def test_the_lock_of_a_folder_keeps_nobody_waiting(file: Path) -> None:
 
 
 def test_of_several_that_make_a_file_at_the_same_time_none_fails(tmp_path: Path) -> None:
-    """A file that is being made has two names for a moment, as one with a hard link has."""
+    """A file that is being created has two names for a moment, as with a hard link."""
     paths = [tmp_path / str(number) for number in range(100)]
 
     def add(line: bytes) -> None:
@@ -200,7 +200,7 @@ def test_of_several_that_make_a_file_at_the_same_time_none_fails(tmp_path: Path)
 
 
 def test_what_another_wrote_meanwhile_is_not_lost(file: Path) -> None:
-    """It has the file, and the name is that of another one when it gets the lock."""
+    """It has the file open, but when it gets the lock, the name is another file's."""
     seen: List[bytes] = []
 
     def change(before: Optional[BinaryIO]) -> bytes:
@@ -292,7 +292,7 @@ def test_a_file_that_fails_leaves_nothing(
 def test_a_new_file_whose_name_can_not_be_kept_is_not_there(
     links: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
 ) -> None:
-    """Nobody would know that it is there, with a secret in it."""
+    """Nobody would know that it exists, with a secret in it."""
     real = os.fsync
 
     def sync(descriptor: int) -> None:

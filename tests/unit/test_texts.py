@@ -76,7 +76,7 @@ def test_a_file_is_no_option() -> None:
 def test_of_all_of_unicode_no_character_is_left_that_a_terminal_obeys_or_that_does_not_show() -> (
     None
 ):
-    """By category: control, format, surrogate, private, unassigned, ends of lines, blanks."""
+    """By category: control, format, surrogate, private, unassigned, line ends, blanks."""
     for char in map(chr, range(sys.maxunicode + 1)):
         kind = unicodedata.category(char)
         if char != " " and (kind[0] == "C" or kind[0] == "Z"):

@@ -49,7 +49,7 @@ def test_what_is_no_moment_is_said_so(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["20260105", "2026", "202601050900", "0"])
 def test_a_date_without_hyphens_is_not_taken_for_a_day_in_1970(text: str) -> None:
-    """With that as the time of a switch, the old secret could go at once."""
+    """With that as the time of a switch, the old secret could be removed at once."""
     with pytest.raises(ValueError, match="or unix seconds, which have 10 digits"):
         parse_moment(text)
 

@@ -1,4 +1,4 @@
-"""Starts the miniature host; it prints "serving on URL" and logs everything to stderr."""
+"""Start the miniature host, which prints "serving on URL" and logs everything to stderr."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def error_page(status: str, message: str, traceback: str, version: str) -> bytes
 
 
 def error_response() -> None:
-    """Answer for any other exception: its `code` is the status, its text goes out."""
+    """Answer for any other exception: its `code` is the status, and its text is sent."""
     error = sys.exc_info()[1]
     status = getattr(error, "code", 500)
     message = getattr(error, "message", None) or str(error)

@@ -1,4 +1,4 @@
-"""A service that knows no vulnerability at all is not taken for a clean bill."""
+"""The audit does not trust a service that knows no vulnerability at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ sys.exit({status})
 
 
 class Stub:
-    """A program in pip-audit's place. `known` is what it prints of each service's answer."""
+    """A program in place of pip-audit; `known` is what it prints for each service."""
 
     def __init__(self, folder: Path, known: Any, status: int = 0) -> None:
         self._log = folder / "log"

@@ -1,4 +1,4 @@
-"""The files of examples/03-beside-pyos: valid, and in agreement with each other and the code."""
+"""The files of examples/03-beside-pyos are valid, and agree with each other and the code."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ FREE = [["labels"], ["matchLabels"], ["data"], ["requests"], ["limits"]]
 
 
 def keys_of(value: Any, path: List[Any]) -> List[List[Any]]:
-    """Return the path of every key whose name is Kubernetes's."""
+    """Return the path of every key that Kubernetes defines."""
     if isinstance(value, list):
         return [found for i, item in enumerate(value) for found in keys_of(item, [*path, i])]
     if not isinstance(value, dict):
@@ -188,7 +188,7 @@ def test_a_stop_ends_before_kubernetes_kills() -> None:
 
 
 def mounts() -> Dict[str, Dict[str, Any]]:
-    """Return the volume at each mount path, all of which are read-only and can be updated."""
+    """Return the volume at each mount path; all are read-only and can be updated."""
     volumes = {volume["name"]: volume for volume in beside.pod_spec()["volumes"]}
     found = {m["mountPath"]: volumes.pop(m["name"]) for m in beside.container()["volumeMounts"]}
     assert volumes == {}

@@ -1,4 +1,4 @@
-"""What examples/bootstrap.py says where a Debian package is missing."""
+"""What examples/bootstrap.py says if a Debian package is missing."""
 
 from __future__ import annotations
 

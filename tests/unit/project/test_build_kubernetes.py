@@ -1,4 +1,4 @@
-"""Where the source of Kubernetes is looked for; `tests/run.py --apt --all` builds it."""
+"""Where to fetch the source of Kubernetes; `tests/run.py --apt --all` builds it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small inputs of kinds that people reported, each with what the command line has to say of it.
+"""Small inputs like those that people reported, each with what the command must say.
 
 They are somebody else's, so not in the checkout, where the tests of each kind have inputs of
 their own; where there are none, nothing of this is collected.

@@ -1,4 +1,4 @@
-"""What is imported is declared, and the image gets what is declared."""
+"""Every import is declared, and the image gets every declared package."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BUILD: List[str] = pyproject()["build-system"]["requires"]
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
-    """Yield the first part of each module that some code imports, at the top or in a function."""
+    """Yield the top-level name of each module that some code imports, also in functions."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
@@ -61,11 +61,11 @@ class Locked(NamedTuple):
     requirement: Requirement
     hashes: List[str]
     why: List[str]
-    """Who wants it; `-r -` or the name of pyproject.toml for the project itself."""
+    """What requires it; `-r -` or the name of pyproject.toml for the project itself."""
 
 
 def locked(text: str) -> Dict[str, Locked]:
-    """Return the packages of a lock file in pip's form with uv's comments."""
+    """Return the packages of a lock file in pip's format with uv's comments."""
     found: Dict[str, Locked] = {}
     for block in re.split(r"^(?=\S)", text, flags=re.M):
         if not block.strip() or block.startswith("#"):
@@ -78,7 +78,7 @@ def locked(text: str) -> Dict[str, Locked]:
 
 
 def misfits(text: str, requirements: List[str], source: str) -> List[str]:
-    """Return what a lock file has too much, too little, or in a version that is not allowed."""
+    """Return what a lock file has in excess, lacks, or has in a forbidden version."""
     packages = locked(text)
     wanted = {
         canonicalize_name(one.name): one

@@ -1,4 +1,4 @@
-"""The pages say what is true: their examples, commands and tables are run."""
+"""The pages are true: tests run their examples and commands, and compare their tables."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def full_example() -> str:
 
 @pytest.fixture
 def od_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The pages' full example, as od.config in the current folder, and their desktop.yaml."""
+    """Write the pages' full example as od.config in the current folder, and their desktop.yaml."""
     path = tmp_path / "od.config"
     path.write_text(full_example(), encoding="utf-8")
     (tmp_path / "desktop.yaml").write_text(next(blocks("yaml")).text, encoding="utf-8")
@@ -64,7 +64,7 @@ def od_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @each("ini")
 def test_a_configuration_on_a_page_is_valid_and_not_unwise(block: Block, tmp_path: Path) -> None:
-    """All but its secret, which anybody can read there."""
+    """Except for its secret, which anybody can read there."""
     part = block.text if block.text.startswith("[global]") else "[global]\n" + block.text
     mapping = {**parse_od_config(full_example()), **parse_od_config(part)}
     secret = "a-secret-that-is-long-enough"

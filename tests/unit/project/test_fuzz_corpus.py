@@ -1,4 +1,4 @@
-"""Every seed of the fuzzer, and every one that once broke a promise, without a fuzzer.
+"""Every seed and find of the fuzzer keeps the promises; no fuzzer is needed.
 
 The planted faults show that each target can fail: each undoes one thing that the code takes
 care of, and an input of the corpus, or one made from it, finds it.
@@ -190,7 +190,7 @@ def keep_much(real: Callable[..., None]) -> Callable[..., None]:
 
 
 class Echo(dict):
-    """Has a hint for everything, which shows it."""
+    """Has a hint for everything, and the hint shows it."""
 
     def get(self, key: Any, _: Any = None) -> Any:
         return key

@@ -1,4 +1,4 @@
-"""The lowest versions that pyproject.toml allows are those that are tested."""
+"""The tests run on the lowest versions that pyproject.toml allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `tests/run.py` says last: what failed, and what was skipped or left out, and why."""
+"""The last lines of `tests/run.py`: what failed, and what was skipped or left out, and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SECURITY.md names the tests that hold what it says; they are there."""
+"""SECURITY.md names tests for its claims, and they exist."""
 
 from __future__ import annotations
 

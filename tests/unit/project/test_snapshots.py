@@ -1,4 +1,4 @@
-"""Snapshots of what commands print show a change, and are readable."""
+"""Snapshots of command output show changes, and are readable."""
 
 from __future__ import annotations
 

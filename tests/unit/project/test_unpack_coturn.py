@@ -1,4 +1,4 @@
-"""Where the newest coturn is looked for; `tests/run.py --apt` unpacks it."""
+"""Where to fetch the newest coturn; `tests/run.py --apt` unpacks it."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from oc.od.base_controller import BaseController
 
 @cherrypy.config(**{"tools.auth.on": True})
 class ComposerController(BaseController):
-    """Desktops, for whoever is logged in."""
+    """Desktops for users who are logged in."""
 
     @cherrypy.expose
     @cherrypy.tools.json_in()

@@ -8,7 +8,7 @@ from oc.od.base_controller import BaseController
 
 
 class CoreController(BaseController):
-    """What anybody may ask, without a login."""
+    """Requests that need no login."""
 
     @cherrypy.expose
     @cherrypy.tools.json_in()

@@ -1,4 +1,4 @@
-"""What every controller has: its entry of od.config, and who asks."""
+"""What every controller has: its entry of od.config, and the user."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class BaseController:
         self.permitip = entry.get("permitip")
 
     def is_permit_request(self) -> None:
-        """Raise a 403 where the controller's entry of od.config says so."""
+        """Raise a 403 if the controller's entry of od.config says so."""
         headers = cherrypy.request.headers
         if not self.enable:
             raise cherrypy.HTTPError(403, "the controller is off")
@@ -44,7 +44,7 @@ class BaseController:
                 raise cherrypy.HTTPError(403, "the request is not allowed")
 
     def validate_env(self) -> Tuple[Any, Any]:
-        """Return who is logged in, as (auth, user)."""
+        """Return the login as (auth, user)."""
         claims = services.claims()
         if claims is None:
             raise WebAppError("nobody is logged in")

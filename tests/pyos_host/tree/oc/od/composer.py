@@ -1,4 +1,4 @@
-"""What becomes of a user's wish for a desktop."""
+"""From a user's request to a desktop."""
 
 from __future__ import annotations
 

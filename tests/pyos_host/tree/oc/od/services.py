@@ -1,4 +1,4 @@
-"""Who is logged in: the user token of a request."""
+"""The login: the user token of a request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AuthInfo:
 
 
 class AuthUser(dict):
-    """A dict whose members are attributes, None where there is none."""
+    """A dict with its members as attributes; a missing one is None."""
 
     def __getattr__(self, name: str) -> Any:
         return self.get(name)

@@ -1,4 +1,4 @@
-"""od.config, read once, and what the rest of the host takes from it."""
+"""od.config, read once, and what the rest of the host uses of it."""
 
 from __future__ import annotations
 
