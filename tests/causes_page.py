@@ -13,10 +13,10 @@ HEAD = """\
 # Causes and cures
 
 What [`abcwebrtc probe`](probe.md) and the [test page](../how-to/testpage.md) say, and what to do
-about it: the table that both read, `abcwebrtc/probe/causes.json`. The word is in the table
-and the JSON of `probe`, and in the page's report. One word may have several messages.
-Words in *italics* stand for what was seen. A message may go on with where else the same
-host works, or at least answers.
+about it. Both read this table, `abcwebrtc/probe/causes.json`. The word is in the table and the JSON
+of `probe`, and in the page's report. One word may have several messages. Words in *italics* stand
+for what was seen. A message may also name another port, address or transport at which the same host
+works, or at least answers.
 
 | word | said by | it says | what to do |
 | --- | --- | --- | --- |

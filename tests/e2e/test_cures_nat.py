@@ -66,7 +66,7 @@ def test_the_public_address_alone_forbids_every_call(lab: Lab) -> None:
         probed = said(lab.network.desktop, "probe", od_config, status=1)
         check_silence(site, desktop)
     assert "403: the server forbids data to its own relays" in probed
-    general = found(r"write (\S+) into turnserver.conf in place of its external-ip", probed)
+    general = found(r"write (\S+) in turnserver.conf in place of its external-ip", probed)
     assert general.replace("PRIVATE", PRIVATE) == instead
     assert found(r"or (allowed-peer-ip=PRIVATE)", probed).replace("PRIVATE", PRIVATE) == beside
     for cure in ([instead], [wrong, beside]):

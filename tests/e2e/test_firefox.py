@@ -177,7 +177,7 @@ def test_what_firefox_makes_of_tls_urls(browser: Firefox, running: Stage) -> Non
     assert headline(tab) == f"{WORKS} TURN/UDP."
     seen = cards(tab)
     assert f"Refused: nothing listens on {NAME}, TCP port 3997" in seen[f"turns:{NAME}:3997"]
-    text = f"This browser tries TLS with a name only, not with {SERVER}; the same"
+    text = f"This browser uses TLS with a name only, not with {SERVER}; the same"
     assert text in seen[f"turns:{SERVER}:{TLS_PORT}"]
     assert tab.console == []
 
@@ -234,7 +234,7 @@ def test_each_fault_is_told_without_an_audio_output(running: Stage) -> None:
         tab = outcome(browser, page)
         seen, said, console, old = cards(tab), headline(tab), tab.console, is_old(tab)
     expected = {
-        f"turn:{SERVER}:{PORT}": "401: the server refuses the credential, which has not ended.",
+        f"turn:{SERVER}:{PORT}": "401: the server refuses the credential, which has not expired.",
         f"turn:{SERVER}:3999": f"No answer from {SERVER}, UDP port 3999 within 10 s, asked ",
         f"turn:{SERVER}:3998?transport=tcp": f"The connection to {SERVER}, TCP port 3998 is ",
         f"turn:{SERVER}:3480": "data sent to it from another relay of the server does not",
@@ -273,7 +273,7 @@ SHORT_LIMITS = """
 const native = setTimeout;
 window.setTimeout = (task, ms, ...rest) => native(task, ms / 5, ...rest);
 """
-POLICY = "This browser gathers no address of its own either, which may be a policy"
+POLICY = "This browser gathers no address of its own either: look for a policy"
 
 
 @once_more

@@ -137,14 +137,14 @@ def test_each_fault_is_told_from_the_others(tab: Tab, running: Stage, browser: B
     cards = outcome(tab, page)
     expected = {
         "stun:nowhere.invalid:3478": "The name nowhere.invalid does not resolve.",
-        f"turn:{SERVER}:{PORT}": "401: the server refuses the credential, which has not ended",
+        f"turn:{SERVER}:{PORT}": "401: the server refuses the credential, which has not expired",
         f"turn:{SERVER}:3999": f"No answer from {SERVER}, UDP port 3999 within 10 s, asked ",
         f"turn:{NAME}:3999": f"No answer from {NAME}, UDP port 3999 within 10 s, asked ",
         f"turn:{SERVER}:3998?transport=tcp": f"The connection to {SERVER}, TCP port 3998 is ",
         f"turns:{SERVER}:3997": f"Refused: nothing listens on {SERVER}, TCP port 3997, or a",
         f"turns:{SERVER}:{UNTRUSTED_TLS}": "The certificate of turn.domain.local is not trusted",
         f"turn:{SERVER}:{DENYING}": "the server forbids data to its own relays",
-        f"turn:{SERVER}:{FEW}": "486 for a second allocation of the same user, after it",
+        f"turn:{SERVER}:{FEW}": "486 for a second allocation of the same user, after the",
         f"turn:nowhere.invalid:{PORT}": "The name nowhere.invalid does not resolve.",
     }
     assert list(cards) == list(expected)
@@ -168,7 +168,7 @@ def test_with_one_transport_that_works_the_verdict_names_it_and_what_fails(
     )
     outcome(tab, page)
     assert headline(tab) == f"{WORKS} TURN/UDP."
-    assert "TURN/TLS fails: the certificate of turn.domain.local ended 3 d" in verdict(tab)
+    assert "TURN/TLS fails: the certificate of turn.domain.local expired 3 d" in verdict(tab)
     assert "Renew it" in verdict(tab)
 
 
@@ -290,5 +290,5 @@ def test_what_serve_sees_of_tls_tells_a_firewall_from_a_server(
     web, silent = outcome(tab, page).values()
     assert f"A web server answers on {SERVER}, TLS port 8443." in web
     where = f"No answer from {SERVER}, TLS port 5430, asked from this browser"
-    assert f"{where}, though abcwebrtc serve reaches it there." in silent
+    assert f"{where}, although abcwebrtc serve gets one there." in silent
     assert "Look for a firewall between this network and the server." in verdict(tab)

@@ -51,7 +51,7 @@ def test_large_packets_that_are_dropped_are_told_from_a_slow_network(
     page = running.serve(site, **only(coturn_entry(port)))
     with filtered(running.network.outside, f"{FROM_ELSEWHERE} {port} meta length > {length} drop"):
         (card,) = outcome(tab, page).values()
-        assert "small packets of ICE come through, and not those of DTLS" in card
+        assert "small packets of ICE come through, but not those of DTLS" in card
         assert "Look for what drops large UDP packets" in verdict(tab)
         assert headline(tab) == "Sound will not work from this network: no TURN server works."
     outcome(tab, page)
@@ -78,7 +78,7 @@ def test_a_server_that_denies_its_own_relays_is_told_and_the_cure_cures(
     page = running.serve(site, **only(coturn_entry(port)))
     (card,) = outcome(tab, page).values()
     assert f"the server forbids data to its own relays ({SERVER})" in card
-    assert f"Write {cure} into turnserver.conf" in verdict(tab)
+    assert f"Add {cure} to turnserver.conf" in verdict(tab)
     coturn.terminate()
     coturn.wait()
     running.coturn(port, port + 1900, certificate, option, cure)
@@ -94,8 +94,8 @@ def test_a_redirect_is_followed_and_one_to_a_dead_server_is_the_fault(
     running.coturn(3680, 5580, certificate, "stun-only")
     servers = [coturn_entry(port, transport=["udp"]) for port in (3660, 3670, 3680)]
     dead, works, stun = outcome(tab, running.serve(8035, **only(*servers))).values()
-    assert f"300: the server redirects to {SERVER}:3999 (alternate-server), and the" in dead
-    assert "correct alternate-server in turnserver.conf" in verdict(tab)
+    assert f"300: the server redirects to {SERVER}:3999 (alternate-server); the browser" in dead
+    assert "correct or remove alternate-server in turnserver.conf" in verdict(tab)
     assert "The tone arrives through the relay." in works
     assert f"No answer to Allocate from {SERVER}, UDP port 3680, although it answers STUN" in stun
     assert "stun-only" in verdict(tab)
@@ -109,4 +109,4 @@ def test_a_redirect_over_tcp_to_a_dead_server_is_found_too(
     (dead,) = outcome(
         tab, running.serve(8036, **only(coturn_entry(3690, transport="tcp")))
     ).values()
-    assert f"300: the server redirects to {SERVER}:3999 (alternate-server), and the" in dead
+    assert f"300: the server redirects to {SERVER}:3999 (alternate-server); the browser" in dead

@@ -108,7 +108,7 @@ def test_a_doubt_goes_with_what_else_was_found(judge: Any) -> None:
     assert found["headline"] == f"Sound will have gaps {where} TURN/UDP, {if_so}."
     (problem,) = found["problems"]
     assert "50 % of it was lost on the way. A desktop may still not reach it: " in problem["text"]
-    assert "overloaded network. Write external-ip" in problem["advice"]
+    assert "overloaded network. In turnserver.conf, set external-ip" in problem["advice"]
     found = judge(given(doubtful, "10.0.0.5"), relayed(TCP))
     assert found["headline"] == (f"{WORKS} TURN/UDP and TURN/TCP; over TURN/UDP only {if_so}.")
     found = judge(given(doubtful, "10.0.0.5", heard=False, noOutput=True))
@@ -146,7 +146,7 @@ def test_a_call_within_the_server_is_no_proof_that_others_can_send_to_its_relay(
     cards = outcome(tab, page)
     works, doubt = "he tone arrives through the relay.", "A desktop may still not reach it:"
     gives = f"the server at {GLOBAL} gives relays at"
-    private = f"{SERVER}, not a public address."
+    private = f"{SERVER}, which is not a public address."
     seen = f"the server sees this network as {OUTSIDE}, and gives relays at {private}"
     expected = {
         f"turn:{GLOBAL}:3540": f"{works} {doubt} {gives} {private}",
@@ -168,7 +168,7 @@ def test_a_call_within_the_server_is_no_proof_that_others_can_send_to_its_relay(
         f"can send to {SERVER}."
     )
     assert tab.locator(".problem").count() == 3
-    assert verdict(tab).count("Write external-ip") == 1  # for both
+    assert verdict(tab).count("set external-ip") == 1  # for both
     report = tab.locator("#report-text").text_content() or ""
     assert report.startswith(f"{said}\n")
     assert report.count("  warning: private-relay: the tone arrives through the relay.") == 2

@@ -23,9 +23,9 @@ def look(word: str) -> Dict[str, str]:
 SMALL = {"ice": "connected", "dtls": "connecting", "small": True}
 FAULTS = [
     (seen(errors=error(401)), "401: the server refuses this username and credential"),
-    (seen(errors=error(486)), "486: the user, or the server, has all"),
+    (seen(errors=error(486)), "486: the user or the server already has all"),
     (seen(errors=error(508)), "508: the server has no relay port left"),
-    (seen(errors=error(437)), "437: the server has an allocation of this very address"),
+    (seen(errors=error(437)), "437: the server already has an allocation for this address"),
     (seen(errors=error(599)), "599: the server refuses"),
     (seen(errors=error(701, LOOKUP)), "the name a.example does not resolve"),
     (seen(ended="limit", errors=error(701, LOOKUP)), "no answer from a.example, UDP port 3478"),
@@ -47,7 +47,7 @@ FAULTS = [
         "401: the server refuses this username and credential",
     ),
     (seen("turn:a.example:443", ended="limit"), "no answer from a.example, UDP port 443"),
-    (seen(errors=error(440)), "440: the server gives no relay address of IPv4"),
+    (seen(errors=error(440)), "440: the server gives no IPv4 relay address"),
     (seen(TCP, ended="limit"), "no answer from a.example, TCP port 3478"),
     (
         seen(TLS, errors=error(701)),
@@ -67,17 +67,20 @@ FAULTS = [
     # silence is no certificate; that of the name's other address may be there as an error
     (
         seen(TLS, ended="limit", look=look("trusted")),
-        f"{MUTE}, asked from this browser, though abcwebrtc serve reaches",
+        f"{MUTE}, asked from this browser, although abcwebrtc serve gets one",
     ),
     (
         seen(TLS, ended="limit", look=look("certificate-untrusted")),
-        "though abcwebrtc serve reaches",
+        "although abcwebrtc serve gets one",
     ),
-    (seen(TLS, ended="limit", look=look("certificate-expired")), "though abcwebrtc serve reaches"),
+    (
+        seen(TLS, ended="limit", look=look("certificate-expired")),
+        "although abcwebrtc serve gets one",
+    ),
     (seen(TLS, ended="limit", look=look("no-answer")), "what no-answer means"),
     (
         seen(TLS, ended="limit", errors=error(701), look=look("certificate-untrusted")),
-        "though abcwebrtc serve reaches it",
+        "although abcwebrtc serve gets one",
     ),
     (
         seen(TLS, ended="limit", errors=error(701), look=look("certificate-expired")),
@@ -90,7 +93,7 @@ FAULTS = [
     (seen(TLS, isMute=True, look=look("trusted")), "does not say why; abcwebrtc serve finds that"),
     (seen(TLS, isMute=True, look=look("certificate-self-signed")), "does not say why; abcwebrtc"),
     (seen(TLS, isMute=True), "the browser gathers nothing, and does not say why"),
-    (seen("turns:192.0.2.1", isMute=True, look=look("trusted")), "tries TLS with a name only"),
+    (seen("turns:192.0.2.1", isMute=True, look=look("trusted")), "uses TLS with a name only"),
     (
         relayed(state="failed", heard=False, packetsReceived=0),
         "data sent to it from another relay of the server does not arrive",
@@ -104,7 +107,7 @@ FAULTS = [
     ),
     (
         relayed(state="failed", heard=False, packetsReceived=0, isReached=True, handshake=SMALL),
-        "between this browser and the relay the small packets of ICE come through, and not",
+        "between this browser and the relay the small packets of ICE come through, but not",
     ),
     (
         relayed(state="failed", heard=False, packetsReceived=0, isReached=True),
@@ -219,7 +222,7 @@ def test_a_relay_that_nobody_outside_reaches_is_no_sound_for_everybody(judge: An
     assert judge(shut(state="untried"))["level"] == "ok"
     assert judge(shut(state="refused"))["level"] == "ok"
     (problem,) = judge(shut(handshake=SMALL))["problems"]
-    assert "as one outside, and the relay the small packets of ICE" in problem["text"]
+    assert "as a peer outside, and the relay the small packets of ICE" in problem["text"]
     other = relayed("turn:b.example")
     assert judge(shut(), other)["headline"].endswith("over TURN/UDP at b.example.")
 
@@ -229,7 +232,7 @@ def test_an_address_that_data_comes_to_is_not_doubted(judge: Any) -> None:
     assert judge(made)["problems"] == []
     assert len(judge({**made, "outside": None})["problems"]) == 1
     made["candidates"] = [PRIVATE]
-    assert "10.0.0.5, not a public address" in judge(made)["problems"][0]["text"]
+    assert "10.0.0.5, which is not a public address" in judge(made)["problems"][0]["text"]
 
 
 def test_without_a_second_relay_nothing_is_said_of_relay_ports(judge: Any) -> None:
@@ -237,7 +240,7 @@ def test_without_a_second_relay_nothing_is_said_of_relay_ports(judge: Any) -> No
     call = {"state": "failed", "heard": False, "packetsReceived": 0, "lacksRelay": True}
     found = judge(relayed(**call, errors=error(701)))
     assert found["headline"].endswith("over TURN/UDP: no call could be tried.")
-    assert "no second one to call it from" in found["problems"][0]["text"]
+    assert "no second one to call from" in found["problems"][0]["text"]
     assert "still running" in found["problems"][0]["advice"]
 
 
@@ -301,14 +304,14 @@ def test_a_browser_that_gathers_nothing_at_all_may_be_kept_from_it(judge: Any) -
         assert problem["text"] == f"STUN fails: no answer from {where}."
         return str(problem["advice"])
 
-    silent, firewall = seen("turn:b.example", ended="limit"), "Look for a firewall on the way;"
+    silent, firewall = seen("turn:b.example", ended="limit"), "Look for a firewall on the way, and"
     assert firewall in advice({}, silent)
     assert "proxy_only in Firefox" in advice({}, silent)
-    assert advice({"candidates": [HERE]}, silent).endswith("and listening there?")
-    assert advice({}, relayed("turn:b.example")).endswith("and listening there?")
-    assert advice({}, {**silent, "errors": error(401)}).endswith("and listening there?")
+    assert advice({"candidates": [HERE]}, silent).endswith("is running and listens there.")
+    assert advice({}, relayed("turn:b.example")).endswith("is running and listens there.")
+    assert advice({}, {**silent, "errors": error(401)}).endswith("is running and listens there.")
     turn = judge(seen("stun:a.example", ended="limit"), silent)["problems"][1]
-    assert turn["advice"].endswith("and listening there?")  # once is enough
+    assert turn["advice"].endswith("is running and listens there.")  # once is enough
 
 
 PARTS = ("kind", "secure", "transport", "host", "port", "label")

@@ -95,8 +95,8 @@ def test_no_error_of_a_server_is_obeyed(tmp_path: Path, code: int) -> None:
 def test_a_realm_is_shown_with_escapes(tmp_path: Path) -> None:
     with turn_server(error(401, two_realms=True)) as port:
         said = " ".join(probe_says(tmp_path, f"turn:{LOOPBACK}:{port}").split())
-    assert f"in realm r {SHOWN}, and" in said
-    assert f"for one in realm other {SHOWN}" in said
+    assert f"in realm r {SHOWN} and" in said
+    assert f"for a login in realm other {SHOWN}" in said
 
 
 def test_a_certificate_is_shown_with_escapes(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_relay_ports_that_open_from_within(server: netns.Network, inside: Probe)
     rules = [f"{IN} ct state established accept", f"{IN} udp dport {RELAY_PORTS} drop"]
     with filtered(server.outside, *rules):
         report = inside(coturn(SERVER), options=QUICK)
-    assert "once the relay has sent" in report.only("relay-ports", "warning")["message"]
+    assert "after the relay has sent" in report.only("relay-ports", "warning")["message"]
     assert report.results[0]["outside"]["punched"] is True
 
 
@@ -122,7 +122,7 @@ def test_a_part_of_the_relay_ports_is_shut(
     assert report.words == [["relay-ports"], []], report.text
     relay = report.results[1]["relayed"]
     message = report.results[0]["diagnoses"][0]["message"]
-    assert f"its relay {relay} does arrive, so a part of the ports is shut" in message
+    assert f"its relay {relay} does arrive, so only some of the ports are blocked" in message
 
 
 @pytest.mark.parametrize("end", ["outside", "desktop"])
@@ -156,7 +156,7 @@ def test_newer_coturn_relays_to_no_local_address_and_the_cure_that_is_told_helps
     lines = [*both, *local, f"allowed-peer-ip={SERVER_V6}"]
     with coturn_outside(network, tmp_path, lines, port=3505, program=program):
         advice = inside(url, options=QUICK).only("forbidden")["advice"]
-    assert "write relay-ip with another one, of IPv4 say" in advice
+    assert "set relay-ip to another address, such as an IPv4 one" in advice
     cured = [*both, f"relay-ip={SERVER}"]
     with coturn_outside(network, tmp_path, cured, port=3505, program=program):
         assert_nothing(inside(url, options=[*QUICK, "--strict"]))
@@ -198,7 +198,7 @@ def test_packets_that_are_too_large(
         report = inside(coturn(SERVER), options=QUICK)
     message = report.only("packet-size")["message"]
     assert where in message
-    assert f"of {largest} bytes come through, and from {too_large} bytes on none" in message
+    assert f"of {largest} bytes come through, but none of {too_large} bytes or more" in message
     path = report.results[0]["between" if where == "the server" else "outside"]
     assert (path["largest"], path["too_large"]) == (largest, too_large)
 

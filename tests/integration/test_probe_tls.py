@@ -127,9 +127,9 @@ def test_a_chain_that_is_trusted(
 @pytest.mark.parametrize(
     ("begins", "ends", "word", "level", "part"),
     [
-        (-60, -3, "certificate-expired", "error", "ended 3 days"),
-        (3, 60, "certificate-not-yet", "error", "begins at"),
-        (-60, 5.5, "certificate-ends-soon", "warning", "ends in 5 days"),
+        (-60, -3, "certificate-expired", "error", "expired 3 days"),
+        (3, 60, "certificate-not-yet", "error", "is not valid before"),
+        (-60, 5.5, "certificate-ends-soon", "warning", "expires in 5 days"),
     ],
 )
 def test_the_days_of_a_certificate(
@@ -358,4 +358,4 @@ def test_a_web_server_on_a_plain_port(web_port: int, probe: Probe) -> None:
 @pytest.mark.parametrize("web_port", ["https"], indirect=True)
 def test_a_plain_url_of_a_tls_port(web_port: int, probe: Probe) -> None:
     found = probe(coturn(f"{LOOPBACK}:{web_port}", transport="tcp")).only("tls-port")
-    assert "write turns for turn" in found["advice"]
+    assert "write turns instead of turn" in found["advice"]

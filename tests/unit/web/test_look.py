@@ -171,7 +171,7 @@ def test_a_server_that_closes_the_connection_when_tls_begins() -> None:
         found = seen(listening.getsockname()[1])
         thread.join()
     assert found.word == "no-tls"
-    assert "closes the connection when TLS begins" in found.message
+    assert "closes the connection when the TLS handshake begins" in found.message
 
 
 def test_a_silent_server() -> None:
@@ -187,7 +187,7 @@ def test_a_closed_port() -> None:
     found = seen(port)
     assert (found.word, found.message) == (
         "refused",
-        f"refused: nothing listens on 127.0.0.1, TCP port {port}, or a firewall refuses it",
+        f"refused: nothing listens on 127.0.0.1, TCP port {port}, or a firewall rejects it",
     )
     assert "start coturn" in found.advice
 
