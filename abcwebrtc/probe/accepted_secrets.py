@@ -1,7 +1,7 @@
-"""Asks a coturn which secrets it accepts, with the TURN client of the probe.
+"""Asks coturn which secrets it accepts, with the TURN client of the probe.
 
-A question is a Refresh: coturn checks its login first, and then has no
-allocation to refresh. So no port is taken, and no quota.
+A question is a Refresh: coturn checks the login first, and then finds no allocation to refresh.
+So it takes up neither a port nor a quota.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from abcwebrtc.probe.turn_session import NO_ALLOCATION, Session
 from abcwebrtc.turn.credentials import mint_turn_credentials
 
 CHECK_TTL = DAY
-"""Seconds. The question is whether coturn knows the secret, not whether clocks agree."""
+"""Seconds; so long that clocks which differ don't matter."""
 CHECK_USER = "abcwebrtc-rotate-check"
 _PARALLEL = 8
 _REASONS = {
@@ -40,7 +40,7 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Question:
-    """A login for one address of one server; its repr hides the login."""
+    """A login to try at one address of a server; the repr hides it."""
 
     uri: IceURI
     address: str
@@ -48,37 +48,37 @@ class Question:
 
 
 def question(uri: IceURI, address: str, secret: Secret, with_user: bool, now: float) -> Question:
-    """Return the question whether the server at `address` knows a secret."""
+    """Return the question of whether the server at `address` knows a secret."""
     user = CHECK_USER if with_user else None
     made = mint_turn_credentials(secret, CHECK_TTL, user, now)
     return Question(uri, address, Login(made.username, made.password))
 
 
 def addresses_of(uris: Sequence[IceURI], timeout: float) -> Dict[IceURI, List[str]]:
-    """Return the addresses of each server, none for a name that does not resolve.
+    """Return the addresses of each server; none for a name that does not resolve.
 
-    A name with several addresses may be several coturns, and each has secrets of
-    its own. IPv6 counts where this machine has an IPv6 address.
+    A name with several addresses may be several coturns, each with its own secrets. IPv6
+    addresses count if this machine has one.
     """
     found = resolve_all([uri.bare_host for uri in uris], timeout, socket.AI_ADDRCONFIG)
     return {uri: found[uri.bare_host][0] for uri in uris}
 
 
 def ask_all(questions: Sequence[Question], timeout: float) -> List[Answer]:
-    """Return the answer to each question; `timeout` is in seconds, for a step of one."""
+    """Return the answer to each question; a step of one may take `timeout` seconds."""
     settings = Settings(timeout, unverified_context(), threading.Event())
     with ThreadPoolExecutor(_PARALLEL) as pool:
         try:
             return list(pool.map(functools.partial(_ask, settings), questions))
         finally:
-            settings.stop.set()  # after Ctrl-C some still wait for an answer
+            settings.stop.set()  # after Ctrl-C, some still wait for an answer
 
 
 def _ask(settings: Settings, asked: Question) -> Answer:
-    """Say whether coturn takes a login.
+    """Say whether coturn accepts a login.
 
-    Any certificate will do: nothing secret is sent, since a password never travels
-    in TURN, and whether the certificate is good is another question.
+    Any certificate will do: TURN never sends a password, so nothing secret is sent, and whether
+    the certificate is good is another question.
     """
     target = browser_target(asked.uri)
     context = settings.trust if target.transport == TLS else None
@@ -93,6 +93,6 @@ def _reason(failure: Failure, timeout: float) -> str:
     if failure.kind == "timeout":
         return f"no answer in {timeout:g} s"
     if failure.kind == "stun":
-        no_login = failure.error == NO_ALLOCATION  # and not signed, or it would be accepted
+        no_login = failure.error == NO_ALLOCATION  # not signed, or the login would be accepted
         return "it asks for no login" if no_login else f"STUN error {failure.error}"
     return _REASONS.get(failure.kind) or failure.detail or "no connection"

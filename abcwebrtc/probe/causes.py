@@ -1,7 +1,7 @@
 """Why a STUN or TURN server does not work, and what to do: the words of `probe` and the test page.
 
-They stand in ``causes.json``. Both choose a cause by rules of their own, since a browser sees
-other things than a socket does, and say it in the words of that file.
+The words are in ``causes.json``. Each of the two chooses a cause by rules of its own, since a
+browser and a socket see different things.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from abcwebrtc.probe.model import Diagnosis
 
 
 def _read() -> Dict[str, Any]:
-    """Return the file; there a cause takes what it does not say from the one that ``as`` names."""
+    """Return the file, with what a cause leaves out filled in from the cause that ``as`` names."""
     text = Path(__file__).with_name("causes.json").read_text(encoding="utf-8")
     table: Dict[str, Any] = json.loads(text)
     for one in table["causes"].values():
@@ -24,25 +24,25 @@ def _read() -> Dict[str, Any]:
 
 
 TABLE = _read()
-"""What the page reads, too."""
+"""The page reads this too."""
 CAUSES: Dict[str, Dict[str, str]] = TABLE["causes"]
 """By ``word`` or ``word/variant``: ``message`` and ``cure`` with named placeholders, ``level``
-where it is no error, ``by`` whom it is said: ``probe``, ``page`` or ``both``."""
+if it is not an error, ``by`` who says it: ``probe``, ``page`` or ``both``."""
 CLAUSES: Dict[str, str] = TABLE["clauses"]
 """Parts of sentences, with named placeholders."""
 
 CODES: Dict[int, str] = {int(code): key for code, key in TABLE["codes"].items()}
-"""What an error code of STUN means, where it needs no look at the request."""
+"""The cause of a STUN error code that means the same after any request."""
 UNANSWERED: FrozenSet[str] = frozenset(TABLE["unanswered"])
-"""Words of what had no answer of a STUN server, so that it says much where the host has one."""
+"""Words for the lack of a STUN answer: it is news that the same host answers elsewhere."""
 ELSEWHERE_TOO: FrozenSet[str] = frozenset(TABLE["elsewhere-too"])
-"""Words of what is of no one port or address, or was seen later than what others answered."""
+"""Words for what does not depend on the port or address, or was seen after other answers."""
 
 
 def said(key: str, **facts: object) -> Diagnosis:
-    """Return the diagnosis of a cause, with `facts` in the placeholders.
+    """Return the diagnosis for a cause, with `facts` in the placeholders.
 
-    Raises `KeyError` for a key that is not in the file, and for a fact that is missing.
+    Raises `KeyError` for an unknown key or a missing fact.
     """
     found = CAUSES[key]
     message, cure = (found[part].format_map(facts) for part in ("message", "cure"))
@@ -50,10 +50,10 @@ def said(key: str, **facts: object) -> Diagnosis:
 
 
 def clause(key: str, **facts: object) -> str:
-    """Return a part of a sentence by its key, with `facts` in its placeholders."""
+    """Return a part of a sentence, with `facts` in the placeholders."""
     return CLAUSES[key].format_map(facts)
 
 
 def in_brackets(text: Optional[str]) -> str:
-    """Return a text as a detail behind something, or nothing."""
+    """Return a text in brackets to add to a sentence, or nothing."""
     return f" ({text})" if text else ""

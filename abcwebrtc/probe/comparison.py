@@ -1,4 +1,4 @@
-"""What results say together: what does no harm, where else a server answers, what desktops lack.
+"""What results say together: harmless faults, where else a server answers, what desktops lack.
 
 Desktops have one STUN_SERVER and one TURN_SERVER, however many servers browsers have.
 """
@@ -16,12 +16,12 @@ Change = Callable[[Diagnosis], Diagnosis]
 
 
 def compared(results: Sequence[Result]) -> List[Result]:
-    """Return the results with what the others tell of them.
+    """Return the results with what can be learned from the other results.
 
-    That one family of addresses can't be reached is only a warning where the
-    same url works over the other one; so is a fault over one of the transports
-    that a client tries, where another one works. Any other fault says where else the
-    same host works or answers. A server that desktops depend on is an error for them.
+    An address family that can't be reached is only a warning if the same url works over
+    the other family. So is a fault over one of several transports that a client tries, if
+    another one works. Any other fault says where else the same host works or answers. If
+    desktops depend on a server that does not work, that is one more error.
     """
     working = [one.observation for one in results if one.level != ERROR]
     answering = [one.observation for one in results if _answers(one.observation)]
@@ -47,7 +47,7 @@ def _saying_more(text: str) -> Change:
 
 
 def _bound(result: Result, answering: Sequence[Observation]) -> Result:
-    """Say of a silent STUN server that it answers TURN, where it does at this very port."""
+    """Say that a silent STUN server answers TURN, if it does so on the same port."""
     seen = result.observation
     turns = (one for one in answering if one.target.is_turn and one.where() == seen.where())
     if seen.target.is_turn or not any(turns):
@@ -56,7 +56,7 @@ def _bound(result: Result, answering: Sequence[Observation]) -> Result:
 
 
 def _partly_shut(result: Result, working: Sequence[Observation]) -> Result:
-    """Say of relay ports that are shut where another relay of the same address is reached."""
+    """Say that only some relay ports are blocked, if another relay of the address is reached."""
     host = host_of(result.observation.relayed)
     reached = (one.relayed for one in working if one.outside and one.outside.reached)
     relay = next((one for one in reached if host_of(one) == host), "")
@@ -69,7 +69,7 @@ def _partly_shut(result: Result, working: Sequence[Observation]) -> Result:
 
 
 def _softened(result: Result, working: Sequence[Observation]) -> Optional[Result]:
-    """Make warnings of what does no harm, since the same url works another way; else None."""
+    """Turn faults into warnings if the same url works another way; return None if it does not."""
     seen, words = result.observation, {one.word for one in result.diagnoses}
     over = _other_transport(seen, working)
     if over:
@@ -86,10 +86,10 @@ def _softened(result: Result, working: Sequence[Observation]) -> Optional[Result
 
 
 def _other_transport(seen: Observation, working: Sequence[Observation]) -> str:
-    """Return the protocol over which a client that tries several has its way, or nothing.
+    """Return the protocol that works for a client that tries several, or nothing.
 
-    Where a relay takes small packets, ICE connects by it, and tries no other one when the large
-    ones of the DTLS handshake are lost.
+    If a relay passes small packets, ICE connects through it, and does not try another one when
+    the large packets of the DTLS handshake are lost.
     """
     target = seen.target
     connects = seen.between is not None and seen.between.works
@@ -107,7 +107,7 @@ def _other_transport(seen: Observation, working: Sequence[Observation]) -> str:
 def _elsewhere(
     result: Result, working: Sequence[Observation], answering: Sequence[Observation]
 ) -> Result:
-    """Say of what fails where the same host works, or at least answers."""
+    """Say where a host works, or at least answers, if this result is an error."""
     seen = result.observation
     if result.level != ERROR or not seen.address:
         return result
@@ -132,7 +132,7 @@ def _places(seen: Observation, others: Iterable[Observation]) -> List[str]:
 
 
 def _place(seen: Observation, other: Observation) -> str:
-    """Return how the other one is reached, as far as that is different."""
+    """Return how the other one is reached, as far as it differs."""
     target = other.target
     port = f"on {target.transport.upper()} port {target.port}"
     if other.address == seen.address:
@@ -152,9 +152,9 @@ def _in_words(places: Sequence[str]) -> str:
 
 
 class Dependence(NamedTuple):
-    """A server of desktops: `rows` are its results, one for each transport and address.
+    """A server that desktops depend on.
 
-    It works for them when one of these does.
+    `rows` are its results, one for each transport and address. It works if one of them does.
     """
 
     variable: str
@@ -164,7 +164,7 @@ class Dependence(NamedTuple):
 
 
 def desktop_servers(results: Sequence[Result]) -> List[Dependence]:
-    """Return the servers that desktops depend on, as far as there are any."""
+    """Return the servers that desktops depend on, if there are any."""
     found = []
     for variable in (STUN_SERVER, TURN_SERVER):
         targets = [one.observation.target for one in results]
@@ -177,7 +177,7 @@ def desktop_servers(results: Sequence[Result]) -> List[Dependence]:
 
 
 def _with_desktops_fault(results: Sequence[Result]) -> List[Result]:
-    """Say that desktops depend on a server that does not work, where browsers have others."""
+    """Add an error where desktops depend on a server that fails, while browsers have others."""
     found = list(results)
     for one in desktop_servers(results):
         is_turn = one.variable == TURN_SERVER

@@ -1,7 +1,6 @@
-"""From what was seen to what it means, and what to do about it. Nothing is contacted.
+"""Says what observations mean, and what to do about it, without contacting anything.
 
-Which cause it is, is decided here and in the modules that this one calls; the words are those
-of the table of causes.
+This module and those that it calls choose the cause; the table of causes has the words.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ from abcwebrtc.times import duration_text, iso_text
 
 
 def judge(seen: Sequence[Observation], around: Circumstances) -> List[Result]:
-    """Return every observation with its diagnoses, compared with one another."""
+    """Return every observation with its diagnoses, after comparing them with one another."""
     return compared([Result(one, diagnose(one, around)) for one in seen])
 
 
 def diagnose(seen: Observation, around: Circumstances) -> Tuple[Diagnosis, ...]:
-    """Return what an observation means, errors first; nothing where all is well."""
+    """Return what an observation means, errors first; nothing if all is well."""
     found = [one for failure in seen.failures for one in _failure(seen, failure, around)]
     found += _certificate_faults(seen.certificate, seen.target.host, around.now)
     found += _warnings(seen)
@@ -59,7 +58,7 @@ def _failure(seen: Observation, failure: Failure, around: Circumstances) -> Iter
         own = _failure(seen, replace(failure, at=""), around)
         yield from after_redirect(failure, list(own))
     elif failure.kind == "certificate":
-        if not seen.certificate:  # what stands in it says more, where it could be read
+        if not seen.certificate:  # if it could be read, its content says more
             yield said("certificate-untrusted/unread", detail=in_brackets(failure.detail))
     elif failure.kind == "stun":
         yield from _stun_error(seen, failure, around.now)
@@ -73,7 +72,7 @@ def _failure(seen: Observation, failure: Failure, around: Circumstances) -> Iter
 
 
 def _network(seen: Observation, failure: Failure, around: Circumstances) -> Diagnosis:
-    """Say what it means that there was no answer, as far as the system tells why."""
+    """Say why there was no answer, as far as the system tells."""
     where, kind = seen.where(failure.step), failure.kind
     is_behind_tls = HANDSHAKE in seen.times and failure.step == BINDING
     if kind in ("timeout", "closed") and is_behind_tls:
@@ -111,14 +110,14 @@ def _no_answer(seen: Observation, failure: Failure, around: Circumstances) -> Di
 # another protocol
 
 _OTHER_PROTOCOLS = ("http", "not-stun", "tls", "tls-answer")
-"""Kinds of a failure that tell what is spoken."""
+"""Kinds of failure that show which protocol the server speaks."""
 _CLIENT_CERTIFICATE = ("CERTIFICATE_REQUIRED", "PEER_DID_NOT_RETURN_A_CERTIFICATE")
 _VERSION = ("ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "VERSION_TOO_LOW")
-"""Of OpenSSL's reasons."""
+"""Parts of OpenSSL's reasons."""
 
 
 def _protocol(seen: Observation, failure: Failure) -> Diagnosis:
-    """Say what it means that another protocol is spoken, or that TLS failed."""
+    """Say which other protocol the server speaks, or why TLS failed."""
     kind, detail = failure.kind, ""
     if seen.spoken == "http" or kind == "http":
         key = "http"
@@ -138,7 +137,7 @@ def _protocol(seen: Observation, failure: Failure) -> Diagnosis:
 
 
 def _alert_cause(reason: str) -> str:
-    """Return the cause of an OpenSSL reason."""
+    """Return the cause for an OpenSSL reason."""
     if any(word in reason for word in _CLIENT_CERTIFICATE):
         return "client-certificate"
     return "old-tls" if any(word in reason for word in _VERSION) else "no-tls"
@@ -194,14 +193,14 @@ def _distrust(certificate: Certificate, host: str) -> Diagnosis:
 
 UNAUTHORIZED = 401
 MAX_USERNAME = 508
-"""Bytes: browsers take no longer one."""
+"""Bytes: the longest username that browsers accept."""
 
 
 def _stun_error(seen: Observation, failure: Failure, now: float) -> Iterator[Diagnosis]:
     """Say what an error response means (RFC 8489, RFC 8656); `now` is in unix seconds."""
     is_binding = failure.step == BINDING
     if is_binding and seen.target.is_turn:
-        return  # before a login that is no fault
+        return  # without a login, this is not a fault
     if failure.error == UNAUTHORIZED and not is_binding:
         yield from _unauthorized(seen, now)
     elif failure.error == 400:
@@ -215,8 +214,8 @@ def _stun_error(seen: Observation, failure: Failure, now: float) -> Iterator[Dia
 
 
 def _bad_request(seen: Observation, failure: Failure, now: float) -> Diagnosis:
-    """Blame the username only where it has what coturn answers 400 to; no part of it is shown."""
-    # without a login nothing is signed
+    """Blame the username only if coturn answers 400 to such a one; show no part of it."""
+    # Without a login, nothing is signed.
     unsigned = "" if failure.signed or failure.step == BINDING else clause("unsigned")
     account = seen.target.account
     username = account.login_at(now).username if account else ""
@@ -233,7 +232,7 @@ def _bad_request(seen: Observation, failure: Failure, now: float) -> Diagnosis:
 
 
 def _forbidden(relay: str) -> Diagnosis:
-    """Say what permits the server's own relays; behind a NAT, not the address that they show."""
+    """Say how to permit the server's own relays, which behind a NAT takes another address."""
     address = ipaddress.ip_address(relay)
     if address.is_loopback:
         kind = "loopback"
@@ -263,9 +262,9 @@ def _unauthorized(seen: Observation, now: float) -> Iterator[Diagnosis]:
 
 
 def _of_realm(key: str, seen: Observation, **facts: object) -> Diagnosis:
-    """Add the realm to a cause, where it is none that the url's host suggests.
+    """Add the realm to a cause, unless the url's host suggests that realm.
 
-    coturn's database has users and secrets by realm.
+    coturn's database stores users and secrets by realm.
     """
     found, host, realms = said(key, **facts), seen.target.host.lower(), seen.realms
     if not realms or f".{host}".endswith(f".{realms[0].lower()}"):
@@ -283,7 +282,7 @@ def _known_secret(position: int, search: SecretSearch, ttl: int) -> Iterator[Dia
         yield said("clock", ahead=duration_text(search.clock_ahead), ttl=ttl)
 
 
-# what works, and yet
+# warnings about what works
 
 
 def _warnings(seen: Observation) -> Iterator[Diagnosis]:

@@ -1,7 +1,7 @@
-"""STUN and TURN messages as bytes: aioice's codec, and what it lacks. No socket.
+"""STUN and TURN messages as bytes: aioice's codec, and what it lacks. Nothing here has a socket.
 
-Up to 0.9, the newest for Python 3.8, it reads no ALTERNATE-SERVER and no DATA. ChannelData is
-a part of its own client, and it writes no Binding without the magic cookie.
+Up to 0.9, the newest version for Python 3.8, aioice reads neither ALTERNATE-SERVER nor DATA. Its
+ChannelData is part of its own client, and it can't write a Binding without the magic cookie.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ Address = Tuple[str, int]
 """An IP address and a port."""
 
 CHANNEL, OUTSIDE_CHANNEL = 0x4000, 0x4001
-"""Those that are bound, the first that there are (RFC 8656, section 12)."""
+"""The first two channel numbers (RFC 8656, section 12)."""
 _CHANNELS = [struct.pack("!H", one) for one in (CHANNEL, OUTSIDE_CHANNEL)]
 ALTERNATE_SERVER = "ALTERNATE-SERVER"
-"""Where a 300 sends a client (RFC 8489, section 14.15)."""
+"""The server to which a 300 redirects (RFC 8489, section 14.15)."""
 COOKIE = struct.pack("!I", stun.COOKIE)
 _HEADER = 20
 _ALTERNATE, _XOR_PEER, _DATA = 0x8023, 0x0012, 0x0013
+_TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
+"""How an alert and a handshake begin."""
 _DATA_INDICATION = struct.pack("!H", stun.Method.DATA | stun.Class.INDICATION)
 
 
@@ -34,7 +36,7 @@ def request_message(method: stun.Method, attributes: Mapping[str, Any] = {}) -> 
 
 
 def answer_to(message: stun.Message, data: bytes) -> Optional[stun.Message]:
-    """Return the answer that data is to a request, None where it is none."""
+    """Return data as the answer to a request, or None if it is not one."""
     answer = _parsed(data)
     if answer is None or answer.transaction_id != message.transaction_id:
         return None
@@ -45,22 +47,37 @@ def answer_to(message: stun.Message, data: bytes) -> Optional[stun.Message]:
 
 
 def mapped_address(answer: stun.Message) -> Optional[Address]:
-    """Return the address at which the server sees who asked, None where it does not say it."""
+    """Return the address from which the server sees the client, or None if it does not say."""
     found = answer.attributes
     mapped: Optional[Address] = found.get("XOR-MAPPED-ADDRESS") or found.get("MAPPED-ADDRESS")
     return mapped if answer.message_class == stun.Class.RESPONSE else None
 
 
 def error_failure(step: str, answer: stun.Message) -> Failure:
-    """Return the failure that an error response is, or an answer without what it must hold."""
+    """Return the failure for an error response, or for an answer that lacks something."""
     code = answer.attributes.get("ERROR-CODE", (0, ""))[0]
     if not code:
         return Failure(step, "not-stun")
     return Failure(step, "stun", code, "MESSAGE-INTEGRITY" in answer.attributes)
 
 
+def request_name(message: stun.Message) -> str:
+    """Return the name of a request as RFCs have it, such as ``CreatePermission``."""
+    return "".join(map(str.capitalize, message.message_method.name.split("_")))
+
+
+def answer_text(answer: stun.Message) -> str:
+    """Return what an answer says: its error code, or the addresses in it."""
+    found = answer.attributes
+    if answer.message_class != stun.Class.RESPONSE:
+        return f"error {found.get('ERROR-CODE', (0,))[0]}"
+    names = {"relay": "XOR-RELAYED-ADDRESS", "you are": "XOR-MAPPED-ADDRESS"}
+    said = [f"{what} {address_text(found[name])}" for what, name in names.items() if name in found]
+    return ", ".join(said) or "success"
+
+
 def address_text(address: Address) -> str:
-    """Return ``192.0.2.1:49160``, or with brackets for IPv6."""
+    """Return ``192.0.2.1:49160``, or ``[2001:db8::1]:49160`` for IPv6."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
@@ -73,7 +90,7 @@ def _parsed(data: bytes) -> Optional[stun.Message]:
 
 
 def _attributes(data: bytes) -> Iterator[Tuple[int, bytes]]:
-    """Yield type and value of each attribute of a STUN message."""
+    """Yield the type and value of each attribute of a STUN message."""
     position = _HEADER
     while position + 4 <= len(data):
         kind, length = struct.unpack("!HH", data[position : position + 4])
@@ -82,11 +99,21 @@ def _attributes(data: bytes) -> Iterator[Tuple[int, bytes]]:
         position += length + stun.padding_length(length)
 
 
+def other_protocol(data: bytes) -> str:
+    """Return what data is that is neither STUN nor ChannelData, as the kind of a failure."""
+    if data[:2] in _TLS_RECORDS:
+        return "tls-answer"
+    is_stun = data[0] & 0xC0 == 0 and data[4:8] in (b"", COOKIE[: len(data[4:8])])
+    if is_stun or is_channel_data(data):
+        return ""
+    return "http" if data[:5].upper() in (b"HTTP/", b"<HTML", b"<!DOC") else "not-stun"
+
+
 # data through a relay
 
 
 def is_channel_data(data: bytes) -> bool:
-    """Say whether data begins as ChannelData of a channel that is bound here."""
+    """Say whether data begins like ChannelData of one of our channels."""
     return data[:2] in _CHANNELS
 
 
@@ -97,7 +124,7 @@ def channel_data(payload: bytes, channel: int = CHANNEL) -> bytes:
 
 
 def relayed_data(data: bytes) -> Optional[Tuple[Union[int, Address], bytes]]:
-    """Return by which channel, or else from whom, data came through a relay, and its payload."""
+    """Return the channel, or else the peer, of data that came through a relay, and its payload."""
     if is_channel_data(data):
         channel, length = struct.unpack("!HH", data[:4]) if len(data) >= 4 else (0, 0)
         return channel, data[4 : 4 + length]
@@ -109,7 +136,7 @@ def relayed_data(data: bytes) -> Optional[Tuple[Union[int, Address], bytes]]:
     return None
 
 
-# as RFC 3489 has it
+# RFC 3489
 
 
 def classic_binding(transaction: bytes) -> bytes:
@@ -121,7 +148,7 @@ def classic_binding(transaction: bytes) -> bytes:
 
 
 def is_classic_answer(transaction: bytes, data: bytes) -> bool:
-    """Say whether data is the answer to a `classic_binding`, with an address in it."""
+    """Say whether data answers a `classic_binding`, with an address in it."""
     answer = _parsed(data)  # aioice does not look at the cookie
     is_answer = answer is not None and data[4:_HEADER] == transaction
     return is_answer and answer is not None and mapped_address(answer) is not None

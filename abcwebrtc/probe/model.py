@@ -1,4 +1,4 @@
-"""What is probed, what was seen, and what it means: plain data."""
+"""What is probed, what was seen and what it means, as plain data."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from abcwebrtc.coturn.certificate import Certificate
 UDP, TCP, TLS = "udp", "tcp", "tls"
 OK, NOTE, WARNING, ERROR = "ok", "note", "warning", "error"
 LEVELS = (ERROR, WARNING, NOTE)
-"""The levels of a diagnosis, the most severe first; a note is something to know, and no fault."""
+"""The levels of a diagnosis, the most severe first; a note is not a fault."""
 
 RESOLVE, CONNECT, HANDSHAKE, BINDING, RFC3489 = "resolve", "connect", "tls", "binding", "rfc3489"
 ALLOCATE, PERMISSION, RELAY, OUTSIDE = "allocate", "permission", "relay", "outside"
-"""The steps, in the order in which they are done."""
+"""The steps, in order."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class Login:
 
 
 Mint = Callable[[int, int], Login]
-"""Takes the position of a secret, from 0, and an expiry in unix seconds."""
+"""Takes the position of a secret, counted from 0, and an expiry in unix seconds."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """Where the login of a TURN server comes from.
+    """Where the login for a TURN server comes from.
 
-    A static one is in `static`. Otherwise `mint` signs with one of `secrets`
-    secrets, the first of which is in use, and `ttl` is the configured one in
-    seconds. `expires_at` is that of a static login that was minted elsewhere.
+    `static` is a fixed login. Without one, `mint` signs with one of `secrets` secrets, of
+    which the first is in use, and `ttl` is the configured ttl in seconds. `expires_at` is
+    set if a fixed login was minted elsewhere.
     """
 
     static: Optional[Login] = None
@@ -46,7 +46,7 @@ class Account:
     expires_at: Optional[int] = None
 
     def login_at(self, now: float) -> Login:
-        """Return the login that clients have, where they get it at `now`, in unix seconds."""
+        """Return the login that clients get at `now`, in unix seconds."""
         if self.mint:
             return self.mint(0, int(now) + self.ttl)
         return self.static or Login("", "")
@@ -56,9 +56,9 @@ class Account:
 class Target:
     """One STUN or TURN url over one transport: `UDP`, `TCP` or `TLS`.
 
-    `either` says that the client tries the url over several transports, and one
-    that works is enough. `unspoken` is ``dtls`` or ``tls`` where the url is for that,
-    and it is not what is spoken. `desktop` says that it is a server that desktops have.
+    `either` means that the client tries the url over several transports, and that one
+    working transport is enough. `unspoken` is ``dtls`` or ``tls`` if the url asks for it
+    but clients don't speak it. `desktop` means that desktops use this server.
     """
 
     uri: IceURI
@@ -70,7 +70,7 @@ class Target:
 
     @property
     def url(self) -> str:
-        """The url as od.config has it."""
+        """The url as it is in od.config."""
         return str(self.uri)
 
     @property
@@ -90,18 +90,17 @@ class Target:
 
     @property
     def port(self) -> int:
-        """The port, the scheme's own where the url has none."""
+        """The port of the url, or else the scheme's default."""
         return self.uri.effective_port
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What a step came to when not to its end.
+    """How a step failed.
 
-    `kind` is a word such as ``timeout``, `error` a STUN error code (RFC 8489),
-    `signed` says whether that answer had a MESSAGE-INTEGRITY, `detail` is the
-    system's word for it. `at` is ``address:port`` where that is another server,
-    which the url's own redirects to.
+    `kind` is a word such as ``timeout``. `error` is a STUN error code (RFC 8489), and `signed`
+    says whether that answer had a MESSAGE-INTEGRITY. `detail` is the system's text. `at` is
+    ``address:port`` if it failed at another server, to which the url's own server redirects.
     """
 
     step: str
@@ -116,10 +115,9 @@ class Failure:
 class SecretSearch:
     """What other logins showed after a 401.
 
-    `known` is the position of the secret that the server accepts, from 0, None
-    where it accepts none; `tried` is how many there were. `clock_ahead` is by
-    how many seconds the server's clock is ahead of this one, as far as it
-    could be measured.
+    `known` is the position of the secret that the server accepts, counted from 0, or None if
+    it accepts none of the `tried` ones. `clock_ahead` is how many seconds the server's clock
+    is ahead of this one, if that could be measured.
     """
 
     tried: int = 0
@@ -128,16 +126,16 @@ class SecretSearch:
 
 
 OPUS = 182
-"""Bytes of a packet of a burst: Opus at 64 kb/s with SRTP (RFC 3711) around it."""
+"""Bytes of a packet in a burst: Opus at 64 kb/s, wrapped in SRTP (RFC 3711)."""
 LOSS = 5.0
-"""Percent: a burst that loses less is none to speak of."""
+"""Percent: a smaller loss is not reported."""
 
 
 @dataclass(frozen=True)
 class Burst:
     """Packets at the rate of an Opus stream: how many were `sent`, and `lost`.
 
-    `in_a_row` is the most of them that were lost one after another in one direction.
+    `in_a_row` is the longest run of lost packets in one direction.
     """
 
     sent: int
@@ -154,11 +152,11 @@ class Burst:
 class PathResult:
     """What came through between two ends: two relays, or a relay and a plain socket outside.
 
-    `untried` is a word for why it was not tried, empty where it was. `there` and `back`
-    say whether a small packet arrived: at the relay and, from there, at the other end.
-    `punched` says that it only did once the relay had sent something to the outside.
-    `sizes` has the bytes of the payloads that were sent there and back, and whether they came
-    through. `peer` is this machine's address as the server sees it.
+    `untried` is a word for why this was not tried, or empty. `there` and `back` say whether a
+    small packet arrived at the relay and, from there, at the other end. `punched` means that it
+    arrived only after the relay had sent something to the outside. `sizes` maps the bytes of
+    each payload to whether it came through there and back. `peer` is this machine's address as
+    the server sees it.
     """
 
     untried: str = ""
@@ -176,17 +174,17 @@ class PathResult:
 
     @property
     def reached(self) -> bool:
-        """Say whether data went both ways with nothing sent from within before."""
+        """Say whether data went both ways before anything was sent from within."""
         return self.works and not self.punched
 
     @property
     def largest(self) -> int:
-        """The bytes of the largest payload that came through, 0 where none did."""
+        """The bytes of the largest payload that came through, or 0."""
         return max((size for size, passed in self.sizes.items() if passed), default=0)
 
     @property
     def too_large(self) -> int:
-        """The bytes of the smallest payload that was lost, as all larger ones were; 0 for none."""
+        """The bytes of the payload from which on all were lost, or 0."""
         lost = [size for size, passed in self.sizes.items() if not passed and size > self.largest]
         return min(lost, default=0)
 
@@ -194,7 +192,7 @@ class PathResult:
     def gaps(self) -> Tuple[int, ...]:
         """The bytes of payloads that were lost, although a larger one came through.
 
-        One alone is none, since a network that loses packets does that by chance.
+        A single one does not count: on a network that loses packets, that is chance.
         """
         lost = [size for size, passed in self.sizes.items() if not passed and size < self.largest]
         return tuple(lost) if len(lost) > 1 else ()
@@ -202,16 +200,16 @@ class PathResult:
 
 @dataclass
 class Observation:
-    """What was seen of one target at one address; filled while it is probed.
+    """What was seen of one target at one address; filled in while it is probed.
 
-    `times` is the milliseconds of each step that went well. `failures` are in the order
-    in which they were met. `search` is what other logins showed after a 401. `spoken` is
-    ``stun``, ``http`` or ``tls`` where that is what answers, and was not expected.
-    `anonymous` says that a relay was given without a login, `alone` that there could be no
-    second one. `realms` are those that the server named, one where all is well. `redirects`
-    are the servers that a 300 led to, one after another. `rfc3489` says whether a Binding
-    without the magic cookie is answered, `between` and `outside` what came through between
-    two relays and between a relay and this machine; these are None where that was not tried.
+    `times` has the milliseconds of each step that succeeded. `failures` are in the order in
+    which they happened. `search` is what other logins showed after a 401. `spoken` is ``stun``,
+    ``http`` or ``tls`` if that answers unexpectedly. `anonymous` means that the server gave a
+    relay without a login, `alone` that it gave no second one. `realms` are those that the server
+    named: one, if all is well. `redirects` are the servers that 300s led to, in order. `rfc3489`
+    says whether a Binding without the magic cookie is answered. `between` and `outside` say what
+    came through between two relays, and between a relay and this machine. These three are None
+    if they were not tried.
     """
 
     target: Target
@@ -234,18 +232,18 @@ class Observation:
 
     @property
     def server(self) -> str:
-        """The address of the server that gives relays, after all redirects."""
+        """The address of the server that gives relays, after any redirects."""
         return host_of(self.redirects[-1]) if self.redirects else self.address
 
     def where(self, step: str = "") -> str:
-        """Return address, transport and port; until its handshake, TLS is no more than TCP."""
+        """Return address, transport and port; before its handshake, TLS is just TCP."""
         transport = self.target.transport
         over = TCP if transport == TLS and step == CONNECT else transport
         return f"{self.address}, {over.upper()} port {self.target.port}"
 
     @property
     def is_ipv6(self) -> bool:
-        """Say whether the address is one of IPv6."""
+        """Say whether the address is an IPv6 address."""
         return ":" in self.address
 
 
@@ -256,7 +254,7 @@ def host_of(address: str) -> str:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the probe ran: the name of the machine, and whether that is a pod."""
+    """Where the probe ran: the machine's name, and whether it is a pod."""
 
     host: str
     pod: bool = False

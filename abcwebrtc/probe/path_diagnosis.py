@@ -1,7 +1,4 @@
-"""What it means where a server redirects, and how its STUN and relays reach others.
-
-Nothing is contacted.
-"""
+"""Says what redirects mean, and what relays can reach, without contacting anything."""
 
 from __future__ import annotations
 
@@ -26,14 +23,14 @@ from abcwebrtc.probe.model import (
 )
 
 HEAVY_LOSS = 20.0
-"""Percent: with so much no sound is heard that can be understood."""
+"""Percent: with so much loss, sound can't be understood."""
 IN_A_ROW, RUNS = 4, 6
-"""Who limits a rate drops all packets until a second ends, so in two seconds and two directions few
-runs of many; a busy network drops one here and there."""
+"""A rate limit drops all packets until a second ends: a few long runs in two seconds and two
+directions. A busy network drops a packet here and there."""
 
 
 def after_redirect(failure: Failure, own: List[Diagnosis]) -> List[Diagnosis]:
-    """Return what a failure at the server means that a 300 led to.
+    """Return what a failure means at a server to which a 300 led.
 
     `own` is what the same failure means at the url's own server.
     """
@@ -48,7 +45,7 @@ def after_redirect(failure: Failure, own: List[Diagnosis]) -> List[Diagnosis]:
 
 
 def path_diagnoses(seen: Observation, around: Circumstances) -> Iterator[Diagnosis]:
-    """Yield what is to be known of the ways to a server and its relays."""
+    """Yield diagnoses of the paths to a server and its relays."""
     if seen.redirects and not any(one.at for one in seen.failures):
         yield said("redirect/works", next=seen.redirects[-1])
     elsewhere = list(_relay_elsewhere(seen)) if seen.relayed else []
@@ -64,10 +61,10 @@ def path_diagnoses(seen: Observation, around: Circumstances) -> Iterator[Diagnos
 
 
 def _relay_elsewhere(seen: Observation) -> Iterator[Diagnosis]:
-    """Say where a public server gives relays that others may not reach.
+    """Find a public server that gives relays which others may not reach.
 
-    Data between two of its relays arrives all the same: coturn takes its external-ip,
-    also a wrong one, for itself.
+    Data between two of its relays arrives all the same, since coturn treats its external-ip, even
+    a wrong one, as itself.
     """
     server, relay = seen.server.partition("%")[0], host_of(seen.relayed)
     here, there = ipaddress.ip_address(server), ipaddress.ip_address(relay)
@@ -108,7 +105,7 @@ def _packets(seen: Observation) -> Iterator[Diagnosis]:
     if burst and burst.percent >= LOSS and between.sizes.get(OPUS, False):
         yield _loss(burst)
         if burst.percent >= HEAVY_LOSS:
-            return  # large packets are lost of that too
+            return  # that also explains lost large packets
     if between.too_large or between.gaps:
         yield _by_size(between, clause("ends-server"))
     elif outside.too_large or outside.gaps:

@@ -30,19 +30,19 @@ from abcwebrtc.probe.turn_session import FORBIDDEN, Session
 
 SMALL = 16
 SIZES = (SMALL, OPUS, 400, 600, 800, 1000, 1200)
-"""Bytes of UDP payload; 1,200 are the most that browsers put in a record of the DTLS handshake."""
+"""Bytes of UDP payload; browsers put up to 1,200 into a record of the DTLS handshake."""
 WRAPPING = 40
-"""More bytes, which the largest gets: a handshake goes in Data indications, and these packets in
-ChannelData. Chromium's makes 1,272 bytes of IPv4."""
+"""Bytes that are added to the largest packet: a handshake travels in Data indications, which have
+more overhead than ChannelData. Chromium's makes 1,272 bytes of IPv4."""
 INTERVAL, PACKETS = 0.02, 100
-"""The seconds between a burst's packets, and how many there are in each direction: two
-seconds, so that a whole one is in it of those by which coturn counts max-bps."""
+"""The seconds between packets of a burst, and their number in each direction. A burst lasts two
+seconds, so it covers a whole one of the seconds in which coturn counts max-bps."""
 WAITS = (0.5, 1.0, 1.0, 1.0)
-"""Seconds to wait for a packet, of each time that it is sent."""
+"""Seconds to wait for a packet after each time that it is sent."""
 ROUND_TRIPS = 3.0
-"""A wait is at least so many round trips."""
+"""A wait lasts at least this many round trips."""
 STUN_PORT = 3478
-"""Where the server is asked too, if it is silent at the port of the url."""
+"""The port to try if the server is silent on the url's port."""
 
 
 class End(NamedTuple):
@@ -52,7 +52,7 @@ class End(NamedTuple):
     receive: Callable[[float], Optional[bytes]]
 
     def drain(self, wanted: Set[bytes], until: float) -> None:
-        """Take what comes out of `wanted`, until that is empty or a moment of monotonic time."""
+        """Remove what arrives from `wanted`, until it is empty or a moment of monotonic time."""
         while wanted:
             came = self.receive(until)
             if came is None:
@@ -61,7 +61,7 @@ class End(NamedTuple):
 
 
 def relay_end(session: Session, channel: int = CHANNEL) -> End:
-    """Return the end that sends and receives by a channel of a relay."""
+    """Return an end that sends and receives over a channel of a relay."""
 
     def receive(until: float) -> Optional[bytes]:
         while True:
@@ -73,7 +73,7 @@ def relay_end(session: Session, channel: int = CHANNEL) -> End:
 
 
 def plain_end(plain: PlainSocket, peer: Address) -> End:
-    """Return the end that sends to a peer, and takes what comes from there."""
+    """Return an end that sends to a peer and receives from it."""
 
     def receive(until: float) -> Optional[bytes]:
         while True:
@@ -97,9 +97,9 @@ def arrives(here: End, there: End, wait: float) -> bool:
 
 
 def round_trip(here: End, there: End, timeout: float) -> Optional[float]:
-    """Return the milliseconds there and back, None where nothing comes back in time.
+    """Return the milliseconds there and back, or None if nothing comes back in time.
 
-    Where both are the same end, it is the way from it to itself.
+    If both are the same end, this is the way from it to itself.
     """
     deadline, waits = time.monotonic() + timeout, iter(WAITS)
     while time.monotonic() < deadline:
@@ -111,7 +111,7 @@ def round_trip(here: End, there: End, timeout: float) -> Optional[float]:
 
 
 def by_size(here: End, there: End, rtt: float) -> Dict[int, bool]:
-    """Return for each of `SIZES` whether a packet so large comes through, there and back.
+    """Return for each of `SIZES` whether a packet of that size comes through there and back.
 
     `rtt` is the milliseconds of a round trip.
     """
@@ -129,7 +129,7 @@ def by_size(here: End, there: End, rtt: float) -> Dict[int, bool]:
 
 
 def _volley(here: End, there: End, sizes: List[int], wait: float) -> List[int]:
-    """Send a packet of each size, and return those that arrive."""
+    """Send a packet of each size, and return the sizes that arrive."""
     payloads = {size: os.urandom(size + WRAPPING * (size == SIZES[-1])) for size in sizes}
     for payload in payloads.values():
         here.send(payload)
@@ -139,7 +139,7 @@ def _volley(here: End, there: End, sizes: List[int], wait: float) -> List[int]:
 
 
 def burst(here: End, there: End, rtt: float) -> Burst:
-    """Send packets as two Opus streams do, one in each direction, and count what is lost.
+    """Send packets like two Opus streams, one in each direction, and count the lost ones.
 
     `rtt` is the milliseconds of a round trip.
     """
@@ -165,7 +165,7 @@ def _numbered() -> List[bytes]:
 
 
 def _longest(payloads: List[bytes], missing: Set[bytes]) -> int:
-    """Return how many were lost one after another, at the most."""
+    """Return the length of the longest run of lost packets."""
     longest = run = 0
     for payload in payloads:
         run = run + 1 if payload in missing else 0
@@ -177,10 +177,10 @@ def _longest(payloads: List[bytes], missing: Set[bytes]) -> int:
 
 
 def between_relays(first: Session, second: Session, seen: Observation, settings: Settings) -> None:
-    """Send between two relays, or from one to itself, and keep what comes of it.
+    """Send data between two relays, or from one to itself, and store what comes through.
 
-    A server has its bursts once over UDP and once over TCP or TLS. Raises `StepError` where
-    nothing comes through.
+    A server gets one burst over UDP and one over TCP or TLS. Raises `StepError` if nothing comes
+    through.
     """
     first.bind(second.relayed)
     here = there = relay_end(first)
@@ -192,27 +192,32 @@ def between_relays(first: Session, second: Session, seen: Observation, settings:
     if took is None:
         raise StepError(Failure(RELAY, "timeout"))
     seen.times[RELAY] = took
+    first.wire.tell(f"data from relay to relay and back in {took:.1f} ms")
     path.there = path.back = True
     key = (seen.server, seen.target.transport == UDP)
     if not settings.quick and key not in settings.bursts:
         settings.bursts.add(key)
         path.burst = burst(here, there, took)
-        if path.burst.percent >= LOSS:  # it may have been a moment
+        if path.burst.percent >= LOSS:  # it may have been a bad moment
             path.burst = min(path.burst, burst(here, there, took), key=lambda one: one.lost)
+        first.wire.tell(f"burst: {path.burst.lost} of {path.burst.sent} packets lost")
     path.sizes = by_size(here, there, took)
+    first.wire.tell(f"packets of up to {path.largest} bytes from relay to relay and back")
 
 
 # from outside
 
 
 def from_outside(session: Session, seen: Observation, settings: Settings) -> PathResult:
-    """Send from a plain socket to the relay of a session and back, and return what came of it."""
+    """Send data from a plain socket to a session's relay and back; return what came through."""
     path = PathResult()
     try:
         with PlainSocket(session.relayed[0], settings.stop) as plain:
             _try_outside(path, plain, session, seen, settings)
     except StepError as error:
         path.untried = error.failure.kind
+    came = f"not tried ({path.untried})" if path.untried else "arrives" if path.there else "lost"
+    session.wire.tell(f"data from outside to the relay: {came}")
     return path
 
 
@@ -241,11 +246,11 @@ def _try_outside(
             seen.times[OUTSIDE] = took
             path.sizes = by_size(here, there, took)
     if not (mapped or path.back) and seen.target.transport != UDP:
-        path.untried = "no-udp"  # so it is this network, perhaps, and not the server's
+        path.untried = "no-udp"  # perhaps this network blocks it, and not the server's
 
 
 def _is_same_machine(plain: PlainSocket, session: Session) -> bool:
-    """Say whether the server is this machine, so that no firewall is in between."""
+    """Say whether the server is this machine, with no firewall in between."""
     wire, relayed = session.wire, session.relayed
     is_server = wire.local == wire.address.partition("%")[0]
     return is_server or plain.local_towards(relayed) == relayed[0]
@@ -254,7 +259,7 @@ def _is_same_machine(plain: PlainSocket, session: Session) -> bool:
 def _address_by_udp(
     plain: PlainSocket, session: Session, seen: Observation, settings: Settings
 ) -> Optional[Address]:
-    """Return the address that the server sees the socket at, None without an answer."""
+    """Return the address from which the server sees the socket, or None without an answer."""
     relay = session.relayed[0]
     server = seen.server if (":" in seen.server) == (":" in relay) else relay
     for port in dict.fromkeys((session.wire.port, STUN_PORT)):
@@ -268,9 +273,9 @@ def _address_by_udp(
 def _permit(
     path: PathResult, session: Session, seen: Observation, mapped: Optional[Address]
 ) -> str:
-    """Permit this machine's addresses, and return why none can be, or nothing.
+    """Permit this machine's addresses; return why none could be permitted, or nothing.
 
-    A NAT may give it another port for each peer, but a permission is for all ports.
+    A NAT may use another port for each peer, but a permission is for all ports.
     """
     known = [mapped[0] if mapped else "", host_of(seen.reflexive), session.mapped[0]]
     ipv6 = ":" in session.relayed[0]
@@ -290,7 +295,7 @@ def _permit(
 
 
 def _first_packet(plain: PlainSocket, session: Session) -> Optional[Address]:
-    """Send to the relay, and return whom the relay has a packet from, None if it has none."""
+    """Send to the relay; return the peer from which the packet reaches it, or None."""
     for wait in WAITS:
         payload = os.urandom(SMALL)
         plain.send(payload, session.relayed)
@@ -305,7 +310,7 @@ def _first_packet(plain: PlainSocket, session: Session) -> Optional[Address]:
 
 
 def _punch(path: PathResult, here: End, there: End) -> None:
-    """Try again with the relay sending first, which opens a firewall that keeps state."""
+    """Try again after the relay sends first, which opens a stateful firewall."""
     for wait in WAITS[:2]:
         path.back = arrives(there, here, wait) or path.back
         path.there = arrives(here, there, wait) or path.there

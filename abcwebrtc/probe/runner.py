@@ -1,4 +1,4 @@
-"""Probes targets, all at once, and returns what was seen."""
+"""Probes all targets at once, and returns what was seen."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 from abcwebrtc.probe.model import RESOLVE, Failure, Observation, Target
 from abcwebrtc.probe.steps import probe_address
 from abcwebrtc.probe.stun_client import Settings, timed
+from abcwebrtc.texts import harmless_logger
 
 Progress = Callable[[int, int, str], None]
-"""Takes how many probes are done, of how many, and the url of the last one."""
+"""Takes how many probes are done, how many there are, and the url of the last one."""
 Addresses = Tuple[List[str], float, Optional[Failure]]
-"""The addresses of a name, the milliseconds that it took, and why there is none."""
+"""The addresses of a name, the milliseconds that the lookup took, and why it failed."""
+_LOG = harmless_logger(__name__)
 _GRACE = 2.0
-"""Seconds that the probes have to free their allocations when they are to stop."""
+"""Seconds that the probes have to free their allocations after they are told to stop."""
 
 
 def run_probes(
@@ -29,17 +31,16 @@ def run_probes(
     progress: Progress,
     quick: bool = False,
 ) -> List[Observation]:
-    """Probe every address of every target; each has a thread of its own.
+    """Probe every address of every target, each in its own thread.
 
-    `timeout` is that of a step in seconds, `quick` leaves out the bursts. A
-    ``KeyboardInterrupt`` frees what is allocated before it goes on.
+    `timeout` is the seconds that a step may take. `quick` skips the bursts. After a
+    ``KeyboardInterrupt``, allocations are freed before it is raised again.
     """
     found = resolve_all([target.host for target in targets], timeout)
     observations = [one for target in targets for one in _observations(target, found)]
     reached = [one for one in observations if one.address]
     settings = Settings(timeout, trust, threading.Event(), quick)
-    # Allocations on one server are made one after another, or they would count
-    # together against its quota.
+    # Allocations on one server are made one after another: together they could exceed its quota.
     locks = {one.target.host: threading.Lock() for one in reached}
     done: "queue.Queue[Tuple[str, Optional[BaseException]]]" = queue.Queue()
 
@@ -47,7 +48,7 @@ def run_probes(
         fault: Optional[BaseException] = None
         try:
             probe_address(one, settings, locks[one.target.host])
-        except BaseException as error:  # it is raised where it can be seen
+        except BaseException as error:  # raised again in the main thread
             fault = error
         done.put((one.target.url, fault))
 
@@ -61,7 +62,7 @@ def run_probes(
             if fault:
                 raise fault
             progress(count + 1, len(threads), url)
-    finally:  # those that still run free what they allocated
+    finally:  # threads that still run free their allocations
         settings.stop.set()
         end = time.monotonic() + _GRACE
         for thread in threads:
@@ -81,7 +82,7 @@ def _observations(target: Target, found: Dict[str, Addresses]) -> List[Observati
 
 
 def resolve_all(names: Sequence[str], timeout: float, flags: int = 0) -> Dict[str, Addresses]:
-    """Return the addresses of every name, or why it has none.
+    """Return the addresses of every name, or why there are none.
 
     `flags` are those of getaddrinfo(3), such as `socket.AI_ADDRCONFIG`.
     """
@@ -92,7 +93,7 @@ def resolve_all(names: Sequence[str], timeout: float, flags: int = 0) -> Dict[st
         answers.put((host, _resolve(host, flags)))
 
     for host in hosts:
-        # The system's resolver can't be stopped, so it is left behind when it is too slow.
+        # The system's resolver can't be stopped, so a slow lookup is abandoned.
         threading.Thread(target=look_up, args=(host,), daemon=True).start()
     found: Dict[str, Addresses] = {host: ([], 0.0, Failure(RESOLVE, "timeout")) for host in hosts}
     deadline = time.monotonic() + timeout
@@ -110,5 +111,8 @@ def _resolve(host: str, flags: int) -> Addresses:
             infos = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM, flags=flags)
     except (OSError, UnicodeError) as error:
         detail = getattr(error, "strerror", None) or ""
+        _LOG.debug("%s does not resolve: %s", host, detail)
         return [], 0.0, Failure(RESOLVE, "no-name", detail=detail)
-    return list(dict.fromkeys(str(info[4][0]) for info in infos)), times[RESOLVE], None
+    addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
+    _LOG.debug("%s has %s", host, ", ".join(addresses))
+    return addresses, times[RESOLVE], None

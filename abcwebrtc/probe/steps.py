@@ -1,4 +1,4 @@
-"""One target at one address, step by step."""
+"""Probes one target at one address, step by step."""
 
 from __future__ import annotations
 
@@ -46,26 +46,31 @@ from abcwebrtc.probe.stun_client import (
     unverified_context,
 )
 from abcwebrtc.probe.turn_session import UNAUTHORIZED, RedirectError, Session, investigate
+from abcwebrtc.texts import harmless_logger
 
+_LOG = harmless_logger(__name__)
 SHORT_TTL = 60
-"""Seconds: a login that ends so soon is refused where the server's clock is ahead."""
+"""Seconds: a server whose clock is ahead refuses a login that expires so soon."""
 QUOTA = 486
 MAX_REDIRECTS = 4
 FREED = 1.2
-"""Seconds after which coturn has freed what was given up: it looks once a second."""
+"""Seconds after which coturn, which checks once a second, has freed an allocation."""
 
 
 def probe_address(seen: Observation, settings: Settings, server_lock: threading.Lock) -> None:
-    """Do every step, and put what is seen into the observation."""
+    """Do every step, and store what is seen in the observation."""
     with contextlib.suppress(StoppedError):
         try:
             _Attempt(seen, settings, server_lock).run()
         except StepError as error:
             seen.failures.append(error.failure)
+            failure = error.failure
+            what = f"{failure.kind} {failure.error or failure.detail}".strip()
+            _LOG.debug("%s at %s: %s failed: %s", seen.target.url, seen.address, failure.step, what)
 
 
 class _Attempt:
-    """The steps of one observation. What ends them is raised as `StepError`."""
+    """The steps of one observation; a failure that ends them is raised as `StepError`."""
 
     def __init__(self, seen: Observation, settings: Settings, server_lock: threading.Lock) -> None:
         self._seen, self._settings, self._lock = seen, settings, server_lock
@@ -82,7 +87,7 @@ class _Attempt:
                 self._ask_as_libnice()
             account = self._seen.target.account
             if account:
-                # Two probes of one server would count together against its quota.
+                # Two probes of one server at once could exceed its quota.
                 with self._lock:
                     self._allocate(account, wire, answered)
 
@@ -96,7 +101,7 @@ class _Attempt:
         return Wire(self._seen.target, address, self._settings, context, port)
 
     def _first_connection(self) -> Wire:
-        """Connect. A certificate that is not to be trusted is noted, and the rest done anyway."""
+        """Connect; note a certificate that is not trusted, and go on without verification."""
         try:
             return self._open()
         except StepError as error:
@@ -108,7 +113,7 @@ class _Attempt:
                 return self._open()
             except StepError as error:
                 failure = error.failure
-        if failure.step == HANDSHAKE and "ALERT" not in failure.detail:  # with one it speaks TLS
+        if failure.step == HANDSHAKE and "ALERT" not in failure.detail:  # an alert is TLS
             self._seen.spoken = self._answer_without_tls()
         elif "HANDSHAKE_FAILURE" in failure.detail and shows_certificate(self._opened):
             failure = replace(failure, kind="client-certificate")
@@ -123,7 +128,7 @@ class _Attempt:
             self._seen.certificate = read_certificate(wire.certificates(), code, text)
 
     def _answer_without_tls(self) -> str:
-        """Return ``stun`` or ``http`` where that is what answers on a TLS port, else nothing."""
+        """Return ``stun`` or ``http`` if that answers on a TLS port without TLS, else nothing."""
         target, timeout = replace(self._seen.target, transport=TCP), self._settings.second_look
         try:
             with Wire(target, self._seen.address, self._settings) as wire:
@@ -133,7 +138,7 @@ class _Attempt:
         return "stun"
 
     def _speaks_instead(self) -> str:
-        """Return ``http`` or ``tls`` where that is what answers on a stream, else nothing."""
+        """Return ``http`` or ``tls`` if that answers on a stream, else nothing."""
         target = self._seen.target
         found = self._speaks(target)
         if found or target.transport == TLS:
@@ -145,7 +150,7 @@ class _Attempt:
             return "tls" if "ALERT" in error.failure.detail else ""
 
     def _speaks(self, target: Target) -> str:
-        """Return ``http`` where that is what is spoken on a stream, else nothing."""
+        """Return ``http`` if a stream speaks it, else nothing."""
         context = self._context if target.transport == TLS else None
         try:
             with Wire(target, self._seen.address, self._settings, context) as wire:
@@ -158,9 +163,9 @@ class _Attempt:
     # STUN
 
     def _bind(self, wire: Wire) -> bool:
-        """Ask for the reflexive address, and say whether there was an answer.
+        """Ask for the reflexive address, and say whether the server answered.
 
-        A TURN server may have its Binding off, so for one no answer is not the end.
+        A TURN server may have Binding switched off, so silence does not end its probe.
         """
         seen = self._seen
         try:
@@ -185,7 +190,7 @@ class _Attempt:
         return True
 
     def _ask_as_libnice(self) -> None:
-        """Look whether a Binding is answered that has no magic cookie."""
+        """Find out whether the server answers a Binding without the magic cookie."""
         seen = self._seen
         with PlainSocket(seen.address, self._settings.stop) as plain:
             try:
@@ -199,7 +204,7 @@ class _Attempt:
     # TURN
 
     def _allocate(self, account: Account, wire: Wire, answered: bool) -> None:
-        """Open a relay and send data through it; where that fails, look why."""
+        """Open a relay and send data through it; if that fails, find out why."""
         login = account.login_at(time.time())
         failure = self._use_relay(wire, login, 0 if answered else self._settings.second_look)
         if failure is None:
@@ -208,12 +213,15 @@ class _Attempt:
         if not (answered or failure.at) and (failure.step, failure.kind) == (ALLOCATE, "timeout"):
             failure = Failure(BINDING, "timeout")
         if failure.error == UNAUTHORIZED and account.mint:
-            with contextlib.suppress(StepError):  # what it said before stands
+            with contextlib.suppress(StepError):  # the first failure stands
                 self._seen.search = investigate(account, self._accepts, time.time())
         raise StepError(failure)
 
     def _use_relay(self, wire: Wire, login: Login, timeout: float = 0) -> Optional[Failure]:
-        """Return what went wrong, once the allocation is freed; `timeout` is for a first answer."""
+        """Return what went wrong, after freeing the allocation.
+
+        `timeout` is the seconds to wait for the first answer.
+        """
         seen, session = self._seen, Session(wire, login)
         seen.realms = session.realms
         try:
@@ -231,7 +239,7 @@ class _Attempt:
         return self._follow(alternate, failure, login)
 
     def _follow(self, alternate: Address, failure: Failure, login: Login) -> Optional[Failure]:
-        """Go on where a 300 leads to, as browsers do; a circle is the end."""
+        """Go on at the server that a 300 names, as browsers do, but not in a circle."""
         text, redirects = address_text(alternate), self._seen.redirects
         first = address_text((self._seen.address, self._seen.target.port))
         is_known = text in (first, *redirects)
@@ -246,12 +254,12 @@ class _Attempt:
             return self._placed(error.failure)
 
     def _placed(self, failure: Failure) -> Failure:
-        """Say of a failure at which server it was, where that is another one."""
+        """Note at which server a failure happened, if it is not the url's own."""
         is_here = not self._seen.redirects or failure.at
         return failure if is_here else replace(failure, at=self._seen.redirects[-1])
 
     def _try_allocate(self, session: Session, times: Dict[str, float], timeout: float = 0) -> None:
-        """Allocate; at a quota once more, since the probe before may have filled it."""
+        """Allocate; at a quota try again, since the previous probe may have filled it."""
         try:
             with timed(times, ALLOCATE):
                 session.allocate(timeout)
@@ -273,13 +281,13 @@ class _Attempt:
         except StepError as error:
             if error.failure.step != RELAY:
                 raise
-            failure = error.failure  # whether data from elsewhere arrives tells more
+            failure = error.failure  # first see whether data from outside arrives
         self._seen.outside = from_outside(first, self._seen, self._settings)
         if failure:
             raise StepError(failure)
 
     def _use_two_relays(self, first: Session, login: Login) -> None:
-        """Send data through two relays; where there may be no second one, back to the first."""
+        """Send data between two relays or, if the server gives no second one, through the first."""
         with contextlib.ExitStack() as stack:
             second = stack.enter_context(Session(stack.enter_context(self._open()), login))
             try:
@@ -297,7 +305,7 @@ class _Attempt:
             return Session(wire, login).is_accepted()
 
     def _check_clock(self, account: Account) -> None:
-        """Look whether the server's clock is so far ahead that logins end early."""
+        """Find out whether the server's clock is so far ahead that logins expire early."""
         if not account.mint or self._seen.anonymous or account.ttl <= SHORT_TTL:
             return
         short = replace(account, secrets=1, ttl=SHORT_TTL)

@@ -1,7 +1,7 @@
-"""STUN messages over sockets, and what may come instead of an answer.
+"""Sends STUN messages over sockets, and recognises what may come instead of an answer.
 
-The codec is aioice's; its transactions are not used. They drop errors that are
-not signed, such as coturn's 400, and wait for half a minute.
+The codec is aioice's, but its transactions are not used: they drop unsigned errors, such as
+coturn's 400, and wait for half a minute.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple, Un
 from aioice import stun
 
 from abcwebrtc.probe.messages import (
-    COOKIE,
     Address,
+    address_text,
+    answer_text,
     answer_to,
     classic_binding,
     is_channel_data,
     is_classic_answer,
     mapped_address,
+    other_protocol,
     relayed_data,
     request_message,
+    request_name,
 )
 from abcwebrtc.probe.model import (
     BINDING,
@@ -40,14 +43,15 @@ from abcwebrtc.probe.model import (
     Failure,
     Target,
 )
+from abcwebrtc.texts import harmless_logger
 
 RETRANSMIT = 0.5
-"""Seconds until a datagram is sent again the first time; it doubles (RFC 8489, section 6.2.1)."""
+"""Seconds until a datagram is first sent again; they double each time (RFC 8489, section 6.2.1)."""
 SECOND_LOOK = 1.5
-"""Seconds to wait for another answer where there was none."""
+"""Seconds to wait for an answer after another request got none."""
 SLICE = 0.2
-"""Seconds after which a socket that waits looks whether it is to stop."""
-_TLS_RECORDS = (b"\x15\x03", b"\x16\x03")  # an alert, a handshake
+"""Seconds after which a waiting socket checks whether to stop."""
+_LOG = harmless_logger(__name__)
 _UNREACHABLE = (
     errno.ENETUNREACH,
     errno.EHOSTUNREACH,
@@ -59,7 +63,7 @@ _UNREACHABLE = (
 
 
 class StepError(Exception):
-    """A step did not come to its end; `failure` says how."""
+    """A step failed; `failure` says how."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.kind)
@@ -67,15 +71,15 @@ class StepError(Exception):
 
 
 class StoppedError(Exception):
-    """The probe is to stop."""
+    """The probe was told to stop."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to reach servers: `timeout` is that of a step in seconds; `stop` ends it all.
+    """How to probe: `timeout` is the seconds that a step may take; `stop` ends everything.
 
-    `quick` leaves out the bursts. `bursts` are the servers that had theirs: the address, and
-    whether by UDP.
+    `quick` skips the bursts. `bursts` are the servers that have had theirs: the address, and
+    whether it was over UDP.
     """
 
     timeout: float
@@ -86,16 +90,16 @@ class Settings:
 
     @property
     def second_look(self) -> float:
-        """The timeout of what is asked after something else had no answer, in seconds."""
+        """The seconds to wait for an answer after another request got none."""
         return min(self.timeout, SECOND_LOOK)
 
 
 class Wire:
-    """A connection to one address of a target, at another `port` than its own where one is given.
+    """A connection to one address of a target, on the target's port unless `port` is given.
 
-    It has TLS where there is a `context`. Messages go out and come in whole, over a stream too.
-    All, the constructor as well, raises `StepError` for what goes wrong, and `StoppedError` when
-    it is to stop.
+    It uses TLS if there is a `context`. Messages are sent and received whole, even over a stream.
+    The constructor and all methods raise `StepError` if something goes wrong, and `StoppedError`
+    if the probe is told to stop.
     """
 
     def __init__(
@@ -120,6 +124,11 @@ class Wire:
             self._socket.close()
             raise
 
+    def tell(self, text: str) -> None:
+        """Log what is done on the connection; the text holds no part of a login."""
+        place = address_text((self.address, self.port))
+        _LOG.debug("%s over %s to %s: %s", self.target.url, self.target.transport, place, text)
+
     def _connect(self, context: Optional[ssl.SSLContext]) -> None:
         with failing(CONNECT), timed(self.times, CONNECT):
             self._socket.settimeout(self.settings.timeout)
@@ -128,6 +137,8 @@ class Wire:
             with failing(HANDSHAKE), timed(self.times, HANDSHAKE):
                 name = self.target.host.rstrip(".")
                 self._socket = context.wrap_socket(self._socket, server_hostname=name)
+        for step, took in self.times.items() if self._is_stream else ():
+            self.tell(f"{step} in {took:.1f} ms")
 
     def __enter__(self) -> Wire:
         return self
@@ -137,11 +148,11 @@ class Wire:
 
     @property
     def local(self) -> str:
-        """The address that this machine has on the connection."""
+        """The address of this machine on the connection."""
         return str(self._socket.getsockname()[0])
 
     def certificates(self) -> List[bytes]:
-        """Return the certificates that the server sent, DER; Python before 3.10 gives the first."""
+        """Return the server's certificates as DER; Python before 3.10 only has the first one."""
         first = self._socket.getpeercert(binary_form=True)
         inner = getattr(self._socket, "_sslobj", None)
         chain = getattr(inner, "get_unverified_chain", lambda: None)() or ()
@@ -149,32 +160,36 @@ class Wire:
         return found or [first]
 
     def send(self, data: bytes, step: str) -> None:
-        """Send a whole STUN message, or channel data that is padded already."""
+        """Send a whole STUN message, or ChannelData with its padding."""
         with failing(step):
             self._socket.settimeout(self.settings.timeout)
             self._socket.sendall(data)
 
     def request(self, message: stun.Message, step: str, timeout: float = 0) -> stun.Message:
-        """Send a request, over UDP again and again, and return its answer."""
-        deadline = time.monotonic() + (timeout or self.settings.timeout)
-        wait = RETRANSMIT
+        """Send a request, over UDP repeatedly, and return its answer."""
+        name, start = request_name(message), time.monotonic()
+        deadline, wait = start + (timeout or self.settings.timeout), RETRANSMIT
+        self.tell(name)
         self.send(bytes(message), step)
         while True:
             until = deadline if self._is_stream else min(deadline, time.monotonic() + wait)
             for data in self._messages(until, step):
                 answer = answer_to(message, data)
                 if answer:
+                    took = (time.monotonic() - start) * 1000
+                    self.tell(f"{name}: {answer_text(answer)} in {took:.1f} ms")
                     return answer
             if time.monotonic() >= deadline:
+                self.tell(f"{name}: no answer")
                 raise StepError(Failure(step, "timeout"))
             self.send(bytes(message), step)
             wait *= 2
 
     def receive(self, until: float, step: str) -> Optional[Tuple[Union[int, Address], bytes]]:
-        """Return the next data that comes through a relay, None when none comes in time.
+        """Return the next data that comes through a relay, or None if none comes in time.
 
-        The first part is the number of its channel, or the address of the peer; `until`
-        is a moment of the monotonic clock.
+        The first part is the channel number or the peer's address. `until` is a moment of the
+        monotonic clock.
         """
         for data in self._messages(until, step):
             found = relayed_data(data)
@@ -183,7 +198,7 @@ class Wire:
         return None
 
     def _messages(self, until: float, step: str) -> Iterator[bytes]:
-        """Yield whole messages as they come, until a moment of the monotonic clock."""
+        """Yield whole messages as they arrive, until a moment of the monotonic clock."""
         while True:
             message = self._cut(step) if self._is_stream else None
             if message:
@@ -199,7 +214,7 @@ class Wire:
                 yield data
 
     def _cut(self, step: str) -> Optional[bytes]:
-        """Take a whole message out of what a stream gave."""
+        """Cut a whole message off the front of what a stream has sent, if there is one."""
         if len(self._buffer) < 4:
             return None
         _check_kind(self._buffer, step)
@@ -212,7 +227,7 @@ class Wire:
         return message
 
     def _receive(self, until: float, step: str) -> Optional[bytes]:
-        """Return some bytes, None when none came by then."""
+        """Return some bytes, or None if none arrive in time."""
         for _ in _slices(self._socket, until, self.settings.stop):
             try:
                 data: bytes = self._socket.recv(65536)
@@ -229,23 +244,21 @@ class Wire:
 
 
 def _check_kind(data: bytes, step: str) -> None:
-    """Raise `StepError` for what is neither STUN nor data of a channel."""
-    is_stun = data[0] & 0xC0 == 0 and data[4:8] in (b"", COOKIE[: len(data[4:8])])
-    if data[:2] in _TLS_RECORDS:
-        raise StepError(Failure(step, "tls-answer"))
-    if not is_stun and not is_channel_data(data):
-        is_http = data[:5].upper() in (b"HTTP/", b"<HTML", b"<!DOC")
-        raise StepError(Failure(step, "http" if is_http else "not-stun"))
+    """Raise `StepError` for data that is neither STUN nor ChannelData."""
+    kind = other_protocol(data)
+    if kind:
+        raise StepError(Failure(step, kind))
 
 
 class PlainSocket:
-    """A UDP socket that is bound to no peer, as of somebody who sends to a relay without TURN.
+    """A UDP socket that is not bound to a peer, like that of a client without TURN.
 
-    Its methods raise `StepError` for what goes wrong, and `StoppedError` when it is to stop.
+    Its methods raise `StepError` if something goes wrong, and `StoppedError` if the probe is told
+    to stop.
     """
 
     def __init__(self, like: str, stop: threading.Event) -> None:
-        """`like` is an address of the family that is wanted."""
+        """Open a socket of the same address family as `like`."""
         self._stop = stop
         with failing(CONNECT):
             self._socket = socket.socket(_family(like), socket.SOCK_DGRAM)
@@ -262,21 +275,21 @@ class PlainSocket:
             self._socket.sendto(data, peer)
 
     def receive(self, until: float) -> Optional[Tuple[bytes, Address]]:
-        """Return a datagram and who sent it, None when none came until then (monotonic clock)."""
+        """Return a datagram and its sender, or None if none comes until then (monotonic clock)."""
         for _ in _slices(self._socket, until, self._stop):
-            with contextlib.suppress(OSError):  # nothing came, or an ICMP error of what was sent
+            with contextlib.suppress(OSError):  # a timeout, or an ICMP error for an earlier packet
                 data, peer = self._socket.recvfrom(65536)
                 return data, (peer[0], peer[1])
         return None
 
     def local_towards(self, peer: Address) -> str:
-        """Return the address of this machine from which it sends to a peer; nothing is sent."""
+        """Return the address from which this machine would send to a peer; send nothing."""
         with failing(OUTSIDE), socket.socket(self._socket.family, socket.SOCK_DGRAM) as other:
             other.connect(peer)
             return str(other.getsockname()[0])
 
     def ask(self, server: Address, timeout: float) -> Address:
-        """Return the address that a STUN server sees this socket at."""
+        """Return the address from which a STUN server sees this socket."""
         message = request_message(stun.Method.BINDING)
         for data in self._answers(bytes(message), server, timeout, BINDING):
             answer = answer_to(message, data)
@@ -296,7 +309,7 @@ class PlainSocket:
     def _answers(
         self, message: bytes, server: Address, timeout: float, step: str
     ) -> Iterator[bytes]:
-        """Send a request again and again, and yield what comes, until the time is over."""
+        """Send a request repeatedly, and yield what arrives until the timeout."""
         end, wait = time.monotonic() + timeout, RETRANSMIT
         while time.monotonic() < end:
             self.send(message, server, step)
@@ -309,9 +322,9 @@ class PlainSocket:
 
 
 def _slices(waiting: socket.socket, until: float, stop: threading.Event) -> Iterator[None]:
-    """Yield until a moment of the monotonic clock, with a short timeout for the socket each time.
+    """Yield until a moment of the monotonic clock, with a short timeout set on the socket.
 
-    Raises `StoppedError` when it is to stop.
+    Raises `StoppedError` if the probe is told to stop.
     """
     while not stop.is_set():
         left = until - time.monotonic()
@@ -331,7 +344,7 @@ def _family(address: str) -> int:
 
 @contextlib.contextmanager
 def failing(step: str) -> Iterator[None]:
-    """Turn the system's exceptions into `StepError`."""
+    """Turn the system's exceptions into a `StepError`."""
     try:
         yield
         return
@@ -344,7 +357,7 @@ def failing(step: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def timed(times: Dict[str, float], step: str) -> Iterator[None]:
-    """Keep the milliseconds that a step takes, if it comes to its end."""
+    """Store the milliseconds that a step takes, if it succeeds."""
     start = time.monotonic()
     yield
     times[step] = (time.monotonic() - start) * 1000
@@ -367,10 +380,10 @@ def _os_failure(step: str, error: OSError) -> Failure:
 
 
 def shows_certificate(connect: Callable[[ssl.SSLContext], Wire]) -> bool:
-    """Say whether a server that broke a handshake off came to its certificate before.
+    """Say whether a server that aborted a handshake had sent its certificate before.
 
-    Then it was content with the rest, and misses a certificate of the client. `connect`
-    makes the connection once more.
+    If so, it accepted everything else, and wants a client certificate. `connect` opens the
+    connection again.
     """
     try:
         with connect(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)):  # which trusts nobody
@@ -380,7 +393,7 @@ def shows_certificate(connect: Callable[[ssl.SSLContext], Wire]) -> bool:
 
 
 def unverified_context() -> ssl.SSLContext:
-    """Return a context that takes any certificate, to look at one that is not trusted."""
+    """Return a context that accepts any certificate, to look at one that is not trusted."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

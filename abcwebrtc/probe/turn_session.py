@@ -1,4 +1,4 @@
-"""A TURN session on one connection, and the search for a login that the server takes."""
+"""A TURN session on one connection, and the search for a login that the server accepts."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from abcwebrtc.probe.stun_client import StepError, StoppedError, Wire
 from abcwebrtc.times import MAX_EXPIRY
 
 LIFETIME = 60
-"""Seconds that an allocation is asked for; coturn gives 600 at least."""
+"""Seconds for which an allocation is requested; coturn gives at least 600."""
 REDIRECT, UNAUTHORIZED, FORBIDDEN, NO_ALLOCATION, STALE_NONCE = 300, 401, 403, 437, 438
 FREE_TIMEOUT = 1.0
 """Seconds that freeing an allocation may take."""
 
 
 class RedirectError(StepError):
-    """The server sends its clients to another one; `alternate` is its address."""
+    """The server redirects its clients to another one; `alternate` is that one's address."""
 
     def __init__(self, failure: Failure, alternate: Address) -> None:
         super().__init__(failure)
@@ -46,9 +46,9 @@ class RedirectError(StepError):
 class Session:
     """TURN on one connection, with a long-term credential (RFC 8489, section 9.2).
 
-    Leaving it as a context frees its allocation. `mapped` is the address at which the
-    server sees the connection, empty where it does not say it. `anonymous` says that the
-    server gave it without a login. `realms` are those that the server named.
+    As a context manager, it frees its allocation at the end. `mapped` is the address from which
+    the server sees the connection, empty if it does not say so. `anonymous` means that the
+    server asked for no login. `realms` are those that the server named.
     """
 
     def __init__(self, wire: Wire, login: Login) -> None:
@@ -65,14 +65,14 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Free the allocation, also when the probe is to stop."""
+        """Free the allocation, even if the probe is told to stop."""
         if self.relayed[0]:
             message = self._message(stun.Method.REFRESH, {"LIFETIME": 0})
             with contextlib.suppress(StepError, StoppedError):
                 self.wire.request(message, ALLOCATE, FREE_TIMEOUT)
 
     def allocate(self, challenge_timeout: float = 0) -> None:
-        """Open a relay; its address is then in `relayed`."""
+        """Open a relay, and set `relayed` to its address."""
         fixed = {"LIFETIME": LIFETIME, "REQUESTED-TRANSPORT": turn.UDP_TRANSPORT}
         answer = self._ask(stun.Method.ALLOCATE, fixed, ALLOCATE, challenge_timeout)
         relayed = answer.attributes.get("XOR-RELAYED-ADDRESS")
@@ -83,11 +83,11 @@ class Session:
         self.anonymous = not self._key
 
     def is_accepted(self) -> bool:
-        """Say whether the login is good. Nothing is allocated.
+        """Say whether the server accepts the login; allocate nothing.
 
-        It is a Refresh: coturn checks the login first, and then has no allocation
-        to refresh, which is 437. Where that is not signed, no login was asked for, and
-        it is raised as any other failure.
+        This sends a Refresh: coturn checks the login first, and then finds no allocation to
+        refresh, which is a 437. An unsigned 437 means that the server asked for no login, and
+        is raised like any other failure.
         """
         try:
             self._ask(stun.Method.REFRESH, {"LIFETIME": 0}, ALLOCATE)
@@ -100,11 +100,11 @@ class Session:
         return True
 
     def permit(self, peer: Address) -> None:
-        """Permit a peer to send, from any port."""
+        """Permit a peer to send from any port."""
         self._ask(stun.Method.CREATE_PERMISSION, {"XOR-PEER-ADDRESS": peer}, PERMISSION)
 
     def bind(self, peer: Address, channel: int = CHANNEL) -> None:
-        """Bind a channel to a peer, which also permits that peer to send."""
+        """Bind a channel to a peer, which also permits the peer to send."""
         attributes = {"CHANNEL-NUMBER": channel, "XOR-PEER-ADDRESS": peer}
         self._ask(stun.Method.CHANNEL_BIND, attributes, PERMISSION)
 
@@ -115,7 +115,7 @@ class Session:
     def _ask(
         self, method: stun.Method, attributes: Dict[str, Any], step: str, timeout: float = 0
     ) -> stun.Message:
-        """Send a request; answer the server's challenge, and a nonce that became stale, once."""
+        """Send a request; answer a challenge, and then a stale nonce, once."""
         answer = self._request(method, attributes, step, timeout)
         was_signed = bool(self._key)
         if self._take_challenge(answer, was_signed):
@@ -140,7 +140,7 @@ class Session:
         return answer
 
     def _take_challenge(self, answer: stun.Message, was_signed: bool) -> bool:
-        """Keep realm and nonce of a 401 or 438, and say whether to ask again."""
+        """Store the realm and nonce of a 401 or 438, and say whether to ask again."""
         code = answer.attributes.get("ERROR-CODE", (0,))[0]
         wanted = STALE_NONCE if was_signed else UNAUTHORIZED
         if code != wanted or "NONCE" not in answer.attributes:
@@ -168,11 +168,10 @@ class Session:
 
 
 def investigate(account: Account, accepts: Callable[[Login], bool], now: float) -> SecretSearch:
-    """Try every secret with the configured ttl, then with the latest expiry of all.
+    """Try every secret with the configured ttl, then with the latest possible expiry.
 
-    `accepts` asks the server whether it takes a login. A secret that is only accepted
-    with a late expiry tells that the server's clock is ahead; its clock is then measured.
-    `now` is in unix seconds.
+    `accepts` asks the server whether it accepts a login. If it accepts a secret only with the
+    late expiry, its clock is ahead, and is measured. `now` is in unix seconds.
     """
     mint, expiry = account.mint, int(now) + account.ttl
     if mint is None:
@@ -192,9 +191,8 @@ def investigate(account: Account, accepts: Callable[[Login], bool], now: float) 
 def measure_clock(accepts_expiry: Callable[[int], bool], refused: int) -> int:
     """Return the server's clock in unix seconds, to the second.
 
-    A login is accepted as long as its expiry has not passed, so the earliest
-    expiry that is accepted is the server's present. `refused` is one that was
-    refused; `MAX_EXPIRY` is accepted.
+    The server accepts a login until it expires, so the earliest expiry that it accepts is its
+    present time. It is known to accept `MAX_EXPIRY`, and to refuse `refused`.
     """
     accepted = MAX_EXPIRY
     while accepted - refused > 1:
