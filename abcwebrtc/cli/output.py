@@ -238,19 +238,6 @@ def print_difference(lines: Iterable[str]) -> None:
             print(escaped(line))
 
 
-def coloured(text: str, level: str, stream: TextIO) -> str:
-    """Return the text in the colour of a level where `stream` is a terminal that wants it."""
-    if stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
-        code = {"error": 31, "warning": 33, "note": 36, "ok": 32}[level]
-        return f"\033[{code}m{text}\033[0m"
-    return text
-
-
-def show_painted(*lines: str) -> None:
-    """Print lines on stdout whose texts were `escaped` before they were `coloured`."""
-    print(*lines, sep="\n", flush=True)
-
-
 def show_in_place(text: str) -> None:
     """Print a text on stderr, a terminal, over the one before."""
     print(f"\r\033[K{escaped(text)}", end="", file=sys.stderr, flush=True)
@@ -262,7 +249,8 @@ def progress(in_lines: bool = False) -> Iterator[Callable[[str], None]]:
 
     Where stderr is no terminal it says nothing or, `in_lines`, each text in a line of its own.
     """
-    if _Settings.quiet or not (in_lines or sys.stderr.isatty()):
+    silent = _Settings.quiet or _Settings.handler  # --verbose says more than this
+    if silent or not (in_lines or sys.stderr.isatty()):
         yield lambda text: None
         return
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":

@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import shutil
 import socket
 import ssl
-import sys
 import time
-from typing import Callable, Iterator, List, Optional
+from typing import List, Optional
 
-from abcwebrtc.cli.options import seconds
-from abcwebrtc.cli.output import TEXT, coloured, show_data, show_in_place, show_painted, warn
-from abcwebrtc.cli.parser import FAILED, OK, add_form, add_od_config, given
+from abcwebrtc.cli.options import read_input, seconds
+from abcwebrtc.cli.output import (
+    TEXT,
+    YAML,
+    console,
+    is_quiet,
+    progress,
+    show_data,
+    show_document,
+    warn,
+)
+from abcwebrtc.cli.parser import FAILED, OK, STDIN, STDIN_FILE, add_form, add_od_config, given
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import desktop_environment
-from abcwebrtc.errors import ConfigError, ProbeError, Problem
-from abcwebrtc.files import read_file
+from abcwebrtc.errors import ConfigError, Problem, UnreadableError
 from abcwebrtc.probe.diagnosis import judge
-from abcwebrtc.probe.model import ERROR, WARNING, Circumstances, Place, Target
-from abcwebrtc.probe.report import as_json, summary, table
+from abcwebrtc.probe.model import ERROR, WARNING, Circumstances, Place, Result, Target
+from abcwebrtc.probe.report import as_json, rows_of, rows_with, summary
 from abcwebrtc.probe.targets import config_targets, environment_targets
-from abcwebrtc.texts import WIDTH, wrapped
+from abcwebrtc.times import iso_text
 
-NAME, SUMMARY = "probe", "say whether the servers really work"
+NAME, SUMMARY = "probe", "test whether the STUN and TURN servers work"
 DESCRIPTION = """\
-Asks every STUN and TURN server of an od.config for a Binding, an allocation,
-and sends data through the relay, from here: from relay to relay and from outside,
-in small and large packets, and at the rate of a call. What fails is explained.
+Tests from here whether the STUN and TURN servers of an od.config work. It asks
+each one for a Binding, opens a relay, and sends data through it, from another
+relay and from outside: small and large packets, and as many as a call sends.
+It explains what fails, and how to repair it.
 
-exit status: 0 all servers work, perhaps with warnings, 1 one does not,
-2 the command line is wrong.
+exit status: 0 all servers work, perhaps with warnings, 1 a server does not,
+or od.config is wrong, 2 the command line is wrong, 3 it could not find out.
 
 example: abcwebrtc probe od.config
 """
@@ -40,8 +46,6 @@ OWN_POSITIONALS = True
 USER, TIMEOUT, WATCH = "probe", 5.0, 10.0
 SECONDS = seconds(0.1, 86400)
 MAX_CA_BYTES = 4 * 1024 * 1024
-NARROWEST = 60
-"""Columns that the table has at least."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,26 +54,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--desktop",
         action="store_true",
-        help="probe what a desktop uses: STUN_SERVER and TURN_SERVER, those of the environment "
-        "when no OD_CONFIG is given",
+        help="probe what a desktop uses: the STUN_SERVER and TURN_SERVER that OD_CONFIG gives it "
+        "or, without OD_CONFIG, those of the environment",
     )
     parser.add_argument(
-        "--user", metavar="NAME", type=given, default=USER, help="the userid (%(default)s)"
+        "--user",
+        metavar="NAME",
+        type=given,
+        default=USER,
+        help="the userid to mint for (%(default)s)",
     )
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
         type=SECONDS,
         default=TIMEOUT,
-        help="seconds for a step (%(default)g)",
+        help="seconds that a step may take (%(default)g)",
     )
     parser.add_argument(
-        "--ca", metavar="FILE", type=given, help="PEM file of a certificate authority to trust"
+        "--ca",
+        metavar="FILE",
+        type=given,
+        help="trust the certificate authorities in this PEM file, - for stdin, too",
     )
-    parser.add_argument(
-        "--quick", action="store_true", help="leave out the bursts, of two seconds each"
-    )
-    parser.add_argument("--strict", action="store_true", help="take warnings for errors")
+    parser.add_argument("--quick", action="store_true", help="skip the bursts, of two seconds each")
+    parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
     add_form(parser)
     parser.add_argument(
         "--watch",
@@ -77,13 +86,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_pause,
         nargs="?",
         const=WATCH,
-        help=f"probe again and again, with this pause ({WATCH:g}), until Ctrl-C",
+        help=f"probe again after this pause ({WATCH:g}), until Ctrl-C",
     )
     parser.set_defaults(does_without=lambda options: options.desktop)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Probe, print what was seen, and fail where a server does."""
+    """Probe, print what was seen, and fail if a server does not work."""
+    if options.ca == STDIN and options.od_config == STDIN_FILE:
+        options.usage_error("OD_CONFIG and --ca can't both be stdin")
     trust = _trust(options.ca)
     config = None if options.od_config is None else WebRTCConfig.from_file(options.od_config)
     if config and not config.enable:
@@ -99,56 +110,61 @@ def _targets(config: Optional[WebRTCConfig], options: argparse.Namespace) -> Lis
     if config is None:
         return environment_targets(os.environ)
     if options.desktop:
-        return environment_targets(desktop_environment(config, options.user))
+        environment = desktop_environment(config, options.user)
+        if environment:
+            return environment_targets(environment)
+        path, message = "webrtc.desktop", "desktops get no STUN_SERVER and no TURN_SERVER to probe"
+        raise ConfigError(Problem(f"{message}; add a server here", path, options.od_config))
     targets = config_targets(config, options.user)
     if targets:
         return targets
-    message = "there is no STUN or TURN server to probe; write one here, or into webrtc.coturn"
+    message = "there is no STUN or TURN server to probe; add one here, or to webrtc.coturn"
     raise ConfigError(Problem(message, "webrtc.rtc_configuration", options.od_config))
 
 
 def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Namespace) -> int:
     from abcwebrtc.probe.runner import run_probes  # and with it aioice
 
-    with _progress() as progress:
-        seen = run_probes(targets, options.timeout, trust, progress, options.quick)
-    now = time.time()
+    with progress() as say:
+
+        def done(count: int, of: int, url: str) -> None:
+            say(f"probing: {count} of {of} done" + (f", {url}" if url else ""))
+
+        seen = run_probes(targets, options.timeout, trust, done, options.quick)
+    now = _now()
     place = Place(socket.gethostname(), bool(os.environ.get("KUBERNETES_SERVICE_HOST")))
     results = judge(seen, Circumstances(place, now, options.timeout))
-    levels = {result.level for result in results}
-    failed = ERROR in levels or (options.strict and WARNING in levels)
-    if options.form != TEXT:
+    bad = (ERROR, WARNING) if options.strict else (ERROR,)
+    failed = any(result.level in bad for result in results)
+    if options.form == TEXT:
+        at = f"{iso_text(now)}  " if options.watch is not None else ""
+        _show(results, now, at + summary(results, place), bad, options)
+    else:
+        if options.form == YAML and options.watch is not None:
+            show_document("---\n")
         report = as_json(results, place, now, failed)
         show_data(report, options.form, one_line=options.watch is not None)
-    else:
-        at = f"{time.strftime('%H:%M:%S', time.localtime(now))}  " if options.watch else ""
-        columns = shutil.get_terminal_size((WIDTH, 24)).columns or WIDTH
-        width = min(WIDTH, max(NARROWEST, columns))
-        last = wrapped(at + summary(results, place), "", "    ", width)
-        gap = [""] if options.watch else []
-        show_painted(*table(results, now, _paint, width), *last, *gap)
     return FAILED if failed else OK
 
 
-def _paint(text: str, level: str) -> str:
-    return coloured(text, level, sys.stdout)
+def _show(
+    results: List[Result],
+    now: float,
+    last: str,
+    bad: "tuple[str, ...]",
+    options: argparse.Namespace,
+) -> None:
+    from abcwebrtc.cli.probe_table import show_rows  # and with it rich
+
+    rows = rows_of(results, now)
+    if is_quiet():
+        rows = rows_with(rows, bad)
+    if rows:
+        show_rows(console(), rows, last)
 
 
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[int, int, str], None]]:
-    """Write a line on stderr over and over, where that is a terminal."""
-    shows = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-
-    def write(text: str) -> None:
-        if shows:
-            show_in_place(text[:79])
-
-    try:
-        yield lambda done, of, url: write(
-            f"probing: {done} of {of} done" + (f", {url}" if url else "")
-        )
-    finally:
-        write("")
+def _now() -> float:
+    return time.time()
 
 
 def _trust(file: Optional[str]) -> ssl.SSLContext:
@@ -156,22 +172,19 @@ def _trust(file: Optional[str]) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if file is None:
         return context
-    reason = "it holds no PEM certificate"
+    # ASCII, although comments may hold names; an empty text would be treated as no text at all.
+    data = read_input(file, MAX_CA_BYTES).decode("ascii", "replace").replace("\ufffd", "?") or "\n"
     try:
-        data = read_file(file, MAX_CA_BYTES, by_user=True)
-        # ASCII, while comments may hold names; and it is none that is not there at all.
-        text = data.decode("ascii", "replace").replace("\ufffd", "?") or "\n"
-        context.load_verify_locations(cadata=text)
+        context.load_verify_locations(cadata=data)
         return context
     except ssl.SSLError:
         pass
-    except OSError as error:
-        reason = str(error.strerror)
-    raise ProbeError(f"{file}: the certificate authority can't be read: {reason}")
+    name = "stdin" if file == STDIN else file
+    raise UnreadableError(Problem("holds no PEM certificate, so --ca can't use it", "", name))
 
 
 def _pause(text: str) -> float:
     try:
         return SECONDS(text)
     except argparse.ArgumentTypeError as error:
-        raise argparse.ArgumentTypeError(f"{error}; OD_CONFIG stands before --watch") from None
+        raise argparse.ArgumentTypeError(f"{error}; write OD_CONFIG before --watch") from None

@@ -1,8 +1,12 @@
-"""The results of a probe as a table for people, and as data for programs."""
+"""The results of a probe as rows for people, and as data for programs.
+
+How rows are laid out on a terminal is the command's business.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Container, Dict, Iterator, List, Mapping, Optional, Sequence, Set
 
 from abcwebrtc.config.desktop import STUN_SERVER, TURN_SERVER
 from abcwebrtc.coturn.certificate import Certificate
@@ -13,6 +17,7 @@ from abcwebrtc.probe.model import (
     BINDING,
     ERROR,
     NOTE,
+    OK,
     OUTSIDE,
     RELAY,
     WARNING,
@@ -23,79 +28,89 @@ from abcwebrtc.probe.model import (
     Result,
     host_of,
 )
-from abcwebrtc.texts import WIDTH, wrapped
+from abcwebrtc.times import iso_text
 
-_HEADINGS = ("URL", "BY", "BINDING", "ALLOCATE", "RELAY", "OUTSIDE", "SIZE", "LOSS", "RESULT")
+STEPS = ("BINDING", "ALLOCATE", "RELAY", "OUTSIDE", "SIZE", "LOSS")
+"""The headings of what is measured, in order."""
+NOTHING = "-"
+"""The cell of a relay that had no burst."""
+ADDRESS, SEES, RELAYED, LIBNICE, CERTIFICATE = FACTS = (
+    "ADDRESS",
+    "SEES YOU AS",
+    "RELAYS AT",
+    "LIBNICE",
+    "CERTIFICATE",
+)
+"""What else was seen. A fact is shown in its column or, without room for one, as a phrase."""
 
-Paint = Callable[[str, str], str]
-"""Gives a text the colour of a level."""
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that was seen: as the cell of a column, and in a sentence."""
+
+    cell: str
+    phrase: str
 
 
-def unpainted(text: str, level: str) -> str:
-    """Return the text as it is."""
-    return text
+@dataclass(frozen=True)
+class Row:
+    """A result as people read it.
 
-
-def table(
-    results: Sequence[Result], now: float, paint: Paint = unpainted, width: int = WIDTH
-) -> List[str]:
-    """Return the lines of the table, each row with its addresses and diagnoses beneath.
-
-    What is only to be known is said once, of the first row that it is true of.
-
-    `now` is in unix seconds. A column that is empty everywhere is left out. Where a terminal is of
-    fewer columns than the rows, each url and its result have a line of their own.
+    `by` is the transport. `words` says what is wrong, or ``ok``. `steps` has a cell for each of
+    `STEPS` that was done, `facts` those of `FACTS` that are known. `diagnoses` leaves out notes
+    that an earlier row has.
     """
-    rows = [_row(result) for result in results]
-    used = [
-        index
-        for index, heading in enumerate(_HEADINGS)
-        if heading in ("URL", "RESULT") or any(row[index] for row in rows)
-    ]
-    widths = {index: max(len(row[index]) for row in (_HEADINGS, *rows)) for index in used}
-    widest = max(len(_line(row, widths)) for row in (_HEADINGS, *rows))
-    narrow = width < min(WIDTH, widest)
-    lines = _lines(_HEADINGS, widths, narrow)
-    known: List[Diagnosis] = []
-    for result, row in zip(results, rows):
-        line, *more = _lines(row, widths, narrow)
-        start = len(line) - len(row[-1])
-        lines += [line[:start] + paint(line[start:], result.level), *more]
-        lines += wrapped(", ".join(_details(result.observation, now)), "  ", "    ", width)
+
+    url: str
+    by: str
+    level: str
+    words: str
+    steps: Mapping[str, str]
+    facts: Mapping[str, Fact]
+    diagnoses: Sequence[Diagnosis]
+
+
+def rows_of(results: Sequence[Result], now: float) -> List[Row]:
+    """Return a row for each result; `now` is in unix seconds."""
+    rows: List[Row] = []
+    known: Set[Diagnosis] = set()
+    for result in results:
+        seen = result.observation
         new = [one for one in result.diagnoses if one not in known]
-        known += [one for one in new if one.level == NOTE]
-        for diagnosis in new:
-            lines += _explained(diagnosis, paint, width)
-    return lines
+        known.update(one for one in new if one.level == NOTE)
+        words = dict.fromkeys(one.word for one in result.diagnoses if one.level != NOTE)
+        rows.append(
+            Row(
+                url=seen.target.url,
+                by=seen.target.transport if seen.address else "",
+                level=result.level,
+                words=", ".join(words) or OK,
+                steps={heading: cell for heading, cell in _steps(seen) if cell},
+                facts=dict(_facts(seen, now)),
+                diagnoses=new,
+            )
+        )
+    return rows
 
 
-def _lines(cells: Sequence[str], widths: Mapping[int, int], narrow: bool) -> List[str]:
-    """Return a row; a narrow one is in two lines, of which the first has the url and the result."""
-    if not narrow:
-        return [_line(cells, widths)]
-    url, *between, result = widths
-    parts = [{index: widths[index] for index in some} for some in ([url, result], between)]
-    return [_line(cells, parts[0]), "  " + _line(cells, parts[1])]
+def rows_with(rows: Sequence[Row], levels: Container[str]) -> List[Row]:
+    """Return the rows of these levels, without diagnoses of other levels."""
+    return [
+        replace(row, diagnoses=[one for one in row.diagnoses if one.level in levels])
+        for row in rows
+        if row.level in levels
+    ]
 
 
-def _line(cells: Sequence[str], widths: Mapping[int, int]) -> str:
-    return "  ".join(cells[index].ljust(width) for index, width in widths.items()).rstrip()
-
-
-def _row(result: Result) -> "tuple[str, ...]":
-    seen = result.observation
-    words = dict.fromkeys(one.word for one in result.diagnoses if one.level != NOTE)
-    return (
-        seen.target.url,
-        seen.target.transport if seen.address else "",
-        _milliseconds(seen.times.get(BINDING)),
-        _milliseconds(seen.times.get(ALLOCATE)),
-        _milliseconds(seen.times.get(RELAY)),
+def _steps(seen: Observation) -> Iterator["tuple[str, str]"]:
+    times = seen.times
+    cells = (
+        *(_milliseconds(times.get(step)) for step in (BINDING, ALLOCATE, RELAY)),
         _outside_cell(seen),
         _size_cell(seen),
         _loss_cell(seen),
-        ", ".join(words) or "ok",
     )
+    return zip(STEPS, cells)
 
 
 def _milliseconds(time: Optional[float]) -> str:
@@ -103,7 +118,7 @@ def _milliseconds(time: Optional[float]) -> str:
 
 
 def _outside_cell(seen: Observation) -> str:
-    """Return the time of the round trip, or what there was instead of one."""
+    """Return the time of the round trip, or what happened instead."""
     path, took = seen.outside, seen.times.get(OUTSIDE)
     if path is None:
         return ""
@@ -115,7 +130,7 @@ def _outside_cell(seen: Observation) -> str:
 
 
 def _size_cell(seen: Observation) -> str:
-    """Return the largest payload that came through on all paths that were tried."""
+    """Return the largest payload that came through on every path that was tried."""
     tried = [path for path in (seen.between, seen.outside) if path and path.sizes]
     if not tried:
         return ""
@@ -127,43 +142,38 @@ def _size_cell(seen: Observation) -> str:
 
 
 def _loss_cell(seen: Observation) -> str:
-    """Return the loss of the burst; a relay that had none has a dash."""
+    """Return the loss of the burst, or a dash for a relay without one."""
     if seen.between is None:
         return ""
     burst = seen.between.burst
-    return f"{burst.percent:.0f} %" if burst else "-"
+    return f"{burst.percent:.0f} %" if burst else NOTHING
 
 
-def _details(seen: Observation, now: float) -> Iterator[str]:
+def _facts(seen: Observation, now: float) -> Iterator["tuple[str, Fact]"]:
     if seen.address:
-        yield f"at {seen.address}"
+        yield ADDRESS, Fact(seen.address, f"at {seen.address}")
     if seen.reflexive:
-        yield f"which sees {host_of(seen.reflexive)}"
-    if seen.rfc3489:
-        yield "answers libnice"
+        host = host_of(seen.reflexive)
+        yield SEES, Fact(host, f"sees you as {host}")
     if seen.relayed:
-        yield f"relay {seen.relayed}"
+        yield RELAYED, Fact(seen.relayed, f"relays at {seen.relayed}")
+    if seen.rfc3489 is not None:
+        yield LIBNICE, Fact("yes", "answers libnice") if seen.rfc3489 else Fact("no", "")
     if seen.certificate:
-        yield _certificate(seen.certificate, seen.target.host, now)
+        name, left = _certificate(seen.certificate, seen.target.host, now)
+        yield CERTIFICATE, Fact(f"{name}, {left}", f"certificate for {name}, {left}")
 
 
-def _certificate(certificate: Certificate, host: str, now: float) -> str:
-    """Return the name that the url has too, or else the first one, and the days left."""
+def _certificate(certificate: Certificate, host: str, now: float) -> "tuple[str, str]":
+    """Return the name from the url, or else the first one, and how long it is valid."""
     names = certificate.names or (certificate.subject,)
-    name = host if host in names else names[0]
-    return f"certificate for {name}, {certificate.days_left(now)} days left"
-
-
-def _explained(diagnosis: Diagnosis, paint: Paint, width: int) -> List[str]:
-    mark, text, advice = diagnosis.level, diagnosis.message, diagnosis.advice
-    if advice:
-        text += f". {advice[:1].upper()}{advice[1:]}"
-    first, *others = wrapped(f"{mark}: {text}", "  ", "    ", width)
-    return [first.replace(mark, paint(mark, diagnosis.level), 1), *others]
+    days = certificate.days_left(now)
+    left = "expired" if days < 0 else f"{days} day{'' if days == 1 else 's'} left"
+    return (host if host in names else names[0]), left
 
 
 def summary(results: Sequence[Result], place: Place) -> str:
-    """Return the last line: how many work, from where that was tried, and what desktops lack."""
+    """Return the last line: how many work, where the probe ran, and what desktops lack."""
     failed = sum(result.level == ERROR for result in results)
     warned = sum(one.level == WARNING for result in results for one in result.diagnoses)
     works = f"{len(results) - failed} of {len(results)} work"
@@ -174,11 +184,12 @@ def summary(results: Sequence[Result], place: Place) -> str:
 
 
 def as_json(results: Sequence[Result], place: Place, now: float, failed: bool) -> Dict[str, Any]:
-    """Return everything that was seen as plain JSON data; times are in milliseconds."""
+    """Return everything that was seen as plain JSON data; durations are in milliseconds."""
     servers = {one.variable: {"url": one.url, "ok": one.works} for one in desktop_servers(results)}
     return {
         "ok": not failed,
-        "time": int(now),
+        "time": iso_text(now),
+        "time_unix": int(now),
         "from": {"host": place.host, "pod": place.pod},
         "results": [_result_json(result, now) for result in results],
         "desktop": {name.lower(): servers.get(name) for name in (STUN_SERVER, TURN_SERVER)},
@@ -236,8 +247,10 @@ def _certificate_json(certificate: Optional[Certificate], now: float) -> Optiona
         "subject": certificate.subject,
         "issuer": certificate.issuer,
         "names": list(certificate.names),
-        "not_before": certificate.not_before,
-        "not_after": certificate.not_after,
+        "not_before": iso_text(certificate.not_before),
+        "not_before_unix": certificate.not_before,
+        "not_after": iso_text(certificate.not_after),
+        "not_after_unix": certificate.not_after,
         "days_left": certificate.days_left(now),
         "chain": list(certificate.chain),
         "trusted": certificate.verify_error == 0,

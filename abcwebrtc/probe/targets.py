@@ -1,4 +1,4 @@
-"""From a configuration, or a desktop's environment, to what is to be probed."""
+"""Turns a configuration, or a desktop's environment, into targets to probe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from abcwebrtc.config.secret_sources import FixedSecrets
 from abcwebrtc.config.uris import TURN_SCHEMES, IceURI, parse_server
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import desktop_environment
-from abcwebrtc.errors import ConfigError, ProbeError
+from abcwebrtc.errors import ConfigError, ProbeError, Problem
 from abcwebrtc.probe.model import TCP, TLS, UDP, Account, Login, Target
 from abcwebrtc.turn.rtc_configuration import server_credentials
 
@@ -24,7 +24,7 @@ _MINTED = re.compile(r"([0-9]{1,10})(:.*)?", re.DOTALL)
 
 
 def config_targets(config: WebRTCConfig, user: str) -> List[Target]:
-    """Return what browsers and desktops get: every STUN and TURN URI, with a login for `user`."""
+    """Return every STUN and TURN URI that browsers and desktops get, with a login for `user`."""
     targets: List[Target] = []
     for server in config.static_servers:
         targets += [browser_target(uri, _static_account(server)) for uri in server.uris]
@@ -37,7 +37,7 @@ def config_targets(config: WebRTCConfig, user: str) -> List[Target]:
 
 
 def with_desktops(browsers: Sequence[Target], desktops: Sequence[Target]) -> List[Target]:
-    """Mark the targets of browsers that desktops have too, and add what these alone have."""
+    """Mark the targets that desktops have too, and add those that only desktops have."""
     found = list(browsers)
     for one in desktops:
         same = [index for index, other in enumerate(found) if _place(other) == _place(one)]
@@ -52,7 +52,7 @@ def _place(target: Target) -> Tuple[object, ...]:
 
 
 def minted_account(server: CoturnServer, user: str) -> Account:
-    """Return an account whose logins are signed with the secrets of a coturn server."""
+    """Return an account that signs logins with the secrets of a coturn server."""
     secrets = server.secrets.current()
 
     def mint(position: int, expiry: int) -> Login:
@@ -60,12 +60,12 @@ def minted_account(server: CoturnServer, user: str) -> Account:
         made = server_credentials(one, user, expiry - 1, 1)
         return Login(made.username, made.password)
 
-    mint(0, 2)  # a user that can't be in a username is found before anything is sent
+    mint(0, 2)  # fails for a user that can't be in a username, before anything is sent
     return Account(mint=mint, secrets=len(secrets), ttl=server.ttl)
 
 
 def browser_target(uri: IceURI, account: Optional[Account] = None) -> Target:
-    """Return how a url is probed; by TLS over TCP where it is to be DTLS."""
+    """Return the target for a url of browsers; for DTLS, it is probed by TLS over TCP."""
     is_tls = uri.scheme in ("stuns", "turns")
     transport = TLS if is_tls else uri.transport or UDP
     unspoken = "dtls" if is_tls and uri.transport == UDP else ""
@@ -75,8 +75,8 @@ def browser_target(uri: IceURI, account: Optional[Account] = None) -> Target:
 def environment_targets(environ: Mapping[str, str]) -> List[Target]:
     """Return what a desktop's webrtcbin uses: STUN_SERVER and TURN_SERVER.
 
-    Raises `ProbeError` when neither is set, or one can't be read. The message
-    holds no part of the values.
+    Raises `ProbeError` if neither is set, or `ConfigError` if one can't be read. Messages hold
+    no part of the values.
     """
     targets: List[Target] = []
     if environ.get(STUN_SERVER):
@@ -86,7 +86,7 @@ def environment_targets(environ: Mapping[str, str]) -> List[Target]:
     if not targets:
         raise ProbeError(
             f"neither {STUN_SERVER} nor {TURN_SERVER} is set; run this in a desktop's container, "
-            "or give an od.config that has a server for desktops"
+            "or name an od.config whose desktops get a server"
         )
     return targets
 
@@ -99,19 +99,17 @@ def _static_account(server: StaticServer) -> Optional[Account]:
 
 def _stun_uri(text: str) -> IceURI:
     if not text.startswith(_GSTREAMER_STUN):
-        right = "stun://host:port, GStreamer's form"
-        raise ProbeError(f"{STUN_SERVER} can't be read: write {right}")
+        message = "can't be read: write stun://host:port, GStreamer's form"
+        raise ConfigError(Problem(message, STUN_SERVER))
     return _server(STUN_SERVER, "stun", text[len(_GSTREAMER_STUN) :])
 
 
 def _turn_targets(text: str) -> List[Target]:
-    """Return a target for each transport that webrtcbin takes a TURN_SERVER for."""
+    """Return a target for each transport over which webrtcbin tries a TURN_SERVER."""
     match = _GSTREAMER_TURN.fullmatch(text)
     if not match:
-        raise ProbeError(
-            f"{TURN_SERVER} can't be read: write turn://user:password@host:port, "
-            "with user and password percent-encoded"
-        )
+        right = "turn://user:password@host:port, with user and password percent-encoded"
+        raise ConfigError(Problem(f"can't be read: write {right}", TURN_SERVER))
     uri = _server(TURN_SERVER, match.group(1), match.group(4))
     login = Login(unquote(match.group(2)), unquote(match.group(3)))
     minted = _MINTED.fullmatch(login.username)
@@ -129,4 +127,4 @@ def _server(name: str, scheme: str, text: str) -> IceURI:
         return parse_server(scheme, text)
     except ConfigError as error:
         reason = error.problems[0].message
-    raise ProbeError(f"{name} {reason}")
+    raise ConfigError(Problem(reason, name))

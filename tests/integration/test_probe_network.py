@@ -204,7 +204,7 @@ def test_turns_of_a_desktop_is_probed_without_tls(turnserver: Turnserver) -> Non
     made = mint_turn_credentials(SECRET, 600)
     variables = {"TURN_SERVER": gstreamer_turn(IceURI("turns", LOOPBACK, turnserver.port), made)}
     report = probe_environment(variables)
-    assert "speaks no TLS" in report.only("other-protocol", "warning")["message"]
+    assert "does not use TLS" in report.only("other-protocol", "warning")["message"]
     assert report.results[0]["transport"] == "tcp"
 
 
@@ -217,7 +217,7 @@ def test_a_desktop_whose_credential_ended(turnserver: Turnserver) -> None:
 def test_a_desktop_whose_credential_is_of_another_secret(turnserver: Turnserver) -> None:
     made = mint_turn_credentials(OTHER, 600)
     report = probe_environment(turn_server(turnserver, made, "tcp"))
-    assert "has not ended" in report.only("wrong-login")["message"]
+    assert "has not expired" in report.only("wrong-login")["message"]
 
 
 def test_one_transport_is_enough_for_a_desktop(network: netns.Network, log: Path) -> None:
@@ -288,7 +288,7 @@ def test_progress_is_shown_on_a_terminal_and_wiped(turnserver: Turnserver, tmp_p
     line = command("probe", write_od_config(tmp_path, **entries))
     shown = on_terminal(line, "stderr")
     assert "probing: 2 of 2 done" in shown["stderr"]
-    assert shown["stderr"].endswith("\r\x1b[K")
+    assert shown["stderr"].endswith("\x1b[2K")
     assert shown["stdout"].endswith("\n")
     assert "\x1b" not in shown["stdout"]
     assert "\x1b[32mok\x1b[0m" in on_terminal(line, "stdout")["stdout"]
@@ -306,9 +306,9 @@ def test_the_table_on_a_terminal_of_80_columns(turnserver: Turnserver, tmp_path:
         "probe", od_config, "--quick", "--timeout", "0.5", env=environment(COLUMNS="80")
     )
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ["URL", "RESULT"]
+    assert lines[0].startswith("stun:192.0.2.1  ")
     assert max(map(len, lines)) <= 80, done.stdout
-    assert "desktops depend on what fails" in " ".join(done.stdout.split())
+    assert "not working for desktops" in " ".join(done.stdout.split())
 
 
 def test_the_table(turnserver: Turnserver, tmp_path: Path) -> None:
@@ -319,18 +319,18 @@ def test_the_table(turnserver: Turnserver, tmp_path: Path) -> None:
         webrtc__coturn=[coturn(here), coturn(here, OTHER)],
     )
     done = run_command("probe", od_config)
-    lines = [line for line in done.stdout.splitlines() if not line.startswith("  at ")]
-    heading, stun, good, note, *rest, summary = lines
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("  sees ")]
+    heading, stun, good, note, *rest, _, summary = lines
     assert note.startswith("  note: data from outside to the relay was not tried: ")
     bad, *explained = (line for line in rest if not line.startswith("    "))
-    columns = ["URL", "BY", "BINDING", "ALLOCATE", "RELAY", "OUTSIDE", "SIZE", "LOSS", "RESULT"]
-    assert heading.split() == columns
+    columns = "URL ADDRESS BY BINDING ALLOCATE RELAY OUTSIDE SIZE LOSS RESULT"
+    assert heading.split() == columns.split()
     number = r"[0-9.]+ ms"
-    binding = rf"{re.escape(here)} +udp +{number}"
+    binding = rf"{re.escape(here)} +{LOOPBACK} +udp +{number}"
     assert re.fullmatch(rf"stun:{binding} +ok", stun)
     assert re.fullmatch(rf"turn:{binding}( +{number}){{2}} +not tried +1200 +[0-9]+ % +ok", good)
     assert re.fullmatch(rf"turn:{binding} +wrong-secret", bad)
-    assert re.search(r"at 127\.0\.0\.1, which sees 127\.0\.0\.1, relay 127\.", done.stdout)
+    assert re.search(r"  sees you as 127\.0\.0\.1, relays at 127\.", done.stdout)
     assert explained[0].startswith("  error: 401: ")
     assert summary.startswith("2 of 3 work; probed from host ")
     assert (done.returncode, done.stderr) == (1, "")
