@@ -188,3 +188,33 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
     text = _BLOCK.sub("", page.read_text(encoding="utf-8"))
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
     assert [name for name in targets if not os.path.exists(page.parent / name)] == []
+
+
+def anchors(page: Path) -> List[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    text = _BLOCK.sub("", page.read_text(encoding="utf-8"))
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_links_to_headings_lead_to_one(page: Path) -> None:
+    text = _BLOCK.sub("", page.read_text(encoding="utf-8"))
+    links = re.findall(r"\]\((?!https?:)([^)#]*\.md|)#([^)]+)\)", text)
+    wrong = [
+        link
+        for link in links
+        if link[1] not in anchors((page.parent / link[0]) if link[0] else page)
+    ]
+    assert wrong == []
+
+
+def test_the_index_has_every_page_once() -> None:
+    index = ROOT / "docs" / "README.md"
+    pages = [one for one in PAGES if index.parent in one.parents and one != index]
+    listed = re.findall(
+        r"^\| \[[^\]]+\]\((.+?)\) \|", index.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert sorted(one for one in listed if one.endswith(".md")) == sorted(
+        str(one.relative_to(index.parent)) for one in pages
+    )
