@@ -1,7 +1,6 @@
-"""Runs a script of this checkout where everything that it needs is installed.
+"""Runs a script of this checkout in an environment that has everything it needs.
 
-Standard library only: this is what runs first, on a machine with nothing but
-python3 and git.
+Standard library only, since this runs first, on a machine with nothing but python3 and git.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from typing import Any, List
 
 ROOT = Path(__file__).resolve().parent.parent
 STAMP = "installed"
-"""The file in a virtual environment that says what was installed into it, and when."""
+"""The file in a virtual environment that says what was installed into it."""
 
 
 def enter_venv(extras: str, modules: List[str], apt: bool) -> None:
-    """Go on in a virtual environment that has the checkout installed.
+    """Continue in a virtual environment that has the checkout installed.
 
-    Returns at once when `modules` can be imported already; otherwise the
-    running script starts again, in `.venv`.
+    Return at once if `modules` can be imported already; otherwise start the running script
+    again, in `.venv`.
     """
     if all(importlib.util.find_spec(name) for name in modules):
         return
@@ -33,9 +32,9 @@ def enter_venv(extras: str, modules: List[str], apt: bool) -> None:
 
 
 def make_venv(interpreter: str, folder: Path, extras: str, apt: bool, *pins: str) -> Path:
-    """Return the python of a virtual environment, made or brought up to date.
+    """Return the python of a virtual environment; create or update it if necessary.
 
-    `pins` are requirements beside those of the checkout, such as ``cherrypy==18.6.1``.
+    `pins` are requirements in addition to the checkout's, such as ``cherrypy==18.6.1``.
     """
     python = folder / "bin" / "python"
     what = " ".join((extras, *pins)).encode()
@@ -45,7 +44,7 @@ def make_venv(interpreter: str, folder: Path, extras: str, apt: bool, *pins: str
         return python
     if not _has_ensurepip(interpreter) and not install_debian_packages(["python3-venv"], apt):
         sys.exit(1)
-    print(f"installing into {folder.name} (once, about a minute)", flush=True)
+    print(f"installing into {folder.name} (only once, takes about a minute)", flush=True)
     _run([interpreter, "-m", "venv", "--clear", str(folder)])
     target = f"{ROOT}[{extras}]" if extras else str(ROOT)
     install = [str(python), "-m", "pip", "install", "-qq", "--editable", target]  # errors only
@@ -55,9 +54,9 @@ def make_venv(interpreter: str, folder: Path, extras: str, apt: bool, *pins: str
 
 
 def install_debian_packages(packages: List[str], apt: bool) -> bool:
-    """Install what is missing of some Debian packages, if `apt` allows it.
+    """Install the missing ones of some Debian packages, if `apt` allows it.
 
-    Says what to type where it does not, and returns whether all are there.
+    If not, print the command that does. Return whether all packages are installed.
     """
     missing = [name for name in packages if not _is_installed(name)]
     if not missing:
@@ -78,9 +77,9 @@ def install_debian_packages(packages: List[str], apt: bool) -> bool:
 
 
 def _run(command: List[str], **options: Any) -> None:
-    """Run a command that has to succeed; it says itself why it did not."""
+    """Run a command that must succeed; if it does not, it has said why itself."""
     if subprocess.run(command, **options).returncode:
-        sys.exit("this failed, see above: " + " ".join(command))
+        sys.exit("this command failed, see above: " + " ".join(command))
 
 
 def _has_ensurepip(interpreter: str) -> bool:

@@ -1,4 +1,4 @@
-"""What more than one example puts up: a coturn, a user of pyos, and programs that end again."""
+"""What several examples need: a coturn, a user of pyos, and programs that end with them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 
 @contextmanager
 def running_coturn(folder: Path, port: int, *secrets: str) -> Iterator[None]:
-    """Run a coturn that knows these secrets; what it writes goes into `folder`."""
+    """Run a coturn that accepts these secrets; its files are in `folder`."""
     lines = {
         "listening-ip": "127.0.0.1",
         "relay-ip": "127.0.0.1",
@@ -39,7 +40,7 @@ def running_coturn(folder: Path, port: int, *secrets: str) -> Iterator[None]:
 
 @contextmanager
 def running(command: List[str], **options: Any) -> Iterator["subprocess.Popen[Any]"]:
-    """Run a program, and end it at the end."""
+    """Run a program, and terminate it at the end."""
     process = subprocess.Popen(command, **options)
     try:
         yield process
@@ -49,12 +50,12 @@ def running(command: List[str], **options: Any) -> Iterator["subprocess.Popen[An
 
 
 def program(name: str) -> str:
-    """Return the path of a program; Debian has servers where only root looks."""
+    """Return the path of a program; Debian has servers in folders that only root's PATH has."""
     return str(shutil.which(name, path=os.environ["PATH"] + ":/usr/bin:/usr/sbin"))
 
 
 def make_user(folder: Path) -> bytes:
-    """Write the token that pyos would sign for a user, and return pyos's public key, PEM."""
+    """Write the token that pyos would sign for a user; return pyos's public key as PEM."""
     import jwt
     from cryptography.hazmat.primitives import serialization as pem
     from cryptography.hazmat.primitives.asymmetric import rsa
@@ -78,25 +79,56 @@ async def open_allocation(port: int, server: Dict[str, str]) -> Any:
     )
     relayed = transport.get_extra_info("sockname")
     transport.close()
-    await asyncio.sleep(0.1)  # for the request that gives the allocation back
+    await asyncio.sleep(0.1)  # for the request that releases the allocation
     return relayed
 
 
+def show_end(what_runs: Sequence[str], to_try: Sequence[str], link: str = "") -> None:
+    """Print what an example ends with: what runs, what to try, and a link to open."""
+    print("\nThis is running:\n")
+    for line in what_runs:
+        print(f"  {line}")
+    print("\nTry in another terminal, in this folder:\n")
+    for line in to_try:
+        print(f"  {line}")
+    if link:
+        print(f"\nOpen in a browser on this machine:\n\n  {link}")
+    print(flush=True)
+
+
+def abcwebrtc() -> str:
+    """Return the command line of the abcwebrtc that runs here, to type in this folder."""
+    script = Path(sys.executable).with_name("abcwebrtc")
+    if script.exists():
+        return os.path.relpath(script)
+    return f"{os.path.relpath(sys.executable)} -m abcwebrtc"
+
+
+def curl(url: str, token: Path) -> List[str]:
+    """Return the command that asks for an rtc_configuration with curl, if that is installed."""
+    if not shutil.which("curl"):
+        return []
+    return [
+        f'curl -s -H "ABCAuthorization: Bearer $(cat {os.path.relpath(token)})" '
+        f"-H 'Content-Type: application/json' -d '{{}}' {url}"
+    ]
+
+
 def wait_unless(once: bool) -> None:
-    """Wait for Ctrl-C, or don't."""
+    """Wait for Ctrl-C, unless the example runs only once."""
     if not once:
         print("Ctrl-C ends it.", flush=True)
         signal.pause()
 
 
 def free_port() -> int:
-    """Return a TCP port of loopback that is free, and that Linux gives to no connection."""
+    """Return a free TCP port of loopback, outside of the range for outgoing connections."""
     ports = random.sample(range(20000, 32768), 100)
     return next(port for port in ports if not bind_fault("127.0.0.1", port))
 
 
 def bind_fault(host: str, port: int) -> Optional[str]:
-    """Return why a TCP port can't be listened on; None where it can."""
+    """Return why it is impossible to listen on a TCP port, or None."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -107,10 +139,10 @@ def bind_fault(host: str, port: int) -> Optional[str]:
 
 
 def own_address() -> Optional[str]:
-    """Return the address with which this machine reaches others; None without a network."""
+    """Return this machine's address in its network; None without a network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # only chooses a route; nothing is sent
+            probe.connect(("192.0.2.1", 9))  # only selects a route; sends nothing
         except OSError:
             return None
         return str(probe.getsockname()[0])

@@ -2,14 +2,14 @@
 
     python3 examples/01-first-call/run.py
 
-makes the keys that od.config names, starts `abcwebrtc serve` on it, makes the
-call of abcdesktop's browser client, and says what to try while it runs. Where
-coturn is installed it is started as well, and the credential opens a real
-allocation on it. Ctrl-C ends it all.
+creates the keys that od.config names, starts `abcwebrtc serve` with it, makes the
+call of abcdesktop's browser client, and says what to try while it runs. If
+coturn is installed, it starts that too, and opens a real allocation with the
+credential. Ctrl-C ends everything.
 
 --once    end after the call
---port N  where to serve (8080)
---apt     install Debian packages that are missing (python3-venv, coturn)
+--port N  the port of abcwebrtc serve (8080)
+--apt     install missing Debian packages (python3-venv, coturn)
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import asyncio
 import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -50,7 +49,7 @@ def main() -> None:
     try:
         with coturn_or_not(has_coturn, secret), running_serve(options.port) as (base_url, link):
             answer = call(base_url)
-            print(json.dumps(answer, indent=2))
+            print("abcwebrtc serve answered alice's browser:", json.dumps(answer, indent=2))
             if has_coturn:
                 allocate(answer["result"]["iceServers"][-1])
             show(base_url, link, has_coturn)
@@ -71,7 +70,7 @@ def parse_options() -> argparse.Namespace:
 
 
 def make_keys() -> str:
-    """Make pyos's key pair, the token that it would sign, and coturn's secret, which it returns."""
+    """Create pyos's key pair, a token signed with it, and coturn's secret; return the secret."""
     RUN.mkdir(mode=0o700, exist_ok=True)
     (RUN / "user_public_key.pem").write_bytes(stage.make_user(RUN))
     secret = secrets.token_urlsafe(32)
@@ -80,17 +79,18 @@ def make_keys() -> str:
 
 
 def coturn_or_not(has_coturn: bool, secret: str) -> ContextManager[None]:
-    """Return what runs a coturn that knows the secret, where there is one."""
+    """Return what runs a coturn that accepts the secret, if it is installed."""
     if has_coturn:
         return stage.running_coturn(RUN, TURN_PORT, secret)
-    print("without coturn the credential is shown, but not tried")
+    print("Without coturn, the credential is shown but not tested.")
     return nullcontext()
 
 
 @contextmanager
 def running_serve(port: int) -> Iterator[Tuple[str, str]]:
-    """Run `abcwebrtc serve` on the od.config beside this file; give its base URL and its page's."""
+    """Run `abcwebrtc serve` with the od.config beside this file; give its URL and the page's."""
     command = [sys.executable, "-m", "abcwebrtc", "serve", str(OD_CONFIG), "--print-link"]
+    command.append("--quiet")  # it would warn that only this machine can reach 127.0.0.1
     with stage.running(
         [*command, "--port", str(port)], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -112,31 +112,27 @@ def call(base_url: str) -> Dict[str, Any]:
 
 
 def show(base_url: str, link: str, has_coturn: bool) -> None:
-    """Print what runs, and what to try with programs that are here."""
-    abcwebrtc = f"{os.path.relpath(sys.executable)} -m abcwebrtc"
-    od_config = os.path.relpath(OD_CONFIG)
-    print(f"\nWhat runs, by {od_config}:\n\n  abcwebrtc serve at {base_url}")
-    print(
-        f"  coturn at 127.0.0.1:{TURN_PORT}" if has_coturn else "  no coturn: it is not installed"
+    """Print what runs, and what to try with the programs of this machine."""
+    abcwebrtc, od_config = stage.abcwebrtc(), os.path.relpath(OD_CONFIG)
+    runs = [
+        f"abcwebrtc serve at {base_url}, with {od_config}",
+        f"coturn at 127.0.0.1:{TURN_PORT}" if has_coturn else "no coturn: it is not installed",
+    ]
+    stage.show_end(
+        runs,
+        [
+            *([f"{abcwebrtc} probe {od_config}"] if has_coturn else []),
+            f"{abcwebrtc} mint {od_config} --user alice",
+            *stage.curl(base_url + ENDPOINT, RUN / "token"),
+        ],
+        f"{link}\n\nThis is the test page. The link works once, within 10 minutes.",
     )
-    print("\nTry in another terminal, in this folder:\n")
-    if has_coturn:
-        print(f"  {abcwebrtc} probe {od_config}")
-    print(f"  {abcwebrtc} mint {od_config} --user alice")
-    if shutil.which("curl"):
-        token = os.path.relpath(RUN / "token")
-        print(
-            f'  curl -s -H "ABCAuthorization: Bearer $(cat {token})" '
-            f"-H 'Content-Type: application/json' -d '{{}}' {base_url}{ENDPOINT}"
-        )
-    print("\nThe test page, for a browser on this machine, once within 10 minutes:\n")
-    print(f"  {link}\n", flush=True)
 
 
 def allocate(server: Dict[str, str]) -> None:
     """Use the credential as a browser does: open an allocation on coturn."""
     relayed = asyncio.run(stage.open_allocation(TURN_PORT, server))
-    print(f"coturn accepted the credential and relays at {relayed[0]}:{relayed[1]}")
+    print(f"coturn accepted the credential, and opened the relay {relayed[0]}:{relayed[1]}.")
 
 
 if __name__ == "__main__":

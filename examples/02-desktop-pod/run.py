@@ -1,14 +1,14 @@
-"""A desktop pod whose sound goes by WebRTC, created with its Secret.
+"""A desktop pod with WebRTC sound, created together with its Secret.
 
     python3 examples/02-desktop-pod/run.py
 
-puts STUN_SERVER, TURN_SERVER and the sound container of od.config into
-desktop.yaml, shows the pod, and says which calls of the Kubernetes API create
-it. The password is in the Secret alone, and the static secret nowhere.
+puts STUN_SERVER, TURN_SERVER and od.config's sound container into desktop.yaml.
+It prints the pod, and the calls of the Kubernetes API that create it. Only the
+Secret holds the password, and nothing holds the static secret.
 
---guest    a user whose label the acl of the sound container denies
+--guest    a user with a label that the acl of the sound container denies
 --cluster  really make the calls, on the cluster of your kubeconfig
---apt      install Debian packages that are missing (python3-venv)
+--apt      install missing Debian packages (python3-venv)
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ def main() -> None:
     config = WebRTCConfig.from_file(HERE / "od.config")
     pod = yaml.safe_load((HERE / "desktop.yaml").read_text(encoding="utf-8"))
     labels = ["guest"] if options.guest else []
+    if not options.cluster:
+        print("These calls of the Kubernetes API would create the desktop:\n")
     create_desktop(connect() if options.cluster else Rehearsal(), pod, config, USER, labels)
+    show_end(options)
 
 
 def create_desktop(
@@ -49,8 +52,8 @@ def create_desktop(
 ) -> None:
     """Create a desktop: its Secret first, since the pod waits for it.
 
-    `api` is a ``kubernetes.client.CoreV1Api``. Without ``_preload_content`` its
-    older versions write the answer, and so the Secret's data, to the debug log.
+    `api` is a ``kubernetes.client.CoreV1Api``. ``_preload_content=False`` keeps its older
+    versions from writing the answer, which has the Secret's data, to the debug log.
     """
     from abcwebrtc import owned_secret, prepare_pod
 
@@ -61,22 +64,37 @@ def create_desktop(
     if prepared.secret:
         api.create_namespaced_secret(namespace, prepared.secret, _preload_content=False)
     created = api.create_namespaced_pod(namespace, prepared.pod)
-    if prepared.secret:  # from here on it goes when the pod goes
+    if prepared.secret:  # so that Kubernetes deletes it with the pod
         owned = owned_secret(prepared.secret, created)
         name = owned["metadata"]["name"]
         api.patch_namespaced_secret(name, namespace, owned, _preload_content=False)
 
 
+def show_end(options: argparse.Namespace) -> None:
+    """Print what was done, and what else to try."""
+    this = "python3 examples/02-desktop-pod/run.py"
+    if options.cluster:
+        print("The desktop is created. To delete it, with its Secret:\n")
+        print(f"  kubectl delete pod -n abcdesktop desktop-{USER}")
+        return
+    print("\nNothing was created, and no cluster was contacted. Try:\n")
+    if options.guest:
+        print(f"  {this}              a user who may have sound")
+    else:
+        print(f"  {this} --guest      a user who may not have sound")
+    print(f"  {this} --cluster    make these calls, on the cluster of your kubeconfig")
+
+
 class Rehearsal:
-    """Prints the calls that it gets, and creates nothing."""
+    """Print each call, and create nothing."""
 
     def create_namespaced_secret(self, namespace: str, body: Dict[str, Any], **_: Any) -> None:
-        """Say that a Secret would be created, with the names of what is in it."""
+        """Say that a Secret would be created, and name its keys."""
         name, keys = body["metadata"]["name"], ", ".join(body["stringData"])
         print(f"create Secret {namespace}/{name} with {keys}")
 
     def create_namespaced_pod(self, namespace: str, body: Dict[str, Any]) -> Dict[str, Any]:
-        """Show the pod that would be created, and return it as the API server would."""
+        """Print the pod that would be created, and return it as the API server would."""
         import yaml
 
         print(f"create Pod {namespace}/{body['metadata']['name']}")
@@ -100,7 +118,7 @@ def connect() -> Any:
 
 
 def make_secret() -> None:
-    """Make the file that od.config names, readable by nobody else."""
+    """Create the file that od.config names, readable by this user only."""
     SECRET_FILE.parent.mkdir(exist_ok=True)
     if not SECRET_FILE.exists():
         descriptor = os.open(SECRET_FILE, os.O_WRONLY | os.O_CREAT, 0o600)

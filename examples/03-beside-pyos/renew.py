@@ -1,12 +1,12 @@
-"""Renews what the image of this folder is made of: Python's own image, and the packages in it.
+"""Renews what the image of this folder is built from: Python's image, and the packages in it.
 
     python3 examples/03-beside-pyos/renew.py
 
-asks the registry for the digest that the tag of Python's image has today, and PyPI for the newest
-versions that pyproject.toml allows. They are written into Dockerfile, requirements.txt and
-build-requirements.txt, all or none. `git diff` shows what is new.
+asks the registry for today's digest of the tag of Python's image, and PyPI for the newest versions
+that pyproject.toml allows. It writes them into Dockerfile, requirements.txt and
+build-requirements.txt, all or none. `git diff` shows what has changed.
 
---apt     install Debian packages that are missing (python3-venv, skopeo)
+--apt     install missing Debian packages (python3-venv, skopeo)
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ COMMAND = "python3 examples/03-beside-pyos/renew.py"
 PLATFORMS = {"linux/amd64", "linux/arm64"}
 IMAGE = re.compile(r"(python:3\.\d+-slim)@sha256:[0-9a-f]{64}")
 OLDEST_PYTHON = "3.11"
-"""Debian 12's, with which the tests install what the image gets."""
+"""Debian 12's, with which the tests install the packages of the image."""
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -52,7 +52,7 @@ def main() -> None:
     for name, text in renewed.items():
         changes = text != (HERE / name).read_text(encoding="utf-8")
         (HERE / name).write_text(text, encoding="utf-8")
-        print(f"{name} {'changed' if changes else 'is as it was'}")
+        print(f"{name} {'has changed' if changes else 'is unchanged'}")
 
 
 def parse_options() -> argparse.Namespace:
@@ -65,7 +65,7 @@ def parse_options() -> argparse.Namespace:
 
 
 def digest_of(tag: str) -> str:
-    """Return the digest of a tag's index, by which each platform finds its image."""
+    """Return the digest of a tag's index, in which each platform finds its image."""
     raw = output(["skopeo", "inspect", "--raw", f"docker://{tag}"])
     platforms = [one.get("platform", {}) for one in json.loads(raw).get("manifests", [])]
     found = {f"{one.get('os')}/{one.get('architecture')}" for one in platforms}
@@ -86,7 +86,7 @@ def lock(source: str, text: str = "") -> str:
 
 
 def build_requirements() -> List[str]:
-    """Return what pyproject.toml needs to become a wheel."""
+    """Return the requirements of pyproject.toml for building the wheel."""
     import tomllib
 
     return tomllib.loads((bootstrap.ROOT / "pyproject.toml").read_text())["build-system"][
@@ -95,10 +95,10 @@ def build_requirements() -> List[str]:
 
 
 def output(command: List[str], text: bytes = b"") -> bytes:
-    """Return what a command prints; end where it fails, which it explains itself."""
+    """Return the output of a command; exit if it fails, which it has explained itself."""
     done = subprocess.run(command, input=text, stdout=subprocess.PIPE)
     if done.returncode:
-        sys.exit("this failed, and nothing was changed: " + " ".join(command))
+        sys.exit("this command failed, and nothing was changed: " + " ".join(command))
     return done.stdout
 
 

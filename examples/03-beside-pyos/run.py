@@ -2,15 +2,15 @@
 
     python3 examples/03-beside-pyos/run.py
 
-starts coturn, two `abcwebrtc serve` on the od.config of abcwebrtc.yaml, and
-nginx with abcwebrtc-location.conf before both and a stand-in for pyos. It makes
-the calls of abcdesktop's browser client through nginx, changes the secret as
-the kubelet changes a mounted one, and opens an allocation on coturn with a
-credential from before and from after. Ctrl-C ends it all.
+starts coturn, two `abcwebrtc serve` with the od.config of abcwebrtc.yaml, a
+stand-in for pyos, and in front of them nginx with abcwebrtc-location.conf. It
+makes the calls of abcdesktop's browser client through nginx. Then it changes the
+secret as the kubelet changes a mounted one, and opens an allocation on coturn
+with a credential from before and one from after. Ctrl-C ends everything.
 
 --once    end after the calls
---port N  where nginx listens (8080)
---apt     install Debian packages that are missing (python3-venv, coturn, nginx)
+--port N  nginx's port (8080)
+--apt     install missing Debian packages (python3-venv, coturn, nginx)
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def main() -> None:
     bootstrap.enter_venv("", ["abcwebrtc", "aioice"], options.apt)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if not bootstrap.install_debian_packages(["coturn", "nginx"], options.apt):
-        sys.exit("this example is about these two; it needs both")
+        sys.exit("this example needs both coturn and nginx")
     shutil.rmtree(RUN, ignore_errors=True)
     RUN.mkdir(mode=0o700)
     first, second = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
@@ -89,6 +89,7 @@ def main() -> None:
             base_url = stack.enter_context(running_nginx(options.port, urls, pyos))
             show_calls(base_url)
             show_rotation(base_url, volumes, first, second)
+            show_end(base_url, urls)
             stage.wait_unless(options.once)
     except KeyboardInterrupt:
         print()
@@ -109,7 +110,7 @@ def parse_options() -> argparse.Namespace:
 
 
 def make_volumes(folder: Path, secret: str) -> Path:
-    """Make the volumes of a replica, and return their folder."""
+    """Create the volumes of a replica, and return their folder."""
     for name in ("config", "config.turn", "config.usersigning"):
         (folder / name).mkdir(parents=True)
     update_volume(folder / "config", {"od.config": od_config(folder)})
@@ -119,7 +120,7 @@ def make_volumes(folder: Path, secret: str) -> Path:
 
 
 def update_volume(volume: Path, files: Dict[str, str]) -> None:
-    """Write the files of a volume as the kubelet does: all of them change in one step."""
+    """Write the files of a volume as the kubelet does, so that all change in one step."""
     fresh, data, swap = (volume / f"..{name}" for name in (time.time_ns(), "data", "data_tmp"))
     fresh.mkdir()
     for name, text in files.items():
@@ -135,7 +136,7 @@ def update_volume(volume: Path, files: Dict[str, str]) -> None:
 
 
 def od_config(folder: Path) -> str:
-    """Return the od.config of the ConfigMap, with the paths and the TURN server of here."""
+    """Return the od.config of the ConfigMap, with this example's paths and TURN server."""
     import yaml
 
     documents = yaml.safe_load_all((HERE / "abcwebrtc.yaml").read_text())
@@ -152,7 +153,7 @@ def secret_files(*values: str) -> Dict[str, str]:
 
 
 def user_key() -> bytes:
-    """Return pyos's public key; at the first call also make it, and the token of a user."""
+    """Return pyos's public key; the first call creates it, and the token of a user."""
     file = RUN / "user_public_key.pem"
     if not file.exists():
         file.write_bytes(stage.make_user(RUN))
@@ -164,7 +165,7 @@ def user_key() -> bytes:
 
 @contextmanager
 def running_serve(volumes: Path) -> Iterator[str]:
-    """Run `abcwebrtc serve` on the volumes of a replica; give its base URL."""
+    """Run `abcwebrtc serve` with the volumes of a replica; give its base URL."""
     command = [sys.executable, "-m", "abcwebrtc", "serve", str(volumes / "config" / "od.config")]
     with open(volumes / "log", "w") as log:
         options: Dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": log, "text": True}
@@ -177,7 +178,7 @@ def running_serve(volumes: Path) -> Iterator[str]:
 
 @contextmanager
 def running_pyos() -> Iterator[str]:
-    """Run what stands for pyos here: it knows two keys, and nothing of WebRTC else."""
+    """Run a stand-in for pyos that only answers getkeyinfo; give its address."""
     from abcwebrtc import load_od_config
 
     entries = load_od_config(RUN / "replica-1" / "config" / "od.config")
@@ -201,9 +202,9 @@ def running_pyos() -> Iterator[str]:
 
 @contextmanager
 def running_nginx(port: int, urls: List[str], pyos: str) -> Iterator[str]:
-    """Run nginx with the shipped location; give its base URL."""
+    """Run nginx with the location of this folder; give its base URL."""
     if port and listens(port):
-        sys.exit(f"port {port} is taken; give another one with --port")
+        sys.exit(f"port {port} is in use; choose another one with --port")
     port = port or free_port()
     config = RUN / "nginx.conf"
     config.write_text(
@@ -232,59 +233,71 @@ def free_port() -> int:
 
 
 def listens(port: int) -> bool:
-    """Say whether somebody takes connections on a port."""
+    """Say whether a program listens on a port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_for(condition: Any) -> Any:
-    """Return what a condition gives once it is true."""
+    """Return the value of a condition once it is true."""
     end = time.monotonic() + 30
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
         time.sleep(0.1)
-    sys.exit("waited in vain for 30 seconds")
+    sys.exit("nothing happened for 30 seconds; the logs are in " + os.path.relpath(RUN))
 
 
 # what is shown
 
 
 def show_calls(base_url: str) -> None:
-    """Make the calls of the browser client, in its order, and print what they get."""
+    """Make the calls of the browser client, in its order, and print the answers."""
+    print(f"A browser asks {base_url} for its configuration, in three calls.\n")
     show_key(base_url, "webrtc.enable")
-    print("abcwebrtc, asked for a configuration:")
-    print(json.dumps(call(base_url + ENDPOINT, {}), indent=2))
+    print(f"abcwebrtc answers {ENDPOINT}:", json.dumps(call(base_url + ENDPOINT, {}), indent=2))
     show_key(base_url, "webrtc.rtc_constraints")
-    token = os.path.relpath(RUN / "token")
-    print("\nThe same with curl, while this runs:\n")
-    print(
-        f'  curl -s -H "ABCAuthorization: Bearer $(cat {token})" '
-        f"-H 'Content-Type: application/json' -d '{{}}' {base_url}{ENDPOINT}\n"
-    )
 
 
 def show_key(base_url: str, provider: str) -> None:
-    """Ask for a key, which is pyos's to answer, and print it."""
+    """Ask for a key, which pyos answers, and print it."""
     answer = call(base_url + KEYINFO, {"provider": provider})
-    print(f"pyos, asked for {provider}: {json.dumps(answer['id'])}")
+    print(f"pyos answers {KEYINFO} for {provider}: {json.dumps(answer['id'])}")
 
 
 def show_rotation(base_url: str, volumes: List[Path], first: str, second: str) -> None:
-    """Change the secret under both replicas, and try what they give before and after."""
+    """Change the secret of both replicas, and use credentials from before and after."""
     before = wait_for(lambda: credential_of(base_url, first))
     for volume in volumes:
         update_volume(volume / "config.turn", secret_files(second, first))
-    print("the secret is changed; nothing is restarted")
+    print("\nThe secret has changed, without a restart:")
     after = wait_for(lambda: credential_of(base_url, second))
     for name, server in (("old", before), ("new", after)):
         _, port = asyncio.run(stage.open_allocation(TURN_PORT, server))
-        print(f"coturn accepted a credential of the {name} secret and relays at 127.0.0.1:{port}")
+        print(f"coturn accepts a credential of the {name} secret: relay 127.0.0.1:{port}")
+
+
+def show_end(base_url: str, urls: List[str]) -> None:
+    """Print what runs, and what to try with the programs of this machine."""
+    folder = os.path.relpath(RUN)
+    stage.show_end(
+        [
+            f"nginx at {base_url}, in front of the next three",
+            *(f"abcwebrtc serve at {url}" for url in urls),
+            "a stand-in for pyos",
+            f"coturn at 127.0.0.1:{TURN_PORT}",
+        ],
+        [
+            *stage.curl(base_url + ENDPOINT, RUN / "token"),
+            f"{stage.abcwebrtc()} probe {folder}/replica-1/config/od.config",
+            f"tail {folder}/replica-*/log",
+        ],
+    )
 
 
 def credential_of(base_url: str, secret: str) -> Any:
-    """Ask for a credential; return its server if it is signed with this secret."""
+    """Ask for a credential; return its server if this secret has signed it."""
     from abcwebrtc import verify_turn_credentials
 
     server = call(base_url + ENDPOINT, {})["result"]["iceServers"][-1]

@@ -1,7 +1,7 @@
 """The programs between a desktop's sound and a browser, each as a context manager.
 
-The tests put up the same ones, in network namespaces: `within` of a `Host` makes
-of a command line the one that runs there.
+The tests run the same programs in network namespaces: `within` of a `Host` turns a command
+line into one that runs there.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ http {{
   uwsgi_temp_path {folder}/nginx-uwsgi;
   scgi_temp_path {folder}/nginx-scgi;
 
-  # In abcdesktop the token says whose desktop it is.
+  # In abcdesktop the token identifies the desktop.
   map $arg_user $desktop {{ {desktops} }}
 
   server {{
@@ -47,7 +47,7 @@ http {{
     index index.html;
     add_header Cache-Control no-store;
 
-    # Stands for the login: whoever reaches this port is who he says he is.
+    # In place of a login: everybody who reaches this port is believed.
     location /login/ {{ alias {logins}/; default_type text/plain; }}
     location /API/ {{ proxy_pass {api}; }}
     location = /signalling {{
@@ -65,7 +65,7 @@ http {{
 
 @dataclass(frozen=True)
 class Host:
-    """Where programs run: their files, what puts a command line there, their environment."""
+    """Where programs run: their files, what runs a command line there, their environment."""
 
     folder: Path
     within: Callable[[Sequence[object]], List[str]] = lambda command: list(map(str, command))
@@ -73,7 +73,7 @@ class Host:
 
     @contextmanager
     def running(self, name: str, command: Sequence[object], **options: Any) -> Iterator[Program]:
-        """Run a program whose output goes into a file of its name."""
+        """Run a program whose output goes into a log file with its name."""
         log = self.folder / f"{name}.log"
         with open(log, "wb") as stream:
             settings = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT, "stdout": stream}
@@ -84,7 +84,7 @@ class Host:
 
 @dataclass(frozen=True)
 class Program:
-    """A running program, and the file that it writes to."""
+    """A running program and its log file."""
 
     name: str
     process: "subprocess.Popen[bytes]"
@@ -96,12 +96,12 @@ class Program:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def stop(self) -> None:
-        """End it before its time."""
+        """Terminate it early."""
         self.process.terminate()
         self.process.wait(SECONDS)
 
     def wait_for(self, text: str) -> str:
-        """Return the first whole line that has a text in it, once it is there."""
+        """Wait for a whole line that contains a text, and return it."""
 
         def found() -> Optional[str]:
             lines = self.output.splitlines(keepends=True)
@@ -110,7 +110,7 @@ class Program:
         return str(self.wait_until(found)).strip()
 
     def wait_until(self, condition: Callable[[], Any]) -> Any:
-        """Return what a condition gives once it is true, while the program runs."""
+        """Return the value of a condition once it is true, while the program runs."""
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
             ended = self.process.poll() is not None
@@ -131,12 +131,12 @@ class ChainError(Exception):
 def running_coturn(
     host: Host, od_config: Path, *options: object, switches: Sequence[str] = ()
 ) -> Iterator[Program]:
-    """Run coturn with the turnserver.conf that abcwebrtc makes of an od.config.
+    """Run coturn with the turnserver.conf that abcwebrtc makes from an od.config.
 
-    `options` are those of ``abcwebrtc turnserver-conf``, `switches` coturn's own.
+    `options` are those of ``abcwebrtc turnserver-conf``, `switches` those of coturn.
     """
     conf = host.folder / "turnserver.conf"
-    make = ["turnserver-conf", od_config, "--output", conf, "--force", *options]
+    make = ["turnserver-conf", od_config, "--output", conf, "--force", "--quiet", *options]
     subprocess.run(abcwebrtc(*make), check=True, env=host.environ, stdout=subprocess.DEVNULL)
     files = {"--pidfile": "turnserver.pid", "--userdb": "turnserver.db"}
     paths = [word for option, name in files.items() for word in (option, host.folder / name)]
@@ -169,7 +169,7 @@ class Desktop:
 
     @property
     def pulse_server(self) -> str:
-        """What programs of this desktop have as PULSE_SERVER."""
+        """The value of PULSE_SERVER for programs of this desktop."""
         return f"unix:{self.folder / '.pulse.sock'}"
 
 
@@ -195,10 +195,10 @@ def running_desktop(
 def running_nginx(
     host: Host, port: int, api: str, logins: Path, desktops: Mapping[str, str]
 ) -> Iterator[str]:
-    """Run nginx, which makes one origin of the page, the API and the signalling.
+    """Run nginx, which gives the page, the API and the signalling one origin.
 
-    `logins` is a folder with the token of each user, and `desktops` have the
-    address of each one's signalling. Gives the base URL.
+    `logins` is a folder with the token of each user. `desktops` has the address of each
+    user's signalling. Give the base URL.
     """
     port = port or stage.free_port()
     addresses = " ".join(f'"{user}" {address};' for user, address in desktops.items())

@@ -1,4 +1,4 @@
-"""What the sound container of a desktop gets: its environment, read out of the injected pod."""
+"""The environment of a desktop's sound container, read from the injected pod."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ MANIFEST = Path(__file__).resolve().parent.parent / "02-desktop-pod" / "desktop.
 
 
 def sound_environment(od_config: Path, user: str, pod_ip: str) -> Dict[str, str]:
-    """Return the environment that kubelet gives to a user's sound container.
+    """Return the environment that the kubelet gives to a user's sound container.
 
-    It is what `prepare_pod` puts into a desktop pod and its Secret; nothing of it
-    is made here.
+    All of it comes from the pod and the Secret that `prepare_pod` returns.
     """
     import yaml
 

@@ -1,4 +1,4 @@
-"""A Chromium without a window, that listens for you."""
+"""A Chromium without a window that listens for you."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import stage
 SECONDS = 60
 OPTIONS = [
     "--headless",
-    "--no-sandbox",  # which root and containers can't have; the page is our own
+    "--no-sandbox",  # root and containers can't have one; the page is our own
     "--disable-gpu",
     "--no-first-run",
     "--disable-background-networking",
@@ -30,14 +30,14 @@ CONSOLE = re.compile(r'CONSOLE[^"]*"(.*)", source: ')
 
 @contextmanager
 def playing(pulse_server: str, wav: Path) -> Iterator[None]:
-    """Play a wav in a desktop meanwhile."""
+    """Play a wav file in a desktop in the meantime."""
     environment = {**os.environ, "PULSE_SERVER": pulse_server}
     with stage.running([stage.program("paplay"), str(wav)], env=environment):
         yield
 
 
 def console(url: str, profile: Path) -> Iterator[str]:
-    """Open a page, and give what it writes to its console, line by line, for a minute."""
+    """Open a page, and yield the lines of its console, for a minute."""
     command = [stage.program("chromium"), *OPTIONS, f"--user-data-dir={profile}", url]
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     with stage.running(command, **streams) as chromium:
@@ -50,4 +50,4 @@ def console(url: str, profile: Path) -> Iterator[str]:
                     yield found.group(1)
         finally:
             watchdog.cancel()
-    sys.exit("Chromium ended, or heard nothing for a minute")
+    sys.exit("Chromium has ended, or has heard nothing for a minute")

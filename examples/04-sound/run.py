@@ -1,29 +1,30 @@
-"""Sound, from a program in a desktop to a browser, with what abcwebrtc hands out.
+"""Sound, from a program in a desktop to a browser, with abcwebrtc's configuration.
 
     python3 examples/04-sound/run.py
 
 runs coturn with the turnserver.conf of abcwebrtc, `abcwebrtc serve`, a stand-in
 for the sound container with the variables of the injected pod, and a page that
-makes the calls of abcdesktop's client. You open the page and hear what paplay
-plays. It needs no root. Ctrl-C ends it all.
+makes the calls of abcdesktop's client. Open the page to hear what paplay plays.
+It needs no root. Ctrl-C ends everything.
 
---once        a headless Chromium listens instead of you, and then it ends
---port N      where the page is (8080)
---address IP  this machine's own, if it has several
---apt         install Debian packages that are missing, as root or with sudo
+--once        a headless Chromium listens instead of you, then the example ends
+--port N      the page's port (8080)
+--address IP  this machine's address to use, if it has several
+--apt         install missing Debian packages, as root or with sudo
 """
 
 from __future__ import annotations
 
 import argparse
 import ipaddress
+import os
 import secrets
 import shutil
 import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, List
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
@@ -44,7 +45,7 @@ PACKAGES = [
     "gstreamer1.0-pulseaudio",
 ]
 NO_ADDRESS = """\
-This machine has no address but those of loopback, which WebRTC passes over.
+This machine has only loopback addresses, which WebRTC ignores.
 Connect it to a network, or give it an address that only it knows:
 
   sudo ip link add sound0 type veth peer name sound1
@@ -62,12 +63,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     packages = [*PACKAGES, *(["chromium"] if options.once else [])]
     if not bootstrap.install_debian_packages(packages, options.apt):
-        sys.exit("this example is about these; it needs them all")
+        sys.exit("this example needs all of these packages")
     address = options.address or stage.own_address() or sys.exit(NO_ADDRESS)
     for host, port in ((address, TURN_PORT), (LOOPBACK, options.port)):
         fault = stage.bind_fault(host, port)
         if fault:
-            sys.exit(f"{host}:{port} can't be listened on: {fault}; see --address and --port")
+            sys.exit(f"can't listen on {host}:{port}: {fault}; see --address and --port")
     import chain
 
     try:
@@ -92,38 +93,40 @@ def parse_options() -> argparse.Namespace:
 
 
 def ipv4_address(text: str) -> str:
-    """Return an address that WebRTC takes, as text."""
+    """Return an address that WebRTC uses, as text."""
     address = ipaddress.IPv4Address(text)
     if address.is_loopback:
-        raise argparse.ArgumentTypeError("WebRTC passes over addresses of loopback")
+        raise argparse.ArgumentTypeError("WebRTC ignores loopback addresses")
     return str(address)
 
 
 def put_up(stack: ExitStack, address: str, options: argparse.Namespace) -> None:
-    """Start it all, and let somebody hear it."""
+    """Start everything, and let somebody listen."""
     import chain
 
     od_config, host = make_files(address), chain.Host(RUN)
     coturn = chain.running_coturn(host, od_config, "--listening-ip", address)
     stack.enter_context(coturn)
-    say(f"coturn relays at {address}:{TURN_PORT}, as abcwebrtc turnserver-conf has it")
-    # Only coturn has to be reached from elsewhere; the pod's own address is loopback here.
+    # Only coturn must be reachable from elsewhere; the pod's own address is loopback here.
     starting = chain.running_desktop(
         host, od_config, USER, LOOPBACK, stage.free_port(), "--relay-only"
     )
     desktop = stack.enter_context(starting)
-    say(f"the sound container of {USER} runs, with the variables of the injected pod")
     api = stack.enter_context(chain.running_serve(host, od_config))
-    say(f"abcwebrtc serve answers at {api}")
     addresses = {USER: desktop.address}
     site = chain.running_nginx(host, options.port, api, RUN / "logins", addresses)
-    url = stack.enter_context(site) + f"/?user={USER}&relay"
-    say(f"the page is {url}")
-    (listen if options.once else explain)(desktop, url)
+    base_url = stack.enter_context(site)
+    runs = [
+        f"coturn at {address}:{TURN_PORT}, with the file of abcwebrtc turnserver-conf",
+        f"the sound container of {USER}, with the variables of the injected pod",
+        f"abcwebrtc serve at {api}",
+        f"nginx at {base_url}, in front of the page, the API and the signalling",
+    ]
+    (listen if options.once else explain)(desktop, runs, f"{base_url}/?user={USER}&relay")
 
 
 def make_files(address: str) -> Path:
-    """Make the secret, the user's token and the od.config of this machine; return its path."""
+    """Create the secret, the user's token and this machine's od.config; return its path."""
     shutil.rmtree(RUN, ignore_errors=True)
     logins = RUN / "logins"
     logins.mkdir(mode=0o700, parents=True)
@@ -137,27 +140,34 @@ def make_files(address: str) -> Path:
     return od_config
 
 
-def explain(desktop: Any, url: str) -> None:
-    """Say what a person does now, and wait for Ctrl-C."""
+def explain(desktop: Any, runs: List[str], url: str) -> None:
+    """Print what runs and what to do, and wait for Ctrl-C."""
     import tones
 
-    wav = tones.write_wav(RUN / "chime.wav", CHIME, 0.5)
+    wav = os.path.relpath(tones.write_wav(RUN / "chime.wav", CHIME, 0.5))
     environment = f"PULSE_SERVER={desktop.pulse_server}"
-    print(f"\nOpen {url} and click Connect. Then play something in the desktop:\n")
-    print(f"  {environment} paplay {wav}\n")
-    print("What you say is in the desktop's microphone; this records it until Ctrl-C:\n")
-    print(f"  {environment} parecord --device=microphone voice.wav\n")
+    commands = [
+        f"{environment} paplay {wav}",
+        f"{environment} parecord --device=microphone voice.wav",
+    ]
+    about = [
+        "First click Connect on the page. The first command plays a chime in the desktop, and you",
+        "hear it from the page. The second one records what you say, until Ctrl-C.",
+    ]
+    stage.show_end(runs, commands, "\n".join([url, "", *about]))
     stage.wait_unless(False)
 
 
-def listen(desktop: Any, url: str) -> None:
-    """Play a tone in the desktop, and let a headless Chromium hear it."""
+def listen(desktop: Any, runs: List[str], url: str) -> None:
+    """Play a tone in the desktop, and let a headless Chromium listen."""
     import headless
     import tones
 
+    for line in runs:
+        say(f"Running: {line}")
     wav = tones.write_wav(RUN / "tone.wav", [TONE], 60)
     with headless.playing(desktop.pulse_server, wav):
-        say(f"paplay plays {TONE} Hz in the desktop; Chromium opens the page")
+        say(f"\npaplay plays {TONE} Hz in the desktop, and Chromium opens {url}:")
         for line in headless.console(url + "&start", RUN / "chromium"):
             print(f"  {line}", flush=True)
             if line.startswith("Heard "):
@@ -166,7 +176,7 @@ def listen(desktop: Any, url: str) -> None:
                 sys.exit("there is no sound, see above")
     if abs(int(line.split()[1]) - TONE) > 2:
         sys.exit(f"this is not {TONE} Hz")
-    say("Chromium has heard it")
+    say("Chromium has heard the tone.")
 
 
 def say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Sounds to play in a desktop, made here."""
+"""Generates sounds to play in a desktop."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Sequence
 
 RATE = 48000
 LOUDNESS = 0.3
-FADE = RATE // 50  # samples, so that no tone begins with a click
+FADE = RATE // 50  # samples; without it, a tone would begin with a click
 
 
 def write_wav(path: Path, hertz: Sequence[int], seconds: float) -> Path:
-    """Write a wav with one tone after the other, each of so many seconds; return its path."""
+    """Write a wav file with one tone after the other, each of so many seconds; return its path."""
     samples = array("h")
     for tone in hertz:
         samples.extend(tone_samples(tone, seconds))

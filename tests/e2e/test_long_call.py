@@ -82,7 +82,7 @@ def test_a_call_goes_on_past_the_desktops_credential(lab: Lab) -> None:
         assert page.failures() == []
         page.page.click("#start")
         page.wait_for_failure(
-            "The sound container found no way to be reached: see its STUN_SERVER and TURN_SERVER."
+            "The sound container sent no candidate: check its STUN_SERVER and TURN_SERVER."
         )
 
 

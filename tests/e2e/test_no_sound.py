@@ -60,7 +60,7 @@ def test_coturn_does_not_know_the_desktops_secret(lab: Lab) -> None:
     with desktop.playing(TONE):
         page = site.open("user1")
         page.wait_for_failure(
-            "The sound container found no way to be reached: see its STUN_SERVER and TURN_SERVER."
+            "The sound container sent no candidate: check its STUN_SERVER and TURN_SERVER."
         )
         assert desktop.candidates() == []
         check_no_sound(page, desktop)

@@ -102,7 +102,7 @@ def test_the_browsers_microphone_is_the_desktops(lab: Lab) -> None:
     desktop = lab.start_desktop("user1", od_config)
     assert max(desktop.record_microphone(1)) == 0, "there is sound before there is a call"
     page = lab.start_site(od_config).open("user1")
-    desktop.running.container.wait_for("the browser's microphone is there")
+    desktop.running.container.wait_for("the browser's microphone is connected")
     beep = wait_for_loud_part(desktop)
     levels = {hertz: amplitude(beep, hertz, tones.RATE) for hertz in [BEEP, *OTHERS]}
     assert max(levels, key=levels.__getitem__) == BEEP, levels

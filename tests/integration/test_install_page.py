@@ -127,5 +127,5 @@ def test_the_first_example_needs_no_sudo_and_no_curl(debian: Debian) -> None:
     assert "no coturn: it is not installed" in said
     assert "http://127.0.0.1:8080/#" in said
     said = debian.succeed(f"# {line}")
-    assert "coturn accepted the credential and relays at " in said
+    assert "coturn accepted the credential, and opened the relay " in said
     assert "curl" not in said

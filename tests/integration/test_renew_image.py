@@ -156,7 +156,7 @@ def test_the_digest_and_the_packages_are_renewed(
     lock.write_text(re.sub(r"(?m)^urllib3==.*$", r"urllib3==2.0.0 \\", before))
     done = renew(checkout, registry)
     assert done.returncode == 0, done.stderr
-    assert "Dockerfile changed\nrequirements.txt changed\n" in done.stdout
+    assert "Dockerfile has changed\nrequirements.txt has changed\n" in done.stdout
     found = files(checkout)
     assert found["Dockerfile"].count(f"FROM {TAG}@{layout.digest}") == 2
     assert found["Dockerfile"].count("@sha256:") == 2
@@ -171,7 +171,7 @@ def test_without_an_image_for_both_platforms_nothing_changes(
     before = files(checkout)
     done = renew(checkout, registry)
     assert (done.returncode, files(checkout)) == (1, before)
-    assert "this failed, and nothing was changed: skopeo inspect" in done.stderr
+    assert "this command failed, and nothing was changed: skopeo inspect" in done.stderr
     registry.push(Layout(tmp_path / "layout", ["linux/amd64"]))
     done = renew(checkout, registry)
     assert (done.returncode, files(checkout)) == (1, before)

@@ -1,7 +1,7 @@
 """One call: a webrtcbin between PulseAudio and a browser.
 
-It says what happens in a line each, and nothing of it is secret: the pipeline's
-text, which has TURN_SERVER in it, and the descriptions are never printed.
+It logs each event in a line. No line is secret: it never prints the text of the pipeline,
+which contains TURN_SERVER, nor the session descriptions.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ ELEMENTS = (
     *("rtpopusdepay", "opusdec", "audioconvert", "audioresample", "pulsesink"),
 )
 SERVERS = {"STUN_SERVER": "stun-server", "TURN_SERVER": "turn-server"}
-FRAME = 20_000  # microseconds of a packet of Opus; with less there is more to do, for nothing
+FRAME = 20_000  # microseconds of an Opus packet; with less there is more work for nothing
 INTO_DESKTOP = f"""
     rtpopusdepay ! opusdec ! audioconvert ! audioresample ! pulsesink device={pulse.VOICE}
 """
 
 
 def missing_elements() -> list[str]:
-    """Return the names of what GStreamer lacks for a call."""
+    """Return the elements that GStreamer lacks for a call."""
     Gst.init(None)
     return [name for name in ELEMENTS if Gst.ElementFactory.find(name) is None]
 
 
 def description(environ: Mapping[str, str], relay_only: bool) -> str:
-    """Return the text of the pipeline, with the variables as they are, without quotes."""
+    """Return the text of the pipeline, with the variables inserted unquoted."""
     servers = [f"{option}={environ[name]}" for name, option in SERVERS.items() if name in environ]
     policy = "ice-transport-policy=relay" if relay_only else ""
     return f"""
@@ -47,9 +47,9 @@ def description(environ: Mapping[str, str], relay_only: bool) -> str:
 
 
 class Call:
-    """A call that it makes itself: the offer goes out as soon as it is there.
+    """A call that starts itself: it sends the offer as soon as that exists.
 
-    `send` gets messages for the browser, as dicts, in threads of GStreamer.
+    `send` is called with messages for the browser, as dicts, in threads of GStreamer.
     """
 
     def __init__(self, environ: Mapping[str, str], relay_only: bool, send: Any) -> None:
@@ -59,7 +59,7 @@ class Call:
         except GLib.Error:
             self._pipeline = None
         if self._pipeline is None:  # the error's text would show TURN_SERVER
-            say("no pipeline: GStreamer does not take STUN_SERVER or TURN_SERVER as it is")
+            say("no pipeline: GStreamer does not accept this STUN_SERVER or TURN_SERVER")
             return
         self._webrtc = self._pipeline.get_by_name("sendrecv")
         self._webrtc.connect("on-negotiation-needed", self._offer)
@@ -70,7 +70,7 @@ class Call:
         self._pipeline.set_state(Gst.State.PLAYING)
 
     def receive(self, message: Any) -> None:
-        """Take a message of the browser: its answer, or one of its candidates."""
+        """Handle a message from the browser: its answer, or one of its candidates."""
         if not self._pipeline or not isinstance(message, dict):
             return
         answer, ice = message.get("sdp"), message.get("ice")
@@ -105,7 +105,7 @@ class Call:
     def _play(self, webrtc: Any, pad: Any) -> None:
         if pad.direction != Gst.PadDirection.SRC:
             return
-        say("the browser's microphone is there")
+        say("the browser's microphone is connected")
         player = Gst.parse_bin_from_description(INTO_DESKTOP, True)
         self._pipeline.add(player)
         player.sync_state_with_parent()
@@ -113,7 +113,7 @@ class Call:
 
 
 def say_state(webrtc: Any, _: Any, name: str) -> None:
-    """Say that a state of webrtcbin has changed."""
+    """Log a new state of webrtcbin."""
     say(name, webrtc.get_property(name).value_nick)
 
 

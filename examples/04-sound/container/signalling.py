@@ -1,10 +1,9 @@
-"""The signalling that abcdesktop's browser client speaks, over a websocket.
+"""The signalling protocol of abcdesktop's browser client, over a websocket.
 
-The browser says ``HELLO <userid>`` and is told ``HELLO``. Then the container
-calls: it sends ``{"sdp": {"type": "offer", "sdp": ...}}``, gets the answer in the
-same shape, and both send their candidates as
-``{"ice": {"candidate": ..., "sdpMLineIndex": ...}}``. The call lasts as long as
-the websocket.
+The browser sends ``HELLO <userid>`` and gets ``HELLO`` back. Then the container calls: it sends
+``{"sdp": {"type": "offer", "sdp": ...}}``, and gets the answer in the same shape. Both send their
+candidates as ``{"ice": {"candidate": ..., "sdpMLineIndex": ...}}``. The call lasts as long as the
+websocket.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ MakeCall = Callable[[Send], Any]
 
 @contextlib.asynccontextmanager
 async def listening(host: str, port: int, make_call: MakeCall) -> AsyncIterator[None]:
-    """Take calls; `make_call` gets the function that sends a message to the browser."""
+    """Accept browsers; `make_call` gets the function that sends a message to the browser."""
 
     async def talk(connection: Any) -> None:
         hello = str(await connection.recv()).split()
         if len(hello) != 2 or hello[0] != "HELLO":
-            await connection.close(PROTOCOL_ERROR, "say HELLO and a userid")
+            await connection.close(PROTOCOL_ERROR, "send HELLO and a userid")
             return
         await connection.send("HELLO")
         await hold_call(connection, make_call)
@@ -40,7 +39,7 @@ async def listening(host: str, port: int, make_call: MakeCall) -> AsyncIterator[
 
 
 async def hold_call(connection: Any, make_call: MakeCall) -> None:
-    """Hold a call as long as its browser is there."""
+    """Hold a call as long as its browser is connected."""
     loop, messages = asyncio.get_running_loop(), asyncio.Queue()
 
     def send(message: dict[str, Any]) -> None:  # from any thread
@@ -54,14 +53,14 @@ async def hold_call(connection: Any, make_call: MakeCall) -> None:
     except ValueError:
         await connection.close(PROTOCOL_ERROR, "not JSON")
     except websockets.ConnectionClosedError:
-        pass  # the browser went without a word
+        pass  # the browser left without closing the websocket
     finally:
         sender.cancel()
         call.close()
 
 
 async def forward(messages: asyncio.Queue[dict[str, Any]], connection: Any) -> None:
-    """Send what the call has to say."""
+    """Send the messages of the call."""
     with contextlib.suppress(websockets.ConnectionClosed):
         while True:
             await connection.send(json.dumps(await messages.get()))

@@ -1,13 +1,13 @@
-"""Stands for abcdesktop's sound container: PulseAudio, a signalling websocket, webrtcbin.
+"""A stand-in for abcdesktop's sound container: PulseAudio, a signalling websocket, webrtcbin.
 
-Runs on the system's python3, which Debian's GStreamer is for. STUN_SERVER,
-TURN_SERVER and POD_IP come from the environment, as kubelet makes it from the
-pod's manifest. SIGTERM ends it, with its PulseAudio.
+Runs on the system's python3, for which Debian builds GStreamer. STUN_SERVER, TURN_SERVER and
+POD_IP come from the environment, as the kubelet makes it from the pod's manifest. SIGTERM ends
+it and its PulseAudio.
 
---folder DIR   the pod's volume /tmp: PulseAudio's socket is .pulse.sock in it
---port N       where the websocket listens, on POD_IP (29787)
---relay-only   no way but through TURN
---check        say what of GStreamer is missing, and end
+--folder DIR   the pod's volume /tmp, with PulseAudio's socket .pulse.sock
+--port N       the websocket's port, on POD_IP (29787)
+--relay-only   use only TURN
+--check        say which parts of GStreamer are missing, and end
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
     options = parse_options()
     absent = call.missing_elements()
     if absent:
-        sys.exit(f"GStreamer has no {', '.join(absent)}")
+        sys.exit(f"GStreamer lacks {', '.join(absent)}")
     if options.check:
         return
     with pulse.running(options.folder) as server:
@@ -51,7 +51,7 @@ def parse_options() -> argparse.Namespace:
 
 
 async def serve(options: argparse.Namespace) -> None:
-    """Take calls until SIGTERM or SIGINT."""
+    """Accept browsers until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

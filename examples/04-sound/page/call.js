@@ -2,12 +2,12 @@
 
 import { masked } from "./endpoint.js";
 
-const PATIENCE = 15000; // milliseconds for what others have to do
-const NO_PACKETS = "The connection failed: no packets come through between the two sides.";
+const PATIENCE = 15000; // milliseconds to wait for the other side
+const NO_PACKETS = "The connection failed: no packets get through between the two sides.";
 
 /**
  * One call. `tell` has the page's functions: say(text), fail(text), hear(stream), state(text).
- * `options` are { user, relay }; with relay there is no way but through TURN.
+ * `options` are { user, relay }; with relay the call uses only TURN.
  */
 export class Call {
   constructor(sound, options, tell) {
@@ -32,10 +32,10 @@ export class Call {
     this.socket.onmessage = ({ data }) => this.receive(data).catch((error) => this.giveUp(error));
     this.socket.onclose = () => this.tell.fail("The sound container's signalling has ended.");
     this.tell.say("Connecting to the signalling");
-    this.expect(() => this.peer, () => "The sound container does not call: no offer came.");
+    this.expect(() => this.peer, () => "The sound container does not call: no offer arrived.");
   }
 
-  /** End the call, and give the microphone back. */
+  /** End the call, and release the microphone. */
   close() {
     this.closed = true;
     this.socket.onclose = null;
@@ -44,7 +44,7 @@ export class Call {
     this.microphone?.then((stream) => stream?.getTracks().forEach((track) => track.stop()));
   }
 
-  /** Fail with what `otherwise` says, unless a condition is true in a while. */
+  /** Fail with the text of `otherwise`, unless a condition becomes true in time. */
   expect(condition, otherwise) {
     setTimeout(() => this.closed || condition() || this.tell.fail(otherwise()), PATIENCE);
   }
@@ -123,7 +123,7 @@ export class Call {
       return `No relay: ${this.refusals.join("; ") || "the TURN server does not answer"}.`;
     }
     if (!this.remoteCandidates) {
-      return "The sound container found no way to be reached: see its STUN_SERVER and TURN_SERVER.";
+      return "The sound container sent no candidate: check its STUN_SERVER and TURN_SERVER.";
     }
     return NO_PACKETS;
   }

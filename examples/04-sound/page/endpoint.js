@@ -1,15 +1,15 @@
-// What abcdesktop's browser client asks the control plane, in its order.
+// Asks the control plane what abcdesktop's browser client asks, in the same order.
 
 const KEYINFO = "/API/core/getkeyinfo";
 const RTC_CONFIGURATION = "/API/webrtc/coturn_rtcconfiguration";
 
-/** Something that leaves the page without sound, in words for its user. */
+/** Why the page has no sound, in words for its user. */
 export class Failure extends Error {}
 
-/** Return what a call needs: the RTCConfiguration as it is, and constraints for getUserMedia. */
+/** Return what a call needs: the unchanged RTCConfiguration, and constraints for getUserMedia. */
 export async function askForSound(token) {
   if (!window.isSecureContext) {
-    throw new Failure("The browser gives WebRTC no microphone here: use https, or localhost.");
+    throw new Failure("The browser allows no microphone here: use https, or localhost.");
   }
   const enabled = await keyInfo("webrtc.enable");
   if (enabled !== true) {
@@ -38,7 +38,7 @@ async function post(path, body, headers) {
   return answer;
 }
 
-/** Return an RTCConfiguration as text without its passwords, for a console. */
+/** Return an RTCConfiguration as text without its passwords, for the console. */
 export function masked(configuration) {
   return JSON.stringify(configuration, (key, value) => (key === "credential" ? "..." : value));
 }

@@ -1,4 +1,4 @@
-// What is heard: how loud it is, its loudest tone, and by which way it came.
+// Measures what arrives: how loud it is, its loudest tone, and its route.
 
 const FFT_SIZE = 16384; // 2.9 Hz at 48 kHz
 const SILENCE = -70; // dB of full scale
@@ -6,7 +6,7 @@ const SILENCE = -70; // dB of full scale
 const STEADY = 5; // looks
 const near = (one, other) => Math.abs(one - other) < 10; // Hz
 
-/** Measures a stream, while an <audio> element plays it. */
+/** Measures a stream while an <audio> element plays it. */
 export class Listener {
   constructor(stream) {
     this.context = new AudioContext();
@@ -17,18 +17,18 @@ export class Listener {
     this.looks = [];
   }
 
-  /** Note one more look's tone; say whether it is, for the first time, the same in all of STEADY. */
+  /** Note the tone of one look; say whether it has just been the same in STEADY looks. */
   isSteady(tone) {
     this.looks = tone === null ? [] : [...this.looks.filter((one) => near(one, tone)), tone];
     return this.looks.length === STEADY;
   }
 
-  /** Say whether it can hear. Firefox runs an AudioContext only where there is an audio output. */
+  /** Say whether it can hear. Firefox runs an AudioContext only with an audio output. */
   get works() {
     return this.context.state === "running";
   }
 
-  /** Return { level, tone }: dB of full scale, and Hz, or null where it is silent. */
+  /** Return { level, tone }: dB of full scale, and Hz, or null for silence. */
   measure() {
     this.analyser.getFloatTimeDomainData(this.samples);
     const power = this.samples.reduce((sum, value) => sum + value * value, 0) / FFT_SIZE;
@@ -55,7 +55,7 @@ export class Listener {
   }
 }
 
-/** Return what getStats() says of a call: its way, and what has come of its packets. */
+/** Return what getStats() says about a call: its route and its packets. */
 export async function statistics(peer) {
   const all = [...(await peer.getStats()).values()];
   const byId = (id) => all.find((one) => one.id === id) ?? {};

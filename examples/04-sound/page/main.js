@@ -1,17 +1,17 @@
-// The page: ?user=NAME says whose desktop, ?relay forbids every way but TURN, ?start needs no click.
+// The page: ?user=NAME names the desktop's user, ?relay allows only TURN, ?start needs no click.
 
 import { Call } from "./call.js";
 import { Failure, askForSound } from "./endpoint.js";
 import { Listener, statistics } from "./listen.js";
 
 const EVERY = 200; // milliseconds between two looks at what is heard
-const UNHEARD = "unknown, since this browser has no audio output, or wants a click first";
+const UNHEARD = "unknown: this browser has no audio output, or needs a click first";
 
 const query = new URLSearchParams(location.search);
 const options = { user: query.get("user") ?? "alice", relay: query.has("relay") };
 const element = (id) => document.getElementById(id);
 
-/** What programs may read of the page; `since` is when it began to connect, in milliseconds. */
+/** What programs can read from the page. */
 const sound = {
   state: "idle",
   failures: [],
@@ -26,7 +26,7 @@ window.sound = sound;
 
 let call = null;
 let listener = null;
-let since = 0;
+let since = 0; // when it began to connect, in milliseconds
 
 const tell = {
   say(text) {
