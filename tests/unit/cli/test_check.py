@@ -289,10 +289,10 @@ def test_a_bad_file_is_exit_1_and_never_a_traceback(tmp_path: Path, run: Any, da
         assert run(*line, od_config).status == 1
 
 
-def test_a_key_file_that_is_no_file_name_is_exit_1(tmp_path: Path, run: Any) -> None:
+def test_a_key_file_that_is_no_file_name_is_exit_3(tmp_path: Path, run: Any) -> None:
     od_config = write_od_config(tmp_path, jwt_token_user={"jwtuserpublickeyfile": "a\0b"})
     result = run("serve", od_config)
-    assert result.status == 1
+    assert result.status == 3
     assert "the key file can't be read: not a file name" in result.err
 
 
