@@ -1,4 +1,4 @@
-"""Certificates and their keys: read from PEM files or as a TLS port showed them, and judged.
+"""Reads certificates and keys, from PEM files or from a TLS port, and says what is wrong with them.
 
 Nothing here opens a file or a connection. cryptography is imported where it is needed.
 """
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 CERT, KEY = "cert", "pkey"
 """coturn's options for the two files."""
 SOON = 14
-"""Days: a certificate that ends sooner gets a warning."""
+"""Days: a certificate that expires sooner gets a warning."""
 MIN_RSA_BITS = 2048
-"""OpenSSL as Debian sets it (security level 2) refuses a shorter key; coturn then has no TLS."""
+"""OpenSSL with Debian's setting (security level 2) refuses a shorter key: coturn has no TLS."""
 CURVES = ("secp256r1", "secp384r1")
-"""Chromium does TLS with no other elliptic curve."""
+"""Chromium supports no other elliptic curve for TLS."""
 MAX_NAMES = 20
-"""More names than this in a certificate are not kept."""
+"""The most names of a certificate that are kept."""
 CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
-"""The labels that OpenSSL, and so coturn, takes for a certificate's."""
+"""The labels that OpenSSL, and so coturn, accepts for a certificate."""
 
 
-# what stands in a file
+# the content of a file
 
 
 class Block(NamedTuple):
@@ -56,7 +56,7 @@ class Block(NamedTuple):
 
 
 def pem_blocks(pem: bytes) -> List[Block]:
-    """Return the whole blocks of a PEM file; one that does not end before the next is left out."""
+    """Return the complete blocks of a PEM file, without one that the next one interrupts."""
     before, *pieces = pem.split(b"-----BEGIN ")
     found, line = [], 1 + before.count(b"\n")
     for piece in pieces:
@@ -78,14 +78,14 @@ def load_certificate(block: Block) -> x509.Certificate:
     with _quiet():
         from cryptography import x509
 
-        if block.label == "TRUSTED CERTIFICATE":  # OpenSSL's trust settings stand behind it
+        if block.label == "TRUSTED CERTIFICATE":  # OpenSSL's trust settings follow it
             der = base64.b64decode(b"".join(block.text.splitlines()[1:-1]))
             return _read(x509.load_der_x509_certificate(_first_element(der)))
         return _read(x509.load_pem_x509_certificate(block.text))
 
 
 def _read(certificate: x509.Certificate) -> x509.Certificate:
-    """Return a certificate, of which cryptography reads a part where it is asked for it."""
+    """Return a certificate after reading the parts that cryptography reads only on demand."""
     _ = certificate.issuer, certificate.subject
     _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return certificate
@@ -102,21 +102,21 @@ def _first_element(der: bytes) -> bytes:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence cryptography, which warns of certificates and Pythons that are out of date."""
+    """Silence cryptography's warnings about outdated certificates and Pythons."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-# what a TLS port showed
+# the certificate of a TLS port
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """A TLS certificate: `chain` is the subjects that the server sent, its own first.
+    """A TLS certificate: `chain` holds the subjects that the server sent, its own first.
 
     `not_before` and `not_after` are in unix seconds. `verify_error` is OpenSSL's
-    X509_V_ERR number, 0 where the certificate is trusted.
+    X509_V_ERR number, 0 if the certificate is trusted.
     """
 
     subject: str
@@ -129,14 +129,14 @@ class Certificate:
     verify_message: str = ""
 
     def days_left(self, now: float) -> int:
-        """Return the whole days until it ends, negative after that."""
+        """Return the whole days until it expires, negative after that."""
         return int((self.not_after - now) // 86400)
 
 
 def read_certificate(
     chain: Sequence[bytes], verify_error: int = 0, verify_message: str = ""
 ) -> Certificate:
-    """Return what the first certificate of a chain says; each is DER.
+    """Return the first certificate of a chain of DER.
 
     Raises `ValueError` when it can't be read.
     """
@@ -158,7 +158,7 @@ def read_certificate(
 
 
 def _name_text(name: x509.Name) -> str:
-    """Return the common name, or the whole name where there is none."""
+    """Return the common name, or the whole name if there is none."""
     from cryptography.x509.oid import NameOID
 
     common = name.get_attributes_for_oid(NameOID.COMMON_NAME)
@@ -167,7 +167,7 @@ def _name_text(name: x509.Name) -> str:
 
 
 def _names(certificate: x509.Certificate) -> Optional[List[Any]]:
-    """Return the DNS names and IP addresses that it is for; None without a subjectAltName."""
+    """Return the DNS names and IP addresses of a certificate; None without a subjectAltName."""
     from cryptography import x509
 
     try:
@@ -183,13 +183,13 @@ def _names(certificate: x509.Certificate) -> Optional[List[Any]]:
 def check_certificate(
     cert: bytes, key: Optional[bytes], password: Optional[bytes], hosts: Iterable[str], now: float
 ) -> List[Problem]:
-    """Return what is wrong with a certificate and its key, which may be one file twice.
+    """Return what is wrong with a certificate and its key, which may be in the same file.
 
-    `cert` and `key` are the contents of the PEM files, `key` None where it is
-    not known; `password` is that of the key, empty for none, None where nothing
-    takes one; `hosts` are names and IP addresses that clients use; `now` is in
-    unix seconds. Of `cert` the first certificate counts, as it does for coturn.
-    The `path` of a problem is `CERT` or `KEY`.
+    `cert` and `key` are the contents of the PEM files; `key` is None if it is not known.
+    `password` decrypts the key: empty for none, None if the server has no option for one.
+    `hosts` holds the names and IP addresses that clients use; `now` is in unix seconds.
+    The first certificate of `cert` counts, as it does for coturn. The `path` of a problem
+    is `CERT` or `KEY`.
     """
     blocks = [block for block in pem_blocks(cert) if block.label in CERTIFICATES]
     if not blocks:
@@ -198,7 +198,8 @@ def check_certificate(
         try:
             chain = [load_certificate(block) for block in blocks]
         except ValueError:
-            return [Problem("holds a certificate that can't be read; make the file again", CERT)]
+            message = "holds a certificate that can't be read; create the file again"
+            return [Problem(message, CERT)]
         found = [*_validity(chain[0], now), *_strange_hosts(chain[0], hosts), *_order(chain)]
         found += _kind_of_key(chain[0])
         return found + (_key(chain[0], key, password) if key is not None else [])
@@ -228,8 +229,8 @@ def _validity(certificate: x509.Certificate, now: float) -> Iterator[Problem]:
 def _strange_hosts(certificate: x509.Certificate, hosts: Iterable[str]) -> Iterator[Problem]:
     names = _names(certificate)
     if names is None:
-        message = "the certificate has no subjectAltName, and browsers look at nothing else"
-        yield Problem(message, CERT)
+        message = "the certificate has no subjectAltName, the only name that browsers look at"
+        yield Problem(f"{message}; issue one that has it", CERT)
         return
     known = ", ".join(map(str, names)) or "no host at all"
     for host in hosts:
@@ -238,7 +239,7 @@ def _strange_hosts(certificate: x509.Certificate, hosts: Iterable[str]) -> Itera
 
 
 def _is_for(host: str, names: Sequence[Any]) -> bool:
-    """Say whether a certificate is for a host (RFC 9525; a ``*`` is one whole label)."""
+    """Return whether a certificate is for a host (RFC 9525; a ``*`` is one whole label)."""
     try:
         return ipaddress.ip_address(host) in names
     except ValueError:
@@ -248,37 +249,37 @@ def _is_for(host: str, names: Sequence[Any]) -> bool:
 
 
 def _order(chain: Sequence[x509.Certificate]) -> Iterator[Problem]:
-    """Find a chain that clients can't follow to a root."""
+    """Yield that clients can't follow a chain to a root."""
     if chain[0].issuer == chain[0].subject:
-        yield _warning("the certificate is signed by itself, and browsers don't trust it")
+        yield _warning("the certificate is self-signed, so browsers don't trust it")
     elif any(below.issuer != above.subject for below, above in zip(chain, chain[1:])):
-        message = "the chain is out of order: each certificate comes before the one that signed"
+        message = "the chain is out of order; write each certificate above the one that signed it"
         yield _warning(message)
     elif len(chain) == 1:
         yield _warning(
-            "the certificate is alone, and the one that signed it is not below it in the file: "
-            "unless that is a root which browsers know, they refuse it; append the certificates "
-            "between, as in fullchain.pem"
+            "the certificate is alone in the file, without the one that signed it: browsers refuse "
+            "it unless a root that they know signed it; append the intermediate certificates, as "
+            "in fullchain.pem"
         )
 
 
 def _kind_of_key(certificate: x509.Certificate) -> Iterator[Problem]:
-    """Find a key that OpenSSL or browsers refuse, whoever has signed the certificate."""
+    """Yield that OpenSSL or browsers refuse a kind of key, whoever signed the certificate."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
-        return  # is said where it is compared with the private key
+        return  # `_key` reports it when it compares it with the private key
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size < MIN_RSA_BITS:
             what = f"the certificate has an RSA key of {key.key_size} bits"
-            why = f"OpenSSL as Debian sets it refuses fewer than {MIN_RSA_BITS}"
-            yield Problem(f"{what}, and {why}: there is no TLS with it; make a longer one", CERT)
+            why = f"OpenSSL with Debian's setting refuses fewer than {MIN_RSA_BITS}"
+            yield Problem(f"{what}, and {why}, so there is no TLS; use a longer key", CERT)
     elif not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in CURVES:
-        what = f"the certificate's key is neither RSA nor of the curves {' and '.join(CURVES)}"
-        yield Problem(f"{what}, and Chromium does TLS with no other; make one of these", CERT)
+        what = f"the certificate's key is neither RSA nor on the curves {' and '.join(CURVES)}"
+        yield Problem(f"{what}, the only ones that Chromium supports; use one of these", CERT)
 
 
 def _key(certificate: x509.Certificate, pem: bytes, password: Optional[bytes]) -> List[Problem]:
@@ -293,12 +294,12 @@ def _key(certificate: x509.Certificate, pem: bytes, password: Optional[bytes]) -
     if encrypted and not password:
         cure = "give one without a pass phrase"
         if password is not None:
-            cure = "write its password as pkey-pwd, or take it off"
+            cure = "write its password as pkey-pwd, or remove the password"
         return [Problem(f"the key is encrypted; {cure}", KEY)]
     key: Any = None
     with contextlib.suppress(ValueError, TypeError, UnsupportedAlgorithm):
         key = load_pem_private_key(block.text, password if encrypted else None)
-    if key is None:  # no exception is kept, since it may speak of what is in the key
+    if key is None:  # no exception is kept, since it may quote the key
         wrong = "pkey-pwd is not the password of the key" if encrypted else "the key can't be read"
         return [Problem(wrong, KEY)]
     try:
@@ -306,4 +307,4 @@ def _key(certificate: x509.Certificate, pem: bytes, password: Optional[bytes]) -
             return []
     except (ValueError, UnsupportedAlgorithm):
         return [Problem("the certificate has a kind of key that can't be read", CERT)]
-    return [Problem("is not the key of the certificate, and there is no TLS with it", KEY)]
+    return [Problem("is not the key of the certificate, so there is no TLS", KEY)]

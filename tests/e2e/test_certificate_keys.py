@@ -89,13 +89,13 @@ def test_a_key_is_a_fault_where_chromium_gets_no_relay_by_tls(
 
 def test_the_fault_says_what_to_make_instead(tmp_path: Path) -> None:
     assert faults("RSA of 1024", tmp_path) == [
-        "the certificate has an RSA key of 1024 bits, and OpenSSL as Debian sets it refuses fewer "
-        "than 2048: there is no TLS with it; make a longer one"
+        "the certificate has an RSA key of 1024 bits, and OpenSSL with Debian's setting refuses "
+        "fewer than 2048, so there is no TLS; use a longer key"
     ]
 
 
 def test_a_curve_is_named_with_those_that_work(tmp_path: Path) -> None:
     assert faults("secp521r1", tmp_path) == [
-        "the certificate's key is neither RSA nor of the curves secp256r1 and secp384r1, and "
-        "Chromium does TLS with no other; make one of these"
+        "the certificate's key is neither RSA nor on the curves secp256r1 and secp384r1, the only "
+        "ones that Chromium supports; use one of these"
     ]

@@ -47,7 +47,7 @@ def problems(
 def test_a_certificate_without_the_one_that_signed_it_is_a_warning() -> None:
     (found,) = check_certificate(CERT, KEY, b"", [HOST], NOW)
     assert (found.path, found.level) == ("cert", "warning")
-    assert "append the certificates between, as in fullchain.pem" in found.message
+    assert "append the intermediate certificates, as in fullchain.pem" in found.message
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_trusted_certificate_that_is_no_base64_is_one_error(body: str) -> None
 def check_unreadable(pem: bytes) -> None:
     (problem,) = problems(pem)
     assert (problem.path, problem.level) == ("cert", "error")
-    assert problem.message == "holds a certificate that can't be read; make the file again"
+    assert problem.message == "holds a certificate that can't be read; create the file again"
 
 
 def test_of_several_keys_the_first_counts() -> None:
@@ -155,7 +155,7 @@ def test_what_is_wrong_is_said_in_one_error(changes: Any, option: str, words: st
     ("changes", "words"),
     [
         ({"now": NOW + 80 * DAY}, "expires on 2024-02-12"),
-        ({"cert": issue(HOST, issuer="turn")}, "is signed by itself"),
+        ({"cert": issue(HOST, issuer="turn")}, "is self-signed"),
         ({"cert": CERT + issue(HOST, subject="somebody else")}, "out of order"),
     ],
 )
