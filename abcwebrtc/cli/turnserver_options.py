@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from abcwebrtc.cli.options import port, port_range, typed, whole_number
 from abcwebrtc.cli.output import TEXT, detail, print_problems
-from abcwebrtc.cli.parser import STDIN, add_form, given
+from abcwebrtc.cli.parser import STDIN, STDIN_FILE, add_form, given
 from abcwebrtc.config.coturn import RELAY_PORTS
 from abcwebrtc.config.uris import Address
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
@@ -29,7 +29,6 @@ _PRINTING = (
     *("listening_ip", "external_ip", "user_quota", "total_quota"),
 )
 _CHECKING = ("strict", "option", "behind_proxy")
-_STDIN_FILE = "/dev/stdin"
 _NOT_OF_A_FIREWALL = (
     *(name for name in _PRINTING if name != "relay_ports"),
     "cert",
@@ -90,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_version,
         help=f"coturn's version, such as {USUAL} (this machine's, or else {USUAL})",
     )
-    add_form(parser, "text: the file as coturn reads it, or the problems for people")
+    add_form(parser, "the file, or the problems as text")
     group = parser.add_argument_group("options for printing a file")
     add = group.add_argument
     add(
@@ -195,7 +194,7 @@ def check_usage(options: argparse.Namespace) -> None:
         options.usage_error("--cert and --key read stdin only with --check; write a file name")
     places = {"OD_CONFIG": options.od_config, "--check": options.check}
     copies = {"--cert": options.cert, "--key": options.key}
-    from_stdin = [name for name, value in places.items() if value in (STDIN, _STDIN_FILE)]
+    from_stdin = [name for name, value in places.items() if value in (STDIN, STDIN_FILE)]
     from_stdin += [name for name, value in copies.items() if value == STDIN][:1]  # read once
     if len(from_stdin) > 1:
         options.usage_error(f"{' and '.join(from_stdin)} can't all be stdin; name a file for one")
