@@ -1,4 +1,4 @@
-"""docs/how-to/pyos.md applied to a miniature of pyos, and what pyos's clients then get."""
+"""docs/how-to/pyos.md applied to a miniature of pyos, and the answers to pyos's clients."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def key_info(running: ServerProcess, provider: str) -> Any:
 
 
 def check_error(answer: Answer, status: int, message: str = "") -> None:
-    """Check that an error is as pyos's handlers make it, and is not cached."""
+    """Check that an error has the form of pyos's handlers, and is not cached."""
     content = answer.json()
     assert answer.status == status
     assert list(content) == ["status", "message"]
@@ -200,7 +200,7 @@ def test_there_is_nothing_else_to_ask(pyos: ServerProcess, path: str) -> None:
 
 
 def test_a_class_that_is_only_assigned_is_not_mounted(fitted: Path, tmp_path: Path) -> None:
-    """The host scans as pyos does, so the page's class statement is what counts."""
+    """The host scans for classes as pyos does, so the page's class statement matters."""
     folder = fit(tmp_path / "host")
     text = (folder / CONTROLLER_FILE).read_text()
     header, _, _ = text.partition("class ")
@@ -314,7 +314,7 @@ def test_no_credential_is_in_any_log_at_debug(fitted: Path, tmp_path: Path) -> N
     ]
     assert len(credentials) == 4
     assert [word for word in [*credentials, SECRET] if word in output] == []
-    assert '"video": false' in output  # the host logs what it is not told to leave out
+    assert '"video": false' in output  # the host logs everything that it is not told to omit
     assert "DEBUG:" in output
 
 

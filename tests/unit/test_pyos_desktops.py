@@ -1,4 +1,4 @@
-"""Desktops inside pyos: the pod and the Secret that it creates, and when it creates no Secret."""
+"""Desktops inside pyos: the pod and the Secret that pyos creates, and when it creates none."""
 
 from __future__ import annotations
 

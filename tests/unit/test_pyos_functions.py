@@ -43,7 +43,7 @@ with warnings.catch_warnings():
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start without a configuration, and forget the test's own afterwards."""
+    """Start without a configuration, and remove the test's afterwards."""
     monkeypatch.setattr(abcwebrtc.pyos, "_config", None)
 
 
@@ -132,7 +132,7 @@ RTC = "coturn_rtcconfiguration"
 
 
 class BaseController:
-    """Like pyos's: it takes its entry, and calls no other constructor."""
+    """Like pyos's: it reads its entry, and calls no other constructor."""
 
     def __init__(self, config: Any = None) -> None:
         self.config = config
@@ -167,7 +167,7 @@ def test_the_base_can_stand_before_or_after_pyos_base_controller() -> None:
         ({RTC: True}, "alice", 200),
         ({RTC: False}, "alice", 403),
         ({RTC: False, "another": True}, "alice", 403),
-        # as in pyos, only False refuses: neither what is not named nor what is empty
+        # as in pyos, only False refuses, not a missing or empty value
         ({"another": False}, "alice", 200),
         ({}, "alice", 200),
         ({RTC: None}, "alice", 200),
@@ -295,12 +295,12 @@ class TestDesktops:
         assert [record.getMessage() for record in caplog.records] == [
             "no TURN server for this desktop: the Secret webrtc-alice-1 can't be created: Forbidden"
         ]
-        assert "TURN_SERVER" in str(desktop.pod)  # what was given stays as it was
+        assert "TURN_SERVER" in str(desktop.pod)  # the argument is unchanged
 
     def test_a_secret_that_may_be_there_nevertheless_is_deleted(
         self, api: ApiServer, kubeapi: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """The answer was lost, and no pod would ever own the Secret."""
+        """The answer was lost, so no pod would ever own the Secret."""
         create = kubeapi.create_namespaced_secret
 
         def lose(**arguments: Any) -> None:

@@ -1,4 +1,4 @@
-"""Which paths pyos answers with abcwebrtc inside, and to whom, by od.config."""
+"""Which paths pyos answers with abcwebrtc inside, and to whom, depending on od.config."""
 
 # ruff: noqa: F811, for fixtures that are imported
 
@@ -18,7 +18,7 @@ OTHER_PATHS = [
     RTC_PATH.replace("/webrtc", "//webrtc"),
     RTC_PATH.replace("_", "-"),
 ]
-"""pyos answers these too."""
+"""pyos also answers these."""
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/javascript"])

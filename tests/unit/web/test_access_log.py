@@ -1,4 +1,4 @@
-"""The lines of the access log, and whose address is in them."""
+"""The lines of the access log, and the address in them."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def logged(caplog: pytest.LogCaptureFixture) -> List[str]:
 @pytest.mark.parametrize(
     ("peer", "forwarded", "expected"),
     [
-        # a peer that is no trusted proxy says what it likes
+        # the header of a peer that is not a trusted proxy is ignored
         ("203.0.113.5", "198.51.100.1", "203.0.113.5"),
         ("203.0.113.5", ME, "203.0.113.5"),
         ("fd00:0:0:1::1", "198.51.100.1", "fd00:0:0:1::1"),
         ("", "198.51.100.1", ""),
-        # the last address that is no proxy's
+        # the last address that does not belong to a proxy
         (ME, "198.51.100.1", "198.51.100.1"),
         (ME, " 198.51.100.1 ", "198.51.100.1"),
         (ME, "6.6.6.6, 198.51.100.1", "198.51.100.1"),
@@ -43,8 +43,8 @@ def logged(caplog: pytest.LogCaptureFixture) -> List[str]:
         ("fd00::2", "198.51.100.1", "198.51.100.1"),
         ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
         (ME, "::ffff:198.51.100.1", "198.51.100.1"),
-        (ME, "10.0.0.8, 10.0.0.9", "10.0.0.8"),  # of proxies only: the first of them
-        # what is no address is not believed, nor what is left of it
+        (ME, "10.0.0.8, 10.0.0.9", "10.0.0.8"),  # only proxies: the first of them
+        # neither a word that is not an address nor what precedes it is believed
         (ME, "", ME),
         (ME, "unknown", ME),
         (ME, "6.6.6.6, unknown", ME),
@@ -128,7 +128,7 @@ def test_a_line_is_one_that_other_programs_read() -> None:
         ("", "write an address such as"),
         ("nginx", "write an address such as"),
         ("10.0.0.1:80", "write an address such as"),
-        ("10.0.0.1/16", "write an address such as"),  # a network, or one of its addresses?
+        ("10.0.0.1/16", "write an address such as"),  # a network or one of its addresses?
         ("0.0.0.0/0", "0.0.0.0/0 lets anybody forge the address"),
         ("::/0", "::/0 lets anybody forge the address"),
         ("::ffff:0:0/96", "::ffff:0:0/96 lets anybody forge the address"),
@@ -153,6 +153,6 @@ def test_a_proxy_that_is_none_is_refused(
     ],
 )
 def test_a_proxy_may_be_written_as_a_log_has_it(value: str, proxy: str) -> None:
-    """A listener on :: has IPv4 addresses in IPv6, and so has its log."""
+    """A listener on :: sees IPv4 addresses as IPv6, and logs them so."""
     parsed = make_parser().parse_args(["serve", "od.config", "--trusted-proxy", value])
     assert parsed.trusted_proxy == [ipaddress.ip_network(proxy)]

@@ -1,4 +1,4 @@
-"""What `serve` sees of the configured servers, and what the page is told of it.
+"""What `serve` sees of the configured servers, and what it tells the page.
 
 e2e/test_testpage_outside.py has coturn's redirects.
 """
@@ -28,11 +28,11 @@ from support.testpage_site import COTURN, Site
 AUTHORITY = trustme.CA()
 HTTP_ERROR = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 Reply = Callable[[bytes], Optional[bytes]]
-"""Returns what is sent for what came, None for nothing, b"" for the end of the connection."""
+"""Return the answer to a request, None for no answer, b"" to close the connection."""
 
 
 def stun_reply(request: bytes, *attributes: bytes, kind: int = 0x0111) -> bytes:
-    """Return an error response, to a Binding where `kind` is as it is (RFC 8489, section 5)."""
+    """Return an error response, by default to a Binding (RFC 8489, section 5)."""
     body = b"".join(attributes)
     return struct.pack("!HH", kind, len(body)) + request[4:20] + body
 
@@ -41,7 +41,7 @@ def stun_reply(request: bytes, *attributes: bytes, kind: int = 0x0111) -> bytes:
 def tls_server(
     context: Optional[ssl.SSLContext], reply: Reply = stun_reply, greeting: bytes = b""
 ) -> Iterator[int]:
-    """A server with TLS, or one that says something else at once; yields its port."""
+    """Run a server with TLS, or one that sends something else at once; yield its port."""
 
     def serve() -> None:
         while True:
@@ -68,7 +68,7 @@ def tls_server(
 
 
 def issued(*names: str, whole: bool = False, **changes: Any) -> ssl.SSLContext:
-    """Return a server's context; with `whole` it sends its authority's certificate, too."""
+    """Return a server's context; with `whole` it also sends its authority's certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made = AUTHORITY.issue_cert(*names, **changes)
     authority = AUTHORITY.cert_pem.bytes() if whole else b""
@@ -125,7 +125,7 @@ def test_what_speaks_tls_but_no_stun(answer: Optional[bytes], expected: str) -> 
 
 @pytest.mark.parametrize("days", [5, 90])
 def test_a_certificate_of_an_unknown_authority(days: int) -> None:
-    """That it ends soon does not hide why it is refused."""
+    """A warning about the expiry does not hide why the certificate is refused."""
     end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)
     with tls_server(issued("127.0.0.1", not_after=end)) as port:
         found = seen(port, trusted=False)
@@ -232,7 +232,7 @@ def alternate(value: bytes) -> bytes:
 def redirect(
     *attributes: bytes, kind: int = ALLOCATE_ERROR, ignored: int = 0
 ) -> Optional[Diagnosis]:
-    """Return what is seen of a server that passes over some requests, and then answers one."""
+    """Return what is seen of a server that ignores some requests, and then answers one."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
         listening.bind(("127.0.0.1", 0))
 
@@ -309,7 +309,7 @@ def test_only_configured_servers_are_looked_at() -> None:
 
 
 def told(site: Site) -> Any:
-    """Return what the page is told when the look is done."""
+    """Return what the page gets when the look is done."""
 
     def ended() -> Any:
         result = site.post("/certificates").json()["result"]
@@ -333,7 +333,7 @@ def test_the_page_is_told_what_is_seen() -> None:
 
 
 class Slow:
-    """A look that takes until it is let go; it counts."""
+    """A look that blocks until it is released, and counts its calls."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.places: List[str] = []

@@ -26,7 +26,7 @@ import os, socket, threading
 resolve = socket.getaddrinfo
 def silent(host, *rest, **more):
     if host in {HOSTS}:
-        os.write(2, f"asked the DNS for {{host}}\\n".encode())  # whole, whatever others write
+        os.write(2, f"asked the DNS for {{host}}\\n".encode())  # in one piece
         threading.Event().wait()
     return resolve(host, *rest, **more)
 socket.getaddrinfo = silent
@@ -56,14 +56,14 @@ def test_the_operator_s_page_waits_for_no_dns_and_neither_does_a_stop(
     server: ServerProcess,
 ) -> None:
     cookie = session(server)
-    for _ in range(REQUESTS):  # many times more than there are threads
+    for _ in range(REQUESTS):  # many more than there are threads
         answer = request(server.base_url + "/certificates", {}, cookie)
         assert answer.json()["result"] == {"looking": True, "seen": {}}
     assert request(server.base_url + RTC_PATH, {}, bearer()).status == 200
     wait_for(lambda: len(questions(server)) == len(HOSTS))
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(60) == 0
-    assert questions(server) == list(HOSTS)  # one look, whoever asks
+    assert questions(server) == list(HOSTS)  # one look, however many ask
     assert server.output.endswith("abcwebrtc: stopped\n")
 
 

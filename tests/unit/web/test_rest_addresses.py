@@ -1,4 +1,4 @@
-"""All other addresses and methods, and errors before and in the handling of errors."""
+"""All other paths and methods, and errors before and during error handling."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_head_is_get_without_the_body(path: str) -> None:
     ],
 )
 def test_an_attribute_of_python_is_no_address(path: str) -> None:
-    """By another address of an endpoint, a request would pass a proxy that denies the first."""
+    """With a second path of an endpoint, a request would pass a proxy that denies the first."""
     check_error(call(make_app(), "GET", path, headers=bearer()), 404)
 
 

@@ -1,4 +1,4 @@
-"""Who asks an endpoint: tokens, identities that fail, and what of that is logged."""
+"""The user of a request: tokens, identities that fail, and what is logged about them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_all_bad_tokens_get_the_very_same_answer(method: str, path: str) -> None
     expected = call(verifying_app(), method, path, body)
     for name, token in bad_tokens().items():
         answer = call(verifying_app(), method, path, body, bearer(token))
-        # The moment is the only thing that may differ.
+        # Only the time may differ.
         differing = {h for h in answer.headers if answer.headers[h] != expected.headers.get(h)}
         assert differing <= {"date"}, name
         assert set(answer.headers) == set(expected.headers), name
@@ -70,7 +70,7 @@ def test_a_good_token_gives_its_user_a_credential() -> None:
     "header", ["=?foo?q?abc?=", "=?utf-8?q?abc?=d", "=?utf-8?b?a?=", "=?utf-8?b?/w==?="]
 )
 def test_an_encoded_word_is_no_token_whatever_it_says(header: str) -> None:
-    """RFC 2047 is for mail; CherryPy decodes it, and fails where it is cut off."""
+    """RFC 2047 is for mail; CherryPy decodes it, and fails if it is cut off."""
     answer = call(verifying_app(), "POST", RTC_PATH, "{}", {"ABCAuthorization": header})
     check_error(answer, 401, "Invalid token")
 
@@ -96,7 +96,7 @@ def test_the_log_says_why_a_token_is_refused_and_not_what_it_is(
 
 
 def test_no_header_of_a_request_that_fails_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """CherryPy by itself logs all of them beside the traceback, the user's token too."""
+    """By default CherryPy logs all headers with the traceback, including the user's token."""
     with caplog.at_level(logging.DEBUG):
         answer = post(
             raising_app(RuntimeError("a fault")), ABCAuthorization="Bearer a-marked-token"

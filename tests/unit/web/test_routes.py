@@ -1,4 +1,4 @@
-"""Which requests reach CherryPy, and what the others get, here and in the log."""
+"""Which requests reach CherryPy, and the answers and log lines of the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAGE = ["", "/certificates", "/credential", "/login", "/testpage/*"]
 
 
 def seen(app: KnownRoutes, monkeypatch: pytest.MonkeyPatch) -> List[Dict[str, Any]]:
-    """Note what CherryPy is asked."""
+    """Record the requests that reach CherryPy."""
     environs: List[Dict[str, Any]] = []
 
     class Asked:

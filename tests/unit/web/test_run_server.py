@@ -1,4 +1,4 @@
-"""`run_server` and the command `serve` in this process, where coverage is counted."""
+"""`run_server` and the command `serve` in this process, which counts coverage."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_a_name_of_several_addresses_is_loopback_when_all_are(
 
 @pytest.fixture
 def announced(monkeypatch: pytest.MonkeyPatch) -> List[Any]:
-    """Stop `main` once it has answered a request; give the answer."""
+    """Stop `main` once it has answered a request; return the answers."""
     results: List[Any] = []
     stop = stop_after(lambda url: request(url + RTC_PATH, {}, bearer()), results)
 

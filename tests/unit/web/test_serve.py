@@ -1,4 +1,4 @@
-"""The server: real processes on loopback. `test_run_server` has it in this one."""
+"""The server as real processes on loopback; `test_run_server` runs it in this process."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ OWN_HOSTS = ["localhost:{port}", "LOCALHOST", "127.0.0.1:{port}", "127.1.2.3", "
 
 
 def test_insecure_no_auth_is_not_for_a_site_whose_name_leads_here(tmp_path: Path) -> None:
-    """By DNS rebinding a page of any site is of the same origin as this server."""
+    """With DNS rebinding, any site can get the same origin as this server."""
     with running_server(write_od_config(tmp_path), "--insecure-no-auth") as running:
         port = running.base_url.rpartition(":")[2]
         for path, body in ((RTC_PATH, "{}"), ("/", None), ("/credential", "{}")):
@@ -200,7 +200,7 @@ def test_a_client_that_never_begins_tls_does_not_stop_the_others(
         answer = request(tls_server.base_url + HEALTHZ, context=certificates.trust)
         assert answer.status == 200
         silent.setblocking(False)
-        with pytest.raises(BlockingIOError):  # it is still connected: its time was not up
+        with pytest.raises(BlockingIOError):  # it is still connected: its timeout has not passed
             silent.recv(1)
 
 
@@ -252,7 +252,7 @@ def test_a_stop_does_not_wait_for_idle_connections(tmp_path: Path) -> None:
         idle.sendall(f"GET {HEALTHZ} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         assert idle.recv(65536).startswith(b"HTTP/1.1 200")
         assert running.stop() == 0
-        read_all(idle)  # ends, since the server has closed it
+        read_all(idle)  # returns, since the server has closed it
 
 
 def test_a_second_signal_ends_the_wait(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What `serve` does not start with."""
+"""What keeps `serve` from starting."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def check_refused(result: Any, status: int, *words: str) -> None:
 
 @pytest.fixture
 def refused(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run ``abcwebrtc serve`` in this process, which is faster, for it to refuse."""
+    """Run ``abcwebrtc serve``, which has to refuse, in this process, since that is faster."""
 
     def run(*arguments: object) -> Any:
         line = ["serve", *map(str, arguments)]
@@ -44,7 +44,7 @@ def refused(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
             status = error.code
         return subprocess.CompletedProcess(line, status, *capfd.readouterr())
 
-    def start(app: Any, listen: Listen, *_: Any) -> None:  # or a test that fails would never end
+    def start(app: Any, listen: Listen, *_: Any) -> None:  # a failing test would never end
         run_server(app, listen, lambda url: os.kill(os.getpid(), signal.SIGTERM))
 
     monkeypatch.setattr(abcwebrtc.web.serve, "run_server", start)
@@ -100,7 +100,7 @@ def test_it_does_not_start_with_a_certificate_that_does_not_work(
     result = refused(write_od_config(tmp_path), *certificates.arguments(cert, key))
     status = 3 if "error: can't be read: " in words[0] or "can't be read: Is" in words[0] else 1
     check_refused(result, status, *words)
-    assert "they are not PEM" not in result.stderr  # that a file is none is said once
+    assert "they are not PEM" not in result.stderr  # once is enough
 
 
 def test_a_key_that_is_too_weak_is_called_so(tmp_path: Path, refused: Any) -> None:
@@ -129,7 +129,7 @@ def test_it_never_asks_a_terminal_for_a_pass_phrase(
 
 
 def run_on_a_terminal(*arguments: object) -> Tuple[int, str]:
-    """Run abcwebrtc with a terminal of its own, which nobody types on."""
+    """Run abcwebrtc on a terminal on which nobody types."""
     take_terminal = (
         "import fcntl, os, sys, termios\n"
         "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
@@ -155,7 +155,7 @@ def run_on_a_terminal(*arguments: object) -> Tuple[int, str]:
 
 
 def read_terminal(terminal: int) -> str:
-    """Return what was written; its end is an error, once the other side is closed."""
+    """Return what was written; reading fails once the other side is closed."""
     data = b""
     with contextlib.suppress(OSError):
         while select.select([terminal], [], [], WAIT)[0]:

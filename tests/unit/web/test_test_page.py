@@ -161,8 +161,8 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites_and_ends() -> Non
     assert cookie["httponly"]
     assert cookie["samesite"] == "Strict"
     assert int(cookie["max-age"]) == SESSION_SECONDS
-    assert not cookie["secure"]  # over http the browser would not keep it
-    # no Path and no Domain: it is for this host, and the folder where the page is
+    assert not cookie["secure"]  # over http the browser would discard it
+    # no Path and no Domain: for this host and the page's folder
     assert (cookie["path"], cookie["domain"]) == ("", "")
 
 
@@ -308,7 +308,7 @@ def test_other_sites_get_nothing_with_a_session_s_cookie(headers: Dict[str, str]
         assert site.post(path, **headers).status == 403
     key = site.login.new_key()
     assert site.redeem(key, **headers).status == 403
-    assert site.redeem(key).status == 200  # it was not used up
+    assert site.redeem(key).status == 200  # it has not been used up
 
 
 @pytest.mark.parametrize("headers", OWN)
@@ -338,7 +338,7 @@ def test_no_answer_and_no_log_line_holds_a_key_or_a_session(
     for text in (*(answer.body.decode() for answer in answers), caplog.text):
         for secret in (key, session, SECRET):
             assert secret not in text
-    assert "POST /login" in caplog.text  # there was something to be in
+    assert "POST /login" in caplog.text  # the log is not empty
 
 
 def test_an_identity_that_fails_otherwise_is_not_taken_for_a_missing_login() -> None:

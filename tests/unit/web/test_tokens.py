@@ -1,4 +1,4 @@
-"""pyos's user tokens: which are taken, and that nothing else than TokenError comes out."""
+"""pyos's user tokens: which are accepted; all others raise TokenError, and nothing else."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def encode(data: bytes) -> str:
 
 
 def signed(payload: bytes, header: bytes = b'{"alg":"RS256","typ":"JWT"}') -> str:
-    """Return a token that is signed well, whatever it says."""
+    """Return a token with a valid signature, whatever its claims."""
     message = f"{encode(header)}.{encode(payload)}"
     signature = rsa_key().sign(message.encode(), padding.PKCS1v15(), SHA256())
     return f"{message}.{encode(signature)}"

@@ -1,4 +1,4 @@
-"""The files that the public keys of user tokens are read from."""
+"""The files with the public keys for user tokens."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ RSA_OID, NO_OID = (bytes.fromhex(f"2a864886f70d0101{last}") for last in ("01", "
 
 
 def of_no_known_kind() -> bytes:
-    """Return a public key whose kind nobody knows."""
+    """Return a public key of an unknown kind."""
     lines = public_pem().splitlines()
     der = base64.b64decode(b"".join(lines[1:-1])).replace(RSA_OID, NO_OID)
     return b"\n".join([lines[0], base64.b64encode(der), lines[-1], b""])
@@ -98,7 +98,7 @@ def test_a_short_key_works_and_its_weakness_is_said_once(tmp_path: Path) -> None
 
 
 def tiny_pem(bits: int) -> bytes:
-    """Return a public key that is shorter than cryptography makes one."""
+    """Return a public key that is shorter than cryptography can generate."""
     numbers = rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + 15)
     return public_pem(SimpleNamespace(public_key=numbers.public_key))
 
@@ -135,7 +135,7 @@ def read(folder: Path, *parts: bytes) -> Any:
 
 
 def certificate(name: str, key: Any, issuer: str = "", signer: Any = None, days: int = 1) -> bytes:
-    """Return a certificate, its own issuer's by default; with negative `days` it has ended."""
+    """Return a certificate, self-signed by default; with negative `days` it has expired."""
 
     def dn(text: str) -> x509.Name:
         return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
@@ -252,7 +252,7 @@ def test_one_that_is_no_public_key_refuses_all(tmp_path: Path, parts: Any, messa
 
 
 def test_a_key_of_no_known_kind_is_refused(tmp_path: Path) -> None:
-    """Older versions of cryptography don't tell it from one that is damaged."""
+    """Older versions of cryptography can't tell it from a damaged one."""
     with pytest.raises(ConfigError, match=r"not an RSA key, which RS256 needs|it is damaged"):
         read(tmp_path, of_no_known_kind())
 
