@@ -32,7 +32,7 @@ VARYING = [
     (r"not tried", "0.0 ms"),
     (r"\s+", " "),
     (r"\d+\.\d+\.\d+\.\d+(:\d+)?", "ADDRESS"),
-    (r"\d+-\d+-\d+ \d+:\d+:\d+", "TIME"),
+    (r"\d+-\d+-\d+T\d+:\d+:\d+Z", "TIME"),
     (r"[\d.]+ ms", "MS"),
     (r"\d %", "LOSS"),
     (r"\d+\s+days", "DAYS"),
