@@ -16,6 +16,7 @@ from abcwebrtc.cli.output import (
     console,
     is_quiet,
     progress,
+    show,
     show_data,
     show_document,
     warn,
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--desktop",
         action="store_true",
         help="probe what a desktop uses: the STUN_SERVER and TURN_SERVER that OD_CONFIG gives it "
-        "or, without OD_CONFIG, those of the environment",
+        "or, if the command line names none, those of the environment",
     )
     parser.add_argument(
         "--user",
@@ -75,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ca",
         metavar="FILE",
         type=given,
-        help="trust the certificate authorities in this PEM file, - for stdin, too",
+        help="also trust the certificate authorities in this PEM file, - for stdin",
     )
     parser.add_argument("--quick", action="store_true", help="skip the bursts, of two seconds each")
     parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
@@ -161,6 +162,7 @@ def _show(
         rows = rows_with(rows, bad)
     if rows:
         show_rows(console(), rows, last)
+        show(*[""] * (options.watch is not None))
 
 
 def _now() -> float:

@@ -62,8 +62,9 @@ def error_failure(step: str, answer: stun.Message) -> Failure:
 
 
 def request_name(message: stun.Message) -> str:
-    """Return the name of a request as RFCs have it, such as ``CreatePermission``."""
-    return "".join(map(str.capitalize, message.message_method.name.split("_")))
+    """Return the name of a request as RFCs have it, and whether it has a login: ``Allocate``."""
+    name = "".join(map(str.capitalize, message.message_method.name.split("_")))
+    return f"{name} with a login" if "MESSAGE-INTEGRITY" in message.attributes else name
 
 
 def answer_text(answer: stun.Message) -> str:

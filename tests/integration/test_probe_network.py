@@ -265,6 +265,22 @@ def test_watch_goes_on_until_ctrl_c(turnserver: Turnserver, tmp_path: Path) -> N
     assert (process.returncode, error) == (130, b"")
 
 
+def test_verbose_says_what_is_asked_and_no_login(turnserver: Turnserver, tmp_path: Path) -> None:
+    here = f"{LOOPBACK}:{turnserver.port}"
+    od_config = write_od_config(
+        tmp_path,
+        webrtc__rtc_configuration=ice(),
+        webrtc__coturn=[coturn(here), coturn(here, OTHER)],
+    )
+    done = run_command("probe", od_config, "--quick", "--verbose")
+    start = f"turn:{here} over udp to {here}: "
+    assert f"{start}Allocate: error 401 in " in done.stderr
+    assert f"{start}Allocate with a login: relay {LOOPBACK}:" in done.stderr
+    assert f"{start}data from relay to relay and back in " in done.stderr
+    username = r"[0-9]{10}:probe"
+    assert not re.search(f"{SECRET}|{OTHER}|{username}", done.stdout + done.stderr)
+
+
 def on_terminal(arguments: Any, terminal_for: str) -> Dict[str, str]:
     """Run a command with stdout or stderr on a terminal, and return both outputs."""
     ours, theirs = pty.openpty()
