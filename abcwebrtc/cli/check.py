@@ -10,6 +10,7 @@ from abcwebrtc.cli.output import (
     LEVELS,
     TEXT,
     console,
+    detail,
     is_failure,
     print_problems,
     problems_count,
@@ -49,6 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the problems; fail when there is an error."""
     checked = check_file(options.od_config)
+    for key in checked.mapping:
+        detail(f"{options.od_config}:{checked.mapping.line_of((key,))}: checking {key}")
     config, found = checked.config, checked.problems
     failed = is_failure(found, options.strict)
     if options.form != TEXT:

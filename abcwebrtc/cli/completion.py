@@ -1,4 +1,4 @@
-"""``abcwebrtc completion``: prints what completes the command line in a shell, and completes it."""
+"""``abcwebrtc completion``: prints the script that completes command lines, and answers it."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ example: abcwebrtc completion fish > ~/.config/fish/completions/abcwebrtc.fish
 """
 SHELLS = ("bash", "zsh", "fish")
 COMPLETING = "_ARGCOMPLETE"
-"""The variable by which the script says that it wants completions, and no command run."""
+"""Set by the script when it wants completions instead of running a command."""
 _FILES = {"FILE", "FOLDER", "OD_CONFIG", "POD"}
-"""The metavars of files. Any other value is the user's to know, and nothing is offered for it."""
+"""The metavars of files. Nothing is offered for any other value without choices."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,16 +48,20 @@ def run(options: argparse.Namespace) -> int:
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
-    """Give the shell what may come next, and exit. No file is opened for it."""
+    """Print what may come next, for the shell, and exit. No file is opened for that."""
     from argcomplete.completers import ChoicesCompleter, FilesCompleter
     from argcomplete.finders import CompletionFinder, safe_actions
 
+    commands = next(action for action in parser._actions if action.nargs == argparse.PARSER)
+    names = dict.fromkeys(commands.choices or (), "")
     for action in _actions(parser):
         if type(action).__module__ != argparse.__name__:
             safe_actions.add(type(action))  # ours do nothing but store
         if not action.choices:
-            completer = FilesCompleter() if action.metavar in _FILES else ChoicesCompleter({})
-            action.completer = completer  # type: ignore[attr-defined]
+            completer = ChoicesCompleter(names if action.metavar == commands.metavar else {})
+            action.completer = (  # type: ignore[attr-defined]
+                FilesCompleter() if action.metavar in _FILES else completer
+            )
     CompletionFinder()(parser, always_complete_options=False)
 
 

@@ -1,4 +1,4 @@
-"""``abcwebrtc configmap``: prints the ConfigMap that od.config goes into."""
+"""``abcwebrtc configmap``: prints the ConfigMap that holds od.config."""
 
 from __future__ import annotations
 

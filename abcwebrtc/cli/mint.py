@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from abcwebrtc.cli.output import JSON, TEXT, aside, show_data
+from abcwebrtc.cli.output import JSON, TEXT, aside, detail, show_data
 from abcwebrtc.cli.parser import OK, add_form, given
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.times import iso_text
@@ -39,6 +39,8 @@ def run(options: argparse.Namespace) -> int:
     """Print a fresh rtc_configuration."""
     config = WebRTCConfig.from_file(options.od_config)
     now = time.time()
+    for server in config.coturn:
+        detail(f"minting for {server.urls[0]}: ttl {server.ttl} s, username {server.username}")
     result = build_rtc_configuration(config, options.user, now)
     show_data(result, options.form, one_line=options.form == JSON)
     if config.coturn and options.form == TEXT:

@@ -1,4 +1,4 @@
-"""``abcwebrtc networkpolicy``: prints what lets desktop pods reach the servers."""
+"""``abcwebrtc networkpolicy``: prints the policy that lets desktop pods reach the servers."""
 
 from __future__ import annotations
 
@@ -96,7 +96,9 @@ def resolve(name: str) -> List[str]:
     try:
         detail(f"resolving {name}")
         found = socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
-        return [str(info[4][0]) for info in found]
+        addresses = [str(info[4][0]) for info in found]
+        detail(f"{name} is {', '.join(addresses)}")
+        return addresses
     except OSError as error:
         reason = error.strerror
     except UnicodeError:

@@ -1,9 +1,10 @@
-"""``abcwebrtc pod``: injects WebRTC into the manifests of desktop pods."""
+"""``abcwebrtc pod``: adds WebRTC to the manifests of desktop pods."""
 
 from __future__ import annotations
 
 import argparse
 import re
+import sys
 from dataclasses import replace
 from typing import Any, Callable, Dict, Iterable, List, Optional
 
@@ -12,6 +13,7 @@ from abcwebrtc.cli.options import read_input
 from abcwebrtc.cli.output import (
     JSON,
     TEXT,
+    aside,
     detail,
     print_difference,
     print_problems,
@@ -44,6 +46,7 @@ example: abcwebrtc pod od.config desktop.yaml --user alice --secret
 MAX_BYTES = 4 * 1024 * 1024
 _MANIFESTS = (".yaml", ".yml", ".json")
 _OD_CONFIG = re.compile(r"(?:[ \t]*(?:[#;].*)?\r?\n)*\[global\]")
+"""How an od.config begins."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +95,7 @@ def _arrange(options: argparse.Namespace) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the injected manifests, or the differences."""
+    """Print the manifests with WebRTC in them, or the difference."""
     # PyYAML takes a while to import, and most commands have no use for it.
     from abcwebrtc.cluster.manifests import Manifests, parse_manifests
     from abcwebrtc.cluster.masking import masked_diff
@@ -100,6 +103,8 @@ def run(options: argparse.Namespace) -> int:
     config = WebRTCConfig.from_file(options.od_config, secrets_elsewhere=True)
     print_problems(config.notes)
     file = "stdin" if options.pod == STDIN else options.pod
+    if file == "stdin" and sys.stdin and sys.stdin.isatty():
+        aside("reading the manifest from this terminal; end it with Ctrl-D")
     detail(f"reading the manifest from {file}")
     manifests = parse_manifests(_read(options.pod, file), file)
     after = inject_all(manifests.documents, config, options, file)

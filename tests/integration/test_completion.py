@@ -24,6 +24,8 @@ CASES = [
     ("abcwebrtc serve od.config --cert f", ["folder/"]),
     ("abcwebrtc apply --restart ", ["delete", "none", "rollout"]),
     ("abcwebrtc mint --user ", []),
+    ("abcwebrtc help who", ["whois"]),
+    ("abcwebrtc check -o ", ["json", "text", "yaml"]),
 ]
 
 

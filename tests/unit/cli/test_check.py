@@ -18,7 +18,7 @@ from abcwebrtc.config import webrtc as config
 from abcwebrtc.config.problems import Where
 from abcwebrtc.errors import Problem
 from conftest import ONE_FIXTURE
-from support import ENTRIES, run_main, write_od_config
+from support import ENTRIES, SECRET, run_main, write_od_config
 from support.snapshots import WIDTHS, assert_snapshot, readable, screen, shape
 from unit.cli.test_main import COMMANDS, COTURN, WEAK
 
@@ -330,6 +330,13 @@ def test_any_value_is_exit_0_or_1(tmp_path: Path, run: Any, entries: Dict[str, A
     od_config.write_text("\n".join(["[global]", *lines]))
     assert run("check", od_config).status in (0, 1)
     assert run("mint", od_config, "--user", "a").status in (0, 1)
+
+
+def test_verbose_says_which_entries_are_checked(tmp_path: Path, run: Any) -> None:
+    od_config = write_od_config(tmp_path)
+    result = run("check", "-v", od_config)
+    assert f"{od_config}:4: checking webrtc.coturn\n" in result.err
+    assert SECRET not in result.err
 
 
 # on a terminal, and in a pipe

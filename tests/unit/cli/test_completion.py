@@ -74,6 +74,8 @@ def test_choices_are_offered_and_files_where_a_file_goes(tmp_path: Path) -> None
     apply = "abcwebrtc apply od.config --restart"
     assert completions(f"{apply} ", tmp_path) == ["rollout", "delete", "none"]
     assert completions(f"{apply}=d", tmp_path) == ["--restart=delete"]
+    assert completions("abcwebrtc check -o ", tmp_path) == ["text", "json", "yaml"]
+    assert completions("abcwebrtc help net", tmp_path) == ["networkpolicy"]
     assert set(completions("abcwebrtc check ", tmp_path)) == {"od.config", "other"}
     assert completions("abcwebrtc serve od.config --cert ot", tmp_path) == ["other"]
 

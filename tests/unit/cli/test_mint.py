@@ -58,6 +58,13 @@ def test_quiet_leaves_the_result(tmp_path: Path, run: Any) -> None:
     assert result.err == ""
 
 
+def test_verbose_says_what_is_minted(tmp_path: Path, run: Any) -> None:
+    result = run("mint", "-v", "--user", "alice", write_od_config(tmp_path))
+    said = "minting for turn:turn.example.org:3478: ttl 600 s, username userid\n"
+    assert result.err.startswith(said)
+    assert SECRET not in result.err
+
+
 @pytest.mark.parametrize("form", ["json", "yaml"])
 def test_an_error_is_data_where_data_is_asked_for(tmp_path: Path, run: Any, form: str) -> None:
     result = run("mint", "-o", form, write_od_config(tmp_path))

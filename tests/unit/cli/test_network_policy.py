@@ -68,7 +68,9 @@ def test_yaml_data_has_no_comments(tmp_path: Path, run: Any) -> None:
 def test_verbose_says_which_names_are_resolved(tmp_path: Path, run: Any) -> None:
     od_config = write_od_config(tmp_path, webrtc__coturn={**COTURN, "url": "localhost"})
     od_config.write_text(od_config.read_text().replace("stun.example.org", "192.0.2.1"))
-    assert "resolving localhost\n" in run(od_config, "--resolve", "-v").err
+    err = run(od_config, "--resolve", "-v").err
+    assert re.search(r"(?m)^resolving localhost$", err)
+    assert re.search(r"(?m)^localhost is (127\.0\.0\.1|::1)", err)
 
 
 def test_the_options_reach_the_manifest(tmp_path: Path, run: Any) -> None:
