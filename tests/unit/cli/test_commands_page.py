@@ -29,11 +29,19 @@ TRIED: Dict[str, Dict[int, List[str]]] = {
     },
     "mint": {OK: ["mint --user alice"], FAILED: ["mint wrong.config", "mint"]},
     "serve": {FAILED: ["serve wrong.config"], UNABLE: ["serve missing"]},
-    "probe": {FAILED: ["probe wrong.config", "probe closed.config"], UNABLE: ["probe missing"]},
+    "probe": {
+        FAILED: ["probe wrong.config", "probe closed.config"],
+        UNABLE: ["probe missing", "probe --desktop"],
+    },
     "turnserver-conf": {
         OK: ["turnserver-conf", "turnserver-conf --output new.conf"],
         FAILED: ["turnserver-conf wrong.config", "turnserver-conf --check wrong.conf"],
-        UNABLE: ["turnserver-conf missing", "turnserver-conf --output missing/new.conf"],
+        UNABLE: [
+            "turnserver-conf missing",
+            "turnserver-conf --check missing",
+            "turnserver-conf --output missing/new.conf",
+            "turnserver-conf --output wrong.conf",
+        ],
     },
     "configmap": {
         OK: ["configmap"],
