@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=kube_label,
         metavar="KEY=VALUE",
         action="append",
-        help=f"label of the pods; may be given more than once ({label})",
+        help=f"label of the pods; may be given several times ({label})",
     )
     parser.add_argument(
         "--resolve", action="store_true", help="write the addresses that the names have now"
