@@ -31,9 +31,9 @@ _INDENT = 11
 """Columns before the values of the summary."""
 _UNKNOWN = "unknown; WebRTC sound exists in abcdesktop 3.2 and 3.3"
 DESCRIPTION = """\
-Says what is wrong in the webrtc entries of od.config, and in any other entry
-for which pyos would refuse the file, with line numbers. If there is no error,
-it shows what browsers and desktops will get. Nothing is executed or contacted.
+Say what is wrong in the webrtc entries of od.config, and in any other entry for
+which pyos would refuse the file, with line numbers. If there is no error, show
+what browsers and desktops will get. Nothing is executed or contacted.
 
 exit status: 1 if there is an error or, with --strict, a warning.
 

@@ -11,7 +11,7 @@ from abcwebrtc.cli.parser import OK
 NAME, SUMMARY = "completion", "print the script that completes commands in your shell"
 OWN_POSITIONALS = True
 DESCRIPTION = """\
-Prints a script that makes the Tab key complete commands, options, their
+Print a script that makes the Tab key complete commands, options, their
 choices and file names. Save it where your shell looks for it:
 
   bash  ~/.local/share/bash-completion/completions/abcwebrtc

@@ -13,7 +13,7 @@ from abcwebrtc.config.checked_file import CheckedFile
 
 NAME, SUMMARY = "configmap", "print the ConfigMap that holds od.config"
 DESCRIPTION = f"""\
-Prints the same ConfigMap as 'kubectl create configmap {CONFIG_MAP}
+Print the same ConfigMap as 'kubectl create configmap {CONFIG_MAP}
 --from-file={CONFIG_KEY} -o yaml --dry-run=client', if od.config has no error.
 Nothing is contacted. 'abcwebrtc apply' puts it into the cluster.
 

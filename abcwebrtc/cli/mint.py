@@ -13,7 +13,7 @@ from abcwebrtc.turn.rtc_configuration import build_rtc_configuration
 
 NAME, SUMMARY = "mint", "print a fresh rtc_configuration"
 DESCRIPTION = """\
-Prints the rtc_configuration that a user's browser would get now: the static
+Print the rtc_configuration that a user's browser would get now: the static
 one, with a fresh TURN credential for each coturn server. It is JSON, which
 -o json prints on one line.
 

@@ -25,7 +25,7 @@ from abcwebrtc.texts import wrapped
 
 NAME, SUMMARY = "networkpolicy", "print the policy that lets desktops reach the servers"
 DESCRIPTION = """\
-Prints a Kubernetes NetworkPolicy that lets desktop pods reach the STUN and
+Print a Kubernetes NetworkPolicy that lets desktop pods reach the STUN and
 TURN servers in od.config, and nothing else. It adds to your other policies.
 Its comments say what it opens and what it does not.
 

@@ -116,7 +116,7 @@ def add_od_config(parser: argparse.ArgumentParser, positional: bool = True) -> N
         dest="named_od_config",
         metavar="FILE",
         type=od_config_name,
-        help="the same" if positional else _OD_CONFIG_HELP,
+        help="the same as OD_CONFIG" if positional else _OD_CONFIG_HELP,
     )
     parser.set_defaults(usage_error=parser.error)
 
@@ -152,10 +152,10 @@ def add_volume(parser: argparse.ArgumentParser) -> None:
     """Declare how much is said beside the result."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
-        "-q", "--quiet", action="store_true", help="print the result and errors, and no more"
+        "-q", "--quiet", action="store_true", help="print only the result and errors"
     )
     group.add_argument(
-        "-v", "--verbose", action="store_true", help="say on stderr what is done, step by step"
+        "-v", "--verbose", action="store_true", help="report each step on stderr"
     )
 
 

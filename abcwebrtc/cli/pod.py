@@ -31,9 +31,9 @@ from abcwebrtc.errors import KeyPath, ManifestError, Problem, format_path
 
 NAME, SUMMARY = "pod", "add WebRTC to the manifest of a desktop pod"
 DESCRIPTION = """\
-Reads the manifest of a desktop pod, YAML or JSON, with one document or more,
-and prints it with the STUN_SERVER, the TURN_SERVER and the sound container
-that od.config gives this user. Other documents are left as they are.
+Read the manifest of a desktop pod, YAML or JSON, with one document or more, and
+print it with the STUN_SERVER, the TURN_SERVER and the sound container that
+od.config gives this user. Other documents are left as they are.
 Nothing is contacted.
 
 TURN_SERVER contains a working password. With --secret it is in a Secret, which

@@ -33,10 +33,10 @@ from abcwebrtc.times import iso_text
 
 NAME, SUMMARY = "probe", "test whether the STUN and TURN servers work"
 DESCRIPTION = """\
-Tests from here whether the STUN and TURN servers of an od.config work. It asks
-each one for a Binding, opens a relay, and sends data through it, from another
-relay and from outside: small and large packets, and as many as a call sends.
-It explains what fails, and how to repair it.
+Test from here whether the STUN and TURN servers of an od.config work. The probe
+asks each one for a Binding, opens a relay, and sends data through it, from
+another relay and from outside: small and large packets, and as many as a call
+sends. It explains what fails, and how to repair it.
 
 exit status: 0 all servers work, perhaps with warnings, 1 a server does not,
 or od.config is wrong, 2 the command line is wrong, 3 it could not find out.

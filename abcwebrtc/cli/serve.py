@@ -28,7 +28,7 @@ NAME, SUMMARY = "serve", "answer browsers, beside pyos"
 _log = harmless_logger(__name__)
 KEY_ENTRY = "jwt_token_user.jwtuserpublickeyfile"
 DESCRIPTION = """\
-Answers POST /API/webrtc/coturn_rtcconfiguration as pyos does, beside an
+Answer POST /API/webrtc/coturn_rtcconfiguration as pyos does, beside an
 unmodified pyos. pyos's own user token identifies the user; jwt_token_user in
 od.config names the public key that verifies it.
 

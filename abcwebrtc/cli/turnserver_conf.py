@@ -36,15 +36,15 @@ from abcwebrtc.texts import shell_file
 
 NAME, SUMMARY = "turnserver-conf", "print coturn's turnserver.conf, or check one"
 DESCRIPTION = """\
-Prints a turnserver.conf for the coturn server of an od.config. A comment gives
+Print a turnserver.conf for the coturn server of an od.config. A comment gives
 the reason for every line. The secret is left out: --output writes the file with
 the secret, readable by you alone, and --show-secret prints it.
 
-With --firewall, prints nftables rules instead, which keep relays away from
+With --firewall, print nftables rules instead, which keep relays away from
 services of coturn's own machine.
 
-With --check, compares a turnserver.conf with od.config instead, and says what
-is wrong, with line numbers. Nothing is contacted.
+With --check, compare a turnserver.conf with od.config instead, and say what is
+wrong, with line numbers. Nothing is contacted.
 
 example: abcwebrtc turnserver-conf od.config --output turnserver.conf
 """

@@ -35,7 +35,7 @@ from abcwebrtc.turn.usernames import (
 NAME, SUMMARY = "whois", "say whose a username in coturn's log is"
 OWN_POSITIONALS = True
 DESCRIPTION = """\
-Says when a TURN username was minted, when it expires, and whose it is. A
+Say when a TURN username was minted, when it expires, and whose it is. A
 pseudonym is looked up among the userids in --users. Nothing is contacted.
 
 USERNAME is expiry or expiry:name, or the whole line of coturn's log. USERNAME
