@@ -146,9 +146,7 @@ def _add_command(
 
 
 def _add_help(commands: "argparse._SubParsersAction[CommandParser]") -> None:
-    text = (
-        "Print how a command is used, as its --help does.\n\nexample: abcwebrtc help rotate plan"
-    )
+    text = "Print how a command is used, as its --help does.\n\nexample: abcwebrtc help rotate plan"
     parser = commands.add_parser("help", help="print how a command is used", description=text)
     parser.add_argument("words", metavar="COMMAND", nargs="*", help="the command (all of them)")
     parser.set_defaults(

@@ -154,9 +154,7 @@ def add_volume(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "-q", "--quiet", action="store_true", help="print only the result and errors"
     )
-    group.add_argument(
-        "-v", "--verbose", action="store_true", help="report each step on stderr"
-    )
+    group.add_argument("-v", "--verbose", action="store_true", help="report each step on stderr")
 
 
 def settle_od_config(options: argparse.Namespace) -> None:

@@ -61,7 +61,7 @@ def test_an_option_twice(
     for other in parser._actions:
         other.required = False
         if not other.option_strings:
-            other.nargs = "*"
+            other.nargs, other.choices = "*", None
     words = [action.option_strings[-1], *value_of(action)]
     if action.dest in ("help", "version"):
         return
