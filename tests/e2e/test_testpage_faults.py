@@ -169,7 +169,7 @@ def test_with_one_transport_that_works_the_verdict_names_it_and_what_fails(
     outcome(tab, page)
     assert headline(tab) == f"{WORKS} TURN/UDP."
     assert "TURN/TLS fails: the certificate of turn.domain.local expired 3 d" in verdict(tab)
-    assert "Renew it" in verdict(tab)
+    assert "Renew the certificate" in verdict(tab)
 
 
 @pytest.mark.parametrize(
