@@ -1,40 +1,48 @@
-"""``abcwebrtc apply``: puts od.config into the cluster, and restarts pyos."""
+"""``abcwebrtc apply``: put od.config into the cluster, and restart pyos."""
 
 from __future__ import annotations
 
 import argparse
 import signal
-import sys
 from contextlib import contextmanager, suppress
 from typing import Iterator, NoReturn
 
 from abcwebrtc.abcdesktop import NAMESPACE, PYOS_DEPLOYMENT, PYOS_SELECTOR
-from abcwebrtc.cli.configmap import add_name_arguments, print_checked
+from abcwebrtc.cli.apply_outcome import Outcome, Progress, status_of
+from abcwebrtc.cli.configmap import NOTE, add_name_arguments
 from abcwebrtc.cli.options import kube_namespace, seconds
-from abcwebrtc.cli.output import print_difference, say, show, show_in_place, warn
-from abcwebrtc.cli.parser import FAILED, OK, given
+from abcwebrtc.cli.output import detail
+from abcwebrtc.cli.parser import OK, STDIN_FILE, add_form, given
 from abcwebrtc.cli.way_back import WayBack, kubectl_options, say_error
 from abcwebrtc.cluster.api import Cluster, connect
 from abcwebrtc.cluster.change import Change
 from abcwebrtc.cluster.configmap import LAST_APPLIED, read_od_config, read_unchecked
 from abcwebrtc.cluster.ownership import ownership
 from abcwebrtc.cluster.restart import DELETE, MODES, NONE, ROLLOUT, NotReadyError, last_log_line
-from abcwebrtc.errors import KubeError
+from abcwebrtc.errors import AbcWebRTCError, KubeError, Problem
 from abcwebrtc.odconfig.difference import differences
 from abcwebrtc.texts import shell_line
 
 NAME, SUMMARY = "apply", "put od.config into the cluster, and restart pyos"
 DESCRIPTION = """\
-Checks an od.config, shows what changes in the ConfigMap of the cluster, but no
-value that could be a secret, saves the old od.config, prints the command that
-goes back, replaces the ConfigMap, restarts pyos and waits until it is ready.
-Without a change nothing is restarted, unless --restart is given.
+Check an od.config, put it into the ConfigMap in the cluster, restart pyos, and
+wait until pyos is ready. First, this shows what changes in od.config, without
+any value that could be a secret, saves the old od.config in a file, and prints
+the command that goes back to it. If od.config is the same already, pyos is only
+restarted if you give --restart.
 
-Nothing is written when there is an error in the od.config, when the cluster
-would not allow the restart, or when the old od.config can't be saved. When it
-fails later on, it says what was done, and once more how to go back.
+Nothing is written if od.config has an error, if the cluster would not allow the
+restart, or if the old od.config can't be saved. If anything fails later, this
+says what was done, and prints once more how to go back.
 
-example: abcwebrtc apply od.config --dry-run
+exit status:
+  0  done, or there was nothing to do
+  1  od.config has an error, or pyos did not become ready
+  3  the cluster does not answer, or refuses; or a file can't be read or saved
+
+examples:
+  abcwebrtc apply od.config --dry-run
+  abcwebrtc apply od.config --rollback-on-failure
 """
 
 
@@ -44,10 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--kubeconfig",
         metavar="FILE",
         type=given,
-        help="kubeconfig (KUBECONFIG, or ~/.kube/config)",
+        help="kubeconfig to use ($KUBECONFIG, or ~/.kube/config)",
     )
     parser.add_argument(
-        "--context", metavar="NAME", type=given, help="context in the kubeconfig (its current one)"
+        "--context", metavar="NAME", type=given, help="context to use (the current one)"
     )
     parser.add_argument(
         "-n",
@@ -60,138 +68,168 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--restart",
         choices=MODES,
-        help="how pyos is restarted: by a rollout, under which it goes on answering, by deleting "
-        f"its pods, or not at all ({ROLLOUT})",
+        help="how to restart pyos: by a rollout, during which it keeps answering, by deleting its "
+        f"pods, or not at all ({ROLLOUT})",
     )
     parser.add_argument(
         "--timeout",
         type=seconds(0, 999999),
         default=300.0,
         metavar="SECONDS",
-        help="time for pyos to get ready (300)",
+        help="how long to wait for pyos to become ready (300)",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="have the cluster try it, and write nothing"
+        "--dry-run", action="store_true", help="let the cluster check the change, and write nothing"
     )
     parser.add_argument(
         "--rollback-on-failure",
         action="store_true",
-        help="put the old ConfigMap back when pyos does not get ready",
+        help="restore the old od.config if pyos does not become ready",
     )
     parser.add_argument(
         "--backup",
         metavar="FOLDER",
         type=given,
-        help="folder in which the old od.config is saved, and kept (that of OD_CONFIG, or else "
-        "TMPDIR, until pyos is ready)",
+        help="save the old od.config in this folder, and keep it (the folder of OD_CONFIG, or "
+        "else TMPDIR, until pyos is ready)",
     )
     parser.add_argument(
         "--unchecked",
         action="store_true",
-        help="write OD_CONFIG as it is, also with errors: to go back to one that was saved",
+        help="write OD_CONFIG even if it has errors: to go back to one that was saved",
     )
     parser.add_argument(
         "--pod-log",
         action="store_true",
-        help="show the last line that pyos has logged when it does not get ready; it can hold a "
+        help="if pyos does not become ready, show the last line of its log, which may hold a "
         "secret",
     )
+    add_form(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Apply."""
-    text = _text(options)
-    progress = _Progress()
+    """Apply, and print the data, if the result is data, whatever happens."""
+    outcome = Outcome(options)
     with _ended_as_by_ctrl_c():  # at the end the client removes its files with keys
-        cluster = connect(options.kubeconfig, options.context, options.namespace)
-        options.context = cluster.context  # for the commands that are printed
-        name, key = options.name, options.key
-        change = Change(cluster, name, key, text, options.restart, progress)
-        _show_difference(change, options)
-        if not change.writes and change.mode == NONE:
-            return OK
-        change.prepare()
-        if options.dry_run:
-            return _dry_run(change)
-        way_back = WayBack(change, options)
         try:
-            if change.writes:
-                way_back.prepare()
-            _do(change, cluster, options, progress)
-            way_back.end()
-            return OK
-        except KubeError as error:
-            failure = error
+            status = _apply(options, outcome)
+        except AbcWebRTCError as error:
+            outcome.fail(error)
+            status = status_of(error)
         except KeyboardInterrupt:
-            say_error(f"interrupted; until then: {change.done}")
-            way_back.fail()
+            done = outcome.change.done if outcome.change else "nothing was changed"
+            with suppress(OSError):
+                if not outcome.is_text:
+                    outcome.add(Problem(f"interrupted; so far: {done}"))
+                outcome.show_data(is_ok=False)
             raise
-        _say_failure(failure, options)
-        say_error(f"failed; until then: {change.done}")
-        if options.rollback_on_failure and change.after:
-            _roll_back(change, options, progress, way_back)
+        outcome.show_data(status == OK)
+    return status
+
+
+def _apply(options: argparse.Namespace, outcome: Outcome) -> int:
+    text = _text(options, outcome)
+    progress = Progress(options.verbose)
+    cluster = connect(options.kubeconfig, options.context, options.namespace)
+    options.context = cluster.context  # for the commands that are printed
+    change = Change(cluster, options.name, options.key, text, options.restart, progress)
+    outcome.change = change
+    _show_difference(change, options, outcome)
+    if not change.writes and change.mode == NONE:
+        return OK
+    change.prepare()
+    if options.dry_run:
+        _dry_run(change, outcome)
+        return OK
+    way_back = outcome.way_back = WayBack(change, options)
+    try:
+        if change.writes:
+            way_back.prepare()
+        _do(change, cluster, options, outcome, progress)
+        way_back.end()
+        return OK
+    except KubeError as error:
+        failure = error
+    except KeyboardInterrupt:
+        progress.end()
+        say_error(f"interrupted; so far: {change.done}")
         way_back.fail()
-    return FAILED
+        raise
+    outcome.ready = False if isinstance(failure, NotReadyError) else None
+    _say_failure(failure, options, outcome)
+    say_error(f"failed; so far: {change.done}")
+    if options.rollback_on_failure and change.after:
+        _roll_back(change, options, outcome, progress)
+    way_back.fail()
+    return status_of(failure)
 
 
-def _text(options: argparse.Namespace) -> str:
-    """Return the od.config, checked, but for one that was in a cluster and is to be there again."""
+def _text(options: argparse.Namespace, outcome: Outcome) -> str:
+    """Return the od.config, checked, unless it was in a cluster and goes back there."""
+    detail(f"reading {options.od_config}")
     if options.unchecked:
         return read_unchecked(options.od_config)
     checked = read_od_config(options.od_config, forgiving=False)
-    print_checked(checked)
+    outcome.add(*checked.problems)
+    if checked.has_inline_secret:
+        outcome.add(Problem(NOTE, level="note"))
     return checked.text
 
 
-def _show_difference(change: Change, options: argparse.Namespace) -> None:
-    """Show what changes; warn of who puts another text back, and say what is not kept."""
+def _show_difference(change: Change, options: argparse.Namespace, outcome: Outcome) -> None:
+    """Show what changes; warn about who overwrites it, and say what is not kept."""
     before = change.before
     what = f"ConfigMap {change.name} in namespace {options.namespace}"
     if not change.changes_text:
-        show(f"{what}: {change.key} is the same already")
+        outcome.say(f"{what}: {change.key} is the same already")
     else:
-        show(f"{what}: {'a new one' if before is None else f'{change.key} changes'}")
-        lines = differences(change.old_text or "", change.text)
+        outcome.say(f"{what}: {'a new one' if before is None else f'{change.key} changes'}")
+        lines = list(differences(change.old_text or "", change.text))
         if lines:
-            show("--- in the cluster", f"+++ {options.od_config}")
+            file = "stdin" if options.od_config == STDIN_FILE else options.od_config
+            outcome.say("--- in the cluster", f"+++ {file}")
         else:
-            show("no entry differs; comments, spaces, the ends of lines or the like do")
-        print_difference(lines)
+            outcome.say("no entry differs; only comments, spaces, line ends or the like do")
+        outcome.show_difference(lines)
     if not change.writes or before is None:
         return
     owner = ownership(before, change.key)
     if owner:
-        warn(owner)
+        outcome.add(Problem(owner, level="warning"))
     if LAST_APPLIED in (before["metadata"].get("annotations") or {}):
-        say_error(
-            f"note: the annotation {LAST_APPLIED} has a copy of {change.key}, with the "
-            "secrets in it, and is taken away; kubectl apply makes a new one"
+        message = (
+            f"the annotation {LAST_APPLIED} has a copy of {change.key}, including its secrets, and "
+            "is removed; kubectl apply adds it again"
         )
+        outcome.add(Problem(message, level="note"))
 
 
-def _dry_run(change: Change) -> int:
+def _dry_run(change: Change, outcome: Outcome) -> None:
     if change.writes:
         change.write(dry_run=True)
-        show(f"dry run: ConfigMap {change.name} would be {change.verb}")
+        outcome.say(f"dry run: ConfigMap {change.name} would be {change.verb}")
     if change.mode != NONE:
-        show(f"dry run: pyos would be restarted ({change.mode})")
-    return OK
+        outcome.say(f"dry run: pyos would be restarted ({change.mode})")
 
 
 def _do(
-    change: Change, cluster: Cluster, options: argparse.Namespace, progress: "_Progress"
+    change: Change,
+    cluster: Cluster,
+    options: argparse.Namespace,
+    outcome: Outcome,
+    progress: Progress,
 ) -> None:
     try:
         if change.writes:
             change.write()
             progress.end()
-            say(change.done)
+            outcome.say(change.done)
         if change.mode == NONE:
-            say("pyos is not restarted; it reads od.config when it starts")
+            outcome.say("pyos is not restarted; it reads od.config when it starts")
             return
         change.restart()
         progress.end()
-        say(f"pyos restarted ({change.mode})")
+        outcome.say(f"pyos restarted ({change.mode})")
         change.wait(options.timeout)
     except NotReadyError as error:
         if options.pod_log and error.container:
@@ -199,44 +237,54 @@ def _do(
         raise
     finally:
         progress.end()
-    say("pyos is ready")
+    outcome.ready = True
+    outcome.say("pyos is ready")
 
 
-def _say_failure(error: KubeError, options: argparse.Namespace) -> None:
-    say_error(error)
-    if isinstance(error, NotReadyError) and error.log_line:
-        with suppress(OSError):
-            warn("what pyos logs can hold a secret of od.config")
-        say_error(f"the last line that it has logged: {error.log_line}")
-    elif isinstance(error, NotReadyError) and error.container:
+def _say_failure(error: KubeError, options: argparse.Namespace, outcome: Outcome) -> None:
+    outcome.fail(error)
+    if not isinstance(error, NotReadyError) or not error.container:
+        return
+    if error.log_line:
+        outcome.add(Problem("what pyos logs may hold a secret from od.config", level="warning"))
+        text = f"the last line of its log: {error.log_line}"
+    else:
         words = ["kubectl", "logs", error.pod, "-c", error.container, *kubectl_options(options)]
-        say_error(f"its log says more, and can hold a secret: {shell_line(words)}")
+        text = f"for details, see its log, which may hold a secret: {shell_line(words)}"
+    if outcome.is_text:
+        say_error(text)
+    else:
+        outcome.add(Problem(text, level="note"))
 
 
 def _roll_back(
-    change: Change, options: argparse.Namespace, progress: "_Progress", way_back: WayBack
+    change: Change, options: argparse.Namespace, outcome: Outcome, progress: Progress
 ) -> None:
-    """Put the old ConfigMap back, and restart; say what an interruption leaves to do."""
+    """Restore the old ConfigMap, and restart pyos; say what an interruption leaves to do."""
     try:
-        say_error(f"rolled back: ConfigMap {change.name} {change.put_back()}")
+        outcome.undone = change.put_back()
+        progress.end()
+        say_error(f"rolled back: ConfigMap {change.name} {outcome.undone}")
         if change.pods_may_end:
             change.restart_again(options.timeout)
             progress.end()
             say_error("rolled back: pyos is ready, with the old od.config")
+            outcome.ready = True
     except KubeError as error:
         progress.end()
-        say_error(error)
+        outcome.fail(error)
     except KeyboardInterrupt:
         progress.end()
         if not change.is_back:
-            say_error("interrupted; the ConfigMap may be the old one, or the new one")
+            say_error("interrupted; the ConfigMap may be the old one or the new one")
         elif change.pods_may_end:
             say_error("interrupted; pyos may not be restarted with the old od.config")
             way = ["rollout", "restart", "deployment", PYOS_DEPLOYMENT]
             if change.mode == DELETE:
                 way = ["delete", "pods", "-l", PYOS_SELECTOR]
             say_error(f"to go back: {shell_line(['kubectl', *way, *kubectl_options(options)])}")
-        way_back.fail()
+        if outcome.way_back:
+            outcome.way_back.fail()
         raise
 
 
@@ -245,9 +293,9 @@ _ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 @contextmanager
 def _ended_as_by_ctrl_c() -> Iterator[None]:
-    """Let the ends of a CI job and of a connection do what Ctrl-C does: say where it stands.
+    """Treat the end of a CI job or of a connection like Ctrl-C: say what was done.
 
-    So does SIGQUIT, which by itself leaves a core, with secrets in it.
+    SIGQUIT too: by default it leaves a core, with secrets in it.
     """
 
     def interrupt(*_: object) -> NoReturn:
@@ -264,23 +312,3 @@ def _ended_as_by_ctrl_c() -> Iterator[None]:
         for number in default:
             with suppress(ValueError):
                 signal.signal(number, signal.SIG_DFL)
-
-
-class _Progress:
-    """Says on stderr what is waited for; on a terminal in one line."""
-
-    def __init__(self) -> None:
-        self._in_place = sys.stderr.isatty()
-        self._open = False
-
-    def __call__(self, text: str) -> None:
-        """Show a text instead of the last one."""
-        self._open = self._in_place
-        with suppress(OSError):
-            show_in_place(text) if self._in_place else show(text, to=sys.stderr)
-
-    def end(self) -> None:
-        """Leave the line."""
-        if self._open:
-            say_error("")
-        self._open = False

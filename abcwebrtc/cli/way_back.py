@@ -1,7 +1,7 @@
 """The way back of ``abcwebrtc apply``: the old od.config in a file, and the command that uses it.
 
-Both are there before anything is written to the cluster. So whatever ends `apply` after that, also
-what no program can notice, loses nothing.
+Both are there before anything is written to the cluster. So nothing is lost whatever ends `apply`
+after that, even if no program can notice it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import os
 import re
 import sys
 from contextlib import suppress
-from typing import List, Union
+from typing import List, Optional
 
 from abcwebrtc.abcdesktop import CONFIG_KEY, CONFIG_MAP, NAMESPACE
-from abcwebrtc.cli.output import print_error, show
+from abcwebrtc.cli.output import show
 from abcwebrtc.cluster.change import Change
 from abcwebrtc.cluster.restart import NONE
 from abcwebrtc.errors import AbcWebRTCError
@@ -25,13 +25,10 @@ from abcwebrtc.secret_files import write_beside
 from abcwebrtc.texts import escaped, shell_line
 
 
-def say_error(text: Union[str, AbcWebRTCError]) -> None:
-    """Print on stderr; nothing else can be done where that fails."""
+def say_error(text: str) -> None:
+    """Print a line on stderr, even with --quiet; nothing else can be done if that fails."""
     with suppress(OSError):
-        if isinstance(text, AbcWebRTCError):
-            print_error(text)
-        else:
-            show(text, to=sys.stderr)
+        show(text, to=sys.stderr)
 
 
 class WayBack:
@@ -42,10 +39,22 @@ class WayBack:
         self._options = options
         self._file = ""
 
+    @property
+    def backup(self) -> Optional[str]:
+        """The file with the old od.config, as long as it is there."""
+        return self._file if self._file and os.path.exists(self._file) else None
+
+    @property
+    def command(self) -> Optional[str]:
+        """The command that goes back, if there may be something to go back from."""
+        change = self._change
+        words = self._words() if change.may_be_written and not change.is_back else []
+        return shell_line(words) if words else None
+
     def prepare(self) -> None:
         """Save the od.config of the cluster, and say how to go back.
 
-        Raises `AbcWebRTCError` where there is no place for it.
+        Raises `AbcWebRTCError` if it can't be saved anywhere.
         """
         old = self._change.old_text
         if old is not None and self._change.changes_text:
@@ -54,7 +63,7 @@ class WayBack:
         self._say()
 
     def end(self) -> None:
-        """Remove the file, unless it is asked for, or nobody has seen pyos start without it."""
+        """Remove the file, unless it is to be kept, or nobody has seen pyos start without it."""
         if not self._file:
             return
         if self._options.backup:
@@ -65,13 +74,13 @@ class WayBack:
             self._remove("pyos is ready with the new one")
 
     def fail(self) -> None:
-        """Say how to go back, if there is something to go back from."""
+        """Say how to go back, if there may be something to go back from."""
         if self._change.may_be_written and not self._change.is_back:
             self._say()
         elif self._file and not self._change.is_as_before:
-            say_error(f"the {self._change.key} of before is in {self._file}")
+            say_error(f"the old {self._change.key} is in {self._file}")
         elif self._file and not self._options.backup:
-            self._remove("the cluster has what was saved in it")
+            self._remove("the cluster has the same od.config")
 
     def _say(self) -> None:
         words = self._words()
@@ -80,7 +89,7 @@ class WayBack:
 
     def _words(self) -> List[str]:
         change, options = self._change, self._options
-        if self._file and os.path.exists(self._file):  # a signal can come after it is removed
+        if self.backup:  # a signal can come after it is removed
             words = ["abcwebrtc", "apply", self._file, "--unchecked", "--restart", change.mode]
             return [*words, *_given(options, "kubeconfig", "context", "namespace", "name", "key")]
         if change.old_text is not None or not change.changes_text:
@@ -93,9 +102,9 @@ class WayBack:
         return [*words, *kubectl_options(options)]
 
     def _save(self, data: bytes) -> str:
-        """Write the data into a new file, which is on the disk then, and return its name.
+        """Write the data into a new file, down to the disk, and return its name.
 
-        Where the folder of od.config is full or read-only, that of temporary files has to do.
+        If the folder of od.config is full or read-only, use the one for temporary files.
         """
         tried = []
         for start in self._starts():
@@ -106,8 +115,8 @@ class WayBack:
             except OSError as error:
                 tried.append(f"{start}.bak ({error.strerror or 'it failed'})")
         raise AbcWebRTCError(
-            f"nothing was written to the cluster, since its {self._change.key} can't be saved "
-            f"before that. Tried: {', '.join(tried)}. Name a folder with --backup FOLDER"
+            f"nothing was written to the cluster, since its old {self._change.key} can't be "
+            f"saved. Tried: {', '.join(tried)}. Name another folder with --backup FOLDER"
         )
 
     def _starts(self) -> List[str]:
@@ -133,15 +142,15 @@ class WayBack:
 
 
 def kubectl_options(options: argparse.Namespace) -> List[str]:
-    """Return the options with which kubectl asks the same cluster."""
+    """Return the options that make kubectl use the same cluster."""
     return ["-n", options.namespace, *_given(options, "kubeconfig", "context")]
 
 
 def _given(options: argparse.Namespace, *names: str) -> List[str]:
-    """Return these options as they are given, those that have their default left out.
+    """Return these options as they were given, without those that have their default.
 
-    A kubeconfig is named from the root, also one that the environment names, so that the command
-    can be pasted in any folder and any shell.
+    A kubeconfig gets its absolute path, even if the environment names it, so that you can paste
+    the command in any folder and any shell.
     """
     defaults = {"namespace": NAMESPACE, "name": CONFIG_MAP, "key": CONFIG_KEY}
     words: List[str] = []

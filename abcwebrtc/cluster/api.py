@@ -12,10 +12,11 @@ import json
 import logging
 import os
 import re
+import time
 import warnings
 from contextlib import contextmanager, suppress
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from abcwebrtc.abcdesktop import NAMESPACE
 from abcwebrtc.cluster.answers import (
@@ -29,8 +30,9 @@ from abcwebrtc.cluster.answers import (
 from abcwebrtc.cluster.reading import LIMIT, LOG_LIMIT, AnswerError, read_answer
 from abcwebrtc.errors import KubeError
 from abcwebrtc.files import names_descriptor, open_file, read_file
-from abcwebrtc.texts import is_like_secret, shell_line
+from abcwebrtc.texts import harmless_logger, is_like_secret, shell_line
 
+log = harmless_logger(__name__)
 REQUEST_TIMEOUT = 30.0
 """Seconds that one request may take."""
 FIELD_MANAGER = "abcwebrtc"
@@ -153,7 +155,15 @@ class Cluster:
             headers["Content-Type"] = MERGE_PATCH if method == "PATCH" else "application/json"
             data = json.dumps(body).encode("utf-8")
         limit = LOG_LIMIT if subresource else LIMIT
-        status, answer = self._exchange(method, url, headers, data, limit)
+        is_dry = "dryRun" in query or "dryRun" in (body or {})
+        request = f"{method} {urlsplit(url).path}{' (dry run)' if is_dry else ''}"
+        begun = time.monotonic()
+        try:
+            status, answer = self._exchange(method, url, headers, data, limit)
+        except KubeError:
+            log.debug("%s: no answer in %.0f ms", request, 1000 * (time.monotonic() - begun))
+            raise
+        log.debug("%s: %s in %.0f ms", request, status, 1000 * (time.monotonic() - begun))
         is_foreign = status_object(answer).get("kind") != "Status"
         if status == 404 and is_foreign:
             raise self._stranger()

@@ -94,6 +94,15 @@ class Change:
         """What happens to the ConfigMap: ``created`` or ``replaced``."""
         return "replaced" if self.before else "created"
 
+    def written(self, dry_run: bool) -> str:
+        """Return what happened, or would happen, to the ConfigMap.
+
+        It is `verb`, ``unchanged``, or ``unknown`` if an answer was lost.
+        """
+        if self._doubt in (UNKNOWN, AS_BEFORE):
+            return UNKNOWN
+        return self.verb if self.after or (dry_run and self.writes) else "unchanged"
+
     def prepare(self) -> None:
         """Check that the change is possible, with a dry run of the restart in the cluster."""
         if self.writes:

@@ -44,7 +44,7 @@ def test_the_context_chooses(
     both["clusters"].append({"name": "right", "cluster": {"server": server.url}})
     wrong.write_text(yaml.safe_dump(both))
     line = ["apply", str(od_config), "--kubeconfig", str(wrong), "--restart", "none"]
-    assert main(line) == 1
+    assert main(line) == 3
     assert main([*line, "--context", "right"]) == 0
     assert cluster.text() == od_config.read_text()
 
@@ -56,7 +56,7 @@ def test_the_token_goes_to_the_server(cluster: Any, run: Any) -> None:
 
 def test_the_namespace_is_the_one_that_is_asked_for(cluster: Any, run: Any) -> None:
     status, _, err = run("--namespace", "another")
-    assert status == 1
+    assert status == 3
     assert "namespace another has no Deployment pyos-od (404)" in err
     assert {request.namespace for request in cluster.seen} == {"another"}
 
@@ -110,7 +110,7 @@ def test_a_pod_without_a_service_account_is_one_error(
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "1")
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "missing"))
-    assert main(["apply", str(od_config)]) == 1
+    assert main(["apply", str(od_config)]) == 3
     assert capsys.readouterr().err.splitlines()[1:] == [
         "error: can't use the service account of this pod: Service token file does not exist"
     ]
@@ -173,7 +173,7 @@ def test_a_kubeconfig_that_leads_nowhere_is_one_error(
     content, message = bad_kubeconfigs(tmp_path, tls[0].url)[name]
     file = tmp_path / "bad"
     file.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
-    assert main(["apply", str(od_config), "--kubeconfig", str(file)]) == 1
+    assert main(["apply", str(od_config), "--kubeconfig", str(file)]) == 3
     out, err = capsys.readouterr()
     lines = err.splitlines()
     assert out == ""
@@ -225,7 +225,7 @@ def test_a_plugin_that_fails_is_the_error(
     kubeconfig.write_text(yaml.safe_dump(content))
     line = command("apply", od_config, "--kubeconfig", kubeconfig)
     done = subprocess.run(line, capture_output=True, text=True, env=environment(), timeout=WAIT)
-    assert (done.returncode, server.cluster.seen) == (1, [])
+    assert (done.returncode, server.cluster.seen) == (3, [])
     assert done.stderr.splitlines()[1:] == [
         f"error: can't use the kubeconfig {kubeconfig}: its credential plugin failed: "
         f"{message}for details, run kubectl --kubeconfig {kubeconfig} get pods"
@@ -257,7 +257,7 @@ def test_a_plugin_that_fails_later_on_is_waited_for(
 
 def test_a_context_that_is_not_there_is_named(run: Any, cluster: Any) -> None:
     status, _, err = run("--context", "production")
-    assert status == 1
+    assert status == 3
     assert "error: can't use the kubeconfig " in err
     assert err.endswith(": it has no context production\n")
 
@@ -267,7 +267,7 @@ def test_no_kubeconfig_is_one_error(
     od_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, options: Any
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "missing"))
-    assert main(["apply", str(od_config), *options]) == 1
+    assert main(["apply", str(od_config), *options]) == 3
     assert capsys.readouterr().err.splitlines()[1:] == [
         f"error: there is no kubeconfig {tmp_path}/missing; set --kubeconfig or "
         "KUBECONFIG, or run this in a pod with a service account"
@@ -280,5 +280,5 @@ def test_a_server_that_does_not_answer(
     monkeypatch.setattr(kube, "REQUEST_TIMEOUT", 0.2)
     cluster.before = only("GET", "configmaps", lambda request: time.sleep(1))
     status, _, err = run()
-    assert status == 1
+    assert status == 3
     assert re.search(r"error: can't reach the cluster at http://127.*: there was no answer", err)

@@ -49,9 +49,11 @@ def test_pods_that_never_get_ready(
     )
     number = lines.index(error)
     log = rf"kubectl logs pyos-od-\d+ -c pyos -n {NAMESPACE} --kubeconfig \S+ --context test"
-    assert re.fullmatch(f"its log says more, and can hold a secret: {log}", lines[number + 1])
+    assert re.fullmatch(
+        f"for details, see its log, which may hold a secret: {log}", lines[number + 1]
+    )
     assert lines[number + 2] == (
-        f"failed; until then: ConfigMap {NAME} replaced; pyos restarted ({mode})"
+        f"failed; so far: ConfigMap {NAME} replaced; pyos restarted ({mode})"
     )
     backup = backup_of(tmp_path)
     assert backup.read_text() == old
@@ -77,8 +79,8 @@ def test_what_pyos_logs_is_shown_where_it_is_asked_for(
     cluster.log = "starting\nlogin of \x1b[1A\x1b[Kpyos is ready\n\n"
     break_pyos(od_config)
     _, _, err = run("--timeout", "0.1", "--pod-log")
-    warning = "warning: what pyos logs can hold a secret of od.config\n"
-    line = r"the last line that it has logged: login of \x1b[1A\x1b[Kpyos is ready"
+    warning = "warning: what pyos logs may hold a secret from od.config\n"
+    line = r"the last line of its log: login of \x1b[1A\x1b[Kpyos is ready"
     assert f"{warning}{line}\n" in err
     assert "kubectl logs" not in err
 
@@ -156,12 +158,12 @@ def test_where_the_old_one_can_not_be_saved_nothing_is_written(
     with monkeypatch.context() as patched:
         patched.setattr(os, "open", full)
         status, _, err = run()
-    assert (status, cluster.writes()) == (1, [])
+    assert (status, cluster.writes()) == (3, [])
     assert "to go back" not in err
     assert re.search(
-        r"\nerror: nothing was written to the cluster, since its od\.config can't be saved before "
-        r"that\. Tried: \S+/od\.config\.\d+\.bak \(No space left on device\), "
-        r"/nowhere/od\.config\.\d+\.bak \(\D+\)\. Name a folder with --backup FOLDER\n$",
+        r"\nerror: nothing was written to the cluster, since its old od\.config can't be saved\. "
+        r"Tried: \S+/od\.config\.\d+\.bak \(No space left on device\), "
+        r"/nowhere/od\.config\.\d+\.bak \(\D+\)\. Name another folder with --backup FOLDER\n$",
         err,
     )
 
@@ -254,7 +256,7 @@ def test_a_rollback_of_a_restart_that_was_refused_restarts_nothing(
     old = cluster.text()
     cluster.before = only("PATCH", "deployments", fail(403), times=99)
     status, _, err = run("--rollback-on-failure")
-    assert (status, cluster.text()) == (1, old)
+    assert (status, cluster.text()) == (3, old)
     assert f"rolled back: ConfigMap {NAME} restored\n" in err
     assert cluster.writes() == ["PUT configmaps", "PATCH deployments", "PUT configmaps"]
 
@@ -274,10 +276,9 @@ def test_a_restart_that_stops_half_way_is_said_and_undone(
 
     server.cluster.before = only("DELETE", "pods", second, times=2)
     status, _, err = run("--restart", "delete", "--rollback-on-failure")
-    assert (status, server.cluster.text()) == (1, "[global]\n")
+    assert (status, server.cluster.text()) == (3, "[global]\n")
     assert (
-        f"failed; until then: ConfigMap {NAME} replaced; "
-        "some pods of pyos may have been restarted\n"
+        f"failed; so far: ConfigMap {NAME} replaced; some pods of pyos may have been restarted\n"
     ) in err
     assert "rolled back: pyos is ready, with the old od.config\n" in err
     assert server.cluster.writes().count("DELETE pods") == 4
@@ -330,7 +331,7 @@ def test_ctrl_c_in_a_rollback_says_how_to_go_on(
         assert cluster.writes().count("PATCH deployments") == 2
     else:
         assert backup_of(tmp_path).read_text() == old
-        assert "interrupted; the ConfigMap may be the old one, or the new one\n" in err
+        assert "interrupted; the ConfigMap may be the old one or the new one\n" in err
         assert way_back(err)[:2] == ["abcwebrtc", "apply"]
 
 
@@ -371,7 +372,12 @@ def test_on_a_terminal_progress_stays_in_one_line(
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    status, _, err = run()
+    status, out, err = run()
     assert status == 0
-    (line,) = [line for line in err.split("\n") if "new pods" in line]
-    assert line.split("\r\033[K")[-1] == "1 of 1 new pods are ready"
+    assert out.splitlines()[-3:] == [
+        *(f"ConfigMap {NAME} replaced", "pyos restarted (rollout)", "pyos is ready")
+    ]
+    assert "1 of 1 new pods are ready" in err
+    removed = err.rpartition("\033[2K")[2]  # what is there when the line is left
+    assert removed.endswith(".bak is removed: pyos is ready with the new one\n")
+    assert "new pods" not in removed

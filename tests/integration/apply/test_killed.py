@@ -157,9 +157,7 @@ def test_what_was_printed_by_then_restores_the_cluster(
     if files or not is_saved:
         paste_way_back(err, tmp_path)
     elif len(SIGNALS[name]) == 1:  # else the second may come before it is said
-        assert (
-            f"{tmp_path}/od.config." in err.rpartition(" is removed: the cluster has what was")[0]
-        )
+        assert f"{tmp_path}/od.config." in err.rpartition(" is removed: the cluster has the sam")[0]
     assert state(cluster) == before
     if is_saved and files:
         assert [pod["status"]["conditions"][0]["status"] for pod in cluster.pods()] == 2 * ["True"]

@@ -55,7 +55,7 @@ def apply(server: Server, od_config: Path, tmp_path: Path, capsys: Any) -> Any:
         status = main(["apply", str(od_config), "--kubeconfig", str(kubeconfig)])
         err = capsys.readouterr().err
         assert SECRET not in err
-        assert status == 1, err
+        assert status == 3, err
         (line,) = [line for line in err.splitlines() if line.startswith("error: ")]
         return str(line[len("error: ") :])
 

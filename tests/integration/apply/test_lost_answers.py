@@ -131,10 +131,10 @@ def test_what_was_not_done_is_said(
     old = cluster.text()
     lose(cluster, what, ANSWERS[name], is_done=False)
     status, out, err = run("--restart", mode)
-    assert status == 1
+    assert status == 3
     assert NOT_DONE in err
     assert DONE not in err
-    failed = err.partition("failed; until then: ")[2]
+    failed = err.partition("failed; so far: ")[2]
     if "configmaps" in what:
         assert cluster.text() == old
         assert failed.startswith(
@@ -155,9 +155,9 @@ def test_what_nobody_can_find_out_is_said(
     old = cluster.text()
     lose(cluster, "PUT configmaps", cut, is_done, looks=LOOKS)
     status, _, err = run("--rollback-on-failure")
-    assert status == 1
+    assert status == 3
     assert UNKNOWN in err
-    assert f"failed; until then: the ConfigMap {NAME} may or may not have been written\n" in err
+    assert f"failed; so far: the ConfigMap {NAME} may or may not have been written\n" in err
     assert backup_of(tmp_path).read_text() == old
     assert way_back(err)[2] == str(backup_of(tmp_path))
     assert "PATCH deployments" not in cluster.writes()
@@ -201,12 +201,12 @@ def test_what_somebody_else_has_written_stays(
     old, theirs = cluster.text(), "[global]\n# of somebody else\n"
     lose(cluster, "PUT configmaps", cut, is_done, then=lambda: cluster.add_config_map(theirs))
     status, _, err = run("--rollback-on-failure")
-    assert (status, cluster.text()) == (1, theirs)
+    assert (status, cluster.text()) == (3, theirs)
     assert "has neither the old od.config nor the new one; somebody else" in err
-    failed = err.partition("failed; until then: ")[2]
+    failed = err.partition("failed; so far: ")[2]
     assert failed.splitlines() == [
         f"the ConfigMap {NAME} was changed by somebody else",
-        f"the od.config of before is in {backup_of(tmp_path)}",
+        f"the old od.config is in {backup_of(tmp_path)}",
     ]
     assert backup_of(tmp_path).read_text() == old
 
@@ -220,7 +220,7 @@ def test_a_rollback_whose_answer_is_lost_is_looked_at(
     break_pyos(od_config)
     lose(cluster, "PUT configmaps", ANSWERS[name], is_done, skip=1)
     status, _, err = run("--timeout", "0", "--rollback-on-failure")
-    assert status == 1
+    assert status == 3
     if is_done:
         assert cluster.text() == old
         assert f"rolled back: ConfigMap {NAME} restored\n" in err
@@ -246,7 +246,7 @@ def test_a_rollback_after_a_lost_answer_undoes_what_was_done(
 
     lose(cluster, "PUT configmaps", cut, is_done=True, then=change)
     status, _, err = run("--timeout", "0", "--rollback-on-failure")
-    assert status == 1
+    assert status == 3
     assert f"rolled back: ConfigMap {NAME} restored\n" in err
     assert cluster.config_map()["data"] == {"od.config": old, "other": "changed"}
 
@@ -267,7 +267,7 @@ def test_a_put_that_a_proxy_sends_twice_can_be_undone(
 
     object.__setattr__(cluster, "_handle", twice)
     status, _, err = run("--timeout", "0", "--rollback-on-failure")
-    assert (status, cluster.text()) == (1, old)
+    assert (status, cluster.text()) == (3, old)
     assert f"rolled back: ConfigMap {NAME} restored\n" in err
 
 
@@ -291,9 +291,9 @@ def test_what_is_not_sent_is_not_looked_for(cluster: Any, run: Any, server: Serv
 
         patched.setattr(api.Cluster, "_send", send)
         status, _, err = run()
-    assert status == 1
+    assert status == 3
     assert len(cluster.seen) > seen
-    assert "failed; until then: nothing was changed\n" in err
+    assert "failed; so far: nothing was changed\n" in err
 
 
 def test_a_webhook_that_changes_what_is_written_is_told(
@@ -308,7 +308,7 @@ def test_a_webhook_that_changes_what_is_written_is_told(
 
     object.__setattr__(cluster, "_handle", changed)
     status, _, err = run()
-    assert status == 1
+    assert status == 3
     assert "# of a webhook" in cluster.text()
     assert "somebody else has changed it" in err
     assert backup_of(tmp_path)

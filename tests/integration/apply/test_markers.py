@@ -87,6 +87,7 @@ WAYS: Dict[str, Tuple[Callable[[Any], None], List[str]]] = {
     "done": (lambda cluster: None, []),
     "tried": (lambda cluster: None, ["--dry-run"]),
     "restored": (lambda cluster: None, ["--unchecked", "--restart", "none"]),
+    "as data, verbosely": (lambda cluster: None, ["-o", "json", "-v"]),
     "refused": (
         lambda cluster: setattr(cluster, "before", only("PUT", "configmaps", answered_with(422))),
         ["--unchecked"],
@@ -132,5 +133,6 @@ def test_no_mark_is_in_anything_that_is_printed(
         assert not [piece for piece in PIECES if piece in printed], (old, new, printed)
         assert "\x1b" not in printed
     fails = way in ("refused", "failed", "not ready", "lost")
-    assert statuses == ({1} if fails else {0} if way == "restored" else {0, 1})
+    failed = {1} if way == "not ready" else {3}
+    assert statuses == (failed if fails else {0} if way == "restored" else {0, 1})
     assert cluster.config_map()["metadata"]["name"] == NAME

@@ -53,7 +53,7 @@ def test_a_copy_of_the_old_text_goes_and_other_annotations_stay(
     cluster.add_config_map(old, metadata=applied({KEY: old}, mine="kept"))
     status, _, err = run()
     assert status == 0
-    assert f"note: the annotation {LAST_APPLIED} has a copy of {KEY}, with the secrets" in err
+    assert f"note: the annotation {LAST_APPLIED} has a copy of {KEY}, including its secrets" in err
     assert cluster.config_map()["metadata"]["annotations"] == {"mine": "kept"}
     assert OLD_SECRET not in everything(cluster)
 
@@ -63,7 +63,7 @@ def test_a_dry_run_leaves_the_copy(cluster: Any, run: Any) -> None:
     cluster.add_config_map(old, metadata=applied({KEY: old}))
     status, _, err = run("--dry-run")
     assert (status, cluster.writes()) == (0, [])
-    assert "is taken away" in err
+    assert "is removed; kubectl apply" in err
     assert LAST_APPLIED in cluster.config_map()["metadata"]["annotations"]
 
 

@@ -37,15 +37,15 @@ def test_an_od_config_that_another_has_changed_is_not_overwritten(cluster: Any, 
 
     cluster.before = only("PUT", "configmaps", change)
     status, _, err = run("--rollback-on-failure")
-    assert (status, cluster.text()) == (1, "[global]\n")
+    assert (status, cluster.text()) == (3, "[global]\n")
     assert f"error: somebody else has just changed {KEY} in the ConfigMap {NAME}; " in err
-    assert "failed; until then: nothing was changed\n" in err
+    assert "failed; so far: nothing was changed\n" in err
 
 
 def test_a_conflict_without_an_end_is_an_error(cluster: Any, run: Any) -> None:
     cluster.before = only("PUT", "configmaps", fail(409, "Conflict"), times=99)
     status, _, err = run()
-    assert status == 1
+    assert status == 3
     assert cluster.writes() == 5 * ["PUT configmaps"]
     assert f"error: can't update ConfigMap {NAME} in namespace {NAMESPACE} (409): " in err
 
@@ -73,7 +73,7 @@ def test_a_pod_that_another_has_made_anew_is_not_deleted(cluster: Any, run: Any)
 
     cluster.before = only("DELETE", "pods", make_anew)
     status, _, err = run("--restart", "delete")
-    assert status == 1
+    assert status == 3
     assert f"error: can't delete pod {name} in namespace {NAMESPACE} (409): it has changed" in err
     assert [pod["metadata"]["uid"] for pod in cluster.pods()] == ["another"]
 
@@ -113,7 +113,7 @@ def test_a_missing_permission_is_named_with_the_rule_that_gives_it(
     lines = err.splitlines()
     message = next(line for line in lines if line.startswith("error: "))
     group = "apps" if resource == "deployments" else ""
-    assert status == 1
+    assert status == 3
     assert message.startswith(f"error: you are not allowed to {verb} ")
     assert message.endswith(
         f'(403); a Role needs the rule apiGroups: ["{group}"], resources: ["{resource}"], '
@@ -151,12 +151,12 @@ def test_what_the_server_answers_becomes_one_clear_line_without_values(
     text = f"it is wrong: {SECRET}"
     server.cluster.before = only("POST", "configmaps", fail(status, reason, text, details))
     result, _, err = run("--restart", "none")
-    assert result == 1
+    assert result == 3
     assert sum(line.startswith("error: ") for line in err.splitlines()) == 1
     assert message in err
     unknown = status >= 500
     done = "the ConfigMap abcdesktop-config is unchanged, but the request may still arrive"
-    start, _, end = err.partition("failed; until then: ")
+    start, _, end = err.partition("failed; so far: ")
     assert end.startswith(f"{done if unknown else 'nothing was changed'}\n")
     assert "to go back: kubectl delete configmap" in start
     assert ("to go back: kubectl delete configmap" in end) == unknown
@@ -176,7 +176,7 @@ def test_an_answer_that_is_no_object_is_an_error(
 
     object.__setattr__(cluster, "_handle", handle)
     result, _, err = run()
-    assert result == 1
+    assert result == 3
     assert re.fullmatch(
         r"note: .*\nerror: http://127.* does not answer as a Kubernetes API server does\n", err
     )
@@ -186,7 +186,7 @@ def test_a_redirect_is_not_followed(cluster: Any, run: Any) -> None:
     """It would send the token there."""
     cluster.before = only("GET", "configmaps", fail(302, "Found"))
     status, _, err = run()
-    assert status == 1
+    assert status == 3
     assert "the API server answers 302\n" in err
     assert len(cluster.seen) == 1
 
@@ -206,7 +206,7 @@ def test_a_webhook_that_can_not_try_is_no_obstacle(cluster: Any, run: Any, mode:
 def test_an_immutable_configmap_is_not_tried(cluster: Any, run: Any, tmp_path: Path) -> None:
     cluster.add_config_map("[global]\n", immutable=True)
     status, _, err = run()
-    assert (status, cluster.writes()) == (1, [])
+    assert (status, cluster.writes()) == (3, [])
     assert "is immutable; save it, delete it, and apply again" in err
     assert "to go back" not in err
     assert not list(tmp_path.glob("*.bak"))
@@ -216,7 +216,7 @@ def test_an_od_config_in_binary_data_is_not_lost(cluster: Any, run: Any) -> None
     binary = {"od.config": "/w==", "logo": "AAAA"}
     cluster.add_config_map("", data={"other": "kept"}, binaryData=binary)
     status, _, err = run()
-    assert (status, cluster.writes()) == (1, [])
+    assert (status, cluster.writes()) == (3, [])
     assert "has od.config in its binaryData" in err
     assert "to go back" not in err
     assert cluster.config_map()["binaryData"] == binary
@@ -225,7 +225,7 @@ def test_an_od_config_in_binary_data_is_not_lost(cluster: Any, run: Any) -> None
 def test_a_paused_deployment_is_not_restarted(cluster: Any, run: Any) -> None:
     cluster.deployment()["spec"]["paused"] = True
     status, _, err = run()
-    assert (status, cluster.writes()) == (1, [])
+    assert (status, cluster.writes()) == (3, [])
     assert (
         "the Deployment pyos-od is paused; resume it with "
         "kubectl -n abcdesktop rollout resume deployment pyos-od\n"
@@ -236,7 +236,7 @@ def test_a_pyos_that_is_scaled_to_nothing_is_not_said_to_be_ready(server: Server
     server.cluster.add_pyos(replicas=0)
     server.cluster.add_config_map("[global]\n")
     status, _, err = run()
-    assert (status, server.cluster.writes()) == (1, [])
+    assert (status, server.cluster.writes()) == (3, [])
     assert err.endswith(
         "error: the Deployment pyos-od has 0 replicas, so nothing would start; run "
         f"kubectl -n {NAMESPACE} scale deployment pyos-od --replicas=1, "
@@ -258,7 +258,7 @@ def test_a_pyos_that_is_scaled_to_nothing_is_not_said_to_be_ready(server: Server
 )
 def test_without_pyos_nothing_is_written(server: Server, run: Any, mode: str, message: str) -> None:
     status, _, err = run("--restart", mode)
-    assert (status, server.cluster.writes()) == (1, [])
+    assert (status, server.cluster.writes()) == (3, [])
     assert message in err
     assert run("--restart", "none")[0] == 0
     assert server.cluster.writes() == ["POST configmaps"]
@@ -279,7 +279,7 @@ def test_an_answer_without_an_end_is_an_error(
 
     object.__setattr__(cluster, "_handle", handle)
     result, _, err = run()
-    assert result == 1
+    assert result == 3
     last = err.splitlines()[-1]
     assert re.fullmatch(
         r"error: the answer of http://127\.0\.0\.1:\d+ can't be read: it is "

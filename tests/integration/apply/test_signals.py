@@ -47,7 +47,7 @@ def test_ctrl_c_says_what_was_done(
     process.send_signal(signal.Signals[name])
     _, err = process.communicate(timeout=WAIT)
     assert process.returncode == 130
-    assert f"interrupted; until then: {STAGES[stage]}\n" in err
+    assert f"interrupted; so far: {STAGES[stage]}\n" in err
     assert "Traceback" not in err
     assert backup_of(tmp_path).read_text() == old
 
