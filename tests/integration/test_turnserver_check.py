@@ -193,7 +193,7 @@ def test_the_check_and_a_client_agree_on_which_urls_work(
                 coturn = entry(port, protocol=scheme, transport=transport)
                 write_od_config(tmp_path, webrtc__coturn=coturn)
                 said[way] = check(tmp_path, conf)[0] == 0
-                # A way that is said to be open gets the time that a slow machine needs.
+                # If the check says that it works, give a slow machine time.
                 real[way] = answers(coturn, certificate, WAIT if said[way] else 2.0)
     finally:
         server.process.terminate()

@@ -250,7 +250,7 @@ def test_the_rules_touch_nothing_else(machine: Machine) -> None:
             wait_for(lambda port=port: machine.server.listens("udp6", port))
         for version, loopback in ((4, "127.0.0.1"), (6, "::1")):
             own = SERVER[version]
-            # What coturn's user sends from a relay's port, but for a question to a resolver.
+            # What coturn's user sends from a relay's port, except a query to a resolver.
             assert machine.asks(USER, own, SERVICE, 50001) == ""
             assert machine.asks(USER, loopback, SERVICE, 50001) == ""
             assert machine.asks(USER, own, 53, 50001) == ""

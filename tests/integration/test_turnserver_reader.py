@@ -74,7 +74,7 @@ AWKWARD = st.lists(st.sampled_from([b" ", b"=", b'"', b"'", b"\t", b";", b"#", b
 @settings(max_examples=8, suppress_health_check=ONE_FIXTURE)
 @given(st.lists(LINE_BYTES | AWKWARD.map(b"".join), min_size=20, max_size=40))
 def test_coturn_agrees_on_any_bytes(tmp_path: Path, values: List[bytes]) -> None:
-    # The number makes every secret one of a kind, so that no other line lets it in.
+    # The number makes every secret unique, so that no other line lets it in.
     raw = [b"static-auth-secret=%b-%d-%b" % (v, n, v[::-1]) for n, v in enumerate(values)]
     safe = [v + b"/%d" % n for n, v in enumerate(values) if b"\0" not in v and b"\r" not in v]
     lines = [*raw, *(b"static-auth-secret=" + quoted(value) for value in safe)]

@@ -67,7 +67,7 @@ def _rates(conf: KnownConf) -> Iterator[Problem]:
         message = "needs max-bps: coturn does not start without it; add max-bps, or remove this"
         yield conf.error("bps-capacity", message)
     elif 0 < capacity <= rate:
-        message = f"is not above max-bps={rate}, so there is one allocation, and {TWO} (486)"
+        message = f"is not above max-bps={rate}, so there is room for one only; {TWO} (486)"
         yield conf.error(
             "bps-capacity", f"{message}; write max-bps times the number of allocations"
         )

@@ -108,7 +108,7 @@ def _behind(conf: KnownConf, nat: _Nat) -> Iterator[Problem]:
     denies = any(is_inside(first) and first.version == public.version for first in denied)
     if denies and not here and not nat.mapped and not allows_one:
         message = (
-            f"has no private half: if coturn's machine has another address than {public}, and that "
+            f"has no private half: if coturn's machine has an address other than {public}, and it "
             "is denied, coturn refuses every call from relay to relay (403); write "
             f"external-ip={public}/PRIVATE with that address (hostname -I shows it)"
         )

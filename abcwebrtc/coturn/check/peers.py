@@ -127,7 +127,7 @@ def _lifted(conf: KnownConf, denied: List[Range]) -> Iterator[Problem]:
                 yield report(setting, message)
             if allowed.holds(range_of(METADATA)) and conf.version < DENIES_BY_ITSELF:
                 message = f"lets users reach {METADATA}, the metadata service of clouds"
-                yield conf.warning(setting, f"{message}; write a smaller network")
+                yield conf.warning(setting, f"{message}; write a network without it")
     for item in denied:
         alone = any(other.holds(item) for other in bounded)
         if int(item.first) < int(item.last) and not alone and covered(item, bounded):

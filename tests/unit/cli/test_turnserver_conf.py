@@ -325,7 +325,7 @@ def test_a_relative_name_of_no_file_is_exit_2(
 @pytest.fixture
 def conf(run: Any, od_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the command writes, with a certificate that is not for `HOST`."""
-    # whether this machine has Debian's user for coturn is another test's
+    # another test looks at whether Debian's user for coturn can read the files
     monkeypatch.setattr(turnserver_check, "unreadable", lambda path: None)
     cert = tmp_path / "c.pem"
     cert.write_bytes(CERT + ABOVE + PRIVATE_KEY)
@@ -404,7 +404,7 @@ def test_a_file_that_can_not_be_read_is_exit_3(
 def test_check_finds_a_relative_name_that_the_unit_does_not_find(
     run: Any, od_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it finds only in the folder in which the check runs, coturn does not find in its own."""
+    """A file that is only in the folder of the check is not where coturn looks for it."""
     conf, pem = tmp_path / "turnserver.conf", tmp_path / "turn.pem"
     pem.write_bytes(CERT + ABOVE + PRIVATE_KEY)
     assert run(od_config, "--output", conf, "--cert", pem).status == 0
@@ -528,7 +528,7 @@ def test_stdin_is_read_once_and_only_for_what_is_read(
 def test_what_is_printed_as_data_is_the_text(
     run: Any, od_config: Path, arguments: List[str]
 ) -> None:
-    if "--firewall" in arguments:  # which is for every version
+    if "--firewall" in arguments:  # which takes no --coturn
         plain = run_command("turnserver-conf", od_config, *arguments)
         result = run_command("turnserver-conf", od_config, *arguments, "-o", "json")
         text, out, err = plain.stdout, result.stdout, result.stderr

@@ -1,4 +1,4 @@
-"""What the options of turnserver-conf come to: coturn's version, and its addresses behind NAT."""
+"""What the options of turnserver-conf mean: coturn's version, and its addresses behind NAT."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Any:
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Say what this machine's address is, and whether it has a coturn."""
+    """Set this machine's address, and whether it has a coturn."""
 
     def be(address: Optional[str], coturn: bool = True) -> None:
         own = ipaddress.ip_address(address) if address else None

@@ -1,4 +1,4 @@
-"""The ranges of addresses that coturn denies: read as coturn reads them, and what they hold."""
+"""The denied ranges: how coturn reads them, and what they contain."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def registry() -> List[Dict[str, str]]:
 
 
 COTURN_REFUSES = {"::/128"}
-"""No range can hold it, since coturn takes it for no bound; but it refuses that peer by itself."""
+"""No range can contain it, since coturn reads it as unbounded; coturn always refuses that peer."""
 DENIED_RANGES = [item for item, _ in denied_ranges()]
 
 
@@ -48,14 +48,14 @@ def is_denied(network: object) -> bool:
 
 
 def test_every_block_that_iana_gives_a_special_purpose_is_denied() -> None:
-    """Also those that are globally reachable: nobody's browser or desktop is in them."""
+    """Even those that are globally reachable: no browser or desktop is in them."""
     rows = registry()
     assert len(rows) == 51
     assert {row["prefix"] for row in rows if not is_denied(row["prefix"])} == COTURN_REFUSES
 
 
 def test_what_python_calls_private_is_denied() -> None:
-    """Around the ends of every block, which is where a range would be too short."""
+    """Look around the ends of every block, where a range may be too short."""
     for row in registry():
         block = ipaddress.ip_network(row["prefix"])
         first, last = int(block[0]), int(block[-1])

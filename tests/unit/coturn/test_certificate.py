@@ -1,4 +1,4 @@
-"""A certificate and its key, judged from their files, and what stands in one that a port showed."""
+"""Certificates and keys: what is wrong in their files, and what a port's certificate says."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CA = trustme.CA()
 
 
 def with_bytes(pem: bytes, old: bytes, new: bytes) -> bytes:
-    """Return a certificate with some of its bytes changed; its signature is wrong then."""
+    """Return a certificate with some bytes changed, so that its signature is wrong."""
     der = ssl.PEM_cert_to_DER_cert(pem.decode())
     assert old in der
     return ssl.DER_cert_to_PEM_cert(der.replace(old, new)).encode()
@@ -76,7 +76,7 @@ def test_the_old_label_of_openssl_is_good() -> None:
     assert problems(CERT.replace(b" CERTIFICATE", b" X509 CERTIFICATE")) == []
 
 
-# What `openssl x509 -trustout` puts behind a certificate: nothing, -addtrust serverAuth, and
+# What `openssl x509 -trustout` appends to a certificate: nothing, -addtrust serverAuth, and
 # -setalias hello -addreject emailProtection
 TRUST = [
     "",
@@ -86,7 +86,7 @@ TRUST = [
 
 
 def trusted(pem: bytes, trust: str) -> bytes:
-    """Return a certificate in the form of `openssl x509 -trustout`."""
+    """Return a certificate in the format of `openssl x509 -trustout`."""
     der = ssl.PEM_cert_to_DER_cert(pem.decode()) + bytes.fromhex(trust)
     return ssl.DER_cert_to_PEM_cert(der).replace(" CERT", " TRUSTED CERT").encode()
 
@@ -226,7 +226,7 @@ def test_two_extensions_of_a_kind_are_as_none() -> None:
     assert read_certificate([ssl.PEM_cert_to_DER_cert(pem.decode())]).names == ()
 
 
-# what a port showed
+# the certificate of a port
 
 
 def test_what_a_server_says_of_itself_is_safe_for_a_terminal() -> None:

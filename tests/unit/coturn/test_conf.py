@@ -1,4 +1,4 @@
-"""The turnserver.conf that is printed: its lines, and only what a version of coturn takes."""
+"""The turnserver.conf that is printed has the right lines, and only options of coturn's version."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support.turnserver_entry import ENTRY, OLD, SECRET, one_coturn
 
 
 def lines_of(options: Optional[ConfOptions] = None, **changes: Any) -> List[str]:
-    """Return what is no comment in a generated file, the denied ranges left out."""
+    """Return the lines of a generated file without comments and denied ranges."""
     text = turnserver_conf(one_coturn(**changes), "od.config", options, True)
     found = [line for line in text.splitlines() if not line.startswith("#")]
     return [line for line in found if not line.startswith("denied-peer-ip=")]

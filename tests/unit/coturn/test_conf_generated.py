@@ -1,4 +1,4 @@
-"""Whatever it is made from, a turnserver.conf opens no denied range but what is meant."""
+"""Whatever the options, a generated turnserver.conf allows only the peers that it should."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ARGUMENTS = st.tuples(
 
 @pytest.fixture
 def generate(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, List[str]], Any]:
-    """Return the generated file, None where the command refuses."""
+    """Return the generated file, or None if the command refuses to make it."""
     folder = tmp_path_factory.mktemp("generated")
 
     def command(host: str, arguments: List[str]) -> Any:
@@ -64,7 +64,7 @@ def generate(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, List[st
 
 
 def meant(host: str, arguments: List[str]) -> List[Range]:
-    """Return what the relay may reach though it is denied: itself, and --allow-peer."""
+    """Return what the relay may reach although it is denied: itself, and --allow-peer."""
     values = {name: [] for name in ("listening-ip", "external-ip", "allow-peer", "coturn")}
     for word in arguments:
         name, _, value = word[2:].partition("=")
@@ -78,7 +78,7 @@ def meant(host: str, arguments: List[str]) -> List[Range]:
 
 
 def permits(conf: TurnserverFile, address: Address) -> bool:
-    """Say whether coturn relays to an address; ``0.0.0.0`` and ``::`` are no bound to it."""
+    """Return whether coturn relays to an address; it reads ``0.0.0.0`` and ``::`` as unbounded."""
 
     def listed(name: str) -> bool:
         ranges = [parse_range(setting.text) for setting in conf.all(name)]

@@ -20,7 +20,7 @@ NOBODY = "nobody"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder that everybody may enter, if all those above it may be entered."""
+    """A folder that everybody can enter, as long as they can enter all folders above it."""
     for place in (tmp_path, *tmp_path.parents):
         if not os.stat(place).st_mode & 1:
             if os.geteuid() != 0 and os.stat(place).st_uid != os.geteuid():

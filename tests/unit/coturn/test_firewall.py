@@ -1,4 +1,4 @@
-"""The rules of ``turnserver-conf --firewall``, and what they are refused for.
+"""The rules of ``turnserver-conf --firewall``, and the options that are refused with it.
 
 What they do is in `integration/test_turnserver_firewall`.
 """
@@ -79,7 +79,7 @@ def test_a_configuration_that_is_wrong_has_no_rules(
 
 @pytest.mark.parametrize("user", ["daemon", "1", "4294967"])
 def test_nft_reads_every_user(user: str) -> None:
-    """Without rights it ends before it would ask the kernel, but reads the whole text first."""
+    """Without root's rights, nft ends before it asks the kernel, but it reads the whole text."""
     nft = require_program("nft", "nftables")
     rules = firewall_rules(parse_user(user), (50000, 50999))
     result = subprocess.run(

@@ -152,7 +152,7 @@ def test_of_several_servers_the_least_advanced_one_counts() -> None:
 
 
 def every_step() -> List[Tuple[Any, Any]]:
-    """Return what coturn may accept of the secrets, each with the step that this is."""
+    """Return every combination of accepted secrets, each with its step."""
     some: List[Any] = [(), (True,), (False,), (None,), (True, False)]
     cases = itertools.product((True, False, None), some, some)
     return [(case, find_step(*case)) for case in cases]

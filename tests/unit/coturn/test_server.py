@@ -1,4 +1,4 @@
-"""What od.config says of a coturn: which entries are one, its name, and its ports."""
+"""What od.config says about a coturn: which entries belong together, its name, and its ports."""
 
 from __future__ import annotations
 

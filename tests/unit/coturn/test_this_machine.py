@@ -1,4 +1,4 @@
-"""What this machine says of itself: the version of its coturn, and its own address."""
+"""What this machine says about itself: the version of its coturn, and its own address."""
 
 from __future__ import annotations
 

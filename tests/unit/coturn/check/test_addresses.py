@@ -1,4 +1,4 @@
-"""The addresses of a coturn in its turnserver.conf, each by itself."""
+"""coturn's own addresses in its turnserver.conf, one by one."""
 
 from __future__ import annotations
 

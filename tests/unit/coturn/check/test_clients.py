@@ -1,4 +1,4 @@
-"""What a turnserver.conf sends clients away with: no STUN, redirects, families, ciphers."""
+"""What turns clients away: no STUN, redirects, families, ciphers."""
 
 from __future__ import annotations
 

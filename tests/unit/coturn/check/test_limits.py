@@ -1,4 +1,4 @@
-"""Ports, quotas and rates of a turnserver.conf in which no call has room."""
+"""Ports, quotas and rates of a turnserver.conf that leave no room for a call."""
 
 from __future__ import annotations
 

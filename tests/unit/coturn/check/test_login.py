@@ -1,4 +1,4 @@
-"""Who may log in by a turnserver.conf: the secrets of od.config, the options, the realm."""
+"""Who may log in: the secrets of od.config, the login options, the realm."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_file_without_any_login_says_what_is_missing() -> None:
 
 def test_a_secret_that_is_wrong_is_said_with_its_line() -> None:
     (found,) = compare("-static-auth-secret\nstatic-auth-secret=another")
-    line = GOOD.count("\n")  # one line went, one came
+    line = GOOD.count("\n")  # one line less, and one more
     assert str(found).startswith(f"t.conf:{line}: static-auth-secret: is not a secret of od")
 
 

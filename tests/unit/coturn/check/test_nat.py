@@ -1,4 +1,4 @@
-"""What NAT makes of the addresses in a turnserver.conf, and relays that reach each other."""
+"""A coturn behind NAT, and relays that reach each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from support.turnserver_entry import compare
 
 NAT = "listening-ip=10.0.0.5\nexternal-ip=198.51.100.7"
-"""So coturn asks whether 10.0.0.5 is denied, and not the public address, which is."""
+"""coturn looks whether 10.0.0.5 is denied, and not whether the public address is."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Options of a turnserver.conf by coturn's version, those that cancel each other, and openness."""
+"""Options of other versions, options that cancel each other, and options that open coturn."""
 
 from __future__ import annotations
 

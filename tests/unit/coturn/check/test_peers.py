@@ -1,4 +1,4 @@
-"""To which peers a coturn relays: what its turnserver.conf denies, and what lifts that."""
+"""The peers to which coturn relays: what its turnserver.conf denies, and what overrides that."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ OF_LATER = {
     *("192.31.196.0/24", "192.52.193.0/24", "192.175.48.0/24", "::ffff:0:0:0/96"),
     *("100:0:0:1::/64", "2001::/23", "2620:4f:8000::/48", "3fff::/20", "5f00::/16"),
 }
-"""What the files of earlier versions do not deny, as they end."""
+"""What files of earlier versions do not deny."""
 
 
 def earlier(*options: str) -> str:

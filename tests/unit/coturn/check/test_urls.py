@@ -1,4 +1,4 @@
-"""Whether coturn answers at the urls of od.config by its turnserver.conf, and its certificate."""
+"""Whether coturn answers at the urls of od.config, and its certificate."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_an_address_without_a_port_opens_none() -> None:
 
 
 def test_a_tls_port_without_a_certificate_that_can_be_read_is_shut() -> None:
-    """Also to plain TURN: without TLS, coturn does not listen there."""
+    """Plain TURN can't use it either: without TLS, coturn does not listen there."""
     missing = {"cert": "No such file or directory", "pkey": PRIVATE_KEY}
     for plain in ("", "listening-port=80"):
         found = compare(plain, missing, protocol="turn", url=f"{HOST}:5349")
