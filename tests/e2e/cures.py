@@ -67,7 +67,7 @@ def said(namespace: Namespace, *arguments: object, status: Optional[int] = None)
 
 def one_line(text: str) -> str:
     """Return a text with its messages unwrapped."""
-    return re.sub(r"\n {4}", " ", text)
+    return re.sub(r"\n {4,}", " ", text)
 
 
 def found(pattern: str, text: str) -> str:

@@ -87,7 +87,7 @@ def test_the_first_of_several_servers_is_dead(lab: Lab) -> None:
     servers = [{**COTURN, "url": f"{host}:{TURN_PORT}"} for host in (NOBODY, SERVER)]
     od_config = lab.od_config("several", servers)
     checked = said(lab.network.outside, "check", od_config, status=0)
-    assert f"TURN_SERVER turn:{NOBODY}:{TURN_PORT}  (of 2 urls the only one" in checked
+    assert f"TURN_SERVER turn:{NOBODY}:{TURN_PORT}  (the only one of 2 urls" in checked
     conf = generated_conf(lab, od_config, "--server", SERVER)
     with running_coturn(lab, conf):
         text = said(lab.network.desktop, "probe", od_config, status=1)

@@ -68,7 +68,7 @@ def test_the_public_address_alone_forbids_every_call(lab: Lab) -> None:
     assert "403: the server forbids data to its own relays" in probed
     general = found(r"write (\S+) in turnserver.conf in place of its external-ip", probed)
     assert general.replace("PRIVATE", PRIVATE) == instead
-    assert found(r"or (allowed-peer-ip=PRIVATE)", probed).replace("PRIVATE", PRIVATE) == beside
+    assert found(r"or add (allowed-peer-ip=PRIVATE)", probed).replace("PRIVATE", PRIVATE) == beside
     for cure in ([instead], [wrong, beside]):
         behind_nat(lab, od_config, *cure)
         said(lab.network.outside, *check, "--strict", status=0)
