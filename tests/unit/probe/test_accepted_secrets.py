@@ -1,4 +1,4 @@
-"""What `rotate check` asks, where, and what is no answer; with a coturn it is in `integration`."""
+"""What `rotate check` asks, and what is not an answer; tests/integration asks a real coturn."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_question_shows_neither_the_secret_nor_the_login() -> None:
 
 
 def test_an_ipv6_address_is_looked_up_without_its_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through a stand-in, since the real one finds it only where the machine has IPv6."""
+    """A stand-in is the resolver, since the real one finds IPv6 only on a machine that has it."""
 
     def only(host: str, port: Optional[int], *_: Any, **__: Any) -> List[Any]:
         if host == "2001:db8::1":
@@ -41,7 +41,7 @@ def test_an_ipv6_address_is_looked_up_without_its_brackets(monkeypatch: pytest.M
 
 
 def test_ipv6_counts_only_where_the_machine_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else the address would be one that never answers. The stand-in is a machine without it."""
+    """Such an address would never answer. The stand-in is a machine without IPv6."""
 
     def without_ipv6(host: str, port: Optional[int], flags: int = 0, **_: Any) -> List[Any]:
         found = ["192.0.2.1"] if flags & socket.AI_ADDRCONFIG else ["192.0.2.1", "2001:db8::1"]
@@ -60,7 +60,7 @@ def test_a_name_that_does_not_resolve_has_no_address(host: str) -> None:
 
 @contextlib.contextmanager
 def saying(data: bytes) -> Iterator[int]:
-    """Listen on a port where one client gets these bytes, and then the end."""
+    """Listen on a port where one client gets these bytes, and then the end of the stream."""
 
     def answer() -> None:
         connection, _ = listener.accept()

@@ -1,4 +1,4 @@
-"""The table of causes: complete, reached, and what the page in docs says."""
+"""The table of causes is complete, each cause is reached, and the page in docs is up to date."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_probe_says_each_of_its_causes_and_fills_it() -> None:
 
 
 TOGETHER = {"no-binding", "desktop-turn", "desktop-stun"}
-"""What is only said of results side by side: e2e/test_agreement.py, test_probe_desktop.py."""
+"""What only several results together say: see test_comparison.py."""
 
 
 def test_the_lists_name_words_that_are_there() -> None:

@@ -1,4 +1,4 @@
-"""What results say together, and of the one STUN and the one TURN server that desktops have."""
+"""What results say together, and about the one STUN and one TURN server that desktops have."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ DESKTOP = {"STUN_SERVER": "stun://a:3478", "TURN_SERVER": "turn://u:p@a:3478"}
 
 
 def judged(*dead: Tuple[str, str, str]) -> List[Result]:
-    """Judge all, of which those of a scheme, host and transport are dead."""
+    """Judge all targets; those of a scheme, host and transport are dead."""
     made = []
     for one in with_desktops(BROWSERS, environment_targets(DESKTOP)):
         is_dead = (one.uri.scheme, one.host, one.transport) in dead

@@ -117,7 +117,7 @@ def test_errors_come_before_warnings() -> None:
     ttl=st.integers(1, 30 * DAY),
 )
 def test_a_server_is_seen_through(known: Set[int], count: int, clock: int, ttl: int) -> None:
-    """The server takes these secrets, until the expiry has passed on its clock."""
+    """The server accepts these secrets until the expiry has passed on its clock."""
 
     def accepts(login: Login) -> bool:
         return int(login.password) in known and int(login.username) >= clock

@@ -1,4 +1,4 @@
-"""STUN messages that aioice does not read: those without the cookie, and a 300's address."""
+"""STUN messages that aioice can't read: without the cookie, and the address in a 300."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_where_a_300_leads_to(value: bytes, host: str) -> None:
 
 
 def data_indication(peer: Optional[Tuple[str, int]], payload: Optional[bytes]) -> bytes:
-    """Return what a TURN server sends where no channel is bound; aioice 0.9 can't make it."""
+    """Return what a TURN server sends without a bound channel; aioice 0.9 can't make it."""
     attributes = {} if peer is None else {"XOR-PEER-ADDRESS": peer}
     message = bytes(stun.Message(stun.Method.DATA, stun.Class.INDICATION, attributes=attributes))
     if payload is None:

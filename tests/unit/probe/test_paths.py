@@ -1,4 +1,4 @@
-"""What counts as lost, between ends that lose what they are told to."""
+"""What counts as lost between two ends that lose packets on demand."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 from abcwebrtc.probe.paths import PACKETS, SIZES, End, burst, by_size, round_trip
 
 Loses = Callable[[int, bytes], bool]
-"""Takes the number of a packet, from 0, and its payload, and says whether it is lost."""
+"""Takes the number of a packet, counted from 0, and its payload; says whether it is lost."""
 
 
 def joined(there: Loses, back: Loses) -> Tuple[End, End]:
-    """Return two ends, of whose packets those are lost that the functions name."""
+    """Return two ends whose packets are lost as the functions say."""
     to_there: List[bytes] = []
     to_here: List[bytes] = []
 

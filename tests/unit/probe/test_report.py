@@ -130,7 +130,7 @@ def test_rows_of_some_levels_say_nothing_of_others() -> None:
 
 
 def test_json_has_everything_that_the_rows_have() -> None:
-    """Every number and address in a row stands in the JSON, and every word of a result."""
+    """JSON has every number and address of a row, and every word of a result."""
     judged = results()
     data = as_json(judged, HERE, NOW, failed=True)
     report = json.dumps(data)
