@@ -1,4 +1,4 @@
-// Exchanges the key of a one-time link, which stands where no server or log sees it, for a session.
+// Exchanges the key of a one-time link for a session. It follows the #, so no server or log sees it.
 
 const message = document.getElementById("message");
 const key = location.hash.slice(1);

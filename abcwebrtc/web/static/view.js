@@ -165,7 +165,7 @@ export class ServerCard {
     this.showFacts(...callText(result));
   }
 
-  /** Show the diagnosis; the advice stands once, with the verdict. */
+  /** Show the diagnosis; the verdict shows the advice. */
   showDiagnosis({ level, message }) {
     this.setLevel(level);
     const text = message.charAt(0).toUpperCase() + message.slice(1);
