@@ -224,7 +224,7 @@ def test_without_a_permission_nothing_is_done(
     wait_for(lambda: not pyos.is_allowed(verb, resource), WAIT)
     before = pyos.written()
     status, out, err = apply("--restart", "delete" if resource == "pods" else "rollout")
-    assert (status, "403" in err, resource in err, verb in err) == (1, True, True, True), err
+    assert (status, "403" in err, resource in err, verb in err) == (3, True, True, True), err
     assert "replaced" not in out
     assert pyos.written() == before
 

@@ -88,7 +88,7 @@ def test_who_is_not_logged_in_is_told(
     content["users"] = [{"name": content["users"][0]["name"], "user": user}]
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(content))
     line = ["apply", str(od_config), "--kubeconfig", str(tmp_path / "kubeconfig")]
-    assert main([*line, "-n", pyos.namespace]) == 1
+    assert main([*line, "-n", pyos.namespace]) == 3
     assert words in capsys.readouterr().err
 
 

@@ -1,4 +1,4 @@
-"""What of ``abcwebrtc apply`` needs no cluster: its options and its page."""
+"""The parts of ``abcwebrtc apply`` that need no cluster: its options and its page."""
 
 from __future__ import annotations
 

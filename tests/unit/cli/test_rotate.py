@@ -1,4 +1,4 @@
-"""``abcwebrtc rotate``: its line, the plan, and what check says before it asks a coturn."""
+"""``abcwebrtc rotate``: its command line, the plan, and what check says without a coturn."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_without_a_coturn_there_is_nothing_to_rotate(tmp_path: Path, run: Any, n
 def test_the_same_secret_twice_is_not_taken_for_an_old_one(
     tmp_path: Path, run: Any, name: str
 ) -> None:
-    """Its step 'take the old one' would take the only one."""
+    """The step that removes the old one would remove the only one."""
     (tmp_path / "secrets").write_text(f"{NEW}\n{NEW}\n")
     in_file = {key: value for key, value in COTURN.items() if "secret" not in key}
     in_file["coturn_static_auth_secret_file"] = "secrets"
@@ -208,7 +208,7 @@ def test_a_configuration_that_is_wrong_is_exit_1(tmp_path: Path, run: Any, name:
     assert result.out == ""
 
 
-# check; what it finds with a coturn is in `integration/test_rotate_check`
+# check; `integration/test_rotate_check` tests it with a coturn
 
 
 def test_only_check_loads_aioice(tmp_path: Path) -> None:

@@ -239,7 +239,7 @@ def test_a_file_that_can_not_be_used_is_exit_3(
 def test_only_a_file_that_is_not_there_is_taken_for_one_without_secrets(
     tmp_path: Path, run: Any
 ) -> None:
-    """One that can't be read may hold the secret that coturn has."""
+    """A file that can't be read may hold the secret that coturn has."""
     link = tmp_path / "secrets"
     link.symlink_to("secrets")
     result = run("new-secret", "--output", link)

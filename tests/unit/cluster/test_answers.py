@@ -1,4 +1,4 @@
-"""What is said of an API server that does not answer shows no login."""
+"""Messages about an API server that does not answer show no login."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_it_prints_what_kubectl_makes(options: List[str]) -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_it_is_utf_8_whatever_the_locale_is(tmp_path: Path, encoding: str) -> None:
-    """kubectl takes nothing else, and an escape would be put into the cluster as it is."""
+    """kubectl accepts nothing else, and an escape would end up in the cluster as text."""
     od_config = write_od_config(tmp_path)
     od_config.write_text(od_config.read_text() + "# caf\xe9 \u2615\n", encoding="utf-8")
     env = {**environment(), "PYTHONIOENCODING": encoding}

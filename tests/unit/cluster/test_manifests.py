@@ -1,4 +1,4 @@
-"""Manifests come back in their own format, and no text becomes something else on the way."""
+"""Manifests keep their format, and texts stay texts."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ y Y n N yes Yes YES no on On off true True TRUE false null Null NULL ~ = <<
 .inf -.inf +.Inf .nan .NaN 12:30:45 22:22 2026-11-23 2026-1-2T3:4:5Z
 - ? : | > & * ! % @ ` # , [ ] { } ' " -- --- ... -a ?a :a a: :: a:b *x &x !x !!int %x @x `x #x
 [a {a 'a "a |a >a ,a a, a] a} a' a" \ \n /a _a a.b
-""".split()  # noqa: SIM905, a list of them would fill a page
+""".split()  # noqa: SIM905, a list would fill a page
 TRAPS += ["", " ", "  a", " leading blank", "trailing ", "a: b", "a #b", "- a", "? a", "a, b"]
 TRAPS += [
     "--- a",
@@ -162,7 +162,7 @@ GO_NUMBER = re.compile(
     r"|(\.[0-9_]+|[0-9_]+(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|\.(inf|Inf|INF))"
     r"|\.(nan|NaN|NAN)|[0-9]{4}-.*|<<|="
 )
-"""What YAML 1.1, YAML 1.2 and go-yaml, which Kubernetes uses, take for other than text."""
+"""What YAML 1.1, YAML 1.2 or go-yaml, which Kubernetes uses, would not read as text."""
 
 
 def test_a_text_is_a_text_for_every_reader() -> None:
@@ -308,7 +308,7 @@ def test_what_is_not_too_deep_is_printed_in_each_format() -> None:
 
 
 def test_many_small_documents_take_no_longer_than_one_large() -> None:
-    # Each of them copied the rest of the text once: minutes for a few megabytes.
+    # Each of them used to copy the rest of the text: minutes for a few megabytes.
     assert len(parse_manifests("{} " * (MAX_CHARACTERS // 3), "f").documents) == MAX_CHARACTERS // 3
 
 

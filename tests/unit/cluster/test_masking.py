@@ -1,4 +1,4 @@
-"""The differences of manifests show what changes, and nothing secret."""
+"""Diffs of manifests show what changes, and nothing secret."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def diff(before: List[Any], after: List[Any], form: Manifests = FORMATS[0]) -> L
 
 
 def changed(lines: List[str]) -> List[str]:
-    """Return what the lines of a diff take away and add, without its head."""
+    """Return what the lines of a diff remove and add, without its header."""
     return [line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---")]
 
 
@@ -71,7 +71,7 @@ VALUES: Dict[str, Any] = {
     "List": lambda value: {"kind": "List", "items": [{"kind": "Secret", "data": {"a": value}}]},
     "init": lambda value: {"kind": "Pod", "spec": {"initContainers": [env("TOKEN", value)]}},
 }
-"""Where a secret may also be something else than a text."""
+"""Places where a secret may be something other than a text."""
 SPOTS = {**TEXTS, **VALUES}
 
 

@@ -242,7 +242,7 @@ def test_the_schema_would_refuse_a_field_that_is_not_there(version: str) -> None
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
-# any configuration: it opens every URI once, and nothing else
+# for any configuration, it opens every URI once, and nothing else
 
 Opened = Tuple[str, str, int]
 """A network or "any", a protocol and a port."""

@@ -1,4 +1,4 @@
-"""Who owns a ConfigMap, by the marks that tools leave."""
+"""The owner of a ConfigMap is recognized by the marks that tools leave."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an API server answers is read up to a limit, compressed or not."""
+"""The answer of an API server is read up to a limit, compressed or not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LIMIT = 2**20
 
 
 class Answer:
-    """An answer of urllib3 as far as it is used."""
+    """The parts of a urllib3 response that are used."""
 
     def __init__(self, body: bytes, encoding: str = "", piece: int = 2**16) -> None:
         self.headers: Dict[str, str] = {"Content-Encoding": encoding} if encoding else {}

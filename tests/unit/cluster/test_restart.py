@@ -1,4 +1,4 @@
-"""What the cluster says of a restart: how far a rollout is, and what is wrong with a pod."""
+"""What the cluster says about a restart: how far a rollout is, and what is wrong with a pod."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def deployment(
     }
 
 
-# As `kubectl rollout status` decides it (DeploymentStatusViewer in its sources).
+# By the rules of `kubectl rollout status` (DeploymentStatusViewer in its sources).
 @pytest.mark.parametrize(
     ("manifest", "state"),
     [

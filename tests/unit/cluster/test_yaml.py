@@ -1,4 +1,4 @@
-"""`<<` in YAML, and keys that are no text, mean the same with every release of PyYAML."""
+"""`<<` in YAML, and keys that are not texts, mean the same with every release of PyYAML."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ KEYS = ["b", "name", "a longer key", "'1'", "value"]
 
 
 class Mapping(NamedTuple):
-    """A mapping to be written: its own pairs, earlier mappings that it merges, and how."""
+    """A mapping to write: its own pairs, the earlier mappings that it merges, and how."""
 
     own: Dict[str, int]
     merges: List[int]
     place: int
-    """How many of its pairs stand above the `<<`."""
+    """How many of its pairs come before the `<<`."""
     depth: int
-    """How deep it is in other mappings."""
+    """How deeply it is nested in other mappings."""
 
     def written(self, number: int) -> str:
         pairs = [f"{key}: {value}" for key, value in self.own.items()]
@@ -50,7 +50,7 @@ def mappings(draw: st.DrawFn) -> List[Mapping]:
 
 
 def meaning(made: List[Mapping]) -> Dict[str, Any]:
-    """Return what YAML 1.1 says: a mapping's own keys first, then those of the first merged."""
+    """Apply the rule of YAML 1.1: a mapping's own keys win, then those of the first merged one."""
     found: List[Dict[str, int]] = []
     for mapping in made:
         own = {key.strip("'"): value for key, value in mapping.own.items()}

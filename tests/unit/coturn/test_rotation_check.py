@@ -1,4 +1,4 @@
-"""What rotate check asks, and its report."""
+"""The questions of ``rotate check``, and its report."""
 
 from __future__ import annotations
 

@@ -214,7 +214,7 @@ def test_the_new_secret_is_a_line_of_its_own_in_turnserver_conf(tmp_path: Path) 
 @pytest.mark.parametrize("kind", ["", "_file", "_env"])
 @pytest.mark.parametrize("where", ["database", CONF])
 def test_no_command_has_a_place_for_a_secret(tmp_path: Path, kind: str, where: str) -> None:
-    """Neither for one to be typed, nor for one that a shell puts there."""
+    """Neither for one that you type, nor for one that a shell inserts."""
     (tmp_path / "TURN_SECRET").write_text(OLD)
     made = {KEY: ..., KEY + kind: "TURN_SECRET"} if kind else {KEY: OLD}
     (group,) = make_groups(entry(**made), tmp_path)
