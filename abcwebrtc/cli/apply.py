@@ -40,9 +40,7 @@ exit status:
   1  od.config has an error, or pyos did not become ready
   3  the cluster does not answer, or refuses; or a file can't be read or saved
 
-examples:
-  abcwebrtc apply od.config --dry-run
-  abcwebrtc apply od.config --rollback-on-failure
+example: abcwebrtc apply od.config --dry-run
 """
 
 
