@@ -8,14 +8,9 @@ from typing import List, Mapping, Optional, Tuple
 from abcwebrtc.config.coturn import SECRET_KEY
 from abcwebrtc.config.problems import has_error
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
-from abcwebrtc.errors import ConfigError, Problem, UnreadableError
-from abcwebrtc.odconfig.reader import (
-    OdConfig,
-    read_entries,
-    read_od_config_text,
-    read_sections,
-)
-from abcwebrtc.odconfig.source import Source, source_folder, source_name
+from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.odconfig.reader import OdConfig, read_entries, scan_sections
+from abcwebrtc.odconfig.source import Source, decoded, read_source, source_folder, source_name
 from abcwebrtc.odconfig.whole_file import pyos_problems
 
 
@@ -54,17 +49,13 @@ def check_file(path: Source) -> CheckedFile:
     where pyos runs. Raises `UnreadableError` where the file itself can't be read.
     """
     file, folder = source_name(path), source_folder(path)
-    text, mapping, config = "", OdConfig(file, folder=folder), None
-    found: List[Problem] = []
+    text, errors = decoded(read_source(path), file)
+    reader = scan_sections(text, file, errors)
+    found: List[Problem] = list(pyos_problems(reader))
+    mapping, config = read_entries(reader, folder), None
     try:
-        text = read_od_config_text(path)
-        reader = read_sections(text, file)
-        found += pyos_problems(reader)
-        mapping = read_entries(reader, folder)
-        config = WebRTCConfig.from_mapping(mapping, folder=mapping.folder, secrets_elsewhere=True)
+        config = WebRTCConfig.from_mapping(mapping, folder=folder, secrets_elsewhere=True)
         found += (*config.warnings, *config.notes)
-    except UnreadableError:
-        raise
     except ConfigError as error:
         found += (*error.problems, *error.warnings, *error.notes)
     if has_error(found):

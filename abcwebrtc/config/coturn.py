@@ -302,11 +302,11 @@ class _Parser:
             if not self._server[key]:
                 self._error(key, "is an empty list; write at least one secret")
             return None
-        for item, where in items:
-            reason = _wrong_secret(item, key == PSEUDONYM_KEY)
-            if reason:
-                self.problems.append(where.error(reason))
-                return None
+        reasons = [(_wrong_secret(item, key == PSEUDONYM_KEY), where) for item, where in items]
+        wrong = [where.error(reason) for reason, where in reasons if reason]
+        if wrong:
+            self.problems += wrong
+            return None
         return FixedSecrets(tuple(Secret(item) for item, _ in items))
 
     def _judge(self, key: str, secrets: Tuple[Secret, ...]) -> None:

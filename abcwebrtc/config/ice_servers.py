@@ -170,11 +170,14 @@ def _parse_urls(
 
 def _check_login(server: Mapping[str, Any], where: Where) -> Iterator[Problem]:
     """Yield what is wrong with the username and the credential of a TURN server."""
-    for key in ("username", "credential"):
-        message = _wrong_login(key, server)
-        if message:
-            yield (where[key] if key in server else where).error(message)
-            return
+    messages = [(key, _wrong_login(key, server)) for key in ("username", "credential")]
+    if not ("username" in server or "credential" in server):
+        messages = messages[:1]  # both are missing: one cure
+    wrong = [(key, message) for key, message in messages if message]
+    for key, message in wrong:
+        yield (where[key] if key in server else where).error(message)
+    if wrong:
+        return
     for key in ("username", "credential"):
         value = server[key]
         if not isinstance(value, str):

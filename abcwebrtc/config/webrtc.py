@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field, replace
-from typing import Any, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
 
 from abcwebrtc.config.coturn import CoturnServer, parse_coturn
 from abcwebrtc.config.desktop import DESKTOP, DesktopSettings, parse_desktop
@@ -13,7 +13,6 @@ from abcwebrtc.config.frozen import freeze
 from abcwebrtc.config.ice_servers import StaticServer, parse_rtc_configuration
 from abcwebrtc.config.problems import (
     Where,
-    has_error,
     is_like_path,
     is_name,
     kind,
@@ -27,7 +26,7 @@ from abcwebrtc.config.sound import DESKTOP_POD, SOUND, SoundSettings, check_soun
 from abcwebrtc.config.uris import TURN_SCHEMES, IceURI
 from abcwebrtc.errors import MAX_OF_A_KIND, ConfigError, Problem, Problems
 from abcwebrtc.odconfig.ini import letters, shown
-from abcwebrtc.odconfig.reader import OdConfig, load_od_config
+from abcwebrtc.odconfig.reader import OdConfig, read_od_config
 from abcwebrtc.odconfig.source import Source
 
 MAX_URLS = 4
@@ -102,7 +101,7 @@ class WebRTCConfig:
         Raises `UnreadableError` where the file can't be read, and `ConfigError` with every
         problem that was found.
         """
-        mapping = load_od_config(path)
+        mapping = read_od_config(path)
         return cls.from_mapping(mapping, environ, now, mapping.folder, secrets_elsewhere)
 
     @classmethod
@@ -126,8 +125,7 @@ class WebRTCConfig:
         reader = SecretReader(environ, folder, secrets_elsewhere)
         now = time.time() if now is None else now
         root = Where(mapping)
-        problems: List[Problem] = list(mapping.warnings) if isinstance(mapping, OdConfig) else []
-        problems += Problems(_unknown_entries(mapping, root))
+        problems: List[Problem] = list(Problems(_unknown_entries(mapping, root)))
 
         enable, of_enable = read_bool(mapping.get(ENABLE, False), root[ENABLE])
         problems += of_enable
@@ -158,10 +156,13 @@ class WebRTCConfig:
             ),
             release=find_release(mapping),
         )
-        if not has_error(problems):
-            problems += _check_together(config, root)
         if config.enable:
             problems += [*check_sound(mapping, root), *check_release(mapping, root)]
+        if isinstance(mapping, OdConfig):
+            sure = filter(mapping.is_sure, problems)
+            more = _of_repeated(mapping, environ, now, secrets_elsewhere)
+            problems = [*mapping.errors, *mapping.warnings, *sure, *more]
+        problems += _check_together(config, root, _doubtful(mapping, problems))
         errors, warnings, notes = (
             tuple(Problems(problem for problem in problems if problem.level == level))
             for level in LEVELS
@@ -285,27 +286,53 @@ def _parse_key_files(
     return tuple(files), problems
 
 
-def _check_together(config: WebRTCConfig, root: Where) -> Iterator[Problem]:
-    """Yield a warning of what is unwise only in combination."""
+def _of_repeated(
+    mapping: OdConfig, environ: Mapping[str, str], now: float, secrets_elsewhere: bool
+) -> Iterator[Problem]:
+    """Yield the errors of entries that are given before: any of them may be the one to keep."""
+    for entry in mapping.repeated:
+        try:
+            WebRTCConfig.from_mapping(entry, environ, now, mapping.folder, secrets_elsewhere)
+        except ConfigError as error:
+            yield from error.problems
+
+
+def _doubtful(mapping: Mapping[str, Any], problems: Iterable[Problem]) -> Set[str]:
+    """Return the entries that have errors, or are missing where an error may have taken them."""
+    errors = [problem for problem in problems if problem.level == "error"]
+    entries = (*KEYS, DESKTOP_POD)
+    found = {one for one in entries if any(error.path.startswith(one) for error in errors)}
+    if not all(error.path for error in errors):
+        found.update(one for one in entries if one not in mapping)
+    return found
+
+
+def _check_together(config: WebRTCConfig, root: Where, doubtful: Set[str]) -> Iterator[Problem]:
+    """Yield a warning of what is unwise only in combination, as far as no entry is `doubtful`."""
     schemes = [uri.scheme for uri in config.uris]
-    if config.enable and not schemes:
-        yield root[ENABLE].warning(_NO_SERVER)
     has_turn = any(scheme in TURN_SCHEMES for scheme in schemes)
-    if config.rtc_configuration.get("iceTransportPolicy") == "relay" and not has_turn:
+    is_relay = config.rtc_configuration.get("iceTransportPolicy") == "relay"
+    if not doubtful & {ENABLE, COTURN, RTC_CONFIGURATION} and config.enable and not schemes:
+        yield root[ENABLE].warning(_NO_SERVER)
+    if not doubtful & {COTURN, RTC_CONFIGURATION} and is_relay and not has_turn:
         message = "is 'relay', but there is no TURN server: no call will ever connect"
         yield root[RTC_CONFIGURATION]["iceTransportPolicy"].warning(message)
-    if len(schemes) > MAX_URLS:
+    if not doubtful & {COTURN, RTC_CONFIGURATION} and len(schemes) > MAX_URLS:
         message = f"browsers get {len(schemes)} urls; more than {MAX_URLS} make them slow"
         yield root[COTURN if config.coturn else RTC_CONFIGURATION].warning(message)
+    if not doubtful & {DESKTOP, COTURN}:
+        yield from _check_desktop_turn(config, root[DESKTOP]["turn"])
+    is_silent = config.enable and config.sound and not config.sound.enable
+    if not doubtful & {ENABLE, DESKTOP_POD} and is_silent:
+        message = "is not True, so desktops have no sound to send; write 'enable': True"
+        yield root[DESKTOP_POD][SOUND]["enable"].warning(message)
+
+
+def _check_desktop_turn(config: WebRTCConfig, where: Where) -> Iterator[Problem]:
     if config.desktop.turn and not config.coturn:
-        message = "is True, but webrtc.coturn has no server to give"
-        yield root[DESKTOP]["turn"].warning(message)
+        yield where.warning("is True, but webrtc.coturn has no server to give")
     elif config.desktop_turn and config.desktop_turn[1].scheme != "turn":
-        message = (
+        yield where.warning(
             "is True, but there is only turns, and webrtcbin up to 1.22 speaks no TLS to it; "
             "coturn takes its plain traffic on the same port, another server needs a turn url"
         )
-        yield root[DESKTOP]["turn"].warning(message)
-    if config.enable and config.sound and not config.sound.enable:
-        message = "is not True, so desktops have no sound to send; write 'enable': True"
-        yield root[DESKTOP_POD][SOUND]["enable"].warning(message)

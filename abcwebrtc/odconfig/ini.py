@@ -11,9 +11,9 @@ from __future__ import annotations
 import io
 import re
 from collections import ChainMap
-from typing import Dict, List, Mapping, NoReturn, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, NoReturn, Optional, Sequence, Set, Tuple
 
-from abcwebrtc.errors import ConfigError, Problem, Problems
+from abcwebrtc.errors import MAX_OF_A_KIND, ConfigError, Problem, Problems
 
 Lines = Tuple[Tuple[int, str], ...]
 """The lines of a value, each with its number in the file."""
@@ -25,13 +25,23 @@ MAX_DEPTH = 10
 MAX_GROWTH = 4 * 1024 * 1024
 """Characters and items that the values of one file may grow by, all together."""
 
+POISON = "\ue000"
+"""Stands for what a bad ``%(name)s`` would have been; nobody writes this character."""
+
+MAX_FAULTS = 1000
+"""Lines that are wrong, after which no more of a file is looked at."""
 _SECTION = re.compile(r"\[(?P<header>[^]]+)\]")
 _OPTION = re.compile(r"(?P<key>[^:=]*)[:=](?P<value>.*)", re.DOTALL)
+_QUOTED = re.compile(r"""'[^'\n]*'|"[^"\n]*"|\#.*""")
 _REFERENCE = re.compile(r"%(?:(?P<percent>%)|\((?P<name>[^)]+)\)s|)")
 _REFERENCE_COST = 16
+_MAX_BROKEN = 10_000
+"""Characters of a value that is expanded though a ``%`` in it is wrong."""
 _LINE_COST = 32
 _ENTRY_COST = 128
 _TOO_MUCH = "%(...)s expands to too much text"
+_BARE_PERCENT = "a bare '%' makes pyos refuse the whole file; write '%%'"
+_NO_ENTRY = "%(...)s names no entry of the file; for a '%' write '%%'"
 _SHOWN = re.compile(r"(webrtc\.|desktop\.|jwt_)[A-Za-z_]{1,50}")
 
 
@@ -84,30 +94,41 @@ class Entry:
 
 
 class IniReader:
-    """Reads one text; afterwards `sections` and `warnings` hold what it found.
+    """Reads one text; afterwards `sections`, `errors` and `warnings` hold what it found.
 
+    It goes on behind each error, so that it finds all. What stands before the first section
+    counts as ``[global]``. `repeated` are the entries of ``[global]`` that are given before.
     `closers` are those of the warnings that make pyos refuse the file, the first ones.
     """
 
     def __init__(self, text: str, file: str) -> None:
         self.file = file
         self.sections: Sections = {}
+        self.errors = Problems()
         self.warnings = Problems()
         self.closers = Problems()
+        self.repeated: List[Entry] = []
+        self.has_header = False
         self._section_lines: Dict[str, int] = {}
         self._section: Optional[str] = None
         self._key: Optional[str] = None
         self._indent = 0
         self._numbers: List[int] = []
         self._texts: List[str] = []
+        self._is_repeated = False
+        self._faults = 0
+        self._depth = self._counted = 0
         self._read(text)
 
-    def _fail(self, line: int, message: str, path: str = "") -> NoReturn:
-        raise ConfigError(Problem(message, path, self.file, line))
+    def _fault(self, line: int, message: str, path: str = "") -> None:
+        self._faults += 1
+        self.errors.add(Problem(message, path, self.file, line))
 
     def _read(self, text: str) -> None:
         lines = io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n"), newline="\n")
         for number, line in enumerate(lines, start=1):
+            if self._faults > MAX_FAULTS:
+                break
             stripped = line.strip()
             if stripped[:1] in ("#", ";"):
                 continue
@@ -127,6 +148,10 @@ class IniReader:
             )
             self.closers.add(self._warn(number, message))
             indent = self._indent + 1
+        if self._key is not None and indent <= self._indent and self._lost_its_indent(stripped):
+            message = "belongs to the value above; indent it with a space"
+            self._fault(number, message)
+            indent = self._indent + 1
         if self._key is not None and indent > self._indent:
             self._add_line(number, stripped)
             return
@@ -144,6 +169,12 @@ class IniReader:
         else:
             self._start_entry(number, stripped)
 
+    def _lost_its_indent(self, stripped: str) -> bool:
+        """Say whether a line surely belongs to the value above: it is no entry and no section."""
+        if stripped[0] not in "'\"{" and _OPTION.match(stripped):
+            return False
+        return not _SECTION.match(stripped) and self._is_inside()
+
     def _warn(self, number: int, message: str) -> Problem:
         problem = Problem(message, "", self.file, number, "warning")
         self.warnings.add(problem)
@@ -154,36 +185,60 @@ class IniReader:
         self._texts.append(text)
 
     def _start_section(self, number: int, name: str) -> None:
+        self.has_header = True
         first = self._section_lines.setdefault(name, number)
         if first != number and name != DEFAULT_SECTION:
-            self._fail(number, f"this section is given twice, first in line {first}; keep one")
+            self._fault(number, f"this section is given twice, first in line {first}; keep one")
         self.sections.setdefault(name, {})
         self._section = name
 
     def _start_entry(self, number: int, stripped: str) -> None:
-        if self._section is None and not stripped[0].isprintable():
-            self._fail(number, "an invisible character stands first in this line; take it out")
+        is_first = self._section is None
         if self._section is None:
-            self._fail(number, "text before the first section; od.config starts with [global]")
+            message = "text before the first section; od.config starts with [global]"
+            if not stripped[0].isprintable():
+                message = "an invisible character stands first in this line; take it out"
+            self._fault(number, message)
+            self._section = "global"
+            self.sections.setdefault(self._section, {})
         match = _OPTION.match(stripped)
         key = match.group("key").rstrip() if match else ""
-        if match is None or not key:
-            self._fail(
-                number,
-                "neither 'key: value' nor a section; "
-                "if it continues the value above, indent it with a space",
-            )
-        first = self.sections[self._section].get(key)
-        if first:
-            self._fail(
-                number,
-                f"given twice, in lines {first.line} and {number}; keep one of them",
-                shown(key),
-            )
-        self._key = key
+        text = match.group("value").strip() if match else ""
+        if not key:
+            if is_first:
+                return
+            name, _, text = stripped.partition(" ")
+            if not shown(name):
+                message = (
+                    "neither 'key: value' nor a section; "
+                    "if it continues the value above, indent it with a space"
+                )
+                self._fault(number, message)
+                return
+            self._fault(number, "neither 'key: value' nor a section; write a ':' behind the name")
+            key, text = name, text.strip()
+        entries = self.sections[self._section]
+        self._key, self._is_repeated = key, key in entries
+        if self._is_repeated:
+            first = entries[key].line
+            message = f"given twice, in lines {first} and {number}; keep one of them"
+            self._fault(number, message, shown(key))
         self._numbers, self._texts = [], []
-        self._add_line(number, match.group("value").strip())
-        self.sections[self._section][key] = Entry(key, (number,), "")
+        self._depth = self._counted = 0
+        self._add_line(number, text)
+        entries.setdefault(key, Entry(key, (number,), ""))
+
+    def _is_inside(self) -> bool:
+        """Say whether a bracket of the value is open, as far as that is told without its grammar.
+
+        Looked at only for a line that is likely to have lost its indent.
+        """
+        for text in self._texts[self._counted :]:
+            bare = _QUOTED.sub("", text)
+            self._depth += sum(bare.count(bracket) for bracket in "([{")
+            self._depth -= sum(bare.count(bracket) for bracket in ")]}")
+        self._counted = len(self._texts)
+        return self._depth > 0
 
     def _end_entry(self) -> None:
         if self._section is None or self._key is None:
@@ -195,7 +250,10 @@ class IniReader:
         if len(numbers) != len(self._texts):  # a comment stands between them
             numbers = tuple(self._numbers[: len(self._texts)])
         entry = Entry(self._key, numbers, "\n".join(self._texts))
-        self.sections[self._section][self._key] = entry
+        if not self._is_repeated:
+            self.sections[self._section][self._key] = entry
+        elif self._section == "global":
+            self.repeated.append(entry)
         self._key = None
 
 
@@ -222,10 +280,47 @@ class Interpolation:
         )
         self._budget = budget
         self._heights: Dict[str, int] = {}
+        self._broken: Set[int] = set()
+        self.has_too_much = False
 
     def check(self, entry: Entry) -> None:
         """Refuse a ``%`` that would make pyos refuse the file. Expands nothing."""
         self._height(entry, 1)
+
+    def faults(self, entry: Entry) -> Iterator[Problem]:
+        """Yield what is wrong with each ``%`` of an entry; one in an entry it names is not its own.
+
+        `expand` then takes a bare ``%`` for one, and `POISON` for what can't be known.
+        """
+        try:
+            self._height(entry, 1)
+            return
+        except ConfigError as error:
+            first = error.problems[0]
+        self._broken.add(id(entry))
+        self.has_too_much = first.message == _TOO_MUCH
+        own = 0
+        for number, text in entry.lines:
+            message = self._wrong_reference(text) if own < MAX_OF_A_KIND else ""
+            if message:
+                own += 1
+                yield Problem(message, shown(entry.key), self.file, number)
+        if not own:
+            yield first
+
+    def is_broken(self, entry: Entry) -> bool:
+        """Say whether something was wrong with a ``%`` of an entry."""
+        return id(entry) in self._broken
+
+    def _wrong_reference(self, text: str) -> str:
+        """Return what is wrong with the first bad ``%`` of a line, or nothing."""
+        for match in _REFERENCE.finditer(text):
+            name = match.group("name")
+            if name is None and not match.group("percent"):
+                return _BARE_PERCENT
+            if name is not None and name not in self.entries:
+                return _NO_ENTRY
+        return ""
 
     def _height(self, entry: Entry, depth: int) -> int:
         """Return how deep the references of an entry go, and refuse bad ones."""
@@ -252,6 +347,10 @@ class Interpolation:
 
         Each keeps the number of the line in the file that it comes from.
         """
+        if self.has_too_much and "%" in entry.text:
+            self._fail(entry, entry.line, _TOO_MUCH)
+        if self.is_broken(entry) and len(entry.text) > _MAX_BROKEN:
+            return ((entry.line, POISON),)  # to look for a name's end takes the square of the time
         expanded: List[Tuple[int, str]] = []
         for number, text in entry.lines:
             result = self._expand(text, entry, number)
@@ -264,8 +363,13 @@ class Interpolation:
         return _REFERENCE.sub(lambda match: self._replace(match, entry, number), text)
 
     def _replace(self, match: "re.Match[str]", entry: Entry, number: int) -> str:
-        if match.group("percent"):
+        name = match.group("name")
+        if name is None and (match.group("percent") or self.is_broken(entry)):
             return "%"
+        if self.is_broken(entry):
+            target = self.entries.get(name)
+            if target is None or target is entry or self.is_broken(target):
+                return POISON
         text = self._expand(self._target(match, entry, number).text, entry, number)
         cost = len(text) + _REFERENCE_COST + _LINE_COST * text.count("\n")
         if not self._budget.spend(cost):
@@ -275,9 +379,9 @@ class Interpolation:
     def _target(self, match: "re.Match[str]", entry: Entry, number: int) -> Entry:
         name = match.group("name")
         if name is None:
-            self._fail(entry, number, "a bare '%' makes pyos refuse the whole file; write '%%'")
+            self._fail(entry, number, _BARE_PERCENT)
         if name not in self.entries:
-            self._fail(entry, number, "%(...)s names no entry of the file; for a '%' write '%%'")
+            self._fail(entry, number, _NO_ENTRY)
         return self.entries[name]
 
     def _fail(self, entry: Entry, number: int, message: str) -> NoReturn:

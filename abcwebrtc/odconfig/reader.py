@@ -7,11 +7,10 @@ same file with, imports modules and calls functions that a value names.
 from __future__ import annotations
 
 import os
-import re
 from itertools import chain
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
-from abcwebrtc.errors import ConfigError, KeyPath, Problem, Problems
+from abcwebrtc.errors import ConfigError, KeyPath, Problem, Problems, format_path
 from abcwebrtc.odconfig.ini import (
     DEFAULT_SECTION,
     Budget,
@@ -25,8 +24,9 @@ from abcwebrtc.odconfig.ini import (
 )
 from abcwebrtc.odconfig.literals import Positions, parse_literal
 from abcwebrtc.odconfig.other_files import other_format
-from abcwebrtc.odconfig.source import Source, read_source, source_folder, source_name
-from abcwebrtc.odconfig.value_tokens import LiteralError, check_lines
+from abcwebrtc.odconfig.recovery import Recovered, recover
+from abcwebrtc.odconfig.source import Source, decoded, read_source, source_folder, source_name
+from abcwebrtc.odconfig.value_tokens import BoundsError, LiteralError, check_lines
 
 _KEPT = ("webrtc.", "desktop.", "jwt_")
 _USED = ("desktop.envlocal", "desktop.pod", "jwt_token_user")
@@ -39,6 +39,12 @@ _NAMES = {
     )
 }
 """The entries that count, by their letters."""
+MAX_REPEATED = 20
+"""Entries that are looked at though they are given before."""
+_TWICE = (
+    "a key stands twice in one dict, and Python takes the last; keep one of them "
+    "(for two servers, write a list of two dicts)"
+)
 
 
 class OdConfig(Dict[str, Any]):
@@ -47,7 +53,9 @@ class OdConfig(Dict[str, Any]):
     `file` is the name of the file as it was given, `folder` the one in which the files
     that it names start. `warnings` are what is allowed and unwise. `closers` are those of
     them for which pyos refuses the whole file and abcwebrtc does not: closing brackets in
-    the first column.
+    the first column. `errors` are why the entries can't be used; those that are here
+    nevertheless are good for one thing, to find more errors, and so are the `repeated`
+    ones, each in an OdConfig of its own.
     """
 
     def __init__(
@@ -62,7 +70,11 @@ class OdConfig(Dict[str, Any]):
         self.folder = os.path.dirname(os.path.abspath(file)) if folder is None else folder
         self.warnings = warnings
         self.closers = closers
+        self.errors: Tuple[Problem, ...] = ()
+        self.repeated: List[OdConfig] = []
         self._positions: Positions = {}
+        self._unsure: Set[str] = set()
+        self._incomplete: Dict[str, Set[str]] = {}
 
     def __repr__(self) -> str:
         """Name the file only: the values hold secrets."""
@@ -81,6 +93,38 @@ class OdConfig(Dict[str, Any]):
                 return self._positions[path[:length]]
         return None
 
+    def doubt(self, unsure: Iterable[KeyPath], incomplete: Iterable[KeyPath] = ()) -> None:
+        """Note at which key paths there is no value, or only a part of one."""
+        self._unsure.update(map(format_path, unsure))
+        children: Dict[KeyPath, Set[str]] = {path: set() for path in incomplete}
+        for path in self._positions if children else ():
+            if path[:-1] in children:
+                children[path[:-1]].add(format_path(path))
+        self._incomplete.update((format_path(path), inside) for path, inside in children.items())
+
+    def is_sure(self, problem: Problem) -> bool:
+        """Say whether a problem of a value is one, and does not come of another problem."""
+        if not (self._unsure or self._incomplete):
+            return True
+        parents = list(_parents(problem.path))
+        if any(path in self._unsure for path in parents):
+            return False
+        if problem.path in self._incomplete:
+            return False
+        return all(
+            child in self._incomplete[path]
+            for child, path in zip(parents, parents[1:])
+            if path in self._incomplete
+        )
+
+
+def _parents(path: str) -> Iterator[str]:
+    """Yield a key path as text, and all that is around it."""
+    yield path
+    while path:
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        yield path
+
 
 def load_od_config(path: Source) -> OdConfig:
     """Return the ``webrtc.*``, ``desktop.*`` and ``jwt_*`` entries of a file.
@@ -93,32 +137,19 @@ def load_od_config(path: Source) -> OdConfig:
     Raises `UnreadableError` when the file can't be read or is larger than 1 MiB,
     and `ConfigError` with file, line and key when it is not UTF-8, has no
     ``[global]``, has an entry twice, or has something else than a literal in an
-    entry that abcwebrtc uses. No message quotes a value.
+    entry that abcwebrtc uses. It names every such error. No message quotes a value.
     """
-    file, folder = source_name(path), source_folder(path)
-    try:
-        return parse_od_config(read_od_config_text(path), file, folder)
-    except ConfigError as error:
-        kind, problems, warnings = type(error), error.problems, error.warnings
-    # Anew: its traceback has frames with the file's text, and some tools show what frames hold.
-    raise kind(*problems, warnings=warnings)
+    return _sound(read_od_config(path))
 
 
-def read_od_config_text(path: Source) -> str:
-    """Return the text of a file; raise `ConfigError` as `load_od_config`."""
-    data, message, line = read_source(path), "", None
-    if data.startswith(b"\xef\xbb\xbf"):
-        message, line = "begins with a byte order mark, which pyos refuses; save it without", 1
-    elif b"\0" in data[:2]:  # what Windows saves as Unicode, without its mark
-        message, line = "is UTF-16; save the file as UTF-8", 1
-    if not message:
-        try:
-            return data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            line = len(re.findall(rb"\r\n?|\n", data[: error.start])) + 1
-            message = "not UTF-8 text; save the file as UTF-8"
-    # Raised out here, since an exception's context would hold the text.
-    raise ConfigError(Problem(message, "", source_name(path), line))
+def read_od_config(path: Source) -> OdConfig:
+    """Return the entries of a file as `load_od_config` does, and what is wrong as its `errors`.
+
+    Raises `UnreadableError` when the file can't be read.
+    """
+    file = source_name(path)
+    text, errors = decoded(read_source(path), file)
+    return read_entries(scan_sections(text, file, errors), source_folder(path))
 
 
 def parse_od_config(text: str, file: str = "od.config", folder: Optional[str] = None) -> OdConfig:
@@ -127,26 +158,33 @@ def parse_od_config(text: str, file: str = "od.config", folder: Optional[str] = 
     `file` is what messages call it. The files that it names start in `folder`, by default
     in that of `file`. Raises `ConfigError` as `load_od_config`.
     """
-    return read_entries(read_sections(text, file), folder)
+    return _sound(read_entries(scan_sections(text, file), folder))
+
+
+def _sound(config: OdConfig) -> OdConfig:
+    errors, warnings = config.errors, config.warnings
+    if not errors:
+        return config
+    del config  # some tools show what the frames of a traceback hold
+    raise ConfigError(*errors, warnings=warnings)
 
 
 def read_entries(reader: IniReader, folder: Optional[str] = None) -> OdConfig:
-    """Return the entries of an od.config whose sections are known; else as `parse_od_config`."""
+    """Return the entries of an od.config whose sections are known."""
     file, budget = reader.file, Budget()
-    _check_percent_signs(reader.sections, file, budget)
-    warnings = (*reader.warnings, *Problems(_unread_entries(reader.sections, file)))
-    config = OdConfig(file, warnings, tuple(reader.closers), folder)
     interpolation = Interpolation(reader.sections, "global", file, budget)
-    problems, repeated = Problems(), Problems()
+    entries = _EntryReader(interpolation, budget)
+    entries.errors.extend((*reader.errors, *_percent_faults(reader, interpolation, budget)))
+    config = OdConfig(file, (), tuple(reader.closers), folder)
     for entry in interpolation.entries.values():
-        if not entry.key.startswith(_KEPT):
-            continue
-        for problem in _add_entry(config, entry, interpolation, budget):
-            (problems if problem.level == "error" else repeated).add(problem)
-    config.warnings = (*warnings, *repeated)
-    errors = tuple(problems)
-    if errors:
-        raise ConfigError(*errors, warnings=config.warnings)
+        entries.read(config, entry)
+    for entry in reader.repeated[:MAX_REPEATED]:
+        other = OdConfig(file, folder=config.folder)
+        entries.read(other, entry)
+        config.repeated.append(other)
+    config.errors = tuple(entries.errors)
+    unread = Problems(_unread_entries(reader.sections, file))
+    config.warnings = (*reader.warnings, *unread, *entries.warnings)
     return config
 
 
@@ -156,15 +194,44 @@ def read_sections(text: str, file: str) -> IniReader:
     Raises `ConfigError` where pyos can't tell the entries apart, and where the
     text is something else than an od.config.
     """
-    try:
-        reader = IniReader(text, file)
-        if "global" not in reader.sections:
-            raise ConfigError(Problem("no [global] section; pyos reads no other", "", file))
+    reader = scan_sections(text, file)
+    errors = tuple(reader.errors)
+    if not errors:
         return reader
-    except ConfigError as error:
-        problem = error.problems[0]
-    message = other_format(text, file)
-    raise ConfigError(Problem(message, "", file, problem.line or 1) if message else problem)
+    del reader, text
+    raise ConfigError(*errors)
+
+
+def scan_sections(text: str, file: str, errors: Sequence[Problem] = ()) -> IniReader:
+    """Return the sections of an od.config as far as they can be told apart, with what is wrong.
+
+    `errors` were found in it before. Where it is something else than an od.config, it has none.
+    """
+    reader = IniReader(text, file)
+    has_global = "global" in reader.sections
+    bad = {problem.line for problem in errors}  # in these lines anything may be wrong
+    found = tuple(problem for problem in reader.errors if problem.line not in bad)
+    message = other_format(text, file) if found or not has_global else ""
+    if message:
+        line = (found[0].line if found else None) or 1
+        reader = IniReader("[global]", file)
+        found = (Problem(message, "", file, line),)
+    elif not has_global:
+        _make_global(reader.sections)
+        found = (*found, Problem("no [global] section; pyos reads no other", "", file))
+    elif not (reader.has_header or any(map(is_used, reader.sections["global"]))):
+        found = found[:1]  # nothing in it is like an od.config
+    reader.errors = Problems((*errors, *found))
+    return reader
+
+
+def _make_global(sections: Sections) -> None:
+    """Take all sections together for the one that is missing."""
+    entries: Dict[str, Entry] = {}
+    for section in sections.values():
+        for key, entry in section.items():
+            entries.setdefault(key, entry)
+    sections["global"] = entries
 
 
 def is_used(key: str) -> bool:
@@ -185,36 +252,88 @@ def _unread_entries(sections: Sections, file: str) -> Iterator[Problem]:
                 yield Problem(message, shown(entry.key), file, entry.line, "warning")
 
 
-def _check_percent_signs(sections: Sections, file: str, budget: Budget) -> None:
+def _percent_faults(
+    reader: IniReader, interpolation: Interpolation, budget: Budget
+) -> Iterator[Problem]:
+    """Yield what is wrong with each ``%`` of a file, once; `interpolation` is that of [global]."""
+    sections, seen = reader.sections, set()
     defaults = [entry for entry in sections.get(DEFAULT_SECTION, {}).values() if "%" in entry.text]
     for name, section in sections.items():
         if name == DEFAULT_SECTION:
             continue
-        interpolation = Interpolation(sections, name, file, budget)
+        here = interpolation
+        if name != "global":
+            here = Interpolation(sections, name, reader.file, budget)
         for entry in chain(section.values(), defaults):
-            interpolation.check(interpolation.entries[entry.key])
+            for problem in here.faults(here.entries[entry.key]):
+                if problem not in seen:
+                    seen.add(problem)
+                    yield problem
+                if here.has_too_much:  # nothing is expanded any more
+                    interpolation.has_too_much = True
+                    return
+    for entry in reader.repeated:
+        yield from (problem for problem in interpolation.faults(entry) if problem not in seen)
 
 
-def _add_entry(
-    config: OdConfig, entry: Entry, interpolation: Interpolation, budget: Budget
-) -> Iterator[Problem]:
-    """Store an entry, or say what is wrong with one that abcwebrtc uses."""
-    used = is_used(entry.key)
-    lines: Lines = ((entry.line, ""),)
-    try:
-        check_lines(len(entry.numbers))
-        lines = interpolation.expand(entry)
-        value, positions, repeated = parse_literal(lines, (entry.key,), budget)
-    except LiteralError as error:
-        line = lines[min(error.index, len(lines) - 1)][0]
-        if used:
-            yield Problem(error.reason, shown(entry.key), config.file, line)
-        return
-    config.add(entry, value, positions)
-    if used:
-        message = (
-            "a key stands twice in one dict, and Python takes the last; keep one of them "
-            "(for two servers, write a list of two dicts)"
-        )
-        for line in repeated:
-            yield Problem(message, shown(entry.key), config.file, line, "warning")
+class _EntryReader:
+    """Reads entries, and keeps what is wrong in those that abcwebrtc uses."""
+
+    def __init__(self, interpolation: Interpolation, budget: Budget) -> None:
+        self.errors = Problems()
+        self.warnings = Problems()
+        self._interpolation = interpolation
+        self._budget = budget
+
+    def read(self, config: OdConfig, entry: Entry) -> None:
+        """Store an entry, or what can be read of it."""
+        if not entry.key.startswith(_KEPT):
+            return
+        path = (entry.key,)
+        lines: Lines = ((entry.line, ""),)
+        try:
+            check_lines(len(entry.numbers))
+            lines = self._interpolation.expand(entry)
+            if not self._interpolation.is_broken(entry):
+                value, positions, repeated = parse_literal(lines, path, self._budget)
+                config.add(entry, value, positions)
+                self._say_repeated(config, entry, repeated)
+                return
+            first: Optional[LiteralError] = None
+        except LiteralError as error:
+            first = error
+        except ConfigError as error:  # of %(...)s, which expands to too much
+            self.errors.extend(error.problems)
+            config.doubt([path])
+            return
+        if is_used(entry.key):
+            self._read_on(config, entry, lines, first)
+
+    def _read_on(
+        self, config: OdConfig, entry: Entry, lines: Lines, first: Optional[LiteralError]
+    ) -> None:
+        """Store what can be read of an entry in which something is wrong; say all that is."""
+        found = None if isinstance(first, BoundsError) else self._recovered(entry, lines)
+        if found:
+            config.add(entry, found.value, found.positions)
+            config.doubt(found.unsure, found.incomplete)
+            self._say_repeated(config, entry, found.repeated)
+        faults = found.faults if found else ()
+        if first and not faults:
+            faults = ((first.index, first.reason, 1),)
+            config.doubt([(entry.key,)])
+        for index, reason, number in faults:
+            line = lines[min(index, len(lines) - 1)][0]
+            name = shown(entry.key)
+            self.errors.add(Problem(reason, name, config.file, line, more=number - 1))
+
+    def _recovered(self, entry: Entry, lines: Lines) -> Optional[Recovered]:
+        try:
+            return recover(lines, (entry.key,), self._budget)
+        except BoundsError:
+            return None
+
+    def _say_repeated(self, config: OdConfig, entry: Entry, lines: Tuple[int, ...]) -> None:
+        for line in lines if is_used(entry.key) else ():
+            problem = Problem(_TWICE, shown(entry.key), config.file, line, "warning")
+            self.warnings.add(problem)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from dataclasses import dataclass
-from typing import BinaryIO, Optional, Union
+from typing import BinaryIO, List, Optional, Tuple, Union
 
 from abcwebrtc.errors import Problem, UnreadableError
 from abcwebrtc.files import names_descriptor, read_file, read_stream
@@ -62,3 +63,29 @@ def read_source(source: Source) -> bytes:
         if error.errno == errno.EFBIG:
             message += ", which no ConfigMap can hold, so it is not an od.config"
     raise UnreadableError(Problem(message, "", source_name(source)))
+
+
+def decoded(data: bytes, file: str) -> Tuple[str, List[Problem]]:
+    """Return the text of an od.config as far as it can be read, and what is wrong with it."""
+    if data.startswith(b"\xef\xbb\xbf"):
+        message = "begins with a byte order mark, which pyos refuses; save the file without it"
+        text, others = decoded(data[3:], file)
+        return text, [Problem(message, "", file, 1), *others]
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:2]:  # as Windows saves it
+        mark = "utf-16" if data[0] in b"\xff\xfe" else "utf-16-le" if data[0] else "utf-16-be"
+        text = data.decode(mark, "replace")
+        return text, [Problem("is UTF-16; save the file as UTF-8", "", file, 1)]
+    text = data.decode("utf-8", "replace")
+    if "\ufffd" not in text:
+        return text, []
+    lines = enumerate(re.split(rb"\r\n?|\n", data), start=1)
+    message = "not UTF-8 text; save the file as UTF-8"
+    return text, [Problem(message, "", file, number) for number, line in lines if _is_bad(line)]
+
+
+def _is_bad(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+        return False
+    except UnicodeDecodeError:
+        return True

@@ -24,17 +24,17 @@ MAX_PARTS = 20_000
 MAX_TEXT = 64 * 1024
 """Characters of one text in a value that abcwebrtc reads."""
 
-_CONSTANTS = ("True", "False", "None")
-_KEYWORDS = frozenset(keyword.kwlist).difference(_CONSTANTS)
+CONSTANTS = ("True", "False", "None")
+_KEYWORDS = frozenset(keyword.kwlist).difference(CONSTANTS)
 _MEANT = {
     **dict.fromkeys(("true", "yes", "on"), "True"),
     **dict.fromkeys(("false", "no", "off"), "False"),
     **dict.fromkeys(("none", "null"), "None"),
 }
-_CLOSES = {")": "(", "]": "[", "}": "{"}
+CLOSES = {")": "(", "]": "[", "}": "{"}
 _ESCAPED = re.compile(r"\\['\"\\\n]")
 _MASKS = {"\\\n": "\\\0"}
-_TOKEN = re.compile(  # of a text with `_MASKS`, so that no group is repeated, which takes memory
+TOKEN = re.compile(  # of a text with `_MASKS`, so that no group is repeated, which takes memory
     r"""[ \t\f]*(?:(?P<blank>\\\0|\#[^\n\0]*|\Z)
     |(?P<line>[\n\0])
     |(?P<open>[\[({])
@@ -53,24 +53,31 @@ _TOKEN = re.compile(  # of a text with `_MASKS`, so that no group is repeated, w
     |(?P<other>.))""",
     re.VERBOSE | re.DOTALL,
 )
-_TOKEN_COST = 16
+TOKEN_COST = 16
 _VALUE_COST = 128
 _PREFIX = "_ = "  # CherryPy puts a name and "=" before a value, too
 _WRITE_LESS = "; no od.config needs as many, so take out what is not needed"
-_TOO_MANY = "the values of this file have too many parts" + _WRITE_LESS
-_UNCLOSED = (
+TOO_MANY = "the values of this file have too many parts" + _WRITE_LESS
+UNCLOSED = (
     "the bracket or quote that opens here is not closed; "
     "close it, and begin the lines that belong to the value with a space"
 )
+NOT_CLOSED = (
+    "this '{bracket}' is not closed; close it, and begin the lines that belong to the value with a "
+    "space"
+)
+BEGIN_IN_LINE = "the value has to begin in the line of its key"
+F_STRING = "an f-string is not a literal value"
+WITHOUT_QUOTES = "text without quotes; put text in quotes: 'text'"
 AFTER_THE_END = "text after the end of the value; if it is an entry of its own, don't indent it"
 _NOT_A_LITERAL = "not a Python literal; look for a missing comma or quote"
 _NOT_A_VALUE = "not a Python value; text stands in quotes, and a comma or a quote may be missing"
-_BAD_QUOTE = "a quote is not closed, or not a straight one (' or \")"
-_KEPT_OPEN = "a '\\' right before the closing quote keeps it open; write '\\\\' for a '\\'"
-_INVISIBLE = "an invisible character; write a plain space, or take it out"
+BAD_QUOTE = "a quote is not closed, or not a straight one (' or \")"
+KEPT_OPEN = "a '\\' right before the closing quote keeps it open; write '\\\\' for a '\\'"
+INVISIBLE = "an invisible character; write a plain space, or take it out"
 _BAD_CHARACTER = "a character that stands in quotes or not at all; put text in quotes: 'text'"
-_BAD_ESCAPE = "a '\\' in text begins what Python can't read; write '\\\\' for each '\\'"
-_QUOTES = "'\"`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u2032\u2033\u00ab\u00bb\u00b4"
+BAD_ESCAPE = "a '\\' in text begins what Python can't read; write '\\\\' for each '\\'"
+CURLY_QUOTES = "`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u2032\u2033\u00ab\u00bb\u00b4"
 
 
 class LiteralError(Exception):
@@ -96,9 +103,9 @@ def parse_value(lines: Lines, budget: Budget, literal: bool) -> Tuple[ast.expr, 
     long or too deep for that. `index` says in which of `lines`.
     """
     if not lines[0][1]:
-        raise LiteralError(0, "the value has to begin in the line of its key")
+        raise LiteralError(0, BEGIN_IN_LINE)
     if not budget.spend(_VALUE_COST):
-        raise BoundsError(0, _TOO_MANY)
+        raise BoundsError(0, TOO_MANY)
     check_lines(len(lines))
     for index, (_, text) in enumerate(lines):
         if "\0" in text:  # the tokenizer of Python 3.13 fails on some
@@ -118,7 +125,7 @@ def parse_value(lines: Lines, budget: Budget, literal: bool) -> Tuple[ast.expr, 
         message = str(getattr(failure, "msg", ""))
         is_escape = message.startswith(("(unicode error) 'unicodeescape'", "(value error)"))
         line = getattr(failure, "lineno", None) or 1
-        error = LiteralError(line - 1, _BAD_ESCAPE if is_escape else reason)
+        error = LiteralError(line - 1, BAD_ESCAPE if is_escape else reason)
     # Raised out here, since an exception's context would hold the source.
     raise error
 
@@ -129,15 +136,38 @@ def check_lines(number: int) -> None:
         raise BoundsError(0, f"a value of more than {MAX_PARTS} lines{_WRITE_LESS}")
 
 
+def masked(source: str) -> str:
+    """Return a text as long as another, of which `TOKEN` takes no escaped quote for a quote."""
+    return _ESCAPED.sub(lambda match: _MASKS.get(match.group(), "\\_"), source)
+
+
+def meant_constant(word: str) -> Optional[str]:
+    """Return what Python calls a constant of other languages, or one that is misspelt."""
+    lower = word.lower()
+    if lower in _MEANT:
+        return _MEANT[lower]
+    for right in ("true", "false", "none", "null"):
+        if lower[:1] == right[0] and _is_misspelt(lower, right):
+            return _MEANT[right]
+    return None
+
+
+def _is_misspelt(word: str, right: str) -> bool:
+    """Say whether a word has the letters of another, but for one that is missing or too many."""
+    shorter, longer = sorted((word, right), key=len)
+    if len(longer) - len(shorter) > 1:
+        return False
+    if len(longer) == len(shorter):
+        return sorted(word) == sorted(right)
+    return any(longer[:place] + longer[place + 1 :] == shorter for place in range(len(longer)))
+
+
 def reason_for_name(name: str) -> str:
     """Return what to write instead of a word without quotes, which is not quoted here."""
-    meant = _MEANT.get(name.lower())
+    meant = meant_constant(name)
     if meant:
-        return f"Python writes this {meant}; text stands in quotes"
-    return (
-        "text without quotes, or a quote before it is not closed; "
-        "od.config is data, so put text in quotes: 'text'"
-    )
+        return f"write {meant}; if it is meant as text, put text in quotes"
+    return WITHOUT_QUOTES
 
 
 class _Scanner:
@@ -158,16 +188,15 @@ class _Scanner:
 
     def run(self) -> None:
         """Look at all tokens, or raise `LiteralError`."""
-        masked = _ESCAPED.sub(lambda match: _MASKS.get(match.group(), "\\_"), self._source)
-        for number, match in enumerate(_TOKEN.finditer(masked), start=1):
+        for number, match in enumerate(TOKEN.finditer(masked(self._source)), start=1):
             if number > MAX_PARTS:
                 self._exceed(f"a value of more than {MAX_PARTS} parts{_WRITE_LESS}")
-            if not self._budget.spend(_TOKEN_COST):
-                self._exceed(_TOO_MANY)
+            if not self._budget.spend(TOKEN_COST):
+                self._exceed(TOO_MANY)
             kind = str(match.lastgroup)
             _CHECKS[kind](self, match.group(kind))
         if self._brackets:
-            raise LiteralError(self._brackets[-1][1], _UNCLOSED)
+            raise LiteralError(self._brackets[-1][1], UNCLOSED)
 
     def _fail(self, reason: str) -> None:
         raise LiteralError(self._index, reason)
@@ -201,10 +230,10 @@ class _Scanner:
         if self._ended and not self._literal:  # CherryPy evaluates nothing there
             self._exceed("an f-string behind the value")
         is_f_string = "f" in opening.lower()
-        self._fail("an f-string is not a literal value" if is_f_string else reason_for_name("t"))
+        self._fail(F_STRING if is_f_string else reason_for_name("t"))
 
     def _check_quote(self, quote: str) -> None:
-        self._fail(_UNCLOSED) if len(quote) > 1 else self._check_other(quote)
+        self._fail(UNCLOSED) if len(quote) > 1 else self._check_other(quote)
 
     def _check_value(self) -> None:
         if self._literal and self._after_value:
@@ -219,7 +248,7 @@ class _Scanner:
     def _check_name(self, name: str) -> None:
         if not name.isidentifier():
             self._fail(_BAD_CHARACTER)
-        if self._literal and name not in _CONSTANTS:
+        if self._literal and name not in CONSTANTS:
             self._fail(AFTER_THE_END if self._ended else reason_for_name(name))
         self._count(keywords=name in _KEYWORDS)
         self._check_value()
@@ -239,8 +268,8 @@ class _Scanner:
         if not self._brackets:
             self._fail(f"'{bracket}' closes no bracket; take it out")
         opened, index = self._brackets.pop()
-        if opened != _CLOSES[bracket]:
-            raise LiteralError(index, _UNCLOSED)
+        if opened != CLOSES[bracket]:
+            raise LiteralError(index, UNCLOSED)
         self._operators.pop()
         self._after_value = True
 
@@ -257,13 +286,13 @@ class _Scanner:
 
     def _check_other(self, character: str) -> None:
         """Refuse what begins no token of Python, or a text that does not end."""
-        if character not in _QUOTES:
+        if character not in f"'\"{CURLY_QUOTES}":
             is_visible = character.isprintable() and not character.isspace()
-            self._fail(_BAD_CHARACTER if is_visible else _INVISIBLE)
+            self._fail(_BAD_CHARACTER if is_visible else INVISIBLE)
         kept_open = f"\\{character}" in self._source.split("\n")[self._index]
-        self._fail(_KEPT_OPEN if kept_open else _BAD_QUOTE)
+        self._fail(KEPT_OPEN if kept_open else BAD_QUOTE)
 
 
 _CHECKS: Mapping[str, Callable[[_Scanner, str], None]] = {
-    kind: getattr(_Scanner, f"_check_{kind}") for kind in _TOKEN.groupindex
+    kind: getattr(_Scanner, f"_check_{kind}") for kind in TOKEN.groupindex
 }

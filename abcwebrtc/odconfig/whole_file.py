@@ -7,12 +7,13 @@ and for whatever purpose, so these entries matter to who changes the file.
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterator, List, Optional, Set, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from abcwebrtc.errors import ConfigError, Problem, Problems
 from abcwebrtc.odconfig.evaluable import check_evaluable
 from abcwebrtc.odconfig.ini import (
     DEFAULT_SECTION,
+    POISON,
     Budget,
     Entry,
     IniReader,
@@ -22,6 +23,7 @@ from abcwebrtc.odconfig.ini import (
     shown,
 )
 from abcwebrtc.odconfig.reader import is_used
+from abcwebrtc.odconfig.recovery import recover
 from abcwebrtc.odconfig.value_tokens import MAX_PARTS, BoundsError, LiteralError, check_lines
 
 _REFUSED = "pyos refuses the whole file: "
@@ -57,11 +59,12 @@ def pyos_problems(reader: IniReader) -> Tuple[Problem, ...]:
     do so and can't be judged from here. A bad ``%`` is left to `read_entries`.
     Nothing is executed or imported.
     """
-    return tuple(_Judge(reader.sections, reader.file).problems())
+    return tuple(_Judge(reader.sections, reader.file, reader.repeated).problems())
 
 
 class _Judge:
-    def __init__(self, sections: Sections, file: str) -> None:
+    def __init__(self, sections: Sections, file: str, repeated: Sequence[Entry] = ()) -> None:
+        self._repeated = repeated
         self._sections = sections
         self._file = file
         self._budget = Budget()
@@ -91,7 +94,7 @@ class _Judge:
         own = self._sections[name]
         defaults = [entry for entry in (*self._same, *self._differing) if entry.key not in own]
         self._same = [entry for entry in self._same if entry.key in own]  # the others are done
-        for entry in own.values():
+        for entry in (*own.values(), *(self._repeated if name == "global" else ())):
             if not (name == "global" and is_used(entry.key)):  # those have problems of their own
                 yield from self._of_entry(entry, interpolation)
         for entry in defaults:
@@ -111,7 +114,8 @@ class _Judge:
         except ConfigError:
             if not self._budget.spend(len(entry.text)):
                 raise  # and so on for each entry of each section
-            return
+            if not any(interpolation.faults(entry)) or interpolation.has_too_much:
+                return
         lines: Lines = ((entry.line, ""),)
         if len(entry.numbers) <= MAX_PARTS:  # else it need not even be expanded
             lines = interpolation.expand(entry)
@@ -137,7 +141,8 @@ class _Judge:
             yield error.index, "warning", message
             return
         except LiteralError as error:
-            yield error.index, "error", _REFUSED + error.reason
+            for index, reason in self._faults(lines, error):
+                yield index, "error", _REFUSED + reason
             return
         behind = len(lines) if found.behind is None else found.behind
         for index, (_, text) in enumerate(lines[behind:], behind):
@@ -145,3 +150,13 @@ class _Judge:
                 yield index, "warning", _SWALLOWED
         for index in dict.fromkeys(found.doubts):
             yield index, "warning", _DOUBT
+
+    def _faults(self, lines: Lines, error: LiteralError) -> List[Tuple[int, str]]:
+        """Return all that is wrong in a value, of which `error` is the first."""
+        try:
+            found = recover(lines, (), self._budget, literal=False).faults
+        except BoundsError:
+            found = ()
+        if not found and any(POISON in text for _, text in lines):
+            return []  # what is wrong is a reference, of which the reader tells
+        return [(index, reason) for index, reason, _ in found] or [(error.index, error.reason)]

@@ -183,6 +183,8 @@ def _compare_with_cherrypy(text: str, config: OdConfig) -> None:
 
 def _all_literals(text: str) -> bool:
     reader = IniReader(text, "od.config")
+    if tuple(reader.errors):
+        return False
     budget = Budget()
     try:
         for section in reader.sections:

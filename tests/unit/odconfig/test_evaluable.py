@@ -103,7 +103,7 @@ def test_what_cherrypy_refuses_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "index", "words"),
     [
-        ("{ 'enable': true }", 0, "Python writes this True"),
+        ("{ 'enable': true }", 0, "write True"),
         ("{ 'a: 'b' }", 0, "a quote is not closed"),
         ("{\n'a': [ 1,\n'b': 2 }", 1, "the bracket or quote that opens here is not closed"),
         ("'a' ]", 0, "']' closes no bracket"),

@@ -63,9 +63,9 @@ def test_the_bait_is_taken_by_cherrypy(value, mark):
 @pytest.mark.parametrize("value", EXECUTED_BY_EVAL)
 def test_an_entry_that_is_used_is_refused_and_not_executed(key, value, mark):
     error = refusal_of(f"[global]\n\n{key}: " + value.format(mark=mark))
-    (problem,) = error.problems
-    assert (problem.file, problem.path) == ("od.config", key)
-    assert problem.line in (3, 4)
+    for problem in error.problems:
+        assert (problem.file, problem.path) == ("od.config", key)
+        assert problem.line in (3, 4)
     assert not os.path.exists(mark)
     assert "bait_for_abcwebrtc" not in sys.modules
 

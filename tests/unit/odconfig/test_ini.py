@@ -20,8 +20,15 @@ ELSEWHERE = "\x85\u2028\x0b\x0c\x1c"
 """Characters at which `str.splitlines` breaks a line, and a file doesn't."""
 
 
+def sound(text: str) -> IniReader:
+    reader = IniReader(text, "od.config")
+    if tuple(reader.errors):
+        raise ConfigError(*reader.errors)
+    return reader
+
+
 def read(text: str) -> Dict[str, Dict[str, str]]:
-    sections = IniReader(text, "od.config").sections
+    sections = sound(text).sections
     return {
         name: {key: entry.text for key, entry in section.items()}
         for name, section in sections.items()
@@ -30,7 +37,7 @@ def read(text: str) -> Dict[str, Dict[str, str]]:
 
 def problem_of(text: str) -> Any:
     with pytest.raises(ConfigError) as caught:
-        IniReader(text, "od.config")
+        sound(text)
     (problem,) = caught.value.problems
     return problem
 
@@ -167,7 +174,7 @@ def test_any_mix_of_lines_is_read_or_refused_as_cherrypy_does(text):
 def test_any_text_is_read_or_refused_with_a_config_error(text):
     for prefix in ("", "[global]\nk:"):
         with contextlib.suppress(ConfigError):
-            IniReader(prefix + text, "od.config")
+            sound(prefix + text)
 
 
 # a bracket that closes in the first column
@@ -233,7 +240,7 @@ def test_a_key_is_shown_only_if_it_is_no_half_of_a_value(key, is_shown):
 
 
 def interpolation(text: str, section: str = "a") -> Interpolation:
-    sections = IniReader(text, "od.config").sections
+    sections = sound(text).sections
     return Interpolation(sections, section, "od.config", Budget())
 
 

@@ -159,7 +159,7 @@ def test_only_entries_that_matter_are_kept(key, kept):
 )
 def test_what_cherrypys_ini_layer_refuses_is_refused(text, line, words):
     assert texts_with_cherrypy(text) is None
-    (problem,) = refusal_of(text).problems
+    problem = refusal_of(text).problems[0]
     assert words in problem.message
     assert problem.file == "od.config"
     if line is not None:
@@ -211,7 +211,7 @@ def test_a_file_without_permission_is_refused():
         (b"[global]\n# \xe9\n", "not UTF-8", 2),
         (b"[global]\r\n\r\n# \xe9", "not UTF-8", 3),
         (b"[global]\r\r# \xe9", "not UTF-8", 3),
-        ("[global]".encode("utf-16"), "not UTF-8", 1),
+        ("[global]".encode("utf-16"), "is UTF-16", 1),
         ("[global]\n\na: 1\n\n".encode("utf-16-le"), "is UTF-16", 1),
         ("[global]\n".encode("utf-16-be"), "is UTF-16", 1),
         (b"[global]\n\xed\xa0\x80", "not UTF-8", 2),

@@ -189,7 +189,7 @@ def test_what_pyos_refuses_is_neither_printed_nor_written(
     monkeypatch.setattr("abcwebrtc.cli.apply.connect", None)
     result = run(command, write(tmp_path, f"{SOUND}fail2ban: true\nwebrtc.desktop: 1\n"))
     assert (result.status, result.out) == (1, "")
-    assert "od.config:4: error: fail2ban: pyos refuses the whole file: Python writes" in result.err
+    assert "od.config:4: error: fail2ban: pyos refuses the whole file: write True" in result.err
     assert "od.config:5: error: webrtc.desktop: " in result.err
 
 

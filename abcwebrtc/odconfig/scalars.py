@@ -1,0 +1,170 @@
+"""The texts, numbers and words of a value that can't be read, and what each was meant to be."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from typing import Any, Dict, List, Optional, Set, Tuple
+
+from abcwebrtc.errors import KeyPath
+from abcwebrtc.odconfig.evaluable import check_evaluable
+from abcwebrtc.odconfig.ini import POISON, Budget, Lines
+from abcwebrtc.odconfig.mended_tokens import (
+    CLOSE,
+    NAME,
+    NUMBER,
+    OPEN,
+    OPERATOR,
+    PLAIN,
+    SPOILT,
+    TEXT,
+    Cursor,
+    Token,
+)
+from abcwebrtc.odconfig.value_tokens import (
+    BAD_ESCAPE,
+    CONSTANTS,
+    MAX_NUMBER_LENGTH,
+    MAX_TEXT,
+    WITHOUT_QUOTES,
+    LiteralError,
+    meant_constant,
+    reason_for_name,
+)
+
+MAX_FAULTS = 20
+"""Of one value."""
+_UNIT = re.compile(r"-?[0-9][0-9_.]*\s?[A-Za-z%]+")
+_UNQUOTED_KEY = "text without quotes; put the key in quotes: 'key'"
+
+
+class Scalars(Cursor):
+    """Reads what is no container, at a place among the tokens, and notes what is wrong."""
+
+    def __init__(self, lines: Lines, budget: Budget, literal: bool) -> None:
+        super().__init__("\n".join(text for _, text in lines))
+        self._lines = lines
+        self._budget = budget
+        self._literal = literal
+        self._faults: Dict[Tuple[int, str], int] = {}
+        self._positions: Dict[KeyPath, int] = {}
+        self._repeated: List[int] = []
+        self._unsure: Set[KeyPath] = set()
+        self._incomplete: Set[KeyPath] = set()
+        self._closers: List[str] = []
+
+    def _fault(self, index: int, reason: str) -> None:
+        if len(self._faults) < MAX_FAULTS or (index, reason) in self._faults:
+            self._faults[index, reason] = self._faults.get((index, reason), 0) + 1
+
+    def _doubt(self, path: Optional[KeyPath]) -> None:
+        if path is not None:
+            self._unsure.add(path)
+
+    def _lose(self, path: Optional[KeyPath]) -> None:
+        if path is not None:
+            self._incomplete.add(path)
+
+    def _texts(self, path: Optional[KeyPath], of_key: bool, key: bool) -> Any:
+        """Return a text, or several that Python joins; the last one may be the next key."""
+        value = self._text(self._next(), path)
+        while not key:
+            token = self._peek()
+            if token is None or token.kind not in (TEXT, PLAIN):
+                break
+            if of_key and (self._is(":", 1) or self._assigns(1)):
+                break
+            more = self._text(self._next(), path)
+            value = value + more if type(value) is type(more) and value is not None else None
+        return value
+
+    def _text(self, token: Token, path: Optional[KeyPath]) -> Any:
+        value: Any = token.text
+        if token.kind == TEXT:
+            value = self._evaluated(token, BAD_ESCAPE)
+        if value is None or (isinstance(value, str) and POISON in value):
+            self._doubt(path)
+        return value
+
+    def _evaluated(self, token: Token, reason: str) -> Any:
+        """Return what a token is in Python; nothing is run."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return ast.literal_eval(token.text)
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            pass  # they hold the text
+        self._fault(token.line, reason)
+        return None
+
+    def _run(self, path: Optional[KeyPath], key: bool) -> Any:
+        """Return a number, a constant, or what was to be text and stands without quotes."""
+        first = self._next()
+        inside = 0
+        while self._at < len(self._tokens):
+            token, before = self._tokens[self._at], self._before()
+            if inside:
+                inside += (token.kind == OPEN) - (token.kind == CLOSE)
+            elif token.kind == OPEN and token.start == before.end and before.kind in (NAME, CLOSE):
+                inside = 1  # a call, or a part of something
+            elif token.line != first.line or self._ends_run(token, first, before, key):
+                break
+            self._next()
+        last = self._before()
+        fragment = self._source[first.start : last.end]
+        if first is last and first.kind == NUMBER:
+            return self._number(first, path)
+        if fragment in CONSTANTS:
+            return {"True": True, "False": False, "None": None}[fragment]
+        return self._unquoted(fragment, first, path, key)
+
+    def _ends_run(self, token: Token, first: Token, before: Token, key: bool) -> bool:
+        if token.kind in (TEXT, PLAIN, SPOILT, OPEN, CLOSE) or token.text in (",", ";"):
+            return True
+        is_apart = token.start > before.end
+        if is_apart and (self._is_comment() or token.text in ("=", "==")):
+            return True
+        if token.text in ("+", "*") and first is before and first.kind in (NUMBER, NAME):
+            return first.kind == NUMBER or first.text in CONSTANTS
+        return key and token.text in (":", "=", "==", "->", ":=")
+
+    def _number(self, token: Token, path: Optional[KeyPath]) -> Any:
+        value = None
+        if len(token.text) <= MAX_NUMBER_LENGTH:
+            value = self._evaluated(token, "a number can't begin with 0; put text in quotes")
+        if value is None:
+            self._doubt(path)
+        return value
+
+    def _unquoted(self, fragment: str, first: Token, path: Optional[KeyPath], key: bool) -> Any:
+        """Return what a text without quotes was meant to be, and say what to write."""
+        if not self._literal:
+            try:
+                lines = tuple((0, line) for line in fragment.split("\n"))
+                check_evaluable(lines, self._budget)
+            except LiteralError as error:
+                self._fault(first.line + error.index, self._reason(fragment, first, key, error))
+            self._doubt(path)
+            return fragment if key else None
+        self._fault(first.line, self._reason(fragment, first, key))
+        meant = meant_constant(fragment)
+        if key or not (meant or first.kind == NUMBER or "\n" in fragment):
+            return fragment[:MAX_TEXT]
+        self._doubt(path)
+        return {"True": True, "False": False}.get(meant or "")
+
+    def _reason(
+        self, fragment: str, first: Token, key: bool, error: Optional[LiteralError] = None
+    ) -> str:
+        if key and first.kind == NAME:
+            return _UNQUOTED_KEY
+        if _UNIT.fullmatch(fragment):
+            return "a number with letters behind it; write the number alone, or put text in quotes"
+        if "**" in fragment and first.kind == NUMBER:
+            return "'**' is not part of a literal value"
+        if first.kind == OPERATOR and first.text in ("=", ":", "**", "=="):
+            return f"'{first.text}' is not part of a literal value"
+        if meant_constant(fragment):
+            return reason_for_name(fragment)
+        return error.reason if error and first.kind == NAME else WITHOUT_QUOTES
