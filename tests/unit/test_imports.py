@@ -11,7 +11,7 @@ import pytest
 
 from support import WAIT, environment, write_od_config
 
-HEAVY = {"cherrypy", "cheroot", "kubernetes", "aioice", "jwt", "cryptography", "yaml"}
+HEAVY = {"cherrypy", "cheroot", "kubernetes", "aioice", "jwt", "cryptography", "yaml", "rich"}
 LAST = "\nprint('loaded:', *{name.partition('.')[0] for name in sys.modules})"
 
 

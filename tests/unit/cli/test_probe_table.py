@@ -7,7 +7,6 @@ import io
 import json
 import os
 import re
-import subprocess
 from pathlib import Path
 from typing import Any, List
 from unittest import mock
@@ -36,7 +35,7 @@ from abcwebrtc.probe.model import (
     Target,
 )
 from abcwebrtc.probe.report import rows_of
-from support import command, environment, write_od_config
+from support import write_od_config
 from support.observations import CASES, DAY, MINTED, NOW, POD, around, certificate, seen, stun, way
 from support.snapshots import WIDTHS, assert_snapshot, screen, shape
 
@@ -211,10 +210,3 @@ def test_no_line_is_longer_than_it_must_be(observations: Any, width: int) -> Non
 def test_nothing_of_a_server_is_taken_for_markup() -> None:
     text = "\n".join(shown(everything(), 200))
     assert "the certificate of [red]old[/red] :warning: expired 3 days ago" in text
-
-
-def test_rich_is_loaded_by_the_table_alone(tmp_path: Path) -> None:
-    before = "import sys, atexit; atexit.register(lambda: print('rich' in sys.modules))"
-    line = command("check", write_od_config(tmp_path), before=before)
-    done = subprocess.run(line, env=environment(), capture_output=True, text=True, check=False)
-    assert done.stdout.endswith("\nFalse\n")
