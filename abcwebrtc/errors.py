@@ -1,7 +1,7 @@
 """The exceptions of abcwebrtc, and the problems that they carry.
 
-Every exception derives from `AbcWebRTCError`. None has an attribute named
-``code``: pyos's error handler takes one for an HTTP status.
+Every exception derives from `AbcWebRTCError`. None has an attribute named ``code``, which pyos's
+error handler would treat as an HTTP status.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 from abcwebrtc.texts import escaped, harmless
 
 KeyPath = Tuple[Union[str, int], ...]
-"""Where a value stands: ``("webrtc.coturn", 1, "ttl")``."""
+"""The path to a value: ``("webrtc.coturn", 1, "ttl")``."""
 _MAX_PATH, _MAX_MESSAGE = 200, 2000
-"""Characters that are shown; no path and no message has as many by what we write."""
+"""Characters that are shown; paths and messages of this package are shorter by themselves."""
 MAX_ALIKE, MAX_OF_A_KIND = 5, 20
 _VARYING, _INDEX = re.compile("'[^']*'|[0-9]+"), re.compile(r"\[[0-9]+\]")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, unwise, or good to know, in a configuration.
+    """One thing in a configuration that is wrong, unwise, or good to know.
 
     `message` says what is wrong and what to write instead. It never quotes a
     secret. `level` is "error", "warning", or "note", which is never a failure.
-    `path` is the key path (``webrtc.coturn[1].ttl``) or empty, `file`
-    the name of the file as the caller gave it, `line` counts from 1. `more` is
-    how many others like it were left out.
+    `path` is the key path (``webrtc.coturn[1].ttl``) or empty, `file` is the name of the file as
+    the caller gave it, and `line` counts from 1. `more` says how many similar problems were left
+    out.
     """
 
     message: str
@@ -70,11 +70,11 @@ class Problem:
 
 
 class Problems(Iterable[Problem]):
-    """Problems in the order of their coming, and of each kind only the first ones.
+    """Problems in the order in which they were added, and only the first ones of each kind.
 
-    Those are of one kind whose messages are the same, but for numbers and what stands in
-    quotes. `MAX_ALIKE` are kept at one key path, whatever its indexes, and `MAX_OF_A_KIND`
-    of all paths; `more` of the last one that is kept counts the rest.
+    Problems are of the same kind if their messages differ only in numbers and quoted words. At most
+    `MAX_ALIKE` are kept at one key path, whatever its indexes, and `MAX_OF_A_KIND` in all; `more`
+    of the last one that is kept counts the rest.
     """
 
     def __init__(self, problems: Iterable[Problem] = ()) -> None:
@@ -85,12 +85,12 @@ class Problems(Iterable[Problem]):
         self.extend(problems)
 
     def extend(self, problems: Iterable[Problem]) -> None:
-        """Add problems, which may be those of another one of this class."""
+        """Add problems, perhaps from another object of this class."""
         for problem in problems:
             self.add(problem)
 
     def add(self, problem: Problem) -> None:
-        """Add a problem, or count it where there are enough like it."""
+        """Add a problem, or only count it if there are enough like it."""
         kind = (problem.level, _without_numbers(problem.message))
         at_path = (*kind, _INDEX.sub("", problem.path) if problem.path else "")
         if self._numbers[at_path] < MAX_ALIKE and self._numbers[kind] < MAX_OF_A_KIND:
@@ -103,7 +103,7 @@ class Problems(Iterable[Problem]):
             self._more[self._last.get(at_path, self._last[kind])] += 1 + problem.more
 
     def __iter__(self) -> Iterator[Problem]:
-        """Yield those that are kept."""
+        """Yield the problems that are kept."""
         for index, problem in enumerate(self._kept):
             more = self._more[index]
             yield problem if problem.more == more else replace(problem, more=more)
@@ -126,7 +126,7 @@ def format_path(path: KeyPath) -> str:
 
 
 class AbcWebRTCError(Exception):
-    """The root of every exception that abcwebrtc raises on purpose.
+    """The base class of every exception that abcwebrtc raises on purpose.
 
     Its text is one line of limited length, and safe for a terminal.
     """
@@ -138,8 +138,8 @@ class AbcWebRTCError(Exception):
 class ProblemsError(AbcWebRTCError, ValueError):
     """Something that can't be used, with every problem that was found in it.
 
-    `problems` holds them, of one kind only the first ones; see `Problem.more`. The text
-    of the exception is one line for each.
+    `problems` holds only the first ones of each kind; see `Problem.more`. The text of the exception
+    has one line for each.
     """
 
     def __init__(self, *problems: Problem) -> None:
@@ -154,7 +154,7 @@ class ProblemsError(AbcWebRTCError, ValueError):
 class ConfigError(ProblemsError):
     """A configuration that can't be used.
 
-    `warnings` and `notes` hold what was found beside the problems.
+    `warnings` and `notes` hold what else was found.
     """
 
     def __init__(
@@ -169,10 +169,10 @@ class ConfigError(ProblemsError):
 
 
 class UnreadableError(ConfigError):
-    """A file that can't be read, so that nobody knows what is in it.
+    """A file that can't be read, so its content is unknown.
 
-    It is missing, say, or too large, or not for this user. A file that was read and is wrong is a
-    plain `ConfigError`. The command line tells the two apart by its exit status.
+    For example it is missing, too large, or not readable for this user. A file that was read and is
+    wrong raises a plain `ConfigError`. The command line distinguishes the two by its exit status.
     """
 
 
@@ -186,11 +186,11 @@ class ManifestError(ProblemsError):
 
 
 class CredentialError(AbcWebRTCError, ValueError):
-    """A TURN credential can't be minted from what was given."""
+    """A TURN credential can't be minted."""
 
 
 class SecretElsewhereError(CredentialError):
-    """A static auth secret is asked for that is not on this machine."""
+    """A static auth secret is needed that is not on this machine."""
 
 
 class WebRTCDisabledError(CredentialError):
@@ -199,18 +199,18 @@ class WebRTCDisabledError(CredentialError):
     def __init__(
         self, message: str = "webrtc.enable is False; set webrtc.enable: True for sound"
     ) -> None:
-        super().__init__(message)  # an argument, or a copy or pickle could not be made again
+        super().__init__(message)  # an argument, so that copies and pickles can be made
 
 
 class TokenError(AbcWebRTCError):
-    """A user token, or the key to verify it with, is not valid."""
+    """A user token, or the key that verifies it, is not valid."""
 
 
 class KubeError(AbcWebRTCError):
-    """The Kubernetes API can't be reached, or does not do what was asked.
+    """The Kubernetes API can't be reached, or refuses a request.
 
-    `status` is the HTTP status of its answer, None where there was no answer. `is_unclear` says
-    that the request may have been done nevertheless: by default, where the answer is lost.
+    `status` is the HTTP status of its answer, or None if there was no answer. `is_unclear` says
+    that the request may have been carried out anyway: by default, if the answer is lost.
     """
 
     def __init__(
@@ -230,4 +230,4 @@ class KubeError(AbcWebRTCError):
 
 
 class ProbeError(AbcWebRTCError):
-    """The probe can't begin: what it is to ask, or to ask with, is missing."""
+    """The probe can't start: it has no servers, or nothing to log in with."""

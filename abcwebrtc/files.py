@@ -1,8 +1,8 @@
-"""Reads the files that somebody names, up to a limit, and without waiting for what has no end.
+"""Read files that somebody names, up to a limit and without blocking.
 
-Where a file is expected, somebody may have put a FIFO, into which nobody writes, or a device.
-A configuration may name one, too. So nothing but a regular file is read, unless it is a descriptor
-that the user gave to this process.
+In place of a file, somebody may have put a device, or a FIFO that nobody writes into. A
+configuration may name one too. So only regular files are read, and descriptors that the user gave
+to this process.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ _DESCRIPTOR = re.compile(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
 
 
 def names_descriptor(path: str) -> bool:
-    """Say whether a path is that of a descriptor of this process, such as ``/dev/stdin``."""
+    """Return whether a path names a descriptor of this process, such as ``/dev/stdin``."""
     return _DESCRIPTOR.fullmatch(path) is not None
 
 
 def open_file(path: str, by_user: bool = False) -> BinaryIO:
     """Open a regular file for reading.
 
-    One that is named `by_user`, and not in a configuration, may also be a descriptor of this
-    process, as in ``abcwebrtc check <(kubectl get ...)`` and ``/dev/stdin``: that may be a pipe or
-    a device, whose end is waited for. Raises `OSError` with a ``strerror`` that says what is wrong.
+    If it is named `by_user`, and not in a configuration, it may also be a descriptor of this
+    process, as in ``abcwebrtc check <(kubectl get ...)`` and ``/dev/stdin``. That may be a pipe or
+    a device, and is read to its end. Raise `OSError` with a ``strerror`` that says what is wrong.
     """
     if "\0" in path:
         raise OSError(errno.EINVAL, "not a file name")
     is_descriptor = by_user and names_descriptor(path)
     if not is_descriptor:
-        _refuse_others(os.stat(path))  # since to open a device can do something
+        _refuse_others(os.stat(path))  # since opening a device can have effects
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     descriptor = os.open(path, flags)
     try:
@@ -47,15 +47,15 @@ def open_file(path: str, by_user: bool = False) -> BinaryIO:
 
 
 def read_file(path: str, most: int, by_user: bool = False) -> bytes:
-    """Return the content of a file; raise `OSError` as `open_file` does, and for more bytes."""
+    """Return the content of a file; raise `OSError` as `open_file` does, or if it is larger."""
     with open_file(path, by_user) as stream:
         return read_stream(stream, most)
 
 
 def read_stream(stream: BinaryIO, most: int) -> bytes:
-    """Return what is in a stream; raise `OSError` where that is more than so many bytes."""
+    """Return the content of a stream; raise `OSError` if it has more bytes than allowed."""
     data = stream.read(most + 1)
-    if data is None:  # one that does not block, such as /proc/kmsg
+    if data is None:  # from a stream that does not block, such as /proc/kmsg
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
     if len(data) > most:
         size = f"{most >> 20} MiB" if most >> 20 else f"{most >> 10} KiB"

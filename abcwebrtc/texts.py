@@ -1,8 +1,8 @@
-"""Texts as people read them: in lines that fit, and safe for a terminal and a log.
+"""Texts for people: in lines that fit, and safe for a terminal and a log.
 
-What somebody else wrote may be in any of our texts: a file name, a key of od.config, the subject
-of a certificate, what a server answers. So nothing is made safe where it comes from. It is where a
-text leaves: the exceptions' and problems' ``str()``, `harmless_logger`, and `abcwebrtc.cli.output`.
+Any text may contain what somebody else wrote: a file name, a key of od.config, the subject of a
+certificate, a server's answer. So texts are made safe where they leave, not where they come from:
+in the ``str()`` of exceptions and problems, `harmless_logger`, and `abcwebrtc.cli.output`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import unicodedata
 from typing import Iterable, List
 
 WIDTH = 100
-"""Columns of a line, where nothing says how many there are."""
+"""Columns of a line, if nothing says how many there are."""
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""What shows as nothing, though Unicode has it among letters, marks and symbols."""
+"""Invisible characters that Unicode counts as letters, marks or symbols."""
 
 _RUN = re.compile("[A-Za-z0-9]{16,}")
 _TURNS = re.compile("(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
@@ -30,11 +30,11 @@ _MOST_LOOKED_AT = 1000
 
 
 def escaped(text: str) -> str:
-    r"""Return a text as one line, with ``\x1b`` and the like for all that does not show.
+    r"""Return a text as one line, with escapes such as ``\x1b`` for characters that do not show.
 
-    That is what moves a cursor, ends a line, turns the direction of writing, or is invisible:
-    control and format characters, separators but for the blank, surrogates, and what is not
-    assigned. Done twice, it is the same; nothing is left out, and a ``\`` stays one.
+    These are characters that move a cursor, end a line, change the direction of writing, or are
+    invisible: control and format characters, separators other than the blank, surrogates, and
+    unassigned ones. Escaping twice changes nothing more; nothing is left out, and a ``\`` stays.
     """
     if text.isprintable() and not _INVISIBLE.search(text):
         return text
@@ -47,9 +47,9 @@ def escaped(text: str) -> str:
 
 
 def shell_word(text: str) -> str:
-    """Return a text as a word of a command that can be pasted, though it is printed `escaped`.
+    """Return a text as a word of a shell command that can be pasted, although it is `escaped`.
 
-    A name of a file may have bytes that do not show; printf makes them of their octal numbers.
+    A file name may have bytes that do not show; printf makes them from octal numbers.
     """
     if escaped(text) == text:
         return shlex.quote(text)
@@ -59,7 +59,7 @@ def shell_word(text: str) -> str:
 
 
 def shell_file(name: str) -> str:
-    """Return the name of a file as `shell_word` does, so that it is not taken for an option."""
+    """Return a file name as `shell_word` does, but never like an option."""
     return shell_word(f"./{name}" if name.startswith("-") else name)
 
 
@@ -69,10 +69,10 @@ def shell_line(words: Iterable[str]) -> str:
 
 
 def is_obeyed(text: str) -> bool:
-    """Say whether a text of several lines has a character that a terminal or an editor obeys.
+    """Return whether a text of several lines has a character that a terminal or an editor obeys.
 
-    For what other programs read, and have an escape of their own for. Blanks of all kinds are none,
-    and a surrogate is none, for which `abcwebrtc.cli.output` writes the escape that JSON has.
+    Use it for text that other programs read with their own escapes. Blanks of all kinds don't
+    count, and neither do surrogates, which `abcwebrtc.cli.output` writes as JSON escapes.
     """
     if text.isascii() and text.isprintable():
         return False
@@ -81,15 +81,15 @@ def is_obeyed(text: str) -> bool:
 
 
 def harmless(text: str, length: int = 80) -> str:
-    """Return what somebody else wrote, `escaped` and no longer than this."""
+    """Return what somebody else wrote, `escaped` and cut to a length."""
     kept = escaped(text[: length + 1])
     return kept if len(kept) <= length else kept[: length - 3] + "..."
 
 
 def wrapped(text: str, first: str, others: str, width: int = WIDTH) -> List[str]:
-    """Return the lines of a text, `escaped`, with these indents of the first one and the others.
+    """Return the lines of a text, `escaped`, with indents for the first line and the others.
 
-    No word is cut, so that commands, urls and paths can be copied.
+    No word is broken, so that commands, urls and paths can be copied.
     """
     return textwrap.wrap(
         escaped(text),
@@ -102,11 +102,11 @@ def wrapped(text: str, first: str, others: str, width: int = WIDTH) -> List[str]
 
 
 def is_like_secret(text: str) -> bool:
-    """Say whether a text is more like a secret than like a name of something.
+    """Return whether a text looks more like a secret than like a name.
 
-    It has 16 letters and digits in a row or more that alternate five times or more, which those of
-    ``openssl rand`` do and names don't; or it is a UUID, or ends as base64 does. A secret of words
-    is like a name, so what this says is a help and no guard.
+    It has at least 16 letters and digits in a row that alternate at least five times, as the output
+    of ``openssl rand`` does and names don't; or it is a UUID, or ends as base64 does. A secret made
+    of words looks like a name, so this helps but is not a safeguard.
     """
     found = text[:_MOST_LOOKED_AT]
     is_random = any(len(_TURNS.findall(run)) >= _MANY_TURNS for run in _RUN.findall(found))

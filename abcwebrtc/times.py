@@ -1,4 +1,4 @@
-"""Moments and durations: unix time, the end of TURN's, and as people write and read them."""
+"""Moments and durations: unix time, the end of TURN's, and texts that people write and read."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from abcwebrtc.errors import CredentialError
 MAX_EXPIRY = 2**31 - 1
 """coturn refuses an expiry after 2038-01-19T03:14:07Z, in unix seconds."""
 MAX_MOMENT = 4102444799
-"""2099-12-31T23:59:59Z, the last one that is read, in unix seconds."""
+"""2099-12-31T23:59:59Z, the last moment that is accepted, in unix seconds."""
 
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
 def unix_seconds(now: float) -> int:
-    """Return a moment in whole unix seconds; raise `CredentialError` where it is none."""
+    """Return a moment in whole unix seconds; raise `CredentialError` if it is not one."""
     try:
         moment = math.floor(now)
-    except (TypeError, ValueError, OverflowError):  # the latter two for NaN and infinity
+    except (TypeError, ValueError, OverflowError):  # the last two are for NaN and infinity
         moment = -1
     if moment < 0:
         raise CredentialError("now must be a number of unix seconds, 0 or more")
@@ -29,7 +29,7 @@ def unix_seconds(now: float) -> int:
 
 
 def iso_text(moment: float) -> str:
-    """Return a moment, in unix seconds, as RFC 3339 has it: ``2026-01-05T09:00:00Z``."""
+    """Return a moment, in unix seconds, in RFC 3339 form: ``2026-01-05T09:00:00Z``."""
     moment_utc = datetime.fromtimestamp(math.floor(moment), timezone.utc)
     return f"{moment_utc:%Y-%m-%dT%H:%M:%SZ}"
 
@@ -67,9 +67,8 @@ def relative_text(moment: float, now: float) -> str:
 def parse_moment(text: str) -> float:
     """Return the unix seconds of ``2026-01-05T09:00:00Z``, or of unix seconds themselves.
 
-    A time without a zone is in UTC. Unix seconds have 10 digits from 2001 on;
-    fewer are rather a date such as 20260105. Raises `ValueError`, whose text says what to
-    write.
+    A time without a zone is in UTC. Unix seconds have 10 digits from 2001 on; fewer digits are more
+    likely a date such as 20260105. Raise `ValueError`, whose text says what to write.
     """
     try:
         moment = float(text) if re.fullmatch("[0-9]{10}", text) else _parse_iso(text)
@@ -83,9 +82,9 @@ def parse_moment(text: str) -> float:
 
 
 def _parse_iso(text: str) -> float:
-    if text.isdigit():  # newer Pythons than 3.8 read some as dates
+    if text.isdigit():  # Pythons after 3.8 read some as dates
         raise ValueError
-    # Python 3.8 knows no Z.
+    # Python 3.8 does not know Z.
     parsed = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=timezone.utc)

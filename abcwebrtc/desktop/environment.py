@@ -18,15 +18,15 @@ def desktop_environment(
     """Return the environment variables that a desktop's webrtcbin reads.
 
     STUN_SERVER is in GStreamer's form: that of ``desktop.envlocal``, else of
-    ``webrtc.desktop``, else the first stun URI that browsers get. It is left
-    out, and never empty, where there is none.
+    ``webrtc.desktop``, else the first stun URI that browsers get. If there is none, it is left
+    out, and never empty.
 
-    TURN_SERVER is there only where ``webrtc.desktop`` asks for it and
-    ``webrtc.enable`` is True: one server, with a credential for `user` that
-    holds from `now` (unix seconds, the clock by default) for the ttl of
-    ``webrtc.desktop``. Whoever can read the container's environment knows it.
+    TURN_SERVER is set only if ``webrtc.desktop`` asks for it and ``webrtc.enable`` is True. It is
+    one server, with a credential for `user` that is valid from `now` (unix seconds, the clock by
+    default) for the ttl of ``webrtc.desktop``. Whoever can read the container's environment knows
+    it.
 
-    Raises `CredentialError` when no credential can be minted for `user`.
+    Raise `CredentialError` if no credential can be minted for `user`.
     """
     check_config(config)
     values = {STUN_SERVER: stun_server(config), TURN_SERVER: turn_server(config, user, now)}
@@ -53,8 +53,8 @@ def turn_server(
 def gstreamer_turn(uri: IceURI, credentials: TurnCredentials) -> str:
     """Return a TURN URI in GStreamer's form, with user and password in it.
 
-    Everything outside RFC 3986's unreserved set is percent-encoded: webrtcbin
-    takes it unquoted into the text of a pipeline.
+    Everything outside RFC 3986's unreserved set is percent-encoded: webrtcbin inserts it unquoted
+    into the text of a pipeline.
     """
     login = f"{quote(credentials.username, safe='')}:{quote(credentials.password, safe='')}"
     query = f"?transport={uri.transport}" if uri.transport else ""

@@ -1,7 +1,7 @@
 """What desktop pods get: STUN_SERVER, TURN_SERVER, and the sound container.
 
-Pods in, new pods out; no connection to Kubernetes is made. The sound container is as
-pyos makes it from od.config.
+Functions take pods and return new ones; nothing connects to Kubernetes. The sound container is the
+one that pyos makes from od.config.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ MAX_SECRET_NAME = 253
 SERVICE = {"name": "ABCDESKTOP_SERVICE_sound", "value": "enabled"}
 POD_IP = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
 VOLUMES = ("localaccount", "tmp", "home", "log")
-"""What pyos mounts where the ``sound`` entry names no volumes."""
+"""What pyos mounts if the ``sound`` entry names no volumes."""
 _OF_A_USER = ("localaccount", "home")
-"""Volumes whose names end in the user's, whatever that is."""
+"""Volumes whose names end in the user's name."""
 _IDS = {"uidNumber": "runAsUser", "gidNumber": "runAsGroup"}
 
 
 @dataclass(frozen=True)
 class PreparedPod(Generic[Pod]):
-    """A pod to create, the Secret that it reads, and what to know of it.
+    """A pod to create, the Secret that it reads, and notes on it.
 
-    `pod` and `secret` are of one kind: dicts, or objects of the kubernetes
-    client. `secret` is None where the pod needs none.
+    `pod` and `secret` are of the same kind: dicts, or objects of the kubernetes client. `secret` is
+    None if the pod needs no Secret.
     """
 
     pod: Pod = field(repr=False)
@@ -76,10 +76,10 @@ def inject_webrtc(
     containers: Optional[Collection[str]] = None,
     pulseaudio_cookie: Optional[str] = None,
 ) -> Pod:
-    """Return a new pod, of the same kind, whose sound goes by WebRTC.
+    """Return a new pod of the same kind, with sound over WebRTC.
 
-    `prepare_pod` without a Secret: a TURN_SERVER stands in the pod itself, so
-    don't log it. What was left as it was is logged as a warning.
+    This is `prepare_pod` without a Secret: TURN_SERVER is in the pod itself, so don't log it. What
+    is left unchanged is logged as a warning.
     """
     prepared = prepare_pod(
         pod,
@@ -96,7 +96,7 @@ def inject_webrtc(
 
 
 def log_notes(log: logging.Logger, notes: Iterable[Problem]) -> None:
-    """Log what `PreparedPod` has to say: as INFO what is only good to know."""
+    """Log the notes of a `PreparedPod`; those that are only good to know, as INFO."""
     for note in notes:
         log.log(logging.INFO if note.level == "note" else logging.WARNING, "%s", note)
 
@@ -112,27 +112,26 @@ def prepare_pod(
     pulseaudio_cookie: Optional[str] = None,
     turn_secret: bool = True,
 ) -> PreparedPod[Pod]:
-    """Return a new pod whose sound goes by WebRTC, and the Secret that it reads.
+    """Return a new pod with sound over WebRTC, and the Secret that it reads.
 
-    `pod` is a dict or a ``V1Pod``; it stays as it is, and the result shares
-    nothing with it. `labels` are the names of the user's labels, for the acl of
-    the sound container. STUN_SERVER goes to the `containers` named, by default
-    to all regular ones, and always to the sound container; TURN_SERVER to that
-    alone, by a ``secretKeyRef`` to the Secret, or plain without `turn_secret`.
-    `pulseaudio_cookie` becomes the sound container's PULSEAUDIO_COOKIE. `user`
-    and `now` (unix seconds, the clock by default) are as in
+    `pod` is a dict or a ``V1Pod``; it is not changed, and the result shares nothing with it.
+    `labels` are the names of the user's labels, for the acl of the sound container. STUN_SERVER
+    goes to the named `containers`, by default to all regular ones, and always to the sound
+    container. TURN_SERVER goes only to the sound container, as a ``secretKeyRef`` to the Secret or,
+    without `turn_secret`, in plain text. `pulseaudio_cookie` becomes the sound container's
+    PULSEAUDIO_COOKIE. `user` and `now` (unix seconds, the clock by default) are as in
     `desktop_environment`.
 
-    Doing it again to the result changes nothing. `notes` of the result say what
-    was left as it was, such as a variable that comes from elsewhere
-    (``valueFrom``), and what was taken away: an empty STUN_SERVER or TURN_SERVER.
+    Injecting again into the result changes nothing. `notes` of the result say what was left
+    unchanged, such as a variable that comes from elsewhere (``valueFrom``), and what was removed:
+    an empty STUN_SERVER or TURN_SERVER.
 
-    Create the Secret first: a pod whose Secret is missing waits, with a warning
-    event that pyos takes for a failure. `owned_secret` lets it go with the pod.
-    If it can't be created, create the pod of `without_secret`.
+    Create the Secret first: a pod whose Secret is missing waits, with a warning event that pyos
+    treats as a failure. `owned_secret` makes Kubernetes delete the Secret with the pod. If the
+    Secret can't be created, create the pod of `without_secret`.
 
-    Raises `ManifestError` where `pod` is not a pod, and `CredentialError` as
-    `desktop_environment` does.
+    Raise `ManifestError` if `pod` is not a pod, and `CredentialError` as `desktop_environment`
+    does.
     """
     check_config(config)
     if not _are_names(labels) or not (containers is None or _are_names(containers)):
@@ -149,7 +148,7 @@ def prepare_pod(
         sound = sound or _new_sound(data, user, owner)
         problems += _update_sound(data, sound, settings, labels, owner)
     elif settings and sound:
-        message = "is left as it is, though od.config gives this user no sound"
+        message = "is left unchanged, although od.config gives this user no sound"
         problems.append(Problem(message, format_path(sound[0]), level="warning"))
         sound = None
     if sound and pulseaudio_cookie is not None:
@@ -183,8 +182,8 @@ def prepare_pod(
 def owned_secret(secret: Any, pod: Any) -> Any:
     """Return a Secret that Kubernetes deletes when it deletes the pod.
 
-    `pod` is the created one: an owner is known by its uid. Patch the Secret in
-    the cluster with the result. Raises `ManifestError` where there is no uid.
+    `pod` is the created one, since Kubernetes identifies an owner by its uid. Patch the Secret in
+    the cluster with the result. Raise `ManifestError` if there is no uid.
     """
     data, build = open_object(secret, "Secret")
     metadata = expect(open_object(pod)[0], ("metadata",), dict, "a mapping")
@@ -202,8 +201,8 @@ def owned_secret(secret: Any, pod: Any) -> Any:
 def without_secret(prepared: PreparedPod[Pod]) -> PreparedPod[Pod]:
     """Return the same desktop without its Secret, and so without a TURN server.
 
-    It is for where the Secret can't be created: a container that refers to a
-    missing Secret never starts. TURN_SERVER is left out, and not empty.
+    Use it if the Secret can't be created: a container that refers to a missing Secret never starts.
+    TURN_SERVER is left out rather than empty.
     """
     if prepared.secret is None:
         return prepared
@@ -218,12 +217,12 @@ def without_secret(prepared: PreparedPod[Pod]) -> PreparedPod[Pod]:
 
 
 def _secret_of(variable: Data) -> Any:
-    """Return the name of the Secret that a variable is read from, None for another variable."""
+    """Return the name of the Secret that a variable is read from, or None."""
     return ((variable.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name")
 
 
 def _are_names(value: Any) -> bool:
-    """Say whether this is a collection of texts; a text is one of its letters."""
+    """Return whether this is a collection of texts, and not a single text."""
     if isinstance(value, str) or not isinstance(value, Collection):
         return False
     return all(isinstance(name, str) for name in value)
@@ -232,7 +231,7 @@ def _are_names(value: Any) -> bool:
 def _stun_places(
     pod: Data, names: Optional[Collection[str]], sound: Optional[Place]
 ) -> List[Place]:
-    """Return the containers that get STUN_SERVER: those named, or all regular ones, and sound."""
+    """Return the containers that get STUN_SERVER: the named or all regular ones, and sound."""
     every = all_containers(pod)
     if names is None:
         chosen = [place for place in every if place[0][:2] == CONTAINERS]
@@ -251,11 +250,11 @@ def _secret(pod: Data, texts: Dict[str, str]) -> Data:
     pod_name = metadata.get("name")
     if not isinstance(pod_name, str) or not pod_name:
         message = "is missing; the Secret with TURN_SERVER is named after the pod"
-        if metadata.get("generateName"):  # nobody knows the name before the pod is created
+        if metadata.get("generateName"):  # the name is unknown until the pod is created
             message += ", so give it a name in place of generateName"
         raise ManifestError.at(("metadata", "name"), message)
     name = f"webrtc-{pod_name}".rstrip("-.")
-    if len(f"webrtc-{pod_name}") > MAX_SECRET_NAME:  # what is cut off still counts
+    if len(f"webrtc-{pod_name}") > MAX_SECRET_NAME:  # the hash covers what is cut off
         digest = hashlib.sha256(f"webrtc-{pod_name}".encode("utf-8", "surrogatepass")).hexdigest()
         name = f"{name[: MAX_SECRET_NAME - 11].rstrip('-.')}-{digest[:10]}"
     where = {key: metadata[key] for key in ("namespace",) if metadata.get(key)}
@@ -270,7 +269,7 @@ def _secret(pod: Data, texts: Dict[str, str]) -> Data:
 
 
 def _new_sound(pod: Data, user: Optional[str], owner: Optional[str]) -> Place:
-    """Put a sound container where pyos has it, with the variables of the desktop's."""
+    """Insert a sound container where pyos has it, with the desktop's variables."""
     index = sound_position(pod, owner)
     new: Data = {"name": sound_name(pod, user, owner), "imagePullPolicy": "", "image": ""}
     new["env"] = copy_data(desktop_container(pod, owner).get("env") or [])
@@ -285,9 +284,9 @@ def _update_sound(
     labels: Collection[str],
     owner: Optional[str],
 ) -> List[Problem]:
-    """Bring the sound container up to date, and what the pod has for it.
+    """Update the sound container, and what the pod has for it.
 
-    Returns notes on volumes that the ``sound`` entry names and that can't be mounted.
+    Return notes on volumes that the ``sound`` entry names and that can't be mounted.
     """
     _, container = sound
     container["imagePullPolicy"] = settings.pull_policy
@@ -309,9 +308,9 @@ def _update_sound(
         pod["metadata"]["labels"] = {}
     pod["metadata"]["labels"][SOUND_LABEL] = "enabled" if port is None else str(port)
 
-    # upstream has the pull secrets on the container, where nobody reads any
+    # pyos puts pull secrets on the container, where Kubernetes ignores them
     misplaced = container.pop("imagePullSecrets", None) or []
-    if isinstance(misplaced, dict):  # the form that pyos takes
+    if isinstance(misplaced, dict):  # the form that pyos accepts
         misplaced = [misplaced] if isinstance(misplaced.get("name"), str) else []
     secrets = [*({"name": name} for name in settings.pull_secrets), *misplaced]
     if secrets:
@@ -322,7 +321,7 @@ def _update_sound(
 
 
 def _security_context(pod: Data, settings: SoundSettings) -> Any:
-    """Return the securityContext with the user's numbers, which pyos has put on the pod."""
+    """Return the securityContext with the user's ids, which pyos put on the pod."""
     context = thaw(settings.security_context)
     own = pod["spec"].get("securityContext") or {}
     for key, value in context.items():
@@ -331,7 +330,7 @@ def _security_context(pod: Data, settings: SoundSettings) -> Any:
             name = _IDS[match["name"]]
             context[key] = own.get(name)
             if type(context[key]) is not int:
-                message = f"is missing; the sound container's {key} is to be the same"
+                message = f"is missing; the sound container's {key} must be the same"
                 raise ManifestError.at(("spec", "securityContext", name), message)
     return context
 
@@ -339,7 +338,7 @@ def _security_context(pod: Data, settings: SoundSettings) -> Any:
 def _put_mounts(
     pod: Data, container: Data, settings: SoundSettings, owner: Optional[str]
 ) -> List[Problem]:
-    """Mount what sound needs as other containers do, and return notes on what can't be."""
+    """Mount what sound needs as other containers do, and return notes on what can't be mounted."""
     own = [mount for mount in container.get("volumeMounts") or () if mount is not None]
     container["volumeMounts"] = own
     mounts: Dict[str, Data] = {}
@@ -358,19 +357,20 @@ def _put_mounts(
         elif settings.volumes is not None:
             shown = name if is_word(name) else "volume"
             message = (
-                f"has {volume}, which no container mounts, so nothing tells where sound is to"
+                f"has {volume}, which no container mounts, so the sound container can't either"
                 if volume
                 else f"has no {shown}, which the sound entry of od.config names; "
-                "sound goes without it"
+                "the sound container does not mount it"
             )
             notes.append(Problem(message, "spec.volumes", level="note"))
     return notes
 
 
 def _volume_for(name: str, volumes: Collection[str], owner: str) -> str:
-    """Return the volume of a pod that od.config calls by a name, empty where there is none.
+    """Return the pod's volume for a name of od.config, or an empty text.
 
-    pyos puts ``auth-`` before some, and the userid, with which `owner` ends, behind some.
+    pyos prefixes some volumes with ``auth-``, and appends the userid, which `owner` ends in, to
+    some.
     """
     wanted = (name, f"auth-{name}")
     exact = [volume for volume in volumes if volume in wanted]

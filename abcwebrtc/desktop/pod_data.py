@@ -1,9 +1,8 @@
-"""A pod manifest as plain data: opened, checked, and which of its containers is what.
+"""A pod manifest as plain data: open it, check it, and identify its containers.
 
-Source: the Kubernetes API, v1 Pod, and the pods that pyos posts. pyos names a
-container ``x-<provider>-<userid>``: a letter for what it does, and a rest that all
-containers of the pod share. A sidecar may begin with the same letter, so the letter
-alone tells nothing.
+Source: the Kubernetes API, v1 Pod, and the pods that pyos posts. pyos names a container
+``x-<provider>-<userid>``: a letter for its purpose, and a rest that all containers share.
+A sidecar may begin with the same letter, so the letter alone does not identify a container.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from abcwebrtc.errors import KeyPath, ManifestError, Problem, format_path
 
 Data = Dict[str, Any]
 Place = Tuple[KeyPath, Data]
-"""A container, and where it stands in the pod."""
+"""A container, and its key path in the pod."""
 Build = Callable[[Data, str], Any]
-"""Makes an object from data and the name of its kind, such as ``Pod``."""
+"""Builds an object from data and the name of its kind, such as ``Pod``."""
 MAX_DEPTH = 100
 CONTAINERS: KeyPath = ("spec", "containers")
 INIT_CONTAINERS: KeyPath = ("spec", "initContainers")
@@ -44,22 +43,22 @@ MAX_NAME = 63
 """Characters in the name of a container: an RFC 1123 label."""
 
 _LETTERS = frozenset("xchfori")
-"""Of pyos's containers but for sound: desktop, printers, ssh, files, storage, rdp, init."""
+"""pyos's containers except sound: desktop, printers, ssh, files, storage, rdp, init."""
 _DESKTOP = 1000
-"""What the desktop's name counts: more than those of all others."""
+"""The weight of the desktop's name: more than all others together."""
 _AFTER_SOUND = ("h-", "f-", "o-", "r-")
-"""What comes after sound in pyos's order: ssh, the file server, the holder of storage, rdp."""
+"""What comes after sound in pyos's order: ssh, files, storage, rdp."""
 _PULSEAUDIO = "oc.pulseaudio"
-"""abcdesktop's image for sound, in whatever registry."""
+"""abcdesktop's sound image, in any registry."""
 _DOCKER_HUB = re.compile(r"^((index\.)?docker\.io/)?(library/)?")
 
 
 def open_object(value: Any, name: str = "Pod") -> Tuple[Data, Build]:
-    """Return plain data that shares nothing with `value`, and what makes such objects again.
+    """Return plain data that shares nothing with `value`, and a function that rebuilds objects.
 
-    Knows the kubernetes client's generated classes (before 36) and its pydantic
-    models, and imports it only for who gives such an object, and so has it loaded.
-    Raises `ManifestError` where `value` is neither a dict nor an object of this kind.
+    This supports the kubernetes client's generated classes (before 36) and its pydantic models. It
+    imports the client only if `value` is such an object, so that the client is loaded anyway. Raise
+    `ManifestError` if `value` is neither a dict nor an object of this kind.
     """
     if isinstance(value, Mapping):
         return copy_data(value), lambda data, _: data
@@ -84,27 +83,27 @@ def _build(data: Data, name: str) -> Any:
         if hasattr(kind_of_object, "from_dict"):
             return kind_of_object.from_dict(data)
         api: Any = client.ApiClient()
-        answer = SimpleNamespace(data=json.dumps(data))  # as of a request
+        answer = SimpleNamespace(data=json.dumps(data))  # as in a request
         return api.deserialize(answer, f"V1{name}")
     except ValueError:
-        pass  # its text quotes values, and one of them may be a password
-    raise ManifestError.at((), "is not what this version of the kubernetes client takes for a pod")
+        pass  # its text quotes values, which may be passwords
+    raise ManifestError.at((), "is not a pod that this version of the kubernetes client accepts")
 
 
 def copy_data(value: Any, depth: int = 0) -> Any:
-    """Return a copy in which nothing is shared, neither with `value` nor within.
+    """Return a copy that shares nothing with `value`, and whose parts share nothing.
 
-    `copy.deepcopy` would keep what `value` shares within itself: pyos gives one
-    list of variables to all containers. Raises `ManifestError` for a loop.
+    `copy.deepcopy` would keep sharing between parts: pyos gives all containers the same list of
+    variables. Raise `ManifestError` for a loop.
     """
     if depth > MAX_DEPTH:
-        raise ManifestError.at((), "is nested too deep; a manifest holds no such thing")
+        raise ManifestError.at((), "is nested too deep for a manifest")
     depth += 1
     if isinstance(value, (list, tuple)):
         return [item if type(item) in _PLAIN else copy_data(item, depth) for item in value]
-    if isinstance(value, (dict, Mapping)):  # dict first: to ask for Mapping takes ten times as long
+    if isinstance(value, (dict, Mapping)):  # dict first: a check for Mapping takes ten times longer
         return {
-            # most of what a manifest holds is text: no call for each
+            # most of a manifest is text: avoid a call for each
             key: item if type(item) in _PLAIN else copy_data(item, depth)
             for key, item in value.items()
         }
@@ -112,7 +111,7 @@ def copy_data(value: Any, depth: int = 0) -> Any:
 
 
 def check_pod(pod: Data) -> None:
-    """Raise `ManifestError` where `pod` is not a Pod, as far as we use it."""
+    """Raise `ManifestError` if `pod` is not a Pod, as far as this module uses it."""
     if pod.get("kind") not in (None, "Pod"):
         raise ManifestError.at(("kind",), "is not Pod; give the manifest of a pod")
     _check_names((), pod, "api_version")
@@ -130,7 +129,7 @@ def check_pod(pod: Data) -> None:
 
 
 def _check_names(path: KeyPath, data: Data, name: str) -> None:
-    """Refuse what ``to_dict()`` of the kubernetes client returns: the API has no such names."""
+    """Refuse the result of the kubernetes client's ``to_dict()``, whose names are not the API's."""
     if name in data:
         message = "is a name of to_dict(), and not of the Kubernetes API; give the V1Pod itself"
         raise ManifestError.at((*path, name), message)
@@ -139,7 +138,7 @@ def _check_names(path: KeyPath, data: Data, name: str) -> None:
 def _check_container(path: KeyPath, container: Data) -> None:
     _check_names(path, container, "volume_mounts")
     _check_named((*path, "env"), expect(container, ("env",), list, "a list", path))
-    if not isinstance(container.get("imagePullSecrets"), dict):  # pyos puts one there
+    if not isinstance(container.get("imagePullSecrets"), dict):  # pyos puts a dict there
         secrets = expect(container, ("imagePullSecrets",), list, "a list", path)
         _check_named((*path, "imagePullSecrets"), secrets)
     mounts = expect(container, ("volumeMounts",), list, "a list", path)
@@ -148,9 +147,9 @@ def _check_container(path: KeyPath, container: Data) -> None:
 
 
 def expect(data: Data, path: KeyPath, wanted: type, words: str, parent: KeyPath = ()) -> Any:
-    """Return what stands at a path, empty where nothing does.
+    """Return the value at a path, or an empty one.
 
-    Raises `ManifestError` where it is of another type.
+    Raise `ManifestError` if it is of another type.
     """
     value: Any = data
     for part in path:
@@ -165,7 +164,7 @@ def _check_named(path: KeyPath, items: List[Any]) -> None:
     for index, item in enumerate(items):
         name = item.get("name")
         if not name or not isinstance(name, str):
-            message = "is missing, or no text; every entry needs one"
+            message = "is missing or not text; every entry needs one"
             raise ManifestError.at((*path, index, "name"), message)
 
 
@@ -176,7 +175,7 @@ def _check_mappings(path: KeyPath, items: List[Any]) -> None:
 
 
 def containers_of(pod: Data) -> List[Data]:
-    """Return the regular containers, in a list that belongs to the pod."""
+    """Return the regular containers, in the pod's own list."""
     return listed(pod["spec"], "containers")
 
 
@@ -190,10 +189,10 @@ def all_containers(pod: Data) -> List[Place]:
 
 
 def find_owner(pod: Data) -> Optional[str]:
-    """Return what the names of pyos's containers have behind the letter, None where none is pyos's.
+    """Return the part after the letter in the names of pyos's containers, or None.
 
-    That of the desktop, ``x-``, counts more than that of others, and what many
-    share more than what one has.
+    The name of the desktop, ``x-``, counts more than others. A part that many names share counts
+    more than one that a single name has.
     """
     count: Dict[str, int] = {}
     for _, container in all_containers(pod):
@@ -205,7 +204,7 @@ def find_owner(pod: Data) -> Optional[str]:
 
 
 def desktop_container(pod: Data, owner: Optional[str]) -> Data:
-    """Return the desktop's own container: pyos's ``x-``, else the first one."""
+    """Return the desktop's container: pyos's ``x-``, else the first one."""
     found, name = containers_of(pod), f"x-{owner}"
     return next((each for each in found if each["name"] == name), found[0] if found else {})
 
@@ -213,11 +212,11 @@ def desktop_container(pod: Data, owner: Optional[str]) -> Data:
 def find_sound(
     pod: Data, images: Collection[str], user: Optional[str], owner: Optional[str]
 ) -> Optional[Place]:
-    """Return the sound container, None where there is none.
+    """Return the sound container, or None.
 
-    Its name is pyos's ``s-<provider>-<userid>``, that of `sound_name`, or
-    ``sound``; else its image is one of `images` or abcdesktop's, of any version.
-    It may be a sidecar: an init container that is always restarted.
+    Its name is pyos's ``s-<provider>-<userid>``, the one of `sound_name`, or ``sound``; or its
+    image is one of `images`, or any version of abcdesktop's. It may be a sidecar: an init container
+    that is always restarted.
     """
     places = [
         (path, container)
@@ -239,7 +238,7 @@ def find_sound(
 
 
 def sound_name(pod: Data, user: Optional[str], owner: Optional[str]) -> str:
-    """Return a name for a new sound container as pyos would: that of its others, with an s."""
+    """Return a name for a new sound container as pyos would: like its others, with an s."""
     name = _wanted_name(pod, user, owner)
     taken = {container["name"] for _, container in all_containers(pod)}
     others = (f"{name[: MAX_NAME - 4]}-{number}" for number in itertools.count(2))
@@ -247,18 +246,18 @@ def sound_name(pod: Data, user: Optional[str], owner: Optional[str]) -> str:
 
 
 def sound_position(pod: Data, owner: Optional[str]) -> int:
-    """Return where pyos would have the sound container among the regular ones."""
+    """Return where pyos would put the sound container among the regular ones."""
     names = [container["name"] for container in containers_of(pod)]
     after = {f"{letter}{owner}" for letter in _AFTER_SOUND}
     return next((index for index, name in enumerate(names) if name in after), len(names))
 
 
 def _named_as_sound(pod: Data, user: Optional[str], owner: Optional[str]) -> Callable[[str], bool]:
-    """Return what says of a name whether it is that of the pod's sound container."""
+    """Return a function that tells whether a name is that of the pod's sound container."""
     made = _wanted_name(pod, user, owner)
     numbered = f"{made[: MAX_NAME - 4]}-"
     ends: Tuple[str, ...] = ()
-    if owner is None:  # what comes first is the provider, which nothing else tells
+    if owner is None:  # the first part is the provider, which is known only from here
         labels = (pod.get("metadata") or {}).get("labels") or {}
         users = (user, labels.get(USERID_LABEL))
         ends = tuple(f"-{_label(each)}" for each in users if isinstance(each, str) and each)
@@ -296,38 +295,38 @@ def _repository(image: Any) -> str:
 def set_variable(place: Place, entry: Data) -> List[Problem]:
     """Set a variable of a container; `entry` is an EnvVar of the Kubernetes API.
 
-    A value that is there is replaced. One that comes from elsewhere
-    (``valueFrom``) is left, and the one warning that is returned says so.
+    Replace an existing value. Leave one that comes from elsewhere (``valueFrom``), and return a
+    warning that says so.
     """
     path, container = place
     env = listed(container, "env")
     same = [index for index, item in enumerate(env) if item["name"] == entry["name"]]
     if same and env[same[-1]].get("valueFrom") and env[same[-1]] != entry:
-        message = f"{entry['name']} is left as it is, since it comes from elsewhere (valueFrom)"
+        message = f"{entry['name']} is left unchanged, since it comes from elsewhere (valueFrom)"
         return [Problem(message, format_path((*path, "env", same[-1])), level="warning")]
     if not same:
         env.append(copy_data(entry))
         return []
     env[same[0]] = copy_data(entry)
-    for index in reversed(same[1:]):  # the last one counted, and is the one replaced
+    for index in reversed(same[1:]):  # the last one counted, so replace that
         del env[index]
     return []
 
 
 def drop_empty(place: Place, name: str) -> List[Problem]:
-    """Take an empty variable away, and return a warning that says so."""
+    """Remove an empty variable, and return a warning that says so."""
     path, container = place
     env = container.get("env") or []
     same = [item for item in env if item["name"] == name]
     if not same or same[-1].get("value") or same[-1].get("valueFrom"):
         return []
     container["env"] = [item for item in env if item["name"] != name]
-    message = f"{name} is taken away: an empty one breaks webrtcbin's pipeline"
+    message = f"{name} is removed: an empty one breaks webrtcbin's pipeline"
     return [Problem(message, format_path((*path, "env")), level="warning")]
 
 
 def append_missing(container: Data, key: str, items: List[Data], *same: str) -> None:
-    """Append those items to a container's list that equal none there in the fields `same`."""
+    """Append the items to a container's list that differ from all there in the fields `same`."""
     there = listed(container, key)
     for item in items:
         if not any(item.get(name) == old.get(name) for old in there for name in same):
@@ -335,7 +334,7 @@ def append_missing(container: Data, key: str, items: List[Data], *same: str) -> 
 
 
 def listed(data: Data, key: str) -> List[Data]:
-    """Return the list at a key, which is made where there is none."""
+    """Return the list at a key, creating it if it is missing."""
     if data.get(key) is None:
         data[key] = []
     items: List[Data] = data[key]

@@ -56,9 +56,9 @@ def mint_turn_credentials(
     ``expiry:user``; without, it is the bare expiry. `now` is in unix seconds
     and defaults to the clock.
 
-    Raises `CredentialError` when `ttl` is not a whole number of seconds from 1
-    up, `now` is before 1970 or no number, the expiry passes 2038-01-19, or
-    coturn or a browser can't take `user`.
+    Raise `CredentialError` if `ttl` is not a whole number of seconds, at least 1, `now` is not a
+    number or before 1970, the expiry is after 2038-01-19, or coturn or a browser can't accept
+    `user`.
     """
     if type(ttl) is not int or ttl < 1:
         raise CredentialError("ttl must be a whole number of seconds, 1 or more")
@@ -70,8 +70,8 @@ def mint_turn_credentials(
 def turn_username(expires_at: int, user: Optional[str]) -> str:
     """Return a TURN username, ``expiry`` or ``expiry:user``.
 
-    Raises `CredentialError` when the expiry passes 2038-01-19, or coturn or a
-    browser can't take `user`.
+    Raise `CredentialError` if the expiry is after 2038-01-19, or coturn or a browser can't accept
+    `user`.
     """
     if expires_at > MAX_EXPIRY:
         raise CredentialError("the credential would expire after 2038-01-19, which coturn refuses")
@@ -87,12 +87,12 @@ def verify_turn_credentials(
     password: str,
     now: Optional[float] = None,
 ) -> bool:
-    """Say whether coturn, knowing `secrets`, would take these credentials now.
+    """Return whether coturn, with these `secrets`, would accept these credentials now.
 
-    All of `secrets` are tried, in constant time. A credential whose expiry
-    equals `now` (unix seconds, the clock by default) still holds, as in coturn.
+    All of `secrets` are tried, in constant time. A credential whose expiry equals `now` (unix
+    seconds, the clock by default) is still valid, as in coturn.
 
-    Raises `CredentialError` for an empty secret, or a `now` that is no number.
+    Raise `CredentialError` for an empty secret, or a `now` that is not a number.
     """
     if not isinstance(username, str) or not isinstance(password, str):
         raise TypeError("username and password must be text")
@@ -103,7 +103,7 @@ def verify_turn_credentials(
     known = False
     try:
         given = password.encode("ascii")
-        for secret in secrets:  # all of them, also after the first that fits
+        for secret in secrets:  # all of them, even after a match
             known |= hmac.compare_digest(given, _secret(secret).sign(username).encode())
     except UnicodeEncodeError:
         return False
@@ -111,7 +111,7 @@ def verify_turn_credentials(
 
 
 def _match_username(username: str) -> Optional["re.Match[str]"]:
-    """Match a username that coturn may take: an expiry, and perhaps a userid."""
+    """Match a username that coturn may accept: an expiry, and perhaps a userid."""
     match = _USERNAME.fullmatch(username)
     if match is None or match.group(2) is None:
         return match
@@ -153,11 +153,10 @@ def _check_text(user: Any) -> None:
 def pseudonym(key: AnySecret, user: str) -> str:
     """Return the pseudonym of a userid: 32 hex digits, the same every time.
 
-    It is the HMAC-SHA256 of the userid under `key`, cut to 128 bits. Who does
-    not hold the key can neither find the userid nor test a guess. Hex digits
-    can't spell anything that coturn refuses.
+    It is the HMAC-SHA256 of the userid under `key`, cut to 128 bits. Without the key, nobody can
+    find the userid or test a guess. Hex digits can't spell anything that coturn refuses.
 
-    Raises `CredentialError` when the userid is empty.
+    Raise `CredentialError` if the userid is empty.
     """
     _check_text(user)
     if not user:

@@ -23,15 +23,14 @@ def build_rtc_configuration(
 ) -> Dict[str, Any]:
     """Return an RTCConfiguration (W3C WebRTC) for one user's RTCPeerConnection.
 
-    It is the static ``webrtc.rtc_configuration`` plus one entry of
-    ``iceServers`` for each coturn server, with credentials that hold from `now`
-    (unix seconds, the clock by default) for that server's ttl. The result is
-    the caller's own: changing it changes nothing else.
+    It is the static ``webrtc.rtc_configuration`` plus one entry of ``iceServers`` for each coturn
+    server, with credentials that are valid from `now` (unix seconds, the clock by default) for that
+    server's ttl. The result is a copy that the caller may change.
 
-    Raises `WebRTCDisabledError` when ``webrtc.enable`` is False, and
-    `CredentialError` when no credential can be minted for `user`.
+    Raise `WebRTCDisabledError` if ``webrtc.enable`` is False, and `CredentialError` if no
+    credential can be minted for `user`.
     """
-    if not isinstance(config, WebRTCConfig):  # one call less where all is well
+    if not isinstance(config, WebRTCConfig):  # saves a call in the usual case
         check_config(config)
     if not config.enable:
         raise WebRTCDisabledError
@@ -60,9 +59,9 @@ def server_credentials(
 ) -> TurnCredentials:
     """Return credentials for one coturn server, in its username style.
 
-    The newest secret signs. `ttl` in seconds replaces the server's own.
+    The newest secret signs. `ttl`, in seconds, replaces the server's own.
 
-    Raises `CredentialError` when the style needs a `user` and there is none.
+    Raise `CredentialError` if the style needs a `user` and there is none.
     """
     secret = server.secrets.current()[0]
     ttl = server.ttl if ttl is None else ttl
@@ -70,7 +69,7 @@ def server_credentials(
 
 
 def _name(server: CoturnServer, user: Optional[str]) -> Optional[str]:
-    """Return what stands for the user in the username, None where nothing does."""
+    """Return the user's part of the username, or None."""
     if server.username == TIMESTAMP:
         return None
     if user is None:

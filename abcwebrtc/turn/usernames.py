@@ -1,4 +1,4 @@
-"""From a TURN username back to when it was minted, when it expires, and whose it is."""
+"""Find out when a TURN username was minted, when it expires, and whose it is."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from abcwebrtc.times import MAX_EXPIRY, iso_text
 from abcwebrtc.turn.credentials import pseudonym
 
 MAX_LINE_BYTES = 64 * 1024
-"""A line of the userids that is longer is passed over."""
+"""Longer lines of userids are skipped."""
 CLOCK_SKEW = 300
-"""Seconds by which the clock that minted may be ahead of this one."""
+"""Seconds by which the minting clock may be ahead of this one."""
 
 # coturn 4.6: "user <1703086872:alice>: incoming", "username=<1703086872:alice>, lifetime=600",
 # "closed (2nd stage), user <1703086872:alice> realm". A username has no blanks,
@@ -26,11 +26,11 @@ _LOGGED = re.compile(r"user(?:name=| )<(\S{1,512}?)>(?=[:,]?(?:\s|$))")
 _USERNAME = re.compile(r"([0-9]+)(?::(\S*))?")
 _PSEUDONYM = re.compile("[0-9a-f]{32}")
 _WITH_TAIL = re.compile(r"([0-9]+(?::[0-9a-f]{32})?)(?!:.)[!-/:-@\[-`{-~]*")
-"""What follows is punctuation of a log, but for a colon that something else follows."""
+"""What follows is the log's punctuation, except a colon with text after it."""
 
 
 class Username(NamedTuple):
-    """A username taken apart: the expiry in unix seconds, and what stands after the colon."""
+    """A parsed username: the expiry in unix seconds, and the part after the colon."""
 
     expires_at: int
     name: Optional[str]
@@ -59,11 +59,10 @@ class Minting(NamedTuple):
 
 @dataclass(frozen=True)
 class Identity:
-    """What is known of a username.
+    """What is known about a username.
 
-    `style` is one of "timestamp", "userid" and "pseudonym"; `user` the userid,
-    None where it is not known. `mintings` are the ways in which the
-    configuration can have minted it, the shortest ttl first.
+    `style` is "timestamp", "userid" or "pseudonym". `user` is the userid, or None if it is unknown.
+    `mintings` are the ways in which the configuration can have minted it, shortest ttl first.
     """
 
     username: Username
@@ -73,10 +72,10 @@ class Identity:
 
 
 def parse_username(text: str) -> Username:
-    """Take a username apart, or a line of coturn's log that has one.
+    """Parse a username, or a line of coturn's log that has one.
 
-    Blanks and quotes around it don't count. Raises `CredentialError` when it is
-    none that coturn may have accepted.
+    Blanks and quotes around it are ignored. Raise `CredentialError` if coturn can't have accepted
+    it.
     """
     logged = _LOGGED.search(text)
     if logged:
@@ -90,13 +89,13 @@ def parse_username(text: str) -> Username:
     match = _USERNAME.fullmatch(text)
     if match is None:
         raise CredentialError(
-            "this is no TURN username: write expiry or expiry:name, as coturn logs it after "
+            "this is not a TURN username: write expiry or expiry:name, as coturn logs it after "
             "'user' or 'username=', such as 1703086872:alice"
         )
     digits, name = match.groups()
     if len(digits) > 10 or int(digits) > MAX_EXPIRY:
         raise CredentialError(
-            "this username would expire after 2038-01-19, and coturn refuses that; "
+            "this username would expire after 2038-01-19, which coturn refuses; "
             "an expiry is in seconds, not milliseconds"
         )
     if name == "":
@@ -107,7 +106,7 @@ def parse_username(text: str) -> Username:
 def style_of(username: Username, config: WebRTCConfig) -> str:
     """Return the style of a username: 32 hex digits are a pseudonym.
 
-    They are a userid where the configuration mints userids and no pseudonyms.
+    They are a userid if the configuration mints userids but no pseudonyms.
     """
     if username.name is None:
         return TIMESTAMP
@@ -122,7 +121,7 @@ def mintings(
 ) -> Tuple[Minting, ...]:
     """Return the ways in which the configuration can have minted a username.
 
-    Left out is one that would lie in the future. `now` is in unix seconds.
+    One that would lie in the future is left out. `now` is in unix seconds.
     """
     made_for = {server.ttl: "a browser" for server in config.coturn if server.username == style}
     if config.desktop_turn and config.desktop_turn[0].username == style:
@@ -135,8 +134,8 @@ def mintings(
 def pseudonym_keys(config: WebRTCConfig) -> List[Secret]:
     """Return every key that pseudonyms can come from, each once, the likely ones first.
 
-    An older secret made those from before a rotation, and a secret those from
-    before there was a key of its own.
+    Pseudonyms from before a rotation come from an older secret, and those from before there was a
+    pseudonym key come from a secret.
     """
     servers = sorted(config.coturn, key=lambda server: server.username != PSEUDONYM)
     found: Dict[bytes, Secret] = {}
@@ -150,10 +149,10 @@ def pseudonym_keys(config: WebRTCConfig) -> List[Secret]:
 
 
 class UseridReader:
-    """Reads userids from a stream of lines, a line at a time.
+    """Reads userids from a stream, line by line.
 
-    Lines may end in LF or CRLF; blank ones are passed over. `skipped` counts
-    those that are not UTF-8, or longer than 64 KiB.
+    Lines may end in LF or CRLF; blank lines are ignored. `skipped` counts lines that are not UTF-8
+    or longer than 64 KiB.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -184,7 +183,7 @@ class UseridReader:
 def find_user(name: str, keys: Iterable[Secret], users: Iterable[str]) -> Optional[str]:
     """Return the one of `users` whose pseudonym is `name`, under any of the keys.
 
-    Blanks around a userid are taken off where it does not fit with them.
+    If a userid does not match with the blanks around it, it is tried without them.
     """
     given = list(keys)
     for user in users:

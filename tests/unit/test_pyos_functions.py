@@ -251,7 +251,7 @@ class TestDesktops:
         configure(gconfig(**DESKTOP))
         prepare_desktop(manifest(), "alice", {})
         assert [record.levelname for record in caplog.records] == ["WARNING"]
-        assert "spec.containers[1]: is left as it is" in caplog.text
+        assert "spec.containers[1]: is left unchanged" in caplog.text
 
     def test_the_environment_is_that_of_the_configuration(self) -> None:
         configure(gconfig())

@@ -192,7 +192,7 @@ def test_a_note_goes_to_stderr_with_its_place(run: Any) -> None:
     result = run(SERVICE + "---\n" + POD.replace("env:\n", entry, 1))
     assert result.status == 0
     assert result.err.startswith(
-        "stdin: warning: document 2.spec.containers[0].env[0]: STUN_SERVER is left as it is"
+        "stdin: warning: document 2.spec.containers[0].env[0]: STUN_SERVER is left unchanged"
     )
     assert len(result.err.splitlines()) == 2  # and the sound container's copy
 

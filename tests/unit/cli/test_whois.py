@@ -143,7 +143,7 @@ def test_what_this_configuration_did_not_mint_is_said(tmp_path: Path, run: Any) 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (["alice", "od.config"], "this is no TURN username"),
+        (["alice", "od.config"], "this is not a TURN username"),
         (["1703086872", "none.config"], "can't be read: No such file"),
         (["1703086872:" + HEX, "od.config", "--users", "none"], "none: error: can't be read: No"),
         (["1703086872:" + HEX, "od.config", "--users", "."], "can't be read: Is a directory"),
@@ -192,7 +192,7 @@ def test_of_two_usernames_the_first_is_meant(
 def test_one_word_is_the_username(run: Any) -> None:
     result = run("od.config")
     assert (result.status, result.out) == (1, "")
-    assert "this is no TURN username" in result.err
+    assert "this is not a TURN username" in result.err
 
 
 def test_stdin_has_either_the_od_config_or_the_userids(run: Any) -> None:

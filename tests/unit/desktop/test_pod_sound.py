@@ -176,7 +176,7 @@ def test_who_gets_no_sound_gets_no_turn_credential_either() -> None:
     assert prepared.secret is None
     assert variable(sound_of(prepared.pod), "TURN_SERVER") is None
     (note,) = prepared.notes
-    assert str(note).startswith("spec.containers[2]: is left as it is")
+    assert str(note).startswith("spec.containers[2]: is left unchanged")
 
 
 def test_without_a_sound_entry_the_pods_own_sound_container_is_served() -> None:

@@ -77,13 +77,13 @@ def test_a_value_from_elsewhere_is_left_and_reported(
     config = configuration(turn=True)
     prepared = prepare_pod(pod, config, "ada", NOW)
     assert variable(sound_of(prepared.pod), name) == from_secret(name)
-    assert f"spec.containers[2].env[0]: {name} is left as it is" in "\n".join(
+    assert f"spec.containers[2].env[0]: {name} is left unchanged" in "\n".join(
         map(str, prepared.notes)
     )
     assert (prepared.secret is None) is (name == "TURN_SERVER")
     with caplog.at_level(logging.WARNING):
         inject(pod, config)
-    assert f"{name} is left as it is" in caplog.text
+    assert f"{name} is left unchanged" in caplog.text
 
 
 PLAIN = {"name": "STUN_SERVER", "value": "stun://old"}
@@ -104,7 +104,7 @@ def test_the_last_of_two_variables_counts_and_may_come_from_elsewhere() -> None:
     other = from_secret("STUN_SERVER")
     values, notes = injected(PLAIN, other)
     assert values == [PLAIN, other]
-    assert notes[0].startswith("spec.containers[0].env[1]: STUN_SERVER is left as it is")
+    assert notes[0].startswith("spec.containers[0].env[1]: STUN_SERVER is left unchanged")
     assert injected(other, PLAIN) == ([STUN], [])
 
 
@@ -123,7 +123,7 @@ def test_the_last_of_two_variables_counts_where_one_is_empty() -> None:
     """An empty one breaks webrtcbin's pipeline only where it is the one that counts."""
     values, notes = injected(PLAIN, EMPTY, config=NO_STUN)
     assert values == []
-    assert "STUN_SERVER is taken away" in notes[0]
+    assert "STUN_SERVER is removed" in notes[0]
     assert injected(EMPTY, PLAIN, config=NO_STUN) == ([EMPTY, PLAIN], [])
     other = from_secret("STUN_SERVER")
     assert injected(EMPTY, other, config=NO_STUN) == ([EMPTY, other], [])
@@ -201,7 +201,7 @@ def test_plain_takes_the_place_of_plain_but_not_of_the_secret() -> None:
     by_secret = prepare_pod(desktop_pod(), config, "ada", NOW).pod
     plain = prepare_pod(by_secret, config, "ada", NOW, turn_secret=False)
     assert plain.pod == by_secret
-    assert "TURN_SERVER is left as it is" in str(plain.notes[0])
+    assert "TURN_SERVER is left unchanged" in str(plain.notes[0])
     before = inject(desktop_pod(), config)
     assert prepare_pod(before, config, "ada", NOW).pod == by_secret
 

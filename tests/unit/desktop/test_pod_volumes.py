@@ -62,7 +62,7 @@ def test_a_volume_that_the_pod_has_not_is_passed_over_with_a_note() -> None:
     assert mounts == {"tmp": "/mnt/tmp"}
     assert notes == [
         f"spec.volumes: has no {name}, which the sound entry of od.config names; "
-        "sound goes without it"
+        "the sound container does not mount it"
         for name in ("pulseaudiosocket", "home")
     ]
 
@@ -73,7 +73,7 @@ def test_a_volume_that_nobody_mounts_has_no_place() -> None:
     mounts, notes = mounted(pod, ["tmp", "log"])
     assert mounts == {"tmp": "/mnt/tmp"}
     assert notes == [
-        "spec.volumes: has log, which no container mounts, so nothing tells where sound is to"
+        "spec.volumes: has log, which no container mounts, so the sound container can't either"
     ]
 
 

@@ -61,7 +61,7 @@ READERS = {
         "try: parse_username('username=<' * {n})\n"
         "except AbcWebRTCError as error: print(error)",
         10,
-        "this is no TURN username",
+        "this is not a TURN username",
     ),
 }
 
