@@ -46,9 +46,9 @@ def utc_text(moment: float) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Return a duration in words, its two largest units: ``1 day 2 hours``."""
+    """Return a duration in words, its two largest units: ``1 day 2 hours``; in days, no minutes."""
     left, parts = abs(int(seconds)), []
-    for name, size in _UNITS:
+    for name, size in _UNITS[:2] if left >= 86400 else _UNITS:
         number, left = divmod(left, size)
         if number:
             parts.append(f"{number} {name}{'' if number == 1 else 's'}")

@@ -90,6 +90,7 @@ def test_a_fraction_of_a_second_is_dropped() -> None:
         (3601, "1 hour 1 second"),
         (86400 + 7200 + 60, "1 day 2 hours"),
         (2 * 86400, "2 days"),
+        (3 * 86400 + 3599, "3 days"),
         (-90, "1 minute 30 seconds"),
     ],
 )
