@@ -40,11 +40,6 @@ def moment_json(key: str, moment: Optional[float]) -> Dict[str, Any]:
     return {key: text, f"{key}_unix": seconds}
 
 
-def utc_text(moment: float) -> str:
-    """Return a moment, in unix seconds, as ``2026-01-05 09:00:00 UTC``."""
-    return iso_text(moment).replace("T", " ").replace("Z", " UTC")
-
-
 def duration_text(seconds: float) -> str:
     """Return a duration in words, its two largest units: ``1 day 2 hours``; in days, no minutes."""
     left, parts = abs(int(seconds)), []

@@ -21,7 +21,7 @@ from abcwebrtc.cli.parser import (
 from abcwebrtc.config.coturn import PSEUDONYM, USERID
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
 from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
-from abcwebrtc.times import duration_text, iso_text, relative_text
+from abcwebrtc.times import duration_text, iso_text, moment_json, relative_text
 from abcwebrtc.turn.usernames import (
     Identity,
     UseridReader,
@@ -120,8 +120,7 @@ def _as_dict(found: Identity, now: float) -> Dict[str, Any]:
         "style": found.style,
         "user": found.user,
         "pseudonym": found.username.name if found.style == PSEUDONYM else None,
-        "expires_at": iso_text(found.username.expires_at),
-        "expires_at_unix": found.username.expires_at,
+        **moment_json("expires_at", found.username.expires_at),
         "expired": found.username.expires_at < int(now),
         "minted": [minting.as_dict() for minting in found.mintings],
     }

@@ -11,7 +11,7 @@ from abcwebrtc.config.coturn import PSEUDONYM, TIMESTAMP, USERID
 from abcwebrtc.config.secret_sources import Secret, secrets_here
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import CredentialError
-from abcwebrtc.times import MAX_EXPIRY, iso_text
+from abcwebrtc.times import MAX_EXPIRY, moment_json
 from abcwebrtc.turn.credentials import pseudonym
 
 MAX_LINE_BYTES = 64 * 1024
@@ -50,8 +50,7 @@ class Minting(NamedTuple):
     def as_dict(self) -> Dict[str, Any]:
         """Return it as plain JSON data."""
         return {
-            "minted_at": iso_text(self.minted_at),
-            "minted_at_unix": self.minted_at,
+            **moment_json("minted_at", self.minted_at),
             "ttl": self.ttl,
             "made_for": self.made_for,
         }
