@@ -1,9 +1,9 @@
-"""Writes files that hold secrets: for their owner alone, whole or not at all, and nowhere else.
+"""Write files that hold secrets: readable only for their owner, complete or not at all.
 
-In a folder that others can write, somebody may have put a file of theirs, a link, or a FIFO where
-the secret is to go. So every folder on the way is opened in the one before it, and what was looked
-at there is what is used. What is written goes into a temporary file beside it first, and is on the
-disk before it gets its name: neither a reader nor a machine that goes down finds half of it.
+In a folder that others can write, somebody may have planted a file, a link or a FIFO in place of
+the secret's file. So every folder on the way is opened from the one above it, and what was checked
+is what is used. The content goes into a temporary file first, and is on the disk before the file
+gets its name: no reader and no crash ever finds half of it.
 
 Every function raises `OSError` with a ``strerror`` that says what is wrong and what to do.
 """
@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from typing import BinaryIO, Callable, Iterator, List, Optional, Tuple
 
 LOCK_SECONDS = 10.0
-"""How long another process that writes the same file is waited for."""
+"""How long to wait for another process that writes the same file."""
 REPLACEABLE = "others can write its folder, and put a file of theirs there; chmod go-w the folder"
-"""What to say where `others_can_replace` a file."""
+"""The warning if `others_can_replace` a file."""
 _ACL = "system.posix_acl_access"
 _OF_CONTENT = ("security.ima", "security.evm")  # signatures of what the file held
 _MAX_LINKS = 40  # as many as Linux follows
@@ -33,19 +33,19 @@ _MAX_TURNS = 100
 
 
 def write_new(path: str, data: bytes) -> None:
-    """Write a file that is not there yet, which its owner alone can read.
+    """Write a new file that only its owner can read.
 
-    It is on the disk, and so is its name, when this returns. Raises `FileExistsError` where
-    something is there, a link to nothing as well, and `OSError` where the file can't be written.
+    When this returns, the file and its name are on the disk. Raise `FileExistsError` if the name
+    exists, even as a dangling link, and `OSError` if the file can't be written.
     """
     with _place(path, follows=False) as place:
         place.create(data)
 
 
 def write_beside(start: str, end: str, data: bytes) -> str:
-    """Write a new file as `write_new` does, and return its name: the first that is free.
+    """Write a new file as `write_new` does, with the first free name, and return that name.
 
-    These are `start` and `end`, such as ``a.bak``, then ``a.2.bak``, and so on.
+    The names are made of `start` and `end`, such as ``a.bak``, then ``a.2.bak``, and so on.
     """
     for number in ("", *(f".{number}" for number in range(2, 100))):
         with contextlib.suppress(FileExistsError):
@@ -57,18 +57,17 @@ def write_beside(start: str, end: str, data: bytes) -> str:
 def write_over(
     path: str, change: Callable[[Optional[BinaryIO]], bytes], most: int = 0o777
 ) -> Optional[int]:
-    """Write a file, also in the place of one that is there, and return the mode of that one.
+    """Write a new file or replace an existing one, and return the mode of the existing one.
 
-    `change` gets the file that is there, None where there is none, and returns what is to be
-    written; what it raises leaves all as it is. It may be called again where another process was
-    faster: of two that add to what a file holds, none loses. A new file is its owner's alone. One
-    that was there keeps its group, mode and ACL: who could read it before can read it after, and
-    nobody else. Other extended attributes are kept where that is allowed. `most` is the mode
-    beyond which it keeps none.
+    `change` gets the existing file, or None, and returns the new content. If it raises, nothing
+    changes. It may be called again if another process was faster, so that two processes that add to
+    a file lose nothing. A new file can be read only by its owner. An existing one keeps its group,
+    mode and ACL: the same users can read it as before. Other extended attributes are kept if that
+    is allowed. No mode bits beyond `most` are kept.
 
-    Symbolic links are followed where nobody else can write their folder. Raises `OSError` for
-    what somebody else may have put there: another user's file, one with two names, no regular
-    file, one that others can read in a folder that they can write.
+    Symbolic links are followed if nobody else can write their folder. Raise `OSError` for what
+    somebody else may have planted: another user's file, a file with two names, one that is not
+    regular, or one that others can read in a folder that they can write.
     """
     for _ in range(_MAX_TURNS):
         with _place(path, follows=True) as place:
@@ -87,16 +86,17 @@ def write_over(
 
 
 def others_can_replace(path: str) -> bool:
-    """Say whether somebody else can put another file in the place of one, as in an `emptyDir`.
+    """Return whether somebody else can replace a file by another one, as in an `emptyDir`.
 
-    They can write a folder on the way, and it is not sticky. They can't read the file by that.
+    They can if they can write a folder on the way that is not sticky. They still can't read the
+    file.
     """
     with _place(path, follows=True) as place:
         return place.is_open
 
 
 def others_can_write(descriptor: int) -> bool:
-    """Say whether somebody else than its owner and root can write an open file."""
+    """Return whether somebody besides its owner and root can write an open file."""
     return _others_can_write(descriptor, os.fstat(descriptor))
 
 
@@ -104,8 +104,8 @@ def others_can_write(descriptor: int) -> bool:
 class _Place:
     """A name in an open folder.
 
-    `is_shared` says that others can put something there, `is_open` that they can put it there in
-    the place of what is not theirs, or move the folder away.
+    `is_shared` says that others can create something there, `is_open` that they can also replace
+    what is not theirs, or move the folder away.
     """
 
     folder: int
@@ -114,7 +114,7 @@ class _Place:
     is_open: bool
 
     def open(self) -> Optional[int]:
-        """Return the file that is there, open for reading, None where there is none."""
+        """Return the existing file, open for reading, or None."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         try:  # a look before, since to open a device can do something
             self._refuse(os.stat(self.name, dir_fd=self.folder, follow_symlinks=False))
@@ -129,7 +129,7 @@ class _Place:
         return descriptor
 
     def has(self, descriptor: int) -> bool:
-        """Say whether an open file still has this name."""
+        """Return whether an open file still has this name."""
         try:
             now = os.stat(self.name, dir_fd=self.folder, follow_symlinks=False)
         except FileNotFoundError:
@@ -139,14 +139,14 @@ class _Place:
     def refuse_links(self, descriptor: int) -> None:
         """Raise `OSError` for an open file with another name; lock it first.
 
-        One that is being made is locked as long as it has two names.
+        A file that is being created is locked as long as it has two names.
         """
         if os.fstat(descriptor).st_nlink > 1:
             message = "it has another name, a hard link; name another file, or delete it first"
             raise OSError(errno.EPERM, message)
 
     def create(self, data: bytes) -> None:
-        """Write the file; raise `FileExistsError` where something has its name."""
+        """Write the file; raise `FileExistsError` if its name exists."""
         folder, name = self.folder, self.name
         ends = {"src_dir_fd": folder, "dst_dir_fd": folder}
         with self._written(data) as temporary:
@@ -167,7 +167,7 @@ class _Place:
                 raise
 
     def replace(self, data: bytes, before: int, most: int) -> int:
-        """Write the file in the place of an open one, and return the mode of that."""
+        """Replace an open file, and return its mode."""
         mode = stat.S_IMODE(os.fstat(before).st_mode)
         with self._written(data, before, most) as temporary:
             os.replace(temporary, self.name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
@@ -175,7 +175,7 @@ class _Place:
         return mode
 
     def _refuse(self, about: os.stat_result) -> None:
-        """Raise `OSError` for what is no place for a secret."""
+        """Raise `OSError` for a file that is not safe for a secret."""
         if not stat.S_ISREG(about.st_mode):
             raise OSError(errno.EINVAL, "not a regular file; name another one")
         if about.st_uid != os.geteuid():
@@ -188,9 +188,9 @@ class _Place:
 
     @contextlib.contextmanager
     def _written(self, data: bytes, like: int = -1, most: int = 0) -> Iterator[str]:
-        """Yield the name of a temporary file, with the data, and with the access of `like`.
+        """Yield the name of a temporary file with the data, and with the access of `like`.
 
-        It is locked until the end: whoever finds it by its own name waits while it has two.
+        It is locked until the end, so whoever opens it by its final name waits while it has two.
         """
         temporary = f".abcwebrtc-{secrets.token_hex(8)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -210,7 +210,7 @@ class _Place:
                 os.unlink(temporary, dir_fd=self.folder)
 
     def _sync(self) -> None:
-        """Have the name on the disk."""
+        """Flush the name to the disk."""
         try:
             folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.folder)
         except PermissionError:  # a folder that can be written and not read
@@ -238,7 +238,7 @@ def _place(path: str, follows: bool) -> Iterator[_Place]:
 
 
 class _Way:
-    """The way to a file: the open folder to which it has led so far."""
+    """The way to a file, with the open folder that it has reached so far."""
 
     def __init__(self, path: str) -> None:
         self._todo: List[str] = path.split("/")[::-1]
@@ -292,7 +292,7 @@ class _Way:
         self._look_around()
 
     def _look_around(self) -> None:
-        """See who else can write the folder, and whether they can rename what is not theirs."""
+        """Check who else can write the folder, and whether they can rename what is not theirs."""
         about = os.fstat(self.folder)
         if not stat.S_ISDIR(about.st_mode):
             raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
@@ -302,9 +302,9 @@ class _Way:
 
 
 def _others_can_write(descriptor: int, about: os.stat_result) -> bool:
-    """Say whether others than the owner can write by mode: all, or a group that has others in it.
+    """Return whether the mode lets others than the owner write: everybody, or others in the group.
 
-    With an ACL, the mode of the group stands for all whom it names.
+    With an ACL, the group's mode stands for all whom the ACL names.
     """
     if about.st_mode & stat.S_IWOTH:
         return True
@@ -314,9 +314,9 @@ def _others_can_write(descriptor: int, about: os.stat_result) -> bool:
 
 
 def _has_others(group: int, owner: int) -> bool:
-    """Say whether a group has others in it than the caller, root, and the owner of what it writes.
+    """Return whether a group has members besides the caller, root, and the owner of the file.
 
-    On many systems each user has a group alone, and lets it write all.
+    On many systems each user has a private group that may write all of the user's files.
     """
     if group == 0:
         return False
@@ -340,10 +340,10 @@ def _user(number: int) -> str:
 
 
 def _lock(descriptor: int) -> None:
-    """Keep others that write the file out, until it is closed.
+    """Lock the file against other writers until it is closed.
 
-    Two that read, add and replace at the same time would lose what one of them added. Whoever
-    can read the file can hold its lock, so it is not waited for without end.
+    Two writers that read, add and replace at the same time would lose what one of them added.
+    Anybody who can read the file can hold its lock, so the wait is limited.
     """
     end = time.monotonic() + LOCK_SECONDS
     while True:
@@ -360,7 +360,7 @@ def _lock(descriptor: int) -> None:
 
 
 def _take_access(descriptor: int, before: int, most: int) -> None:
-    """Give an open file the group, mode and ACL of the one that it is to replace."""
+    """Give an open file the group, mode and ACL of the one that it replaces."""
     old, own = os.fstat(before), os.fstat(descriptor)
     if old.st_gid != own.st_gid:
         os.fchown(descriptor, -1, old.st_gid)
@@ -377,7 +377,7 @@ def _take_access(descriptor: int, before: int, most: int) -> None:
 
 
 def _attributes(descriptor: int) -> Tuple[str, ...]:
-    """Return the names of the extended attributes of an open file, or of what O_PATH has opened."""
+    """Return the names of the extended attributes of an open file, also of one opened by O_PATH."""
     for file in (descriptor, f"/proc/self/fd/{descriptor}"):
         with contextlib.suppress(OSError):
             return tuple(os.listxattr(file))

@@ -1,7 +1,7 @@
-"""Plain values in, a frozen `WebRTCConfig` out: every rule that can be checked offline.
+"""From plain values to a frozen `WebRTCConfig`: every rule that can be checked offline.
 
-`webrtc` puts it together, for which `checked_file` reads an od.config as a whole. Each entry has
-a module: `coturn`, `ice_servers`, `desktop`, and `sound` (what Kubernetes takes is in
-`container_fields`). They share `uris`, `secret_sources`, `problems` and `frozen`. `release` says
+`webrtc` builds the configuration; `checked_file` reads a whole od.config for it. Each entry has a
+module: `coturn`, `ice_servers`, `desktop`, and `sound` (with the rules of Kubernetes in
+`container_fields`). They share `uris`, `secret_sources`, `problems` and `frozen`. `release` tells
 which abcdesktop an od.config is for.
 """

@@ -1,4 +1,4 @@
-"""Checks of what od.config puts into a container as it is.
+"""Check what od.config puts into a container unchanged.
 
 Source: the Kubernetes API, v1 ResourceRequirements and SecurityContext, and its resource.Quantity.
 """
@@ -26,14 +26,14 @@ _QUANTITY = re.compile(
     r"((?P<suffix>[KMGTPE]i|[numkMGTPE]?)|[eE](?P<exponent>[+-]?[0-9]{1,3}))"
 )
 _EXACT = Context(prec=3 * MAX_DIGITS)
-"""The caller's context could round, or raise."""
+"""The caller's decimal context could round or raise."""
 _BYTES = re.compile(r"[0-9.]+\s*(?P<unit>([kmgtpe]i?)b)", re.IGNORECASE)
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 
 USER_ID, TEXTS = "a number of a user or group", "a list of texts"
 PLACEHOLDER = re.compile(r"\{\{\s*(?P<name>uidNumber|gidNumber)\s*\}\}")
-"""Stands for the user's own number; pyos fills it in for each desktop."""
+"""Stands for the user's id, which pyos fills in for each desktop."""
 MAX_ID = 2**31 - 1
 
 _PROFILE = {"type": str, "localhostProfile": str}
@@ -67,7 +67,7 @@ def parse_resources(value: Any, where: Where) -> Tuple[Frozen, List[Problem]]:
         if value.get(group) is not None:
             sizes[group], wrong = _parse_sizes(value[group], where[group])
             problems += wrong
-            # text is the only form of a quantity that the API's schema has
+            # the API's schema has quantities only as text
             texts[group] = {name: str(value[group][name]) for name in sizes[group]}
     for name, size in sizes.get("requests", {}).items():
         if size > sizes.get("limits", {}).get(name, size):
@@ -101,7 +101,7 @@ def _parse_sizes(value: Any, where: Where) -> Tuple[Dict[str, Decimal], List[Pro
 def parse_quantity(value: Any) -> Decimal:
     """Return a quantity as a number of bytes, or of CPUs.
 
-    Raises `ConfigError` where `value` is not one, or below zero.
+    Raise `ConfigError` if `value` is not a quantity, or below zero.
     """
     text = _quantity_text(value)
     match = _QUANTITY.fullmatch(text) if len(text) <= MAX_DIGITS else None
@@ -142,11 +142,11 @@ def _error(message: str) -> ConfigError:
 
 
 def parse_security_context(value: Any, where: Where) -> Tuple[Frozen, List[Problem]]:
-    """Return a container's securityContext, None where it has errors, and what is wrong with it.
+    """Return a container's securityContext, or None if it has errors, and what is wrong with it.
 
-    What Kubernetes has on no container, such as ``supplementalGroups`` of a pod's,
-    is left out, as the API server does.
-    A user or group may be pyos's ``{{ uidNumber }}`` or ``{{ gidNumber }}``.
+    Fields that a Kubernetes container does not have, such as a pod's ``supplementalGroups``, are
+    left out, as the API server does. A user or group may be pyos's ``{{ uidNumber }}`` or
+    ``{{ gidNumber }}``.
     """
     if value is None:
         return None, []
@@ -158,7 +158,7 @@ def parse_security_context(value: Any, where: Where) -> Tuple[Frozen, List[Probl
 
 
 def _check(value: Any, where: Where, shape: Any) -> Iterator[Problem]:
-    """Compare a value with the shape that the API wants."""
+    """Compare a value with the shape that the API expects."""
     if isinstance(shape, Mapping):
         if not isinstance(value, Mapping):
             yield where.error(f"must be a dict, not {kind(value)}")
@@ -181,7 +181,7 @@ def _check(value: Any, where: Where, shape: Any) -> Iterator[Problem]:
 
 
 def _only(value: Any, shape: Any) -> Any:
-    """Return what of a value has a place in the shape."""
+    """Return the parts of a value that the shape has."""
     if not isinstance(shape, Mapping):
         return value
     return {key: _only(value[key], shape[key]) for key in shape if value.get(key) is not None}

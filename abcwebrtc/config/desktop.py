@@ -1,4 +1,4 @@
-"""What od.config says of the desktop's own WebRTC stack, GStreamer's webrtcbin."""
+"""What od.config says about the desktop's WebRTC stack, GStreamer's webrtcbin."""
 
 from __future__ import annotations
 
@@ -21,19 +21,18 @@ _GSTREAMER_TURN = re.compile(
 _TEMPLATE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 """What pyos renders in the values of ``desktop.envlocal``."""
 _FILLED = "\0"
-"""Stands for what pyos renders: no od.config has it."""
+"""Stands for what pyos renders; no od.config contains it."""
 _LEFT = "is a template, which pyos fills in for each desktop; left unchecked"
 _MAX_LENGTH = 2000
-"""Characters of a server that are looked at for a template, a user and a password."""
+"""Characters of a server that are searched for a template, a user and a password."""
 
 
 @dataclass(frozen=True)
 class DesktopSettings:
     """The ``webrtc.desktop`` entry, and STUN_SERVER of ``desktop.envlocal``.
 
-    `turn` says whether the desktop gets a TURN server, `ttl` is that
-    credential's in seconds, `stun_uri` is the STUN server, or None where
-    od.config gives none for desktops.
+    `turn` says whether the desktop gets a TURN server, and `ttl` is the ttl of that credential in
+    seconds. `stun_uri` is the STUN server, or None if od.config gives desktops none.
     """
 
     turn: bool = False
@@ -51,7 +50,7 @@ def parse_desktop(
 ) -> Tuple[DesktopSettings, List[Problem]]:
     """Return the settings of an od.config, and what is wrong with them.
 
-    STUN_SERVER of ``desktop.envlocal`` comes before that of ``webrtc.desktop``.
+    STUN_SERVER of ``desktop.envlocal`` takes precedence over ``webrtc.desktop``.
     """
     settings, problems = mapping.get(DESKTOP), []
     where = root[DESKTOP]
@@ -89,13 +88,13 @@ def _stun_server(value: Any, where: Where) -> Tuple[Optional[IceURI], List[Probl
     why = why_unreachable(uri)
     if why == THIS_MACHINE:
         why = "names the desktop itself, where no STUN server is"
-    elif why == INSIDE:  # which is where desktops are
+    elif why == INSIDE:  # where desktops are
         why = ""
     return uri, [where.warning(why)] if why else []
 
 
 def _local_environment(value: Any, where: Where) -> Tuple[Optional[IceURI], List[Problem]]:
-    """Return STUN_SERVER of ``desktop.envlocal``, which is pyos's own, and what is unwise in it."""
+    """Return STUN_SERVER of pyos's ``desktop.envlocal``, and what is unwise about it."""
     if value is None:
         return None, []
     if not isinstance(value, Mapping):
@@ -110,7 +109,7 @@ def _local_environment(value: Any, where: Where) -> Tuple[Optional[IceURI], List
 
 
 def _check_turn_server(value: Any, where: Where) -> Iterator[Problem]:
-    """Yield a warning of a TURN_SERVER that each container of each desktop gets; never quote it."""
+    """Warn about a TURN_SERVER that every container of every desktop gets; never quote it."""
     if value is None:
         return
     better = "take it out, and write webrtc.coturn and webrtc.desktop: { 'turn': True }"
@@ -136,7 +135,7 @@ def _check_turn_server(value: Any, where: Where) -> Iterator[Problem]:
 
 
 def _wrong_form(value: Any) -> str:
-    """Say what is wrong with a STUN_SERVER, and show the form that GStreamer reads."""
+    """Say what is wrong with a STUN_SERVER, and which form GStreamer reads."""
     right = "'stun://stun.domain.local:3478'"
     if value == "":
         return f"is empty, which breaks webrtcbin's pipeline; leave it out, or write {right}"

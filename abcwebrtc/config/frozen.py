@@ -1,7 +1,7 @@
 """Plain JSON data, frozen and thawed.
 
-A configuration holds its data frozen, so that nobody changes it by accident;
-who builds an answer from it thaws a copy of his own.
+A configuration holds frozen data, so that nobody changes it by accident. To build an answer from
+it, thaw a copy.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _MEMBERS = (
     *("bundlePolicy", "rtcpMuxPolicy", "iceCandidatePoolSize", "certificates"),
     *("audio", "video", "advanced", "optional", "mandatory"),
 )
-"""Of an RTCConfiguration and of constraints (W3C), which a message can show."""
+"""Keys of an RTCConfiguration and of constraints (W3C), which messages may show."""
 MAX_INT_BITS = 53
-"""Browsers read numbers of JSON as floats, which round what has more."""
+"""Browsers read JSON numbers as floats, which round longer ones."""
 
 _TOO_LARGE = (
     f"is a number of more than {MAX_INT_BITS} bits, which browsers round; write a smaller one"
@@ -32,7 +32,7 @@ _TOO_LARGE = (
 def freeze(value: Any, where: Where, depth: int = 0) -> Tuple[Frozen, List[Problem]]:
     """Return a read-only copy of JSON data, in which tuples count as lists, and its errors.
 
-    Their key paths go as far as they are known to be harmless.
+    The errors' key paths end where a key may be a secret.
     """
     if depth > MAX_DEPTH:
         return None, [_harmless(where).error(f"is nested more than {MAX_DEPTH} deep")]
@@ -64,7 +64,7 @@ def freeze(value: Any, where: Where, depth: int = 0) -> Tuple[Frozen, List[Probl
 
 
 def _harmless(where: Where) -> Where:
-    """Return the place up to the first key that no browser knows: it may be a secret."""
+    """Return the place before the first key that no browser knows, which may be a secret."""
     for place, key in enumerate(where.path[1:], start=1):
         if isinstance(key, str) and key not in _MEMBERS:
             return where.up_to(place)
@@ -79,6 +79,6 @@ def thaw(value: Frozen) -> Any:
         return value
     thawed = value.copy()
     for key in thawed:
-        if type(thawed[key]) is not str:  # most of it is text: no call for each
+        if type(thawed[key]) is not str:  # most of it is text: avoid a call for each
             thawed[key] = thaw(thawed[key])
     return thawed

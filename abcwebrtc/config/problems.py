@@ -1,4 +1,4 @@
-"""What is wrong or unwise in a configuration: where it stands, and what to write instead."""
+"""What is wrong or unwise in a configuration, where, and what to write instead."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from abcwebrtc.odconfig.reader import OdConfig
 from abcwebrtc.texts import is_like_secret
 
 _SLIP = 2
-"""Letters in which a misspelt key differs at most from the one that is meant."""
+"""The most letters in which a misspelt key differs from the intended one."""
 _NAME = re.compile(r"[A-Za-z0-9]+([_.-][A-Za-z0-9]+)*")
 _WORD = re.compile(r"[A-Za-z][A-Za-z_.-]{0,39}")
 _NEAR = 0.79
-"""How alike a key and its misspelling are, from 0 to 1: enabel and enable are 0.83."""
+"""How similar a key and its misspelling are, from 0 to 1: enabel and enable are 0.83."""
 _UNEXPANDED = (
     r"\$\{[^{}\n]*\}",  # a shell's, envsubst's
     r"\$\([^()\n]*\)",
@@ -45,14 +45,14 @@ _WHOLE = re.compile("|".join(_UNEXPANDED), re.DOTALL)
 _INSIDE = re.compile("|".join((r"\$[A-Za-z_]\w*", *_UNEXPANDED)), re.DOTALL)
 UNEXPANDED = "is a variable or a placeholder that nobody fills in: od.config is read as it is"
 MAX_LENGTH = 1000
-"""Characters that are looked at for a variable; nothing that is meant has as many."""
+"""Characters that are searched for a variable; no real value is longer."""
 
 
 class Where:
-    """Where a value stands in a mapping: it makes the problems that the value has.
+    """The place of a value in a mapping, which creates the value's problems.
 
-    ``where["ttl"]`` is one further in. When the mapping is an `OdConfig`, each
-    problem has its file and line.
+    ``where["ttl"]`` is one level deeper. If the mapping is an `OdConfig`, each problem has its file
+    and line.
     """
 
     def __init__(self, mapping: Mapping[str, Any], path: KeyPath = ()) -> None:
@@ -78,7 +78,7 @@ class Where:
         return self._problem(message, "warning", self.path[:-1] if hide_key else self.path)
 
     def note(self, message: str) -> Problem:
-        """Return a note: it is good to know, and no fault, also not where warnings are."""
+        """Return a note: it is good to know and never a fault, even if warnings are."""
         return self._problem(message, "note", self.path)
 
     def _problem(self, message: str, level: str, path: KeyPath) -> Problem:
@@ -90,7 +90,7 @@ class Where:
 
 
 def has_error(problems: Iterable[Problem]) -> bool:
-    """Say whether one of the problems is an error."""
+    """Return whether one of the problems is an error."""
     return any(problem.level == "error" for problem in problems)
 
 
@@ -101,12 +101,12 @@ def unknown_keys(
     meant: Mapping[str, str] = MappingProxyType({}),
     others: Container[Any] = (),
 ) -> Iterator[Problem]:
-    """Yield an error for each key that is not known, with what to write in its place.
+    """Yield an error for each unknown key, with what to write instead.
 
-    That is what is `meant`, by the letters of a key in lower case, or the nearest known key. A
-    key may be a secret, where it and its value changed places, or a ``:`` was forgotten. So
-    it is shown only where it is known what it is: one of `meant`, or a known one misspelt.
-    Of the rest it is told where they stand. Keys in `others` are right too.
+    That is the key that is `meant`, looked up by the letters in lower case, or the nearest known
+    key. A key may be a secret, if it was swapped with its value or a ``:`` is missing. So only a
+    key of `meant`, or a misspelt known one, is shown; for others the error only says where they
+    are. Keys in `others` are valid too.
     """
     keys = list(given)
     for number, key in enumerate(keys, 1):
@@ -127,9 +127,9 @@ def unknown_keys(
 
 
 def misspelt_keys(given: Iterable[Any], known: Tuple[str, ...], where: Where) -> Iterator[Problem]:
-    """Yield a warning for each key that looks like a known one misspelt.
+    """Yield a warning for each key that looks like a misspelt known one.
 
-    Others are somebody else's.
+    Other keys may belong to somebody else.
     """
     for key in given:
         near = nearest(key, known, _NEAR) if isinstance(key, str) and key not in known else None
@@ -141,20 +141,20 @@ def misspelt_keys(given: Iterable[Any], known: Tuple[str, ...], where: Where) ->
 
 
 def is_name(key: str) -> bool:
-    """Say whether a key is made as names are. That it is none of a secret, it does not say."""
+    """Return whether a key has the form of a name. It may still be a secret."""
     return _NAME.fullmatch(key) is not None
 
 
 def is_word(key: str) -> bool:
-    """Say whether a key that others choose, where no secret stands, can be shown: it has no digit.
+    """Return whether a name that others choose can be shown: it has no digit.
 
-    That holds for what surely is the name of something, such as a label of users.
+    Use it only for what is surely a name, such as a user's label.
     """
     return _WORD.fullmatch(key) is not None
 
 
 def is_slip(key: str, near: Optional[str]) -> bool:
-    """Say whether a key is a known one but for so few letters that no secret stands in them."""
+    """Return whether a key differs from a known one in too few letters to hide a secret."""
     texts = letters(key), letters(near or "")
     if near is None or len(texts[0]) > len(texts[1]) + _SLIP or not is_name(key):
         return False
@@ -170,11 +170,11 @@ def nearest(
     alike: float = 0.6,
     spelling: Callable[[str], str] = letters,
 ) -> Optional[str]:
-    """Return the known word that another is like, None where it is like none.
+    """Return the known word that another word resembles, or None.
 
-    `alike` says how much, from 0 to 1; what is compared is the `spelling` of both.
+    `alike` is the least similarity, from 0 to 1, of the `spelling` of both.
     """
-    import difflib  # hardly ever needed, and not loaded by anything else
+    import difflib  # rarely needed, and nothing else loads it
 
     names = {spelling(name): name for name in known}
     near = difflib.get_close_matches(spelling(word), names, 1, alike)
@@ -182,7 +182,7 @@ def nearest(
 
 
 def too_many(value: Sequence[Any], most: int, where: Where, right: str) -> List[Problem]:
-    """Return an error where there are more of something than an od.config can need.
+    """Return an error if there are more of something than an od.config can need.
 
     `right` says what to write instead.
     """
@@ -192,35 +192,35 @@ def too_many(value: Sequence[Any], most: int, where: Where, right: str) -> List[
 
 
 def read_bool(value: Any, where: Where) -> Tuple[bool, List[Problem]]:
-    """Return whether a value is True, and an error where it is neither True nor False."""
+    """Return whether a value is True, and an error if it is neither True nor False."""
     if isinstance(value, bool):
         return value, []
     return False, [where.error(f"must be True or False without quotes, not {kind(value)}")]
 
 
 def is_like_path(text: str) -> bool:
-    """Say whether the name of a file that is not there can be shown: it begins as a path does.
+    """Return whether the name of a missing file can be shown, since it begins like a path.
 
-    That of another one can be where it is not `is_like_secret`.
+    Another name can be shown if it is not `is_like_secret`.
     """
     return text.startswith(("/", "./", "../", "~")) or not is_like_secret(text)
 
 
 def is_unexpanded(text: str) -> bool:
-    """Say whether a text is a variable or a placeholder that was to be filled in.
+    """Return whether a text is a variable or a placeholder that nobody filled in.
 
-    A password may well have a ``$`` in it, but is not ``$TURN_SECRET``.
+    A password may contain a ``$``, but is not ``$TURN_SECRET``.
     """
     return _WHOLE.fullmatch(text[:MAX_LENGTH].strip()) is not None
 
 
 def has_unexpanded(text: str) -> bool:
-    """Say whether there is a variable or a placeholder in the text of a host or a port."""
+    """Return whether a host or a port contains a variable or a placeholder."""
     return _INSIDE.search(text[:MAX_LENGTH]) is not None
 
 
 def kind(value: Any) -> str:
-    """Return what a value is, in the words of messages, without showing it."""
+    """Return the kind of a value, in the words of messages, without showing it."""
     names = {bool: "a bool", int: "a whole number", float: "a number with a point"}
     names.update({str: "text", bytes: "bytes", list: "a list", tuple: "a tuple", dict: "a dict"})
     names[MappingProxyType] = "a dict"  # a frozen one

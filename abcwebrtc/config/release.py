@@ -1,7 +1,7 @@
-"""Which release of abcdesktop an od.config is for, as far as its images say it.
+"""Which abcdesktop release an od.config is for, as far as its images tell.
 
-WebRTC sound exists in abcdesktop 3.2 and 3.3 only. The sound of later ones is MPEG over a
-websocket: their oc.pulseaudio has no GStreamer, and reads neither STUN_SERVER nor TURN_SERVER.
+WebRTC sound exists only in abcdesktop 3.2 and 3.3. Later releases send MPEG over a websocket: their
+oc.pulseaudio has no GStreamer, and reads neither STUN_SERVER nor TURN_SERVER.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from abcwebrtc.errors import Problem
 WEBRTC_RELEASES = ((3, 2), (3, 3))
 MPEG_FROM = (3, 4)
 MPEG_PORT = 29788
-"""The sound's tcpport since the release that sends MPEG; that of PulseAudio is 4714."""
+"""The tcpport of sound in releases that send MPEG; PulseAudio's is 4714."""
 WHAT_TO_DO = (
     "WebRTC sound exists in abcdesktop 3.2 and 3.3 only; "
     "set webrtc.enable: False, or use oc.pulseaudio:3.2 with the tcpport 4714"
@@ -30,12 +30,12 @@ _IMAGE = re.compile(
 _SOUND_IMAGE = "oc.pulseaudio"
 
 Version = Tuple[int, ...]
-"""Such as (3, 2), or (4,) where nothing more is said."""
+"""Such as (3, 2), or (4,) if nothing more is known."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """A release of abcdesktop: its `name`, such as "3.2", and what it is known `by`."""
+    """A release of abcdesktop: its `name`, such as "3.2", and what shows it (`by`)."""
 
     name: str
     by: str
@@ -46,10 +46,10 @@ class Release:
 
 
 def find_release(mapping: Mapping[str, Any]) -> Optional[Release]:
-    """Return the release, by the tags of abcdesktop's images in ``desktop.pod``, or None.
+    """Return the release, from the tags of abcdesktop's images in ``desktop.pod``, or None.
 
-    The image of the sound counts, for it is the one that has WebRTC or not; where it
-    does not tell, all others that do have to agree.
+    The sound image decides, since WebRTC depends on it. If its tag does not tell, all other images
+    that tell must agree.
     """
     pod = mapping.get(DESKTOP_POD)
     entries = pod if isinstance(pod, Mapping) else {}
@@ -65,7 +65,7 @@ def find_release(mapping: Mapping[str, Any]) -> Optional[Release]:
 
 
 def check_release(mapping: Mapping[str, Any], root: Where) -> Iterator[Problem]:
-    """Yield a warning of a sound that has no WebRTC in it; for where webrtc.enable is True."""
+    """Warn about sound without WebRTC; for use if webrtc.enable is True."""
     pod = mapping.get(DESKTOP_POD)
     sound = pod.get(SOUND) if isinstance(pod, Mapping) else None
     if not isinstance(sound, Mapping):
@@ -91,7 +91,7 @@ def check_release(mapping: Mapping[str, Any], root: Where) -> Iterator[Problem]:
 
 
 def _versions(entry: Any) -> Iterator[Tuple[str, Version, str]]:
-    """Yield the name and release of each image of abcdesktop in an entry, and its label."""
+    """Yield the name and release of each abcdesktop image in an entry, and its label."""
     image = entry.get("image") if isinstance(entry, Mapping) else None
     images: Mapping[Any, Any] = image if isinstance(image, Mapping) else {None: image}
     for label, text in images.items():

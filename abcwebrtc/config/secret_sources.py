@@ -1,8 +1,7 @@
-"""Static auth secrets: values that don't show, and where they come from.
+"""Static auth secrets: values that stay hidden, and where they come from.
 
-A secret stands inline in od.config, in a file (a mounted Kubernetes Secret),
-or in the environment. Several are held newest first, for rotation: the first
-one mints, and all of them verify.
+A secret is inline in od.config, in a file (a mounted Kubernetes Secret), or in the environment. For
+a rotation there are several, newest first: the first one mints, and all of them verify.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from abcwebrtc.texts import harmless_logger, is_like_secret
 
 _log = harmless_logger(__name__)
 STAT_INTERVAL = 0.5
-"""Seconds between two looks at a secret file."""
+"""Seconds between two checks of a secret file."""
 SETTLE_SECONDS = 0.5
-"""How long a file must not have changed before it is taken for complete."""
+"""How long a file must stay unchanged before it counts as complete."""
 MAX_FILE_BYTES = 64 * 1024
 MAX_SECRETS = 16
-"""More than a rotation needs; each is one more to verify with."""
+"""More than a rotation needs; each one makes verifying slower."""
 _NOT_HERE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM)
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -37,7 +36,7 @@ _OTHER_FILE = re.compile(
     rb"|(?:static-auth-secret|use-auth-secret|listening-port|realm|cert|pkey)[ \t]*=)",
     re.MULTILINE,
 )
-"""A line of an od.config, a PEM file, a manifest or a turnserver.conf, which hold other secrets."""
+"""A line of an od.config, PEM file, manifest or turnserver.conf, which hold other secrets."""
 _NO_SECRETS = (
     "it has a line of an od.config, a turnserver.conf, a manifest or a PEM file; write the secret "
     "alone, one a line"
@@ -45,23 +44,23 @@ _NO_SECRETS = (
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 Signature = Tuple[int, ...]
-"""What is different after every change of a file; its last change is at the end."""
+"""What differs after every change of a file; the time of the change is last."""
 
 
 class Secret:
-    """A secret that signs, and shows itself nowhere.
+    """A secret that signs, and stays hidden.
 
-    Its repr and text hide the value, and it can't be pickled. Two are equal
-    when their values are; the comparison takes constant time.
+    Its repr and text hide the value, and it can't be pickled. Two secrets are equal if their values
+    are; the comparison takes constant time.
 
-    Raises `CredentialError` for an empty text, or one that is not Unicode.
+    Raise `CredentialError` for an empty text, or one that is not Unicode.
     """
 
     __slots__ = ("_new_mac", "_value")
 
     def __init__(self, value: Union[str, bytes]) -> None:
         self._value = secret_bytes(value)
-        # A copy takes half the time of a new one: see RFC 2104, section 4.
+        # Copying takes half the time of a new HMAC: see RFC 2104, section 4.
         self._new_mac = hmac.new(self._value, digestmod="sha1").copy
 
     def sign(self, username: str) -> str:
@@ -95,7 +94,7 @@ class Secret:
 
 
 class FixedSecrets:
-    """Secrets that don't change: inline ones, or those of the environment."""
+    """Secrets that don't change: inline or from the environment."""
 
     def __init__(self, secrets: Tuple[Secret, ...]) -> None:
         self._secrets = secrets
@@ -111,22 +110,21 @@ class FixedSecrets:
 
 
 class FileSecrets:
-    """The secrets in a file, one a line, newest first, read again on change.
+    """The secrets in a file, one per line, newest first, read again after a change.
 
-    The file is looked at with two ``stat`` a second at most, which follow
-    symbolic links, so that the swap by which the kubelet updates a mounted
-    Secret is seen. While the file is missing, unreadable, or has no secret in
-    it or too many, the last good secrets stay in use; the log says so once, and once that it
-    is over.
+    The file is checked with at most two ``stat`` a second. They follow symbolic links, so that they
+    notice the swap by which the kubelet updates a mounted Secret. While the file is missing,
+    unreadable, or has no secret or too many, the last good secrets stay in use; the log says so
+    once, and once more when it is over.
 
-    A file that changed less than half a second ago may be half written. It is taken
-    when the next look finds it as it was.
+    A file that changed less than half a second ago may be half written. It is used when the next
+    check finds it unchanged.
 
     `clock` gives seconds that never go back.
     """
 
     def __init__(self, path: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """Read the file; raise `ConfigError` when there is no secret in it."""
+        """Read the file; raise `ConfigError` if it has no secret."""
         self.path = path
         self._clock = clock
         self._lock, self._process = threading.Lock(), os.getpid()
@@ -137,7 +135,7 @@ class FileSecrets:
         self._next_look = clock() + STAT_INTERVAL
 
     def __eq__(self, other: object) -> bool:
-        """Two that follow one file are equal, though one may have seen its change already."""
+        """Two that follow the same file are equal, even if only one has seen its change."""
         return isinstance(other, FileSecrets) and self.path == other.path
 
     __hash__ = None  # type: ignore[assignment]
@@ -149,13 +147,13 @@ class FileSecrets:
         return self._secrets
 
     def _look_alone(self) -> None:
-        """Look, unless another thread does."""
-        if self._process != os.getpid():  # a lock that is held at a fork is never free here
+        """Check the file, unless another thread does."""
+        if self._process != os.getpid():  # after a fork, a lock that was held is never released
             self._lock, self._process = threading.Lock(), os.getpid()
         lock = self._lock
         if lock.acquire(blocking=False):
             try:
-                if self._clock() >= self._next_look:  # another thread may have looked
+                if self._clock() >= self._next_look:  # another thread may have checked
                     self._look()
             finally:
                 lock.release()
@@ -181,9 +179,9 @@ class FileSecrets:
         self._signature, self._failing = signature, False
 
     def _is_settled(self, signature: Signature) -> bool:
-        """Say whether a file has been as it is for a while.
+        """Return whether a file has been unchanged for a while.
 
-        Where the wall clock was changed, it has to be the same at two looks.
+        If the wall clock was changed, the file must be the same at two checks.
         """
         before, self._seen = self._seen, signature
         return signature == before or time.time() - signature[-1] / 1e9 >= SETTLE_SECONDS
@@ -192,8 +190,8 @@ class FileSecrets:
 class SecretsElsewhere:
     """The secrets of a file or a variable that is on another machine.
 
-    `place` is the file's path or the variable's name, `is_file` which of them,
-    `reason` is a sentence on why they are not here.
+    `place` is the file's path or the variable's name, as `is_file` says, and `reason` is a sentence
+    on why they are not here.
     """
 
     def __init__(self, place: str, is_file: bool, reason: str) -> None:
@@ -202,7 +200,7 @@ class SecretsElsewhere:
         self.reason = reason
 
     def __eq__(self, other: object) -> bool:
-        """Two that stand in one place are equal."""
+        """Two with the same place are equal."""
         if not isinstance(other, SecretsElsewhere):
             return NotImplemented
         return (self.place, self.is_file) == (other.place, other.is_file)
@@ -215,27 +213,27 @@ class SecretsElsewhere:
 
 
 class AbsentError(ConfigError):
-    """A file of secrets is not on this machine, or not for this user."""
+    """A secret file is missing on this machine, or not readable for this user."""
 
 
 class _ChangingError(ConfigError):
-    """A file that was changed while it was read."""
+    """A file changed while it was being read."""
 
 
 SecretSource = Union[FixedSecrets, FileSecrets, SecretsElsewhere]
 
 
 def secrets_here(source: SecretSource) -> Tuple[Secret, ...]:
-    """Return the secrets, newest first, and none where they are on another machine."""
+    """Return the secrets, newest first, or none if they are on another machine."""
     return () if isinstance(source, SecretsElsewhere) else source.current()
 
 
 class SecretReader:
-    """Reads the files and the variables that an od.config names, each file once.
+    """Reads the files and variables that an od.config names, each file once.
 
-    A relative file name starts in `folder`. Two entries that name one file share
-    one source, so that it is looked at once. Where secrets may be `elsewhere`, a
-    file or variable that is not here is `SecretsElsewhere`, with a note.
+    Relative file names are resolved against `folder`. Two entries that name the same file share one
+    source, so that it is checked once. If secrets may be `elsewhere`, a file or variable that is
+    missing here becomes `SecretsElsewhere`, with a note.
     """
 
     def __init__(self, environ: Mapping[str, str], folder: str, elsewhere: bool = False) -> None:
@@ -245,9 +243,9 @@ class SecretReader:
         self._files: Dict[str, FileSecrets] = {}
 
     def from_file(self, name: str, where: Where) -> Tuple[Optional[SecretSource], List[Problem]]:
-        """Return the secrets of a file, None where there are none, and what is wrong.
+        """Return the secrets of a file, or None, and what is wrong.
 
-        No problem has the name: somebody may have written the secret itself there.
+        No problem shows the name: somebody may have written the secret itself there.
         """
         path = os.path.abspath(os.path.join(self._folder, name))
         try:
@@ -272,7 +270,7 @@ class SecretReader:
     def from_environment(
         self, name: str, where: Where
     ) -> Tuple[Optional[SecretSource], List[Problem]]:
-        """Return the secrets of a variable, None where there are none, and what is wrong."""
+        """Return the secrets of a variable, or None, and what is wrong."""
         try:
             value = self._environ.get(name)
         except UnicodeEncodeError:
@@ -311,15 +309,15 @@ def split_secrets(data: bytes) -> List[bytes]:
 
 
 def too_many_secrets(number: int) -> str:
-    """Return what is wrong with so many secrets in one place, and what to do."""
+    """Return what is wrong with too many secrets in one place, and what to do."""
     return f"has {number} secrets, more than the {MAX_SECRETS} that are read; take out the oldest"
 
 
 def unusable_bytes(data: bytes) -> Optional[str]:
-    """Return what is in the content of a secret file that nobody means to have there.
+    """Return what is in a secret file by mistake.
 
-    An editor's byte order mark, or a file in UTF-16, would quietly be a part of
-    the secret, which coturn then doesn't have.
+    An editor's byte order mark, or UTF-16, would silently become a part of the secret, and coturn
+    would not have that secret.
     """
     if data.startswith(_BYTE_ORDER_MARKS):
         return "it begins with a byte order mark; save it as plain text without one"
@@ -360,7 +358,7 @@ def _of_regular_file(found: os.stat_result) -> Signature:
 def _read_secrets(path: str, signature: Signature) -> Tuple[Secret, ...]:
     """Return the secrets of a file that had this signature just before."""
     try:
-        # It may have become a FIFO, which would keep an open() waiting, or a device.
+        # It may have become a FIFO, on which open() would block, or a device.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         with open(descriptor, "rb") as stream:
             _of_regular_file(os.fstat(descriptor))
@@ -378,7 +376,7 @@ def _read_secrets(path: str, signature: Signature) -> Tuple[Secret, ...]:
 def secrets_in(data: bytes, path: str) -> Tuple[Secret, ...]:
     """Return the secrets in the content of a file: one a line, blank ones left out.
 
-    Raises `ConfigError` when there is none or too many, or the content can't be a secret.
+    Raise `ConfigError` if there is none or too many, or the content can't be a secret.
     """
     if len(data) > MAX_FILE_BYTES:
         raise ConfigError(Problem("the secret can't be read: larger than 64 KiB", "", path))

@@ -1,4 +1,4 @@
-"""The ``sound`` entry of ``desktop.pod``: the container that desktops' sound comes from."""
+"""The ``sound`` entry of ``desktop.pod``: the container that sends a desktop's sound."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEYS = (
     "imagePullSecrets",
     "volumes",
 )
-"""The keys that abcwebrtc uses. pyos has others, and passes over what it does not know."""
+"""The keys that abcwebrtc uses. pyos has others, and ignores unknown ones."""
 PULL_POLICIES = ("IfNotPresent", "Always", "Never")
 EVERYBODY = "all"
 
@@ -42,13 +42,12 @@ _SECRET_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
 
 @dataclass(frozen=True)
 class SoundSettings:
-    """The sound container of desktop pods, as od.config has it.
+    """The sound container of desktop pods, as od.config describes it.
 
-    `images` is by the name of a user's label, 'default' for all others.
-    `tcp_port` is that of PulseAudio. `resources` and `security_context` are as
-    in the Kubernetes API, read-only. `pull_secrets` are names of Secrets.
-    `volumes` are names of volumes such as "tmp", "home" and "log", which od.config
-    has from abcdesktop 4.3 on, None where it has none.
+    `images` maps the names of users' labels to images; 'default' is for all others. `tcp_port` is
+    PulseAudio's. `resources` and `security_context` are read-only, and as in the Kubernetes API.
+    `pull_secrets` are names of Secrets. `volumes` are names of volumes such as "tmp", "home" and
+    "log", which od.config has from abcdesktop 4.3 on, or None.
     """
 
     enable: bool = False
@@ -63,10 +62,10 @@ class SoundSettings:
     volumes: Optional[Tuple[str, ...]] = None
 
     def is_for(self, labels: Collection[str]) -> bool:
-        """Say whether a user with these labels gets sound, as pyos decides it.
+        """Return whether a user with these labels gets sound, as pyos decides it.
 
-        Deny comes before permit, ``all`` is everybody, and who is not named in
-        either gets none.
+        Deny takes precedence over permit, ``all`` is everybody, and a user whom neither names gets
+        none.
         """
         names = {*labels, EVERYBODY}
         return self.enable and not names & set(self.deny) and bool(names & set(self.permit))
@@ -80,7 +79,7 @@ class SoundSettings:
 def parse_sound(
     mapping: Mapping[str, Any], root: Where
 ) -> Tuple[Optional[SoundSettings], List[Problem]]:
-    """Return the settings, None where od.config has none or wrong ones, and what is wrong."""
+    """Return the settings, or None if they are missing or wrong, and what is wrong."""
     pod, where = mapping.get(DESKTOP_POD), root[DESKTOP_POD]
     if pod is None:
         return None, []
@@ -100,7 +99,7 @@ def parse_sound(
     settings = parser.parse()
     if has_error(parser.problems):
         settings = SoundSettings()
-    # Nothing of it goes into a pod, so a fault is no error.
+    # Nothing of it goes into a pod, so a fault is not an error.
     return settings, [
         replace(problem, level="warning") if problem.level == "error" else problem
         for problem in parser.problems
@@ -108,7 +107,7 @@ def parse_sound(
 
 
 def check_sound(mapping: Mapping[str, Any], root: Where) -> Iterator[Problem]:
-    """Yield a warning of a ``desktop.pod`` without sound; for where webrtc.enable is True."""
+    """Warn about a ``desktop.pod`` without sound; for use if webrtc.enable is True."""
     pod = mapping.get(DESKTOP_POD)
     if isinstance(pod, Mapping) and pod and pod.get(SOUND) is None:
         message = "is missing, so pyos gives desktops no sound; write the entry with 'enable': True"
@@ -116,7 +115,7 @@ def check_sound(mapping: Mapping[str, Any], root: Where) -> Iterator[Problem]:
 
 
 class _Parser:
-    """Parses the entry; afterwards `problems` has what is wrong with it."""
+    """Parses the entry; afterwards, `problems` has what is wrong with it."""
 
     def __init__(self, entry: Mapping[Any, Any], where: Where) -> None:
         self.problems: List[Problem] = list(misspelt_keys(entry, KEYS, where))
@@ -124,7 +123,7 @@ class _Parser:
         self._where = where
 
     def parse(self) -> SoundSettings:
-        """Return the settings, which are of use only where there are no errors."""
+        """Return the settings, which are usable only if there are no errors."""
         enable = self._taken("enable", read_bool)
         permit, deny = self._acl(enable)
         return SoundSettings(
@@ -199,7 +198,7 @@ class _Parser:
         return MappingProxyType(dict(image))
 
     def _check_image(self, where: Where, image: Any, place: str = "") -> None:
-        """Say what is wrong with an image; a `place` stands for a label that may be a secret."""
+        """Say what is wrong with an image; `place` replaces a label that may be a secret."""
         if not isinstance(image, str) or not _IMAGE.fullmatch(image):
             message = "is not an image's name such as 'registry.domain.local/oc.pulseaudio:3.2'"
             self.problems.append(where.error(place + message, hide_key=bool(place)))

@@ -1,4 +1,4 @@
-"""STUN and TURN URIs as browsers take them (RFC 7064 and RFC 7065)."""
+"""STUN and TURN URIs as browsers accept them (RFC 7064 and RFC 7065)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INSIDE = (
 )
 NO_DTLS = "is turns over udp, that is DTLS, which browsers do not speak; use tcp"
 
-# Measured with Firefox 153: the bad ports of https://fetch.spec.whatwg.org/#port-blocking but 53.
+# Measured with Firefox 153: the ports of https://fetch.spec.whatwg.org/#port-blocking except 53.
 # fmt: off
 _FIREFOX_BLOCKS = frozenset((
     1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 69, 77, 79, 87, 95, 101, 102,
@@ -32,11 +32,11 @@ _FIREFOX_BLOCKS = frozenset((
     6669, 6679, 6697, 10080,
 ))
 # fmt: on
-_CHROMIUM_TAKES = (80, 443)  # of TURN's ports under 1024; webrtc also has 53, which Chromium blocks
+_CHROMIUM_TAKES = (80, 443)  # for TURN, under 1024; webrtc also has 53, which Chromium blocks
 
 _HERE = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
 _CLUSTER = (".svc", ".cluster.local")
-"""Kubernetes' names of services and pods, which only its own DNS knows."""
+"""Kubernetes names of services and pods, which only the cluster's DNS knows."""
 
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
 _HOST_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>.*))?", re.DOTALL)
@@ -48,9 +48,8 @@ _QUERY = re.compile(r"transport=(?P<transport>udp|tcp)")
 class IceURI:
     """A parsed ``stun:``, ``stuns:``, ``turn:`` or ``turns:`` URI.
 
-    `host` is a name, an IPv4 address, or an IPv6 address in brackets. `port`
-    and `transport` are None where the URI does not give them. ``str()`` gives
-    the URI back.
+    `host` is a name, an IPv4 address, or an IPv6 address in brackets. `port` and `transport` are
+    None if the URI does not have them. ``str()`` returns the URI.
     """
 
     scheme: str
@@ -70,7 +69,7 @@ class IceURI:
 
     @property
     def host_key(self) -> str:
-        """`bare_host` for a comparison: in lower case, without the dot at a name's end."""
+        """`bare_host` for comparisons: in lower case, without a final dot."""
         return self.bare_host.rstrip(".").lower()
 
     @property
@@ -80,11 +79,11 @@ class IceURI:
 
     @property
     def effective_port(self) -> int:
-        """`port`, or `default_port` where the URI gives none."""
+        """`port`, or `default_port` if the URI has none."""
         return self.port or self.default_port
 
     def __str__(self) -> str:
-        """Return the URI, with a port or transport only where one was given."""
+        """Return the URI, with a port or transport only if one was given."""
         port = f":{self.port}" if self.port is not None else ""
         query = f"?transport={self.transport}" if self.transport else ""
         return f"{self.scheme}:{self.host}{port}{query}"
@@ -93,7 +92,7 @@ class IceURI:
 def read_uri(
     text: str, where: Where, scheme: Optional[str] = None
 ) -> Tuple[Optional[IceURI], List[Problem]]:
-    """Return a URI that browsers get, None where it is none, and what is wrong with it.
+    """Return a URI for browsers, or None if it is invalid, and what is wrong with it.
 
     With a `scheme`, the text is ``host[:port][?transport=udp|tcp]``.
     """
@@ -106,7 +105,7 @@ def read_uri(
 
 
 def why_refused(uri: IceURI) -> Iterator[str]:
-    """Yield why a browser throws on a URI that is valid, in the words of errors."""
+    """Yield why a browser throws on a valid URI, as texts of errors."""
     if uri.scheme == "stuns":
         yield "is a stuns URI, on which Firefox throws; write stun"
     if uri.port in _FIREFOX_BLOCKS:
@@ -115,7 +114,7 @@ def why_refused(uri: IceURI) -> Iterator[str]:
 
 
 def why_unwise(uri: IceURI) -> Iterator[str]:
-    """Yield what browsers do not do with a URI that is valid, in the words of warnings."""
+    """Yield what browsers don't do with a valid URI, as texts of warnings."""
     is_low = uri.port is not None and uri.port < 1024 and uri.port not in _FIREFOX_BLOCKS
     if uri.port == 53:
         port = "port 53, at which Chromium reaches no server"
@@ -133,10 +132,9 @@ def why_unwise(uri: IceURI) -> Iterator[str]:
 
 
 def why_unreachable(uri: IceURI) -> str:
-    """Return why no browser on another machine reaches a host, in the words of warnings.
+    """Return why no browser on another machine reaches a host, as the text of a warning.
 
-    What may be reachable from some network gives an empty text: ``*.local`` is a
-    company's domain as often as not.
+    The text is empty if some network may reach it: ``*.local`` is often a company's domain.
     """
     name = uri.host_key
     address = _address(name)
@@ -144,7 +142,7 @@ def why_unreachable(uri: IceURI) -> str:
         if name in _HERE or name.endswith(".localhost"):
             return THIS_MACHINE
         return INSIDE if name.endswith(_CLUSTER) else ""
-    if address.version == 6:  # where one stands for an address of IPv4, that counts
+    if address.version == 6:  # if it contains an IPv4 address, that one counts
         address = address.ipv4_mapped or address.sixtofour or address
     if address.is_unspecified:
         return "is the address of no machine (a server listens on it); write the server's own"
@@ -244,7 +242,7 @@ def _check_host(host: str) -> None:
 
 
 def as_address(text: str) -> Optional[Address]:
-    """Return the IP address that a text without brackets is, None for anything else."""
+    """Return a text without brackets as an IP address, or None."""
     try:
         return ipaddress.ip_address(text)
     except ValueError:
@@ -252,12 +250,12 @@ def as_address(text: str) -> Optional[Address]:
 
 
 def _version(text: str) -> int:
-    """Return which version of IP an address is of, 0 where it is none."""
+    """Return the IP version of an address, or 0 if it is not one."""
     address = _address(text)
     return address.version if address else 0
 
 
 def _address(text: str) -> Optional[Address]:
-    """Return the IP address of a host without brackets, None for a name."""
-    # a zone may be any text, and no browser takes one
+    """Return a host without brackets as an IP address, or None for a name."""
+    # a zone may be any text, and no browser accepts one
     return None if "%" in text else as_address(text)
