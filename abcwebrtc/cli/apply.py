@@ -179,15 +179,15 @@ def _show_difference(change: Change, options: argparse.Namespace, outcome: Outco
     before = change.before
     what = f"ConfigMap {change.name} in namespace {options.namespace}"
     if not change.changes_text:
-        outcome.say(f"{what}: {change.key} is the same already")
+        outcome.show(f"{what}: {change.key} is the same already")
     else:
-        outcome.say(f"{what}: {'a new one' if before is None else f'{change.key} changes'}")
+        outcome.show(f"{what}: {'a new one' if before is None else f'{change.key} changes'}")
         lines = list(differences(change.old_text or "", change.text))
         if lines:
             file = "stdin" if options.od_config == STDIN_FILE else options.od_config
-            outcome.say("--- in the cluster", f"+++ {file}")
+            outcome.show("--- in the cluster", f"+++ {file}")
         else:
-            outcome.say("no entry differs; only comments, spaces, line ends or the like do")
+            outcome.show("no entry differs; only comments, spaces, line ends or the like do")
         outcome.show_difference(lines)
     if not change.writes or before is None:
         return
@@ -205,9 +205,9 @@ def _show_difference(change: Change, options: argparse.Namespace, outcome: Outco
 def _dry_run(change: Change, outcome: Outcome) -> None:
     if change.writes:
         change.write(dry_run=True)
-        outcome.say(f"dry run: ConfigMap {change.name} would be {change.verb}")
+        outcome.show(f"dry run: ConfigMap {change.name} would be {change.verb}")
     if change.mode != NONE:
-        outcome.say(f"dry run: pyos would be restarted ({change.mode})")
+        outcome.show(f"dry run: pyos would be restarted ({change.mode})")
 
 
 def _do(

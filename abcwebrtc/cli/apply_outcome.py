@@ -76,9 +76,17 @@ class Outcome:
         self.undone: Optional[str] = None
         """What a rollback did to the ConfigMap: ``restored`` or ``deleted``."""
 
-    def say(self, *lines: str) -> None:
-        """Print lines of the result, unless it is printed as data."""
-        for line in lines if self.is_text else ():
+    def show(self, *lines: str) -> None:
+        """Print lines of the result, unless it is printed as data; raise `OSError` if that fails.
+
+        So nothing is written to the cluster if nobody reads what would change.
+        """
+        if self.is_text:
+            show(*lines)
+
+    def say(self, line: str) -> None:
+        """Print a line of the result, unless it is printed as data, and go on if that fails."""
+        if self.is_text:
             say(line)
 
     def show_difference(self, lines: List[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -223,3 +224,18 @@ def test_an_od_config_from_stdin_is_applied(
     backup = backup_of(tmp_path / "here")
     assert backup.read_text() == old
     assert way_back(done.stderr)[2] == str(backup)
+
+
+def test_nothing_is_written_if_nobody_reads_what_would_change(
+    cluster: Any, server: Server, od_config: Path, tmp_path: Path
+) -> None:
+    kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url)
+    reading, writing = os.pipe()
+    os.close(reading)
+    line = command("apply", od_config, "--kubeconfig", kubeconfig)
+    done = subprocess.run(
+        line, stdout=writing, stderr=subprocess.PIPE, env=environment(), timeout=WAIT
+    )
+    os.close(writing)
+    assert (done.returncode, cluster.writes()) == (3, [])
+    assert b"Traceback" not in done.stderr
