@@ -131,7 +131,7 @@ def _wrong_quantity(text: str) -> str:
     if unit:
         letter = unit.group("unit")[0].upper()
         right = f"'{'k' if letter == 'K' else letter}' or '{letter}i'"
-        return f"ends in '{unit.group('unit')}', no unit of Kubernetes; write {right}"
+        return f"ends in '{unit.group('unit')}', which is not a unit of Kubernetes; write {right}"
     if text.startswith("-"):
         return "is below zero; write an amount such as '256Mi' or '500m'"
     return "is not a Kubernetes quantity; write one such as '256Mi' or '500m'"

@@ -31,15 +31,15 @@ DEFAULT_TTL = 3600
 """Seconds, as in abcdesktop's documentation."""
 DAY = 86400
 RELAY_PORTS = (49152, 65535)
-"""The UDP ports of relays where turnserver.conf says no others: coturn's min-port and max-port."""
+"""coturn's defaults for min-port and max-port: the UDP ports of relays."""
 _WHOLE = re.compile(r"\s*([0-9]{1,15})(?:\.0*)?\s*")
 _ROUND = 300
 """Seconds that a ttl is a multiple of; one of whole days is none in milliseconds before day 125."""
 _NO_TIME = 10**15
-"""In milliseconds 31,000 years: what is not less is no time at all."""
+"""Even in milliseconds this is 31,000 years, so it can't be a time."""
 MIN_SECRET_BYTES = 16
 MAX_SERVERS, MAX_URLS = 256, 64
-"""More than any od.config needs; each url is one more that every browser asks."""
+"""More than any od.config needs; every browser asks each url."""
 TIMESTAMP, USERID, PSEUDONYM = USERNAME_STYLES = ("timestamp", "userid", "pseudonym")
 
 SECRET_KEY = "coturn_static_auth_secret"  # noqa: S105, the name of a key
@@ -61,7 +61,7 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|(stuns?|turns?):(?![0-9]+(\?|$))", r
 _SEVERAL = re.compile(r"\S[,;\s]+\S")
 _KNOWN_SCHEME = re.compile(r"(stuns?|turns?|https?|wss?)(:|://)", re.IGNORECASE)
 _QUOTED = re.compile(rb"([\s=].*|.*\s|'.*'|\".*\")", re.DOTALL)
-_ADDRESS = "write it into the url: 'url': 'host:port'"
+_ADDRESS = "put it into the url: 'url': 'host:port'"
 _NO_LOGIN = (
     "abcwebrtc mints a login for each user; "
     "write coturn's static-auth-secret as 'coturn_static_auth_secret'"
@@ -75,11 +75,11 @@ _MEANT: Mapping[str, str] = {
     **dict.fromkeys(("expiry", "expires", "lifetime"), "did you mean 'ttl', in seconds?"),
     **dict.fromkeys(("scheme", "tls", "secure"), "write 'protocol': 'turns' for TLS"),
     "uris": "did you mean 'url'?",
-    "stun": "write it into webrtc.rtc_configuration",
+    "stun": "put it into webrtc.rtc_configuration",
 }
-"""What is written for a key that others have, by its letters."""
-_FEWER_SECRETS = "write the one in use first, and those of before that still verify"
-_INSTEAD = "write the secret itself, or name its file or variable with _file or _env behind the key"
+"""What to write instead of a key that others use, by its letters."""
+_FEWER_SECRETS = "list the one in use first, then older ones that must still be accepted"
+_INSTEAD = "write the secret itself, or add _file or _env to the key and name a file or variable"
 _BARE_PLACEHOLDERS = (b"secret", b"password", b"static-auth-secret", b"north")
 
 
@@ -147,16 +147,16 @@ def check_ttl(ttl: Any, where: Where, now: float) -> Iterator[Problem]:
     elif unix_seconds(now) + ttl > MAX_EXPIRY:
         right = f"not in milliseconds: {ttl // 1000}" if is_milliseconds(ttl) else "such as 3600"
         yield where.error(
-            "leads past 2038-01-19, and coturn refuses a credential that expires later; "
+            "would make credentials expire after 2038-01-19, which coturn refuses; "
             f"the ttl is in seconds, {right}"
         )
     elif is_milliseconds(ttl):
         right = f"write {ttl // 1000}"
-        yield where.warning(f"looks like milliseconds, and it is in seconds: {right}")
+        yield where.warning(f"looks like milliseconds, but the ttl is in seconds: {right}")
 
 
 def is_milliseconds(ttl: int) -> bool:
-    """Say whether a ttl is plainly meant in milliseconds: round as such, and days as seconds.
+    """Return whether a ttl is clearly meant in milliseconds: round as such, but days in seconds.
 
     ``3600000`` is an hour, or 41 days and 16 hours; nobody writes the latter.
     """
@@ -176,7 +176,7 @@ class _Parser:
         self._now = now
 
     def parse(self) -> Optional[CoturnServer]:
-        """Return the server, or None when there are errors."""
+        """Return the server, or None if there are errors."""
         uris = self._uris()
         ttl = self._ttl()
         username = self._choice("username", USERNAME_STYLES, TIMESTAMP)
@@ -198,7 +198,7 @@ class _Parser:
         value = self._server.get(key, default)
         if value in choices:
             return str(value)
-        what = ", the way in which usernames are made" if key == "username" else ""
+        what = ", the style of usernames" if key == "username" else ""
         self._error(key, "must be " + " or ".join(map(repr, choices)) + what)
         return default
 
@@ -207,11 +207,13 @@ class _Parser:
         problems = list(check_ttl(ttl, self._where["ttl"], self._now))
         self.problems += problems
         if not problems and ttl > DAY:
-            self._warn("ttl", f"is {ttl} seconds, more than a day: a leaked credential lasts long")
+            self._warn(
+                "ttl", f"is {ttl} seconds, more than a day: a leaked credential works that long"
+            )
         return ttl
 
     def _items(self, key: str, most: int, right: str) -> List[Tuple[Any, Where]]:
-        """Return what stands at a key, one thing or a list of them, each with its place.
+        """Yield the items of a key, which has one or a list of them, each with its place.
 
         There is none where there are too many.
         """
@@ -227,7 +229,9 @@ class _Parser:
         protocol = self._choice("protocol", TURN_SCHEMES, "turn")
         transports = self._transports(protocol)
         if "url" not in self._server or self._server["url"] in ([], ()):
-            self._error("url", "is missing; write 'url': 'host:port', your coturn server's address")
+            self._error(
+                "url", "is missing; write 'url': 'host:port' with your coturn server's address"
+            )
             return ()
         uris: List[IceURI] = []
         for text, where in self._items("url", MAX_URLS, "write fewer urls"):
@@ -243,7 +247,7 @@ class _Parser:
             self.problems.append(where.error(f"must be text such as 'host:3478', not {kind(text)}"))
             return None
         if text.strip() not in ("", text):
-            message = "has a blank at an end, which is left out; take it out"
+            message = "begins or ends with a space, which is ignored; remove it"
             self.problems.append(where.warning(message))
             text = text.strip()
         scheme = None if _SEVERAL.search(text) else _SCHEME.match(text)
@@ -251,7 +255,7 @@ class _Parser:
             # What stands before the slashes may be anything, a secret too.
             known = _KNOWN_SCHEME.fullmatch(scheme.group())
             start = f"begins with '{scheme.group()}'" if known else "has '://' in it"
-            message = f"{start}; write host:port alone, the scheme is 'protocol'"
+            message = f"{start}; write host:port alone, and the scheme as 'protocol'"
             self.problems.append(where.error(message))
             return None
         uri, problems = read_uri(text, where, protocol)
@@ -271,10 +275,10 @@ class _Parser:
         return tuple(dict.fromkeys(given))
 
     def _secrets(self, name: str) -> Optional[SecretSource]:
-        """Return the secrets of a key, which stand there, in a file, or in the environment."""
+        """Return the secrets of a key, which are inline, in a file, or in the environment."""
         given = [name + place for place in _PLACES if name + place in self._server]
         if len(given) > 1:
-            self._error(given[1], f"stands beside '{given[0]}'; keep one of them")
+            self._error(given[1], f"is given as well as '{given[0]}'; keep one of them")
         elif not given and name == SECRET_KEY:
             right = f"write coturn's static-auth-secret here, or use {name}_file"
             self._error(name, f"is missing; {right}")
@@ -310,14 +314,14 @@ class _Parser:
         return FixedSecrets(tuple(Secret(item) for item, _ in items))
 
     def _judge(self, key: str, secrets: Tuple[Secret, ...]) -> None:
-        """Warn of secrets that are none, or weak, or that turnserver.conf would change."""
+        """Warn of secrets that are placeholders, weak, or changed by turnserver.conf."""
         many = isinstance(self._server[key], (list, tuple))
         seen: Set[bytes] = set()
         for index, secret in enumerate(secrets):
             where = self._where[key][index] if many else self._where[key]
             value = secret.reveal()
             if value in seen:
-                self.problems.append(where.warning("is given twice; keep one of them"))
+                self.problems.append(where.warning("is listed twice; keep one of them"))
                 continue
             seen.add(value)
             message = ""
@@ -329,12 +333,14 @@ class _Parser:
                 message = f"is shorter than {MIN_SECRET_BYTES} characters; make a random one"
             self.problems += [where.warning(message)] if message else []
             if key.startswith(SECRET_KEY) and _QUOTED.fullmatch(value):
-                message = "begins or ends with what turnserver.conf drops unless it is quoted"
+                message = (
+                    "begins or ends with characters that turnserver.conf drops unless it is quoted"
+                )
                 self.problems.append(where.warning(message))
 
 
 def _wrong_secret(value: Any, own: bool) -> str:
-    """Return what makes a value no secret, or nothing. Never shows the value.
+    """Return why a value can't be a secret, or "". Never show the value.
 
     coturn never gets one of your `own`, the pseudonym key.
     """
@@ -347,6 +353,6 @@ def _wrong_secret(value: Any, own: bool) -> str:
     except UnicodeEncodeError:
         return "is not valid Unicode text"
     if re.search(r"[\x00-\x1f\x7f]", value):
-        end = "; take it out" if own else ", which turnserver.conf can't hold"
+        end = "; remove it" if own else ", which turnserver.conf can't hold"
         return "has a control character" + end
     return ""

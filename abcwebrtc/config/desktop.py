@@ -63,7 +63,7 @@ def parse_desktop(
     ttl = settings.get("ttl", DAY)
     wrong = list(check_ttl(ttl, where["ttl"], now))
     if not has_error(wrong) and ttl < DAY:
-        message = "is less than a day; a desktop that lives longer can't reconnect by TURN"
+        message = "is less than a day; a desktop that lives longer can't reconnect through TURN"
         wrong.append(where["ttl"].warning(message))
     stun, of_stun = _stun_server(settings.get("stun_server"), where["stun_server"])
     own_stun, of_local = _local_environment(mapping.get(ENVLOCAL), root[ENVLOCAL])
@@ -98,7 +98,7 @@ def _local_environment(value: Any, where: Where) -> Tuple[Optional[IceURI], List
     if value is None:
         return None, []
     if not isinstance(value, Mapping):
-        message = f"must be a dict, not {kind(value)}: pyos makes no variables of it"
+        message = f"must be a dict, not {kind(value)}: pyos can't make variables of it"
         return None, [where.warning(message)]
     problems = list(_check_turn_server(value.get(TURN_SERVER), where[TURN_SERVER]))
     text, here = value.get(STUN_SERVER), where[STUN_SERVER]
@@ -112,7 +112,7 @@ def _check_turn_server(value: Any, where: Where) -> Iterator[Problem]:
     """Warn about a TURN_SERVER that every container of every desktop gets; never quote it."""
     if value is None:
         return
-    better = "take it out, and write webrtc.coturn and webrtc.desktop: { 'turn': True }"
+    better = "remove it, and write webrtc.coturn and webrtc.desktop: { 'turn': True }"
     text = _TEMPLATE.sub(_FILLED, value[:_MAX_LENGTH]) if isinstance(value, str) else None
     match = _GSTREAMER_TURN.fullmatch(text) if text is not None else None
     password = match["password"] if match else None
@@ -127,7 +127,7 @@ def _check_turn_server(value: Any, where: Where) -> Iterator[Problem]:
     elif password:
         message = (
             "has a password that never expires, which every container of every desktop gets and "
-            f"its user can read; {better}, for a login that ends"
+            f"its user can read; {better}, for a login that expires"
         )
         yield where.warning(message)
     else:
@@ -138,7 +138,7 @@ def _wrong_form(value: Any) -> str:
     """Say what is wrong with a STUN_SERVER, and which form GStreamer reads."""
     right = "'stun://stun.domain.local:3478'"
     if value == "":
-        return f"is empty, which breaks webrtcbin's pipeline; leave it out, or write {right}"
+        return f"is empty, which breaks webrtcbin's pipeline; remove it, or write {right}"
     text = value if isinstance(value, str) else ""
     if text.startswith("stuns:"):
         return f"is stuns, which webrtcbin does not speak; write {right}"

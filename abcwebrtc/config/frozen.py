@@ -30,7 +30,7 @@ _TOO_LARGE = (
 
 
 def freeze(value: Any, where: Where, depth: int = 0) -> Tuple[Frozen, List[Problem]]:
-    """Return a read-only copy of JSON data, in which tuples count as lists, and its errors.
+    """Return a read-only copy of JSON data, with tuples as lists, and its errors.
 
     The errors' key paths end where a key may be a secret.
     """

@@ -39,7 +39,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{0,15})?")
 
 @dataclass(frozen=True)
 class StaticServer:
-    """An entry of the static ``iceServers``: its URIs, and its login where it has one."""
+    """An entry of the static ``iceServers``: its URIs, and its login if it has one."""
 
     uris: Tuple[IceURI, ...]
     username: Any = None
@@ -105,11 +105,11 @@ def _check_members(configuration: Mapping[str, Any], where: Where) -> Iterator[P
         right = f"a whole number from 0 to {MAX_POOL_SIZE}, such as 0, or left out"
         yield here.error(f"must be {right}; {THROWS}")
     elif type(size) is not int:
-        yield here.warning(f"is {kind(size)}, which browsers take for {int(number)}; write that")
+        yield here.warning(f"is {kind(size)}, which browsers read as {int(number)}; write that")
 
 
 def _as_number(value: Any) -> Optional[float]:
-    """Return the number that a browser makes of a value of JSON, None where that is none."""
+    """Return the number that a browser makes of a JSON value, None if it makes none."""
     if value is None:
         return 0
     if isinstance(value, (int, float)):  # a bool too
@@ -124,7 +124,7 @@ def _kind(frozen: Any) -> str:
 
 
 def _parse_server(server: Any, where: Where) -> Tuple[StaticServer, List[Problem]]:
-    """Return an entry of ``iceServers``, of which only one without errors is of use."""
+    """Return an entry of ``iceServers``, usable if it has no errors, and what is wrong."""
     if not isinstance(server, Mapping):
         return StaticServer(()), [where.error(f"must be a dict with 'urls', not {_kind(server)}")]
     uris, problems = _parse_urls(server, where)
@@ -141,10 +141,10 @@ def _parse_urls(
 ) -> Tuple[Tuple[IceURI, ...], List[Problem]]:
     key = "urls" if "urls" in server or "url" not in server else "url"
     if key not in server:
-        return (), [where.error("has no 'urls', on which browsers throw")]
+        return (), [where.error("has no 'urls', so browsers throw")]
     urls, here, problems = server[key], where[key], []
     if key == "url":
-        message = "is the old name of 'urls', which browsers may give up; write 'urls'"
+        message = "is the old name of 'urls', which browsers may drop; write 'urls'"
         problems.append(here.warning(message))
     if not urls or not isinstance(urls, (str, tuple)):
         message = "must be a URI such as 'stun:host:3478', or a list of URIs; browsers throw"
@@ -160,7 +160,7 @@ def _parse_urls(
             problems.append(place.error(message))
             continue
         if text != text.strip():
-            message = "has a blank at an end, which browsers pass over; take it out"
+            message = "begins or ends with a space, which browsers ignore; remove it"
             problems.append(place.warning(message))
         uri, wrong = read_uri(text.strip(), place)
         uris += [uri] if uri else []
@@ -181,12 +181,12 @@ def _check_login(server: Mapping[str, Any], where: Where) -> Iterator[Problem]:
     for key in ("username", "credential"):
         value = server[key]
         if not isinstance(value, str):
-            message = f"is {kind(value)}, of which browsers make a text; write it in quotes"
+            message = f"is {kind(value)}, which browsers convert to text; put it in quotes"
             yield where[key].warning(message)
         elif is_unexpanded(value):
             yield where[key].warning(f"{UNEXPANDED}; write the value itself")
         elif key == "username" and len(value.encode("utf-8", "replace")) == MAX_USERNAME_BYTES:
-            message = f"has {MAX_USERNAME_BYTES} bytes, with which Chromium gathers nothing"
+            message = f"has {MAX_USERNAME_BYTES} bytes, and Chromium then gathers nothing"
             yield where[key].warning(f"{message}; shorten it")
     yield where.warning(
         "has a TURN password that never expires, and that every user gets; "
@@ -197,13 +197,15 @@ def _check_login(server: Mapping[str, Any], where: Where) -> Iterator[Problem]:
 def _wrong_login(key: str, server: Mapping[str, Any]) -> str:
     """Return what is wrong with the username or the credential of a TURN server, or nothing."""
     value = server.get(key)
-    right = "write your coturn server into webrtc.coturn, and leave it out here"
+    right = "move your coturn server to webrtc.coturn"
     if key not in server:
-        return f"has a turn URI without '{key}', on which browsers throw; {right}"
+        return f"has a turn URI without '{key}', so browsers throw; {right}"
     if value == "":
-        return f"is empty, on which browsers throw; {right}"
+        return f"is empty, so browsers throw; {right}"
     if value is None or isinstance(value, (tuple, Mapping)):
-        return f"is {_kind(value)}, of which browsers make a text that no server has; {right}"
+        return (
+            f"is {_kind(value)}, which browsers convert to a text that no server accepts; {right}"
+        )
     if key == "username" and len(str(value).encode("utf-8", "replace")) > MAX_USERNAME_BYTES:
-        return f"is longer than {MAX_USERNAME_BYTES} bytes, on which browsers throw; shorten it"
+        return f"is longer than {MAX_USERNAME_BYTES} bytes, so browsers throw; shorten it"
     return ""

@@ -43,7 +43,7 @@ _UNEXPANDED = (
 )
 _WHOLE = re.compile("|".join(_UNEXPANDED), re.DOTALL)
 _INSIDE = re.compile("|".join((r"\$[A-Za-z_]\w*", *_UNEXPANDED)), re.DOTALL)
-UNEXPANDED = "is a variable or a placeholder that nobody fills in: od.config is read as it is"
+UNEXPANDED = "is a variable or a placeholder, which nothing expands in od.config"
 MAX_LENGTH = 1000
 """Characters that are searched for a variable; no real value is longer."""
 
@@ -63,7 +63,7 @@ class Where:
         return Where(self._mapping, (*self.path, key))
 
     def up_to(self, length: int) -> Where:
-        """Return the place that the first keys of the path lead to."""
+        """Return the place to which the first keys of the path lead."""
         return Where(self._mapping, self.path[:length])
 
     def error(self, message: str, hide_key: bool = False) -> Problem:
@@ -122,7 +122,7 @@ def unknown_keys(
             yield where[key].error(f"no such key; {right}")
         else:
             place = f"number {number} of {len(keys)}"
-            message = f"has a key that is not known, {place}; {right}"
+            message = f"has an unknown key, {place}; {right}"
             yield where[key].error(message, hide_key=True)
 
 
@@ -134,9 +134,9 @@ def misspelt_keys(given: Iterable[Any], known: Tuple[str, ...], where: Where) ->
     for key in given:
         near = nearest(key, known, _NEAR) if isinstance(key, str) and key not in known else None
         if near and is_slip(key, near):
-            yield where[key].warning(f"is passed over; did you mean '{near}'?")
+            yield where[key].warning(f"is ignored; did you mean '{near}'?")
         elif near:
-            message = f"has a key that is passed over; did you mean '{near}'?"
+            message = f"has a key that is ignored; did you mean '{near}'?"
             yield where[key].warning(message, hide_key=True)
 
 

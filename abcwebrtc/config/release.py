@@ -74,9 +74,9 @@ def check_release(mapping: Mapping[str, Any], root: Where) -> Iterator[Problem]:
     for name, version, label in _versions(sound):
         if name.startswith(_SOUND_IMAGE) and version not in WEBRTC_RELEASES:
             sends = (
-                "sends sound as MPEG by websocket, and has no WebRTC sound"
+                "sends sound as MPEG over a websocket, not over WebRTC"
                 if version >= MPEG_FROM
-                else "is older than WebRTC sound"
+                else "has no WebRTC sound yet"
             )
             message = f"is of abcdesktop {_text(version)}, which {sends}: {WHAT_TO_DO}"
             image = where["image"]
@@ -84,8 +84,8 @@ def check_release(mapping: Mapping[str, Any], root: Where) -> Iterator[Problem]:
             yield place.warning(message, is_hidden)
     if sound.get("tcpport") == MPEG_PORT:
         message = (
-            f"is the port of the sound of abcdesktop {_text(MPEG_FROM)} and later, which is MPEG "
-            f"by websocket, and no WebRTC sound: {WHAT_TO_DO}"
+            f"is the sound port of abcdesktop {_text(MPEG_FROM)} and later, which send MPEG "
+            f"over a websocket, not WebRTC: {WHAT_TO_DO}"
         )
         yield where["tcpport"].warning(message)
 

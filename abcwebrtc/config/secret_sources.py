@@ -38,8 +38,8 @@ _OTHER_FILE = re.compile(
 )
 """A line of an od.config, PEM file, manifest or turnserver.conf, which hold other secrets."""
 _NO_SECRETS = (
-    "it has a line of an od.config, a turnserver.conf, a manifest or a PEM file; write the secret "
-    "alone, one a line"
+    "it has a line of an od.config, a turnserver.conf, a manifest or a PEM file; write secrets "
+    "alone, one per line"
 )
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
@@ -188,7 +188,7 @@ class FileSecrets:
 
 
 class SecretsElsewhere:
-    """The secrets of a file or a variable that is on another machine.
+    """The secrets of a file or a variable on another machine.
 
     `place` is the file's path or the variable's name, as `is_file` says, and `reason` is a sentence
     on why they are not here.
@@ -255,11 +255,11 @@ class SecretReader:
         except ConfigError as error:
             is_absent, message = isinstance(error, AbsentError), error.problems[0].message
         if is_absent and (has_unexpanded(name) or name.startswith("~")):
-            message = "has a variable or a '~' in it, which nobody fills in; write the path itself"
+            message = "has a variable or a '~' in it, which nothing expands; write the path itself"
         elif is_absent and not is_like_path(name):
             message = (
-                "names no file that is here, and is more like a secret; write that without _file "
-                "behind the key, or begin the file's name with './'"
+                "names no file here, and looks like a secret; for a secret, remove _file from the "
+                "key; for a file, begin its name with './'"
             )
         elif is_absent and self._elsewhere:
             cause = message.rpartition(": ")[2]
@@ -284,14 +284,14 @@ class SecretReader:
         if lines:
             return FixedSecrets(tuple(map(Secret, lines))), []
         if value is None and is_like_secret(name):
-            message = "names no variable that is here, and is more like a secret; write that"
-            return None, [where.error(f"{message} without _env behind the key")]
+            message = "names no variable here, and looks like a secret; for a secret, remove _env"
+            return None, [where.error(f"{message} from the key")]
         if value is None and self._elsewhere and _VARIABLE.fullmatch(name):
             reason = "the secret's variable is not set on this machine"
             return _source_elsewhere(name, False, reason, where)
         if has_unexpanded(name):
             right = "such as TURN_SECRET, without '$' or braces"
-            return None, [where.error(f"must be the name of a variable alone, {right}")]
+            return None, [where.error(f"must be just the name of a variable, {right}")]
         message = "the environment has no such variable, or it is empty; set it"
         return None, [where.error(message)]
 
@@ -299,12 +299,12 @@ class SecretReader:
 def _source_elsewhere(
     place: str, is_file: bool, reason: str, where: Where
 ) -> Tuple[SecretSource, List[Problem]]:
-    message = f"{reason}; it is left unchecked, and has to be where pyos runs"
+    message = f"{reason}; it is not checked, and must be there where pyos runs"
     return SecretsElsewhere(place, is_file, reason), [where.note(message)]
 
 
 def split_secrets(data: bytes) -> List[bytes]:
-    """Return the secrets in the content of a file: one a line, blank ones left out."""
+    """Return the secrets in the content of a file: one per line, without blank lines."""
     return [line.strip() for line in data.splitlines() if line.strip()]
 
 
@@ -322,7 +322,7 @@ def unusable_bytes(data: bytes) -> Optional[str]:
     if data.startswith(_BYTE_ORDER_MARKS):
         return "it begins with a byte order mark; save it as plain text without one"
     if _CONTROL.search(data):
-        return "it has control characters; it has to be plain text, one secret a line"
+        return "it has control characters; save it as plain text, one secret per line"
     if _OTHER_FILE.search(data):
         return _NO_SECRETS
     return None
@@ -374,7 +374,7 @@ def _read_secrets(path: str, signature: Signature) -> Tuple[Secret, ...]:
 
 
 def secrets_in(data: bytes, path: str) -> Tuple[Secret, ...]:
-    """Return the secrets in the content of a file: one a line, blank ones left out.
+    """Return the secrets in the content of a file: one per line, without blank lines.
 
     Raise `ConfigError` if there is none or too many, or the content can't be a secret.
     """

@@ -84,7 +84,9 @@ def parse_sound(
     if pod is None:
         return None, []
     if not isinstance(pod, Mapping):
-        return None, [where.warning(f"must be a dict, not {kind(pod)}: pyos makes no pod of it")]
+        return None, [
+            where.warning(f"must be a dict, not {kind(pod)}: pyos can't make a pod of it")
+        ]
     entry = pod.get(SOUND)
     if entry is None:
         return None, []
@@ -173,7 +175,7 @@ class _Parser:
         names = acl.get(key) or ()
         if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
             return tuple(names)
-        self._error(where[key], "must be a list of names of labels, such as [ 'all' ]")
+        self._error(where[key], "must be a list of label names, such as [ 'all' ]")
         return ()
 
     def _images(self, enable: bool) -> Mapping[str, str]:
@@ -193,7 +195,7 @@ class _Parser:
                 place = "" if is_word(label) else f"number {number} of {len(image)} "
                 self._check_image(where[label], image[label], place)
             else:
-                message = f"has {kind(label)} as the name of a label; write it in quotes"
+                message = f"has {kind(label)} as the name of a label; put it in quotes"
                 self._error(where, message)
         return MappingProxyType(dict(image))
 
@@ -250,6 +252,6 @@ class _Parser:
             return None
         if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
             return tuple(names)
-        message = "is passed over: it is no list of names of volumes, such as [ 'tmp', 'home' ]"
+        message = "is ignored: it is not a list of volume names, such as [ 'tmp', 'home' ]"
         self._warn(self._where["volumes"], message)
         return None

@@ -17,10 +17,10 @@ TURN_SCHEMES = ("turn", "turns")
 TRANSPORTS = ("udp", "tcp")
 THIS_MACHINE = "names the machine that uses it, so only a browser on the server itself reaches it"
 INSIDE = (
-    "is a name of the cluster's inside, which no browser outside of it resolves; "
-    "write the name or address that browsers reach the server by"
+    "is a name inside the cluster, which no browser outside it can resolve; "
+    "write the name or address at which browsers reach the server"
 )
-NO_DTLS = "is turns over udp, that is DTLS, which browsers do not speak; use tcp"
+NO_DTLS = "is turns over udp, which is DTLS, and browsers do not speak it; use tcp"
 
 # Measured with Firefox 153: the ports of https://fetch.spec.whatwg.org/#port-blocking except 53.
 # fmt: off
@@ -59,7 +59,7 @@ class IceURI:
 
     @property
     def is_address(self) -> bool:
-        """Whether `host` is an IP address; no name ends in a label of digits."""
+        """Whether `host` is an IP address: no name ends in a label of digits."""
         return self.host.startswith("[") or self.host.rpartition(".")[2].isdigit()
 
     @property
@@ -107,9 +107,9 @@ def read_uri(
 def why_refused(uri: IceURI) -> Iterator[str]:
     """Yield why a browser throws on a valid URI, as texts of errors."""
     if uri.scheme == "stuns":
-        yield "is a stuns URI, on which Firefox throws; write stun"
+        yield "is a stuns URI, and Firefox throws on it; write stun"
     if uri.port in _FIREFOX_BLOCKS:
-        port = "uses a port that Firefox blocks, and then it throws for the whole rtc_configuration"
+        port = "uses a port that Firefox blocks: it throws on the whole rtc_configuration"
         yield f"{port}; the usual one is {uri.default_port}"
 
 
@@ -117,10 +117,10 @@ def why_unwise(uri: IceURI) -> Iterator[str]:
     """Yield what browsers don't do with a valid URI, as texts of warnings."""
     is_low = uri.port is not None and uri.port < 1024 and uri.port not in _FIREFOX_BLOCKS
     if uri.port == 53:
-        port = "port 53, at which Chromium reaches no server"
+        port = "port 53, which Chromium does not connect to"
         yield f"uses {port}; the usual one is {uri.default_port}"
     elif uri.scheme in TURN_SCHEMES and is_low and uri.port not in _CHROMIUM_TAKES:
-        port = "a port under 1024, where Chromium takes TURN at 80 and 443 only"
+        port = "a port under 1024, where Chromium allows TURN on 80 and 443 only"
         yield f"uses {port}, and reports no error; the usual one is {uri.default_port}"
     unreachable = why_unreachable(uri)
     if unreachable:
@@ -128,7 +128,7 @@ def why_unwise(uri: IceURI) -> Iterator[str]:
     if uri.scheme == "turns" and uri.transport == "udp":
         yield NO_DTLS
     if uri.scheme == "turns" and uri.is_address:
-        yield "is turns with an address, which Firefox passes over; write a name of its certificate"
+        yield "is turns with an address, which Firefox ignores; write a name in its certificate"
 
 
 def why_unreachable(uri: IceURI) -> str:
@@ -145,13 +145,13 @@ def why_unreachable(uri: IceURI) -> str:
     if address.version == 6:  # if it contains an IPv4 address, that one counts
         address = address.ipv4_mapped or address.sixtofour or address
     if address.is_unspecified:
-        return "is the address of no machine (a server listens on it); write the server's own"
+        return "is an address to listen on, not one to connect to; write the server's own"
     if address.is_loopback:
         return THIS_MACHINE
     if address.is_multicast or str(address) == "255.255.255.255":
-        return "is the address of a group, and no server has one; write the server's own"
+        return "is a multicast or broadcast address, which no server has; write the server's own"
     if address.is_link_local:
-        return "is a link-local address, which only its own network segment has; write another one"
+        return "is a link-local address, which works only in its own network; write another one"
     return ""
 
 
@@ -167,7 +167,7 @@ def parse_ice_uri(text: str) -> IceURI:
             "must begin with stun:, stuns:, turn: or turns:, as in 'stun:stun.domain.local:3478'"
         )
     if match["rest"].startswith("//"):
-        raise _error(f"has '//' after '{scheme}:', which browsers refuse; leave it out")
+        raise _error(f"has '//' after '{scheme}:', which browsers refuse; remove it")
     return parse_server(scheme, match["rest"])
 
 
@@ -178,30 +178,28 @@ def parse_server(scheme: str, text: str) -> IceURI:
     """
     if has_unexpanded(text):
         raise _error(
-            "has a variable or a placeholder in it that nobody fills in: od.config is read as it "
-            "is; write host:port itself, as in 'turn.domain.local:3478'"
+            "has a variable or a placeholder in it, which nothing expands in od.config; "
+            "write host:port itself, as in 'turn.domain.local:3478'"
         )
     if re.search(r"[,;\s]", text.strip()):
-        raise _error(
-            "has a comma or a blank in it; several urls are a list of texts: [ '...', '...' ]"
-        )
+        raise _error("has a comma or a space in it; write several urls as a list: [ '...', '...' ]")
     address, mark, query = text.partition("?")
     if mark and scheme in STUN_SCHEMES:
         raise _error(
-            "has a '?', which a stun or stuns URI can't have (RFC 7064), and on which browsers "
-            "throw; leave '?transport=' out"
+            "has a '?', which a stun or stuns URI can't have (RFC 7064), and browsers throw on it; "
+            "remove '?transport='"
         )
     transport = _QUERY.fullmatch(query)
     if mark and not transport:
-        raise _error("has something else after '?' than transport=udp or transport=tcp")
+        raise _error("has something other than transport=udp or transport=tcp after '?'")
     if "@" in address:
-        raise _error("has a user or password before '@', which no browser takes; leave it out")
+        raise _error("has a user or password before '@', which no browser accepts; remove it")
     match = _HOST_PORT.fullmatch(address)
     if match is None or ":" in (match["port"] or ""):
         if _version(address) == 6:
             raise _error(f"has an IPv6 address without brackets; write '[{address}]:3478'")
         raise _error(
-            "must be host:port; an IPv6 address stands in brackets, as in '[2001:db8::1]:3478'"
+            "must be host:port; put an IPv6 address in brackets, as in '[2001:db8::1]:3478'"
         )
     port = None if match["port"] is None else _parse_port(match["port"])
     _check_host(match["host"])
@@ -234,11 +232,11 @@ def _check_host(host: str) -> None:
         raise _error("has a host that is neither a DNS name nor an IP address")
     if len(labels) == 1 and is_like_secret(host):
         raise _error(
-            "has something in place of the host that is more like a secret, and so is not shown; "
+            "has a host that looks like a secret, so it is not shown; "
             "write host:port, as in 'turn.domain.local:3478'"
         )
     if labels[-1].isdigit() and _version(host) != 4:
-        raise _error("has a host that looks like an IPv4 address and is none")
+        raise _error("has a host that looks like an IPv4 address, but is not one")
 
 
 def as_address(text: str) -> Optional[Address]:

@@ -45,19 +45,19 @@ _MEANT = {
     **dict.fromkeys(("constraints", "audio", "microphone"), RTC_CONSTRAINTS),
     **dict.fromkeys(("enabled", "on", "active"), ENABLE),
 }
-"""What others call an entry, by the letters behind ``webrtc``."""
+"""Other names for an entry, by the letters after ``webrtc``."""
 MAX_KEY_FILES = 16
 LEVELS = ("error", "warning", "note")
 PUBLIC_KEY_FILE = "jwtuserpublickeyfile"
 _NO_SERVER = (
-    "is True, but there is no STUN and no TURN server, so there is sound only where browsers "
-    "reach the desktops themselves; write webrtc.coturn"
+    "is True, but there is no STUN or TURN server, so there is sound only for browsers that "
+    "reach the desktops directly; add webrtc.coturn"
 )
 
 
 @dataclass(frozen=True)
 class WebRTCConfig:
-    """Everything that abcwebrtc takes from an od.config.
+    """Everything that abcwebrtc reads from an od.config.
 
     Made by `from_file` or `from_mapping`, which check all that can be checked
     offline; after that nothing is checked again. `warnings` is what is allowed
@@ -93,7 +93,7 @@ class WebRTCConfig:
         now: Optional[float] = None,
         secrets_elsewhere: bool = False,
     ) -> WebRTCConfig:
-        """Read an od.config. Files that it names start in its own folder.
+        """Read an od.config. File names in it are relative to its folder.
 
         `environ` defaults to `os.environ`, `now` (unix seconds) to the clock. With
         `secrets_elsewhere` a secret's file or variable that is not on this machine is
@@ -113,7 +113,7 @@ class WebRTCConfig:
         folder: str = "",
         secrets_elsewhere: bool = False,
     ) -> WebRTCConfig:
-        """Read a mapping such as pyos's ``settings.gconfig``, which stays as it is.
+        """Read a mapping such as pyos's ``settings.gconfig``, and leave it unchanged.
 
         Files that it names start in `folder`, by default the current one. For the
         other arguments see `from_file`.
@@ -173,7 +173,7 @@ class WebRTCConfig:
 
     @property
     def user_token_key_file(self) -> Optional[str]:
-        """The first of `user_token_key_files`, None where there is none."""
+        """The first of `user_token_key_files`, None if there is none."""
         return next(iter(self.user_token_key_files), None)
 
     @property
@@ -194,7 +194,7 @@ class WebRTCConfig:
 
     @property
     def desktop_turn(self) -> Optional[Tuple[CoturnServer, IceURI]]:
-        """The TURN server that ``webrtc.desktop`` asks for, and its URI: webrtcbin takes one.
+        """The TURN server that ``webrtc.desktop`` asks for, and its URI: webrtcbin accepts one.
 
         That is the first turn URI, else the first turns one.
         """
@@ -204,7 +204,7 @@ class WebRTCConfig:
 
 
 def check_config(config: Any) -> None:
-    """Raise `TypeError` for what is no `WebRTCConfig`, such as the mapping it is made from."""
+    """Raise `TypeError` for anything but a `WebRTCConfig`, such as the mapping it is made from."""
     if not isinstance(config, WebRTCConfig):
         raise TypeError(
             f"config must be a WebRTCConfig, not {kind(config)}; "
@@ -213,7 +213,7 @@ def check_config(config: Any) -> None:
 
 
 def _unknown_entries(mapping: Mapping[str, Any], root: Where) -> Iterator[Problem]:
-    """Yield a warning for each entry that is meant to be one of WebRTC, and is none."""
+    """Yield a warning for each unknown entry that seems meant for WebRTC."""
     known, number = {letters(key) for key in KEYS}, 0
     for key in mapping:
         if not isinstance(key, str) or key in KEYS:
@@ -225,11 +225,7 @@ def _unknown_entries(mapping: Mapping[str, Any], root: Where) -> Iterator[Proble
             right = _MEANT.get(word) or (f"webrtc.{near}" if near else None)
             hint = f"did you mean '{right}'?" if right else "the keys are " + ", ".join(KEYS)
             is_hidden = not shown(key) and not (letters(key) in known and is_name(key))
-            what = (
-                "an entry is not known, which may be meant for WebRTC"
-                if is_hidden
-                else "no such entry"
-            )
+            what = "an unknown entry may be meant for WebRTC" if is_hidden else "no such entry"
             yield root[key].warning(f"{what}; {hint}", is_hidden)
 
 
@@ -268,7 +264,7 @@ def _parse_key_files(
     if files is None:
         return (), []
     if isinstance(files, (list, tuple)):
-        message = "is a list, which pyos does not read; one file may have several keys"
+        message = "is a list, which pyos does not read; one file may hold several keys"
         problems.append(here.warning(f"{message}, the one that pyos signs with first"))
         wrong = too_many(files, MAX_KEY_FILES, here, "keep those that pyos still signs with")
         if wrong:
@@ -281,7 +277,7 @@ def _parse_key_files(
         return (), [*problems, here.error("is a key; write the name of the PEM file that holds it")]
     unlike = [file for file in files if not is_like_path(file)]
     if not all(os.path.exists(os.path.join(folder, file)) for file in unlike):
-        message = "names no file that is here, and is more like a secret; begin a name with './'"
+        message = "names no file here, and looks like a secret; begin a file name with './'"
         return (), [*problems, here.error(message)]
     return tuple(files), problems
 
@@ -333,6 +329,6 @@ def _check_desktop_turn(config: WebRTCConfig, where: Where) -> Iterator[Problem]
         yield where.warning("is True, but webrtc.coturn has no server to give")
     elif config.desktop_turn and config.desktop_turn[1].scheme != "turn":
         yield where.warning(
-            "is True, but there is only turns, and webrtcbin up to 1.22 speaks no TLS to it; "
-            "coturn takes its plain traffic on the same port, another server needs a turn url"
+            "is True, but there is only turns, and webrtcbin up to 1.22 does not speak TLS to it; "
+            "coturn accepts plain TURN on the same port, but other servers need a turn url"
         )

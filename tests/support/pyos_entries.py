@@ -25,7 +25,10 @@ WRONG_ENTRIES = [
     (coturn(protocol="http"), "webrtc.coturn.protocol: must be"),
     (coturn(url="turn:turn.example.org"), "webrtc.coturn.url: begins with 'turn:'"),
     (coturn(ttl=0), "webrtc.coturn.ttl: must be 1 second or more"),
-    (coturn(coturn_static_auth_secret_file="f"), "coturn_static_auth_secret_file: stands beside"),
+    (
+        coturn(coturn_static_auth_secret_file="f"),
+        "coturn_static_auth_secret_file: is given as well as",
+    ),
     ({"webrtc__coturn": [COTURN, 5]}, "webrtc.coturn[1]: must be a dict"),
     ({"webrtc__enable": "True"}, "webrtc.enable: must be True or False without quotes"),
     ({"webrtc__enable": None}, "webrtc.enable: must be True or False"),

@@ -269,8 +269,8 @@ def test_warnings_are_shown_and_a_secret_may_be_where_pyos_runs(
     assert status == 0
     assert err.startswith(
         f"{od_config}:4: note: webrtc.coturn.coturn_static_auth_secret_file: the secret's file "
-        "can't be read on this machine: No such file or directory; it is left unchecked, and has "
-        "to be where pyos runs\n"
+        "can't be read on this machine: No such file or directory; it is not checked, and must "
+        "be there where pyos runs\n"
     )
 
 

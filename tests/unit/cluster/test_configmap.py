@@ -157,7 +157,7 @@ def test_a_secret_that_is_only_where_pyos_runs_is_a_note(
     assert "NOWHERE" in out
     assert len(err.splitlines()) == 1
     assert f"note: webrtc.coturn[0].coturn_static_auth_secret{suffix}: the secret's " in err
-    assert err.endswith("; it is left unchecked, and has to be where pyos runs\n")
+    assert err.endswith("; it is not checked, and must be there where pyos runs\n")
 
 
 def test_an_error_beside_it_is_an_error(tmp_path: Path, run: Any) -> None:

@@ -77,7 +77,7 @@ def test_another_text_is_refused_with_an_example(text: str) -> None:
     ],
 )
 def test_a_unit_of_bytes_is_refused_with_the_right_one(text: str, unit: str, right: str) -> None:
-    assert refusal_of(text) == f"ends in '{unit}', no unit of Kubernetes; write {right}"
+    assert refusal_of(text) == f"ends in '{unit}', which is not a unit of Kubernetes; write {right}"
 
 
 @pytest.mark.parametrize(

@@ -83,16 +83,16 @@ def test_an_empty_dict_in_a_list_is_a_server_without_all_that_it_needs():
         ("coturn_static_auth_secrets", "did you mean 'coturn_static_auth_secret'?"),
         ("tll", "did you mean 'ttl'?"),
         ("urls", "did you mean 'url'?"),
-        ("tls-port", "write it into the url: 'url': 'host:port'"),
-        ("port", "write it into the url: 'url': 'host:port'"),
-        ("Host-Name", "write it into the url: 'url': 'host:port'"),
+        ("tls-port", "put it into the url: 'url': 'host:port'"),
+        ("port", "put it into the url: 'url': 'host:port'"),
+        ("Host-Name", "put it into the url: 'url': 'host:port'"),
         ("realm", "coturn's own setting; write it in turnserver.conf"),
         ("password", "abcwebrtc mints a login for each user; write coturn's static-auth-secret"),
         ("secret", "did you mean 'coturn_static_auth_secret'?"),
         ("expiry", "did you mean 'ttl', in seconds?"),
         ("tls", "write 'protocol': 'turns' for TLS"),
         ("uris", "did you mean 'url'?"),
-        ("stun", "write it into webrtc.rtc_configuration"),
+        ("stun", "put it into webrtc.rtc_configuration"),
     ],
 )
 def test_a_misspelt_key_is_an_error_with_the_right_one(key, words):
@@ -104,7 +104,7 @@ def test_a_misspelt_key_is_an_error_with_the_right_one(key, words):
 @pytest.mark.parametrize("key", ["Wq7hardly", SECRET_KEY + "Wq7hardly", SECRET_KEY + "=Wq7hardly"])
 def test_a_secret_that_stands_for_a_key_is_not_shown(key):
     errors = parse_one({key: "x"})[1]
-    assert any("has a key that is not known" in error for error in errors)
+    assert any("has an unknown key" in error for error in errors)
     assert "Wq7" not in "".join(errors)
 
 
@@ -161,7 +161,7 @@ def test_a_ttl_that_is_plainly_milliseconds_is_said(ttl):
     servers, errors, warnings = parse_one({"ttl": ttl})
     assert errors == []
     assert warnings == [
-        f"coturn.ttl: looks like milliseconds, and it is in seconds: write {ttl // 1000}"
+        f"coturn.ttl: looks like milliseconds, but the ttl is in seconds: write {ttl // 1000}"
     ]
     assert servers[0].ttl == ttl
 
@@ -197,7 +197,7 @@ def test_a_ttl_over_a_day_is_a_warning(ttl):
     servers, errors, warnings = parse_one({"ttl": ttl})
     assert errors == []
     assert warnings == [
-        f"coturn.ttl: is {ttl} seconds, more than a day: a leaked credential lasts long"
+        f"coturn.ttl: is {ttl} seconds, more than a day: a leaked credential works that long"
     ]
     assert servers[0].ttl == ttl
 
@@ -209,7 +209,7 @@ def test_a_ttl_over_a_day_is_a_warning(ttl):
         (True, "must be a whole number of seconds, such as 3600, not a bool"),
         (3600.0, "must be a whole number of seconds, such as 3600, not a number with a point"),
         ("3600", "must be a whole number of seconds, such as 3600, not text"),
-        (3600 * 10**6, "leads past 2038-01-19, and coturn refuses a credential that expires"),
+        (3600 * 10**6, "would make credentials expire after 2038-01-19, which coturn refuses"),
     ],
 )
 def test_a_bad_ttl_is_an_error(ttl, words):

@@ -90,7 +90,7 @@ BAD_SECRETS = [
 
 OF_KEYS = {
     "is empty; write coturn's static-auth-secret": "is empty; write a random text",
-    "has a control character, which turnserver.conf can't hold": "has a control character; take",
+    "has a control character, which turnserver.conf can't hold": "has a control character; remove",
 }
 """A pseudonym key never goes to coturn."""
 
@@ -145,7 +145,7 @@ def test_two_places_for_one_secret_are_an_error(folder, name, places, kept, refu
     given = {name + place: {"": SECRET, "_file": "secret"}.get(place, "TWO") for place in places}
     _, errors, _ = parse_one(given, [] if "" in places else [name], environ=ENVIRON, folder=folder)
     assert errors == [
-        f"coturn.{name}{refused}: stands beside '{name}{kept}'; keep one of them",
+        f"coturn.{name}{refused}: is given as well as '{name}{kept}'; keep one of them",
     ]
 
 
@@ -162,10 +162,10 @@ def test_two_servers_that_name_one_file_share_one_reader(folder, second):
 
 PLACEHOLDER = "is a placeholder that anybody can guess; make a random one"
 SHORT = "is shorter than 16 characters; make a random one"
-TRIMMED = "begins or ends with what turnserver.conf drops unless it is quoted"
+TRIMMED = "begins or ends with characters that turnserver.conf drops unless it is quoted"
 UNEXPANDED = (
-    "is a variable or a placeholder that nobody fills in: od.config is read as it is; write the "
-    "secret itself, or name its file or variable with _file or _env behind the key"
+    "is a variable or a placeholder, which nothing expands in od.config; write the secret itself, "
+    "or add _file or _env to the key and name a file or variable"
 )
 UNWISE = [
     ("CHANGEME", [PLACEHOLDER]),
@@ -208,7 +208,7 @@ def test_the_same_secret_twice_is_a_warning(name):
     other = SECRET[::-1]
     _, errors, warnings = parse_one({**PSEUDONYM, name: [SECRET, other, SECRET]})
     assert errors == []
-    assert warnings == [f"coturn.{name}[2]: is given twice; keep one of them"]
+    assert warnings == [f"coturn.{name}[2]: is listed twice; keep one of them"]
 
 
 def test_the_same_secret_twice_in_a_file_is_a_warning(folder):
@@ -216,7 +216,7 @@ def test_the_same_secret_twice_in_a_file_is_a_warning(folder):
     given = {"coturn_static_auth_secret_file": "twice"}
     _, errors, warnings = parse_one(given, ["coturn_static_auth_secret"], folder=folder)
     assert errors == []
-    assert warnings == ["coturn.coturn_static_auth_secret_file: is given twice; keep one of them"]
+    assert warnings == ["coturn.coturn_static_auth_secret_file: is listed twice; keep one of them"]
 
 
 def test_a_pseudonym_key_without_pseudonyms_is_a_warning():

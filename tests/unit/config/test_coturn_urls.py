@@ -50,7 +50,10 @@ def test_a_good_url_is_kept(url, urls):
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("turn:host:3478", "begins with 'turn:'; write host:port alone, the scheme is 'protocol'"),
+        (
+            "turn:host:3478",
+            "begins with 'turn:'; write host:port alone, and the scheme as 'protocol'",
+        ),
         ("turn://host", "begins with 'turn://'; write host:port alone"),
         ("https://host/", "begins with 'https://'; write host:port alone"),
         ("wss://host", "begins with 'wss://'; write host:port alone"),
@@ -73,7 +76,7 @@ def test_a_bad_url_is_an_error_at_its_place(wrap, url, words):
 def test_a_blank_at_an_end_is_a_warning(url):
     servers, errors, warnings = parse_one({"url": url})
     assert errors == []
-    assert warnings == ["coturn.url: has a blank at an end, which is left out; take it out"]
+    assert warnings == ["coturn.url: begins or ends with a space, which is ignored; remove it"]
     assert servers[0].urls == ("turn:host:3478",)
 
 
@@ -113,9 +116,9 @@ def test_a_transport_expands_each_url_that_names_none(transport, url, urls):
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("a:3478,b:3478", "has a comma or a blank in it; several urls are a list of texts"),
-        ("turn:a:3478?transport=udp, turn:b", "has a comma or a blank in it"),
-        ("$TURN_HOST:3478", "has a variable or a placeholder in it that nobody fills in"),
+        ("a:3478,b:3478", "has a comma or a space in it; write several urls as a list"),
+        ("turn:a:3478?transport=udp, turn:b", "has a comma or a space in it"),
+        ("$TURN_HOST:3478", "has a variable or a placeholder in it, which nothing expands"),
     ],
 )
 def test_what_is_no_one_url_has_a_sentence_that_fits(url, words):
@@ -158,9 +161,9 @@ def test_other_transports_are_no_warning(given):
     assert parse_one(given)[1:] == ([], [])
 
 
-IN_CHROMIUM = "uses port 53, at which Chromium reaches no server"
-IN_FIREFOX = "uses a port that Firefox blocks, and then it throws for the whole rtc_configuration"
-LOW = "uses a port under 1024, where Chromium takes TURN at 80 and 443 only, and reports no error"
+IN_CHROMIUM = "uses port 53, which Chromium does not connect to"
+IN_FIREFOX = "uses a port that Firefox blocks: it throws on the whole rtc_configuration"
+LOW = "uses a port under 1024, where Chromium allows TURN on 80 and 443 only, and reports no error"
 
 
 @pytest.mark.parametrize(("protocol", "usual"), [("turn", 3478), ("turns", 5349)])
@@ -189,7 +192,7 @@ def test_a_port_that_browsers_use_is_no_warning(port):
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "[2001:db8::1]:5349"])
 def test_turns_with_an_address_is_a_warning_and_turn_is_not(host):
-    message = "is turns with an address, which Firefox passes over; write a name of its certificate"
+    message = "is turns with an address, which Firefox ignores; write a name in its certificate"
     servers, errors, warnings = parse_one({"url": [host, "a"], "protocol": "turns"})
     assert (errors, warnings) == ([], [f"coturn.url[0]: {message}"])
     assert len(servers) == 1

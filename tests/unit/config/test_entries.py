@@ -58,11 +58,15 @@ BAD_ENTRIES = [
     (
         "webrtc.desktop",
         {"zzz": True},
-        ": has a key that is not known, number 1 of 1; the keys are turn, ttl, stun_server",
+        ": has an unknown key, number 1 of 1; the keys are turn, ttl, stun_server",
     ),
     ("webrtc.desktop", {"turn": 1}, ".turn: must be True or False without quotes, not a whole"),
     ("webrtc.desktop", {"ttl": 0}, ".ttl: must be 1 second or more"),
-    ("webrtc.desktop", {"ttl": MAX_EXPIRY - NOW + 1}, ".ttl: leads past 2038-01-19"),
+    (
+        "webrtc.desktop",
+        {"ttl": MAX_EXPIRY - NOW + 1},
+        ".ttl: would make credentials expire after 2038-01-19",
+    ),
     ("webrtc.desktop", {"stun_server": "stun:a"}, ".stun_server: is in the browser's form; "),
     ("webrtc.desktop", {"stun_server": "a:3478"}, ".stun_server: must be in GStreamer's form, "),
     ("webrtc.desktop", {"stun_server": "stun://a:0"}, ".stun_server: has a port that is not"),
@@ -130,7 +134,7 @@ def test_an_entry_by_another_name_is_a_warning_that_says_the_right_one(name, rig
 def test_a_turn_server_for_every_container_is_a_warning_that_does_not_show_it(value, words):
     (warning,) = warnings_of({"desktop.envlocal": {"TURN_SERVER": value}})
     assert warning.startswith(f"desktop.envlocal.TURN_SERVER: {words}")
-    assert "take it out, and write webrtc.coturn and webrtc.desktop: { 'turn': True }" in warning
+    assert "remove it, and write webrtc.coturn and webrtc.desktop: { 'turn': True }" in warning
     assert "Wq7" not in warning
 
 
@@ -168,8 +172,8 @@ STUN_PLACES = [("desktop.envlocal", "STUN_SERVER"), ("webrtc.desktop", "stun_ser
 @pytest.mark.parametrize(
     ("host", "words"),
     [
-        ("0.0.0.0", "is the address of no machine"),
-        ("224.0.0.1", "is the address of a group"),
+        ("0.0.0.0", "is an address to listen on"),
+        ("224.0.0.1", "is a multicast or broadcast address"),
         ("169.254.1.1", "is a link-local address"),
         ("localhost", "names the desktop itself"),
         ("[::1]", "names the desktop itself"),
@@ -195,7 +199,9 @@ def test_variables_that_pyos_passes_over_are_a_warning(value):
 
 def test_a_ttl_of_desktops_in_milliseconds_is_said():
     (warning,) = warnings_of({"webrtc.desktop": {"ttl": 86400000}})
-    assert warning.startswith("webrtc.desktop.ttl: looks like milliseconds, and it is in seconds")
+    assert warning.startswith(
+        "webrtc.desktop.ttl: looks like milliseconds, but the ttl is in seconds"
+    )
     assert warning.endswith("write 86400")
 
 
@@ -241,7 +247,7 @@ STATIC_TURN = {"urls": "turn:a", **LOGIN}
 TOGETHER = [
     (
         {"webrtc.enable": True},
-        "webrtc.enable: is True, but there is no STUN and no TURN server, so there is sound only ",
+        "webrtc.enable: is True, but there is no STUN or TURN server, so there is sound only ",
     ),
     (
         {"webrtc.rtc_configuration": {**RELAY, **STUN}, "webrtc.coturn": {}},
@@ -267,7 +273,7 @@ TOGETHER = [
         {"webrtc.rtc_configuration": {"iceServers": [STATIC_TURN], **RELAY}},
         "webrtc.rtc_configuration.iceServers[0]: has a TURN password that never expires",
     ),
-    ({"webrtc.": 1}, "an entry is not known, which may be meant for WebRTC; the keys are "),
+    ({"webrtc.": 1}, "an unknown entry may be meant for WebRTC; the keys are "),
     ({"webrtc.user_name": 1}, "webrtc.user_name: no such entry; the keys are webrtc.enable, "),
 ]
 
@@ -303,7 +309,7 @@ def test_an_entry_that_is_written_otherwise_is_a_warning(key, meant):
 )
 def test_an_entry_that_may_be_anything_is_a_warning_that_does_not_show_it(key, right):
     (warning,) = warnings_of({key: 1})
-    assert warning.startswith(f"an entry is not known, which may be meant for WebRTC; {right}")
+    assert warning.startswith(f"an unknown entry may be meant for WebRTC; {right}")
     assert key not in warning
 
 

@@ -78,7 +78,7 @@ def test_key_files_may_be_a_list_which_pyos_does_not_read(tmp_path):
     config = load(mapping, folder=tmp_path)
     assert config.user_token_key_files == (str(tmp_path / "new.pem"), "/keys/old.pem")
     (warning,) = [one for one in config.warnings if one.path.startswith("jwt_token_user")]
-    assert "is a list, which pyos does not read; one file may have several keys" in str(warning)
+    assert "is a list, which pyos does not read; one file may hold several keys" in str(warning)
 
 
 LINES = [

@@ -96,7 +96,7 @@ def test_the_old_name_of_urls_works_and_is_a_warning():
     frozen, errors, warnings = parse_server({"url": "stun:a"})
     assert errors == []
     assert warnings == [
-        "rtc.iceServers[0].url: is the old name of 'urls', which browsers may give up; write 'urls'"
+        "rtc.iceServers[0].url: is the old name of 'urls', which browsers may drop; write 'urls'"
     ]
     assert urls_of(frozen) == ["stun:a"]
     assert parse_server({"url": "stun:a?x"})[1][0].startswith("rtc.iceServers[0].url: has a '?'")
@@ -105,7 +105,7 @@ def test_the_old_name_of_urls_works_and_is_a_warning():
 
 BAD_URLS = [  # of which test_uris.py has more
     ("stun.l.google.com:19302", "must begin with stun:, stuns:, turn: or turns:"),
-    ("STUNS:a:5349", "is a stuns URI, on which Firefox throws; write stun"),
+    ("STUNS:a:5349", "is a stuns URI, and Firefox throws on it; write stun"),
     ("turns:a:990", "uses a port that Firefox blocks"),
 ]
 
@@ -136,9 +136,9 @@ LOGINS = [
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("turns:192.0.2.1:5349", ["Firefox passes over"]),
+        ("turns:192.0.2.1:5349", ["Firefox ignores"]),
         ("turn:a:700", ["uses a port under 1024"]),
-        ("turns:[2001:db8::1]?transport=udp", ["do not speak", "Firefox passes over"]),
+        ("turns:[2001:db8::1]?transport=udp", ["do not speak", "Firefox ignores"]),
     ],
 )
 def test_a_static_turn_url_is_looked_at_as_one_of_coturn(url, words):
@@ -154,7 +154,7 @@ def test_a_turn_server_without_its_login_is_an_error(urls, login, missing):
     errors = parse_server({"urls": urls, **login})[1]
     assert len(errors) == 1
     assert errors[0].startswith(f"rtc.iceServers[0]: has a turn URI without {missing}")
-    assert "write your coturn server into webrtc.coturn" in errors[0]
+    assert "move your coturn server to webrtc.coturn" in errors[0]
     assert "hush" not in errors[0]
 
 
@@ -162,9 +162,9 @@ def test_a_turn_server_without_its_login_is_an_error(urls, login, missing):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("", "is empty, on which browsers throw"),
-        (None, "is None, of which browsers make a text that no server has"),
-        ({}, "is a dict, of which browsers make a text"),
+        ("", "is empty, so browsers throw"),
+        (None, "is None, which browsers convert to a text that no server accepts"),
+        ({}, "is a dict, which browsers convert to a text"),
     ],
 )
 def test_a_login_that_is_no_text_is_an_error(key, value, words):
@@ -176,11 +176,11 @@ def test_a_login_that_is_no_text_is_an_error(key, value, words):
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("username", 5, "is a whole number, of which browsers make a text; write it in quotes"),
-        ("credential", 1.5, "is a number with a point, of which browsers make a text"),
-        ("username", "u" * 509, "has 509 bytes, with which Chromium gathers nothing"),
-        ("username", "u" + "\xe9" * 254, "has 509 bytes, with which Chromium gathers nothing"),
-        ("username", "$TURN_USER", "is a variable or a placeholder that nobody fills in"),
+        ("username", 5, "is a whole number, which browsers convert to text; put it in quotes"),
+        ("credential", 1.5, "is a number with a point, which browsers convert to text"),
+        ("username", "u" * 509, "has 509 bytes, and Chromium then gathers nothing"),
+        ("username", "u" + "\xe9" * 254, "has 509 bytes, and Chromium then gathers nothing"),
+        ("username", "$TURN_USER", "is a variable or a placeholder, which nothing expands"),
         ("credential", "{{ turn.password }}", "is a variable or a placeholder"),
     ],
 )
@@ -195,7 +195,7 @@ def test_a_login_that_browsers_take_but_nobody_means_is_a_warning(key, value, wo
 @pytest.mark.parametrize("username", ["u" * 510, "\xe9" * 255])
 def test_a_username_that_is_too_long_is_an_error(username):
     (error,) = parse_server({"urls": "turn:a", **LOGIN, "username": username})[1]
-    assert "username: is longer than 509 bytes, on which browsers throw" in error
+    assert "username: is longer than 509 bytes, so browsers throw" in error
 
 
 @pytest.mark.parametrize("credential", ["p$word", "$ecret", "a{b}c", "<<x", "p" * 5000])
@@ -215,7 +215,7 @@ def test_a_blank_at_an_end_is_a_warning():
     frozen, errors, warnings = parse_server({"urls": " stun:a "})
     assert errors == []
     assert warnings == [
-        "rtc.iceServers[0].urls: has a blank at an end, which browsers pass over; take it out"
+        "rtc.iceServers[0].urls: begins or ends with a space, which browsers ignore; remove it"
     ]
     assert urls_of(frozen) == ["stun:a"]
 
@@ -350,11 +350,11 @@ def test_an_enumeration_has_its_values_alone(name: str, start: str, value: Any) 
     ],
 )
 def test_a_misspelt_member_is_a_warning(name: str, right: str) -> None:
-    assert members({name: []}) == [[], [f"rtc.{name}: is passed over; did you mean '{right}'?"]]
+    assert members({name: []}) == [[], [f"rtc.{name}: is ignored; did you mean '{right}'?"]]
 
 
 def test_a_member_that_differs_in_three_letters_is_told_of() -> None:
-    told = "rtc: has a key that is passed over; did you mean 'iceTransportPolicy'?"
+    told = "rtc: has a key that is ignored; did you mean 'iceTransportPolicy'?"
     assert members({"iceTransportPolicies": "relay"}) == [[], [told]]
 
 
@@ -378,4 +378,4 @@ def test_a_pool_is_of_0_to_255(value: Any) -> None:
 def test_what_browsers_make_a_number_of_is_a_warning(value: Any, number: int) -> None:
     errors, (warning,) = members({"iceCandidatePoolSize": value})
     assert errors == []
-    assert warning.endswith(f"which browsers take for {number}; write that")
+    assert warning.endswith(f"which browsers read as {number}; write that")

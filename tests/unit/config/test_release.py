@@ -87,14 +87,14 @@ def mpeg(**changes: Any) -> List[str]:
 def test_an_image_that_sends_mpeg_is_a_warning(image: str) -> None:
     (warning,) = mpeg(image=image)
     assert warning.startswith("desktop.pod.sound.image: is of abcdesktop ")
-    assert "MPEG by websocket, and has no WebRTC sound" in warning
+    assert "MPEG over a websocket, not over WebRTC" in warning
     assert "exists in abcdesktop 3.2 and 3.3 only; set webrtc.enable: False, or use" in warning
 
 
 @pytest.mark.parametrize("image", ["oc.pulseaudio:3.1", "oc.pulseaudio:2.0"])
 def test_an_image_from_before_webrtc_is_a_warning(image: str) -> None:
     (warning,) = mpeg(image=image)
-    assert "is older than WebRTC sound: WebRTC sound exists in abcdesktop 3.2 and 3.3" in warning
+    assert "has no WebRTC sound yet: WebRTC sound exists in abcdesktop 3.2 and 3.3" in warning
 
 
 def test_an_image_of_a_label_is_named() -> None:
@@ -104,7 +104,7 @@ def test_an_image_of_a_label_is_named() -> None:
 
 def test_the_port_of_mpeg_is_a_warning() -> None:
     (warning,) = mpeg(tcpport=29788)
-    assert warning.startswith("desktop.pod.sound.tcpport: is the port of the sound of abcdesktop 3")
+    assert warning.startswith("desktop.pod.sound.tcpport: is the sound port of abcdesktop 3")
     assert len(mpeg(tcpport=29788, image="oc.pulseaudio:4.2")) == 2
 
 

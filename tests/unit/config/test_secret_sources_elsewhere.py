@@ -67,7 +67,7 @@ def test_what_does_not_need_the_secret_goes_on_with_a_note(
         assert result.status == 0
         assert f"{away}:4: note: webrtc.coturn.coturn_static_auth_secret_" in shown
         assert " on this machine" in shown
-        assert "it is left unchecked, and has to be where pyos runs" in shown
+        assert "it is not checked, and must be there where pyos runs" in shown
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_file_that_is_there_and_broken_stays_an_error(tmp_path: Path, name: st
 @pytest.mark.parametrize("name", ["$DIR/secret", "/run/${NAME}", "~/secret", "{{ dir }}/secret"])
 def test_a_variable_in_the_name_of_a_file_is_an_error(name: str, elsewhere: bool) -> None:
     mapping = {**ENTRIES, "webrtc.coturn": server(FILE, **{FILE: name})}
-    with pytest.raises(ConfigError, match="has a variable or a '~' in it, which nobody fills in"):
+    with pytest.raises(ConfigError, match="has a variable or a '~' in it, which nothing expands"):
         WebRTCConfig.from_mapping(mapping, secrets_elsewhere=elsewhere)
 
 
@@ -221,7 +221,7 @@ def test_a_variable_in_the_name_of_a_file_is_an_error(name: str, elsewhere: bool
 @pytest.mark.parametrize("name", ["$TURN_SECRET", "${TURN_SECRET}", "%TURN_SECRET%"])
 def test_a_variable_is_named_without_its_dollar(name: str, elsewhere: bool) -> None:
     mapping = {**ENTRIES, "webrtc.coturn": server(ENV, **{ENV: name})}
-    with pytest.raises(ConfigError, match="must be the name of a variable alone") as caught:
+    with pytest.raises(ConfigError, match="must be just the name of a variable") as caught:
         WebRTCConfig.from_mapping(mapping, {}, secrets_elsewhere=elsewhere)
     assert name not in str(caught.value)
 

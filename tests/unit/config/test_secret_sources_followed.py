@@ -68,7 +68,7 @@ BREAKING = [
     ),
     (write(MARK.encode("utf-16")), "begins with a byte order mark"),
     # what a crash leaves of a file on some file systems
-    (write(MARK.encode() + b"\0" * 512), "control characters; it has to be plain text"),
+    (write(MARK.encode() + b"\0" * 512), "control characters; save it as plain text"),
     (write(b"\x1b[A" + MARK.encode()), "control characters"),
     (
         write(b"static-auth-secret=" + MARK.encode()),

@@ -32,7 +32,7 @@ from abcwebrtc.turn.credentials import verify_turn_credentials
 START = 1_700_000_000
 STAYS, RECOVERED = "the last good secret stays in use", "the secret can be read again"
 SETTLE_SECONDS: float = getattr(secrets, "SETTLE_SECONDS", 0.0)
-"""How long a file must not have changed before it is taken for complete."""
+"""Seconds without a change after which a file is treated as complete."""
 FAULTS = ("vanished", "empty", "blank", "directory", "ring", "dangling", "too large", "a pipe")
 OD_CONFIG = """\
 [global]

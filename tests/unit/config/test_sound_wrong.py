@@ -26,10 +26,10 @@ WRONG: List[Tuple[Dict[str, Any], str]] = [
         "image: number 2 of 2 is not an image's name such",
     ),
     ({"acl": ["all"]}, "acl: must be a dict such as { 'permit': [ 'all' ] }, not a list"),
-    ({"acl": {"permit": "all"}}, "acl.permit: must be a list of names of labels, such as [ 'all'"),
+    ({"acl": {"permit": "all"}}, "acl.permit: must be a list of label names, such as [ 'all'"),
     (
         {"acl": {"permit": ["all"], "deny": [1]}},
-        "acl.deny: must be a list of names of labels, such",
+        "acl.deny: must be a list of label names, such",
     ),
     ({"pullpolicy": "always"}, "pullpolicy: must be 'IfNotPresent' or 'Always' or 'Never'"),
     ({"imagePullPolicy": ["Never"]}, "imagePullPolicy: must be 'IfNotPresent' or 'Always' or 'Ne"),
@@ -47,7 +47,7 @@ WRONG: List[Tuple[Dict[str, Any], str]] = [
     ({"resources": {"limits": "2Gi"}}, "resources.limits: must be a dict such as { 'memory': "),
     (
         {"resources": {"limits": {"memory": "2GB"}}},
-        "resources.limits.memory: ends in 'GB', no unit",
+        "resources.limits.memory: ends in 'GB', which is not a unit",
     ),
     (
         {"resources": {"limits": {"memory": "2"}, "requests": {"memory": "1Ki"}}},
@@ -102,7 +102,10 @@ def test_each_fault_has_one_message_with_its_key_path(changes: Any, start: str) 
 @pytest.mark.parametrize(
     ("mapping", "message"),
     [
-        ({"desktop.pod": []}, "desktop.pod: must be a dict, not a list: pyos makes no pod of it"),
+        (
+            {"desktop.pod": []},
+            "desktop.pod: must be a dict, not a list: pyos can't make a pod of it",
+        ),
         ({"desktop.pod": {"sound": "x"}}, "desktop.pod.sound: is text, so pyos gives desktops no"),
         ({"desktop.pod": {"sound": True}}, "desktop.pod.sound: is a bool, so pyos gives desktops"),
     ],
@@ -132,7 +135,7 @@ def test_a_misspelling_is_a_warning(changes: Any, path: str, right: str) -> None
     found, errors, (warning,) = read(**changes)
     assert found is not None
     assert errors == []
-    assert str(warning) == f"{AT}{path}: is passed over; did you mean '{right}'?"
+    assert str(warning) == f"{AT}{path}: is ignored; did you mean '{right}'?"
 
 
 @pytest.mark.parametrize("key", ["healtzbin", "env", "volumeMounts", "name", "tag", 5])
@@ -186,11 +189,11 @@ def test_volumes_are_names(volumes: Any, read_as: Any) -> None:
 
 
 @pytest.mark.parametrize("volumes", ["tmp", [1], {"tmp": "/tmp"}], ids=str)
-def test_volumes_of_another_kind_are_passed_over(volumes: Any) -> None:
+def test_volumes_of_another_kind_are_ignored(volumes: Any) -> None:
     found, errors, (warning,) = read(volumes=volumes)
     assert found is not None
     assert (found.volumes, errors) == (None, [])
-    assert str(warning).startswith(f"{AT}volumes: is passed over: it is no list of names")
+    assert str(warning).startswith(f"{AT}volumes: is ignored: it is not a list of volume names")
 
 
 def test_all_faults_are_found_at_once_each_with_its_line() -> None:

@@ -68,12 +68,12 @@ GOOD = [
 
 NUMBER = "port that is not a number from 1 to 65535"
 NO_NAME = "neither a DNS name nor an IP address"
-BRACKETS = "an IPv6 address stands in brackets"
+BRACKETS = "put an IPv6 address in brackets"
 BAD = [
     ("", "must begin with stun:, stuns:, turn: or turns:"),
     ("host:3478", "must begin with stun:, stuns:, turn: or turns:"),
     ("turn", "must begin with stun:"),
-    ("turn://host", "has '//' after 'turn:', which browsers refuse; leave it out"),
+    ("turn://host", "has '//' after 'turn:', which browsers refuse; remove it"),
     ("turn:", "has no host; write host:port"),
     ("turn:?transport=udp", "has no host"),
     ("turn:host:0", NUMBER),
@@ -90,8 +90,8 @@ BAD = [
     ("turn:[::1]80", BRACKETS),
     ("turn:[host]:3478", "brackets around something that is not an IPv6 address"),
     ("turn:[fe80::1%eth0]", "brackets around something that is not an IPv6 address"),
-    ("turn:user:pass@host", "user or password before '@', which no browser takes; leave it out"),
-    ("turn:ho st", "has a comma or a blank in it"),
+    ("turn:user:pass@host", "user or password before '@', which no browser accepts; remove it"),
+    ("turn:ho st", "has a comma or a space in it"),
     ("turn: host", NO_NAME),
     ("turn:host\n", NO_NAME),
     ("turn:host/path", NO_NAME),
@@ -101,12 +101,12 @@ BAD = [
     ("turn:" + "a." * 126 + "aa", "a host of more than 253 characters"),
     ("turn:münchen.de", "not ASCII; write its punycode form"),
     ("turn:host.１", "not ASCII"),
-    ("turn:10.1", "looks like an IPv4 address and is none"),
-    ("turn:10.0.0.1.", "looks like an IPv4 address and is none"),
-    ("turn:host?", "something else after '?' than transport=udp or transport=tcp"),
-    ("turn:host?transport=UDP", "something else after '?'"),
-    ("turn:host?ttransport=udp", "something else after '?'"),
-    ("turn:host?transport=udp\n", "something else after '?'"),
+    ("turn:10.1", "looks like an IPv4 address, but is not one"),
+    ("turn:10.0.0.1.", "looks like an IPv4 address, but is not one"),
+    ("turn:host?", "something other than transport=udp or transport=tcp after '?'"),
+    ("turn:host?transport=UDP", "something other than transport=udp or transport=tcp after '?'"),
+    ("turn:host?ttransport=udp", "something other than transport=udp or transport=tcp after '?'"),
+    ("turn:host?transport=udp\n", "something other than transport=udp or transport=tcp after '?'"),
     ("stun:host?transport=udp", "which a stun or stuns URI can't have"),
     ("stuns:host?", "which a stun or stuns URI can't have"),
 ]
@@ -220,8 +220,8 @@ UNREACHABLE = [
         "coturn.abcdesktop.svc COTURN.ABCDESKTOP.SVC a.pod.cluster.local a.svc.cluster.local.",
         INSIDE,
     ),
-    ("0.0.0.0 [::] [::ffff:0.0.0.0]", "is the address of no machine"),
-    ("224.0.0.1 239.255.255.250 255.255.255.255 [ff02::1]", "is the address of a group"),
+    ("0.0.0.0 [::] [::ffff:0.0.0.0]", "is an address to listen on"),
+    ("224.0.0.1 239.255.255.250 255.255.255.255 [ff02::1]", "is a multicast or broadcast address"),
     ("169.254.1.1 [fe80::1] [::ffff:169.254.1.1]", "is a link-local address"),
 ]
 

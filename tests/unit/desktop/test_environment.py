@@ -135,7 +135,7 @@ def test_whatever_a_login_is_it_can_be_read_back(username: str, password: str) -
 
 WARNINGS = [
     ({"turn": True, "ttl": 3600}, COTURN, "is less than a day"),
-    ({"turn": True}, {**COTURN, "protocol": "turns"}, "speaks no TLS"),
+    ({"turn": True}, {**COTURN, "protocol": "turns"}, "does not speak TLS"),
     ({"turn": True}, None, "has no server to give"),
     ({"turn": True}, COTURN, ""),
 ]
