@@ -247,7 +247,7 @@ class _Parser:
             self.problems.append(where.error(f"must be text such as 'host:3478', not {kind(text)}"))
             return None
         if text.strip() not in ("", text):
-            message = "begins or ends with a space, which is ignored; remove it"
+            message = "begins or ends with whitespace, which is ignored; remove it"
             self.problems.append(where.warning(message))
             text = text.strip()
         scheme = None if _SEVERAL.search(text) else _SCHEME.match(text)

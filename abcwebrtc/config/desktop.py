@@ -22,7 +22,7 @@ _TEMPLATE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 """What pyos renders in the values of ``desktop.envlocal``."""
 _FILLED = "\0"
 """Stands for what pyos renders; no od.config contains it."""
-_LEFT = "is a template, which pyos fills in for each desktop; left unchecked"
+_LEFT = "is a template, which pyos fills in for each desktop; it is not checked"
 _MAX_LENGTH = 2000
 """Characters of a server that are searched for a template, a user and a password."""
 
@@ -87,7 +87,7 @@ def _stun_server(value: Any, where: Where) -> Tuple[Optional[IceURI], List[Probl
         return None, [where.error(problem.message) for problem in error.problems]
     why = why_unreachable(uri)
     if why == THIS_MACHINE:
-        why = "names the desktop itself, where no STUN server is"
+        why = "names the desktop itself, which has no STUN server"
     elif why == INSIDE:  # where desktops are
         why = ""
     return uri, [where.warning(why)] if why else []

@@ -160,7 +160,7 @@ def _parse_urls(
             problems.append(place.error(message))
             continue
         if text != text.strip():
-            message = "begins or ends with a space, which browsers ignore; remove it"
+            message = "begins or ends with whitespace, which browsers ignore; remove it"
             problems.append(place.warning(message))
         uri, wrong = read_uri(text.strip(), place)
         uris += [uri] if uri else []

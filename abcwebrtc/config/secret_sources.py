@@ -310,7 +310,7 @@ def split_secrets(data: bytes) -> List[bytes]:
 
 def too_many_secrets(number: int) -> str:
     """Return what is wrong with too many secrets in one place, and what to do."""
-    return f"has {number} secrets, more than the {MAX_SECRETS} that are read; take out the oldest"
+    return f"has {number} secrets, more than the {MAX_SECRETS} that are read; remove the oldest"
 
 
 def unusable_bytes(data: bytes) -> Optional[str]:

@@ -76,7 +76,7 @@ def test_a_bad_url_is_an_error_at_its_place(wrap, url, words):
 def test_a_blank_at_an_end_is_a_warning(url):
     servers, errors, warnings = parse_one({"url": url})
     assert errors == []
-    assert warnings == ["coturn.url: begins or ends with a space, which is ignored; remove it"]
+    assert warnings == ["coturn.url: begins or ends with whitespace, which is ignored; remove it"]
     assert servers[0].urls == ("turn:host:3478",)
 
 

@@ -215,7 +215,7 @@ def test_a_blank_at_an_end_is_a_warning():
     frozen, errors, warnings = parse_server({"urls": " stun:a "})
     assert errors == []
     assert warnings == [
-        "rtc.iceServers[0].urls: begins or ends with a space, which browsers ignore; remove it"
+        "rtc.iceServers[0].urls: begins or ends with whitespace, which browsers ignore; remove it"
     ]
     assert urls_of(frozen) == ["stun:a"]
 
