@@ -50,7 +50,8 @@ class CommandParser(argparse.ArgumentParser):
         for pattern in _QUOTING:
             message = pattern.sub(_without_value, message)
         message = re.sub("ignored explicit argument .*", "takes no value", message, flags=re.DOTALL)
-        message = message.replace("the following arguments are required:", "missing on the line:")
+        required = "the following arguments are required:"
+        message = message.replace(required, "missing on the command line:")
         show_usage_error(self.prog, message)
         self.exit(USAGE)
 

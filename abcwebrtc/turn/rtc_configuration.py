@@ -74,8 +74,8 @@ def _name(server: CoturnServer, user: Optional[str]) -> Optional[str]:
         return None
     if user is None:
         raise CredentialError(
-            f"the username style '{server.username}' needs a user: give user, "
-            "or --user on the command line"
+            f"the username style '{server.username}' needs a user: add --user NAME, "
+            "or pass user in Python"
         )
     if server.username == USERID:
         return user

@@ -143,7 +143,7 @@ def test_what_is_wrong_on_the_line_is_not_shown(run: Any, line: str, secret: str
         ("rotate paln od.config", "invalid choice: paln; did you mean plan?\n"),
         ("check od.config --sttrict", "arguments: --sttrict; did you mean --strict?\n"),
         ("-v check od.config", "arguments: -v; write it after 'abcwebrtc check'\n"),
-        ("rotate", "missing on the line: SUBCOMMAND\n"),
+        ("rotate", "missing on the command line: SUBCOMMAND\n"),
         ("check od.config b c", "unrecognized arguments: 2 words that are not shown, since "),
         ("turnserver-conf od.config --re=a", "ambiguous option: could match --realm, --relay-p"),
         ("check od.config --json=a", "argument --json: takes no value\n"),

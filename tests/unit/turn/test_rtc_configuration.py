@@ -110,7 +110,7 @@ def test_each_username_style(style, name):
 
 @pytest.mark.parametrize("style", ["userid", "pseudonym"])
 def test_a_style_that_needs_a_user_is_an_error_without_one(style):
-    with pytest.raises(CredentialError, match=f"'{style}' needs a user: give user"):
+    with pytest.raises(CredentialError, match=f"'{style}' needs a user: add --user NAME"):
         build({**COTURN, "username": style})
 
 
