@@ -113,7 +113,7 @@ class _ExpressionBuilder(Builder):
         if method is None:
             what = _NODES.get(kind, "expression of this kind")
             right = "" if ";" in what else "; write a plain value"
-            self.fail(node, f"CherryPy takes no {what}{right}")
+            self.fail(node, f"CherryPy accepts no {what}{right}")
         return method(node)
 
     def splat(self, node: ast.Dict) -> Any:
@@ -130,10 +130,10 @@ class _ExpressionBuilder(Builder):
 
     def _refuse_operator(self, operation: ast.AST, node: ast.AST) -> None:
         if isinstance(node, ast.UnaryOp):
-            self.fail(node, "of '-', '+', '~' and 'not', CherryPy takes only '-'")
+            self.fail(node, "of '-', '+', '~' and 'not', CherryPy accepts only '-'")
         if isinstance(operation, ast.FloorDiv):
-            self.fail(node, "'//' begins no comment here; that is '#'")
-        self.fail(node, "of the operators between values, CherryPy takes only '+' and '*'")
+            self.fail(node, "'//' does not begin a comment; '#' does")
+        self.fail(node, "of the operators between values, CherryPy accepts only '+' and '*'")
 
     def _build_name(self, node: ast.Name) -> Any:
         if node.id.startswith("_"):
@@ -154,13 +154,13 @@ class _ExpressionBuilder(Builder):
             return _UNKNOWN
         value = self.build(parent)
         if not isinstance(value, _Name) and not hasattr(value, node.attr):
-            self.fail(node, "the value before a '.' has no such attribute; text stands in quotes")
+            self.fail(node, "the value before a '.' has no such attribute; put text in quotes")
         return _UNKNOWN
 
     def _build_call(self, node: ast.Call) -> Any:
         called = self.build(node.func)
         if not isinstance(called, _Name) or called.what == "module":
-            self.fail(node, "a '(' right after what can't be called; a comma is missing")
+            self.fail(node, "a '(' after something that can't be called; a comma is missing")
         for argument in node.args:
             self.build(argument.value if isinstance(argument, ast.Starred) else argument)
         for given in node.keywords:

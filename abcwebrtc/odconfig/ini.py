@@ -143,7 +143,7 @@ class IniReader:
         if self._key is not None and indent <= self._indent and _is_lone_closer(line):
             # abcdesktop's own documentation shows an entry that ends like this.
             message = (
-                f"this '{stripped[0]}' stands in the first column, where pyos refuses the "
+                f"this '{stripped[0]}' is in the first column, so pyos refuses the "
                 "whole file; put a space before it"
             )
             self.closers.add(self._warn(number, message))
@@ -162,8 +162,8 @@ class IniReader:
             self._start_section(number, header.group("header"))
             if "]" in stripped[header.end() :]:
                 message = (
-                    "a second ']' stands behind this section's, and Python from 3.10 on takes all "
-                    "before it for the name; take out what follows the first one"
+                    "a second ']' follows this section's, and Python 3.10 and later read all "
+                    "before it as the name; remove what follows the first one"
                 )
                 self._warn(number, message)
         else:
@@ -197,7 +197,7 @@ class IniReader:
         if self._section is None:
             message = "text before the first section; od.config starts with [global]"
             if not stripped[0].isprintable():
-                message = "an invisible character stands first in this line; take it out"
+                message = "this line begins with an invisible character; remove it"
             self._fault(number, message)
             self._section = "global"
             self.sections.setdefault(self._section, {})
@@ -215,7 +215,7 @@ class IniReader:
                 )
                 self._fault(number, message)
                 return
-            self._fault(number, "neither 'key: value' nor a section; write a ':' behind the name")
+            self._fault(number, "neither 'key: value' nor a section; write a ':' after the name")
             key, text = name, text.strip()
         entries = self.sections[self._section]
         self._key, self._is_repeated = key, key in entries

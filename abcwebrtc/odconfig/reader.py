@@ -42,7 +42,7 @@ _NAMES = {
 MAX_REPEATED = 20
 """Entries that are looked at though they are given before."""
 _TWICE = (
-    "a key stands twice in one dict, and Python takes the last; keep one of them "
+    "a key is given twice in one dict, and Python uses the last; keep one of them "
     "(for two servers, write a list of two dicts)"
 )
 
@@ -241,7 +241,7 @@ def is_used(key: str) -> bool:
 
 def _unread_entries(sections: Sections, file: str) -> Iterator[Problem]:
     """Yield a warning for each entry that would count elsewhere, or if it were written well."""
-    elsewhere = "stands in a section that pyos does not read this from; move it below [global]"
+    elsewhere = "is in a section that pyos does not read it from; move it below [global]"
     for name, section in sections.items():
         is_read = name in ("global", DEFAULT_SECTION)
         for entry in section.values():

@@ -104,7 +104,7 @@ class _Reader(Scalars):
         while self._at < len(self._tokens):
             token = self._next()
             if token.kind == CLOSE:
-                self._fault(token.line, f"'{token.text}' closes no bracket; take it out")
+                self._fault(token.line, f"'{token.text}' closes no bracket; remove it")
             elif token.text == "," and token.kind == OPERATOR:  # a tuple without brackets
                 value = None
                 self._unsure.add(path)
@@ -303,7 +303,7 @@ class _Reader(Scalars):
         before = self._before()
         if self._is(";") or self._is("."):
             self._next()
-            self._fault(token.line, f"write ',' behind a value, not '{token.text}'")
+            self._fault(token.line, f"write ',' after a value, not '{token.text}'")
             then = self._peek()
             if then and then.line == token.line and then.kind in (NAME, NUMBER):
                 self._pass_line(token.line)  # a comment

@@ -160,7 +160,7 @@ class Scalars(Cursor):
         if key and first.kind == NAME:
             return _UNQUOTED_KEY
         if _UNIT.fullmatch(fragment):
-            return "a number with letters behind it; write the number alone, or put text in quotes"
+            return "a number followed by letters; write the number alone, or put text in quotes"
         if "**" in fragment and first.kind == NUMBER:
             return "'**' is not part of a literal value"
         if first.kind == OPERATOR and first.text in ("=", ":", "**", "=="):

@@ -56,7 +56,7 @@ TOKEN = re.compile(  # of a text with `_MASKS`, so that no group is repeated, wh
 TOKEN_COST = 16
 _VALUE_COST = 128
 _PREFIX = "_ = "  # CherryPy puts a name and "=" before a value, too
-_WRITE_LESS = "; no od.config needs as many, so take out what is not needed"
+_WRITE_LESS = "; no od.config needs as many, so remove what is not needed"
 TOO_MANY = "the values of this file have too many parts" + _WRITE_LESS
 UNCLOSED = (
     "the bracket or quote that opens here is not closed; "
@@ -71,10 +71,10 @@ F_STRING = "an f-string is not a literal value"
 WITHOUT_QUOTES = "text without quotes; put text in quotes: 'text'"
 AFTER_THE_END = "text after the end of the value; if it is an entry of its own, don't indent it"
 _NOT_A_LITERAL = "not a Python literal; look for a missing comma or quote"
-_NOT_A_VALUE = "not a Python value; text stands in quotes, and a comma or a quote may be missing"
+_NOT_A_VALUE = "not a Python value; put text in quotes; a comma or a quote may be missing"
 BAD_QUOTE = "a quote is not closed, or not a straight one (' or \")"
 KEPT_OPEN = "a '\\' right before the closing quote keeps it open; write '\\\\' for a '\\'"
-INVISIBLE = "an invisible character; write a plain space, or take it out"
+INVISIBLE = "an invisible character; write a plain space, or remove it"
 _BAD_CHARACTER = "a character that stands in quotes or not at all; put text in quotes: 'text'"
 BAD_ESCAPE = "a '\\' in text begins what Python can't read; write '\\\\' for each '\\'"
 CURLY_QUOTES = "`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u2032\u2033\u00ab\u00bb\u00b4"
@@ -266,7 +266,7 @@ class _Scanner:
 
     def _check_close(self, bracket: str) -> None:
         if not self._brackets:
-            self._fail(f"'{bracket}' closes no bracket; take it out")
+            self._fail(f"'{bracket}' closes no bracket; remove it")
         opened, index = self._brackets.pop()
         if opened != CLOSES[bracket]:
             raise LiteralError(index, UNCLOSED)

@@ -28,14 +28,13 @@ from abcwebrtc.odconfig.value_tokens import MAX_PARTS, BoundsError, LiteralError
 
 _REFUSED = "pyos refuses the whole file: "
 _DOUBT = (
-    "pyos takes this for a module of Python, and refuses the whole file when it has none of this "
-    "name; text stands in quotes"
+    "pyos treats this as a Python module, and refuses the whole file if it has no such module; "
+    "put text in quotes"
 )
-_ENVIRONMENT = "the section [environment] means something else to CherryPy; name it otherwise"
+_ENVIRONMENT = "the section [environment] means something else to CherryPy; rename it"
 _TOO_LARGE = "%(...)s expands to much text, so not every entry was looked at as pyos sees it"
 _SWALLOWED = (
-    "begins with a space, so it belongs to the entry above, and pyos passes over it; "
-    "begin the line with the name"
+    "begins with a space, so it belongs to the entry above, and pyos ignores it; remove the space"
 )
 
 OF_PYOS = (

@@ -106,7 +106,7 @@ def test_sections_and_entries_are_those_of_cherrypy(text, sections):
 
 REFUSED = [
     ("\n# c\n  k: 1\n[a]", 3, "before the first section"),
-    ("\ufeff[global]\nk: 1", 1, "an invisible character stands first in this line"),
+    ("\ufeff[global]\nk: 1", 1, "this line begins with an invisible character"),
     ("[]\nk: 1", 1, "before the first section"),
     ("[a]\nk: 1\n[b]\n[a]", 4, "first in line 1"),
     ("[a]\nk: 1\nl: 2\nk: 3", 4, "lines 2 and 4"),

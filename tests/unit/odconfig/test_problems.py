@@ -43,7 +43,7 @@ def test_a_key_twice_in_one_dict_is_a_warning(value, line):
     assert config == read_with_cherrypy(f"[global]\nwebrtc.coturn: {value}\n")
     [warning] = config.warnings
     assert (warning.line, warning.path, warning.level) == (line, "webrtc.coturn", "warning")
-    assert "a key stands twice" in warning.message
+    assert "a key is given twice" in warning.message
     assert "url" not in warning.message
 
 

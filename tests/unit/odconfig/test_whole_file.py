@@ -125,7 +125,7 @@ def test_a_percent_sign_is_left_to_the_parser_and_hides_nothing() -> None:
 def test_a_module_that_pyos_may_have_is_a_warning() -> None:
     (problem,) = problems_of(f"{SOUND}host: turn.example.org\n")
     assert (problem.line, problem.level) == (4, "warning")
-    assert "text stands in quotes" in problem.message
+    assert "put text in quotes" in problem.message
 
 
 def test_no_message_shows_a_value_or_a_key_that_may_be_one() -> None:
@@ -142,7 +142,7 @@ def test_so_many_problems_of_a_kind_are_said_and_the_others_counted() -> None:
     *first, counting, other = problems_of(text + "b: a.b\n")
     assert [problem.more for problem in first] == [0] * (MAX_ALIKE - 1)
     assert counting.more == 1000 - MAX_ALIKE
-    assert "takes this for a module" in other.message
+    assert "treats this as a Python module" in other.message
 
 
 @pytest.mark.parametrize("place", ["logging", "[/]\nwebrtc.a"])
@@ -210,7 +210,7 @@ def test_a_closer_in_the_first_column_is_not_rolled_out(
     monkeypatch.setattr("abcwebrtc.cli.apply.connect", None)
     result = run("apply", write(tmp_path, CLOSER))
     assert result.status == 1
-    assert "od.config:6: error: this '}' stands in the first column" in result.err
+    assert "od.config:6: error: this '}' is in the first column" in result.err
     assert "put a space before it" in result.err
     assert result.err.count("od.config:") == 1
 
