@@ -25,12 +25,13 @@ from abcwebrtc.cli import (
     whois,
 )
 from abcwebrtc.cli.output import (
+    TEXT,
     begin,
     discard_output,
     lossy,
     prepare_output,
     print_error,
-    set_volume,
+    set_output,
     show_failure,
 )
 from abcwebrtc.cli.parser import (
@@ -108,7 +109,8 @@ def _run(words: Sequence[str]) -> int:
         options, rest = parser.parse_known_args(words)
         if rest:
             options.parser.not_known(rest)
-        set_volume(getattr(options, "quiet", False), getattr(options, "verbose", False))
+        told = vars(options).get
+        set_output(told("form", TEXT), told("quiet", False), told("verbose", False))
         settle_od_config(options)
         status: int = options.run(options)
         return status

@@ -67,14 +67,16 @@ def _form_in(words: Sequence[str]) -> str:
         form = following if word == "-o" else word[2:] if word.startswith("-o") else ""
         if form in FORMS:
             return form
-        if word == "--json":
+        if word == "--":
+            break
+        if "--json".startswith(word) and word.startswith("--j"):
             return JSON
     return TEXT
 
 
-def set_volume(quiet: bool, verbose: bool) -> None:
-    """Say nothing but the result and errors, or also what is done, step by step."""
-    _Settings.quiet = quiet
+def set_output(form: str, quiet: bool, verbose: bool) -> None:
+    """Set the form of the result, and whether only that and errors are said, or each step too."""
+    _Settings.form, _Settings.quiet = form, quiet
     if verbose:
         log, handler = harmless_logger("abcwebrtc"), logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(message)s"))

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from typing import Any, NoReturn, Optional, Sequence
+from typing import Any, List, NoReturn, Optional, Sequence
 
 from abcwebrtc.cli.output import FORMS, TEXT, detail, show_usage_error
 from abcwebrtc.config.problems import is_slip, nearest
@@ -30,6 +30,8 @@ _QUOTING = (
     re.compile(r"(ambiguous option:)( .*)( could match .*)", re.DOTALL),
 )
 """What argparse says of the command line: the words before a value, the value, the words after."""
+_OLDER_THAN = {"--quiet": "--quick", "--force": "--format"}
+"""An option, and the older one whose abbreviations it must not make ambiguous."""
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -54,6 +56,18 @@ class CommandParser(argparse.ArgumentParser):
         message = message.replace(required, "missing on the command line:")
         show_usage_error(self.prog, message)
         self.exit(USAGE)
+
+    def _get_option_tuples(self, option_string: str) -> List[Any]:
+        found: List[Any] = super()._get_option_tuples(option_string)
+        names = {one[1] for one in found}
+        return [one for one in found if len(names) != 2 or _OLDER_THAN.get(one[1]) not in names]
+
+    def _match_arguments_partial(self, actions: Any, arg_strings_pattern: str) -> List[int]:
+        counts: List[int] = super()._match_arguments_partial(actions, arg_strings_pattern)
+        # argparse takes an optional argument for left out if the next word is an option
+        while counts and not counts[-1] and "A" in arg_strings_pattern[sum(counts) :]:
+            counts.pop()
+        return counts
 
     def not_known(self, words: Sequence[str]) -> NoReturn:
         """Exit with status 2 for words that no option and no positional took."""
@@ -136,7 +150,8 @@ def od_config_name(text: str) -> str:
 
 def add_form(parser: argparse.ArgumentParser, text: str = "text for people") -> None:
     """Declare in which form the result is printed; `text` says what it is by default."""
-    parser.add_argument(
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
         "-o",
         dest="form",
         metavar="FORMAT",
@@ -144,7 +159,7 @@ def add_form(parser: argparse.ArgumentParser, text: str = "text for people") -> 
         default=TEXT,
         help=f"print {', '.join(FORMS[:-1])} or {FORMS[-1]} ({text})",
     )
-    parser.add_argument(
+    group.add_argument(
         "--json", dest="form", action="store_const", const="json", help="the same as -o json"
     )
 

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import functools
 import io
+import json
 import os
 import re
 import signal
@@ -104,6 +105,48 @@ def test_a_wrong_line_is_exit_2_with_two_lines(
     assert usage == f"Run 'abcwebrtc help{command[len('abcwebrtc') :]}' for usage."
     assert run(*re.findall("'(.*)'", usage)[0].split()[1:]).status == 0
     assert run(*line, "-o", "json").status == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("probe", "--qui", "--desktop"), ("rotate", "new-secret", "--fo", "sql", "--from", "missing")],
+)
+def test_a_new_option_leaves_an_older_one_its_abbreviations(run: Any, words: List[str]) -> None:
+    assert "ambiguous" not in run(*words).err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "whois 1703086872 --users users missing",
+        "whois --users users 1703086872 missing",
+        "whois 1703086872 --json missing",
+        "pod missing --user alice pod.yaml",
+        "pod missing --diff pod.yaml",
+    ],
+)
+def test_an_option_may_stand_between_two_arguments(run: Any, line: str) -> None:
+    assert run(*line.split()).status == 3
+
+
+@pytest.mark.parametrize("line", ["check -qojson", "check -ojson", "check --js", "check -q --json"])
+def test_errors_are_json_however_that_is_asked_for(run: Any, line: str) -> None:
+    result = run(*line.split(), "missing")
+    assert result.status == 3
+    assert json.loads(result.out)["errors"][0]["file"] == "missing"
+
+
+@pytest.mark.parametrize("line", ["--json -o yaml", "-o yaml --json"])
+def test_one_form_is_asked_for(run: Any, line: str) -> None:
+    result = run("check", "missing", *line.split())
+    assert result.status == 2
+    assert "not allowed with" in result.out
+
+
+def test_a_file_may_be_named_like_an_option(run: Any) -> None:
+    result = run("check", "--", "--json")
+    assert result.out == ""
+    assert result.err == "./--json: error: can't be read: No such file or directory\n"
 
 
 # as a process
