@@ -96,8 +96,8 @@ class Entry:
 class IniReader:
     """Reads one text; afterwards `sections`, `errors` and `warnings` hold what it found.
 
-    It goes on behind each error, so that it finds all. What stands before the first section
-    counts as ``[global]``. `repeated` are the entries of ``[global]`` that are given before.
+    It goes on after each error, so that it finds all of them. Text before the first section
+    counts as ``[global]``. `repeated` has the entries of ``[global]`` that were given before.
     `closers` are those of the warnings that make pyos refuse the file, the first ones.
     """
 

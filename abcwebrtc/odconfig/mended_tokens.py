@@ -1,7 +1,7 @@
-"""The tokens of a value that can't be read: what is wrong in one of them does not end the list.
+"""Find the tokens of a value that can't be read; a fault in one token does not end the list.
 
-A quote that is not closed spoils what stands around it up to the next comma or bracket; the rest of
-its line, and all other lines, are read as they are.
+An unclosed quote spoils the text around it, up to the next comma or bracket. The rest of its line,
+and all other lines, are read as usual.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TEXT, PLAIN, SPOILT, NUMBER, NAME, OPEN, CLOSE, OPERATOR, OTHER = (
 )
 """Kinds of a token: PLAIN is a text that is known without its quotes, SPOILT is unknown."""
 MAX_TOKENS = 5000
-"""Of a value that is read on behind its first fault; a large desktop.pod has a tenth."""
+"""The most tokens in a value that is read after its first fault; a large pod has a tenth."""
 _CURLY = re.compile(f"[{CURLY_QUOTES}]([^{CURLY_QUOTES}'\"\n]*)[{CURLY_QUOTES}'\"]")
 _KEY = re.compile(r"""[\s,]*['"]?([A-Za-z_][\w.]*)['"]?\s*:(?!//)""")
 _TRAIL = " \t,])}"

@@ -1,8 +1,8 @@
-"""Every fault of a value that can't be read, and what of it can be read nevertheless.
+"""Find every fault in a value that can't be read, and read the rest of it.
 
-Python says one fault of a text, the first. Here the same text is read on behind each fault, as far
-as it is plain what was meant, so that whoever mends an od.config sees all that is to be done at
-once. What this makes of a value is only looked at for more faults; nothing ever works with it.
+Python reports only the first fault of a text. This reader goes on after each fault, as long as it
+is clear what was meant, so that an operator sees everything to fix at once. The recovered value is
+used only to find more faults; no configuration is ever made from it.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ _BITS = 64
 
 
 class Recovered(NamedTuple):
-    """The faults of a value, and what was read of it.
+    """The faults of a value, and what could be read of it.
 
-    A fault is the index of its line, what is wrong, and how often it is in that line. Of the value
-    at a path in `unsure` nothing is known, or only what it was meant to be; that of a path in
-    `incomplete` has lost a part.
+    A fault is the index of its line, what is wrong, and how often that occurs in the line. The
+    value at a path in `unsure` is unknown or a guess; the container at a path in `incomplete` has
+    lost some items.
     """
 
     faults: Tuple[Tuple[int, str, int], ...]
@@ -64,10 +64,10 @@ class Recovered(NamedTuple):
 
 
 def recover(lines: Lines, path: KeyPath, budget: Budget, literal: bool = True) -> Recovered:
-    """Return all that is wrong in a value that `parse_literal` or `check_evaluable` refuses.
+    """Return everything that is wrong in a value that `parse_literal` or `check_evaluable` refuses.
 
-    Where it need not be a `literal`, whatever CherryPy can evaluate is right.
-    Raises `BoundsError` where it is too long or too deep to look at.
+    Unless it has to be a `literal`, everything that CherryPy can evaluate is right.
+    Raises `BoundsError` if the value is too long or too deep.
     """
     if sum(len(text) + 1 for _, text in lines) > MAX_LENGTH:
         raise BoundsError(0, TOO_MANY)

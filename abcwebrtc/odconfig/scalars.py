@@ -1,4 +1,4 @@
-"""The texts, numbers and words of a value that can't be read, and what each was meant to be."""
+"""Read the texts, numbers and words of a value that can't be read, and guess what was meant."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _UNQUOTED_KEY = "text without quotes; put the key in quotes: 'key'"
 
 
 class Scalars(Cursor):
-    """Reads what is no container, at a place among the tokens, and notes what is wrong."""
+    """Reads everything but containers from the tokens, and notes what is wrong."""
 
     def __init__(self, lines: Lines, budget: Budget, literal: bool) -> None:
         super().__init__("\n".join(text for _, text in lines))

@@ -36,7 +36,10 @@ Source = Union[PathLike, OdConfigStream]
 
 def source_name(source: Source) -> str:
     """Return what messages call a source: the name of a file as it was given."""
-    return source.name if isinstance(source, OdConfigStream) else os.fsdecode(source)
+    if isinstance(source, OdConfigStream):
+        return source.name
+    name = os.fsdecode(source)
+    return "stdin" if name == "/dev/stdin" else name
 
 
 def source_folder(source: Source) -> str:
