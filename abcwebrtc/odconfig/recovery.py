@@ -32,6 +32,7 @@ from abcwebrtc.odconfig.value_tokens import (
     MAX_NESTING,
     MAX_TEXT,
     NOT_CLOSED,
+    NUL,
     TOO_MANY,
     BoundsError,
 )
@@ -71,10 +72,19 @@ def recover(lines: Lines, path: KeyPath, budget: Budget, literal: bool = True) -
     """
     if sum(len(text) + 1 for _, text in lines) > MAX_LENGTH:
         raise BoundsError(0, TOO_MANY)
-    return _Reader(lines, budget, literal).read(path)
+    shown = tuple((number, text.replace("\0", "\ufffd")) for number, text in lines)
+    reader = _Reader(shown, budget, literal)  # to the tokenizer, a NUL is the end of a line
+    for index, (_, text) in enumerate(lines):
+        if "\0" in text:
+            reader.add_fault(index, NUL)
+    return reader.read(path)
 
 
 class _Reader(Scalars):
+    def add_fault(self, index: int, reason: str) -> None:
+        """Add a fault that was found before the value is read."""
+        self._fault(index, reason)
+
     def read(self, path: KeyPath) -> Recovered:
         """Read the whole value, which stands at `path`."""
         self._tokens = mended_tokens(self._source, self._budget, self._fault)

@@ -34,6 +34,7 @@ _MEANT = {
 CLOSES = {")": "(", "]": "[", "}": "{"}
 _ESCAPED = re.compile(r"\\['\"\\\n]")
 _MASKS = {"\\\n": "\\\0"}
+NUL = "a NUL character is not part of a literal value"
 TOKEN = re.compile(  # of a text with `_MASKS`, so that no group is repeated, which takes memory
     r"""[ \t\f]*(?:(?P<blank>\\\0|\#[^\n\0]*|\Z)
     |(?P<line>[\n\0])
@@ -109,7 +110,7 @@ def parse_value(lines: Lines, budget: Budget, literal: bool) -> Tuple[ast.expr, 
     check_lines(len(lines))
     for index, (_, text) in enumerate(lines):
         if "\0" in text:  # the tokenizer of Python 3.13 fails on some
-            raise LiteralError(index, "a NUL character is not part of a literal value")
+            raise LiteralError(index, NUL)
     source = "\n".join(text for _, text in lines)
     _Scanner(source, budget, literal).run()
     reason = _NOT_A_LITERAL if literal else _NOT_A_VALUE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import codecs
 import io
 import json
 import os
@@ -42,6 +43,8 @@ MAX_LENGTH = 4096
 MAX_GROWTH = 64 * 1024
 """Less than the reader's own limit, so that inputs reach it within milliseconds."""
 USER = "alice"
+for _name in ("utf-16", "utf-16-le", "utf-16-be"):
+    codecs.lookup(_name)  # else decoding an od.config would import it
 FOLDER = tempfile.mkdtemp(prefix="abcwebrtc-fuzz-")
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 FILE = os.path.join(FOLDER, "od.config")
