@@ -22,7 +22,7 @@ from abcwebrtc.cluster import yaml as yamlfiles
 from abcwebrtc.config import uris
 from abcwebrtc.coturn import conf_file as turnserverfile
 from abcwebrtc.desktop import pod as pods
-from abcwebrtc.odconfig import ini
+from abcwebrtc.odconfig import ini, scalars
 from abcwebrtc.odconfig import reader as odconfig
 from abcwebrtc.odconfig import value_tokens as valuetokens
 from abcwebrtc.web import rest
@@ -103,8 +103,8 @@ def call_what_is_named(lines: Any, *_: Any) -> Any:
     return eval("\n".join(text for _, text in lines)), {}, ()
 
 
-def show_the_value(lines: Any, *_: Any) -> Any:
-    raise valuetokens.LiteralError(0, f"not a literal: {lines[0][1]}")
+def show_the_value(real: Any) -> Any:
+    return lambda reader, index, reason: real(reader, index, f"{reason}: {reader._source}")
 
 
 def raise_anything(*_: Any, **__: Any) -> Any:
@@ -122,7 +122,7 @@ PLANTED = {
     ),
     "the loader shows a value": (
         "loader",
-        plant(odconfig, "parse_literal", lambda _: show_the_value),
+        plant(scalars.Scalars, "_fault", show_the_value),
     ),
     "the loader drops the line": (
         "loader",
