@@ -82,7 +82,7 @@ def write_over(
                 if place.has(before):
                     place.refuse_links(before)
                     return place.replace(change(stream), before, most)
-    raise OSError(errno.EAGAIN, "another process changes it again and again; try later")
+    raise OSError(errno.EAGAIN, "another process keeps changing it; try again later")
 
 
 def others_can_replace(path: str) -> bool:
@@ -183,7 +183,9 @@ class _Place:
             message = f"it belongs to {user}, not to you; name another file, or run this as {user}"
             raise OSError(errno.EPERM, message)
         if self.is_shared and about.st_mode & 0o077:
-            message = "others can read it, and write its folder; chmod 600 it, or name another file"
+            message = (
+                "others can read it, and can write its folder; chmod 600 it, or name another file"
+            )
             raise OSError(errno.EPERM, message)
 
     @contextlib.contextmanager

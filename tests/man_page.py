@@ -14,20 +14,20 @@ from abcwebrtc.cli.main import make_parser
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "abcwebrtc.1"
 ENVIRONMENT = {
-    "ABCWEBRTC_OD_CONFIG": "The od.config to read where the command line names none.",
-    "KUBECONFIG": "The kubeconfig of apply, or several with colons between them, where "
+    "ABCWEBRTC_OD_CONFIG": "The od.config to read if the command line names none.",
+    "KUBECONFIG": "The kubeconfig of apply, or several with colons between them, if "
     "--kubeconfig names none; ~/.kube/config by default.",
-    "HTTPS_PROXY, NO_PROXY": "The proxy on the way to the Kubernetes API server, and which hosts "
-    "need none.",
+    "HTTPS_PROXY, NO_PROXY": "The proxy to the Kubernetes API server, and the hosts to reach "
+    "without it.",
     "TMPDIR": "Where apply keeps the old od.config if the folder of the new one can't be written; "
     "/tmp by default.",
     "STUN_SERVER, TURN_SERVER": "The servers that probe --desktop asks, as in a desktop's pod.",
     "NO_COLOR": "If it is set and not empty, nothing is coloured.",
-    "TERM": "If it is dumb, nothing is coloured, and no line is written over.",
-    "COLUMNS": "The width of tables, where it is not that of the terminal.",
+    "TERM": "If it is dumb, nothing is coloured, and no line is overwritten.",
+    "COLUMNS": "The width of tables, in place of the terminal's.",
 }
 FILES = {
-    "./od.config": "The od.config that is read where neither the command line nor "
+    "./od.config": "The od.config that is read if neither the command line nor "
     "ABCWEBRTC_OD_CONFIG names one.",
 }
 SEE_ALSO = """\

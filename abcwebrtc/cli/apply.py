@@ -28,17 +28,12 @@ DESCRIPTION = """\
 Check an od.config, put it into the ConfigMap in the cluster, restart pyos, and
 wait until pyos is ready. First, this shows what changes in od.config, without
 any value that could be a secret, saves the old od.config in a file, and prints
-the command that goes back to it. If od.config is the same already, pyos is only
+the command that goes back to it. If od.config has not changed, pyos is only
 restarted if you give --restart.
 
 Nothing is written if od.config has an error, if the cluster would not allow the
 restart, or if the old od.config can't be saved. If anything fails later, this
 says what was done, and prints once more how to go back.
-
-exit status:
-  0  done, or there was nothing to do
-  1  od.config has an error, or pyos did not become ready
-  3  the cluster does not answer, or refuses; or a file can't be read or saved
 
 example: abcwebrtc apply od.config --dry-run
 """
@@ -179,7 +174,7 @@ def _show_difference(change: Change, options: argparse.Namespace, outcome: Outco
     before = change.before
     what = f"ConfigMap {change.name} in namespace {options.namespace}"
     if not change.changes_text:
-        outcome.show(f"{what}: {change.key} is the same already")
+        outcome.show(f"{what}: {change.key} has not changed")
     else:
         outcome.show(f"{what}: {'a new one' if before is None else f'{change.key} changes'}")
         lines = list(differences(change.old_text or "", change.text))
@@ -187,7 +182,7 @@ def _show_difference(change: Change, options: argparse.Namespace, outcome: Outco
             file = "stdin" if options.od_config == STDIN_FILE else options.od_config
             outcome.show("--- in the cluster", f"+++ {file}")
         else:
-            outcome.show("no entry differs; only comments, spaces, line ends or the like do")
+            outcome.show("only comments or whitespace differ, no entry does")
         outcome.show_difference(lines)
     if not change.writes or before is None:
         return
@@ -244,7 +239,7 @@ def _say_failure(error: KubeError, options: argparse.Namespace, outcome: Outcome
     if not isinstance(error, NotReadyError) or not error.container:
         return
     if error.log_line:
-        outcome.add(Problem("what pyos logs may hold a secret from od.config", level="warning"))
+        outcome.add(Problem("pyos's log may hold a secret from od.config", level="warning"))
         text = f"the last line of its log: {error.log_line}"
     else:
         words = ["kubectl", "logs", error.pod, "-c", error.container, *kubectl_options(options)]

@@ -35,7 +35,7 @@ Say what is wrong in the webrtc entries of od.config, and in any other entry for
 which pyos would refuse the file, with line numbers. If there is no error, show
 what browsers and desktops will get. Nothing is executed or contacted.
 
-exit status: 1 if there is an error or, with --strict, a warning.
+The exit status is 1 if there is an error or, with --strict, a warning.
 
 example: abcwebrtc check --strict od.config
 """

@@ -99,7 +99,7 @@ def console(stream: Optional[TextIO] = None) -> "Console":
     """Return what styled text is printed with, on stdout where no other stream is given.
 
     Give it `rich.text.Text`, made of `escaped` text: no markup is read. Where COLUMNS is not set
-    and the stream is no terminal, it has `WIDTH` columns.
+    and the stream is not a terminal, it has `WIDTH` columns.
     """
     from rich.console import Console
 
@@ -249,7 +249,7 @@ def show_in_place(text: str) -> None:
 def progress(in_lines: bool = False) -> Iterator[Callable[[str], None]]:
     """Give a function that says on stderr what is being done, in place of what it said before.
 
-    Where stderr is no terminal it says nothing or, `in_lines`, each text in a line of its own.
+    If stderr is not a terminal, it says nothing or, `in_lines`, each text in a line of its own.
     """
     silent = _Settings.quiet or _Settings.handler  # --verbose says more than this
     if silent or not (in_lines or sys.stderr.isatty()):
@@ -273,7 +273,7 @@ def progress(in_lines: bool = False) -> Iterator[Callable[[str], None]]:
 def prepare_output() -> None:
     """Make printing possible where a stream is closed, or not for all of Unicode.
 
-    Lines of stderr are seen at once, also by Python 3.8, which kept them where it is no terminal.
+    Lines of stderr are seen at once, even in Python 3.8, which buffers them off a terminal.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)

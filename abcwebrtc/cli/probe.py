@@ -38,9 +38,6 @@ asks each one for a Binding, opens a relay, and sends data through it, from
 another relay and from outside: small and large packets, and as many as a call
 sends. It explains what fails, and how to repair it.
 
-exit status: 0 all servers work, perhaps with warnings, 1 a server does not,
-or od.config is wrong, 2 the command line is wrong, 3 it could not find out.
-
 example: abcwebrtc probe od.config
 """
 OWN_POSITIONALS = True
@@ -78,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=given,
         help="also trust the certificate authorities in this PEM file, - for stdin",
     )
-    parser.add_argument("--quick", action="store_true", help="skip the bursts, of two seconds each")
+    parser.add_argument("--quick", action="store_true", help="skip the bursts, two seconds each")
     parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
     add_form(parser)
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""``abcwebrtc rotate``: change the static auth secret without a refused call."""
+"""``abcwebrtc rotate``: change the static auth secret without refusing any call."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ from abcwebrtc.files import names_descriptor
 from abcwebrtc.odconfig.reader import load_od_config
 from abcwebrtc.texts import WIDTH
 
-NAME, SUMMARY = "rotate", "change the static auth secret without a refused call"
+NAME, SUMMARY = "rotate", "change the static auth secret without refusing any call"
 OWN_POSITIONALS = True
 DESCRIPTION = """\
-Change coturn's static auth secret without a refused call. Begin with 'rotate
+Change coturn's static auth secret without refusing any call. Begin with 'rotate
 plan': it prints the steps, and the commands for each of them.
 
 example: abcwebrtc rotate plan od.config
@@ -59,11 +59,7 @@ _CHECK = """\
 Ask every coturn server which of the secrets it accepts. The answers show which
 step the rotation is at, and whether you can remove the old secret.
 
-exit status:
-  0  you can do the next step, or none is left
-  1  it is too early for the next step, or coturn refuses calls; or od.config
-     has an error
-  3  coturn did not answer, or a file can't be read
+The exit status is 0 if you can do the next step, or if none is left.
 
 example: abcwebrtc rotate check od.config --new new-secret
 """
@@ -134,7 +130,7 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         type=seconds(0.001, 1000),
         default=5.0,
-        help="time limit for each step of a question (%(default)g)",
+        help="time limit for each step of a request (%(default)g)",
     )
     _group_arguments(parser)
 

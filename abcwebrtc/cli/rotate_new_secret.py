@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FORMAT",
         choices=_FORMATS,
         default="file",
-        help=f"{', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} (file: one secret a line)",
+        help=f"{', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} (file: one secret per line)",
     )
     add(
         "--from",
@@ -179,7 +179,9 @@ def _show_data(
 def _wrong_options(options: argparse.Namespace) -> str:
     """Return what is wrong with options that don't go together, or nothing."""
     if options.output and options.format != "file":
-        return "--output writes one secret a line; for another --format, redirect stdout to a file"
+        return (
+            "--output writes one secret per line; for another --format, redirect stdout to a file"
+        )
     if options.output and options.keep:
         return "--output keeps the secrets in its file; leave --keep out"
     if options.force and not options.output:

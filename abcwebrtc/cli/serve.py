@@ -42,9 +42,6 @@ If clients may be slow or hostile, put nginx in front, and add --behind-proxy:
 docs/explanation/reliability.md has the figures. The option promises that only
 the proxy can reach this port, and your network must enforce that.
 
-exit status: 0 stopped by a signal, 1 od.config, a key or the certificate is
-wrong, 2 the command line is wrong, 3 a file can't be read or the port is taken.
-
 example: abcwebrtc serve od.config --host 0.0.0.0 --port 8080 --behind-proxy \\
     --trusted-proxy 192.0.2.10
 """

@@ -1,4 +1,4 @@
-"""``abcwebrtc whois``: says whose a username in coturn's log is, and when it was minted."""
+"""``abcwebrtc whois``: say who a username in coturn's log belongs to, and when it was minted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from abcwebrtc.turn.usernames import (
     style_of,
 )
 
-NAME, SUMMARY = "whois", "say whose a username in coturn's log is"
+NAME, SUMMARY = "whois", "say who a username in coturn's log belongs to"
 OWN_POSITIONALS = True
 DESCRIPTION = """\
 Say when a TURN username was minted, when it expires, and whose it is. A
@@ -41,8 +41,8 @@ pseudonym is looked up among the userids in --users. Nothing is contacted.
 USERNAME is expiry or expiry:name, or the whole line of coturn's log. USERNAME
 and OD_CONFIG may come in either order.
 
-exit status: 0 if the username is known, 1 if it is not a TURN username or
-belongs to none of the userids.
+The exit status is 1 if it is not a TURN username, or belongs to none of the
+userids.
 
 example: abcwebrtc whois 1703086872:alice od.config
 """
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--users",
         metavar="FILE",
         type=given,
-        help="userids to look for, one a line, - for stdin; needed for a pseudonym",
+        help="userids to look for, one per line, - for stdin; needed for a pseudonym",
     )
     add_form(parser)
     parser.set_defaults(arrange=_arrange)

@@ -50,7 +50,7 @@ def read_od_config(path: Source, forgiving: bool = True) -> CheckedFile:
 def read_unchecked(path: Source) -> str:
     """Return the text of a file without checking it.
 
-    Raises `UnreadableError`, also if it is not UTF-8.
+    Raises `UnreadableError`, even if it is not UTF-8.
     """
     data = read_source(path)
     with suppress(UnicodeDecodeError):

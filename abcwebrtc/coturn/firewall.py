@@ -32,7 +32,7 @@ table inet coturn_relays {{
         # coturn's own queries to a resolver on the loopback, which coturn denies to relays.
         ip daddr 127.0.0.0/8 udp dport 53 accept
         ip6 daddr ::1 udp dport 53 accept
-        # Only mark here: a packet that can't leave is an error, on which coturn closes the relay.
+        # Only mark here: if a packet can't leave, coturn gets an error and closes the relay.
         meta skuid {user} udp sport {first}-{last} udp dport != {first}-{last} \\
             fib daddr type local meta mark set {mark:#x}
     }}

@@ -53,7 +53,7 @@ def own_address(public: Address) -> Optional[Address]:
 
 
 def coturn_address() -> Optional[Address]:
-    """Return this machine's own address, if coturn is installed here, and it is no loopback."""
+    """Return this machine's own address, if coturn is installed here and it is not loopback."""
     own = own_address(ANYWHERE) if installed_version() else None
     return None if own is None or own.is_loopback else own
 

@@ -131,7 +131,7 @@ def check_pod(pod: Data) -> None:
 def _check_names(path: KeyPath, data: Data, name: str) -> None:
     """Refuse the result of the kubernetes client's ``to_dict()``, whose names are not the API's."""
     if name in data:
-        message = "is a name of to_dict(), and not of the Kubernetes API; give the V1Pod itself"
+        message = "is a name from to_dict(), not from the Kubernetes API; pass the V1Pod itself"
         raise ManifestError.at((*path, name), message)
 
 

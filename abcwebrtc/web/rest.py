@@ -62,7 +62,7 @@ def anybody(host: str) -> Identity:
         header = cherrypy.serving.request.headers.get("Host", "")  # some programs send none
         name = _host_name(header)
         if header and name != host.lower() and not _means_this_machine(name):
-            raise cherrypy.HTTPError(403, "Without a login this answers to names of loopback only")
+            raise cherrypy.HTTPError(403, "Without a login, this answers only under loopback names")
         return "anonymous"
 
     return identify

@@ -189,7 +189,7 @@ class _Server(Server):
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         error = sys.exc_info()[1]
         if isinstance(error, ssl.SSLError):  # cheroot warns of it, and gives its number only
-            level, msg = logging.INFO, f"a client left without ending TLS: {error}"
+            level, msg = logging.INFO, f"a client disconnected without ending TLS: {error}"
         is_fault = not isinstance(error, OSError)  # that is a client that left
         _log.log(level, "%s", msg, exc_info=traceback and is_fault)
 

@@ -107,7 +107,7 @@ FAULTS = [
     ),
     (
         relayed(state="failed", heard=False, packetsReceived=0, isReached=True, handshake=SMALL),
-        "between this browser and the relay the small packets of ICE come through, but not",
+        "between this browser and the relay, the small packets of ICE come through, but not",
     ),
     (
         relayed(state="failed", heard=False, packetsReceived=0, isReached=True),

@@ -183,7 +183,7 @@ def test_a_change_is_applied_and_pyos_restarted(
     assert pyos.data() == {KEY: od_config.read_text(), "other": "kept"}
     assert len(pyos.ready()) == REPLICAS
     assert not set(before) & set(pyos.ready())
-    assert "is the same already" in apply("--restart", mode)[1]
+    assert "has not changed" in apply("--restart", mode)[1]
 
 
 @pytest.mark.parametrize("mode", ["rollout", "delete", "none"])

@@ -258,7 +258,7 @@ CASES: List[Case] = [
         seen(between=way(too_large=800), outside=way(too_large=800), **RELAYED),
         ERROR,
         "packet-size",
-        "the server packets of 600 bytes come through, but none of 800 bytes",
+        "the server, packets of 600 bytes come through, but none of 800 bytes",
     ),
     (seen(between=WAY, outside=way(too_large=1200), **RELAYED), ERROR, "packet-size", "a peer out"),
     (seen(between=SOME, outside=WAY, **RELAYED), ERROR, "packet-size", "of 400 and 600 bytes are"),

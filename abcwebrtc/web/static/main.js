@@ -202,7 +202,7 @@ class Test {
     this.saying = null;
   }
 
-  /** Release everything, also after a failure. */
+  /** Release everything, even after a failure. */
   end() {
     this.#endSaying();
     this.stopping.abort();

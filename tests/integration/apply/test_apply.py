@@ -134,7 +134,7 @@ def test_without_a_change_nothing_is_restarted(cluster: Any, od_config: Path, ru
     cluster.add_config_map(od_config.read_text())
     status, out, _ = run()
     assert (status, cluster.writes()) == (0, [])
-    assert out == f"ConfigMap {NAME} in namespace {NAMESPACE}: {KEY} is the same already\n"
+    assert out == f"ConfigMap {NAME} in namespace {NAMESPACE}: {KEY} has not changed\n"
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_change_that_no_line_shows_is_said(
     assert (status, cluster.text()) == (0, od_config.read_text())
     assert out.splitlines()[:2] == [
         f"ConfigMap {NAME} in namespace {NAMESPACE}: {KEY} changes",
-        "no entry differs; only comments, spaces, line ends or the like do",
+        "only comments or whitespace differ, no entry does",
     ]
 
 

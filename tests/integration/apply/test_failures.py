@@ -79,7 +79,7 @@ def test_what_pyos_logs_is_shown_where_it_is_asked_for(
     cluster.log = "starting\nlogin of \x1b[1A\x1b[Kpyos is ready\n\n"
     break_pyos(od_config)
     _, _, err = run("--timeout", "0.1", "--pod-log")
-    warning = "warning: what pyos logs may hold a secret from od.config\n"
+    warning = "warning: pyos's log may hold a secret from od.config\n"
     line = r"the last line of its log: login of \x1b[1A\x1b[Kpyos is ready"
     assert f"{warning}{line}\n" in err
     assert "kubectl logs" not in err

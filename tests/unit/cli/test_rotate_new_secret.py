@@ -100,7 +100,7 @@ def test_a_new_secret_that_is_one_too_many_is_not_added(tmp_path: Path, run: Any
     for option in ("--output", "--keep"):
         result = run("new-secret", option, file)
         assert (result.status, result.out, file.read_text()) == (1, "", before)
-        assert f"{file}: error: {wrong} read; take out the oldest\n" == result.err
+        assert f"{file}: error: {wrong} read; remove the oldest\n" == result.err
 
 
 OTHER_FILES = {

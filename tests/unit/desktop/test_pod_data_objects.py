@@ -80,7 +80,7 @@ def test_an_object_made_by_hand() -> None:
 def test_the_names_of_to_dict_are_refused() -> None:
     data = as_object(desktop_pod()).to_dict()
     for pod in (data, {"spec": data["spec"]}, {"spec": {"containers": data["spec"]["containers"]}}):
-        with pytest.raises(ManifestError, match="give the V1Pod itself"):
+        with pytest.raises(ManifestError, match="pass the V1Pod itself"):
             inject_webrtc(pod, configuration(), "ada", NOW)
 
 

@@ -21,11 +21,11 @@ from support.injected_pods import NOW, SERVICE, STUN, configuration, from_secret
 # what is no pod
 
 NO_PODS = [
-    ({"api_version": "v1", "spec": {"containers": []}}, "api_version: is a name of to_dict()"),
-    ({"spec": {"init_containers": []}}, "spec.init_containers: is a name of to_dict()"),
+    ({"api_version": "v1", "spec": {"containers": []}}, "api_version: is a name from to_dict()"),
+    ({"spec": {"init_containers": []}}, "spec.init_containers: is a name from to_dict()"),
     (
         {"spec": {"containers": [{"name": "a", "volume_mounts": []}]}},
-        "spec.containers[0].volume_mounts: is a name of to_dict()",
+        "spec.containers[0].volume_mounts: is a name from to_dict()",
     ),
     ({"kind": "Deployment", "spec": {}}, "kind: is not Pod"),
     ({}, "spec: is missing"),
