@@ -11,7 +11,6 @@ from abcwebrtc.abcdesktop import NAMESPACE, PYOS_DEPLOYMENT, PYOS_SELECTOR
 from abcwebrtc.cli.apply_outcome import Outcome, Progress, status_of
 from abcwebrtc.cli.configmap import NOTE, add_name_arguments
 from abcwebrtc.cli.options import kube_namespace, seconds
-from abcwebrtc.cli.output import detail
 from abcwebrtc.cli.parser import OK, STDIN_FILE, add_form, given
 from abcwebrtc.cli.way_back import WayBack, kubectl_options, say_error
 from abcwebrtc.cluster.api import Cluster, connect
@@ -159,7 +158,6 @@ def _apply(options: argparse.Namespace, outcome: Outcome) -> int:
 
 def _text(options: argparse.Namespace, outcome: Outcome) -> str:
     """Return the od.config, checked, unless it was in a cluster and goes back there."""
-    detail(f"reading {options.od_config}")
     if options.unchecked:
         return read_unchecked(options.od_config)
     checked = read_od_config(options.od_config, forgiving=False)

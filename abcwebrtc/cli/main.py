@@ -1,4 +1,4 @@
-"""The ``abcwebrtc`` command: parses its line, delegates, prints."""
+"""The ``abcwebrtc`` command: parse the command line, delegate, print errors."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ COMMANDS = (
     *(turnserver_conf, configmap, apply, pod, network_policy),
     *(rotate, whois, completion),
 )
-"""In the order in which an operator meets them."""
+"""In the order in which an operator needs them."""
 
 _EPILOG = """\
 Each command reads OD_CONFIG, which is a file, or - for stdin. Without one it
@@ -85,7 +85,7 @@ def _status(words: Sequence[str]) -> int:
         show_failure(error)
         return FAILED if is_finding(error) else UNABLE
     except BrokenPipeError:
-        discard_output()  # whoever read us has gone
+        discard_output()  # the reader of the pipe has gone
     except OSError as error:
         discard_output()
         print_error(AbcWebRTCError(error.strerror or str(error)))
@@ -95,7 +95,7 @@ def _status(words: Sequence[str]) -> int:
 
 
 def is_finding(error: AbcWebRTCError) -> bool:
-    """Say whether an error is what the command was to find out, and not what kept it from that."""
+    """Say whether an error is a finding, and not something that kept the command from its work."""
     if isinstance(error, UnreadableError):
         return False
     return isinstance(error, (ProblemsError, CredentialError, NotReadyError))
@@ -115,7 +115,7 @@ def _run(words: Sequence[str]) -> int:
         status: int = options.run(options)
         return status
     finally:
-        sys.stdout.flush()  # here, and not at exit, it can still be dealt with
+        sys.stdout.flush()  # a failure at exit could not be handled
 
 
 def make_parser() -> CommandParser:

@@ -1,8 +1,8 @@
 """What the commands print with: lines, problems, data, colour, progress, and streams that fail.
 
-No other module of the commands prints, so that every line goes through `escaped`: it may hold
-what somebody else wrote. What other programs read has rules of its own: JSON, YAML, files of
-coturn. Rich is loaded only where a terminal is to be written to.
+No other module of the commands prints. So every line goes through `escaped`, since it may contain
+text that somebody else wrote. Text for other programs (JSON, YAML, coturn's files) follows their
+rules instead. Rich is loaded only to write to a terminal.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LEVELS = ("error", "warning", "note")
 """The worst first."""
 STYLES = {"error": "red", "warning": "yellow", "note": "cyan", "ok": "green"}
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EAGAIN)
-"""What a full disk says, and a full pipe that does not wait."""
+"""Errors of a full disk, and of a full pipe that does not block."""
 _LOG = harmless_logger("abcwebrtc.cli")
 
 
@@ -52,9 +52,9 @@ class _Settings:
 
 
 def begin(words: Sequence[str]) -> None:
-    """Start a run with the words of its command line, which need not be right.
+    """Start a run with the words of its command line, which may be wrong.
 
-    They say in which form its errors are printed, those of the command line among them.
+    They decide in which form errors are printed, including usage errors.
     """
     _Settings.form, _Settings.quiet = _form_in(words), False
     if _Settings.handler:
@@ -75,7 +75,7 @@ def _form_in(words: Sequence[str]) -> str:
 
 
 def set_output(form: str, quiet: bool, verbose: bool) -> None:
-    """Set the form of the result, and whether only that and errors are said, or each step too."""
+    """Set the form of the result, and whether to leave out notes, or to report each step."""
     _Settings.form, _Settings.quiet = form, quiet
     if verbose:
         log, handler = harmless_logger("abcwebrtc"), logging.StreamHandler()
@@ -91,15 +91,15 @@ def is_quiet() -> bool:
 
 
 def detail(text: str) -> None:
-    """Say on stderr what is done, where --verbose asks for it."""
+    """Report a step on stderr, if --verbose is given."""
     _LOG.info(text)
 
 
 def console(stream: Optional[TextIO] = None) -> "Console":
-    """Return what styled text is printed with, on stdout where no other stream is given.
+    """Return a console that prints styled text, on stdout by default.
 
-    Give it `rich.text.Text`, made of `escaped` text: no markup is read. Where COLUMNS is not set
-    and the stream is not a terminal, it has `WIDTH` columns.
+    Give it `rich.text.Text` made of `escaped` text: it reads no markup. If the stream is not a
+    terminal and COLUMNS is not set, it is `WIDTH` columns wide.
     """
     from rich.console import Console
 
@@ -109,14 +109,14 @@ def console(stream: Optional[TextIO] = None) -> "Console":
 
 
 def show(*lines: str, to: Optional[TextIO] = None) -> None:
-    """Print lines at once, on stdout where no other stream is given; none is wrapped."""
+    """Print lines at once, on stdout by default; none is wrapped."""
     for line in lines:
         print(escaped(line), file=to or sys.stdout)
     (to or sys.stdout).flush()
 
 
 def aside(text: str) -> None:
-    """Print a line on stderr beside the result, unless --quiet is given."""
+    """Print a line on stderr in addition to the result, unless --quiet is given."""
     if not _Settings.quiet:
         show(text, to=sys.stderr)
 
@@ -135,7 +135,7 @@ def show_data(data: Any, form: str, one_line: bool = False) -> None:
 
 
 def show_document(text: str) -> None:
-    """Print what other programs read, such as YAML, as it is."""
+    """Print text for other programs, such as YAML, as it is."""
     print(text, end="")
 
 
@@ -164,9 +164,9 @@ def is_failure(problems: Iterable[Problem], strict: bool) -> bool:
 
 
 def print_problems(problems: Iterable[Problem], stream: Optional[TextIO] = None) -> None:
-    """Print problems, a line for each kept one of a kind.
+    """Print a line for each problem, up to the limits of `Problems`.
 
-    Where no stream is given, stderr is it, and --quiet leaves errors only.
+    Without a stream, they are printed on stderr, and --quiet leaves out all but errors.
     """
     for problem in Problems(problems):
         if stream or not _Settings.quiet or problem.level == "error":
@@ -174,7 +174,7 @@ def print_problems(problems: Iterable[Problem], stream: Optional[TextIO] = None)
 
 
 def _print_marked(line: str, level: str, stream: TextIO) -> None:
-    """Print a line of a problem: on a terminal with its level in colour, and wrapped at blanks."""
+    """Print the line of a problem. On a terminal, colour its level, and wrap it at blanks."""
     if not stream.isatty():
         print(line, file=stream)
         return
@@ -194,7 +194,7 @@ def print_error(error: AbcWebRTCError) -> None:
 
 
 def show_failure(error: "AbcWebRTCError | str") -> None:
-    """Print what ended the command: on stderr, or on stdout where data is asked for."""
+    """Print what ended the command: on stderr, or as data on stdout if -o asks for data."""
     problems = [Problem(error)] if isinstance(error, str) else _problems_of(error)
     if _Settings.form == TEXT:
         print_problems(problems)
@@ -207,7 +207,7 @@ def _problems_of(error: AbcWebRTCError) -> Sequence[Problem]:
 
 
 def show_usage_error(command: str, message: str) -> None:
-    """Print what is wrong with the command line of a command, and where its options are listed."""
+    """Print what is wrong with a command line, and the command that explains the usage."""
     if _Settings.form != TEXT:
         show_failure(message)
         return
@@ -222,12 +222,12 @@ def warn(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Print on stderr what is good to know, unless --quiet is given."""
+    """Print a note on stderr, unless --quiet is given."""
     print_problems([Problem(text, level="note")])
 
 
 def print_difference(lines: Iterable[str]) -> None:
-    """Print the lines of a diff: green for those that came, red for those that went."""
+    """Print the lines of a diff: added ones in green, removed ones in red."""
     out = None
     for line in lines:
         if sys.stdout.isatty():
@@ -240,16 +240,11 @@ def print_difference(lines: Iterable[str]) -> None:
             print(escaped(line))
 
 
-def show_in_place(text: str) -> None:
-    """Print a text on stderr, a terminal, over the one before."""
-    print(f"\r\033[K{escaped(text)}", end="", file=sys.stderr, flush=True)
-
-
 @contextmanager
 def progress(in_lines: bool = False) -> Iterator[Callable[[str], None]]:
-    """Give a function that says on stderr what is being done, in place of what it said before.
+    """Yield a function that shows the current step on stderr, in place of the one before.
 
-    If stderr is not a terminal, it says nothing or, `in_lines`, each text in a line of its own.
+    If stderr is not a terminal, it prints nothing or, with `in_lines`, a line for each step.
     """
     silent = _Settings.quiet or _Settings.handler  # --verbose says more than this
     if silent or not (in_lines or sys.stderr.isatty()):
@@ -271,9 +266,9 @@ def progress(in_lines: bool = False) -> Iterator[Callable[[str], None]]:
 
 
 def prepare_output() -> None:
-    """Make printing possible where a stream is closed, or not for all of Unicode.
+    """Make printing work if a stream is closed, or can't encode all of Unicode.
 
-    Lines of stderr are seen at once, even in Python 3.8, which buffers them off a terminal.
+    Flush each line of stderr: Python 3.8 buffers them if it is not a terminal.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -285,7 +280,7 @@ def prepare_output() -> None:
 
 
 class _LossyFile(io.FileIO):
-    """A file that loses what a full disk has no room for, so that a command outlives its log."""
+    """A file that drops what a full disk has no room for, so that a command outlives its log."""
 
     def write(self, data: Any) -> int:
         try:
@@ -297,22 +292,22 @@ class _LossyFile(io.FileIO):
 
 
 def lossy(stream: TextIO) -> TextIO:
-    """Return a stream to the same file that loses what can't be written there."""
+    """Return a stream to the same file that drops what can't be written."""
     try:
         file = _LossyFile(stream.fileno(), "w", closefd=False)
-    except io.UnsupportedOperation:  # it is none of the system's, so no disk is full
+    except io.UnsupportedOperation:  # it is not a file, so no disk can be full
         return stream
     return io.TextIOWrapper(file, stream.encoding, "backslashreplace", write_through=True)
 
 
 def print_utf8() -> None:
-    """Print on stdout in UTF-8 from here on, whatever the locale is: YAML has no other encoding."""
+    """Switch stdout to UTF-8, whatever the locale is: YAML has no other encoding."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def say(text: str) -> None:
-    """Print a line on stdout at once. Where nobody reads it any more, go on with what was begun."""
+    """Print a line on stdout at once. Go on even if nobody reads it any more."""
     try:
         print(escaped(text), flush=True)
     except OSError:
@@ -320,5 +315,5 @@ def say(text: str) -> None:
 
 
 def discard_output() -> None:
-    """Keep Python from failing once more at exit with what could not be printed."""
+    """Keep Python from failing again at exit, when it flushes what could not be printed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

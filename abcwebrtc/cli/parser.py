@@ -20,8 +20,7 @@ from abcwebrtc.cli.output import FORMS, TEXT, detail, show_usage_error
 from abcwebrtc.config.problems import is_slip, nearest
 
 OK, FAILED, USAGE, UNABLE, INTERRUPTED = 0, 1, 2, 3, 130
-"""The exit statuses: done and nothing is wrong; something is; the command line is; the command
-could not find out, or could not do it; Ctrl-C."""
+"""The exit statuses, as ``abcwebrtc --help`` explains them."""
 STDIN, STDIN_FILE = "-", "/dev/stdin"
 OD_CONFIG_VARIABLE, DEFAULT_OD_CONFIG = "ABCWEBRTC_OD_CONFIG", "od.config"
 _OPTION = re.compile("--?[a-z][a-z-]{0,29}")
@@ -29,16 +28,16 @@ _QUOTING = (
     re.compile(r"(invalid choice)(: .*)( \(choose from .*)", re.DOTALL),
     re.compile(r"(ambiguous option:)( .*)( could match .*)", re.DOTALL),
 )
-"""What argparse says of the command line: the words before a value, the value, the words after."""
+"""Messages of argparse that quote a value: the words before it, the value, the words after it."""
 _OLDER_THAN = {"--quiet": "--quick", "--force": "--format"}
 """An option, and the older one whose abbreviations it must not make ambiguous."""
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser that drops no value, and shows none: it may be a secret in a wrong place.
+    """A parser that never drops a value, and never shows one: it may be a misplaced secret.
 
-    An option that is given twice is an error, or a list; argparse by itself keeps the last value
-    without a word. A flag may be repeated.
+    An option that is given twice is an error, or a list; argparse silently keeps the last value.
+    A flag may be repeated.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -48,7 +47,7 @@ class CommandParser(argparse.ArgumentParser):
             self.register("action", name, _Once)
 
     def error(self, message: str) -> NoReturn:
-        """Exit with status 2 and what is wrong, without the values that argparse quotes."""
+        """Exit with status 2 and a message that leaves out the values that argparse quotes."""
         for pattern in _QUOTING:
             message = pattern.sub(_without_value, message)
         message = re.sub("ignored explicit argument .*", "takes no value", message, flags=re.DOTALL)
@@ -64,13 +63,13 @@ class CommandParser(argparse.ArgumentParser):
 
     def _match_arguments_partial(self, actions: Any, arg_strings_pattern: str) -> List[int]:
         counts: List[int] = super()._match_arguments_partial(actions, arg_strings_pattern)
-        # argparse takes an optional argument for left out if the next word is an option
+        # argparse treats an optional argument as left out if the next word is an option
         while counts and not counts[-1] and "A" in arg_strings_pattern[sum(counts) :]:
             counts.pop()
         return counts
 
     def not_known(self, words: Sequence[str]) -> NoReturn:
-        """Exit with status 2 for words that no option and no positional took."""
+        """Exit with status 2 because of words that neither an option nor an argument took."""
         names = [word.partition("=")[0] for word in words]
         shown = [name for name in names if _OPTION.fullmatch(name)]
         number = len(words) - len(shown)
@@ -79,7 +78,7 @@ class CommandParser(argparse.ArgumentParser):
             shown.append(f"{many} not shown, since a secret may be there by mistake")
         near = nearest(shown[0], self._option_string_actions) if not number else None
         meant = f"; did you mean {near}?" if near else ""
-        if near == shown[0]:  # before the command, where it is not looked for
+        if near == shown[0]:  # it was written before the command
             meant = f"; write it after '{self.prog}'"
         self.error(f"unrecognized arguments: {', '.join(shown)}{meant}")
 
@@ -111,8 +110,8 @@ class _Once(argparse.Action):
 def given(text: str) -> str:
     """Return the value of an option as it is, unless it is empty.
 
-    An empty one comes from a shell's variable that is not set. Taken for no option
-    at all, it would print a secret instead of writing it, or change another cluster.
+    An empty value comes from a shell variable that is not set. If it were treated as
+    if the option was missing, a secret could be printed, or the wrong cluster changed.
     """
     if text:
         return text
@@ -120,7 +119,7 @@ def given(text: str) -> str:
 
 
 def add_od_config(parser: argparse.ArgumentParser, positional: bool = True) -> None:
-    """Declare the od.config: as an argument, and as an option for where that is in the way."""
+    """Declare the od.config, as an argument and as an option."""
     add = parser.add_argument
     if positional:
         add("od_config", metavar="OD_CONFIG", nargs="?", type=od_config_name, help=_OD_CONFIG_HELP)
@@ -142,14 +141,14 @@ _OD_CONFIG_HELP = (
 
 
 def od_config_name(text: str) -> str:
-    """Return the name of an od.config's file, of which no command takes a part for an option."""
+    """Return the name of the od.config, with ``./`` before one that looks like an option."""
     if text == STDIN:
         return STDIN_FILE
     return f"./{text}" if text.startswith("-") else given(text)  # commands are printed with it
 
 
 def add_form(parser: argparse.ArgumentParser, text: str = "text for people") -> None:
-    """Declare in which form the result is printed; `text` says what it is by default."""
+    """Declare the form of the result; `text` describes the default."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
         "-o",
@@ -165,7 +164,7 @@ def add_form(parser: argparse.ArgumentParser, text: str = "text for people") -> 
 
 
 def add_volume(parser: argparse.ArgumentParser) -> None:
-    """Declare how much is said beside the result."""
+    """Declare how much is printed besides the result."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
         "-q", "--quiet", action="store_true", help="print only the result and errors"
@@ -174,10 +173,10 @@ def add_volume(parser: argparse.ArgumentParser) -> None:
 
 
 def settle_od_config(options: argparse.Namespace) -> None:
-    """Put the name of the od.config that a command reads into its options.
+    """Set ``options.od_config`` to the name of the file that the command reads.
 
-    It is what the command line says, or the environment, or the one in the current folder.
-    Ends with a usage error where there is none.
+    The command line names it, or the environment, or it is the one in the current folder. Exits
+    with a usage error if there is none.
     """
     if not hasattr(options, "named_od_config"):
         return
@@ -188,6 +187,9 @@ def settle_od_config(options: argparse.Namespace) -> None:
     options.od_config = options.od_config or options.named_od_config
     if options.od_config is None and not getattr(options, "does_without", _never)(options):
         options.od_config = _default_od_config(options)
+    if options.od_config is not None:
+        stdin = options.od_config == STDIN_FILE
+        detail(f"reading od.config from {'stdin' if stdin else options.od_config}")
 
 
 def _never(options: argparse.Namespace) -> bool:
@@ -201,12 +203,10 @@ def _default_od_config(options: argparse.Namespace) -> str:
             name = od_config_name(name)
         except argparse.ArgumentTypeError as error:
             options.usage_error(f"{OD_CONFIG_VARIABLE} {error}")
-        detail(f"{OD_CONFIG_VARIABLE} names the od.config: {name}")
         return name
     if not os.path.exists(DEFAULT_OD_CONFIG):
         options.usage_error(
             f"there is no {DEFAULT_OD_CONFIG} in this folder; name one: OD_CONFIG, "
             f"--od-config FILE, or {OD_CONFIG_VARIABLE} in the environment"
         )
-    detail(f"reading {DEFAULT_OD_CONFIG} of this folder")
     return DEFAULT_OD_CONFIG

@@ -229,7 +229,6 @@ def _groups(
 
     Those are printed on stderr, unless they go into the data that is printed.
     """
-    detail(f"reading {options.od_config}")
     mapping = load_od_config(options.od_config)
     config = WebRTCConfig.from_mapping(
         mapping, folder=mapping.folder, secrets_elsewhere=secrets_elsewhere

@@ -484,7 +484,7 @@ def test_quiet_leaves_out_warnings_and_verbose_says_what_is_done(
     assert usual.out == quiet.out == verbose.out
     assert "warning: webrtc.enabled: no such entry" in usual.err
     assert quiet.err == ""
-    assert verbose.err == f"reading od.config of this folder\n{usual.err}"
+    assert verbose.err == f"reading od.config from od.config\n{usual.err}"
     assert run(*line).err == usual.err  # the next run is as if there had been no other
 
 

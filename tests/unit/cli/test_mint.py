@@ -61,7 +61,7 @@ def test_quiet_leaves_the_result(tmp_path: Path, run: Any) -> None:
 def test_verbose_says_what_is_minted(tmp_path: Path, run: Any) -> None:
     result = run("mint", "-v", "--user", "alice", write_od_config(tmp_path))
     said = "minting for turn:turn.example.org:3478: ttl 600 s, username userid\n"
-    assert result.err.startswith(said)
+    assert said in result.err
     assert SECRET not in result.err
 
 

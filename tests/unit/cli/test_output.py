@@ -25,7 +25,6 @@ from abcwebrtc.cli.output import (
     say,
     show,
     show_data,
-    show_in_place,
     warn,
 )
 from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
@@ -175,14 +174,11 @@ def test_every_way_to_print_a_line_escapes_it(capsys: pytest.CaptureFixture[str]
     ]
     warn(HOSTILE)
     note(HOSTILE)
-    show_in_place(HOSTILE)
-    show("", to=sys.stderr)
     print_error(AbcWebRTCError(HOSTILE))
     print_error(ConfigError(Problem(HOSTILE)))
     assert capsys.readouterr().err.split("\n") == [
         f"warning: {SHOWN}",
         f"note: {SHOWN}",
-        f"\r\033[K{SHOWN}",
         f"error: {SHOWN}",
         f"error: {SHOWN}",
         "",

@@ -594,6 +594,7 @@ def test_verbose_says_what_is_done(run: Any, od_config: Path, conf: Path) -> Non
     pem = conf.with_name("c.pem")
     said = run(od_config, "--check", conf, "--cert", pem, "-v").err.splitlines()
     assert said == [
+        f"reading od.config from {od_config}",
         f"reading {conf}",
         f"reading {pem}",
         f"comparing {conf} with {HOST} of od.config, as coturn 4.6 reads it",
