@@ -34,6 +34,8 @@ _CURLY = re.compile(f"[{CURLY_QUOTES}]([^{CURLY_QUOTES}'\"\n]*)[{CURLY_QUOTES}'\
 _KEY = re.compile(r"""[\s,]*['"]?([A-Za-z_][\w.]*)['"]?\s*:(?!//)""")
 _TRAIL = " \t,])}"
 CURLY = "a curly quote or a backtick; write a straight quote, ' or \""
+QUOTES = (UNCLOSED, KEPT_OPEN, BAD_QUOTE, CURLY)
+"""What can be wrong with a quote. The brackets behind it may then seem to be wrong too."""
 
 Fault = Callable[[int, str], None]
 """Takes the index of a line, and what is wrong there."""

@@ -19,6 +19,7 @@ from abcwebrtc.odconfig.mended_tokens import (
     OPERATOR,
     OTHER,
     PLAIN,
+    QUOTES,
     SPOILT,
     TEXT,
     Token,
@@ -45,6 +46,7 @@ _COMMA_MISSING = "a comma is missing at the end of this value"
 _SET = "a set; write a list, [ ... ], or a dict with a ':' after each key"
 _NO_VALUE = "a key without a value; write 'key': value"
 _NO_KEY = "a list or a dict can't be a key; for several dicts write a list, [ { ... }, { ... } ]"
+_IN_LIST = "a ':' in a list; write a dict, { 'key': value }"
 _BITS = 64
 
 
@@ -89,6 +91,8 @@ class _Reader(Scalars):
         """Read the whole value, which stands at `path`."""
         self._tokens = mended_tokens(self._source, self._budget, self._fault)
         value = self._whole(path) if self._tokens else None
+        if self._breaks and self._is_doubtful():
+            return self._up_to_break(path)
         return Recovered(
             tuple((*fault, number) for fault, number in sorted(self._faults.items())),
             value,
@@ -98,9 +102,23 @@ class _Reader(Scalars):
             self._incomplete,
         )
 
-    # tokens
+    def _is_doubtful(self) -> bool:
+        first = self._breaks[0][0]
+        quotes = any(index <= first and reason in QUOTES for index, reason in self._faults)
+        return quotes or any(reason != _IN_LIST for _, reason in self._breaks)
 
-    # values
+    def _up_to_break(self, path: KeyPath) -> Recovered:
+        """Return the faults up to the first one that leaves open which brackets belong together.
+
+        What comes after it would be a guess, and its cure the wrong one.
+        """
+        index, reason = self._breaks[0]
+        before = [fault for fault in sorted(self._faults) if fault not in self._breaks]
+        quote = next((one for one in before if one[1] in QUOTES and one[0] <= index), None)
+        index, reason = quote or (index, reason)
+        kept = [fault for fault in before if fault[0] < index]
+        faults = tuple((*fault, self._faults[fault]) for fault in kept)
+        return Recovered((*faults, (index, reason, 1)), None, {}, (), {path}, set())
 
     def _whole(self, path: KeyPath) -> Any:
         first, then = self._tokens[0], self._peek(1)
@@ -114,7 +132,7 @@ class _Reader(Scalars):
         while self._at < len(self._tokens):
             token = self._next()
             if token.kind == CLOSE:
-                self._fault(token.line, f"'{token.text}' closes no bracket; remove it")
+                self._break(token.line, f"'{token.text}' closes no bracket; remove it")
             elif token.text == "," and token.kind == OPERATOR:  # a tuple without brackets
                 value = None
                 self._unsure.add(path)
@@ -184,7 +202,7 @@ class _Reader(Scalars):
         token = self._peek()
         if token is None:
             if opener:
-                self._fault(opener.line, NOT_CLOSED.format(bracket=opener.text))
+                self._break(opener.line, NOT_CLOSED.format(bracket=opener.text))
             return True
         if token.kind != CLOSE:
             return False
@@ -193,7 +211,7 @@ class _Reader(Scalars):
             return True
         if opener:
             reason = f"this '{opener.text}' is closed by '{token.text}'; write '{closer}' for it"
-            self._fault(opener.line, reason)
+            self._break(opener.line, reason)
         if token.text not in self._closers[:-1]:
             self._next()
         return True
@@ -210,7 +228,8 @@ class _Reader(Scalars):
             self._note(here)
             items.append(self._expression(here, False))
             if self._is(":") or self._assigns():
-                self._fault(self._next().line, "a ':' in a list; write a dict, { 'key': value }")
+                note = self._break if len(items) == 1 else self._fault  # or the list was not closed
+                note(self._next().line, _IN_LIST)
                 self._expression(None, False)
                 self._doubt(here)
             has_comma = self._is(",") or has_comma

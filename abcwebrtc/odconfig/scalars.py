@@ -53,10 +53,16 @@ class Scalars(Cursor):
         self._unsure: Set[KeyPath] = set()
         self._incomplete: Set[KeyPath] = set()
         self._closers: List[str] = []
+        self._breaks: List[Tuple[int, str]] = []
 
     def _fault(self, index: int, reason: str) -> None:
         if len(self._faults) < MAX_FAULTS or (index, reason) in self._faults:
             self._faults[index, reason] = self._faults.get((index, reason), 0) + 1
+
+    def _break(self, index: int, reason: str) -> None:
+        """Note a fault after which brackets may be paired wrongly."""
+        self._breaks.append((index, reason))
+        self._fault(index, reason)
 
     def _doubt(self, path: Optional[KeyPath]) -> None:
         if path is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import random
+from pathlib import Path
 from typing import Dict, List, NamedTuple, Tuple
 
 import pytest
@@ -263,3 +264,33 @@ def test_from_file_and_from_mapping_say_all_too(source: str, tmp_path) -> None:
         WebRTCConfig.from_file(path)
     lines = {problem.line for problem in caught.value.problems}
     assert lines == {line for line, _ in expected[:-2]}  # the last two are pyos's own
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (
+            "[\n  'url': 'a.example.org' }, {\n  'url': 'b' } ]",
+            [(3, "a ':' in a list; write a dict")],
+        ),
+        ("[ {\n  url': 'a.example.org' } ]", [(3, "a quote is not closed")]),
+        ("[ {\n  'url': [ a.example.org', 'b.example.org' ] } ]", [(3, "a quote is not closed")]),
+        ("{ 'url':  'a.example.org' ] }", [(2, "this '{' is closed by ']'")]),
+        (
+            "{ 'ttl': Tru,\n  'url': [ 'a.example.org',\n  'ttl': 5 }",
+            [(2, "write True"), (3, "'['")],
+        ),
+        ("{ 'url': 'a.example.org' } }", [(2, "'}' closes no bracket")]),
+    ],
+)
+def test_what_follows_a_bracket_that_has_no_partner_is_not_guessed_at(
+    value: str, said: List[Tuple[int, str]], tmp_path: Path
+) -> None:
+    """Its cure would be the wrong one; what stands before it is said."""
+    path = tmp_path / "od.config"
+    path.write_text(f"[global]\nwebrtc.coturn: {value}\nwebrtc.enable: 1\n")
+    errors = [one for one in check_file(path).problems if one.level == "error"]
+    assert "webrtc.enable" in [one.path for one in errors]
+    found = [one for one in errors if one.path == "webrtc.coturn"]
+    assert [one.line for one in found] == [line for line, _ in said]
+    assert all(words in one.message for one, (_, words) in zip(found, said))
