@@ -63,7 +63,7 @@ class WayBack:
         self._say()
 
     def end(self) -> None:
-        """Remove the file, unless it is to be kept, or nobody has seen pyos start without it."""
+        """Remove the file, unless it should be kept, or nobody has seen pyos start without it."""
         if not self._file:
             return
         if self._options.backup:

@@ -36,14 +36,14 @@ class CheckedFile:
 
     @property
     def has_inline_secret(self) -> bool:
-        """Whether a static auth secret stands in the text."""
+        """Whether the text has a static auth secret in it."""
         coturn = self.mapping.get(COTURN)
         servers = coturn if isinstance(coturn, (list, tuple)) else [coturn]
         return any(isinstance(server, Mapping) and SECRET_KEY in server for server in servers)
 
 
 def check_file(path: Source) -> CheckedFile:
-    """Read an od.config, and find all that can be found wrong in it without contacting anything.
+    """Read an od.config, and find everything that is wrong in it, without contacting anything.
 
     A secret in a file or a variable that is missing here is a note: it has to be
     where pyos runs. Raises `UnreadableError` where the file itself can't be read.

@@ -34,7 +34,7 @@ RELAY_PORTS = (49152, 65535)
 """coturn's defaults for min-port and max-port: the UDP ports of relays."""
 _WHOLE = re.compile(r"\s*([0-9]{1,15})(?:\.0*)?\s*")
 _ROUND = 300
-"""Seconds that a ttl is a multiple of; one of whole days is none in milliseconds before day 125."""
+"""A ttl in milliseconds is a multiple of this; whole days in seconds are not, before day 125."""
 _NO_TIME = 10**15
 """Even in milliseconds this is 31,000 years, so it can't be a time."""
 MIN_SECRET_BYTES = 16

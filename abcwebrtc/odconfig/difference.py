@@ -2,7 +2,7 @@
 
 Only what is known to be harmless is shown: the names, and the values, that are listed
 here. Of all else it is told that it changed, and where. So a secret stays hidden also where it
-stands in a comment, under a name of its own, or in a text that is damaged.
+is in a comment, under a name of its own, or in a damaged text.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ _NODES = {
     "BoolOp": "'and' or 'or'",
     "Lambda": "lambda",
 }
-"""What CherryPy does not take, and for some what to write instead."""
+"""What CherryPy does not accept, and for some what to write instead."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ _UNKNOWN = _Name()
 
 
 class Evaluable(NamedTuple):
-    """What there is to know of a value that CherryPy can evaluate, as indexes of its lines.
+    """What is known about a value that CherryPy can evaluate, as indexes of its lines.
 
     `doubts` name a module which pyos may have or not. `behind` is where text begins
-    behind the value, which CherryPy passes over.
+    after the value, which CherryPy ignores.
     """
 
     doubts: Tuple[int, ...] = ()
@@ -98,7 +98,7 @@ def check_evaluable(lines: Lines, budget: Budget) -> Evaluable:
 
 
 class _ExpressionBuilder(Builder):
-    """Takes all that CherryPy's builder takes; what it can't know is a `_Name`."""
+    """Accepts everything that CherryPy's builder accepts; what it can't know is a `_Name`."""
 
     def __init__(self, lines: Lines, budget: Budget) -> None:
         super().__init__(lines, budget)
@@ -166,7 +166,7 @@ class _ExpressionBuilder(Builder):
         for given in node.keywords:
             value = self.build(given.value)
             if given.arg is None and not isinstance(value, (dict, _Name)):
-                self.fail(node, "a '**' before what is not a dict")
+                self.fail(node, "a '**' before something that is not a dict")
         return _UNKNOWN
 
     def _build_index(self, node: Any) -> Any:

@@ -23,7 +23,7 @@ DEFAULT_SECTION = "DEFAULT"
 MAX_DEPTH = 10
 """Interpolation goes as deep as `configparser.MAX_INTERPOLATION_DEPTH`."""
 MAX_GROWTH = 4 * 1024 * 1024
-"""Characters and items that the values of one file may grow by, all together."""
+"""Characters and items by which the values of one file may grow in total."""
 
 POISON = "\ue000"
 """Stands for what a bad ``%(name)s`` would have been; nobody writes this character."""
@@ -170,7 +170,7 @@ class IniReader:
             self._start_entry(number, stripped)
 
     def _lost_its_indent(self, stripped: str) -> bool:
-        """Say whether a line surely belongs to the value above: it is no entry and no section."""
+        """Return whether a line surely belongs to the value above: not an entry, not a section."""
         if stripped[0] not in "'\"{" and _OPTION.match(stripped):
             return False
         return not _SECTION.match(stripped) and self._is_inside()
@@ -328,7 +328,7 @@ class Interpolation:
             return 0
         known = self._heights.get(entry.key, 1)
         if depth + known - 1 > MAX_DEPTH:
-            message = f"%(...)s is nested more than {MAX_DEPTH} deep, or in a ring"
+            message = f"%(...)s is nested more than {MAX_DEPTH} deep, or refers to itself"
             self._fail(entry, entry.line, message)
         if entry.key in self._heights:
             return known

@@ -18,12 +18,12 @@ from abcwebrtc.odconfig.value_tokens import AFTER_THE_END, BoundsError, LiteralE
 
 Positions = Dict[KeyPath, int]
 MAX_OTHER_KEYS = 64
-"""Keys of one dict that are no texts; whoever writes numbers can make their hashes collide."""
+"""Keys of one dict that are not text; hashes of numbers can be made to collide."""
 MAX_RESULT = 128 * 1024
-"""Characters and items that the sums and products of one value make, all together."""
+"""Characters and items that the sums and products of one value may make in total."""
 _WEIGHT_COST = 4
 MAX_BITS = 1024
-"""Bits of a number that a sum or a product makes; no number of JavaScript has more."""
+"""Bits of a number that a sum or a product makes; JavaScript numbers have fewer."""
 
 
 class Literal(NamedTuple):
@@ -81,16 +81,18 @@ class Builder:
         if isinstance(node, ast.Dict):
             return self._dict(node, path, line)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            reason = "a '-' before what is not a number"
+            reason = "a '-' before something that is not a number"
             return self.calculate(node, operator.neg, [self.build(node.operand)], reason)
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Mult)):
             operation = operator.mul if isinstance(node.op, ast.Mult) else operator.add
             operands = [self.build(node.left), self.build(node.right)]
-            return self.calculate(node, operation, operands, "'+' or '*' of what it can't join")
+            return self.calculate(
+                node, operation, operands, "a '+' or '*' between values that it can't join"
+            )
         return self.build_other(node)
 
     def build_other(self, node: ast.AST) -> Any:
-        """Return the value of what is no literal, or refuse it."""
+        """Return the value of a node that is not a literal, or refuse it."""
         self.fail(node, "only text, numbers, True, False, None, lists, tuples and dicts")
 
     def splat(self, node: ast.Dict) -> Any:
@@ -144,7 +146,7 @@ class Builder:
             place = key_node or value_node
             others += not isinstance(key, str)
             if others > MAX_OTHER_KEYS:
-                reason = f"a dict of more than {MAX_OTHER_KEYS} keys that are no texts"
+                reason = f"a dict with more than {MAX_OTHER_KEYS} keys that are not text"
                 self._exceed(place, f"{reason}; put its keys in quotes")
             try:
                 is_repeated = key in result

@@ -158,7 +158,7 @@ class _Tokens:
         self._place = behind
 
     def _is_before_value(self) -> bool:
-        """Say whether a key or a value may begin behind the last token."""
+        """Return whether a key or a value may begin after the last token."""
         last = self._tokens[-1]
         if last.text == ":" and len(self._tokens) > 1:
             return self._tokens[-2].kind in (TEXT, PLAIN)

@@ -1,4 +1,4 @@
-"""Files that are given for an od.config and are something else, and what to do then."""
+"""Files that are given as an od.config but are something else, and what to do then."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import re
 
 _OURS = "abcwebrtc reads od.config, an INI file that starts with [global]"
 _JSON = (
-    "is JSON, as the config.jsonc of pyos's development branch is, and not an od.config; "
+    "is JSON, like the config.jsonc of pyos's development branch, not an od.config; "
     f"{_OURS}, which abcdesktop 3.2 and 3.3 have"
 )
 _SHOWN_BY_KUBECTL = {
-    "ConfigMap": "is what kubectl shows of a ConfigMap, not the od.config in it; get that with: "
+    "ConfigMap": "is a ConfigMap as kubectl prints it, not the od.config in it; get that with: "
     "kubectl get configmap abcdesktop-config -n abcdesktop -o jsonpath='{.data.od\\.config}'",
-    "Secret": "is what kubectl shows of a Secret, not the od.config in it; get that with: "
+    "Secret": "is a Secret as kubectl prints it, not the od.config in it; get that with: "
     "kubectl get secret NAME -n abcdesktop -o jsonpath='{.data.od\\.config}' | base64 -d",
 }
-_MANIFEST = f"is a manifest of Kubernetes, not an od.config; {_OURS}"
+_MANIFEST = f"is a Kubernetes manifest, not an od.config; {_OURS}"
 _YAML = f"is YAML, not an od.config; {_OURS}"
-_MARKUP = f"is HTML or XML, perhaps a page that says an error, and not an od.config; {_OURS}"
+_MARKUP = f"is HTML or XML, perhaps an error page, not an od.config; {_OURS}"
 _TURNSERVER = (
     "looks like a turnserver.conf, which 'abcwebrtc turnserver-conf OD_CONFIG --check FILE' "
     f"reads; {_OURS}"
 )
 _PEM = f"is a key or a certificate, not an od.config; {_OURS}"
-_BINARY = f"has NUL characters, as no text has; {_OURS}"
+_BINARY = f"has NUL characters, so it is not text; {_OURS}"
 _EMPTY = "is empty: there is no [global] section"
 
 _JSONC_NAME = re.compile(r"\.jsonc?$", re.IGNORECASE)
@@ -32,7 +32,7 @@ _JSON_START = re.compile(r'\{|\[\s*[{\["]')
 _JSON_COMMENT = re.compile(r"\s+|//[^\n]*|/\*(?s:.*?)\*/|/\*(?s:.*)")
 _SECTION = re.compile(r"\[[^]{\"]+\]")
 _FIRST = re.compile(r"^[ \t]*(?=[^ \t\n#;])", re.MULTILINE)
-"""Stands before the first thing that is no comment."""
+"""Matches before the first thing that is not a comment."""
 _KIND = re.compile(r"""["']?kind["']?[ \t]*:[ \t]*["']?(ConfigMap|Secret)\b""")
 _API_VERSION = re.compile(
     r"""(?:^[ \t]*(?:- )?|\{[ \t]*|,[ \t]*)["']?apiVersion["']?[ \t]*:""", re.MULTILINE
@@ -47,7 +47,7 @@ _COTURN = re.compile(
 
 
 def other_format(text: str, file: str) -> str:
-    """Return what a file is that is no od.config, and what to do, or nothing.
+    """Return what a file is if it is not an od.config, and what to do, or "".
 
     Meant for a text that could not be read as an od.config. Shows nothing of it.
     """
@@ -85,7 +85,7 @@ def _by_start(text: str) -> str:
 
 
 def _without_json_comments(text: str) -> str:
-    """Return a text from the first thing on that JSON with comments does not pass over."""
+    """Return a text from the first thing on that is not a comment of JSON."""
     end = 0
     while True:
         match = _JSON_COMMENT.match(text, end)

@@ -48,7 +48,7 @@ _TWICE = (
 
 
 class OdConfig(Dict[str, Any]):
-    """The entries of an od.config, with where they stand.
+    """The entries of an od.config, with their lines.
 
     `file` is the name of the file as it was given, `folder` the one in which the files
     that it names start. `warnings` are what is allowed and unwise. `closers` are those of
@@ -119,7 +119,7 @@ class OdConfig(Dict[str, Any]):
 
 
 def _parents(path: str) -> Iterator[str]:
-    """Yield a key path as text, and all that is around it."""
+    """Yield a key path as text, and each path around it."""
     yield path
     while path:
         path = path[: max(path.rfind("."), path.rfind("["), 0)]
@@ -235,7 +235,7 @@ def _make_global(sections: Sections) -> None:
 
 
 def is_used(key: str) -> bool:
-    """Say whether abcwebrtc uses an entry, if it stands in ``[global]``."""
+    """Return whether abcwebrtc uses an entry of ``[global]``."""
     return key.startswith("webrtc.") or key in _USED
 
 
@@ -312,7 +312,7 @@ class _EntryReader:
     def _read_on(
         self, config: OdConfig, entry: Entry, lines: Lines, first: Optional[LiteralError]
     ) -> None:
-        """Store what can be read of an entry in which something is wrong; say all that is."""
+        """Store what can be read of a faulty entry, and report every fault."""
         found = None if isinstance(first, BoundsError) else self._recovered(entry, lines)
         if found:
             config.add(entry, found.value, found.positions)

@@ -132,7 +132,7 @@ class _Reader(Scalars):
         while self._at < len(self._tokens):
             token = self._next()
             if token.kind == CLOSE:
-                self._break(token.line, f"'{token.text}' closes no bracket; remove it")
+                self._break(token.line, f"'{token.text}' closes no open bracket; remove it")
             elif token.text == "," and token.kind == OPERATOR:  # a tuple without brackets
                 value = None
                 self._unsure.add(path)

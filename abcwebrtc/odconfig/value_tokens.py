@@ -67,7 +67,7 @@ NOT_CLOSED = (
     "this '{bracket}' is not closed; close it, and begin the lines that belong to the value with a "
     "space"
 )
-BEGIN_IN_LINE = "the value has to begin in the line of its key"
+BEGIN_IN_LINE = "the value must begin on the line of its key"
 F_STRING = "an f-string is not a literal value"
 WITHOUT_QUOTES = "text without quotes; put text in quotes: 'text'"
 AFTER_THE_END = "text after the end of the value; if it is an entry of its own, don't indent it"
@@ -76,8 +76,8 @@ _NOT_A_VALUE = "not a Python value; put text in quotes; a comma or a quote may b
 BAD_QUOTE = "a quote is not closed, or not a straight one (' or \")"
 KEPT_OPEN = "a '\\' right before the closing quote keeps it open; write '\\\\' for a '\\'"
 INVISIBLE = "an invisible character; write a plain space, or remove it"
-_BAD_CHARACTER = "a character that stands in quotes or not at all; put text in quotes: 'text'"
-BAD_ESCAPE = "a '\\' in text begins what Python can't read; write '\\\\' for each '\\'"
+_BAD_CHARACTER = "a character that is only allowed in quotes; put text in quotes: 'text'"
+BAD_ESCAPE = "a '\\' in text begins an escape that Python can't read; write '\\\\' for each '\\'"
 CURLY_QUOTES = "`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u2032\u2033\u00ab\u00bb\u00b4"
 
 
@@ -138,7 +138,7 @@ def check_lines(number: int) -> None:
 
 
 def masked(source: str) -> str:
-    """Return a text as long as another, of which `TOKEN` takes no escaped quote for a quote."""
+    """Return a text as long as another, in which `TOKEN` treats no escaped quote as a quote."""
     return _ESCAPED.sub(lambda match: _MASKS.get(match.group(), "\\_"), source)
 
 
@@ -229,7 +229,7 @@ class _Scanner:
     def _check_code(self, opening: str) -> None:
         """Refuse an f-string or t-string: some versions of Python parse it without a token."""
         if self._ended and not self._literal:  # CherryPy evaluates nothing there
-            self._exceed("an f-string behind the value")
+            self._exceed("an f-string after the value")
         is_f_string = "f" in opening.lower()
         self._fail(F_STRING if is_f_string else reason_for_name("t"))
 
@@ -267,7 +267,7 @@ class _Scanner:
 
     def _check_close(self, bracket: str) -> None:
         if not self._brackets:
-            self._fail(f"'{bracket}' closes no bracket; remove it")
+            self._fail(f"'{bracket}' closes no open bracket; remove it")
         opened, index = self._brackets.pop()
         if opened != CLOSES[bracket]:
             raise LiteralError(index, UNCLOSED)

@@ -1,4 +1,4 @@
-"""Whether pyos takes an od.config as a whole.
+"""Whether pyos accepts an od.config as a whole.
 
 It does not start when CherryPy can't evaluate a single value, in whatever section
 and for whatever purpose, so these entries matter to who changes the file.
@@ -32,7 +32,7 @@ _DOUBT = (
     "put text in quotes"
 )
 _ENVIRONMENT = "the section [environment] means something else to CherryPy; rename it"
-_TOO_LARGE = "%(...)s expands to much text, so not every entry was looked at as pyos sees it"
+_TOO_LARGE = "%(...)s expands to much text, so not every entry was checked as pyos sees it"
 _SWALLOWED = (
     "begins with a space, so it belongs to the entry above, and pyos ignores it; remove the space"
 )
@@ -43,7 +43,7 @@ OF_PYOS = (
     *("namespace", "server.default.ipaddr", "server.socket_host", "server.socket_port"),
     *("tipsinfo", "websocketrouting"),
 )
-"""Entries of pyos's own, which a message can show: a value that lost its indent is none of them."""
+"""Entries of pyos's own, which a message can show: a value that lost its indent is not one."""
 
 _PLAIN = re.compile(r"""'[^'\\\n\0%]*'|"[^"\\\n\0%]*"|-?[1-9][0-9]{0,14}|True|False|None|""")
 """What every Python reads, and most values are; a tree for each takes ten times as long."""
@@ -136,7 +136,7 @@ class _Judge:
             check_lines(len(entry.numbers))
             found = check_evaluable(lines, self._budget)
         except BoundsError as error:
-            message = f"not looked at: {error.reason}; pyos may refuse the whole file for it"
+            message = f"not checked: {error.reason}; pyos may refuse the whole file for it"
             yield error.index, "warning", message
             return
         except LiteralError as error:
@@ -151,7 +151,7 @@ class _Judge:
             yield index, "warning", _DOUBT
 
     def _faults(self, lines: Lines, error: LiteralError) -> List[Tuple[int, str]]:
-        """Return all that is wrong in a value, of which `error` is the first."""
+        """Return everything that is wrong in a value; `error` is the first."""
         try:
             found = recover(lines, (), self._budget, literal=False).faults
         except BoundsError:

@@ -95,7 +95,7 @@ FAULTS: Dict[str, List[Fault]] = {
         coturn("'turn.domain.local:3478'", "turn.domain.local:3478", "put text in quotes", 5),
         coturn("'turn.domain.local:3478'", "'turn.domain.local:99999'", "port", 5),
         coturn("3478' }", "3478'", "not closed", 1),
-        coturn("3478' }", "3478' } }", "closes no bracket", 5),
+        coturn("3478' }", "3478' } }", "closes no open bracket", 5),
         coturn("3478' }", "3478' ]", "closed by ']'", 1),
         coturn("{\n", "\n", "'{' is missing", 1),
         coturn(f"'{SECRET}'", SECRET, "put text in quotes", 2),
@@ -136,7 +136,7 @@ FAULTS: Dict[str, List[Fault]] = {
         Fault("language: [ 'en', fr ]", "put text in quotes"),
         Fault("language: [ 'en' 5 ]", "a comma is missing"),
         Fault("language: [ 'en', 'fr'", "not closed"),
-        Fault("language: [ 'en', 'fr' ]]", "closes no bracket"),
+        Fault("language: [ 'en', 'fr' ]]", "closes no open bracket"),
         Fault("language: [ 'en', 'fr ]", "quote"),
         Fault("language: [ 'en', '100%' ]", "'%%'"),
     ],
@@ -280,7 +280,7 @@ def test_from_file_and_from_mapping_say_all_too(source: str, tmp_path) -> None:
             "{ 'ttl': Tru,\n  'url': [ 'a.example.org',\n  'ttl': 5 }",
             [(2, "write True"), (3, "'['")],
         ),
-        ("{ 'url': 'a.example.org' } }", [(2, "'}' closes no bracket")]),
+        ("{ 'url': 'a.example.org' } }", [(2, "'}' closes no open bracket")]),
     ],
 )
 def test_what_follows_a_bracket_that_has_no_partner_is_not_guessed_at(

@@ -210,7 +210,7 @@ def test_every_bomb_is_looked_at_as_pyos_would_within_bounds() -> None:
     }
     found = read_within_bounds("whole", texts)
     assert set(found) == set(texts)
-    assert found["names"][1][0][2].startswith("not looked at: ")
+    assert found["names"][1][0][2].startswith("not checked: ")
     assert [message for _, _, message in found["value: unclosed quote"][1]] == [
         "pyos refuses the whole file: a quote is not closed, or not a straight one (' or \")"
     ]

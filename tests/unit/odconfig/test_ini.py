@@ -311,7 +311,7 @@ def test_references_nest_as_deep_as_in_cherrypy_and_no_deeper():
 def test_a_ring_of_references_is_refused(text):
     with pytest.raises(configparser.InterpolationDepthError):
         cherrypy_parser(text).get("a", "k")
-    with pytest.raises(ConfigError, match="in a ring"):
+    with pytest.raises(ConfigError, match="refers to itself"):
         expand(text)
 
 

@@ -48,7 +48,7 @@ FILES: Dict[str, Tuple[str, str]] = {
     "a ConfigMap described": (f"Name:         a\nNamespace:    b\n\nData\n{OD_CONFIG}", GET),
     "a ConfigMap in a table": ("NAME                DATA   AGE\nabcdesktop-config   1   9d\n", GET),
     "a Secret": (yaml.safe_dump(SECRET_OBJECT), "| base64 -d"),
-    "a Deployment": (yaml.safe_dump(kubernetes("Deployment", spec={})), "a manifest of Kubernetes"),
+    "a Deployment": (yaml.safe_dump(kubernetes("Deployment", spec={})), "a Kubernetes manifest"),
     "YAML": (f"---\nglobal:\n  a: {SECRET}\n", "is YAML"),
     "HTML": (f"<!DOCTYPE html>\n<html><p>{SECRET}</p></html>", "HTML or XML"),
     "a turnserver.conf": (f"# x\nlistening-port=3478\nstatic-auth-secret={SECRET}\n", "--check"),
@@ -123,7 +123,7 @@ def test_every_command_says_what_the_file_is(
     status = main([str(path) if word == "FILE" else word for word in command])
     assert status == 1
     out, err = capsys.readouterr()
-    assert "is JSON, as the config.jsonc of pyos's development branch is" in out + err
+    assert "is JSON, like the config.jsonc of pyos's development branch" in out + err
     assert SECRET not in out + err
 
 

@@ -154,7 +154,7 @@ def test_only_entries_that_matter_are_kept(key, kept):
         ("[global]\nwebrtc.a: [\n\n '%d' ]", 4, "write '%%'"),
         ("[global]\nlogging: '%(message)s'", 2, "names no entry"),
         ("[global]\n[/]\ntools.a: %(b)s\n[DEFAULT]\nc: 1", 3, "names no entry"),
-        ("[global]\na: %(b)s\nb: %(a)s", None, "ring"),
+        ("[global]\na: %(b)s\nb: %(a)s", None, "refers to itself"),
     ],
 )
 def test_what_cherrypys_ini_layer_refuses_is_refused(text, line, words):
