@@ -1,4 +1,4 @@
-"""Types of options that several commands have; a type that one command has stands in its module.
+"""Types of options that several commands have; a type that one command has is in its module.
 
 A function that takes limits returns a type: ``type=port(1024)``.
 """

@@ -68,7 +68,7 @@ class Builder:
         self.repeated: List[int] = []
 
     def build(self, node: ast.AST, path: Optional[KeyPath] = None, line: int = 0) -> Any:
-        """Return the value of a node that stands at `path`, noted in `line`.
+        """Return the value of a node at `path`, noted in `line`.
 
         What is inside a sum or a product has no path: None.
         """

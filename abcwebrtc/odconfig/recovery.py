@@ -88,7 +88,7 @@ class _Reader(Scalars):
         self._fault(index, reason)
 
     def read(self, path: KeyPath) -> Recovered:
-        """Read the whole value, which stands at `path`."""
+        """Read the whole value, which is at `path`."""
         self._tokens = mended_tokens(self._source, self._budget, self._fault)
         value = self._whole(path) if self._tokens else None
         if self._breaks and self._is_doubtful():

@@ -1,4 +1,4 @@
-"""Makes the screenshots of docs/how-to/testpage.md anew:
+"""Take the screenshots of docs/how-to/testpage.md again:
 
     .venv/bin/python tests/e2e/testpage_screenshots.py
 

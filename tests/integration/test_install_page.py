@@ -15,7 +15,7 @@ import abcwebrtc
 from conftest import ROOT, missing, require_program
 from integration.test_build import tracked
 
-pytestmark = pytest.mark.slow("a Debian, made anew, and packages installed in it")
+pytestmark = pytest.mark.slow("a fresh Debian, and packages installed in it")
 
 PAGE = (ROOT / "docs" / "how-to" / "install.md").read_text(encoding="utf-8")
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"

@@ -67,11 +67,11 @@ def test_a_pod_that_another_has_made_anew_is_not_deleted(cluster: Any, run: Any)
     (pod,) = cluster.pods()
     name = pod["metadata"]["name"]
 
-    def make_anew(request: Any) -> None:
+    def make_again(request: Any) -> None:
         metadata = {**pod["metadata"], "uid": "another"}
         cluster.objects[PODS, NAMESPACE, name] = {**pod, "metadata": metadata}
 
-    cluster.before = only("DELETE", "pods", make_anew)
+    cluster.before = only("DELETE", "pods", make_again)
     status, _, err = run("--restart", "delete")
     assert status == 3
     assert f"error: can't delete pod {name} in namespace {NAMESPACE} (409): it has changed" in err

@@ -174,7 +174,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def commands(od_config: Path) -> Iterator[Tuple[List[object], bool]]:
-    """Yield the commands that read an od.config, and whether their stdout is what stands in it."""
+    """Yield the commands that read an od.config, and whether their stdout is its content."""
     folder = od_config.parent
     for more in ([], ["--json"]):
         yield ["check", od_config, *more], False

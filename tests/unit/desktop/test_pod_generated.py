@@ -1,4 +1,4 @@
-"""Any pod: what is none gets a message, and what is one comes out valid and shares nothing."""
+"""Any pod: an invalid one gets a message, and a valid one comes out valid and shares nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file that is no od.config is named, with what to do, instead of misread as INI."""
+"""A file that is not an od.config is named, with what to do, instead of being misread as INI."""
 
 from __future__ import annotations
 

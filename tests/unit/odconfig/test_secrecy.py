@@ -1,4 +1,4 @@
-"""No message about an od.config quotes what stands in it."""
+"""No message about an od.config quotes its content."""
 
 from __future__ import annotations
 

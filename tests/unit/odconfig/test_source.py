@@ -1,4 +1,4 @@
-"""An od.config comes from a file or from a stream, and one that can't be read is no finding."""
+"""An od.config comes from a file or a stream; one that can't be read is not a finding."""
 
 from __future__ import annotations
 
