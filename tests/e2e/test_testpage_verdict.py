@@ -222,7 +222,7 @@ def test_a_relay_that_nobody_outside_reaches_is_no_sound_for_everybody(judge: An
     assert judge(shut(state="untried"))["level"] == "ok"
     assert judge(shut(state="refused"))["level"] == "ok"
     (problem,) = judge(shut(handshake=SMALL))["problems"]
-    assert "as a peer outside, and the relay the small packets of ICE" in problem["text"]
+    assert "as a peer outside, and the relay, the small packets of ICE" in problem["text"]
     other = relayed("turn:b.example")
     assert judge(shut(), other)["headline"].endswith("over TURN/UDP at b.example.")
 
