@@ -109,7 +109,7 @@ def test_in_a_folder_where_others_rename_all_a_file_is_the_writer_s_alone(
         assert (path.lstat().st_uid, stat.S_IMODE(path.lstat().st_mode)) == (0, 0o600)
         write(path, 0)
     (folder / "secret").chmod(0o640)
-    with pytest.raises(OSError, match="others can read it, and write its folder"):
+    with pytest.raises(OSError, match="others can read it, and can write its folder"):
         write(folder / "secret", 0)
     assert not others_can_replace(str(shared / "secret"))
 
@@ -236,7 +236,7 @@ def test_a_readable_file_in_a_shared_folder_is_refused(shared: Path, writer: int
     with acting_as(writer):
         (shared / "secret").touch()
         (shared / "secret").chmod(0o644)
-    with pytest.raises(OSError, match="others can read it, and write its folder; chmod 600 it"):
+    with pytest.raises(OSError, match="others can read it, and can write its folder; chmod 600 it"):
         write(shared / "secret", writer)
     (shared / "secret").chmod(0o600)
     write(shared / "secret", writer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import ConfigError, UnreadableError
 from abcwebrtc.odconfig.reader import load_od_config
 from abcwebrtc.odconfig.source import MAX_BYTES, OdConfigStream
+from support.users import BOB, acting_as, shared_folder
 
 READERS = [load_od_config, WebRTCConfig.from_file, check_file]
 TEXT = (
@@ -36,14 +36,14 @@ def test_a_file_that_cannot_be_read_is_told_from_one_that_is_wrong(read, tmp_pat
         assert isinstance(caught.value, ConfigError)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 @pytest.mark.parametrize("read", READERS)
-def test_a_file_of_somebody_else_cannot_be_read(read, tmp_path: Path) -> None:
-    path = tmp_path / "od.config"
-    path.write_text(TEXT)
-    path.chmod(0)
-    with pytest.raises(UnreadableError, match="Permission denied"):
-        read(path)
+def test_a_file_of_somebody_else_cannot_be_read(read) -> None:
+    with shared_folder() as folder:
+        path = folder / "od.config"
+        path.write_text(TEXT)
+        path.chmod(0)
+        with acting_as(BOB), pytest.raises(UnreadableError, match="Permission denied"):
+            read(path)
 
 
 @pytest.mark.parametrize("data", [b"\xef\xbb\xbf[global]\n", b"[global]\na: '\xff'\n"])
