@@ -21,7 +21,7 @@ from abcwebrtc.cli.output import (
     show_data,
     show_document,
 )
-from abcwebrtc.cli.parser import OK, STDIN, STDIN_FILE, add_form, given, od_config_name
+from abcwebrtc.cli.parser import OK, STDIN, STDIN_FILE, add_form, given
 from abcwebrtc.config.desktop import TURN_SERVER
 from abcwebrtc.config.problems import kind
 from abcwebrtc.config.webrtc import WebRTCConfig
@@ -84,11 +84,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _arrange(options: argparse.Namespace) -> None:
-    """Find out which argument is the manifest."""
-    first, second = options.od_config, options.pod
-    is_pod = first and first.endswith(_MANIFESTS) and not (second and second.endswith(_MANIFESTS))
-    if is_pod or (options.named_od_config and not second):
-        options.od_config, options.pod = od_config_name(second) if second else None, first
+    """Treat a single argument as the manifest if its name says so, or od.config has an option."""
+    name = options.od_config
+    if name and not options.pod and (name.endswith(_MANIFESTS) or options.named_od_config):
+        options.od_config, options.pod = None, name
     options.pod = options.pod or STDIN
     if options.pod == STDIN and STDIN_FILE in (options.od_config, options.named_od_config):
         options.usage_error("stdin can't be both OD_CONFIG and POD; name a file for one of them")

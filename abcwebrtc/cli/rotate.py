@@ -20,7 +20,17 @@ from abcwebrtc.cli.output import (
     show,
     show_data,
 )
-from abcwebrtc.cli.parser import FAILED, OK, UNABLE, add_form, add_od_config, add_volume, given
+from abcwebrtc.cli.parser import (
+    FAILED,
+    OK,
+    STDIN,
+    STDIN_FILE,
+    UNABLE,
+    add_form,
+    add_od_config,
+    add_volume,
+    given,
+)
 from abcwebrtc.cli.rotate_new_secret import database_arguments, read_source
 from abcwebrtc.config.secret_sources import Secret, secrets_here, secrets_in
 from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
@@ -199,6 +209,8 @@ def _old_secret(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     """Ask coturn, and print the step."""
+    if options.new == STDIN and options.od_config == STDIN_FILE:
+        options.usage_error("stdin can't be both OD_CONFIG and --new; name a file for one of them")
     now = time.time()
     if options.since is not None and options.since > now:
         options.usage_error("--since is in the future; give the time of the switch, in UTC")

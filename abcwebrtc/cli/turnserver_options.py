@@ -197,7 +197,8 @@ def check_usage(options: argparse.Namespace) -> None:
     from_stdin = [name for name, value in places.items() if value in (STDIN, STDIN_FILE)]
     from_stdin += [name for name, value in copies.items() if value == STDIN][:1]  # read once
     if len(from_stdin) > 1:
-        options.usage_error(f"{' and '.join(from_stdin)} can't all be stdin; name a file for one")
+        names = " and ".join(from_stdin[:2])
+        options.usage_error(f"{names} can't both be stdin; name a file for one of them")
 
 
 def _misplaced(options: argparse.Namespace, name: str, other: str, is_given: bool) -> None:

@@ -62,7 +62,8 @@ def read_source(source: Source) -> bytes:
             return read_stream(source.stream, MAX_BYTES)
         message = "can't be read: it is closed"
     except OSError as error:
-        message = f"can't be read: {error.strerror}"
+        closed = error.errno == errno.ENOENT and source_name(source) == "stdin"
+        message = f"can't be read: {'it is closed' if closed else error.strerror}"
         if error.errno == errno.EFBIG:
             message += ", which no ConfigMap can hold, so it is not an od.config"
     raise UnreadableError(Problem(message, "", source_name(source)))

@@ -263,8 +263,10 @@ def test_one_argument_that_is_like_a_manifest_is_one(
     (tmp_path / name).write_text(POD)
     wanted = run_main(capsys, "pod", "od.config", name)
     assert wanted.status == 0
-    for line in ([name], [name, "od.config"], ["--od-config", "od.config", name]):
+    for line in ([name], ["--od-config", "od.config", name]):
         assert run_main(capsys, "pod", *line) == wanted
+    (tmp_path / "od.config").rename("desktop.yaml")  # two keep their order, whatever their names
+    assert run_main(capsys, "pod", "desktop.yaml", name).out == wanted.out
 
 
 def test_without_arguments_both_come_from_where_they_usually_are(

@@ -507,9 +507,9 @@ def test_a_file_may_be_stdin(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["-", "--check", "-"], "OD_CONFIG and --check can't all be stdin"),
-        (["OD_CONFIG", "--check", "-", "--cert", "-"], "--check and --cert can't all be stdin"),
-        (["-", "--check", "x", "--key", "-"], "OD_CONFIG and --key can't all be stdin"),
+        (["-", "--check", "-"], "OD_CONFIG and --check can't both be stdin"),
+        (["OD_CONFIG", "--check", "-", "--cert", "-"], "--check and --cert can't both be stdin"),
+        (["-", "--check", "x", "--key", "-"], "OD_CONFIG and --key can't both be stdin"),
         (["OD_CONFIG", "--cert", "-"], "read stdin only with --check"),
         (["OD_CONFIG", "--cert", "/x", "--key", "-"], "read stdin only with --check"),
         (["OD_CONFIG", "--output", "-"], "write a file name; for stdout, use --show-secret"),
