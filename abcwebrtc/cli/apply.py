@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from typing import Iterator, NoReturn
 
 from abcwebrtc.abcdesktop import NAMESPACE, PYOS_DEPLOYMENT, PYOS_SELECTOR
-from abcwebrtc.cli.apply_outcome import Outcome, Progress, status_of
+from abcwebrtc.cli.apply_outcome import Outcome, Progress
 from abcwebrtc.cli.configmap import NOTE, add_name_arguments
 from abcwebrtc.cli.options import kube_namespace, seconds
-from abcwebrtc.cli.parser import OK, STDIN_FILE, add_form, given
+from abcwebrtc.cli.parser import OK, STDIN_FILE, add_form, given, status_of
 from abcwebrtc.cli.way_back import WayBack, kubectl_options, say_error
 from abcwebrtc.cluster.api import Cluster, connect
 from abcwebrtc.cluster.change import Change

@@ -23,18 +23,10 @@ from abcwebrtc.cli.output import (
     show,
     show_data,
 )
-from abcwebrtc.cli.parser import FAILED, UNABLE
 from abcwebrtc.cli.way_back import WayBack
 from abcwebrtc.cluster.change import Change
-from abcwebrtc.cluster.restart import NotReadyError
-from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem, ProblemsError, UnreadableError
+from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem, ProblemsError
 from abcwebrtc.texts import escaped
-
-
-def status_of(error: AbcWebRTCError) -> int:
-    """Return the exit status for an error: what was found, or what could not be done."""
-    is_finding = isinstance(error, (ConfigError, NotReadyError))
-    return FAILED if is_finding and not isinstance(error, UnreadableError) else UNABLE
 
 
 class Progress:

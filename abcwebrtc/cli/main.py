@@ -35,16 +35,15 @@ from abcwebrtc.cli.output import (
     show_failure,
 )
 from abcwebrtc.cli.parser import (
-    FAILED,
     INTERRUPTED,
     UNABLE,
     CommandParser,
     add_od_config,
     add_volume,
     settle_od_config,
+    status_of,
 )
-from abcwebrtc.cluster.restart import NotReadyError
-from abcwebrtc.errors import AbcWebRTCError, CredentialError, ProblemsError, UnreadableError
+from abcwebrtc.errors import AbcWebRTCError
 
 COMMANDS = (
     *(check, mint, serve, probe),
@@ -83,7 +82,7 @@ def _status(words: Sequence[str]) -> int:
         return _run(words)
     except AbcWebRTCError as error:
         show_failure(error)
-        return FAILED if is_finding(error) else UNABLE
+        return status_of(error)
     except BrokenPipeError:
         discard_output()  # the reader of the pipe has gone
     except OSError as error:
@@ -92,13 +91,6 @@ def _status(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return UNABLE
-
-
-def is_finding(error: AbcWebRTCError) -> bool:
-    """Say whether an error is a finding, and not something that kept the command from its work."""
-    if isinstance(error, UnreadableError):
-        return False
-    return isinstance(error, (ProblemsError, CredentialError, NotReadyError))
 
 
 def _run(words: Sequence[str]) -> int:

@@ -17,7 +17,9 @@ import re
 from typing import Any, List, NoReturn, Optional, Sequence
 
 from abcwebrtc.cli.output import FORMS, TEXT, detail, show_usage_error
+from abcwebrtc.cluster.restart import NotReadyError
 from abcwebrtc.config.problems import is_slip, nearest
+from abcwebrtc.errors import AbcWebRTCError, CredentialError, ProblemsError, UnreadableError
 
 OK, FAILED, USAGE, UNABLE, INTERRUPTED = 0, 1, 2, 3, 130
 """The exit statuses, as ``abcwebrtc --help`` explains them."""
@@ -31,6 +33,14 @@ _QUOTING = (
 """Messages of argparse that quote a value: the words before it, the value, the words after it."""
 _OLDER_THAN = {"--quiet": "--quick", "--force": "--format"}
 """An option, and the older one whose abbreviations it must not make ambiguous."""
+
+
+def status_of(error: AbcWebRTCError) -> int:
+    """Return the exit status for an error: a finding, or what kept the command from its work."""
+    if isinstance(error, UnreadableError):
+        return UNABLE
+    is_finding = isinstance(error, (ProblemsError, CredentialError, NotReadyError))
+    return FAILED if is_finding else UNABLE
 
 
 class CommandParser(argparse.ArgumentParser):
