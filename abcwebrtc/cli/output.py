@@ -86,7 +86,7 @@ def set_output(form: str, quiet: bool, verbose: bool) -> None:
 
 
 def is_quiet() -> bool:
-    """Say whether only the result and errors are asked for."""
+    """Return whether only the result and errors are asked for."""
     return _Settings.quiet
 
 
@@ -158,7 +158,7 @@ def problems_json(problems: Sequence[Problem]) -> Dict[str, List[Dict[str, Any]]
 
 
 def is_failure(problems: Iterable[Problem], strict: bool) -> bool:
-    """Say whether a check failed: by an error or, where it is strict, by a warning."""
+    """Return whether a check failed: by an error or, where it is strict, by a warning."""
     levels = {problem.level for problem in problems}
     return "error" in levels or (strict and "warning" in levels)
 

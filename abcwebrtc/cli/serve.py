@@ -230,7 +230,7 @@ def _serve_notes(config: WebRTCConfig, options: argparse.Namespace) -> List[str]
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host is a loopback address, or a name that has only such addresses."""
+    """Return whether a host is a loopback address, or a name that has only such addresses."""
     try:
         found = {str(info[4][0]) for info in socket.getaddrinfo(host or None, None)}
     except (OSError, UnicodeError):

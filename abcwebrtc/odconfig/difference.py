@@ -1,8 +1,8 @@
-"""What differs between two od.configs, told without a secret of either.
+"""Report what differs between two od.configs, without a secret of either.
 
-Only what is known to be harmless is shown: the names, and the values, that are listed
-here. Of all else it is told that it changed, and where. So a secret stays hidden also where it
-is in a comment, under a name of its own, or in a damaged text.
+Only names and values that are known to be harmless are shown: those listed here. For
+everything else, the report says that it changed, and where. So a secret stays hidden even in
+a comment, under an unknown name, or in a damaged file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SERVER = re.compile(
     rf"(?=.*[.:\[])((stun|turn)s?:(//)?)?({_HOST}|\[(?=[^\]]*:)[0-9a-fA-F:.]{{2,45}}\])(:[0-9]{{1,5}})?"
     r"(\?transport=(udp|tcp))?"
 )
-"""A name of one label has a scheme or a port beside it: a secret would be the whole value."""
+"""A name of one label needs a scheme or a port: on its own, it could be a secret."""
 _IMAGE = re.compile(
     r"[a-z0-9.-]{1,253}(:[0-9]{1,5})?(/[a-z0-9_.-]{1,64})+(:[\w.-]{1,64})?(@sha256:[0-9a-f]{64})?",
     re.ASCII,
@@ -40,7 +40,7 @@ _HARMLESS: Mapping[str, Pattern[str]] = {
     "bundlePolicy": re.compile("balanced|max-compat|max-bundle"),
     "imagePullPolicy": re.compile("Always|IfNotPresent|Never"),
 }
-"""Keys whose texts are shown where they have this form, besides True, False and None."""
+"""Keys whose texts are shown if they have this form, besides True, False and None."""
 _NUMBERS = ("webrtc.enable", "enable", "turn", "ttl", "tcpport", "iceCandidatePoolSize")
 """Keys whose numbers are shown."""
 _PARENTS = (
@@ -48,7 +48,7 @@ _PARENTS = (
     *("desktop.envlocal", "desktop.pod", "iceServers", "sound", "video", "audio"),
     *("url", "urls", "image", "default"),
 )
-"""Keys under which others are looked at one by one."""
+"""Keys whose dicts and lists are compared item by item."""
 _NAMED = {
     *(f"coturn_static_auth_secret{place}" for place in ("", "_file", "_env")),
     *(f"pseudonym_key{place}" for place in ("", "_file", "_env")),
@@ -61,18 +61,18 @@ _NAMED = {
 }
 """All keys that are shown, with or without their values."""
 _OF_ENVLOCAL = ("STUN_SERVER", "TURN_SERVER")
-"""Keys that are shown in this dict, whose other keys are what somebody has chosen."""
+"""Keys that are shown in this dict; somebody has chosen the other ones."""
 _ABSENT = object()
 _HIDDEN = "(not shown)"
 _LARGE = 2**31
 
 
 def differences(before: str, after: str) -> List[str]:
-    """Return what differs between two od.configs, in lines.
+    """Return the lines of a report on what differs between two od.configs.
 
-    ``-`` begins what only the first text has, ``+`` what only the second one has. Where
-    one can't be read, it is told which lines differ. Nothing is returned where both have the same
-    entries with the same values. The first text may be empty.
+    Lines that begin with ``-`` are only in the first text, those with ``+`` only in the second
+    one. If one of the texts can't be read, the report says which lines differ. It is empty if both
+    have the same entries with the same values. The first text may be empty.
     """
     try:
         old, new = (_entries(text) if text else {} for text in (before, after))
@@ -91,7 +91,7 @@ def _entries(text: str) -> Dict[Tuple[str, str], Entry]:
 
 
 def _line_numbers(old: List[str], new: List[str]) -> Iterator[str]:
-    """Yield from which line on, and up to which, two texts differ."""
+    """Yield the first and the last line in which two texts differ."""
     start = _in_common(old, new)
     end = _in_common(old[start:][::-1], new[start:][::-1])
     yield " (one of the two can't be read as an od.config)"
@@ -101,14 +101,14 @@ def _line_numbers(old: List[str], new: List[str]) -> Iterator[str]:
 
 
 def _in_common(old: List[str], new: List[str]) -> int:
-    """Return with how many equal lines both begin."""
+    """Return how many lines at the beginning are equal."""
     return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(old, new))))
 
 
 def _of_entry(
     key: Tuple[str, str], old: Optional[Entry], new: Optional[Entry], budget: Budget
 ) -> Iterator[str]:
-    """Yield what differs in an entry, which has a section and a name."""
+    """Yield what differs in an entry, given by its section and name."""
     there = new or old
     if there is None or (old and new and old.text == new.text):
         return
@@ -121,7 +121,7 @@ def _of_entry(
 
 
 def _value(entry: Optional[Entry], budget: Budget) -> Any:
-    """Return the value of an entry. What ``%`` puts in is left out: it has an entry of its own."""
+    """Return the value of an entry, without what ``%`` inserts: that has its own entry."""
     if entry is None:
         return _ABSENT
     try:
@@ -131,7 +131,7 @@ def _value(entry: Optional[Entry], budget: Budget) -> Any:
 
 
 def _of_value(path: KeyPath, old: Any, new: Any) -> Iterator[str]:
-    """Yield what differs between two values at a path, all parts of which can be shown."""
+    """Yield what differs between two values at a path whose parts can all be shown."""
     key = [part for part in path if isinstance(part, str)][-1]
     present = [value for value in (old, new) if value is not _ABSENT]
     if repr(old) == repr(new):
@@ -156,12 +156,12 @@ def _of_value(path: KeyPath, old: Any, new: Any) -> Iterator[str]:
 
 
 def _without(known: Collection[str], mapping: Mapping[Any, Any]) -> Dict[str, str]:
-    """Return what a mapping has under keys that can't be shown, to be compared."""
+    """Return the items whose keys can't be shown, for comparison."""
     return {repr(key): repr(value) for key, value in mapping.items() if key not in known}
 
 
 def _of_leaf(place: str, key: str, old: Any, new: Any) -> Iterator[str]:
-    """Yield that a value came, went or changed, with the value where it is harmless."""
+    """Yield that a value was added, removed or changed, with the value if it is harmless."""
     texts = [_text(value, key) for value in (old, new)]
     if _ABSENT not in (old, new) and texts == [_HIDDEN, _HIDDEN]:
         yield f" {place}: (changed)"
@@ -172,7 +172,7 @@ def _of_leaf(place: str, key: str, old: Any, new: Any) -> Iterator[str]:
 
 
 def _text(value: Any, key: str) -> str:
-    """Return a value, if it is known to be harmless under this key."""
+    """Return a value as text, or `_HIDDEN` unless it is known to be harmless under this key."""
     is_word = value is None or isinstance(value, bool)
     is_number = isinstance(value, (int, float)) and abs(value) < _LARGE and key in _NUMBERS
     form = _HARMLESS.get(key, _NO_TEXT)

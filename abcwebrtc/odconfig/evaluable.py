@@ -1,11 +1,11 @@
-"""Whether CherryPy can evaluate a value of od.config; nothing is executed or imported.
+"""Decide whether CherryPy can evaluate a value of od.config. Nothing is executed or imported.
 
-pyos reads od.config with ``cherrypy.lib.reprconf``, which builds a value out of
-literals, names, attributes, subscripts, calls, ``+``, ``*`` and the minus sign, and
-refuses the whole file for one value that it can't build. Here the same tree is
-walked. What only running it can tell, such as what a call returns, counts as
-something that every operation works on. Judged is what the CherryPy and the
-Python of pyos do, 18.6 and 3.8, whatever runs here; 18.10 and 3.11 build the same.
+pyos reads od.config with ``cherrypy.lib.reprconf``. It builds values from literals,
+names, attributes, subscripts, calls, ``+``, ``*`` and unary minus, and rejects the whole
+file if it can't build one of them. This module walks the same syntax tree. If only
+running the code could tell a value, such as the result of a call, every operation is
+assumed to work on it. The rules are those of CherryPy 18.6 and Python 3.8, which pyos
+uses, whatever runs here; 18.10 and 3.11 have the same rules.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _MODULE_NAMES = """
     zipimport zlib zoneinfo cherrypy cheroot controllers kubernetes oc
 """
 _MODULES = frozenset(_MODULE_NAMES.split())
-"""The modules of Python 3.8 to 3.13, and what a pyos surely has beside them."""
+"""The modules of Python 3.8 to 3.13, and those that every pyos has."""
 _NODES = {
     "Set": "set; write a list, [ ... ], or a dict with a ':' after each key",
     "Compare": "comparison",
@@ -55,12 +55,12 @@ _NODES = {
     "BoolOp": "'and' or 'or'",
     "Lambda": "lambda",
 }
-"""What CherryPy does not accept, and for some what to write instead."""
+"""What CherryPy rejects and, for some of it, what to write instead."""
 
 
 @dataclass(frozen=True)
 class _Name:
-    """What a name, or anything made of one, stands for: a module, a builtin, or unknown."""
+    """What a name, or an expression with one, stands for: a module, a builtin, or unknown."""
 
     what: str = ""
     name: str = ""
@@ -72,7 +72,7 @@ _UNKNOWN = _Name()
 class Evaluable(NamedTuple):
     """What is known about a value that CherryPy can evaluate, as indexes of its lines.
 
-    `doubts` name a module which pyos may have or not. `behind` is where text begins
+    The lines in `doubts` name a module that pyos may not have. At `behind`, text begins
     after the value, which CherryPy ignores.
     """
 
@@ -83,11 +83,10 @@ class Evaluable(NamedTuple):
 def check_evaluable(lines: Lines, budget: Budget) -> Evaluable:
     """Refuse a value that CherryPy can't evaluate.
 
-    `lines` are its text with the line numbers; what it costs to look at it is
-    taken from `budget`.
+    `lines` are its text with the line numbers. The cost of reading it is taken from `budget`.
 
-    Raises `LiteralError` when CherryPy refuses it, `BoundsError` when it is too
-    long or too deep to be looked at. `index` says in which of `lines`.
+    Raises `LiteralError` if CherryPy rejects it, `BoundsError` if it is too long or too
+    deep to read. Their `index` is that of the line.
     """
     if not "\n".join(text for _, text in lines):
         return Evaluable()
@@ -98,14 +97,14 @@ def check_evaluable(lines: Lines, budget: Budget) -> Evaluable:
 
 
 class _ExpressionBuilder(Builder):
-    """Accepts everything that CherryPy's builder accepts; what it can't know is a `_Name`."""
+    """Accept everything that CherryPy's builder accepts; an unknown value is a `_Name`."""
 
     def __init__(self, lines: Lines, budget: Budget) -> None:
         super().__init__(lines, budget)
         self.doubts: List[int] = []
 
     def build_other(self, node: ast.AST) -> Any:
-        """Return the value of a name, or of what is made of one, or refuse the node."""
+        """Return the value of a name, or of an expression with one, or refuse the node."""
         if isinstance(node, (ast.UnaryOp, ast.BinOp)):
             self._refuse_operator(node.op, node)
         kind = type(node).__name__
@@ -117,13 +116,13 @@ class _ExpressionBuilder(Builder):
         return method(node)
 
     def splat(self, node: ast.Dict) -> Any:
-        """Return None, which CherryPy takes a ``**`` for."""
+        """Return None: CherryPy treats a ``**`` as that key."""
         return None
 
     def calculate(
         self, node: ast.AST, operation: Callable[..., Any], operands: List[Any], reason: str
     ) -> Any:
-        """Return what every operation works on where an operand is not known."""
+        """Return an unknown value if an operand is unknown."""
         if any(operand is _UNKNOWN for operand in operands):
             return _UNKNOWN
         return super().calculate(node, operation, operands, reason)
@@ -180,7 +179,7 @@ class _ExpressionBuilder(Builder):
 
 
 def _is_sure(value: Any) -> bool:
-    """Say whether a value, or the keys in it, are the same wherever they are evaluated."""
+    """Return whether a value, or the keys in it, do not depend on where they are evaluated."""
     if isinstance(value, (tuple, dict)):
         return all(map(_is_sure, value))
     return value is not _UNKNOWN

@@ -21,15 +21,15 @@ Sections = Dict[str, Dict[str, "Entry"]]
 
 DEFAULT_SECTION = "DEFAULT"
 MAX_DEPTH = 10
-"""Interpolation goes as deep as `configparser.MAX_INTERPOLATION_DEPTH`."""
+"""The depth of interpolation, as in `configparser.MAX_INTERPOLATION_DEPTH`."""
 MAX_GROWTH = 4 * 1024 * 1024
-"""Characters and items by which the values of one file may grow in total."""
+"""The most characters and items by which the values of one file may grow."""
 
 POISON = "\ue000"
-"""Stands for what a bad ``%(name)s`` would have been; nobody writes this character."""
+"""A stand-in for the text of a bad ``%(name)s``; nobody writes this character."""
 
 MAX_FAULTS = 1000
-"""Lines that are wrong, after which no more of a file is looked at."""
+"""The number of wrong lines after which the rest of a file is not read."""
 _SECTION = re.compile(r"\[(?P<header>[^]]+)\]")
 _OPTION = re.compile(r"(?P<key>[^:=]*)[:=](?P<value>.*)", re.DOTALL)
 _QUOTED = re.compile(r"""'[^'\n]*'|"[^"\n]*"|\#.*""")
@@ -60,13 +60,13 @@ def letters(key: str) -> str:
 
 
 class Budget:
-    """What is left of `MAX_GROWTH` for one file."""
+    """The rest of `MAX_GROWTH` for one file."""
 
     def __init__(self) -> None:
         self._left = MAX_GROWTH
 
     def spend(self, amount: int) -> bool:
-        """Take an amount away if there is that much, and say whether there was."""
+        """Take an amount away if that much is left, and return whether it was."""
         if amount > self._left:
             return False
         self._left -= amount
@@ -170,7 +170,7 @@ class IniReader:
             self._start_entry(number, stripped)
 
     def _lost_its_indent(self, stripped: str) -> bool:
-        """Return whether a line surely belongs to the value above: not an entry, not a section."""
+        """Return whether a line surely belongs to the value above, not to an entry of its own."""
         if stripped[0] not in "'\"{" and _OPTION.match(stripped):
             return False
         return not _SECTION.match(stripped) and self._is_inside()
@@ -229,7 +229,7 @@ class IniReader:
         entries.setdefault(key, Entry(key, (number,), ""))
 
     def _is_inside(self) -> bool:
-        """Say whether a bracket of the value is open, as far as that is told without its grammar.
+        """Return whether a bracket of the value is open, judged without its grammar.
 
         Looked at only for a line that is likely to have lost its indent.
         """
@@ -258,7 +258,7 @@ class IniReader:
 
 
 def _is_lone_closer(line: str) -> bool:
-    """Say whether a line begins with closing brackets and holds nothing else."""
+    """Return whether a line begins with closing brackets and holds nothing else."""
     rest = line.lstrip(")]}")
     if rest == line:
         return False
@@ -284,7 +284,7 @@ class Interpolation:
         self.has_too_much = False
 
     def check(self, entry: Entry) -> None:
-        """Refuse a ``%`` that would make pyos refuse the file. Expands nothing."""
+        """Refuse a ``%`` that would make pyos reject the file. Expand nothing."""
         self._height(entry, 1)
 
     def faults(self, entry: Entry) -> Iterator[Problem]:
@@ -309,7 +309,7 @@ class Interpolation:
             yield first
 
     def is_broken(self, entry: Entry) -> bool:
-        """Say whether something was wrong with a ``%`` of an entry."""
+        """Return whether something was wrong with a ``%`` of an entry."""
         return id(entry) in self._broken
 
     def _wrong_reference(self, text: str) -> str:

@@ -1,8 +1,7 @@
-"""Python literals, as od.config writes them; nothing is ever executed.
+"""Read the Python literals in od.config. Nothing is ever executed.
 
-CherryPy evaluates the values of od.config with names, attributes and calls.
-Here only literals pass, with the ``+``, ``*`` and unary minus of literals that
-CherryPy also takes, and each of them within bounds.
+CherryPy also evaluates names, attributes and calls. This module accepts only literals, and
+the ``+``, ``*`` and unary minus of literals that CherryPy accepts, within bounds.
 """
 
 from __future__ import annotations
@@ -18,19 +17,19 @@ from abcwebrtc.odconfig.value_tokens import AFTER_THE_END, BoundsError, LiteralE
 
 Positions = Dict[KeyPath, int]
 MAX_OTHER_KEYS = 64
-"""Keys of one dict that are not text; hashes of numbers can be made to collide."""
+"""The most keys of one dict that are not text: hashes of numbers can be made to collide."""
 MAX_RESULT = 128 * 1024
-"""Characters and items that the sums and products of one value may make in total."""
+"""The most characters and items that the sums and products of one value may produce."""
 _WEIGHT_COST = 4
 MAX_BITS = 1024
-"""Bits of a number that a sum or a product makes; JavaScript numbers have fewer."""
+"""The most bits of a number from a sum or a product; JavaScript numbers have fewer."""
 
 
 class Literal(NamedTuple):
-    """A value, the lines of what is inside it, and those of keys that its dict has already.
+    """A value, the lines of the items inside it, and the lines of repeated keys.
 
-    A position is noted where it differs from that of the container. Of two equal
-    keys Python takes the last one.
+    A position is noted if it differs from that of the container. If a key is repeated, Python
+    uses the last one.
     """
 
     value: Any
@@ -41,11 +40,11 @@ class Literal(NamedTuple):
 def parse_literal(lines: Lines, path: KeyPath, budget: Budget) -> Literal:
     """Return the value of a literal.
 
-    `lines` are the text with its line numbers, `path` is the key path of the
-    value. What it costs to read it, and what ``+`` and ``*`` make, is taken from
-    `budget`. An empty text is an empty string, as in CherryPy's ``unrepr``.
+    `lines` are the text with its line numbers, `path` is the key path of the value. The cost
+    of reading it, and of what ``+`` and ``*`` produce, is taken from `budget`. An empty text is
+    an empty string, as in CherryPy's ``unrepr``.
 
-    Raises `LiteralError`, whose `index` says in which of `lines`.
+    Raises `LiteralError`, whose `index` is that of the line.
     """
     if not "\n".join(text for _, text in lines):
         return Literal("", {}, ())
@@ -58,7 +57,7 @@ def parse_literal(lines: Lines, path: KeyPath, budget: Budget) -> Literal:
 
 
 class Builder:
-    """Builds the value of a tree as CherryPy's builder does; here, of literals only."""
+    """Build the value of a tree as CherryPy's builder does, but from literals only."""
 
     def __init__(self, lines: Lines, budget: Budget) -> None:
         self._lines = lines
@@ -70,7 +69,7 @@ class Builder:
     def build(self, node: ast.AST, path: Optional[KeyPath] = None, line: int = 0) -> Any:
         """Return the value of a node at `path`, noted in `line`.
 
-        What is inside a sum or a product has no path: None.
+        The path of an operand of a sum or a product is None.
         """
         if isinstance(node, ast.Constant):
             return node.value
@@ -102,7 +101,7 @@ class Builder:
     def calculate(
         self, node: ast.AST, operation: Callable[..., Any], operands: List[Any], reason: str
     ) -> Any:
-        """Do what CherryPy does with plain values; nothing in them has methods of its own."""
+        """Do what CherryPy does with plain values; none of them has methods from od.config."""
         if operation in (operator.add, operator.mul):
             weight = _result_weight(operation, *operands)
             self._room -= weight
@@ -111,7 +110,7 @@ class Builder:
         result, is_done = None, False
         with suppress(TypeError, LookupError, ArithmeticError, ValueError):
             result, is_done = operation(*operands), True
-        # An exception may hold a part of the value, so nothing is raised in there.
+        # Nothing is raised inside, since an exception may hold a part of the value.
         if not is_done:
             self.fail(node, f"{reason}; a comma or a quote may be missing")
         if isinstance(result, int) and result.bit_length() > MAX_BITS:
@@ -160,7 +159,7 @@ class Builder:
 
 
 def _result_weight(operation: Callable[..., Any], left: Any, right: Any) -> int:
-    """Return an upper bound of the weight of a sum or a product."""
+    """Return an upper bound for the weight of a sum or a product."""
     for value, times in ((left, right), (right, left)):
         is_sequence = isinstance(value, (str, bytes, list, tuple))
         if operation is operator.mul and is_sequence and isinstance(times, int):

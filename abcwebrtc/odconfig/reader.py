@@ -103,7 +103,7 @@ class OdConfig(Dict[str, Any]):
         self._incomplete.update((format_path(path), inside) for path, inside in children.items())
 
     def is_sure(self, problem: Problem) -> bool:
-        """Say whether a problem of a value is one, and does not come of another problem."""
+        """Return whether a problem of a value is one, and does not come of another problem."""
         if not (self._unsure or self._incomplete):
             return True
         parents = list(_parents(problem.path))

@@ -198,7 +198,7 @@ class _Reader(Scalars):
         return self._items(path, opener)
 
     def _closes(self, opener: Optional[Token], closer: str) -> bool:
-        """Say whether a container ends here, and take its closing bracket."""
+        """Return whether a container ends here, and take its closing bracket."""
         token = self._peek()
         if token is None:
             if opener:
@@ -308,7 +308,7 @@ class _Reader(Scalars):
         self._end_item()
 
     def _continues_number(self, number: int, key: Any) -> bool:
-        """Say whether what is read as a key are the digits behind a comma in a number."""
+        """Return whether what is read as a key are the digits behind a comma in a number."""
         if type(key) is not int or number < 2:
             return False
         comma, before = self._tokens[number - 1], self._tokens[number - 2]

@@ -1,9 +1,8 @@
-"""The syntax tree of a value of od.config, made only where its tokens are within bounds.
+"""Build the syntax tree of a value of od.config, if its tokens are within bounds.
 
-Some versions of Python build the tree of a deep or long expression without a
-check for overflow, so nothing is parsed whose depth is not known to be small.
-The tokens are found here, since those of `tokenize` are others in each version
-of Python, and take several times as long.
+Some versions of Python parse a deep or long expression without checking for overflow. So
+nothing is parsed unless its depth is known to be small. This module finds the tokens itself:
+those of `tokenize` differ between versions of Python, and take several times as long.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ MAX_NESTING = 50
 MAX_OPERATORS = 100
 MAX_NUMBER_LENGTH = 100
 MAX_PARTS = 20_000
-"""Tokens of one value, and its lines; an entry with each setting of 256 servers has 10,000."""
+"""The most tokens and lines of a value; an entry with every setting of 256 servers has 10,000."""
 MAX_TEXT = 64 * 1024
-"""Characters of one text in a value that abcwebrtc reads."""
+"""The most characters of a text in a value that abcwebrtc reads."""
 
 CONSTANTS = ("True", "False", "None")
 _KEYWORDS = frozenset(keyword.kwlist).difference(CONSTANTS)
@@ -82,7 +81,7 @@ CURLY_QUOTES = "`\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u2032\u2033\u00ab\u0
 
 
 class LiteralError(Exception):
-    """A value that can't be used. Its text never quotes the value."""
+    """A value can't be used. The message never quotes the value."""
 
     def __init__(self, index: int, reason: str) -> None:
         super().__init__(reason)
@@ -91,17 +90,17 @@ class LiteralError(Exception):
 
 
 class BoundsError(LiteralError):
-    """A value that is too long or too deep to look at."""
+    """A value is too long or too deep to be read."""
 
 
 def parse_value(lines: Lines, budget: Budget, literal: bool) -> Tuple[ast.expr, Optional[int]]:
-    """Return the tree of a value that is not empty, and where text begins behind its end.
+    """Return the tree of a value that is not empty, and the index of text after its end.
 
-    `lines` are its text with the line numbers; what it costs to look at it is taken
-    from `budget`. Where it is to be a `literal`, it holds nothing that none has.
+    `lines` are its text with the line numbers. The cost of reading it is taken from `budget`.
+    With `literal`, tokens that no literal has are refused.
 
-    Raises `LiteralError` where it can't be parsed, `BoundsError` where it is too
-    long or too deep for that. `index` says in which of `lines`.
+    Raises `LiteralError` if it can't be parsed, `BoundsError` if it is too long or too deep
+    for that. Their `index` is that of the line.
     """
     if not lines[0][1]:
         raise LiteralError(0, BEGIN_IN_LINE)
@@ -143,7 +142,7 @@ def masked(source: str) -> str:
 
 
 def meant_constant(word: str) -> Optional[str]:
-    """Return what Python calls a constant of other languages, or one that is misspelt."""
+    """Return Python's name of a constant in another language's spelling, or a misspelt one."""
     lower = word.lower()
     if lower in _MEANT:
         return _MEANT[lower]
@@ -154,7 +153,7 @@ def meant_constant(word: str) -> Optional[str]:
 
 
 def _is_misspelt(word: str, right: str) -> bool:
-    """Say whether a word has the letters of another, but for one that is missing or too many."""
+    """Return whether two words differ by at most one missing or superfluous letter."""
     shorter, longer = sorted((word, right), key=len)
     if len(longer) - len(shorter) > 1:
         return False
@@ -172,9 +171,9 @@ def reason_for_name(name: str) -> str:
 
 
 class _Scanner:
-    """Counts the tokens of a value, which holds down the depth of the tree that `ast` makes.
+    """Count the tokens of a value, to limit the depth of the tree that `ast` builds.
 
-    A comma ends what its neighbours nest, unless a keyword such as ``lambda`` does.
+    A comma ends the nesting of its neighbours, unless a keyword such as ``lambda`` does.
     """
 
     def __init__(self, source: str, budget: Budget, literal: bool) -> None:
@@ -188,7 +187,7 @@ class _Scanner:
         self._ended = self._after_value = False
 
     def run(self) -> None:
-        """Look at all tokens, or raise `LiteralError`."""
+        """Check all tokens; raise `LiteralError` if one is refused."""
         for number, match in enumerate(TOKEN.finditer(masked(self._source)), start=1):
             if number > MAX_PARTS:
                 self._exceed(f"a value of more than {MAX_PARTS} parts{_WRITE_LESS}")
@@ -286,7 +285,7 @@ class _Scanner:
             self._count(operators=1)
 
     def _check_other(self, character: str) -> None:
-        """Refuse what begins no token of Python, or a text that does not end."""
+        """Refuse a character that begins no token of Python, and a text that does not end."""
         if character not in f"'\"{CURLY_QUOTES}":
             is_visible = character.isprintable() and not character.isspace()
             self._fail(_BAD_CHARACTER if is_visible else INVISIBLE)

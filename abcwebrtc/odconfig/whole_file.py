@@ -1,7 +1,7 @@
-"""Whether pyos accepts an od.config as a whole.
+"""Decide whether pyos accepts an od.config as a whole.
 
-It does not start when CherryPy can't evaluate a single value, in whatever section
-and for whatever purpose, so these entries matter to who changes the file.
+pyos does not start if CherryPy can't evaluate a value, whatever its section and purpose.
+So entries that abcwebrtc does not use matter too.
 """
 
 from __future__ import annotations
@@ -43,20 +43,19 @@ OF_PYOS = (
     *("namespace", "server.default.ipaddr", "server.socket_host", "server.socket_port"),
     *("tipsinfo", "websocketrouting"),
 )
-"""Entries of pyos's own, which a message can show: a value that lost its indent is not one."""
+"""Entries of pyos that a message can show; a value that lost its indent is not one of them."""
 
 _PLAIN = re.compile(r"""'[^'\\\n\0%]*'|"[^"\\\n\0%]*"|-?[1-9][0-9]{0,14}|True|False|None|""")
-"""What every Python reads, and most values are; a tree for each takes ten times as long."""
+"""Values that every Python reads, as most are; building a tree for each takes ten times as long."""
 _Found = Tuple[int, str, str]
 """The index of a line, a level, and a message."""
 
 
 def pyos_problems(reader: IniReader) -> Tuple[Problem, ...]:
-    """Return what is wrong, for pyos, in the entries that abcwebrtc does not use.
+    """Return what pyos would find wrong in the entries that abcwebrtc does not use.
 
-    Of level "error" is what makes pyos refuse the file, of level "warning" what may
-    do so and can't be judged from here. A bad ``%`` is left to `read_entries`.
-    Nothing is executed or imported.
+    An "error" makes pyos reject the file. A "warning" may do so, but can't be judged from
+    here. `read_entries` reports a bad ``%``. Nothing is executed or imported.
     """
     return tuple(_Judge(reader.sections, reader.file, reader.repeated).problems())
 
@@ -151,7 +150,7 @@ class _Judge:
             yield index, "warning", _DOUBT
 
     def _faults(self, lines: Lines, error: LiteralError) -> List[Tuple[int, str]]:
-        """Return everything that is wrong in a value; `error` is the first."""
+        """Return everything that is wrong in a value; `error` is the first fault."""
         try:
             found = recover(lines, (), self._budget, literal=False).faults
         except BoundsError:

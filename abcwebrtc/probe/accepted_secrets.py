@@ -75,7 +75,7 @@ def ask_all(questions: Sequence[Question], timeout: float) -> List[Answer]:
 
 
 def _ask(settings: Settings, asked: Question) -> Answer:
-    """Say whether coturn accepts a login.
+    """Return whether coturn accepts a login.
 
     Any certificate will do: TURN never sends a password, so nothing secret is sent, and whether
     the certificate is good is another question.

@@ -114,7 +114,7 @@ def other_protocol(data: bytes) -> str:
 
 
 def is_channel_data(data: bytes) -> bool:
-    """Say whether data begins like ChannelData of one of our channels."""
+    """Return whether data begins like ChannelData of one of our channels."""
     return data[:2] in _CHANNELS
 
 
@@ -149,7 +149,7 @@ def classic_binding(transaction: bytes) -> bytes:
 
 
 def is_classic_answer(transaction: bytes, data: bytes) -> bool:
-    """Say whether data answers a `classic_binding`, with an address in it."""
+    """Return whether data answers a `classic_binding`, with an address in it."""
     answer = _parsed(data)  # aioice does not look at the cookie
     is_answer = answer is not None and data[4:_HEADER] == transaction
     return is_answer and answer is not None and mapped_address(answer) is not None

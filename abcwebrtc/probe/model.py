@@ -75,12 +75,12 @@ class Target:
 
     @property
     def is_turn(self) -> bool:
-        """Say whether it is a TURN server."""
+        """Return whether it is a TURN server."""
         return self.uri.scheme in TURN_SCHEMES
 
     @property
     def libnice(self) -> bool:
-        """Say whether it is a desktop's STUN_SERVER, which libnice asks."""
+        """Return whether it is a desktop's STUN_SERVER, which libnice asks."""
         return self.desktop and not self.is_turn
 
     @property
@@ -169,12 +169,12 @@ class PathResult:
 
     @property
     def works(self) -> bool:
-        """Say whether data went both ways."""
+        """Return whether data went both ways."""
         return self.there and self.back
 
     @property
     def reached(self) -> bool:
-        """Say whether data went both ways before anything was sent from within."""
+        """Return whether data went both ways before anything was sent from within."""
         return self.works and not self.punched
 
     @property
@@ -243,7 +243,7 @@ class Observation:
 
     @property
     def is_ipv6(self) -> bool:
-        """Say whether the address is an IPv6 address."""
+        """Return whether the address is an IPv6 address."""
         return ":" in self.address
 
 

@@ -88,7 +88,7 @@ def plain_end(plain: PlainSocket, peer: Address) -> End:
 
 
 def arrives(here: End, there: End, wait: float) -> bool:
-    """Say whether a small packet arrives within some seconds."""
+    """Return whether a small packet arrives within some seconds."""
     payload = os.urandom(SMALL)
     here.send(payload)
     wanted = {payload}
@@ -250,7 +250,7 @@ def _try_outside(
 
 
 def _is_same_machine(plain: PlainSocket, session: Session) -> bool:
-    """Say whether the server is this machine, with no firewall in between."""
+    """Return whether the server is this machine, with no firewall in between."""
     wire, relayed = session.wire, session.relayed
     is_server = wire.local == wire.address.partition("%")[0]
     return is_server or plain.local_towards(relayed) == relayed[0]

@@ -380,7 +380,7 @@ def _os_failure(step: str, error: OSError) -> Failure:
 
 
 def shows_certificate(connect: Callable[[ssl.SSLContext], Wire]) -> bool:
-    """Say whether a server that aborted a handshake had sent its certificate before.
+    """Return whether a server that aborted a handshake had sent its certificate before.
 
     If so, it accepted everything else, and wants a client certificate. `connect` opens the
     connection again.

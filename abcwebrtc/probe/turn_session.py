@@ -83,7 +83,7 @@ class Session:
         self.anonymous = not self._key
 
     def is_accepted(self) -> bool:
-        """Say whether the server accepts the login; allocate nothing.
+        """Return whether the server accepts the login; allocate nothing.
 
         This sends a Refresh: coturn checks the login first, and then finds no allocation to
         refresh, which is a 437. An unsigned 437 means that the server asked for no login, and

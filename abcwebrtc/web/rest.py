@@ -76,7 +76,7 @@ def _host_name(header: str) -> str:
 
 
 def _means_this_machine(name: str) -> bool:
-    """Say whether a name means this machine to every browser, without asking the DNS."""
+    """Return whether a name means this machine to every browser, without asking the DNS."""
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:

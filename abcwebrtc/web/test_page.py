@@ -99,7 +99,7 @@ class OperatorLogin:
             return self._open(now)
 
     def is_session(self, session: str) -> bool:
-        """Say whether a session exists and has not ended."""
+        """Return whether a session exists and has not ended."""
         digest = _digest(session)
         with self._lock:
             ends_at = self._sessions.get(digest)

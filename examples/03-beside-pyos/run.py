@@ -233,7 +233,7 @@ def free_port() -> int:
 
 
 def listens(port: int) -> bool:
-    """Say whether a program listens on a port."""
+    """Return whether a program listens on a port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 

@@ -85,7 +85,7 @@ class Namespace:
         return bool(link["operstate"] == "UP")
 
     def listens(self, protocol: str, port: int) -> bool:
-        """Say whether a socket of this protocol, such as tcp6, is bound to the port."""
+        """Return whether a socket of this protocol, such as tcp6, is bound to the port."""
         table = Path(f"/proc/{self.pid}/net/{protocol}").read_text().splitlines()[1:]
         return any(line.split()[1].endswith(f":{port:04X}") for line in table)
 

@@ -395,7 +395,7 @@ def test_main_works_with_another_stdout(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def has_open_twice(process: int, file: Any) -> bool:
-    """Say whether a process has what is open as `file` here, beside its stdin."""
+    """Return whether a process has what is open as `file` here, beside its stdin."""
     found = 0
     for name in os.listdir(f"/proc/{process}/fd"):
         with contextlib.suppress(OSError):

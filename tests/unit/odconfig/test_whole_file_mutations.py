@@ -32,7 +32,7 @@ ENTRIES = entries()
 
 
 def pyos_takes(text: str) -> bool:
-    """Say whether CherryPy reads a file; what is called in it does no harm."""
+    """Return whether CherryPy reads a file; what is called in it does no harm."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
