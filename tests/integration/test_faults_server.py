@@ -380,7 +380,7 @@ def test_the_log_does_not_blame_tls_or_the_server_for_who_went(
     with serving(tmp_path, "--threads", 1, *files) as (server, port):
         with certificate.trust.wrap_socket(connect(port), server_hostname=HOST) as client:
             client.sendall(GET * 20)
-        wait_for(lambda: "a client left" in server.output)
+        wait_for(lambda: "a client disconnected" in server.output)
         assert server.stop() == 0
         assert "WARNING" not in server.output
 

@@ -179,7 +179,7 @@ def test_a_server_that_asks_for_no_login_tells_nothing(start_turnserver: Start) 
 def test_verbose_says_what_is_asked_and_no_secret(rotation: Rotation) -> None:
     result = rotation.rotate("check", "-v")
     lines = result.stderr.splitlines()
-    assert lines[0] == f"reading {rotation.od_config}"
+    assert lines[0] == f"reading od.config from {rotation.od_config}"
     (uri,) = rotation.config.coturn[0].uris
     assert f"asking {uri} ({LOOPBACK}) about the 1st secret, which mints" in lines
     assert OLD not in result.stderr

@@ -183,7 +183,7 @@ def test_verbose_names_each_request_and_nothing_in_it(
         (f"PATCH {deployment}", "200"),
     ]
     assert len(asked) == len(cluster.seen)
-    assert err.splitlines()[0] == f"reading {od_config}"
+    assert err.splitlines()[0] == f"reading od.config from {od_config}"
     assert TOKEN not in err
     assert SECRET not in err
 
