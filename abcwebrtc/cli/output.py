@@ -105,7 +105,10 @@ def console(stream: Optional[TextIO] = None) -> "Console":
 
     stream = stream or sys.stdout
     width = None if stream.isatty() or os.environ.get("COLUMNS") else WIDTH
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+    no_color = bool(os.environ.get("NO_COLOR"))  # for Rich 13, an empty one turns colours off too
+    return Console(
+        file=stream, width=width, no_color=no_color, markup=False, highlight=False, emoji=False
+    )
 
 
 def show(*lines: str, to: Optional[TextIO] = None) -> None:
