@@ -16,7 +16,7 @@ import time
 import warnings
 from contextlib import contextmanager, suppress
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode
 
 from abcwebrtc.abcdesktop import NAMESPACE
 from abcwebrtc.cluster.answers import (
@@ -156,7 +156,7 @@ class Cluster:
             data = json.dumps(body).encode("utf-8")
         limit = LOG_LIMIT if subresource else LIMIT
         is_dry = "dryRun" in query or "dryRun" in (body or {})
-        request = f"{method} {urlsplit(url).path}{' (dry run)' if is_dry else ''}"
+        request = f"{method} {root}/{path}{' (dry run)' if is_dry else ''}"
         begun = time.monotonic()
         try:
             status, answer = self._exchange(method, url, headers, data, limit)
