@@ -46,8 +46,12 @@ def page() -> str:
     """Return the page. It has no date, and changes with the parser and the version alone."""
     parser = make_parser()
     statuses = _take_epilog(parser)
-    for one in _parsers(parser):
+    for one in parsers(parser):
         one.usage = _usage(one)
+        for group in one._action_groups:
+            kinds = map(type, group._group_actions)
+            if argparse._SubParsersAction in kinds:
+                group.title = "commands"
     data = {"format": "single-commands-section", "manual_title": "abcdesktop"}
     made = Manpage(parser, {**data, "version": abcwebrtc.__version__})
     made.date, made.mf.format = "", data["format"]
@@ -69,14 +73,13 @@ def _take_epilog(parser: argparse.ArgumentParser) -> Dict[str, str]:
     return {number: re.sub(r"\s+", " ", text) for number, text in found}
 
 
-def _parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield a parser and those of its commands."""
     yield parser
-    for group in parser._action_groups:
-        for action in group._group_actions:
-            if isinstance(action, argparse._SubParsersAction):
-                group.title = "commands"
-                for one in action.choices.values():
-                    yield from _parsers(one)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for one in action.choices.values():
+                yield from parsers(one)
 
 
 def _usage(parser: argparse.ArgumentParser) -> str:

@@ -5,20 +5,12 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from typing import Iterator, List
+from typing import List
 
 import pytest
 
 from abcwebrtc.cli.main import make_parser
-
-
-def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    yield parser
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for one in action.choices.values():
-                yield from parsers(one)
-
+from man_page import parsers
 
 PARSERS = {parser.prog: parser for parser in parsers(make_parser())}
 GROUPS = ("abcwebrtc", "abcwebrtc rotate")

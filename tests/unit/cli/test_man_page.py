@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Iterator
 
 import pytest
 
 from abcwebrtc.cli.main import make_parser
-from man_page import ENVIRONMENT, PAGE, page
-
-
-def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    yield parser
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for one in action.choices.values():
-                yield from parsers(one)
+from man_page import ENVIRONMENT, PAGE, page, parsers
 
 
 def text() -> str:
