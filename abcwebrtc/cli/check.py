@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Tuple
 
 from abcwebrtc.cli.output import (
     LEVELS,
@@ -118,10 +118,15 @@ def _summary(config: WebRTCConfig) -> List[Tuple[str, str, str]]:
     return rows
 
 
-def _desktop(config: WebRTCConfig) -> Dict[str, Optional[str]]:
-    """Return what desktops depend on: webrtcbin takes one server of each kind."""
-    chosen = config.desktop_turn if config.enable else None
+def _desktop(config: WebRTCConfig) -> Dict[str, Any]:
+    """Return what desktops depend on: webrtcbin takes one server of each kind.
+
+    ``turn_server`` is None where it depends on the user which of ``turn_servers`` a desktop gets.
+    """
+    pairs = config.desktop_turns if config.enable else []
+    servers = [str(uri) for server, uri in pairs if not server.drain]
     return {
         "stun_server": stun_server(config),
-        "turn_server": str(chosen[1]) if chosen else None,
+        "turn_server": servers[0] if len(servers) == 1 else None,
+        "turn_servers": servers,
     }

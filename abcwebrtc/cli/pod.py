@@ -203,7 +203,7 @@ def _prepared(
 
 def _say_server(config: WebRTCConfig, od_config: str) -> None:
     """Print which server the desktops depend on, if browsers have more to choose from."""
-    chosen = config.desktop_turn
+    chosen = config.desktop_turns[0] if len(config.desktop_turns) == 1 else None
     number = sum(len(server.uris) for server in config.coturn)
     if chosen and number > 1:
         message = (

@@ -32,8 +32,9 @@ from abcwebrtc.cli.parser import (
     given,
 )
 from abcwebrtc.cli.rotate_new_secret import database_arguments, read_source
+from abcwebrtc.config.entries import COTURN
 from abcwebrtc.config.secret_sources import Secret, secrets_here, secrets_in
-from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
+from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.coturn.rotation import DEFAULT_MARGIN, FILE, Group, groups
 from abcwebrtc.coturn.rotation_check import (
     UNRESOLVED,

@@ -18,7 +18,7 @@ from abcwebrtc.cli.turnserver_options import (
     conf_options,
 )
 from abcwebrtc.cli.turnserver_options import add_arguments as add_arguments
-from abcwebrtc.config.webrtc import COTURN
+from abcwebrtc.config.entries import COTURN
 from abcwebrtc.coturn.conf import (
     ConfOptions,
     conf_warnings,

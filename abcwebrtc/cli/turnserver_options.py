@@ -11,8 +11,9 @@ from abcwebrtc.cli.options import port, port_range, typed, whole_number
 from abcwebrtc.cli.output import TEXT, detail, print_problems
 from abcwebrtc.cli.parser import STDIN, STDIN_FILE, add_form, given
 from abcwebrtc.config.coturn import RELAY_PORTS
+from abcwebrtc.config.entries import COTURN
 from abcwebrtc.config.uris import Address
-from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
+from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.coturn.addresses import parse_allowed, parse_listening
 from abcwebrtc.coturn.conf import TOTAL_QUOTA, TWO, USER_QUOTA, ConfOptions
 from abcwebrtc.coturn.external_ip import External, contradiction, parse_external

@@ -19,7 +19,8 @@ from abcwebrtc.cli.parser import (
     od_config_name,
 )
 from abcwebrtc.config.coturn import PSEUDONYM, USERID
-from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
+from abcwebrtc.config.entries import COTURN
+from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
 from abcwebrtc.times import duration_text, iso_text, moment_json, relative_text
 from abcwebrtc.turn.usernames import (

@@ -20,8 +20,9 @@ from typing import (
 
 from abcwebrtc.abcdesktop import DESKTOP_LABELS, NAMESPACE
 from abcwebrtc.config.coturn import RELAY_PORTS
+from abcwebrtc.config.entries import RTC_CONFIGURATION
 from abcwebrtc.config.uris import TURN_SCHEMES, Address, IceURI
-from abcwebrtc.config.webrtc import RTC_CONFIGURATION, WebRTCConfig
+from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem, WebRTCDisabledError
 from abcwebrtc.times import iso_text
 

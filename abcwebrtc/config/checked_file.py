@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import List, Mapping, Optional, Tuple
 
-from abcwebrtc.config.coturn import SECRET_KEY
+from abcwebrtc.config.coturn_secrets import SECRET_KEY
+from abcwebrtc.config.entries import COTURN
 from abcwebrtc.config.problems import has_error
-from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
+from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.odconfig.reader import OdConfig, read_entries, scan_sections
 from abcwebrtc.odconfig.source import Source, decoded, read_source, source_folder, source_name

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Iterator, List, Mapping, Optional, Set, Tuple
+from typing import Any, Collection, Iterator, List, Mapping, Optional, Set, Tuple
 
+from abcwebrtc.config.acl import Acl, parse_acl
+from abcwebrtc.config.coturn_secrets import PLACES, PSEUDONYM_KEY, SECRET_KEY, parse_secrets
 from abcwebrtc.config.problems import (
-    UNEXPANDED,
     Where,
     has_error,
-    is_unexpanded,
     kind,
+    read_bool,
     too_many,
     unknown_keys,
 )
-from abcwebrtc.config.secret_sources import (
-    MAX_SECRETS,
-    FixedSecrets,
-    Secret,
-    SecretReader,
-    SecretSource,
-    secrets_here,
-)
+from abcwebrtc.config.secret_sources import SecretReader, SecretSource
 from abcwebrtc.config.uris import NO_DTLS, TRANSPORTS, TURN_SCHEMES, IceURI, read_uri
 from abcwebrtc.errors import Problem
 from abcwebrtc.times import MAX_EXPIRY, unix_seconds
@@ -37,30 +31,28 @@ _ROUND = 300
 """A ttl in milliseconds is a multiple of this; whole days in seconds are not, before day 125."""
 _NO_TIME = 10**15
 """Even in milliseconds this is 31,000 years, so it can't be a time."""
-MIN_SECRET_BYTES = 16
-MAX_SERVERS, MAX_URLS = 256, 64
-"""More than any od.config needs; every browser asks each url."""
+MAX_SERVERS, MAX_URLS = 1024, 64
+"""More than any od.config needs."""
+MAX_WEIGHT = 1_000_000
 TIMESTAMP, USERID, PSEUDONYM = USERNAME_STYLES = ("timestamp", "userid", "pseudonym")
 
-SECRET_KEY = "coturn_static_auth_secret"  # noqa: S105, the name of a key
-PSEUDONYM_KEY = "pseudonym_key"
-_PLACES = ("", "_file", "_env")
 KEYS = (
-    *(SECRET_KEY + place for place in _PLACES),
+    *(SECRET_KEY + place for place in PLACES),
     "ttl",
     "protocol",
     "url",
     "transport",
     "username",
-    *(PSEUDONYM_KEY + place for place in _PLACES),
+    *(PSEUDONYM_KEY + place for place in PLACES),
+    "name",
+    "weight",
+    "acl",
+    "drain",
 )
-_PLACEHOLDER = re.compile(
-    rb"change.?me|super.?secret|your.?(secret|coturn)|placeholder|example|^<.*>$", re.IGNORECASE
-)
+_SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|(stuns?|turns?):(?![0-9]+(\?|$))", re.IGNORECASE)
 _SEVERAL = re.compile(r"\S[,;\s]+\S")
 _KNOWN_SCHEME = re.compile(r"(stuns?|turns?|https?|wss?)(:|://)", re.IGNORECASE)
-_QUOTED = re.compile(rb"([\s=].*|.*\s|'.*'|\".*\")", re.DOTALL)
 _ADDRESS = "put it into the url: 'url': 'host:port'"
 _NO_LOGIN = (
     "abcwebrtc mints a login for each user; "
@@ -76,11 +68,10 @@ _MEANT: Mapping[str, str] = {
     **dict.fromkeys(("scheme", "tls", "secure"), "write 'protocol': 'turns' for TLS"),
     "uris": "did you mean 'url'?",
     "stun": "put it into webrtc.rtc_configuration",
+    **dict.fromkeys(("draining", "drained", "disabled"), "did you mean 'drain'?"),
+    **dict.fromkeys(("permit", "deny", "labels"), "write 'acl': { 'permit': [ 'all' ] }"),
 }
 """What to write instead of a key that others use, by its letters."""
-_FEWER_SECRETS = "list the one in use first, then older ones that must still be accepted"
-_INSTEAD = "write the secret itself, or add _file or _env to the key and name a file or variable"
-_BARE_PLACEHOLDERS = (b"secret", b"password", b"static-auth-secret", b"north")
 
 
 @dataclass(frozen=True)
@@ -92,6 +83,11 @@ class CoturnServer:
     `secrets` gives the static auth secrets, newest first. The key of the
     pseudonyms comes from `pseudonym_keys`, or, where that is None, from
     `secrets`.
+
+    `name` stands for the server in the choice of servers, in logs and in metrics;
+    by default it is the first url. `weight` is its share of the users, in relation
+    to other weights. `acl` says who gets it, None that everybody does. A server
+    that is `drain` goes to nobody new, and its secrets stay valid.
     """
 
     uris: Tuple[IceURI, ...]
@@ -99,10 +95,24 @@ class CoturnServer:
     username: str
     secrets: SecretSource
     pseudonym_keys: Optional[SecretSource] = None
+    name: str = ""
+    weight: float = 1
+    acl: Optional[Acl] = None
+    drain: bool = False
     urls: Tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "urls", tuple(map(str, self.uris)))
+        object.__setattr__(self, "name", self.name or self.urls[0])
+
+    def permits(self, labels: Collection[str]) -> bool:
+        """Return whether new calls of a user with these labels may use the server."""
+        return not self.drain and (self.acl is None or self.acl.permits(labels))
+
+    @property
+    def desktop_uri(self) -> IceURI:
+        """The one that a desktop's webrtcbin gets: the first turn URI, else the first turns one."""
+        return next((uri for uri in self.uris if uri.scheme == "turn"), self.uris[0])
 
 
 def parse_coturn(
@@ -122,6 +132,7 @@ def parse_coturn(
         return (), [where.error(f"must be a dict, or a list of dicts, not {kind(value)}")]
     servers: List[CoturnServer] = []
     problems: List[Problem] = []
+    names: Set[Any] = set()
     for entry, here in entries:
         if not isinstance(entry, Mapping):
             problems.append(here.error(f"must be a dict, not {kind(entry)}"))
@@ -130,6 +141,10 @@ def parse_coturn(
         server = parser.parse()
         problems += parser.problems
         servers += [server] if server else []
+        name = entry.get("name")
+        if server and name in names:
+            problems.append(here["name"].error("is the name of an earlier server; write another"))
+        names |= {name} if server and name is not None else set()
     return tuple(servers), problems
 
 
@@ -153,6 +168,15 @@ def check_ttl(ttl: Any, where: Where, now: float) -> Iterator[Problem]:
     elif is_milliseconds(ttl):
         right = f"write {ttl // 1000}"
         yield where.warning(f"looks like milliseconds, but the ttl is in seconds: {right}")
+
+
+def check_browser_ttl(ttl: Any, where: Where, now: float) -> List[Problem]:
+    """Return what is wrong with the ttl of browsers' credentials, and a warning of a long one."""
+    problems = list(check_ttl(ttl, where, now))
+    if not problems and ttl > DAY:
+        message = f"is {ttl} seconds, more than a day: a leaked credential works that long"
+        problems.append(where.warning(message))
+    return problems
 
 
 def is_milliseconds(ttl: int) -> bool:
@@ -184,9 +208,17 @@ class _Parser:
         keys = self._secrets(PSEUDONYM_KEY)
         if keys and username != PSEUDONYM:
             self._warn("username", f"is '{username}', so the pseudonym key is not used")
+        name, weight = self._name(), self._weight()
+        acl, of_acl = parse_acl(self._server, self._where)
+        drain, of_drain = read_bool(self._server.get("drain", False), self._where["drain"])
+        self.problems += [*of_acl, *of_drain]
+        if acl and acl.permits_nobody:
+            self._warn(
+                "acl", "permits nobody, so nobody gets this server; write 'permit': [ 'all' ]"
+            )
         if has_error(self.problems) or not secrets:
             return None
-        return CoturnServer(uris, ttl, username, secrets, keys)
+        return CoturnServer(uris, ttl, username, secrets, keys, name, weight, acl, drain)
 
     def _error(self, key: str, message: str) -> None:
         self.problems.append(self._where[key].error(message))
@@ -204,13 +236,23 @@ class _Parser:
 
     def _ttl(self) -> int:
         ttl: int = self._server.get("ttl", DEFAULT_TTL)
-        problems = list(check_ttl(ttl, self._where["ttl"], self._now))
-        self.problems += problems
-        if not problems and ttl > DAY:
-            self._warn(
-                "ttl", f"is {ttl} seconds, more than a day: a leaked credential works that long"
-            )
+        self.problems += check_browser_ttl(ttl, self._where["ttl"], self._now)
         return ttl
+
+    def _name(self) -> str:
+        name = self._server.get("name", "")
+        if "name" in self._server and not (isinstance(name, str) and _SERVER_NAME.fullmatch(name)):
+            self._error("name", "must be a short text of letters, digits, '.', '-' and '_'")
+            return ""
+        return str(name)
+
+    def _weight(self) -> float:
+        weight = self._server.get("weight", 1)
+        if type(weight) in (int, float) and 0 < weight <= MAX_WEIGHT:
+            return float(weight)
+        right = "for a server that nobody new should get, write 'drain': True"
+        self._error("weight", f"must be a number above 0, up to {MAX_WEIGHT:,}, such as 2; {right}")
+        return 1
 
     def _items(self, key: str, most: int, right: str) -> List[Tuple[Any, Where]]:
         """Yield the items of a key, which has one or a list of them, each with its place.
@@ -275,84 +317,6 @@ class _Parser:
         return tuple(dict.fromkeys(given))
 
     def _secrets(self, name: str) -> Optional[SecretSource]:
-        """Return the secrets of a key, which are inline, in a file, or in the environment."""
-        given = [name + place for place in _PLACES if name + place in self._server]
-        if len(given) > 1:
-            self._error(given[1], f"is given as well as '{given[0]}'; keep one of them")
-        elif not given and name == SECRET_KEY:
-            right = f"write coturn's static-auth-secret here, or use {name}_file"
-            self._error(name, f"is missing; {right}")
-        if len(given) != 1:
-            return None
-        (key,) = given
-        if key == name:
-            source = self._inline(key)
-        elif not isinstance(self._server[key], str) or not self._server[key]:
-            self._error(key, "must be the name of a file or variable, as text")
-            return None
-        else:
-            read = (
-                self._reader.from_file if key.endswith("_file") else self._reader.from_environment
-            )
-            source, problems = read(self._server[key], self._where[key])
-            self.problems += problems
-        secrets = secrets_here(source) if source else ()
-        self._judge(key, secrets)
+        source, problems = parse_secrets(self._server, name, self._where, self._reader)
+        self.problems += problems
         return source
-
-    def _inline(self, key: str) -> Optional[SecretSource]:
-        items = self._items(key, MAX_SECRETS, _FEWER_SECRETS)
-        if not items:
-            if not self._server[key]:
-                self._error(key, "is an empty list; write at least one secret")
-            return None
-        reasons = [(_wrong_secret(item, key == PSEUDONYM_KEY), where) for item, where in items]
-        wrong = [where.error(reason) for reason, where in reasons if reason]
-        if wrong:
-            self.problems += wrong
-            return None
-        return FixedSecrets(tuple(Secret(item) for item, _ in items))
-
-    def _judge(self, key: str, secrets: Tuple[Secret, ...]) -> None:
-        """Warn of secrets that are placeholders, weak, or changed by turnserver.conf."""
-        many = isinstance(self._server[key], (list, tuple))
-        seen: Set[bytes] = set()
-        for index, secret in enumerate(secrets):
-            where = self._where[key][index] if many else self._where[key]
-            value = secret.reveal()
-            if value in seen:
-                self.problems.append(where.warning("is listed twice; keep one of them"))
-                continue
-            seen.add(value)
-            message = ""
-            if is_unexpanded(value.decode("utf-8", "replace")):
-                message = f"{UNEXPANDED}; {_INSTEAD}"
-            elif _PLACEHOLDER.search(value) or value.lower() in _BARE_PLACEHOLDERS:
-                message = "is a placeholder that anybody can guess; make a random one"
-            elif len(value) < MIN_SECRET_BYTES:
-                message = f"is shorter than {MIN_SECRET_BYTES} characters; make a random one"
-            self.problems += [where.warning(message)] if message else []
-            if key.startswith(SECRET_KEY) and _QUOTED.fullmatch(value):
-                message = (
-                    "begins or ends with characters that turnserver.conf drops unless it is quoted"
-                )
-                self.problems.append(where.warning(message))
-
-
-def _wrong_secret(value: Any, own: bool) -> str:
-    """Return why a value can't be a secret, or "". Never show the value.
-
-    coturn never gets one of your `own`, the pseudonym key.
-    """
-    if not isinstance(value, str):
-        return f"must be text in quotes, not {kind(value)}"
-    if not value.strip():
-        return "is empty; write " + ("a random text" if own else "coturn's static-auth-secret")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        return "is not valid Unicode text"
-    if re.search(r"[\x00-\x1f\x7f]", value):
-        end = "; remove it" if own else ", which turnserver.conf can't hold"
-        return "has a control character" + end
-    return ""

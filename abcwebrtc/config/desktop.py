@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Collection, Iterator, List, Mapping, Optional, Tuple
 
+from abcwebrtc.config.acl import Acl, parse_acl
 from abcwebrtc.config.coturn import DAY, check_ttl
+from abcwebrtc.config.entries import DESKTOP, ENVLOCAL
 from abcwebrtc.config.problems import Where, has_error, kind, read_bool, unknown_keys
 from abcwebrtc.config.uris import INSIDE, THIS_MACHINE, IceURI, parse_server, why_unreachable
 from abcwebrtc.errors import ConfigError, Problem
 
-DESKTOP, ENVLOCAL = "webrtc.desktop", "desktop.envlocal"
-KEYS = ("turn", "ttl", "stun_server")
+KEYS = ("turn", "ttl", "stun_server", "acl")
 STUN_SERVER, TURN_SERVER = "STUN_SERVER", "TURN_SERVER"
 _GSTREAMER = "stun://"
 _GSTREAMER_TURN = re.compile(
@@ -31,13 +32,19 @@ _MAX_LENGTH = 2000
 class DesktopSettings:
     """The ``webrtc.desktop`` entry, and STUN_SERVER of ``desktop.envlocal``.
 
-    `turn` says whether the desktop gets a TURN server, and `ttl` is the ttl of that credential in
-    seconds. `stun_uri` is the STUN server, or None if od.config gives desktops none.
+    `turn` says whether the desktop gets a TURN server, `acl` for which users (None: for all), and
+    `ttl` is the ttl of that credential in seconds. `stun_uri` is the STUN server, or None if
+    od.config gives desktops none.
     """
 
     turn: bool = False
     ttl: int = DAY
     stun_uri: Optional[IceURI] = None
+    acl: Optional[Acl] = None
+
+    def gives_turn(self, labels: Collection[str]) -> bool:
+        """Return whether the desktop of a user with these labels gets a TURN server."""
+        return self.turn and (self.acl is None or self.acl.permits(labels))
 
     @property
     def stun_server(self) -> Optional[str]:
@@ -60,6 +67,10 @@ def parse_desktop(
         settings = {}
     problems += unknown_keys(settings, KEYS, where)
     turn, of_turn = read_bool(settings.get("turn", False), where["turn"])
+    acl, of_acl = parse_acl(settings, where)
+    if turn and acl and acl.permits_nobody:
+        message = "permits nobody, so no desktop gets a TURN server; write label names in 'permit'"
+        of_acl.append(where["acl"].warning(message))
     ttl = settings.get("ttl", DAY)
     wrong = list(check_ttl(ttl, where["ttl"], now))
     if not has_error(wrong) and ttl < DAY:
@@ -67,8 +78,8 @@ def parse_desktop(
         wrong.append(where["ttl"].warning(message))
     stun, of_stun = _stun_server(settings.get("stun_server"), where["stun_server"])
     own_stun, of_local = _local_environment(mapping.get(ENVLOCAL), root[ENVLOCAL])
-    problems += [*of_turn, *wrong, *of_stun, *of_local]
-    return DesktopSettings(turn, ttl, own_stun or stun), problems
+    problems += [*of_turn, *of_acl, *wrong, *of_stun, *of_local]
+    return DesktopSettings(turn, ttl, own_stun or stun, acl), problems
 
 
 def gstreamer_stun(uri: IceURI) -> str:

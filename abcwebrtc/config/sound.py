@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Callable, Collection, Iterator, List, Mapping, Optional, Tuple, TypeVar
 
+from abcwebrtc.config.acl import NOBODY, Acl, parse_acl
 from abcwebrtc.config.container_fields import parse_resources, parse_security_context
 from abcwebrtc.config.frozen import Frozen
 from abcwebrtc.config.problems import Where, has_error, is_word, kind, misspelt_keys, read_bool
@@ -28,7 +29,6 @@ KEYS = (
 )
 """The keys that abcwebrtc uses. pyos has others, and ignores unknown ones."""
 PULL_POLICIES = ("IfNotPresent", "Always", "Never")
-EVERYBODY = "all"
 
 _NAME = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 _DOMAIN = r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+(?=:)|localhost|\[[0-9A-Fa-f:]+\])"
@@ -44,15 +44,14 @@ _SECRET_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
 class SoundSettings:
     """The sound container of desktop pods, as od.config describes it.
 
-    `images` maps the names of users' labels to images; 'default' is for all others. `tcp_port` is
-    PulseAudio's. `resources` and `security_context` are read-only, and as in the Kubernetes API.
-    `pull_secrets` are names of Secrets. `volumes` are names of volumes such as "tmp", "home" and
-    "log", which od.config has from abcdesktop 4.3 on, or None.
+    `acl` says who gets it. `images` maps the names of users' labels to images; 'default' is for
+    all others. `tcp_port` is PulseAudio's. `resources` and `security_context` are read-only, and as
+    in the Kubernetes API. `pull_secrets` are names of Secrets. `volumes` are names of volumes such
+    as "tmp", "home" and "log", which od.config has from abcdesktop 4.3 on, or None.
     """
 
     enable: bool = False
-    permit: Tuple[str, ...] = ()
-    deny: Tuple[str, ...] = ()
+    acl: Acl = NOBODY
     images: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     pull_policy: str = PULL_POLICIES[0]
     tcp_port: Optional[int] = None
@@ -62,13 +61,8 @@ class SoundSettings:
     volumes: Optional[Tuple[str, ...]] = None
 
     def is_for(self, labels: Collection[str]) -> bool:
-        """Return whether a user with these labels gets sound, as pyos decides it.
-
-        Deny takes precedence over permit, ``all`` is everybody, and a user whom neither names gets
-        none.
-        """
-        names = {*labels, EVERYBODY}
-        return self.enable and not names & set(self.deny) and bool(names & set(self.permit))
+        """Return whether a user with these labels gets sound, as pyos decides it."""
+        return self.enable and self.acl.permits(labels)
 
     def image(self, labels: Collection[str]) -> str:
         """Return the image for a user with these labels."""
@@ -127,11 +121,10 @@ class _Parser:
     def parse(self) -> SoundSettings:
         """Return the settings, which are usable only if there are no errors."""
         enable = self._taken("enable", read_bool)
-        permit, deny = self._acl(enable)
+        acl = self._acl(enable)
         return SoundSettings(
             enable,
-            permit,
-            deny,
+            acl,
             self._images(enable),
             self._pull_policy(),
             self._tcp_port(),
@@ -154,29 +147,19 @@ class _Parser:
     def _warn(self, where: Where, message: str) -> None:
         self.problems.append(where.warning(message))
 
-    def _acl(self, enable: bool) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
-        acl, where = self._entry.get("acl"), self._where["acl"]
-        if acl is None:
+    def _acl(self, enable: bool) -> Acl:
+        where = self._where["acl"]
+        if self._entry.get("acl") is None:
             if enable:
                 message = "is missing, so nobody gets sound; write 'acl': { 'permit': [ 'all' ] }"
                 self._warn(where, message)
-            return (), ()
-        if not isinstance(acl, Mapping):
-            message = f"must be a dict such as {{ 'permit': [ 'all' ] }}, not {kind(acl)}"
-            self._error(where, message)
-            return (), ()
-        self.problems += misspelt_keys(acl, ("permit", "deny"), where)
-        if enable and not acl.get("permit"):
+            return NOBODY
+        acl, problems = parse_acl(self._entry, self._where)
+        self.problems += problems
+        if enable and acl and not acl.permit:
             message = "permits nobody, so nobody gets sound; write 'permit': [ 'all' ]"
             self._warn(where, message)
-        return self._names(where, acl, "permit"), self._names(where, acl, "deny")
-
-    def _names(self, where: Where, acl: Mapping[Any, Any], key: str) -> Tuple[str, ...]:
-        names = acl.get(key) or ()
-        if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
-            return tuple(names)
-        self._error(where[key], "must be a list of label names, such as [ 'all' ]")
-        return ()
+        return acl or NOBODY
 
     def _images(self, enable: bool) -> Mapping[str, str]:
         image, where = self._entry.get("image"), self._where["image"]

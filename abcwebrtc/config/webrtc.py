@@ -5,12 +5,23 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field, replace
-from typing import Any, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
+from typing import Any, Collection, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
 
-from abcwebrtc.config.coturn import CoturnServer, parse_coturn
-from abcwebrtc.config.desktop import DESKTOP, DesktopSettings, parse_desktop
+from abcwebrtc.config.coturn import MAX_SERVERS, CoturnServer, parse_coturn
+from abcwebrtc.config.desktop import DesktopSettings, parse_desktop
+from abcwebrtc.config.entries import (
+    COTURN,
+    COTURN_SERVERS,
+    ENABLE,
+    KEYS,
+    POLICIES,
+    RTC_CONFIGURATION,
+    RTC_CONSTRAINTS,
+    USER_TOKEN,
+)
 from abcwebrtc.config.frozen import freeze
 from abcwebrtc.config.ice_servers import StaticServer, parse_rtc_configuration
+from abcwebrtc.config.policies import Policy, parse_policies
 from abcwebrtc.config.problems import (
     Where,
     is_like_path,
@@ -22,20 +33,14 @@ from abcwebrtc.config.problems import (
 )
 from abcwebrtc.config.release import Release, check_release, find_release
 from abcwebrtc.config.secret_sources import SecretReader
-from abcwebrtc.config.sound import DESKTOP_POD, SOUND, SoundSettings, check_sound, parse_sound
-from abcwebrtc.config.uris import TURN_SCHEMES, IceURI
+from abcwebrtc.config.sound import DESKTOP_POD, SoundSettings, check_sound, parse_sound
+from abcwebrtc.config.together import check_together
+from abcwebrtc.config.uris import IceURI
 from abcwebrtc.errors import MAX_OF_A_KIND, ConfigError, Problem, Problems
 from abcwebrtc.odconfig.ini import letters, shown
 from abcwebrtc.odconfig.reader import OdConfig, read_od_config
 from abcwebrtc.odconfig.source import Source
 
-MAX_URLS = 4
-"""Firefox warns, and every browser gathers slowly, with more."""
-
-ENABLE, COTURN = "webrtc.enable", "webrtc.coturn"
-RTC_CONFIGURATION, RTC_CONSTRAINTS = "webrtc.rtc_configuration", "webrtc.rtc_constraints"
-USER_TOKEN = "jwt_token_user"  # noqa: S105, the name of an entry
-KEYS = (ENABLE, RTC_CONFIGURATION, COTURN, RTC_CONSTRAINTS, DESKTOP)
 _MEANT = {
     **dict.fromkeys(("server", "servers", "turn", "turnserver", "turnservers", "turns"), COTURN),
     **dict.fromkeys(("coturnserver", "coturnservers", "secret", "staticauthsecret"), COTURN),
@@ -49,10 +54,6 @@ _MEANT = {
 MAX_KEY_FILES = 16
 LEVELS = ("error", "warning", "note")
 PUBLIC_KEY_FILE = "jwtuserpublickeyfile"
-_NO_SERVER = (
-    "is True, but there is no STUN or TURN server, so there is sound only for browsers that "
-    "reach the desktops directly; add webrtc.coturn"
-)
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,9 @@ class WebRTCConfig:
     `sound` is the ``sound`` entry of ``desktop.pod``, None where od.config has none.
     `release` is that of abcdesktop, None where the file does not tell it.
     `user_token_key_files` are the files of the public keys of pyos's user tokens.
+    `coturn_servers` is how many of the servers in `coturn` one user gets, None for
+    all; `abcwebrtc.turn.selection` chooses them. `policies` is what differs for users
+    with certain labels. `derived` is for what can be computed once from the rest.
     """
 
     enable: bool
@@ -80,6 +84,14 @@ class WebRTCConfig:
     notes: Tuple[Problem, ...] = ()
     release: Optional[Release] = None
     static_servers: Tuple[StaticServer, ...] = ()
+    coturn_servers: Optional[int] = None
+    policies: Tuple[Policy, ...] = ()
+    gives_all: bool = field(init=False, repr=False, compare=False)
+    derived: Dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        differs = self.policies or any(server.acl or server.drain for server in self.coturn)
+        object.__setattr__(self, "gives_all", self.coturn_servers is None and not differs)
 
     def __deepcopy__(self, memo: Any) -> WebRTCConfig:
         """Return the configuration itself, in which nothing changes."""
@@ -130,6 +142,8 @@ class WebRTCConfig:
         enable, of_enable = read_bool(mapping.get(ENABLE, False), root[ENABLE])
         problems += of_enable
         coturn, of_coturn = parse_coturn(mapping.get(COTURN), root[COTURN], reader, now)
+        number, of_number = _parse_number(mapping.get(COTURN_SERVERS), root[COTURN_SERVERS])
+        policies, of_policies = parse_policies(mapping.get(POLICIES), root[POLICIES], now)
         static, of_static = parse_rtc_configuration(
             mapping.get(RTC_CONFIGURATION), root[RTC_CONFIGURATION]
         )
@@ -141,7 +155,8 @@ class WebRTCConfig:
         key_files, of_key_files = _parse_key_files(
             mapping.get(USER_TOKEN), root[USER_TOKEN], folder
         )
-        problems += [*of_coturn, *of_static, *of_constraints, *of_desktop, *of_sound, *of_key_files]
+        problems += [*of_coturn, *of_number, *of_policies, *of_static, *of_constraints]
+        problems += [*of_desktop, *of_sound, *of_key_files]
 
         config = cls(
             enable=enable,
@@ -155,6 +170,8 @@ class WebRTCConfig:
                 os.path.abspath(os.path.join(folder, name)) for name in key_files
             ),
             release=find_release(mapping),
+            coturn_servers=number,
+            policies=policies,
         )
         if config.enable:
             problems += [*check_sound(mapping, root), *check_release(mapping, root)]
@@ -162,7 +179,7 @@ class WebRTCConfig:
             sure = filter(mapping.is_sure, problems)
             more = _of_repeated(mapping, environ, now, secrets_elsewhere)
             problems = [*mapping.errors, *mapping.warnings, *sure, *more]
-        problems += _check_together(config, root, _doubtful(mapping, problems))
+        problems += check_together(config, root, _doubtful(mapping, problems))
         errors, warnings, notes = (
             tuple(Problems(problem for problem in problems if problem.level == level))
             for level in LEVELS
@@ -193,14 +210,30 @@ class WebRTCConfig:
         return self.desktop.stun_uri or next(first, None)
 
     @property
-    def desktop_turn(self) -> Optional[Tuple[CoturnServer, IceURI]]:
-        """The TURN server that ``webrtc.desktop`` asks for, and its URI: webrtcbin accepts one.
+    def desktop_turns(self) -> List[Tuple[CoturnServer, IceURI]]:
+        """Every TURN server that some desktop may have, and its URI: webrtcbin accepts one.
 
-        That is the first turn URI, else the first turns one.
+        Where all desktops get the same, that is the first turn URI, else the first turns one; a
+        server that is drained may be that of desktops which live on.
         """
-        pairs = [(server, uri) for server in self.coturn for uri in server.uris]
+        pairs = [(server, server.desktop_uri) for server in self.coturn]
+        if not self.desktop.turn:
+            return []
+        if self.coturn_servers is not None or self.labels:
+            return pairs
         plain = [pair for pair in pairs if pair[1].scheme == "turn"]
-        return next(iter(plain or pairs), None) if self.desktop.turn else None
+        first = [pair for pair in plain or pairs if not pair[0].drain][:1]
+        return [pair for pair in pairs if pair in first or pair[0].drain]
+
+    def servers_for(self, labels: Collection[str]) -> Tuple[CoturnServer, ...]:
+        """Return the servers of `coturn` that new calls of a user with these labels may use."""
+        return tuple(server for server in self.coturn if server.permits(labels))
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """The names of the labels on which it depends what a user gets, each once."""
+        holders: Tuple[Any, ...] = (*self.coturn, self.desktop, *self.policies)
+        return tuple(dict.fromkeys(name for one in holders if one.acl for name in one.acl.labels))
 
 
 def check_config(config: Any) -> None:
@@ -227,6 +260,16 @@ def _unknown_entries(mapping: Mapping[str, Any], root: Where) -> Iterator[Proble
             is_hidden = not shown(key) and not (letters(key) in known and is_name(key))
             what = "an unknown entry may be meant for WebRTC" if is_hidden else "no such entry"
             yield root[key].warning(f"{what}; {hint}", is_hidden)
+
+
+def _parse_number(value: Any, where: Where) -> Tuple[Optional[int], List[Problem]]:
+    """Return how many servers one user gets, None for all, and what is wrong."""
+    if value is None or (type(value) is int and 1 <= value <= MAX_SERVERS):
+        return value, []
+    message = f"must be a whole number from 1 to {MAX_SERVERS}, such as 2"
+    if isinstance(value, (Mapping, list, tuple)):
+        message += f"; write the servers themselves as {COTURN}"
+    return None, [where.error(message)]
 
 
 def _parse_constraints(value: Any, where: Where) -> Tuple[Any, List[Problem]]:
@@ -301,34 +344,3 @@ def _doubtful(mapping: Mapping[str, Any], problems: Iterable[Problem]) -> Set[st
     if not all(error.path for error in errors):
         found.update(one for one in entries if one not in mapping)
     return found
-
-
-def _check_together(config: WebRTCConfig, root: Where, doubtful: Set[str]) -> Iterator[Problem]:
-    """Yield a warning of what is unwise only in combination, as far as no entry is `doubtful`."""
-    schemes = [uri.scheme for uri in config.uris]
-    has_turn = any(scheme in TURN_SCHEMES for scheme in schemes)
-    is_relay = config.rtc_configuration.get("iceTransportPolicy") == "relay"
-    if not doubtful & {ENABLE, COTURN, RTC_CONFIGURATION} and config.enable and not schemes:
-        yield root[ENABLE].warning(_NO_SERVER)
-    if not doubtful & {COTURN, RTC_CONFIGURATION} and is_relay and not has_turn:
-        message = "is 'relay', but there is no TURN server: no call will ever connect"
-        yield root[RTC_CONFIGURATION]["iceTransportPolicy"].warning(message)
-    if not doubtful & {COTURN, RTC_CONFIGURATION} and len(schemes) > MAX_URLS:
-        message = f"browsers get {len(schemes)} urls; more than {MAX_URLS} make them slow"
-        yield root[COTURN if config.coturn else RTC_CONFIGURATION].warning(message)
-    if not doubtful & {DESKTOP, COTURN}:
-        yield from _check_desktop_turn(config, root[DESKTOP]["turn"])
-    is_silent = config.enable and config.sound and not config.sound.enable
-    if not doubtful & {ENABLE, DESKTOP_POD} and is_silent:
-        message = "is not True, so desktops have no sound to send; write 'enable': True"
-        yield root[DESKTOP_POD][SOUND]["enable"].warning(message)
-
-
-def _check_desktop_turn(config: WebRTCConfig, where: Where) -> Iterator[Problem]:
-    if config.desktop.turn and not config.coturn:
-        yield where.warning("is True, but webrtc.coturn has no server to give")
-    elif config.desktop_turn and config.desktop_turn[1].scheme != "turn":
-        yield where.warning(
-            "is True, but there is only turns, and webrtcbin up to 1.22 does not speak TLS to it; "
-            "coturn accepts plain TURN on the same port, but other servers need a turn url"
-        )

@@ -8,14 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from abcwebrtc.config.coturn import SECRET_KEY, CoturnServer
+from abcwebrtc.config.coturn import CoturnServer
+from abcwebrtc.config.coturn_secrets import SECRET_KEY
+from abcwebrtc.config.entries import COTURN
 from abcwebrtc.config.secret_sources import (
     FileSecrets,
     Secret,
     SecretsElsewhere,
     secrets_here,
 )
-from abcwebrtc.config.webrtc import COTURN, WebRTCConfig
+from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.coturn.server import connected
 from abcwebrtc.errors import format_path
 
@@ -106,14 +108,14 @@ def groups(config: WebRTCConfig, entries: Any) -> List[Group]:
     that share a secret are treated as one coturn with two addresses.
     """
     items = [entries] if isinstance(entries, Mapping) else list(entries or ())
-    desktop = config.desktop_turn if config.enable else None
+    desktops = config.desktop_turns if config.enable else []
     # Entries belong together if they share a secret, or the place where it is stored.
     marks = [secrets_here(server.secrets) or (server.secrets,) for server in config.coturn]
     found = []
     for members in connected(marks):
         servers = tuple(config.coturn[index] for index in members)
         paths = [(COTURN,) if isinstance(entries, Mapping) else (COTURN, i) for i in members]
-        has_desktops = desktop is not None and any(server is desktop[0] for server in servers)
+        has_desktops = any(server is one for server in servers for one, _ in desktops)
         found.append(
             Group(
                 tuple(members),

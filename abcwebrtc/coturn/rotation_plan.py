@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from abcwebrtc.abcdesktop import NAMESPACE
-from abcwebrtc.config.coturn import SECRET_KEY
+from abcwebrtc.config.coturn_secrets import SECRET_KEY
 from abcwebrtc.coturn.new_secret import DEFAULT_DATABASE
 from abcwebrtc.coturn.rotation import DEFAULT_MARGIN, ENVIRONMENT, FILE, INLINE, Group, Place
 from abcwebrtc.texts import WIDTH, escaped, shell_file, shell_line, shell_word, wrapped

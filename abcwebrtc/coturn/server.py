@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, List, Mapping, NamedTuple, Sequence, Tuple
 
-from abcwebrtc.config.coturn import SECRET_KEY, CoturnServer
+from abcwebrtc.config.coturn import CoturnServer
+from abcwebrtc.config.coturn_secrets import SECRET_KEY
+from abcwebrtc.config.entries import COTURN
 from abcwebrtc.config.secret_sources import Secret, SecretsElsewhere
 from abcwebrtc.config.uris import IceURI
-from abcwebrtc.config.webrtc import COTURN
 from abcwebrtc.coturn.addresses import host_address
 from abcwebrtc.errors import format_path
 from abcwebrtc.texts import harmless

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional
+from typing import Collection, Dict, Optional
 from urllib.parse import quote
 
 from abcwebrtc.config.desktop import STUN_SERVER, TURN_SERVER, gstreamer_stun
@@ -10,10 +10,16 @@ from abcwebrtc.config.uris import IceURI
 from abcwebrtc.config.webrtc import WebRTCConfig, check_config
 from abcwebrtc.turn.credentials import TurnCredentials
 from abcwebrtc.turn.rtc_configuration import server_credentials
+from abcwebrtc.turn.selection import desktop_choice
 
 
 def desktop_environment(
-    config: WebRTCConfig, user: Optional[str] = None, now: Optional[float] = None
+    config: WebRTCConfig,
+    user: Optional[str] = None,
+    now: Optional[float] = None,
+    *,
+    labels: Collection[str] = (),
+    left_out: Collection[str] = (),
 ) -> Dict[str, str]:
     """Return the environment variables that a desktop's webrtcbin reads.
 
@@ -22,14 +28,16 @@ def desktop_environment(
     out, and never empty.
 
     TURN_SERVER is set only if ``webrtc.desktop`` asks for it and ``webrtc.enable`` is True. It is
-    one server, with a credential for `user` that is valid from `now` (unix seconds, the clock by
-    default) for the ttl of ``webrtc.desktop``. Whoever can read the container's environment knows
-    it.
+    one of the servers that the user's browser gets from `abcwebrtc.build_rtc_configuration` with
+    the same `labels` and `left_out`. Its credential is for `user`, and valid from `now` (unix
+    seconds, the clock by default) for the ttl of ``webrtc.desktop``. Whoever can read the
+    container's environment knows it.
 
     Raise `CredentialError` if no credential can be minted for `user`.
     """
     check_config(config)
-    values = {STUN_SERVER: stun_server(config), TURN_SERVER: turn_server(config, user, now)}
+    turn = turn_server(config, user, now, labels=labels, left_out=left_out)
+    values = {STUN_SERVER: stun_server(config), TURN_SERVER: turn}
     return {name: value for name, value in values.items() if value}
 
 
@@ -40,10 +48,15 @@ def stun_server(config: WebRTCConfig) -> Optional[str]:
 
 
 def turn_server(
-    config: WebRTCConfig, user: Optional[str] = None, now: Optional[float] = None
+    config: WebRTCConfig,
+    user: Optional[str] = None,
+    now: Optional[float] = None,
+    *,
+    labels: Collection[str] = (),
+    left_out: Collection[str] = (),
 ) -> Optional[str]:
     """Return the desktop's TURN_SERVER, or None; see `desktop_environment`."""
-    chosen = config.desktop_turn if config.enable else None
+    chosen = desktop_choice(config, user, labels, left_out)
     if not chosen:
         return None
     server, uri = chosen

@@ -73,6 +73,7 @@ def inject_webrtc(
     now: Optional[float] = None,
     *,
     labels: Collection[str] = (),
+    left_out: Collection[str] = (),
     containers: Optional[Collection[str]] = None,
     pulseaudio_cookie: Optional[str] = None,
 ) -> Pod:
@@ -87,6 +88,7 @@ def inject_webrtc(
         user,
         now,
         labels=labels,
+        left_out=left_out,
         containers=containers,
         pulseaudio_cookie=pulseaudio_cookie,
         turn_secret=False,
@@ -108,6 +110,7 @@ def prepare_pod(
     now: Optional[float] = None,
     *,
     labels: Collection[str] = (),
+    left_out: Collection[str] = (),
     containers: Optional[Collection[str]] = None,
     pulseaudio_cookie: Optional[str] = None,
     turn_secret: bool = True,
@@ -115,10 +118,11 @@ def prepare_pod(
     """Return a new pod with sound over WebRTC, and the Secret that it reads.
 
     `pod` is a dict or a ``V1Pod``; it is not changed, and the result shares nothing with it.
-    `labels` are the names of the user's labels, for the acl of the sound container. STUN_SERVER
-    goes to the named `containers`, by default to all regular ones, and always to the sound
-    container. TURN_SERVER goes only to the sound container, as a ``secretKeyRef`` to the Secret or,
-    without `turn_secret`, in plain text. `pulseaudio_cookie` becomes the sound container's
+    `labels` are the names of the user's labels, for the acls of the sound container and of TURN
+    servers; `left_out` are the names of servers that are known to be dead. STUN_SERVER goes to the
+    named `containers`, by default to all regular ones, and always to the sound container.
+    TURN_SERVER goes only to the sound container, as a ``secretKeyRef`` to the Secret or, without
+    `turn_secret`, in plain text. `pulseaudio_cookie` becomes the sound container's
     PULSEAUDIO_COOKIE. `user` and `now` (unix seconds, the clock by default) are as in
     `desktop_environment`.
 
@@ -163,7 +167,8 @@ def prepare_pod(
             problems += drop_empty(place, STUN_SERVER)
 
     secret = None
-    turn = turn_server(config, user, now) if sound else None
+    chosen = {"labels": labels, "left_out": left_out}
+    turn = turn_server(config, user, now, **chosen) if sound else None
     if sound and not turn:
         problems += drop_empty(sound, TURN_SERVER)
     elif sound and turn and not turn_secret:

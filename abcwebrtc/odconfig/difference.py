@@ -41,10 +41,14 @@ _HARMLESS: Mapping[str, Pattern[str]] = {
     "imagePullPolicy": re.compile("Always|IfNotPresent|Never"),
 }
 """Keys whose texts are shown if they have this form, besides True, False and None."""
-_NUMBERS = ("webrtc.enable", "enable", "turn", "ttl", "tcpport", "iceCandidatePoolSize")
+_NUMBERS = (
+    *("webrtc.enable", "enable", "turn", "ttl", "tcpport", "iceCandidatePoolSize"),
+    *("webrtc.coturn_servers", "weight"),
+)
 """Keys whose numbers are shown."""
 _PARENTS = (
     *("webrtc.coturn", "webrtc.desktop", "webrtc.rtc_configuration", "webrtc.rtc_constraints"),
+    "webrtc.policies",
     *("desktop.envlocal", "desktop.pod", "iceServers", "sound", "video", "audio"),
     *("url", "urls", "image", "default"),
 )
@@ -53,6 +57,7 @@ _NAMED = {
     *(f"coturn_static_auth_secret{place}" for place in ("", "_file", "_env")),
     *(f"pseudonym_key{place}" for place in ("", "_file", "_env")),
     *("credential", "TURN_SERVER", "acl", "resources", "securityContext", "pullpolicy"),
+    *("name", "drain"),
     *("jwt_token_user", "jwt_token_desktop"),
     *OF_PYOS,
     *_HARMLESS,

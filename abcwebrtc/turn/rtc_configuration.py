@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Collection, Dict, Optional
 
 from abcwebrtc.config.coturn import TIMESTAMP, USERID, CoturnServer
 from abcwebrtc.config.frozen import thaw
@@ -16,16 +16,25 @@ from abcwebrtc.turn.credentials import (
     pseudonym,
     turn_username,
 )
+from abcwebrtc.turn.selection import choose
 
 
 def build_rtc_configuration(
-    config: WebRTCConfig, user: Optional[str] = None, now: Optional[float] = None
+    config: WebRTCConfig,
+    user: Optional[str] = None,
+    now: Optional[float] = None,
+    *,
+    labels: Collection[str] = (),
+    left_out: Collection[str] = (),
 ) -> Dict[str, Any]:
     """Return an RTCConfiguration (W3C WebRTC) for one user's RTCPeerConnection.
 
     It is the static ``webrtc.rtc_configuration`` plus one entry of ``iceServers`` for each coturn
-    server, with credentials that are valid from `now` (unix seconds, the clock by default) for that
-    server's ttl. The result is a copy that the caller may change.
+    server of this user, with credentials that are valid from `now` (unix seconds, the clock by
+    default) for that server's ttl. The result is a copy that the caller may change.
+
+    `labels` are the names of the user's labels, for the acls. `left_out` are the names of servers
+    that are known to be dead. `abcwebrtc.turn.selection.choose` says which servers a user gets.
 
     Raise `WebRTCDisabledError` if ``webrtc.enable`` is False, and `CredentialError` if no
     credential can be minted for `user`.
@@ -37,10 +46,17 @@ def build_rtc_configuration(
     moment = int(time.time()) if now is None else unix_seconds(now)
     result: Dict[str, Any] = thaw(config.rtc_configuration)
     servers = result["iceServers"]
-    for server in config.coturn:
+    if config.gives_all and not left_out:  # saves a call in the usual case
+        chosen, policy = config.coturn, None
+    else:
+        chosen, policy = choose(config, user, labels, left_out)
+        if policy and policy.ice_transport_policy:
+            result["iceTransportPolicy"] = policy.ice_transport_policy
+    for server in chosen:
         urls = server.urls
         name = None if server.username == TIMESTAMP else _name(server, user)
-        username = turn_username(moment + server.ttl, name)
+        ttl = policy.ttl if policy and policy.ttl else server.ttl
+        username = turn_username(moment + ttl, name)
         servers.append(
             {
                 "urls": urls[0] if len(urls) == 1 else list(urls),

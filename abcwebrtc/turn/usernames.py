@@ -123,7 +123,7 @@ def mintings(
     One that would lie in the future is left out. `now` is in unix seconds.
     """
     made_for = {server.ttl: "a browser" for server in config.coturn if server.username == style}
-    if config.desktop_turn and config.desktop_turn[0].username == style:
+    if any(server.username == style for server, _ in config.desktop_turns):
         ttl = config.desktop.ttl
         made_for[ttl] = f"{made_for[ttl]} or a desktop" if ttl in made_for else "a desktop"
     every = (Minting(username.expires_at - ttl, ttl, made_for[ttl]) for ttl in sorted(made_for))

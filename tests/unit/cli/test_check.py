@@ -138,7 +138,11 @@ def test_json_of_a_clean_file(tmp_path: Path, run: Any) -> None:
         "warnings": [],
         "notes": [],
         "release": None,
-        "desktop": {"stun_server": "stun://stun.example.org:3478", "turn_server": None},
+        "desktop": {
+            "stun_server": "stun://stun.example.org:3478",
+            "turn_server": None,
+            "turn_servers": [],
+        },
     }
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from abcwebrtc.cli.main import make_parser
 from abcwebrtc.cli.parser import FAILED, INTERRUPTED, OK, UNABLE, USAGE
-from abcwebrtc.config.coturn import SECRET_KEY
+from abcwebrtc.config.coturn_secrets import SECRET_KEY
 from conftest import ROOT
 from integration.turn import free_ports
 from support import SECRET, run_main, write_od_config

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import pytest
 
 from abcwebrtc import ConfigError, WebRTCConfig
+from abcwebrtc.config.acl import Acl
 from abcwebrtc.config.frozen import thaw
 from abcwebrtc.config.sound import SoundSettings
 from abcwebrtc.errors import Problem
@@ -54,7 +55,7 @@ def test_without_an_entry_there_is_no_sound(mapping: Any) -> None:
 
 def test_an_entry_has_defaults() -> None:
     found = settings_of()
-    assert found == SoundSettings(True, ("all",), (), {"default": IMAGE})
+    assert found == SoundSettings(True, Acl(("all",)), {"default": IMAGE})
     assert found.pull_policy == "IfNotPresent"
     assert settings_of(enable=..., image=..., acl=...) == SoundSettings()
 
@@ -69,7 +70,7 @@ def test_every_key_has_its_place() -> None:
         securityContext={"runAsUser": "{{ uidNumber }}", "capabilities": {"drop": ["ALL"]}},
         imagePullSecrets=[{"name": "one"}, {"name": "two.x"}],
     )
-    assert (found.permit, found.deny) == (("staff",), ("guests",))
+    assert (found.acl.permit, found.acl.deny) == (("staff",), ("guests",))
     assert found.images == {"default": IMAGE, "staff": "a/b"}
     assert (found.pull_policy, found.tcp_port) == ("Always", 4714)
     limits = {"cpu": "2", "memory": "1Gi", "hugepages-2Mi": "4Mi"}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from abcwebrtc.config.coturn import KEYS as COTURN_KEYS
 from abcwebrtc.config.desktop import KEYS as DESKTOP_KEYS
-from abcwebrtc.config.webrtc import KEYS
+from abcwebrtc.config.entries import KEYS
 from abcwebrtc.odconfig.difference import differences
 
 OLD = """\

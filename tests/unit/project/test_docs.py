@@ -14,8 +14,7 @@ import pytest
 
 from abcwebrtc import WebRTCConfig
 from abcwebrtc.cli import main as cli
-from abcwebrtc.config import coturn, desktop, sound
-from abcwebrtc.config import webrtc as config
+from abcwebrtc.config import coturn, desktop, entries, policies, sound
 from abcwebrtc.odconfig.reader import parse_od_config
 from abcwebrtc.web.rest import create_app
 from conftest import ROOT
@@ -154,9 +153,10 @@ def table_keys(page: str, heading: str) -> List[str]:
 @pytest.mark.parametrize(
     ("heading", "keys"),
     [
-        ("## Entries", [*config.KEYS, config.USER_TOKEN, desktop.ENVLOCAL, sound.DESKTOP_POD]),
+        ("## Entries", [*entries.KEYS, entries.USER_TOKEN, entries.ENVLOCAL, sound.DESKTOP_POD]),
         ("### webrtc.coturn", coturn.KEYS),
         ("### webrtc.desktop", desktop.KEYS),
+        ("### webrtc.policies", policies.KEYS),
         ("### desktop.pod", sound.KEYS),
     ],
 )

@@ -1,0 +1,188 @@
+"""The choice of the TURN servers for one user.
+
+It is weighted rendezvous hashing: every server draws a random time for every user, and the servers
+with the earliest times are the user's. A time depends on nothing but the user and the server, so
+processes agree without talking to each other, and a server that comes or goes moves only its own
+users. A server draws from an exponential distribution whose rate is its weight, and so its share of
+the users is its share of the weight (Efraimidis and Spirakis, Information Processing Letters 97,
+2006).
+
+To draw a thousand times for each user would be slow. So a userid is hashed to one of `SLOTS` slots,
+and a server's times are a permutation of the slots. It can be read in both directions: which time
+has this slot, and which slots have the earliest times. The latter gives each slot a short list of
+servers, once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import math
+import secrets
+from typing import Collection, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+
+from abcwebrtc.config.coturn import CoturnServer
+from abcwebrtc.config.policies import Policy
+from abcwebrtc.config.uris import IceURI
+from abcwebrtc.config.webrtc import WebRTCConfig
+
+SLOTS = 65537
+"""A prime; modulo it, every number has one cube root, since 3 does not divide `SLOTS` - 1."""
+FEW = 24
+"""Up to so many servers, looking at all of them is fast enough."""
+_SPARE = 6
+"""How many servers a short list has on average, beyond those that are asked for."""
+_MAX_GROUPS = 1024
+
+
+class Choice(NamedTuple):
+    """What one user gets: `servers` in the order of preference, and a `policy`, or None."""
+
+    servers: Tuple[CoturnServer, ...]
+    policy: Optional[Policy] = None
+
+    def ttl_of(self, server: CoturnServer) -> int:
+        """Return the ttl of a browser's credential for a server, in seconds."""
+        ttl = self.policy.ttl if self.policy else None
+        return server.ttl if ttl is None else ttl
+
+
+def choose(
+    config: WebRTCConfig,
+    user: Optional[str] = None,
+    labels: Collection[str] = (),
+    left_out: Collection[str] = (),
+) -> Choice:
+    """Return the TURN servers of a user with these labels, and the policy.
+
+    The servers are those that ``webrtc.coturn_servers`` asks for, of those that the acls permit; by
+    default all, in the order of ``webrtc.coturn``. The same user always gets the same ones. An
+    unknown user, None, gets random ones each time.
+
+    `left_out` are the names of servers that are known to be dead. If they are all that a user could
+    get, the user gets them nevertheless: a watcher for which everything is dead is wrong.
+    """
+    if config.gives_all and not left_out:
+        return Choice(config.coturn)
+    race, policy = _race_of(config, labels)
+    return Choice(race.winners(user, left_out), policy)
+
+
+def desktop_choice(
+    config: WebRTCConfig,
+    user: Optional[str] = None,
+    labels: Collection[str] = (),
+    left_out: Collection[str] = (),
+) -> Optional[Tuple[CoturnServer, IceURI]]:
+    """Return the TURN server of a user's desktop, and its URI; None if it gets none.
+
+    It is chosen as `choose` does, so that both ends of a call meet on one server. webrtcbin accepts
+    a single URI: the first turn one, else the first turns one.
+    """
+    if not config.enable or not config.desktop.gives_turn(labels):
+        return None
+    pairs = [(one, one.desktop_uri) for one in choose(config, user, labels, left_out).servers]
+    plain = (pair for pair in pairs if pair[1].scheme == "turn")
+    return next(plain, pairs[0] if pairs else None)
+
+
+class _Runner:
+    """A server in the race for users: its permutation of the slots, and its weight.
+
+    The slot with rank r is the r-th that the server draws. Cubes make the ranks of two servers
+    independent, which those of straight lines are not.
+    """
+
+    __slots__ = ("_factor", "_offset", "_shift", "name", "server", "weight")
+
+    def __init__(self, server: CoturnServer) -> None:
+        digest = hashlib.blake2b(server.name.encode("utf-8"), digest_size=24).digest()
+        parts = [int.from_bytes(digest[start : start + 8], "big") for start in (0, 8, 16)]
+        self._shift, self._offset = parts[0] % SLOTS, parts[1] % SLOTS
+        self._factor = 1 + parts[2] % (SLOTS - 1)
+        self.server, self.name, self.weight = server, server.name, server.weight
+
+    def time(self, slot: int) -> float:
+        """Return when the server arrives at a slot."""
+        root = slot + self._shift
+        rank = (root * root * root * self._factor + self._offset) % SLOTS
+        return -math.log1p(-(rank + 0.5) / SLOTS) / self.weight
+
+    def slots_before(self, time: float, roots: Sequence[int]) -> List[int]:
+        """Return the slots at which the server arrives before a time; `roots` are cube roots."""
+        inverse = pow(self._factor, -1, SLOTS)
+        first, shift = -self._offset * inverse, self._shift
+        number = math.ceil(-math.expm1(-time * self.weight) * SLOTS - 0.5)
+        return [(roots[(first + rank * inverse) % SLOTS] - shift) % SLOTS for rank in range(number)]
+
+
+class _Race:
+    """The race of the servers among which a group of users chooses; `number` None is for all."""
+
+    def __init__(self, servers: Tuple[CoturnServer, ...], number: Optional[int]) -> None:
+        self._servers, self._number = servers, number
+        self._runners = [] if number is None else [_Runner(server) for server in servers]
+        self._near: Optional[List[List[_Runner]]] = None
+
+    def winners(self, user: Optional[str], left_out: Collection[str]) -> Tuple[CoturnServer, ...]:
+        """Return the servers of a user, the preferred one first."""
+        number = self._number
+        if number is None:
+            alive = tuple(one for one in self._servers if one.name not in left_out)
+            return alive or self._servers
+        slot = slot_of(user)
+        if len(self._runners) > FEW > number:
+            if self._near is None:
+                self._near = _shortlists(self._runners, number + _SPARE)
+            found = _earliest(self._near[slot], number, slot, left_out)
+            if len(found) == number:
+                return found
+        found = _earliest(self._runners, number, slot, left_out)
+        return found or _earliest(self._runners, number, slot, ())
+
+
+def slot_of(user: Optional[str]) -> int:
+    """Return the slot of a user; a random one for an unknown user."""
+    if user is None:
+        return secrets.randbelow(SLOTS)
+    data = user.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") % SLOTS
+
+
+def _earliest(
+    runners: Sequence[_Runner], number: int, slot: int, left_out: Collection[str]
+) -> Tuple[CoturnServer, ...]:
+    alive = [runner for runner in runners if runner.name not in left_out] if left_out else runners
+    first = heapq.nsmallest(number, alive, key=lambda runner: (runner.time(slot), runner.name))
+    return tuple(runner.server for runner in first)
+
+
+def _shortlists(runners: Sequence[_Runner], length: int) -> List[List[_Runner]]:
+    """Return a list of servers for each slot, of this length on average."""
+    roots = [0] * SLOTS
+    for root in range(SLOTS):
+        roots[root * root * root % SLOTS] = root
+    time = length / sum(runner.weight for runner in runners)
+    found: List[List[_Runner]] = [[] for _ in range(SLOTS)]
+    for runner in runners:
+        for slot in runner.slots_before(time, roots):
+            found[slot].append(runner)
+    return found
+
+
+def _race_of(config: WebRTCConfig, labels: Collection[str]) -> Tuple[_Race, Optional[Policy]]:
+    """Return the race for users with these labels, and their policy; both are made once."""
+    if "labels" not in config.derived:
+        config.derived.update(labels=frozenset(config.labels), groups={}, races={})
+    groups: Dict[FrozenSet[str], Tuple[_Race, Optional[Policy]]] = config.derived["groups"]
+    key = config.derived["labels"].intersection(labels)
+    found = groups.get(key)
+    if found is None:
+        servers = config.servers_for(key)
+        same = tuple(map(id, servers))
+        race = config.derived["races"].setdefault(same, _Race(servers, config.coturn_servers))
+        found = race, next((one for one in config.policies if one.permits(key)), None)
+        if len(groups) >= _MAX_GROUPS:
+            groups.clear()
+        groups[key] = found
+    return found
