@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import itertools
 import math
 import secrets
 from typing import Collection, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
@@ -28,7 +29,7 @@ from abcwebrtc.config.webrtc import WebRTCConfig
 
 SLOTS = 65537
 """A prime; modulo it, every number has one cube root, since 3 does not divide `SLOTS` - 1."""
-FEW = 24
+FEW = 16
 """Up to so many servers, looking at all of them is fast enough."""
 _SPARE = 6
 """How many servers a short list has on average, beyond those that are asked for."""
@@ -108,6 +109,10 @@ class _Runner:
         rank = (root * root * root * self._factor + self._offset) % SLOTS
         return -math.log1p(-(rank + 0.5) / SLOTS) / self.weight
 
+    def place(self, slot: int) -> Tuple[float, str]:
+        """Return what sorts servers by their times at a slot."""
+        return self.time(slot), self.name
+
     def slots_before(self, time: float, roots: Sequence[int]) -> List[int]:
         """Return the slots at which the server arrives before a time; `roots` are cube roots."""
         inverse = pow(self._factor, -1, SLOTS)
@@ -122,7 +127,7 @@ class _Race:
     def __init__(self, servers: Tuple[CoturnServer, ...], number: Optional[int]) -> None:
         self._servers, self._number = servers, number
         self._runners = [] if number is None else [_Runner(server) for server in servers]
-        self._near: Optional[List[List[_Runner]]] = None
+        self._near: List[Sequence[_Runner]] = []
 
     def winners(self, user: Optional[str], left_out: Collection[str]) -> Tuple[CoturnServer, ...]:
         """Return the servers of a user, the preferred one first."""
@@ -132,13 +137,21 @@ class _Race:
             return alive or self._servers
         slot = slot_of(user)
         if len(self._runners) > FEW > number:
-            if self._near is None:
-                self._near = _shortlists(self._runners, number + _SPARE)
-            found = _earliest(self._near[slot], number, slot, left_out)
-            if len(found) == number:
-                return found
+            living = (one.server for one in self._first(slot) if one.name not in left_out)
+            first = tuple(itertools.islice(living, number))
+            if len(first) == number:
+                return first
         found = _earliest(self._runners, number, slot, left_out)
         return found or _earliest(self._runners, number, slot, ())
+
+    def _first(self, slot: int) -> Sequence[_Runner]:
+        """Return some of the servers that are the first at a slot, in order."""
+        if not self._near:
+            self._near = _shortlists(self._runners, (self._number or 0) + _SPARE)
+        found = self._near[slot]
+        if isinstance(found, list):  # nobody has asked for this slot yet
+            found = self._near[slot] = tuple(sorted(found, key=lambda one: one.place(slot)))
+        return found
 
 
 def slot_of(user: Optional[str]) -> int:
@@ -153,11 +166,11 @@ def _earliest(
     runners: Sequence[_Runner], number: int, slot: int, left_out: Collection[str]
 ) -> Tuple[CoturnServer, ...]:
     alive = [runner for runner in runners if runner.name not in left_out] if left_out else runners
-    first = heapq.nsmallest(number, alive, key=lambda runner: (runner.time(slot), runner.name))
+    first = heapq.nsmallest(number, alive, key=lambda one: one.place(slot))
     return tuple(runner.server for runner in first)
 
 
-def _shortlists(runners: Sequence[_Runner], length: int) -> List[List[_Runner]]:
+def _shortlists(runners: Sequence[_Runner], length: int) -> List[Sequence[_Runner]]:
     """Return a list of servers for each slot, of this length on average."""
     roots = [0] * SLOTS
     for root in range(SLOTS):
@@ -167,7 +180,7 @@ def _shortlists(runners: Sequence[_Runner], length: int) -> List[List[_Runner]]:
     for runner in runners:
         for slot in runner.slots_before(time, roots):
             found[slot].append(runner)
-    return found
+    return list(found)
 
 
 def _race_of(config: WebRTCConfig, labels: Collection[str]) -> Tuple[_Race, Optional[Policy]]:
