@@ -17,6 +17,7 @@ import timeit
 from typing import Any, Iterator, List, NamedTuple, Tuple
 
 import endpoint
+import fleet
 import measure
 
 from abcwebrtc import WebRTCConfig, build_rtc_configuration, inject_webrtc
@@ -39,7 +40,7 @@ class Assumptions(NamedTuple):
     desktop_ttl: int = 86_400
     turn_urls: int = 1
     relayed: float = 0.3
-    relay_ports: int = 65_535 - 49_152 + 1
+    relay_ports: int = fleet.RELAY_PORTS
     opus_bits: int = 64_000
     packets: int = 50
     allocation_lifetime: int = 600
@@ -89,6 +90,7 @@ def tables(quick: bool, assumed: Assumptions = Assumptions()) -> Iterator[measur
     sums = [*requests_sum(assumed, found), *coturn_sum(assumed), *rotation_sum(assumed)]
     yield measure.Table(title, ("what", "sum", "result"), sums)
     yield simulation(assumed, found.rate, quick)
+    yield from fleet.tables(quick, assumed.desktops, assumed.turn_urls, assumed.relay_ports)
 
 
 def shown(value: float) -> str:

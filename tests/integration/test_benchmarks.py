@@ -39,6 +39,7 @@ RATIOS: Dict[str, Set[str]] = {
     },
     "Imports, against import json, hmac, configparser": {"ratio"},
     "The endpoint against a bare CherryPy handler": {"requests/s", "p50", "p99", "CPU"},
+    "build_rtc_configuration of a fleet, in bare HMACs": {"each user"},
 }
 """The columns that are ratios, by the title of the table."""
 
@@ -112,6 +113,18 @@ def test_the_sum_shows_how_it_came_about(tables: Dict[str, List[Dict[str, Any]]]
     assert rows["coturn: relay addresses"]["result"] == "62"  # 1,000,000 / 16,384
     assert rows["coturn: Gbit/s in"]["result"] == "25.2"  # 300,000 of 84 kbit/s
     assert len(tables["1,000,000 desktops, simulated"]) >= 4
+
+
+def test_a_fleet_is_even_and_moves_no_more_than_a_share(
+    tables: Dict[str, List[Dict[str, Any]]],
+) -> None:
+    rows = {row["servers"]: row for row in tables["Choosing for 5,000 desktops"]}
+    one = rows["1 of 10"]
+    assert (one["share of one"], one["share of a new one"]) == ("10 %", "9.09 %")
+    assert 1 <= one["worst server over its share"] < 1.5
+    for moved in ("moved when it goes", "moved when it comes"):
+        assert 7 < float(one[moved].split()[0]) < 13
+    assert rows["2 of 1000"]["relay addresses for them"] == 1
 
 
 def test_an_assumption_can_be_given_another_value() -> None:
