@@ -21,7 +21,7 @@ from abcwebrtc.probe.model import TLS, Failure, Login
 from abcwebrtc.probe.runner import resolve_all
 from abcwebrtc.probe.stun_client import Settings, StepError, Wire, unverified_context
 from abcwebrtc.probe.targets import browser_target
-from abcwebrtc.probe.turn_session import NO_ALLOCATION, Session
+from abcwebrtc.probe.turn_session import NO_ALLOCATION, accepts
 from abcwebrtc.turn.credentials import mint_turn_credentials
 
 CHECK_TTL = DAY
@@ -83,8 +83,7 @@ def _ask(settings: Settings, asked: Question) -> Answer:
     target = browser_target(asked.uri)
     context = settings.trust if target.transport == TLS else None
     try:
-        with Wire(target, asked.address, settings, context) as wire:
-            return Answer(Session(wire, asked.login).is_accepted())
+        return Answer(accepts(lambda: Wire(target, asked.address, settings, context), asked.login))
     except StepError as error:
         return Answer(None, _reason(error.failure, settings.timeout))
 

@@ -45,7 +45,14 @@ from abcwebrtc.probe.stun_client import (
     timed,
     unverified_context,
 )
-from abcwebrtc.probe.turn_session import UNAUTHORIZED, RedirectError, Session, investigate
+from abcwebrtc.probe.turn_session import (
+    UNAUTHORIZED,
+    WRONG_CREDENTIALS,
+    RedirectError,
+    Session,
+    accepts,
+    investigate,
+)
 from abcwebrtc.texts import harmless_logger
 
 _LOG = harmless_logger(__name__)
@@ -207,6 +214,9 @@ class _Attempt:
         """Open a relay and send data through it; if that fails, find out why."""
         login = account.login_at(time.time())
         failure = self._use_relay(wire, login, 0 if answered else self._settings.second_look)
+        if failure and failure.error == WRONG_CREDENTIALS and not failure.at:
+            with self._open() as another:  # from another port, see `accepts`
+                failure = self._use_relay(another, login)
         if failure is None:
             self._check_clock(account)
             return
@@ -293,16 +303,19 @@ class _Attempt:
             try:
                 self._try_allocate(second, {})
             except StepError as error:
-                if error.failure.error != QUOTA:
+                if error.failure.error == WRONG_CREDENTIALS:  # from another port, see `accepts`
+                    second = stack.enter_context(Session(stack.enter_context(self._open()), login))
+                    self._try_allocate(second, {})
+                elif error.failure.error == QUOTA:
+                    self._seen.alone, second = True, first
+                else:
                     raise
-                self._seen.alone, second = True, first
             between_relays(first, second, self._seen, self._settings)
 
     # logins
 
     def _accepts(self, login: Login) -> bool:
-        with self._open() as wire:
-            return Session(wire, login).is_accepted()
+        return accepts(self._open, login)
 
     def _check_clock(self, account: Account) -> None:
         """Find out whether the server's clock is so far ahead that logins expire early."""

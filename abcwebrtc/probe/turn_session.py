@@ -31,6 +31,9 @@ from abcwebrtc.times import MAX_EXPIRY
 LIFETIME = 60
 """Seconds for which an allocation is requested; coturn gives at least 600."""
 REDIRECT, UNAUTHORIZED, FORBIDDEN, NO_ALLOCATION, STALE_NONCE = 300, 401, 403, 437, 438
+WRONG_CREDENTIALS = 441
+_MOST_WIRES = 5
+"""How many local ports to try; that even two in a row are known is rare."""
 FREE_TIMEOUT = 1.0
 """Seconds that freeing an allocation may take."""
 
@@ -165,6 +168,25 @@ class Session:
 
 
 # after a 401
+
+
+def accepts(open_wire: Callable[[], Wire], login: Login) -> bool:
+    """Return whether the server accepts a login; see `Session.is_accepted`.
+
+    Over UDP, the system may pick a local port that an earlier login had. For coturn that login's
+    session goes on, and another username gets a 441 (RFC 8656, section 7.2), which says nothing
+    about the new login. So it is tried again from another port; the first one is kept open until
+    then.
+    """
+    with contextlib.ExitStack() as wires:
+        for _ in range(_MOST_WIRES):
+            try:
+                return Session(wires.enter_context(open_wire()), login).is_accepted()
+            except StepError as error:
+                if error.failure.error != WRONG_CREDENTIALS:
+                    raise
+                failure = error.failure
+    raise StepError(failure)
 
 
 def investigate(account: Account, accepts: Callable[[Login], bool], now: float) -> SecretSearch:

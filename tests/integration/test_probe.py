@@ -23,7 +23,7 @@ from abcwebrtc.config.uris import IceURI
 from abcwebrtc.probe.diagnosis import diagnose
 from abcwebrtc.probe.model import UDP, Circumstances, Login, Observation, Place, Target
 from abcwebrtc.probe.stun_client import Settings, StepError, Wire
-from abcwebrtc.probe.turn_session import Session
+from abcwebrtc.probe.turn_session import Session, accepts
 from conftest import missing, require_program
 from integration.conftest import SECRET
 from integration.probing import OTHER, PASSWORD, Probe, coturn, ice
@@ -275,6 +275,38 @@ def opened_session(server: Turnserver, login: Any) -> Iterator[Any]:
     target = Target(IceURI("turn", LOOPBACK, server.port), UDP)
     with Wire(target, LOOPBACK, settings) as wire, Session(wire, login) as session:
         yield session
+
+
+class FromPort(Wire):
+    """A connection from a local UDP port of the test's choice."""
+
+    def __init__(self, local: int, *arguments: Any) -> None:
+        self.local_port = local
+        super().__init__(*arguments)
+
+    def _connect(self, context: Any) -> None:
+        self._socket.bind((LOOPBACK, self.local_port))
+        super()._connect(context)
+
+
+def test_a_local_port_that_an_earlier_login_had_says_nothing_about_the_next(
+    turnserver: Turnserver,
+) -> None:
+    settings = Settings(5.0, ssl.create_default_context(), threading.Event())
+    target = Target(IceURI("turn", LOOPBACK, turnserver.port), UDP)
+    (port,) = free_ports(1)
+    usual = [port, port, 0]  # the third is of another port, as the system picks it
+    made = [mint_turn_credentials(SECRET, 600, user) for user in ("alice", "bob")]
+
+    def open_wire() -> Wire:
+        return FromPort(usual.pop(0), target, LOOPBACK, settings)
+
+    logins = [Login(one.username, one.password) for one in made]
+    assert accepts(open_wire, logins[0])
+    assert accepts(open_wire, logins[1])
+    assert usual == []  # otherwise coturn does not tell the two apart
+    wrong = Login(made[1].username, made[0].password)
+    assert not accepts(lambda: FromPort(0, target, LOOPBACK, settings), wrong)
 
 
 def test_an_allocation_of_the_same_address_and_port(turnserver: Turnserver) -> None:
