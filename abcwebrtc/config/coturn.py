@@ -33,7 +33,7 @@ _NO_TIME = 10**15
 """Even in milliseconds this is 31,000 years, so it can't be a time."""
 MAX_SERVERS, MAX_URLS = 1024, 64
 """More than any od.config needs."""
-MAX_WEIGHT = 1_000_000
+MIN_WEIGHT, MAX_WEIGHT = 0.000_001, 1_000_000
 TIMESTAMP, USERID, PSEUDONYM = USERNAME_STYLES = ("timestamp", "userid", "pseudonym")
 
 KEYS = (
@@ -248,10 +248,11 @@ class _Parser:
 
     def _weight(self) -> float:
         weight = self._server.get("weight", 1)
-        if type(weight) in (int, float) and 0 < weight <= MAX_WEIGHT:
+        if type(weight) in (int, float) and MIN_WEIGHT <= weight <= MAX_WEIGHT:
             return float(weight)
         right = "for a server that nobody new should get, write 'drain': True"
-        self._error("weight", f"must be a number above 0, up to {MAX_WEIGHT:,}, such as 2; {right}")
+        numbers = f"a number from {MIN_WEIGHT:f} to {MAX_WEIGHT:,}"
+        self._error("weight", f"must be {numbers}, such as 2; {right}")
         return 1
 
     def _items(self, key: str, most: int, right: str) -> List[Tuple[Any, Where]]:

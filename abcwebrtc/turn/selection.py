@@ -20,6 +20,7 @@ import heapq
 import itertools
 import math
 import secrets
+import threading
 from typing import Collection, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
 from abcwebrtc.config.coturn import CoturnServer
@@ -33,7 +34,11 @@ FEW = 16
 """Up to so many servers, looking at all of them is fast enough."""
 _SPARE = 6
 """How many servers a short list has on average, beyond those that are asked for."""
+_STEPS = 20
+_MAX_TABLES = 4
+"""Races of one configuration that have short lists, which take some 10 MB for each."""
 _MAX_GROUPS = 1024
+_MAKING = threading.Lock()
 
 
 class Choice(NamedTuple):
@@ -65,7 +70,7 @@ def choose(
     """
     if config.gives_all and not left_out:
         return Choice(config.coturn)
-    race, policy = _race_of(config, labels)
+    race, policy = _races_of(config).of(labels)
     return Choice(race.winners(user, left_out), policy)
 
 
@@ -122,12 +127,17 @@ class _Runner:
 
 
 class _Race:
-    """The race of the servers among which a group of users chooses; `number` None is for all."""
+    """The race of the servers among which a group of users chooses; `number` None is for all.
 
-    def __init__(self, servers: Tuple[CoturnServer, ...], number: Optional[int]) -> None:
-        self._servers, self._number = servers, number
+    With `has_table` it makes a short list of servers for each slot, when it is first needed.
+    """
+
+    def __init__(
+        self, servers: Tuple[CoturnServer, ...], number: Optional[int], has_table: bool
+    ) -> None:
+        self._servers, self._number, self._has_table = servers, number, has_table
         self._runners = [] if number is None else [_Runner(server) for server in servers]
-        self._near: List[Sequence[_Runner]] = []
+        self._table: List[Sequence[_Runner]] = []
 
     def winners(self, user: Optional[str], left_out: Collection[str]) -> Tuple[CoturnServer, ...]:
         """Return the servers of a user, the preferred one first."""
@@ -136,7 +146,7 @@ class _Race:
             alive = tuple(one for one in self._servers if one.name not in left_out)
             return alive or self._servers
         slot = slot_of(user)
-        if len(self._runners) > FEW > number:
+        if self._has_table:
             living = (one.server for one in self._first(slot) if one.name not in left_out)
             first = tuple(itertools.islice(living, number))
             if len(first) == number:
@@ -146,18 +156,55 @@ class _Race:
 
     def _first(self, slot: int) -> Sequence[_Runner]:
         """Return some of the servers that are the first at a slot, in order."""
-        if not self._near:
-            self._near = _shortlists(self._runners, (self._number or 0) + _SPARE)
-        found = self._near[slot]
+        if not self._table:
+            with _MAKING:  # else each thread makes one, which takes as much memory
+                if not self._table:
+                    self._table = _shortlists(self._runners, (self._number or 0) + _SPARE)
+        found = self._table[slot]
         if isinstance(found, list):  # nobody has asked for this slot yet
-            found = self._near[slot] = tuple(sorted(found, key=lambda one: one.place(slot)))
+            found = self._table[slot] = tuple(sorted(found, key=lambda one: one.place(slot)))
         return found
+
+
+class _Races:
+    """The races of a configuration, each made when the first user of a group comes."""
+
+    def __init__(self, config: WebRTCConfig) -> None:
+        self._config, self._labels = config, frozenset(config.labels)
+        self._groups: Dict[FrozenSet[str], Tuple[_Race, Optional[Policy]]] = {}
+        self._races: Dict[Tuple[int, ...], _Race] = {}
+        self._tables = 0
+
+    def of(self, labels: Collection[str]) -> Tuple[_Race, Optional[Policy]]:
+        """Return the race for users with these labels, and their policy."""
+        key = self._labels.intersection(labels)
+        found = self._groups.get(key)
+        if found is None:
+            if len(self._groups) >= _MAX_GROUPS:
+                self._groups, self._races, self._tables = {}, {}, 0
+            policy = next((one for one in self._config.policies if one.permits(key)), None)
+            found = self._groups[key] = self._race(self._config.servers_for(key)), policy
+        return found
+
+    def _race(self, servers: Tuple[CoturnServer, ...]) -> _Race:
+        """Return the race of these servers, which several groups may have."""
+        same = tuple(map(id, servers))
+        if same not in self._races:
+            number = self._config.coturn_servers
+            # Where most servers are asked for, a short list is no shorter than the whole one.
+            is_large = number is not None and len(servers) > max(FEW, 4 * number) and number < FEW
+            has_table = is_large and self._tables < _MAX_TABLES
+            self._tables += has_table
+            self._races[same] = _Race(servers, number, has_table)
+        return self._races[same]
 
 
 def slot_of(user: Optional[str]) -> int:
     """Return the slot of a user; a random one for an unknown user."""
     if user is None:
         return secrets.randbelow(SLOTS)
+    if not isinstance(user, str):
+        raise TypeError(f"user must be text, not {type(user).__name__}")
     data = user.encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") % SLOTS
 
@@ -175,7 +222,7 @@ def _shortlists(runners: Sequence[_Runner], length: int) -> List[Sequence[_Runne
     roots = [0] * SLOTS
     for root in range(SLOTS):
         roots[root * root * root % SLOTS] = root
-    time = length / sum(runner.weight for runner in runners)
+    time = _time_of(length, [runner.weight for runner in runners])
     found: List[List[_Runner]] = [[] for _ in range(SLOTS)]
     for runner in runners:
         for slot in runner.slots_before(time, roots):
@@ -183,19 +230,25 @@ def _shortlists(runners: Sequence[_Runner], length: int) -> List[Sequence[_Runne
     return list(found)
 
 
-def _race_of(config: WebRTCConfig, labels: Collection[str]) -> Tuple[_Race, Optional[Policy]]:
-    """Return the race for users with these labels, and their policy; both are made once."""
-    if "labels" not in config.derived:
-        config.derived.update(labels=frozenset(config.labels), groups={}, races={})
-    groups: Dict[FrozenSet[str], Tuple[_Race, Optional[Policy]]] = config.derived["groups"]
-    key = config.derived["labels"].intersection(labels)
-    found = groups.get(key)
-    if found is None:
-        servers = config.servers_for(key)
-        same = tuple(map(id, servers))
-        race = config.derived["races"].setdefault(same, _Race(servers, config.coturn_servers))
-        found = race, next((one for one in config.policies if one.permits(key)), None)
-        if len(groups) >= _MAX_GROUPS:
-            groups.clear()
-        groups[key] = found
-    return found
+def _time_of(number: float, weights: Sequence[float]) -> float:
+    """Return the time before which so many servers of these weights arrive at a slot, on average.
+
+    Newton's method comes from below to this time, since ever fewer servers are still to come. One
+    whose weight is that of a thousand others is the reason for it: it arrives once.
+    """
+    time = number / sum(weights)
+    for _ in range(_STEPS):
+        arrived = -sum(math.expm1(-weight * time) for weight in weights)
+        rate = sum(weight * math.exp(-weight * time) for weight in weights)
+        if rate <= 0 or number - arrived < 0.01 * number:
+            break
+        time += (number - arrived) / rate
+    return time
+
+
+def _races_of(config: WebRTCConfig) -> _Races:
+    """Return the races of a configuration; it keeps them."""
+    races: _Races = config.derived.get("races") or config.derived.setdefault(
+        "races", _Races(config)
+    )
+    return races
