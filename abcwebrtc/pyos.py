@@ -24,6 +24,7 @@ from abcwebrtc.odconfig.source import PathLike
 from abcwebrtc.texts import harmless_logger
 from abcwebrtc.turn.rtc_configuration import build_rtc_configuration
 from abcwebrtc.web.rest import answer, post_json, public_entries
+from abcwebrtc.web.tokens import User, label_names
 
 _T = TypeVar("_T")
 
@@ -112,32 +113,34 @@ class WebRTCEndpoint:
         """Answer with the rtc_configuration for one RTCPeerConnection, as pyos does."""
         return answer(self._identify, _success)
 
-    def _identify(self) -> str:
-        """Return the userid of a request that od.config's ``controllers`` permits."""
+    def _identify(self) -> User:
+        """Return the user of a request that od.config's ``controllers`` permits."""
         self.is_permit_request()
         allowed = self.requestsallowed
         # pyos looks up the path as it was typed, but also serves it with '-' for '_'.
         if isinstance(allowed, dict) and allowed.get("coturn_rtcconfiguration") is False:
             raise cherrypy.HTTPError(403, "od.config does not allow this request")
-        _, user = self.validate_env()
+        auth, user = self.validate_env()
         if not isinstance(user.userid, str) or not user.userid:
             raise TokenError("the token names no user")
-        return user.userid
+        return User(user.userid, label_names(auth.get_labels()))
 
 
-def _success(user: str) -> Dict[str, Any]:
-    result = build_rtc_configuration(current_config(), user)
+def _success(user: User) -> Dict[str, Any]:
+    result = build_rtc_configuration(current_config(), user.userid, labels=user.labels)
     return {"status": 200, "result": result, "message": "ok"}
 
 
-def desktop_environment(userid: str) -> Dict[str, str]:
+def desktop_environment(userid: str, labels: Collection[str] = ()) -> Dict[str, str]:
     """Return STUN_SERVER and TURN_SERVER for ``composer.createExecuteEnvironment``.
 
     They are the variables of `abcwebrtc.desktop_environment`. pyos gives them to every
     container of a desktop and logs them, so use this only if `webrtc.desktop` asks for no
-    TURN server.
+    TURN server. `labels` are the result of pyos's ``authinfo.get_labels()``.
     """
-    return _even_without_turn(lambda config: environment.desktop_environment(config, userid))
+    return _even_without_turn(
+        lambda config: environment.desktop_environment(config, userid, labels=labels)
+    )
 
 
 def inject_webrtc(manifest: Data, userid: str, labels: Collection[str]) -> Data:

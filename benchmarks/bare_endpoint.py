@@ -33,7 +33,7 @@ class Bare:
     def coturn_rtcconfiguration(self) -> Any:
         """Answer a request that has a valid token."""
         header = cherrypy.serving.request.headers.get("ABCAuthorization")
-        self._verifier.userid(bearer_token(header))
+        self._verifier.user(bearer_token(header))
         return self._answer
 
 

@@ -229,6 +229,11 @@ class WebRTCConfig:
         """Return the servers of `coturn` that new calls of a user with these labels may use."""
         return tuple(server for server in self.coturn if server.permits(labels))
 
+    def with_every_server(self) -> WebRTCConfig:
+        """Return a configuration that gives every server to everybody, drained ones too."""
+        every = tuple(replace(server, acl=None, drain=False) for server in self.coturn)
+        return replace(self, coturn=every, coturn_servers=None, policies=())
+
     @property
     def labels(self) -> Tuple[str, ...]:
         """The names of the labels on which it depends what a user gets, each once."""

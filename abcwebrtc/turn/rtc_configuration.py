@@ -84,6 +84,16 @@ def server_credentials(
     return mint_turn_credentials(secret, ttl, _name(server, user), now)
 
 
+def takes_the_credential_of(server: CoturnServer, other: CoturnServer) -> bool:
+    """Return whether a credential of another server is right for this one too.
+
+    It must accept the secret that signed it, and name users in the same way.
+    """
+    secret = other.secrets.current()[0]
+    same = (server.username, server.pseudonym_keys) == (other.username, other.pseudonym_keys)
+    return same and secret in server.secrets.current()
+
+
 def _name(server: CoturnServer, user: Optional[str]) -> Optional[str]:
     """Return the user's part of the username, or None."""
     if server.username == TIMESTAMP:

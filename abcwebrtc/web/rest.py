@@ -11,7 +11,7 @@ import ipaddress
 import json
 import re
 import time
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Collection, Dict, Mapping, Optional, Union
 from urllib.parse import urlsplit
 
 import cherrypy
@@ -24,14 +24,22 @@ from abcwebrtc.config.ice_servers import public_rtc_configuration
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import AbcWebRTCError, TokenError, WebRTCDisabledError
 from abcwebrtc.texts import harmless_logger
-from abcwebrtc.turn.rtc_configuration import build_rtc_configuration, server_credentials
+from abcwebrtc.turn.rtc_configuration import (
+    build_rtc_configuration,
+    server_credentials,
+    takes_the_credential_of,
+)
+from abcwebrtc.turn.selection import choose
 from abcwebrtc.web.access_log import access_line
 from abcwebrtc.web.routes import HEADERS, KnownRoutes
-from abcwebrtc.web.tokens import UserTokenVerifier, bearer_token
+from abcwebrtc.web.tokens import User, UserTokenVerifier, bearer_token
 
-Identity = Callable[[], str]
-"""Return the userid of the current request, or raise `TokenError`, which becomes a 401, or an
-HTTPError."""
+Identity = Callable[[], Union[str, User]]
+"""Return the user of the current request, or just the userid of one without labels.
+
+Raise `TokenError`, which becomes a 401, or an HTTPError."""
+LeftOut = Callable[[], Collection[str]]
+"""Return the names of the coturn servers that are known to be dead."""
 
 DISABLED = "webrtc_disabled"
 """The ``error`` member of the answer when ``webrtc.enable`` is False."""
@@ -43,9 +51,9 @@ _log = harmless_logger(__name__)
 def token_identity(verifier: UserTokenVerifier) -> Identity:
     """Return an identity that reads pyos's user token from the request."""
 
-    def identify() -> str:
+    def identify() -> User:
         header = cherrypy.serving.request.headers.get("ABCAuthorization")
-        return verifier.userid(bearer_token(header))
+        return verifier.user(bearer_token(header))
 
     return identify
 
@@ -129,51 +137,62 @@ def get_file(handler: Callable[..., bytes]) -> Any:
     return cherrypy.expose(_get(handler))
 
 
+def none_left_out() -> Collection[str]:
+    """Return no name: nobody watches the servers."""
+    return ()
+
+
 class WebRTCController:
     """``/API/webrtc``: credentials for the user that `identity` returns."""
 
-    def __init__(self, config: WebRTCConfig, identity: Identity) -> None:
-        self._config = config
-        self._identity = identity
+    def __init__(
+        self, config: WebRTCConfig, identity: Identity, left_out: LeftOut = none_left_out
+    ) -> None:
+        self._config, self._identity, self._left_out = config, identity, left_out
 
     @post_json
     def coturn_rtcconfiguration(self) -> Dict[str, Any]:
         """Answer with the rtc_configuration for one RTCPeerConnection."""
-        return answer(self._identity, lambda user: rtc_answer(self._config, user))
+        return answer(self._identity, lambda user: rtc_answer(self._config, user, self._left_out()))
 
     @get_json
     def turn(self, /, **parameters: Any) -> Dict[str, Any]:
         """Answer in the shape of draft-uberti-behave-turn-rest-00, section 2.2.
 
-        The draft knows one server: the first of ``webrtc.coturn``.
+        The draft knows one credential: that of the user's first server. The answer has the uris of
+        all the user's servers for which it is valid.
         """
         if parameters.get("service") != "turn":
             raise cherrypy.HTTPError(400, "Write ?service=turn")
         return answer(self._identity, self._turn)
 
-    def _turn(self, user: str) -> Dict[str, Any]:
+    def _turn(self, user: User) -> Dict[str, Any]:
         if not self._config.enable:
             raise WebRTCDisabledError
-        if not self._config.coturn:
-            raise cherrypy.HTTPError(404, "webrtc.coturn has no TURN server")
-        server = self._config.coturn[0]
-        credentials = server_credentials(server, user)
+        chosen = choose(self._config, user.userid, user.labels, self._left_out())
+        if not chosen.servers:
+            raise cherrypy.HTTPError(404, "webrtc.coturn has no TURN server for this user")
+        first, ttl = chosen.servers[0], chosen.ttl_of(chosen.servers[0])
+        credentials = server_credentials(first, user.userid, ttl=ttl)
+        same = [one for one in chosen.servers if takes_the_credential_of(one, first)]
         return {
             "username": credentials.username,
             "password": credentials.password,
             "ttl": credentials.ttl,
-            "uris": list(server.urls),
+            "uris": [url for server in same for url in server.urls],
         }
 
 
-def rtc_answer(config: WebRTCConfig, user: str) -> Dict[str, Any]:
+def rtc_answer(config: WebRTCConfig, user: User, left_out: Collection[str] = ()) -> Dict[str, Any]:
     """Return the answer of ``coturn_rtcconfiguration`` for a user.
 
     Raise what `build_rtc_configuration` raises.
     """
     now = time.time()
-    result = build_rtc_configuration(config, user, now)
-    ttl = min((server.ttl for server in config.coturn), default=None)
+    given = {"labels": user.labels, "left_out": left_out}
+    result = build_rtc_configuration(config, user.userid, now, **given)
+    chosen = choose(config, user.userid, **given)
+    ttl = min(map(chosen.ttl_of, chosen.servers), default=None)
     expires_at = None if ttl is None else int(now) + ttl
     return {
         "status": 200,
@@ -184,7 +203,7 @@ def rtc_answer(config: WebRTCConfig, user: str) -> Dict[str, Any]:
     }
 
 
-def answer(identity: Identity, build: Callable[[str], Dict[str, Any]]) -> Dict[str, Any]:
+def answer(identity: Identity, build: Callable[[User], Dict[str, Any]]) -> Dict[str, Any]:
     """Return what `build` returns for the user of this request, and keep it out of logs.
 
     An error becomes an answer: 401 for an unknown user, 403 for `WebRTCDisabledError`, 500
@@ -203,9 +222,10 @@ def answer(identity: Identity, build: Callable[[str], Dict[str, Any]]) -> Dict[s
     raise cherrypy.HTTPError(500)
 
 
-def _authenticate(identity: Identity) -> str:
+def _authenticate(identity: Identity) -> User:
     try:
-        return identity()
+        user = identity()
+        return user if isinstance(user, User) else User(user)
     except TokenError as error:
         _log.info("refused: %s", error)
     raise cherrypy.HTTPError(401, "Invalid token")
@@ -249,10 +269,12 @@ class CoreController:
 class Api:
     """``/API``: the controllers, and the endpoints for monitoring."""
 
-    def __init__(self, config: WebRTCConfig, identity: Optional[Identity]) -> None:
+    def __init__(
+        self, config: WebRTCConfig, identity: Optional[Identity], left_out: LeftOut
+    ) -> None:
         self.core = CoreController(config)
         if identity is not None:
-            self.webrtc = WebRTCController(config, identity)
+            self.webrtc = WebRTCController(config, identity, left_out)
 
     @get_json
     def healthz(self) -> Dict[str, Any]:
@@ -266,15 +288,19 @@ class Api:
 
 
 def create_app(
-    config: WebRTCConfig, identity: Optional[Identity] = None, root: Optional[Any] = None
+    config: WebRTCConfig,
+    identity: Optional[Identity] = None,
+    root: Optional[Any] = None,
+    left_out: LeftOut = none_left_out,
 ) -> Any:
     """Return a WSGI application with the endpoints under ``/API``.
 
     Without an `identity` there is no ``/API/webrtc``, so no credential. `root` is an object
-    with handlers for paths beside ``/API``; it gets an attribute ``api``.
+    with handlers for paths beside ``/API``; it gets an attribute ``api``. `left_out` returns the
+    names of coturn servers that are known to be dead, such as `Watcher.left_out`.
     """
     root = type("Root", (), {})() if root is None else root
-    root.api = Api(config, identity)
+    root.api = Api(config, identity, left_out)
     # By default CherryPy turns every punctuation mark into an underscore.
     dispatcher = cherrypy.dispatch.Dispatcher(translate={})
     settings = {

@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional, Union
 from urllib.parse import urlsplit
 
 import cherrypy
@@ -26,6 +26,7 @@ from abcwebrtc.probe import causes
 from abcwebrtc.web.look import Looks
 from abcwebrtc.web.rest import Identity, answer, get_file, post_json, rtc_answer
 from abcwebrtc.web.routes import COOKIE
+from abcwebrtc.web.tokens import User
 
 OPERATOR = "operator"
 """The userid in the credentials of a session."""
@@ -154,14 +155,15 @@ class Guard:
     def __init__(self, identity: Identity, login: Optional[OperatorLogin]) -> None:
         self._identity, self._login = identity, login
 
-    def user(self) -> str:
-        """Return the userid, or raise `TokenError`."""
+    def user(self) -> Union[str, User]:
+        """Return the user, or raise `TokenError`."""
         return OPERATOR if self._has_session() else self._identity()
 
-    def user_or_401(self) -> str:
-        """Return the userid, or raise an HTTPError 401."""
+    def user_or_401(self) -> None:
+        """Raise an HTTPError 401 unless there is a user."""
         try:
-            return self.user()
+            self.user()
+            return
         except TokenError:
             pass
         raise cherrypy.HTTPError(401, "Not logged in")
@@ -187,7 +189,7 @@ class OperatorPage:
     def __init__(
         self, config: WebRTCConfig, identity: Identity, login: Optional[OperatorLogin]
     ) -> None:
-        self._config, self._login = config, login
+        self._config, self._login = config.with_every_server(), login
         self._guard = Guard(identity, login)
         self._looks = Looks(config)
         self.testpage = Files(self._guard)
@@ -216,7 +218,7 @@ class OperatorPage:
 
     @post_json
     def credential(self) -> Dict[str, Any]:
-        """Answer like POST /API/webrtc/coturn_rtcconfiguration, also for a session."""
+        """Answer like POST /API/webrtc/coturn_rtcconfiguration, but with every server."""
         _refuse_other_sites()
         return answer(self._guard.user, lambda user: rtc_answer(self._config, user))
 

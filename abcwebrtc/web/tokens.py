@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
 import jwt
 from cryptography import x509
@@ -27,6 +27,13 @@ MAX_BYTES = 64 * 1024
 _ANOTHER_KEY = jwt.InvalidSignatureError.__name__
 _NO_KEY = "is not a PEM public key"
 _PUBLIC = ("PUBLIC KEY", "RSA PUBLIC KEY")
+
+
+class User(NamedTuple):
+    """A user: the userid, and the names of the labels that pyos has given."""
+
+    userid: str
+    labels: FrozenSet[str] = frozenset()
 
 
 class UserTokenVerifier:
@@ -68,16 +75,17 @@ class UserTokenVerifier:
         name = "the key" if len(self._keys) == 1 else "a key"
         return f"{name} has {_bits(size)}"
 
-    def userid(self, token: str) -> str:
-        """Return the userid in a valid token.
+    def user(self, token: str) -> User:
+        """Return the userid and the labels in a valid token.
 
         Raise `TokenError` if it is not valid; the text says why, for the log.
         """
-        user = self._claims(token).get("user")
+        claims = self._claims(token)
+        user = claims.get("user")
         userid = user.get("userid") if isinstance(user, dict) else None
         if not isinstance(userid, str) or not userid:
             raise TokenError("the token names no user")
-        return userid
+        return User(userid, _labels(claims.get("auth")))
 
     def _claims(self, token: str) -> Any:
         for key in self._keys:
@@ -87,6 +95,28 @@ class UserTokenVerifier:
             if reason != _ANOTHER_KEY:
                 break  # not valid, whichever key has signed it
         raise TokenError(f"the token is not valid: {reason}")
+
+
+def _labels(auth: Any) -> FrozenSet[str]:
+    """Return the labels in the ``auth`` of a token: the keys of ``data.labels``.
+
+    Labels that can't be read are refused, since an acl may deny what they would have named.
+    """
+    data = auth.get("data") if isinstance(auth, dict) else None
+    return label_names(data.get("labels") if isinstance(data, dict) else None)
+
+
+def label_names(labels: Any) -> FrozenSet[str]:
+    """Return the names in labels as pyos has them: a dict, a list of names, or nothing.
+
+    Raise `TokenError` if they are anything else.
+    """
+    if not labels:
+        return frozenset()
+    are_names = isinstance(labels, (dict, list, tuple, set, frozenset))
+    if are_names and all(isinstance(name, str) for name in labels):
+        return frozenset(labels)
+    raise TokenError("the token's labels can't be read")
 
 
 def _verified(token: str, key: RSAPublicKey) -> Tuple[Any, Optional[str]]:

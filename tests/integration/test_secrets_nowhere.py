@@ -337,7 +337,7 @@ def test_a_token_is_refused_without_showing_it(
     verifier = UserTokenVerifier.from_file(str(od_config.parent / "jwtuser.pem"))
     token = make()
     with pytest.raises(abcwebrtc.TokenError) as caught:
-        verifier.userid(token)
+        verifier.user(token)
     text = exception_text(caught.value) + log()
     assert not [part for part in token.split(".") if part in text]
 

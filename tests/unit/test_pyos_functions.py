@@ -143,7 +143,8 @@ class BaseController:
         """Permit everything."""
 
     def validate_env(self) -> Any:
-        return None, SimpleNamespace(userid=self.userid)
+        labels = {"paris": "true"}
+        return SimpleNamespace(get_labels=lambda: labels), SimpleNamespace(userid=self.userid)
 
 
 @pytest.mark.usefixtures("fresh")
@@ -192,6 +193,30 @@ def test_the_base_by_itself(
     answer = post(cherrypy.Application(controller, ""), "/coturn_rtcconfiguration")
     assert answer.status == status
     assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.usefixtures("fresh")
+def test_browser_and_desktop_get_the_server_of_the_users_labels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Controller(WebRTCEndpoint, BaseController):
+        pass
+
+    server = gconfig()["webrtc.coturn"]
+    servers = [
+        {**server, "name": name, "url": f"{name}.example.org", "acl": {"permit": [name]}}
+        for name in ("lyon", "paris")
+    ]
+    configure({**gconfig(**DESKTOP), "webrtc.coturn": servers})
+    monkeypatch.setattr(
+        cherrypy.tools, "auth", cherrypy.Tool("before_handler", lambda: None), False
+    )
+    answer = post(cherrypy.Application(Controller(), ""), "/coturn_rtcconfiguration").json()
+    assert [one["urls"] for one in answer["result"]["iceServers"][1:]] == ["turn:paris.example.org"]
+    assert "@paris.example.org" in desktop_environment("alice", {"paris": "true"})["TURN_SERVER"]
+    assert "TURN_SERVER" not in desktop_environment("alice")
+    pod = inject_webrtc(manifest(), "alice", {"lyon": "true"})
+    assert "@lyon.example.org" in str(pod)
 
 
 def test_the_base_alone_is_no_controller() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 import abcwebrtc
 from abcwebrtc.web.rest import create_app
-from support import RTC_PATH, call, post
+from abcwebrtc.web.tokens import User
+from support import RTC_PATH, SECRET, call, make_config, post
 from support.rest_apps import (
     COTURN,
     INTERNAL_ERROR,
@@ -201,8 +202,83 @@ def test_two_users_in_one_second_get_two_credentials(style: str) -> None:
 # turn: the standard shape
 
 
+@pytest.mark.parametrize(
+    ("change", "is_there"),
+    [
+        ({}, True),
+        ({"coturn_static_auth_secret": ["a-newer-secret-of-usual-length", SECRET]}, True),
+        ({"coturn_static_auth_secret": "another-secret-of-a-usual-length"}, False),
+        ({"username": "timestamp"}, False),  # it may not learn who the user is
+    ],
+)
+def test_turn_has_the_uris_of_every_server_for_which_the_credential_is_right(
+    change: Dict[str, Any], is_there: bool
+) -> None:
+    servers = [COTURN, {**COTURN, "url": "two.example.org", **change}]
+    content = call(make_app(webrtc__coturn=servers), "GET", TURN_PATH).json()
+    uris = ["turn:turn.example.org:3478", "turn:two.example.org"]
+    assert content["uris"] == (uris if is_there else uris[:1])
+    assert content["password"] == password_for(content["username"])
+
+
+def test_turn_answers_with_the_first_server_of_the_user() -> None:
+    servers = [{**COTURN, "url": f"turn{number}.example.org"} for number in range(5)]
+    firsts = set()
+    for user in ("alice", "bob", "carol", "dave", "erin"):
+        app = make_app(user, webrtc__coturn=servers, webrtc__coturn_servers=1)
+        (uri,) = call(app, "GET", TURN_PATH).json()["uris"]
+        (entry,) = post(app).json()["result"]["iceServers"][1:]
+        assert entry["urls"] == uri
+        firsts.add(uri)
+    assert len(firsts) > 1
+
+
+def labelled_app(*labels: str, left_out: Any = lambda: (), **changes: Any) -> Any:
+    user = User("alice", frozenset(labels))
+    return create_app(make_config(**changes), lambda: user, left_out=left_out)
+
+
+PARIS = {
+    "webrtc__coturn": [
+        {**COTURN, "name": "paris", "url": "paris.example.org", "acl": {"permit": ["paris"]}},
+        {**COTURN, "name": "lyon", "url": "lyon.example.org", "acl": {"permit": ["lyon", "paris"]}},
+    ],
+    "webrtc__coturn_servers": 1,
+    "webrtc__policies": [
+        {"acl": {"permit": ["lyon"]}, "iceTransportPolicy": "relay", "ttl": 60},
+    ],
+}
+
+
+def test_labels_decide_which_servers_a_user_gets_and_how() -> None:
+    before = int(time.time())
+    answer = post(labelled_app("lyon", **PARIS)).json()
+    assert [one["urls"] for one in answer["result"]["iceServers"][1:]] == ["turn:lyon.example.org"]
+    assert answer["result"]["iceTransportPolicy"] == "relay"
+    assert answer["ttl"] == 60
+    assert before + 60 <= answer["expires_at"] <= time.time() + 60
+    turn = call(labelled_app("lyon", **PARIS), "GET", TURN_PATH).json()
+    assert (turn["ttl"], turn["uris"]) == (60, ["turn:lyon.example.org"])
+
+
+def test_a_user_for_whom_no_server_is_left_gets_none_and_a_404_of_turn() -> None:
+    answer = post(labelled_app("rome", **PARIS)).json()
+    assert len(answer["result"]["iceServers"]) == 1
+    assert (answer["ttl"], answer["expires_at"]) == (None, None)
+    check_error(call(labelled_app("rome", **PARIS), "GET", TURN_PATH), 404, "for this user")
+
+
+@pytest.mark.parametrize(("dead", "url"), [("paris", "lyon"), ("lyon", "paris")])
+def test_a_server_that_is_left_out_goes_to_nobody(dead: str, url: str) -> None:
+    app = labelled_app("paris", left_out=lambda: [dead], **PARIS)
+    (entry,) = post(app).json()["result"]["iceServers"][1:]
+    assert entry["urls"] == f"turn:{url}.example.org"
+    assert call(app, "GET", TURN_PATH).json()["uris"] == [entry["urls"]]
+
+
 def test_turn_answers_in_the_shape_of_the_draft() -> None:
-    servers = [{**COTURN, "url": ["one.example.org", "two.example.org:3479"]}, COTURN]
+    other = {**COTURN, "coturn_static_auth_secret": "another-secret-of-a-usual-length"}
+    servers = [{**COTURN, "url": ["one.example.org", "two.example.org:3479"]}, other]
     before = int(time.time())
     answer = call(make_app(webrtc__coturn=servers), "GET", TURN_PATH)
     content = answer.json()

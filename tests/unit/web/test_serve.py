@@ -340,7 +340,7 @@ def test_no_secret_credential_or_token_is_printed(tmp_path: Path) -> None:
 FAULT = """
 import abcwebrtc.web.rest
 real = abcwebrtc.web.rest.build_rtc_configuration
-def build(config, user, now):
+def build(config, user, now=None, **given):
     secret = [server.secrets.current()[0] for server in config.coturn]
     result = real(config, user, now)
     raise RuntimeError("the marked fault")

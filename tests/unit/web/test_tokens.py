@@ -49,7 +49,7 @@ def dumps(value: Any) -> bytes:
 
 def refuse(token: Any, reason: str = "^the token ") -> str:
     with pytest.raises(TokenError, match=reason) as caught:
-        VERIFIER.userid(token)
+        VERIFIER.user(token)
     return str(caught.value)
 
 
@@ -58,19 +58,19 @@ def refuse(token: Any, reason: str = "^the token ") -> str:
 
 @pytest.mark.parametrize("userid", ["alice", "a b", "zo\u00eb@example.org", "x" * 5000])
 def test_a_good_token_names_its_user(userid: str) -> None:
-    assert VERIFIER.userid(make_token(userid)) == userid
+    assert VERIFIER.user(make_token(userid)).userid == userid
 
 
 def test_a_token_may_hold_more_than_is_required() -> None:
     token = make_token(iat=time.time() - 1, locale="en_US", user={"userid": "bob", "more": [1]})
-    assert VERIFIER.userid(token) == "bob"
+    assert VERIFIER.user(token).userid == "bob"
 
 
 @pytest.mark.parametrize("late", [0.5, LEEWAY - 5])
 def test_a_clock_may_be_off_by_the_leeway_of_pyos(late: float) -> None:
     assert LEEWAY == 20
-    assert VERIFIER.userid(make_token(ttl=-late)) == "alice"
-    assert VERIFIER.userid(make_token(nbf=time.time() + late)) == "alice"
+    assert VERIFIER.user(make_token(ttl=-late)).userid == "alice"
+    assert VERIFIER.user(make_token(nbf=time.time() + late)).userid == "alice"
 
 
 # bad tokens
@@ -81,7 +81,7 @@ def test_no_bad_token_names_a_user(name: str) -> None:
     refuse(bad_tokens()[name])
     several = UserTokenVerifier(rsa_key("third").public_key(), rsa_key().public_key())
     with pytest.raises(TokenError):
-        several.userid(bad_tokens()[name])
+        several.user(bad_tokens()[name])
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_bad_token_is_refused_for_its_own_reason(name: str, reason: str) -> No
 
 @pytest.mark.parametrize("kid", ["another", "", "../../../dev/null"])
 def test_a_token_for_a_key_with_an_id_is_refused_though_it_is_signed(kid: str) -> None:
-    assert VERIFIER.userid(with_header(typ="JWT")) == "alice"
+    assert VERIFIER.user(with_header(typ="JWT")).userid == "alice"
     refuse(with_header(kid=kid), "it is for another key")
 
 
@@ -202,7 +202,7 @@ def test_a_signed_payload_that_is_no_token_is_refused(payload: Any) -> None:
 @given(st.sampled_from(["exp", "nbf", "iat", "aud", "iss", "sub", "jti", "user"]), JSON)
 def test_a_strange_claim_is_ignored_or_refused(name: str, value: Any) -> None:
     try:
-        userid = VERIFIER.userid(signed(dumps({**claims(), name: value})))
+        userid = VERIFIER.user(signed(dumps({**claims(), name: value}))).userid
     except TokenError:
         return
     assert userid == (value["userid"] if name == "user" else "alice")
@@ -211,7 +211,7 @@ def test_a_strange_claim_is_ignored_or_refused(name: str, value: Any) -> None:
 @given(st.dictionaries(st.sampled_from(["alg", "typ", "kid", "crit", "b64", "jwk"]), JSON))
 def test_a_strange_signed_header_is_ignored_or_refused(header: Any) -> None:
     try:
-        userid = VERIFIER.userid(signed(dumps(claims()), dumps({"alg": "RS256", **header})))
+        userid = VERIFIER.user(signed(dumps(claims()), dumps({"alg": "RS256", **header}))).userid
     except TokenError:
         return
     assert userid == "alice"
@@ -249,10 +249,10 @@ def test_any_of_several_keys_may_have_signed() -> None:
     other = rsa_key("other")
     for keys in ([rsa_key(), other], [other, rsa_key()]):
         verifier = UserTokenVerifier(*(key.public_key() for key in keys))
-        assert verifier.userid(TOKEN) == "alice"
-        assert verifier.userid(make_token("bob", key=other)) == "bob"
+        assert verifier.user(TOKEN).userid == "alice"
+        assert verifier.user(make_token("bob", key=other)).userid == "bob"
         with pytest.raises(TokenError, match="InvalidSignature"):
-            verifier.userid(make_token(key=rsa_key("third")))
+            verifier.user(make_token(key=rsa_key("third")))
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -266,7 +266,7 @@ def test_what_a_key_has_signed_is_refused_for_its_own_reason(first: bool) -> Non
         ("a.b.c", "DecodeError"),
     ):
         with pytest.raises(TokenError, match=reason):
-            verifier.userid(token)
+            verifier.user(token)
 
 
 def test_where_the_first_key_has_signed_no_other_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,7 +279,7 @@ def test_where_the_first_key_has_signed_no_other_is_tried(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(tokens, "decode_complete", decode)
     keys = [rsa_key().public_key(), rsa_key("other").public_key()]
-    assert UserTokenVerifier(*keys).userid(TOKEN) == "alice"
+    assert UserTokenVerifier(*keys).user(TOKEN).userid == "alice"
     assert tried == keys[:1]
 
 
@@ -299,3 +299,28 @@ def test_a_short_key_silences_no_other_warning() -> None:
         UserTokenVerifier(rsa_key("short", 1024).public_key())
         warnings.warn("of something else", UserWarning, stacklevel=1)
     assert [str(one.message) for one in said] == ["of something else"]
+
+
+# labels
+
+
+@pytest.mark.parametrize(
+    ("auth", "labels"),
+    [
+        ({"data": {"labels": {"paris": "true", "staff": "true"}}}, {"paris", "staff"}),
+        ({"data": {"labels": ["paris"]}}, {"paris"}),
+        *[({"data": {"labels": nothing}}, set()) for nothing in ({}, [], None, "")],
+        ({"data": {}}, set()),
+        ({"data": None}, set()),
+        ({}, set()),
+    ],
+)
+def test_labels_are_the_keys_in_the_data_of_the_login(auth: Any, labels: Any) -> None:
+    assert VERIFIER.user(make_token(auth=auth)) == ("alice", labels)
+
+
+@pytest.mark.parametrize("labels", ["paris", 1, True, [1], [["paris"]], [None]])
+def test_labels_that_cannot_be_read_are_refused(labels: Any) -> None:
+    """An acl may deny what they would have named."""
+    with pytest.raises(TokenError, match="labels can't be read"):
+        VERIFIER.user(make_token(auth={"data": {"labels": labels}}))

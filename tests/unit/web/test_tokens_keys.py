@@ -60,7 +60,7 @@ def other_form(encoding: str, form: str) -> bytes:
 @pytest.mark.parametrize("pem", [public_pem(), other_form("PEM", "PKCS1")], ids=["usual", "older"])
 def test_the_key_is_read_from_a_file(tmp_path: Path, pem: bytes) -> None:
     verifier = UserTokenVerifier.from_file(write(tmp_path, pem))
-    assert verifier.userid(TOKEN) == "alice"
+    assert verifier.user(TOKEN).userid == "alice"
     assert verifier.weakness is None
 
 
@@ -94,7 +94,7 @@ def test_a_short_key_works_and_its_weakness_is_said_once(tmp_path: Path) -> None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         token = make_token(key=key)
-    assert verifier.userid(token) == "alice"
+    assert verifier.user(token).userid == "alice"
 
 
 def tiny_pem(bits: int) -> bytes:
@@ -172,8 +172,8 @@ def test_several_files_are_read_in_their_order(tmp_path: Path) -> None:
     (tmp_path / "other.pem").write_bytes(public_pem(OTHER))
     paths = [str(tmp_path / "other.pem"), write(tmp_path, public_pem())]
     verifier = UserTokenVerifier.from_file(*paths)
-    assert verifier.userid(TOKEN) == "alice"
-    assert verifier.userid(make_token("bob", key=OTHER)) == "bob"
+    assert verifier.user(TOKEN).userid == "alice"
+    assert verifier.user(make_token("bob", key=OTHER)).userid == "bob"
 
 
 @pytest.mark.parametrize("days", [1, -1], ids=["valid", "ended"])
