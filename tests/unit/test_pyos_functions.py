@@ -215,7 +215,7 @@ def test_browser_and_desktop_get_the_server_of_the_users_labels(
     assert [one["urls"] for one in answer["result"]["iceServers"][1:]] == ["turn:paris.example.org"]
     assert "@paris.example.org" in desktop_environment("alice", {"paris": "true"})["TURN_SERVER"]
     assert "TURN_SERVER" not in desktop_environment("alice")
-    pod = inject_webrtc(manifest(), "alice", {"lyon": "true"})
+    pod = inject_webrtc(manifest(), "alice", {"lyon": "true", "loud": "true"})
     assert "@lyon.example.org" in str(pod)
 
 
