@@ -19,6 +19,7 @@ from abcwebrtc.config.problems import (
 from abcwebrtc.config.secret_sources import SecretReader, SecretSource
 from abcwebrtc.config.uris import NO_DTLS, TRANSPORTS, TURN_SCHEMES, IceURI, read_uri
 from abcwebrtc.errors import Problem
+from abcwebrtc.texts import is_like_secret
 from abcwebrtc.times import MAX_EXPIRY, unix_seconds
 
 DEFAULT_TTL = 3600
@@ -244,6 +245,8 @@ class _Parser:
         if "name" in self._server and not (isinstance(name, str) and _SERVER_NAME.fullmatch(name)):
             self._error("name", "must be a short text of letters, digits, '.', '-' and '_'")
             return ""
+        if is_like_secret(name):
+            self._warn("name", "looks like a secret, and logs and metrics show it; write a name")
         return str(name)
 
     def _weight(self) -> float:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Collection, List, Mapping, Optional, Tuple
+from typing import Any, Collection, Iterator, List, Mapping, Optional, Tuple
 
-from abcwebrtc.config.acl import Acl, parse_acl
+from abcwebrtc.config.acl import EVERYBODY, Acl, parse_acl
 from abcwebrtc.config.coturn import check_browser_ttl
 from abcwebrtc.config.problems import Where, has_error, kind, too_many, unknown_keys
 from abcwebrtc.errors import Problem
@@ -57,7 +57,31 @@ def parse_policies(
         if policy and policy.is_for_everybody and index + 1 < len(value):
             message = "is for everybody, so the policies after it are never used; make it the last"
             problems.append(where[index].warning(message))
+    if not has_error(problems):
+        problems += _never_used(found, where)
     return tuple(found), problems
+
+
+def _never_used(policies: List[Policy], where: Where) -> Iterator[Problem]:
+    """Yield a warning for each policy without an effect: earlier ones match, or it says nothing."""
+    everybody = Acl((EVERYBODY,))
+    acls = [everybody if one.acl is None else one.acl for one in policies]
+    for index, acl in enumerate(acls):
+        if acl.permits_nobody or acl.permits_everybody:
+            continue
+        permit, deny = set(acl.permit), set(acl.deny)
+        for first, earlier in enumerate(acls[:index]):
+            wide = EVERYBODY in earlier.permit or permit.issubset(earlier.permit)
+            if wide and deny.issuperset(earlier.deny) and not earlier.permits_everybody:
+                message = f"is never used: policies[{first}] matches all of its users before"
+                yield where[index].warning(
+                    f"{message}; write the narrower one first, or remove this one"
+                )
+                break
+    last = policies[-1] if policies else None
+    if last and last.ice_transport_policy is None and last.ttl is None:
+        message = "changes nothing; write 'iceTransportPolicy', 'ttl' or both, or remove it"
+        yield where[len(policies) - 1].warning(message)
 
 
 def _parse_policy(entry: Any, where: Where, now: float) -> Tuple[Optional[Policy], List[Problem]]:

@@ -219,7 +219,7 @@ class WebRTCConfig:
         pairs = [(server, server.desktop_uri) for server in self.coturn]
         if not self.desktop.turn:
             return []
-        if self.coturn_servers is not None or self.labels:
+        if self.coturn_servers is not None or any(server.acl for server in self.coturn):
             return pairs
         plain = [pair for pair in pairs if pair[1].scheme == "turn"]
         first = [pair for pair in plain or pairs if not pair[0].drain][:1]
@@ -261,6 +261,8 @@ def _unknown_entries(mapping: Mapping[str, Any], root: Where) -> Iterator[Proble
             names = (name[len("webrtc.") :] for name in KEYS)
             near = nearest(word, names) if number <= MAX_OF_A_KIND else None  # slow
             right = _MEANT.get(word) or (f"webrtc.{near}" if near else None)
+            is_number = word.startswith("coturnserver") and type(mapping[key]) is int
+            right = COTURN_SERVERS if is_number else right
             hint = f"did you mean '{right}'?" if right else "the keys are " + ", ".join(KEYS)
             is_hidden = not shown(key) and not (letters(key) in known and is_name(key))
             what = "an unknown entry may be meant for WebRTC" if is_hidden else "no such entry"
