@@ -174,7 +174,8 @@ class WebRTCController:
             raise cherrypy.HTTPError(404, "webrtc.coturn has no TURN server for this user")
         first, ttl = chosen.servers[0], chosen.ttl_of(chosen.servers[0])
         credentials = server_credentials(first, user.userid, ttl=ttl)
-        same = [one for one in chosen.servers if takes_the_credential_of(one, first)]
+        alike = (one for one in chosen.servers if chosen.ttl_of(one) == ttl)
+        same = [one for one in alike if takes_the_credential_of(one, first)]
         return {
             "username": credentials.username,
             "password": credentials.password,

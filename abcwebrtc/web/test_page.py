@@ -24,7 +24,15 @@ from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import TokenError
 from abcwebrtc.probe import causes
 from abcwebrtc.web.look import Looks
-from abcwebrtc.web.rest import Identity, answer, get_file, post_json, rtc_answer
+from abcwebrtc.web.rest import (
+    Identity,
+    LeftOut,
+    answer,
+    get_file,
+    none_left_out,
+    post_json,
+    rtc_answer,
+)
 from abcwebrtc.web.routes import COOKIE
 from abcwebrtc.web.tokens import User
 
@@ -170,10 +178,13 @@ class Guard:
 
     def operator_only(self) -> None:
         """Raise an HTTPError without a session, if there are sessions."""
-        if not self._has_session():
-            self.user_or_401()
-            if self._login:
-                raise cherrypy.HTTPError(403, "This needs a session, which the printed link opens")
+        self.user_or_401()
+        if not self.is_operator():
+            raise cherrypy.HTTPError(403, "This needs a session, which the printed link opens")
+
+    def is_operator(self) -> bool:
+        """Return whether the user has a session; without sessions, everybody is the operator."""
+        return not self._login or self._has_session()
 
     def _has_session(self) -> bool:
         cookie = cherrypy.serving.request.cookie.get(COOKIE) if self._login else None
@@ -184,12 +195,19 @@ class OperatorPage:
     """The root of the site of `abcwebrtc serve`; ``/API`` is added to it.
 
     Without a `login` there are no sessions, and anybody whom `identity` lets in is the operator.
+    The operator tests every coturn server; anybody else those that the endpoint gives to this user,
+    without the ones whose names `left_out` returns.
     """
 
     def __init__(
-        self, config: WebRTCConfig, identity: Identity, login: Optional[OperatorLogin]
+        self,
+        config: WebRTCConfig,
+        identity: Identity,
+        login: Optional[OperatorLogin],
+        left_out: LeftOut = none_left_out,
     ) -> None:
-        self._config, self._login = config.with_every_server(), login
+        self._config, self._login, self._left_out = config, login, left_out
+        self._operators_config = config.with_every_server()
         self._guard = Guard(identity, login)
         self._looks = Looks(config)
         self.testpage = Files(self._guard)
@@ -218,9 +236,14 @@ class OperatorPage:
 
     @post_json
     def credential(self) -> Dict[str, Any]:
-        """Answer like POST /API/webrtc/coturn_rtcconfiguration, but with every server."""
+        """Answer like the endpoint, but to the operator with every server."""
         _refuse_other_sites()
-        return answer(self._guard.user, lambda user: rtc_answer(self._config, user))
+        return answer(self._guard.user, self._rtc_configuration)
+
+    def _rtc_configuration(self, user: User) -> Dict[str, Any]:
+        if self._guard.is_operator():
+            return rtc_answer(self._operators_config, user)
+        return rtc_answer(self._config, user, self._left_out())
 
     @post_json
     def certificates(self) -> Dict[str, Any]:

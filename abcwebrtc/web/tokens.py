@@ -102,8 +102,14 @@ def _labels(auth: Any) -> FrozenSet[str]:
 
     Labels that can't be read are refused, since an acl may deny what they would have named.
     """
-    data = auth.get("data") if isinstance(auth, dict) else None
-    return label_names(data.get("labels") if isinstance(data, dict) else None)
+    data = _member(auth, "data")
+    return label_names(_member(data, "labels") if data is not None else None)
+
+
+def _member(holder: Any, name: str) -> Any:
+    if not isinstance(holder, dict):
+        raise TokenError("the token's labels can't be read")
+    return holder.get(name)
 
 
 def label_names(labels: Any) -> FrozenSet[str]:

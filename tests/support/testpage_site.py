@@ -5,7 +5,7 @@ from __future__ import annotations
 from http.cookies import Morsel, SimpleCookie
 from typing import Any, Dict
 
-from abcwebrtc.web.rest import create_app, token_identity
+from abcwebrtc.web.rest import LeftOut, create_app, none_left_out, token_identity
 from abcwebrtc.web.test_page import COOKIE, OperatorLogin, OperatorPage
 from abcwebrtc.web.tokens import UserTokenVerifier
 from support import (
@@ -22,13 +22,14 @@ COTURN = ENTRIES["webrtc.coturn"]
 class Site:
     """The application with its page, a clock that tests set, and one browser."""
 
-    def __init__(self, **changes: Any) -> None:
+    def __init__(self, left_out: LeftOut = none_left_out, **changes: Any) -> None:
         self.now = 1000.0
         self.login = OperatorLogin(lambda: self.now)
         self.cookie = ""
         config = make_config(**changes)
         identity = token_identity(UserTokenVerifier(rsa_key().public_key()))
-        self.app = create_app(config, identity, OperatorPage(config, identity, self.login))
+        page = OperatorPage(config, identity, self.login, left_out)
+        self.app = create_app(config, identity, page, left_out)
 
     def get(self, path: str = "/", method: str = "GET", **headers: str) -> Answer:
         return call(self.app, method, path, None, {"Cookie": self.cookie, **_named(headers)})

@@ -209,6 +209,7 @@ def test_two_users_in_one_second_get_two_credentials(style: str) -> None:
         ({"coturn_static_auth_secret": ["a-newer-secret-of-usual-length", SECRET]}, True),
         ({"coturn_static_auth_secret": "another-secret-of-a-usual-length"}, False),
         ({"username": "timestamp"}, False),  # it may not learn who the user is
+        ({"ttl": 60}, False),
     ],
 )
 def test_turn_has_the_uris_of_every_server_for_which_the_credential_is_right(

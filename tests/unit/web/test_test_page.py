@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import pytest
 
@@ -23,7 +23,7 @@ from abcwebrtc.web.test_page import (
     OperatorPage,
 )
 from support import RTC_PATH, SECRET, Answer, bearer, call, make_config, make_token, post
-from support.testpage_site import Site, morsel
+from support.testpage_site import COTURN, Site, morsel
 
 FILES = sorted(file.name for file in FOLDER.iterdir())
 MADE = ("causes.js", "version.js")
@@ -89,6 +89,49 @@ def test_the_credential_of_a_session_is_the_endpoint_s_answer_for_the_operator()
     servers = answer["result"]["iceServers"]
     assert servers[1]["username"].endswith(":operator")
     assert list(answer) == list(site.post(RTC_PATH, **bearer()).json())
+
+
+FLEET = {
+    "webrtc__coturn": [
+        {**COTURN, "name": "own", "url": "own.example.org"},
+        {**COTURN, "name": "other", "url": "other.example.org", "acl": {"permit": ["other"]}},
+        {**COTURN, "name": "drained", "url": "drained.example.org", "drain": True},
+    ],
+    "webrtc__coturn_servers": 1,
+    "webrtc__policies": [{"iceTransportPolicy": "relay", "ttl": 60}],
+}
+
+
+def turn_urls(answer: Answer) -> List[str]:
+    return [server["urls"] for server in answer.json()["result"]["iceServers"][1:]]
+
+
+def test_the_operator_tests_every_server_and_not_what_some_user_gets() -> None:
+    answer = Site(**FLEET).log_in().post("/credential")
+    every = ["turn:own.example.org", "turn:other.example.org", "turn:drained.example.org"]
+    assert turn_urls(answer) == every
+    assert "iceTransportPolicy" not in answer.json()["result"]
+    assert answer.json()["ttl"] == COTURN["ttl"]
+
+
+def test_a_user_token_opens_no_other_server_on_the_page_than_on_the_endpoint() -> None:
+    site = Site(**FLEET)
+    answer = site.post("/credential", **bearer())
+    assert turn_urls(answer) == ["turn:own.example.org"]
+    assert answer.json()["ttl"] == 60
+    assert answer.json()["result"]["iceTransportPolicy"] == "relay"
+    labels = {"data": {"labels": {"other": "true"}}}
+    users = [bearer(make_token(f"user{number}", auth=labels)) for number in range(20)]
+    found = {url for user in users for url in turn_urls(site.post("/credential", **user))}
+    assert found == {"turn:own.example.org", "turn:other.example.org"}
+
+
+def test_a_user_token_gets_no_server_that_is_left_out_and_the_operator_tests_it() -> None:
+    changes = {**FLEET, "webrtc__coturn_servers": None}
+    site = Site(lambda: ["own"], **changes)
+    token = bearer(make_token(auth={"data": {"labels": {"other": "true"}}}))
+    assert turn_urls(site.post("/credential", **token)) == ["turn:other.example.org"]
+    assert "turn:own.example.org" in turn_urls(site.log_in().post("/credential"))
 
 
 def test_a_session_is_no_login_for_the_documented_endpoints() -> None:
