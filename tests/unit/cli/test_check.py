@@ -114,7 +114,9 @@ def test_json_has_every_problem_in_one_shape(tmp_path: Path, run: Any) -> None:
     od_config = str(write_od_config(tmp_path, webrtc__enable=1, webrtc__enabled=True))
     result = run("check", "--json", od_config)
     report = json.loads(result.out)
-    assert list(report) == [*("file", "ok", "errors", "warnings", "notes", "release", "desktop")]
+    members = ("file", "ok", "errors", "warnings", "notes", "release", "desktop", "labels")
+    assert list(report) == [*members]
+    assert report["desktop"] is report["labels"] is None
     assert report["file"] == od_config
     assert report["ok"] is False
     (error,), (warning,) = report["errors"], report["warnings"]
@@ -143,6 +145,14 @@ def test_json_of_a_clean_file(tmp_path: Path, run: Any) -> None:
             "turn_server": None,
             "turn_servers": [],
         },
+        "labels": [
+            {
+                "label": None,
+                "number": 1,
+                "servers": ["turn:turn.example.org:3478"],
+                "policy": None,
+            }
+        ],
     }
 
 
