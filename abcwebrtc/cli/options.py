@@ -14,6 +14,7 @@ from typing import (
     BinaryIO,
     Callable,
     ContextManager,
+    List,
     Tuple,
     TypeVar,
 )
@@ -27,6 +28,25 @@ from abcwebrtc.times import parse_moment
 T = TypeVar("T")
 _DNS_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DNS_NAME = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
+
+
+def names(text: str) -> List[str]:
+    """Return names that have commas between them."""
+    found = [name.strip() for name in text.split(",")]
+    if all(found):
+        return found
+    raise argparse.ArgumentTypeError("write names with commas between them, such as a,b")
+
+
+def add_labels(parser: argparse.ArgumentParser, what: str) -> None:
+    """Declare ``--labels``; `what` depends on them."""
+    parser.add_argument(
+        "--labels",
+        metavar="A,B",
+        type=names,
+        default=[],
+        help=f"labels of the user, for the acls of {what} (none)",
+    )
 
 
 def output_file(text: str) -> str:

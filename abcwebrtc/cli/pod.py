@@ -6,10 +6,10 @@ import argparse
 import re
 import sys
 from dataclasses import replace
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from abcwebrtc.abcdesktop import USERID_LABEL
-from abcwebrtc.cli.options import read_input
+from abcwebrtc.cli.options import add_labels, names, read_input
 from abcwebrtc.cli.output import (
     JSON,
     TEXT,
@@ -28,6 +28,7 @@ from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.pod import PreparedPod, prepare_pod
 from abcwebrtc.desktop.pod_data import all_containers
 from abcwebrtc.errors import KeyPath, ManifestError, Problem, format_path
+from abcwebrtc.turn.selection import choose, desktop_choice, with_choice
 
 NAME, SUMMARY = "pod", "add WebRTC to the manifest of a desktop pod"
 DESCRIPTION = """\
@@ -45,6 +46,10 @@ example: abcwebrtc pod od.config desktop.yaml --user alice --secret
 """
 MAX_BYTES = 4 * 1024 * 1024
 _MANIFESTS = (".yaml", ".yml", ".json")
+_DENIED = (
+    "desktops of users with these labels get no TURN_SERVER; name the labels that the user has, "
+    "such as --labels staff,paris"
+)
 _OD_CONFIG = re.compile(r"(?:[ \t]*(?:[#;].*)?\r?\n)*\[global\]")
 """How an od.config begins."""
 
@@ -60,17 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=given,
         help=f"userid of the desktop's user (the pod's label {USERID_LABEL})",
     )
-    parser.add_argument(
-        "--labels",
-        metavar="A,B",
-        type=_names,
-        default=[],
-        help="labels of the user, which the acl of the sound container asks for (none)",
-    )
+    add_labels(parser, "the sound container and of TURN servers")
     parser.add_argument(
         "--containers",
         metavar="A,B",
-        type=_names,
+        type=names,
         help="containers that get STUN_SERVER, besides the sound container (all)",
     )
     parser.add_argument(
@@ -132,10 +131,12 @@ def inject_all(
     """
     many = len(documents) > 1
     pods: List[Dict[str, Any]] = []
+    said: Dict[str, None] = {}
 
     def inject(pod: Dict[str, Any], path: KeyPath) -> List[Any]:
-        prepared = _prepared(pod, path, file, config, options)
+        prepared, message = _prepared(pod, path, file, config, options)
         pods.append(prepared.pod)
+        said[message] = None
         return [prepared.secret, prepared.pod] if prepared.secret else [prepared.pod]
 
     after: List[Any] = []
@@ -144,8 +145,8 @@ def inject_all(
     if not pods:
         message = "has no document of kind Pod; give the manifest of a desktop pod"
         raise ManifestError(Problem(message, "", file))
-    if any(map(_has_turn, pods)):
-        _say_server(config, options.od_config)
+    where = ("webrtc.coturn", options.od_config)
+    print_problems([Problem(message, *where, level="note") for message in said if message])
     return after
 
 
@@ -175,8 +176,8 @@ def _prepared(
     file: str,
     config: WebRTCConfig,
     options: argparse.Namespace,
-) -> PreparedPod[Dict[str, Any]]:
-    """Return a pod with WebRTC in it, and print the notes on it."""
+) -> Tuple[PreparedPod[Dict[str, Any]], str]:
+    """Return a pod with WebRTC in it, and what to say of its TURN server; print the notes on it."""
 
     def placed(problems: Iterable[Problem]) -> List[Problem]:
         start = format_path(path)
@@ -184,10 +185,12 @@ def _prepared(
         return [replace(one, path=where, file=file) for one, where in paths]
 
     try:
+        user = _access_userid(pod) if options.user is None else options.user
+        own = with_choice(config, choose(config, user, options.labels))
         prepared = prepare_pod(
             pod,
-            config,
-            _access_userid(pod) if options.user is None else options.user,
+            own,
+            user,
             labels=options.labels,
             containers=options.containers,
             turn_secret=options.secret,
@@ -198,19 +201,15 @@ def _prepared(
     if failure:
         raise failure
     print_problems(placed(prepared.notes))
-    return prepared
-
-
-def _say_server(config: WebRTCConfig, od_config: str) -> None:
-    """Print which server the desktops depend on, if browsers have more to choose from."""
-    chosen = config.desktop_turns[0] if len(config.desktop_turns) == 1 else None
-    number = sum(len(server.uris) for server in config.coturn)
-    if chosen and number > 1:
-        message = (
-            f"TURN_SERVER is {chosen[1]} only, since webrtcbin takes a single one: if that server "
+    given = desktop_choice(own, user, options.labels)
+    number = sum(len(server.uris) for server in own.coturn)
+    if given and number > 1 and _has_turn(prepared.pod):
+        return prepared, (
+            f"TURN_SERVER is {given[1]} only, since webrtcbin takes a single one: if that server "
             f"fails, desktops have none, whichever of the {number} urls browsers use"
         )
-        print_problems([Problem(message, "webrtc.coturn", od_config, level="note")])
+    is_denied = config.enable and config.desktop.turn and config.labels and not given
+    return prepared, _DENIED if is_denied else ""
 
 
 def _has_turn(pod: Dict[str, Any]) -> bool:
@@ -244,10 +243,3 @@ def _read(name: str, file: str) -> str:
         message = "is an od.config, not a manifest; write: abcwebrtc pod OD_CONFIG POD"
         raise ManifestError(Problem(message, "", file))
     return text
-
-
-def _names(text: str) -> List[str]:
-    names = [name.strip() for name in text.split(",")]
-    if all(names):
-        return names
-    raise argparse.ArgumentTypeError("write names with commas between them, such as a,b")

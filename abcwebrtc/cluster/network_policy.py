@@ -242,6 +242,7 @@ def _notes(
 def _warnings(
     config: WebRTCConfig, uris: List[IceURI], options: PolicyOptions, addresses: Addresses
 ) -> Iterator[str]:
+    acl = config.desktop.acl
     if not any(map(_is_turn, uris)):
         yield (
             "there is no TURN server: sound goes to the browsers' own addresses, which this "
@@ -255,6 +256,12 @@ def _warnings(
             "desktops have no TURN server of their own, and can't reach the relays of browsers: "
             "set webrtc.desktop: { 'turn': True } with a webrtc.coturn, "
             f"or add --relay-ports {first}-{last}"
+        )
+    elif not options.relay_ports and acl and not acl.permits_everybody:
+        first, last = RELAY_PORTS
+        yield (
+            "desktops of users whom the acl of webrtc.desktop denies have no TURN server of their "
+            f"own, and can't reach the relays of browsers: add --relay-ports {first}-{last}"
         )
     for host in dict.fromkeys(uri.host for uri in uris):
         if any(peer and peer.is_loopback for peer in _peers(host, addresses)):

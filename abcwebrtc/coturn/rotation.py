@@ -20,6 +20,7 @@ from abcwebrtc.config.secret_sources import (
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.coturn.server import connected
 from abcwebrtc.errors import format_path
+from abcwebrtc.turn.selection import browser_ttls
 
 DEFAULT_MARGIN = 300
 """Seconds. The kubelet updates a mounted Secret within about two minutes, and clocks differ."""
@@ -40,14 +41,16 @@ class Group:
     """Entries of ``webrtc.coturn`` that share a secret, and so change it together.
 
     `indexes` are their positions in the list, `paths` their key paths, and `places`
-    says where each has its secrets. `desktop_ttl` is in seconds, or None if desktops
-    do not use any of these servers.
+    says where each has its secrets. `browser_ttl` and `desktop_ttl` are the longest ttls of
+    credentials for browsers and desktops, in seconds; the latter is None if desktops do not use
+    any of these servers.
     """
 
     indexes: Tuple[int, ...]
     paths: Tuple[str, ...]
     servers: Tuple[CoturnServer, ...]
     places: Tuple[Place, ...]
+    browser_ttl: int
     desktop_ttl: Optional[int]
 
     @property
@@ -73,11 +76,6 @@ class Group:
     def urls(self) -> Tuple[str, ...]:
         """The URLs of all entries, each once."""
         return tuple(dict.fromkeys(url for server in self.servers for url in server.urls))
-
-    @property
-    def browser_ttl(self) -> int:
-        """The longest ttl of the entries, in seconds."""
-        return max(server.ttl for server in self.servers)
 
     @property
     def longest_ttl(self) -> int:
@@ -122,6 +120,7 @@ def groups(config: WebRTCConfig, entries: Any) -> List[Group]:
                 tuple(map(format_path, paths)),
                 servers,
                 tuple(_place(items[index], config.coturn[index]) for index in members),
+                max(ttl for server in servers for ttl in browser_ttls(config, server)),
                 config.desktop.ttl if has_desktops else None,
             )
         )

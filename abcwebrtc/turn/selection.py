@@ -21,6 +21,7 @@ import itertools
 import math
 import secrets
 import threading
+from dataclasses import replace
 from typing import Collection, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
 from abcwebrtc.config.coturn import CoturnServer
@@ -90,6 +91,19 @@ def desktop_choice(
     pairs = [(one, one.desktop_uri) for one in choose(config, user, labels, left_out).servers]
     plain = (pair for pair in pairs if pair[1].scheme == "turn")
     return next(plain, pairs[0] if pairs else None)
+
+
+def browser_ttls(config: WebRTCConfig, server: CoturnServer) -> List[int]:
+    """Return every ttl that a browser's credential for a server may have, in seconds."""
+    return [server.ttl, *(policy.ttl for policy in config.policies if policy.ttl is not None)]
+
+
+def with_choice(config: WebRTCConfig, choice: Choice) -> WebRTCConfig:
+    """Return a configuration that gives a user the servers of this choice, in this order.
+
+    An unknown user gets another choice each time. With this, several calls are about the same one.
+    """
+    return replace(config, coturn=choice.servers, coturn_servers=None)
 
 
 class _Runner:

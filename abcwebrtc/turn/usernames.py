@@ -13,6 +13,7 @@ from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import CredentialError
 from abcwebrtc.times import MAX_EXPIRY, moment_json
 from abcwebrtc.turn.credentials import pseudonym
+from abcwebrtc.turn.selection import browser_ttls
 
 MAX_LINE_BYTES = 64 * 1024
 """Longer lines of userids are skipped."""
@@ -122,7 +123,8 @@ def mintings(
 
     One that would lie in the future is left out. `now` is in unix seconds.
     """
-    made_for = {server.ttl: "a browser" for server in config.coturn if server.username == style}
+    servers = [server for server in config.coturn if server.username == style]
+    made_for = {ttl: "a browser" for server in servers for ttl in browser_ttls(config, server)}
     if any(server.username == style for server, _ in config.desktop_turns):
         ttl = config.desktop.ttl
         made_for[ttl] = f"{made_for[ttl]} or a desktop" if ttl in made_for else "a desktop"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, List
 
 import pytest
 import yaml
@@ -126,3 +127,61 @@ def test_mint_says_every_error_of_the_file(tmp_path: Path, run: Any) -> None:
         [f"{od_config}:2", "error", "webrtc.enable"],
         [f"{od_config}:4", "error", "webrtc.coturn"],
     ]
+
+
+# a fleet
+
+
+def fleet(folder: Path, number: Any = None, **keys: Any) -> Path:
+    names = ("lyon", "paris", "rome")
+    servers = [
+        {**COTURN, "name": name, "url": f"{name}.example.org", "acl": {"permit": [name]}, **keys}
+        for name in names
+    ]
+    policies = [{"acl": {"permit": ["rome"]}, "iceTransportPolicy": "relay", "ttl": 60}]
+    changes = {"webrtc__coturn": servers, "webrtc__policies": policies}
+    return write_od_config(folder, **changes, webrtc__coturn_servers=number)
+
+
+def urls(result: Any) -> List[str]:
+    return [server["urls"] for server in json.loads(result.out)["iceServers"][1:]]
+
+
+def test_labels_choose_the_servers_and_the_policy(tmp_path: Path, run: Any) -> None:
+    od_config = fleet(tmp_path)
+    result = run("mint", "-v", od_config, "--user", "alice", "--labels", "lyon, paris")
+    assert urls(result) == ["turn:lyon.example.org", "turn:paris.example.org"]
+    assert "\nvalid for 600 s, " in result.err
+    assert "minting for lyon: ttl 600 s, username userid\n" in result.err
+    assert "minting for rome" not in result.err
+    result = run("mint", "-v", od_config, "--user", "alice", "--labels", "rome")
+    assert urls(result) == ["turn:rome.example.org"]
+    assert json.loads(result.out)["iceTransportPolicy"] == "relay"
+    assert "minting for rome: ttl 60 s, username userid\n" in result.err
+    assert "\nvalid for 60 s, " in result.err
+
+
+def test_what_verbose_says_is_what_is_minted_for_an_unknown_user_too(
+    tmp_path: Path, run: Any
+) -> None:
+    """Each choice for an unknown user is another one."""
+    anybody = {"acl": {"permit": ["all"]}, "username": "timestamp"}
+    od_config, seen = fleet(tmp_path, 1, **anybody), set()
+    for _ in range(12):
+        result = run("mint", "-v", od_config)
+        (url,) = urls(result)
+        (said,) = re.findall("minting for (.*): ttl", result.err)
+        assert url == f"turn:{said}.example.org"
+        seen.add(url)
+    assert len(seen) > 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "whom"), [([], "no labels"), (["--labels", "x,y"], "the labels x, y")]
+)
+def test_a_user_for_whom_no_server_is_left_is_a_warning(
+    tmp_path: Path, run: Any, labels: List[str], whom: str
+) -> None:
+    result = run("mint", fleet(tmp_path), "--user", "alice", *labels)
+    assert (result.status, urls(result)) == (0, [])
+    assert result.err == f"warning: webrtc.coturn has no server for a user with {whom}\n"

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 from pathlib import Path
 from typing import Any, Dict, List
@@ -218,6 +219,41 @@ def test_the_one_server_that_desktops_depend_on_is_said(run: Any) -> None:
 def test_nobody_depends_on_a_server_that_is_not_given(run: Any, changes: Any) -> None:
     result = run(POD, webrtc__coturn=SEVERAL, **changes)
     assert (result.status, result.err) == (0, "")
+
+
+FLEET = [
+    {
+        "coturn_static_auth_secret": SECRET,
+        "url": [f"{name}.example.org", f"{name}.example.org:3479"],
+        "name": name,
+        "username": "timestamp",
+    }
+    for name in "abcdef"
+]
+
+
+def test_the_note_names_the_server_of_each_pod(run: Any) -> None:
+    """A pod that does not say whose it is gets another server each time."""
+    pod = POD.replace("access_userid: alice", "other: x")
+    result = run("---\n".join([pod] * 12), webrtc__coturn=FLEET, webrtc__coturn_servers=1)
+    env = [item for pod in result.documents for item in pod["spec"]["containers"][-1]["env"]]
+    urls = [item["value"] for item in env if item["name"] == "TURN_SERVER"]
+    given = {url.rpartition("@")[2].partition(":")[0] for url in urls}
+    said = re.findall(r"TURN_SERVER is turn:(\S+) only.* the 2 urls", result.err)
+    assert sorted(said) == sorted(given)
+    assert len(given) > 1
+
+
+def test_labels_decide_of_the_turn_server_and_their_lack_is_said(run: Any) -> None:
+    servers = [{**entry, "acl": {"permit": [entry["name"]]}} for entry in FLEET]
+    pod = run(POD, "--labels", "c,x", webrtc__coturn=servers).pod
+    assert "@c.example.org" in variables(pod, "s-alice")["TURN_SERVER"]["value"]
+    result = run(POD, "--labels", "x", webrtc__coturn=servers)
+    assert "TURN_SERVER" not in variables(result.pod, "s-alice")
+    assert result.err.splitlines()[-1].endswith(
+        "od.config: note: webrtc.coturn: desktops of users with these labels get no TURN_SERVER; "
+        "name the labels that the user has, such as --labels staff,paris"
+    )
 
 
 # other forms

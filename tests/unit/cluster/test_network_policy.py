@@ -342,3 +342,30 @@ def test_the_order_of_the_servers_does_not_matter(servers: Any, chance: random.R
     shuffled = [*servers, servers[0]]
     chance.shuffle(shuffled)
     assert policy_for(shuffled).manifest == policy_for(servers).manifest
+
+
+# a fleet
+
+
+def test_every_server_is_opened_whoever_gets_it_and_a_drained_one_too() -> None:
+    turn = [
+        {"url": "192.0.2.1", "acl": {"permit": ["paris"]}},
+        {"url": "192.0.2.2", "drain": True},
+        {"url": "192.0.2.3"},
+    ]
+    found = egress([], turn, webrtc__coturn_servers=1, webrtc__desktop={"turn": True})
+    assert found == [rule(f"192.0.2.{last}/32", port("UDP", 3478)) for last in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("permit", "options", "number"), [("paris", None, 1), ("all", None, 0), ("paris", RELAY, 0)]
+)
+def test_desktops_without_a_turn_server_of_their_own_need_the_relay_ports(
+    permit: str, options: Optional[PolicyOptions], number: int
+) -> None:
+    desktop = {"turn": True, "acl": {"permit": [permit]}}
+    warnings = policy([], [V4], options, webrtc__desktop=desktop).warnings
+    assert len(warnings) == number
+    for text in warnings:
+        assert "users whom the acl of webrtc.desktop denies have no TURN server" in text
+        assert text.endswith("add --relay-ports 49152-65535")

@@ -106,6 +106,22 @@ def test_the_desktops_ttl_counts_for_the_server_that_desktops_get() -> None:
     assert [group.desktop_ttl for group in found] == [None, 86400]
 
 
+def test_the_ttl_of_a_policy_counts_for_browsers() -> None:
+    coturn = [entry(OLD, ttl=3600), entry(OTHER, ttl=60)]
+    policies = [{"acl": {"permit": ["staff"]}, "ttl": 7200}, {"iceTransportPolicy": "relay"}]
+    found = make_groups(coturn, **{"webrtc.policies": policies})
+    assert [group.browser_ttl for group in found] == [7200, 7200]
+    assert [group.removal(AT, 0) for group in found] == [AT + 7201, AT + 7201]
+    found = make_groups(coturn, **{"webrtc.policies": [{"ttl": 900}]})
+    assert [group.browser_ttl for group in found] == [3600, 900]
+
+
+def test_every_server_of_a_fleet_may_be_the_desktops_a_drained_one_too() -> None:
+    coturn = [entry(secret, ttl=60) for secret in (OLD, OTHER)] + [entry(NEW, ttl=60, drain=True)]
+    changes = {"webrtc.desktop": DESKTOP, "webrtc.coturn_servers": 1}
+    assert [group.longest_ttl for group in make_groups(coturn, **changes)] == [86400] * 3
+
+
 def test_the_old_secret_goes_a_second_after_its_last_credential_and_the_margin() -> None:
     (group,) = make_groups(entry(OLD, ttl=600))
     assert group.removal(AT, 0) == AT + 601

@@ -133,6 +133,12 @@ def test_each_ttl_of_its_style_is_a_possibility() -> None:
     assert ttls(f"{EXPIRY}", one) == [(1200, "a browser")]
 
 
+def test_the_ttl_of_a_policy_is_a_possibility_for_every_style_that_is_minted() -> None:
+    one = config("userid", webrtc__policies=[{"acl": {"permit": ["staff"]}, "ttl": 90}])
+    assert ttls(f"{EXPIRY}:alice", one) == [(90, "a browser"), (600, "a browser")]
+    assert ttls(str(EXPIRY), one) == []
+
+
 def test_a_ttl_that_both_have_is_one_possibility() -> None:
     one = config("userid", webrtc__desktop={"turn": True, "ttl": 600})
     assert ttls(f"{EXPIRY}:alice", one) == [(600, "a browser or a desktop")]
