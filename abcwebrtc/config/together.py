@@ -103,8 +103,8 @@ def _check_choice(config: WebRTCConfig, root: Where, groups: Sequence[Group]) ->
     if number is not None:
         yield from _check_names(config, where)
     if len(config.labels) > MAX_LABELS:
-        message = f"are more than {MAX_LABELS} with those elsewhere; the others are not looked at"
-        yield where.note(f"has acls whose labels {message}")
+        message = f"has, with the other entries, {len(config.labels)} labels in acls"
+        yield where.note(f"{message}; only the first {MAX_LABELS} are looked at")
     if servers and all(server.drain for server in servers):
         yield where.warning("has only drained servers, so nobody new gets a TURN server")
     elif servers:

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import unicodedata  # noqa: F401, else "\\N{...}" in a literal would import it
 from random import Random
-from typing import Any, Iterator, Optional, Tuple
+from typing import Any, Iterator, Optional, Sequence, Tuple
 from unittest import mock
 
 from cherrypy.lib.reprconf import Parser
@@ -27,6 +27,7 @@ from abcwebrtc.odconfig.literals import parse_literal
 from abcwebrtc.odconfig.reader import OdConfig, load_od_config, read_sections
 from abcwebrtc.odconfig.value_tokens import LiteralError
 from abcwebrtc.odconfig.whole_file import pyos_problems
+from abcwebrtc.turn.selection import choose
 from fuzz.common import (
     MARK,
     NOW,
@@ -42,7 +43,7 @@ from fuzz.common import (
 MAX_LENGTH = 4096
 MAX_GROWTH = 64 * 1024
 """Less than the reader's own limit, so that inputs reach it within milliseconds."""
-USER = "alice"
+USER, LABELS = "alice", ("paris",)
 for _name in ("utf-16", "utf-16-le", "utf-16-be"):
     codecs.lookup(_name)  # else decoding an od.config would import it
 FOLDER = tempfile.mkdtemp(prefix="abcwebrtc-fuzz-")
@@ -50,10 +51,11 @@ atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 FILE = os.path.join(FOLDER, "od.config")
 ENVIRONMENT = {"TURN_SECRET": MARK}
 SECRET_KEYS = ("secret", "pseudonym_key", "credential")
-_KINDS = ("{}", "[]", "''", "None", "True", "3600", "1.5", "-1", "()", "b'a'", "1e999", "1j")
+_KINDS = ("{}", "[]", "''", "None", "True", "3600", "1.5", "-1", "()", "b'a'", "1e999", "1j", "2")
 _NAMES = (
     *("webrtc.enable", "webrtc.coturn", "webrtc.rtc_configuration", "webrtc.rtc_constraints"),
     *("webrtc.desktop", "desktop.envlocal", "desktop.pod", "jwt_token_user", "webrtc.other"),
+    *("webrtc.coturn_servers", "webrtc.policies"),
 )
 _KEYS = (
     *("coturn_static_auth_secret", "coturn_static_auth_secret_file", "ttl", "protocol", "url"),
@@ -62,11 +64,13 @@ _KEYS = (
     *("image", "acl", "permit", "deny", "enable", "tcpport", "resources", "limits", "requests"),
     *("memory", "cpu", "securityContext", "runAsUser", "imagePullSecrets", "imagePullPolicy"),
     *("audio", "video", "jwtuserpublickeyfile", "default", "name", "capabilities", "add"),
+    *("weight", "drain"),
 )
 _TEXTS = (
     *(MARK, "turn.example.org:3478", "stun:stun.example.org:3478", "turn:turn.example.org"),
     *("turns", "udp", "tcp", "pseudonym", "userid", "relay", "secrets/secret", "TURN_SECRET"),
     *("stun://stun.example.org:3478", "256Mi", "500m", "{{ uidNumber }}", "all", "a/b:1", "%%"),
+    *("paris", "paris-1"),
 )
 FRAGMENTS = (
     *(f"{name}: " for name in _NAMES),
@@ -261,9 +265,15 @@ def _check_configuration(mapping: OdConfig, lines: int) -> None:
 
 def _check_answers(config: WebRTCConfig, only_secret: bool) -> None:
     """Build what browsers and desktops get."""
+    for labels in ((), LABELS):
+        _check_answer(config, labels, only_secret)
+
+
+def _check_answer(config: WebRTCConfig, labels: Sequence[str], only_secret: bool) -> None:
+    chosen = choose(config, USER, labels)
     try:
-        variables = desktop_environment(config, USER, NOW)
-        answer = build_rtc_configuration(config, USER, NOW)
+        variables = desktop_environment(config, USER, NOW, labels=labels)
+        answer = build_rtc_configuration(config, USER, NOW, labels=labels)
     except CredentialError as error:
         assert_silent(everything_about(error), MARK)
         return
@@ -275,12 +285,17 @@ def _check_answers(config: WebRTCConfig, only_secret: bool) -> None:
     static = thaw(config.rtc_configuration)["iceServers"]
     fresh = answer["iceServers"][len(static) :]
     assert answer["iceServers"][: len(static)] == static
-    assert len(fresh) == len(config.coturn)
+    assert len(fresh) == len(chosen.servers) <= len(config.coturn)
+    assert len(fresh) <= (config.coturn_servers or len(fresh))
+    assert all(server.permits(labels) for server in chosen.servers)
+    if config.gives_all:
+        assert chosen.servers == config.coturn
     assert_silent(repr((fresh, variables)) if only_secret else "", MARK)
-    for server, entry in zip(config.coturn, fresh):
+    for server, entry in zip(chosen.servers, fresh):
         login = (server.secrets.current(), entry["username"], entry["credential"])
-        assert verify_turn_credentials(*login, NOW + server.ttl)
-        assert not verify_turn_credentials(*login, NOW + server.ttl + 1)
+        end = NOW + chosen.ttl_of(server)
+        assert verify_turn_credentials(*login, end)
+        assert not verify_turn_credentials(*login, end + 1)
 
 
 # mutations

@@ -47,6 +47,15 @@ def entries(form: str) -> str:
     return _until_full((form.replace("{}", str(n), 1) for n in count()), START, "", 0)
 
 
+def many_acls(start: str, item: str) -> str:
+    """Return a list of acls of the same labels, with as many words as are read."""
+    labels = ",".join(f"'{number:x}'" for number in range(70))
+    acl = f"{item}'acl': {{'permit': [{labels}], 'deny': ['x"
+    return _until_full(
+        (f"{acl}{number:x}']}}}},\n " for number in count()), start, "]", min(_Size.now, 45_000)
+    )
+
+
 COTURN = START + "webrtc.coturn: "
 SERVER = "{ 'coturn_static_auth_secret': 'a-secret-of-24-characters', 'url': "
 RTC = START + "webrtc.rtc_configuration: "
@@ -145,6 +154,35 @@ FILES: Dict[str, Callable[[], str]] = {
     "urls of coturn in lines": lambda: rising("'a{:x}:53',\n ", COTURN + SERVER + "[", "]}"),
     "wrong urls of coturn": lambda: full("1,", COTURN + SERVER + "[", "]}"),
     "long url": lambda: full("a", COTURN + SERVER + "'", "'}"),
+    "servers with labels": lambda: rising(
+        "{" + SERVER + "'a', 'acl': {{'permit':['{:x}','all']}}}},\n ",
+        START + "webrtc.coturn_servers: 2\nwebrtc.coturn: [",
+        "]",
+        min(_Size.now, 60_000),
+    ),
+    "labels of one server": lambda: rising(
+        "'{:x}',", COTURN + SERVER + "'a', 'acl': {'permit': [", "]}}", min(_Size.now, 65_000)
+    ),
+    "labels of many servers": lambda: many_acls(
+        START + "webrtc.coturn_servers: 2\nwebrtc.coturn: [", SERVER + "'a', "
+    ),
+    "labels of many policies": lambda: many_acls(START + "webrtc.policies: [", "{"),
+    "labels of the desktop": lambda: rising(
+        "'{:x}',",
+        COTURN + SERVER + "'a'}\nwebrtc.desktop: {'turn': True, 'acl': {'permit': [",
+        "]}}",
+        min(_Size.now, 65_000),
+    ),
+    "policies": lambda: full(
+        "{'ttl':1},", START + "webrtc.policies: [", "]", min(_Size.now, 2_500)
+    ),
+    "many policies": lambda: full("{'ttl':1},", START + "webrtc.policies: [", "]"),
+    "wrong policies": lambda: full(
+        "{'ttl':0,'a':1},", START + "webrtc.policies: [", "]", min(_Size.now, 3_900)
+    ),
+    "numbers of servers": lambda: full(
+        "1,", START + "webrtc.coturn_servers: [", "]", min(_Size.now, 19_000)
+    ),
     "long url of points": lambda: full("a.", COTURN + SERVER + "'", "a'}"),
     "long url with ports": lambda: full(":1", COTURN + SERVER + "'a", "'}"),
     "long url with questions": lambda: full("?transport=udp", COTURN + SERVER + "'a", "'}"),

@@ -328,12 +328,17 @@ VALUES = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from([*COTURN, "urls", "iceServers", "credential"]) | st.integers(), inner
+            st.sampled_from(
+                [*COTURN, "urls", "iceServers", "credential", "name", "weight", "acl", "permit"]
+            )
+            | st.integers(),
+            inner,
         )
     ),
     max_leaves=8,
 )
 KEYS = [*ENTRIES, "webrtc.rtc_constraints", "webrtc.desktop", "jwt_token_user", "webrtc.x"]
+KEYS += ["webrtc.coturn_servers", "webrtc.policies"]
 
 
 @given(entries=st.dictionaries(st.sampled_from(KEYS), VALUES))

@@ -148,8 +148,8 @@ def test_so_many_labels_are_looked_at() -> None:
     config = fleet([server("a", acl=acl)], 1)
     assert len(list(groups_of(config))) == 1 + MAX_LABELS
     (note,) = config.notes
-    words = "has acls whose labels are more than 256 with those elsewhere; the others are not "
-    assert str(note) == f"webrtc.coturn: {words}looked at"
+    words = "has, with the other entries, 257 labels in acls; only the first 256 are looked at"
+    assert str(note) == f"webrtc.coturn: {words}"
     assert len(config.warnings) < 10  # the others of a kind are counted
 
 

@@ -13,6 +13,7 @@ from typing import List, Sequence
 
 import pytest
 
+from abcwebrtc.config.groups import MAX_LABELS
 from support import environment
 from support.hostile_files import FILES, NAMES, hostile_file
 
@@ -72,6 +73,10 @@ class Runner:
         self._process.stdin.flush()
         status = int(self._process.stdout.readline())
         lines = self._out.read_text(encoding="utf-8").splitlines()
+        if list(command) == ["check", "--json"]:
+            report = json.loads("\n".join(lines))
+            assert len(report.pop("labels") or ()) <= 1 + MAX_LABELS  # all that are looked at
+            lines = json.dumps(report, indent=2).splitlines()
         assert status in (0, 256), (name, status, lines[-1:])
         assert int(Path(f"{self._out}.peak").read_text()) * 1024 < MAX_MEMORY, name
         assert len(lines) <= MAX_LINES * (10 if "--json" in command else 1), name
