@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Callable, Collection, Dict, Mapping, Optional, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Collection, Dict, Mapping, Optional, Tuple, TypeVar
 
 import cherrypy
 
@@ -26,10 +26,14 @@ from abcwebrtc.turn.rtc_configuration import build_rtc_configuration
 from abcwebrtc.web.rest import answer, post_json, public_entries
 from abcwebrtc.web.tokens import User, label_names
 
+if TYPE_CHECKING:
+    from abcwebrtc.probe.watch import Watcher
+
 _T = TypeVar("_T")
 
 _log = harmless_logger(__name__)
 _config: Optional[WebRTCConfig] = None
+_watcher: Optional[Watcher] = None
 
 
 def configure(gconfig: Mapping[str, Any], file: Optional[PathLike] = None) -> Dict[str, Any]:
@@ -56,6 +60,8 @@ def configure(gconfig: Mapping[str, Any], file: Optional[PathLike] = None) -> Di
     for warning in config.warnings:
         _log.warning("%s", _in_file(warning, file))
     _config = config
+    if _watcher is not None:
+        watch_servers(_watcher.seconds)
     return public_entries(config)
 
 
@@ -68,6 +74,33 @@ def current_config() -> WebRTCConfig:
         )
         raise ConfigError(Problem(message))
     return _config
+
+
+def watch_servers(seconds: Optional[float]) -> None:
+    """Ask each coturn server every `seconds` for an allocation; give users none that is dead.
+
+    A background thread does it, as `abcwebrtc.probe.watch.Watcher` says, until the process ends or
+    this is called again; None ends it. Call it after `configure`, in the process that answers
+    requests: no thread survives a fork. Raise `ConfigError` before `configure`, and `ValueError`
+    for less than a second.
+    """
+    global _watcher
+    from abcwebrtc.probe.watch import Watcher  # and with it aioice, which others don't need
+
+    if seconds is not None and not seconds >= 1:
+        raise ValueError("seconds must be 1 or more, or None")
+    before, config = _watcher, current_config()
+    _watcher = None if seconds is None else Watcher(config, seconds)
+    if before is not None:
+        before.stop()
+    if _watcher is not None:
+        _watcher.start()
+
+
+def left_out() -> Collection[str]:
+    """Return the names of the coturn servers that `watch_servers` has found dead."""
+    watcher = _watcher
+    return () if watcher is None else watcher.left_out()
 
 
 def _in_file(problem: Problem, file: Optional[PathLike]) -> Problem:
@@ -127,7 +160,9 @@ class WebRTCEndpoint:
 
 
 def _success(user: User) -> Dict[str, Any]:
-    result = build_rtc_configuration(current_config(), user.userid, labels=user.labels)
+    result = build_rtc_configuration(
+        current_config(), user.userid, labels=user.labels, left_out=left_out()
+    )
     return {"status": 200, "result": result, "message": "ok"}
 
 
@@ -139,7 +174,9 @@ def desktop_environment(userid: str, labels: Collection[str] = ()) -> Dict[str, 
     TURN server. `labels` are the result of pyos's ``authinfo.get_labels()``.
     """
     return _even_without_turn(
-        lambda config: environment.desktop_environment(config, userid, labels=labels)
+        lambda config: environment.desktop_environment(
+            config, userid, labels=labels, left_out=left_out()
+        )
     )
 
 
@@ -150,7 +187,9 @@ def inject_webrtc(manifest: Data, userid: str, labels: Collection[str]) -> Data:
     manifest, which pyos logs.
     """
     return _even_without_turn(
-        lambda config: pods.inject_webrtc(manifest, config, userid, labels=labels)
+        lambda config: pods.inject_webrtc(
+            manifest, config, userid, labels=labels, left_out=left_out()
+        )
     )
 
 
@@ -161,7 +200,9 @@ def prepare_desktop(manifest: Data, userid: str, labels: Collection[str]) -> Pre
     `create_desktop`.
     """
     prepared = _even_without_turn(
-        lambda config: pods.prepare_pod(manifest, config, userid, labels=labels)
+        lambda config: pods.prepare_pod(
+            manifest, config, userid, labels=labels, left_out=left_out()
+        )
     )
     pods.log_notes(_log, prepared.notes)
     return prepared

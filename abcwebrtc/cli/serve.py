@@ -9,11 +9,11 @@ import logging
 import socket
 import sys
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING, Any, List
+from typing import TYPE_CHECKING, Any, List, Optional
 from urllib.parse import urlsplit
 
 import abcwebrtc
-from abcwebrtc.cli.options import port, whole_number
+from abcwebrtc.cli.options import port, seconds, whole_number
 from abcwebrtc.cli.output import lossy, print_problems, say, show, warn
 from abcwebrtc.cli.parser import OK, given
 from abcwebrtc.config.webrtc import WebRTCConfig
@@ -21,6 +21,7 @@ from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.texts import escaped, harmless_logger
 
 if TYPE_CHECKING:
+    from abcwebrtc.probe.watch import Watcher
     from abcwebrtc.web.access_log import Network
     from abcwebrtc.web.rest import Identity
 
@@ -70,6 +71,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how many requests to answer at once, from 1 to 256 (%(default)s)",
     )
     _add_access(parser)
+    fleet = parser.add_argument_group("several coturn servers")
+    fleet.add_argument(
+        "--probe",
+        metavar="SECONDS",
+        type=seconds(1, 86400),
+        help="ask each coturn server so often for an allocation, and give users none that fails "
+        "three times in a row (off)",
+    )
 
 
 def _add_access(parser: argparse.ArgumentParser) -> None:
@@ -113,7 +122,7 @@ def run(options: argparse.Namespace) -> int:
     import cherrypy
 
     from abcwebrtc.web.access_log import ClientAddresses
-    from abcwebrtc.web.rest import create_app
+    from abcwebrtc.web.rest import create_app, none_left_out
     from abcwebrtc.web.serve import Listen, run_server
     from abcwebrtc.web.test_page import OperatorLogin, OperatorPage
 
@@ -130,7 +139,9 @@ def run(options: argparse.Namespace) -> int:
             warn(text)
         identity = _identity(config, options)
         login = None if options.insecure_no_auth else OperatorLogin()
-        app = create_app(config, identity, OperatorPage(config, identity, login))
+        watcher = _watcher(config, options)
+        page = OperatorPage(config, identity, login)
+        app = create_app(config, identity, page, watcher.left_out if watcher else none_left_out)
         app = ClientAddresses(app, options.trusted_proxy)
 
         def ready(base_url: str) -> None:
@@ -146,7 +157,13 @@ def run(options: argparse.Namespace) -> int:
                 say(f"abcwebrtc: test page: {page}")
 
         listen = Listen(options.host, options.port, options.cert, options.key, options.threads)
-        run_server(app, listen, ready, print_link)
+        if watcher:
+            watcher.start()
+        try:
+            run_server(app, listen, ready, print_link)
+        finally:
+            if watcher:
+                watcher.stop()
         say("abcwebrtc: stopped")
     return OK
 
@@ -159,6 +176,17 @@ def _start_log(options: argparse.Namespace) -> None:
     logging.basicConfig(handlers=[handler], level=logging.INFO)
     logging.raiseExceptions = False  # a line that can't be written is lost without a traceback
     harmless_logger("abcwebrtc").handlers.clear()  # --verbose writes the same lines without a time
+
+
+def _watcher(config: WebRTCConfig, options: argparse.Namespace) -> "Optional[Watcher]":
+    if options.probe is None:
+        return None
+    from abcwebrtc.probe.watch import Watcher  # and with it aioice
+
+    if not config.coturn:
+        warn("--probe has nothing to ask: webrtc.coturn has no server")
+        return None
+    return Watcher(config, options.probe)
 
 
 def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":

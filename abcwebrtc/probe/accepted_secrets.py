@@ -21,7 +21,7 @@ from abcwebrtc.probe.model import TLS, Failure, Login
 from abcwebrtc.probe.runner import resolve_all
 from abcwebrtc.probe.stun_client import Settings, StepError, Wire, unverified_context
 from abcwebrtc.probe.targets import browser_target
-from abcwebrtc.probe.turn_session import NO_ALLOCATION, accepts
+from abcwebrtc.probe.turn_session import NO_ALLOCATION, UNAUTHORIZED, accepts
 from abcwebrtc.turn.credentials import mint_turn_credentials
 
 CHECK_TTL = DAY
@@ -85,13 +85,16 @@ def _ask(settings: Settings, asked: Question) -> Answer:
     try:
         return Answer(accepts(lambda: Wire(target, asked.address, settings, context), asked.login))
     except StepError as error:
-        return Answer(None, _reason(error.failure, settings.timeout))
+        return Answer(None, reason_of(error.failure, settings.timeout))
 
 
-def _reason(failure: Failure, timeout: float) -> str:
+def reason_of(failure: Failure, timeout: float) -> str:
+    """Say in a few words why there was no answer; `timeout` is in seconds."""
     if failure.kind == "timeout":
         return f"no answer in {timeout:g} s"
     if failure.kind == "stun":
         no_login = failure.error == NO_ALLOCATION  # not signed, or the login would be accepted
+        if failure.error == UNAUTHORIZED:
+            return "401: it refuses the secret, or its clock is ahead"
         return "it asks for no login" if no_login else f"STUN error {failure.error}"
     return _REASONS.get(failure.kind) or failure.detail or "no connection"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, TypeVar
 
 from aioice import stun, turn
 
@@ -28,6 +28,7 @@ from abcwebrtc.probe.model import (
 from abcwebrtc.probe.stun_client import StepError, StoppedError, Wire
 from abcwebrtc.times import MAX_EXPIRY
 
+T = TypeVar("T")
 LIFETIME = 60
 """Seconds for which an allocation is requested; coturn gives at least 600."""
 REDIRECT, UNAUTHORIZED, FORBIDDEN, NO_ALLOCATION, STALE_NONCE = 300, 401, 403, 437, 438
@@ -171,7 +172,12 @@ class Session:
 
 
 def accepts(open_wire: Callable[[], Wire], login: Login) -> bool:
-    """Return whether the server accepts a login; see `Session.is_accepted`.
+    """Return whether the server accepts a login; see `Session.is_accepted`."""
+    return from_fresh_ports(open_wire, lambda wire: Session(wire, login).is_accepted())
+
+
+def from_fresh_ports(open_wire: Callable[[], Wire], use: Callable[[Wire], T]) -> T:
+    """Return what `use` makes of a connection, and close that.
 
     Over UDP, the system may pick a local port that an earlier login had. For coturn that login's
     session goes on, and another username gets a 441 (RFC 8656, section 7.2), which says nothing
@@ -181,7 +187,7 @@ def accepts(open_wire: Callable[[], Wire], login: Login) -> bool:
     with contextlib.ExitStack() as wires:
         for _ in range(_MOST_WIRES):
             try:
-                return Session(wires.enter_context(open_wire()), login).is_accepted()
+                return use(wires.enter_context(open_wire()))
             except StepError as error:
                 if error.failure.error != WRONG_CREDENTIALS:
                     raise

@@ -1,0 +1,193 @@
+"""Watches coturn servers in the background, so that users get none that is dead."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Dict, FrozenSet, Iterator, Mapping, Sequence, Set, Tuple
+
+from aioice import stun
+
+from abcwebrtc.config.coturn import CoturnServer
+from abcwebrtc.config.uris import IceURI
+from abcwebrtc.config.webrtc import WebRTCConfig
+from abcwebrtc.errors import AbcWebRTCError
+from abcwebrtc.probe.accepted_secrets import addresses_of, reason_of
+from abcwebrtc.probe.messages import request_message
+from abcwebrtc.probe.model import BINDING, TLS, Login
+from abcwebrtc.probe.stun_client import Settings, StepError, StoppedError, Wire, unverified_context
+from abcwebrtc.probe.targets import browser_target
+from abcwebrtc.probe.turn_session import Session, from_fresh_ports
+from abcwebrtc.texts import harmless_logger
+from abcwebrtc.turn.rtc_configuration import server_credentials
+
+FAILURES, SUCCESSES = 3, 2
+"""How many in a row leave a server out, and bring it back."""
+WATCH_USER = "abcwebrtc-watch"
+WATCH_TTL = 60
+"""Seconds: the credential is used at once. coturn frees an allocation that is left over sooner."""
+TIMEOUT = 3.0
+"""Seconds that a step may take."""
+IN_USE, LEFT_OUT, DRAINED = STATES = ("in_use", "left_out", "drained")
+_QUOTA = 486
+_JITTER = (0.9, 1.1)
+_PARALLEL = 32
+_log = harmless_logger(__name__)
+
+
+class Liveness:
+    """Which servers are dead, as several rounds in a row have shown.
+
+    `left_out` has the names of the dead ones. A server is left out after `FAILURES` failures in a
+    row, and is back after `SUCCESSES` successes. The last living servers are never left out: if
+    all that are left seem dead, whoever watches them is more likely to be cut off. Servers in
+    `drained` don't count among the living, since users get none of them anyway.
+    """
+
+    def __init__(self, drained: FrozenSet[str] = frozenset()) -> None:
+        self.left_out: FrozenSet[str] = frozenset()
+        self._drained = drained
+        self._failures: Dict[str, int] = {}
+        self._successes: Dict[str, int] = {}
+        self._doubts = False
+
+    def update(self, reasons: Mapping[str, str]) -> Iterator[str]:
+        """Take the results of a round, and yield what changes, as lines for a log.
+
+        `reasons` says of each server why it seems dead; an empty text means that it lives.
+        """
+        for name, reason in reasons.items():
+            self._failures[name] = self._failures.get(name, 0) + 1 if reason else 0
+            self._successes[name] = 0 if reason else self._successes.get(name, 0) + 1
+        out: Set[str] = set(self.left_out)
+        back = [name for name in reasons if name in out and self._successes[name] >= SUCCESSES]
+        out.difference_update(back)
+        dead = [name for name in reasons if name not in out and self._failures[name] >= FAILURES]
+        living = set(reasons) - out - self._drained
+        doubts = bool(living) and living <= set(dead)
+        dead = [name for name in dead if name in self._drained] if doubts else dead
+        self.left_out = frozenset(out.union(dead))
+        yield from (f"{name} answers again, and is back in use" for name in back)
+        for name in dead:
+            yield f"{name} is left out after {FAILURES} failures in a row: {reasons[name]}"
+        if doubts and not self._doubts:
+            why = "; ".join(dict.fromkeys(reasons[name] for name in sorted(living)))
+            yield f"every server that is left seems dead, so all of them stay in use: {why}"
+        elif self._doubts and not doubts:
+            yield "not every server that is left seems dead any more"
+        self._doubts = doubts
+
+
+class Watcher:
+    """Asks every coturn server of a configuration, every `seconds`, whether it lives.
+
+    A server lives if it gives an allocation at one of its urls, over one of the url's addresses,
+    for a credential that users would get; the allocation is freed at once. That it does not answer
+    a Binding is no fault, since that can be switched off in coturn, nor is a full quota, which may
+    be that of the watcher's own user. Certificates are not judged: browsers may trust what this
+    machine does not.
+
+    A thread does it, which no fork survives: start the watcher in the process that answers.
+    """
+
+    def __init__(self, config: WebRTCConfig, seconds: float, timeout: float = TIMEOUT) -> None:
+        self._servers = config.coturn
+        self._drained = frozenset(one.name for one in config.coturn if one.drain)
+        self._liveness = Liveness(self._drained)
+        self.seconds = seconds
+        self._settings = Settings(timeout, unverified_context(), threading.Event())
+        self._thread = threading.Thread(target=self._watch, name="abcwebrtc-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching; wait until allocations are freed, which takes a moment."""
+        self._settings.stop.set()
+        if self._thread.ident:
+            self._thread.join(2 * self._settings.timeout)
+
+    def left_out(self) -> FrozenSet[str]:
+        """Return the names of the servers that are dead."""
+        return self._liveness.left_out
+
+    def states(self) -> Dict[str, str]:
+        """Return the state of each server by name, one of `STATES`."""
+        return states_of(self._servers, self.left_out())
+
+    def _watch(self) -> None:
+        _log.info("watching %d coturn servers, every %g s", len(self._servers), self.seconds)
+        while not self._settings.stop.is_set():
+            try:
+                self._round()
+            except StoppedError:
+                return
+            except Exception as error:  # whatever it is, the next round may work
+                _log.exception("can't watch the coturn servers: %s", type(error).__name__)
+            # Replicas that started together must not all ask at the same moment.
+            self._settings.stop.wait(self.seconds * random.uniform(*_JITTER))  # noqa: S311
+
+    def _round(self) -> None:
+        uris = [uri for server in self._servers for uri in server.uris]
+        addresses = addresses_of(uris, self._settings.timeout)
+        ask = functools.partial(_why_dead, addresses=addresses, settings=self._settings)
+        with ThreadPoolExecutor(min(_PARALLEL, len(self._servers))) as pool:
+            reasons = list(pool.map(ask, self._servers))
+        if self._settings.stop.is_set():
+            raise StoppedError
+        found: Dict[str, str] = {}
+        for server, reason in zip(self._servers, reasons):  # two may have the same first url
+            found[server.name] = found.get(server.name) or reason
+        for line in self._liveness.update(found):
+            _log.warning("coturn: %s", line)
+
+
+def states_of(servers: Sequence[CoturnServer], left_out: FrozenSet[str]) -> Dict[str, str]:
+    """Return the state of each server by name, one of `STATES`."""
+    return {
+        one.name: DRAINED if one.drain else LEFT_OUT if one.name in left_out else IN_USE
+        for one in servers
+    }
+
+
+def _why_dead(
+    server: CoturnServer, addresses: Mapping[IceURI, Sequence[str]], settings: Settings
+) -> str:
+    """Return why a server seems dead, or an empty text if it lives."""
+    reason = "its name does not resolve"
+    for uri, address in _places(server, addresses):
+        try:
+            made = server_credentials(server, WATCH_USER, ttl=WATCH_TTL)
+            _allocate(uri, address, Login(made.username, made.password), settings)
+            return ""
+        except StepError as error:
+            if error.failure.error == _QUOTA:
+                return ""
+            reason = f"{uri} at {address}: {reason_of(error.failure, settings.timeout)}"
+        except AbcWebRTCError as error:  # the secret can't be read
+            return str(error)
+    return reason
+
+
+def _places(
+    server: CoturnServer, addresses: Mapping[IceURI, Sequence[str]]
+) -> Iterator[Tuple[IceURI, str]]:
+    return ((uri, address) for uri in server.uris for address in addresses[uri])
+
+
+def _allocate(uri: IceURI, address: str, login: Login, settings: Settings) -> None:
+    """Ask for a Binding and an allocation; raise `StepError` if there is no allocation."""
+    target = browser_target(uri)
+    context = settings.trust if target.transport == TLS else None
+
+    def allocate(wire: Wire) -> None:
+        with contextlib.suppress(StepError):
+            wire.request(request_message(stun.Method.BINDING), BINDING, settings.second_look)
+        with Session(wire, login) as session:
+            session.allocate()
+
+    from_fresh_ports(lambda: Wire(target, address, settings, context), allocate)

@@ -1,0 +1,116 @@
+"""When a server is left out, and when it is back; tests/integration watches real coturns."""
+
+from __future__ import annotations
+
+from typing import Dict, FrozenSet, List
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from abcwebrtc.probe.watch import FAILURES, SUCCESSES, Liveness, states_of
+from support import make_config
+from support.rest_apps import COTURN
+
+NO = "no answer in 3 s"
+
+
+def rounds(liveness: Liveness, **texts: str) -> List[FrozenSet[str]]:
+    """Take a round for each character: ``x`` is a failure. Return who is left out after each."""
+    found = []
+    for results in zip(*texts.values()):
+        lines = {name: NO if one == "x" else "" for name, one in zip(texts, results)}
+        list(liveness.update(lines))
+        found.append(liveness.left_out)
+    return found
+
+
+def test_three_failures_in_a_row_leave_a_server_out_and_two_successes_bring_it_back() -> None:
+    found = rounds(Liveness(), a="xx.xxx.x..x", b="...........")
+    out = frozenset("a")
+    assert [one == out for one in found] == [
+        *[False] * 5,
+        *[True] * 4,
+        *[False] * 2,
+    ]
+
+
+def test_the_log_has_a_line_each_way() -> None:
+    liveness = Liveness()
+    lines = [list(liveness.update({"a": one, "b": ""})) for one in (NO, NO, NO, NO, "", "", "")]
+    said = [line for line in lines if line]
+    assert said == [
+        [f"a is left out after 3 failures in a row: {NO}"],
+        ["a answers again, and is back in use"],
+    ]
+
+
+def test_if_all_seem_dead_all_stay_in_use_and_the_log_says_so_once() -> None:
+    liveness = Liveness()
+    lines = [list(liveness.update({"a": NO, "b": NO})) for _ in range(5)]
+    assert liveness.left_out == frozenset()
+    assert [len(one) for one in lines] == [0, 0, 1, 0, 0]
+    assert lines[2] == [f"every server that is left seems dead, so all of them stay in use: {NO}"]
+    assert list(liveness.update({"a": NO, "b": ""})) == [
+        f"a is left out after 3 failures in a row: {NO}",
+        "not every server that is left seems dead any more",
+    ]
+
+
+def test_the_last_living_server_is_never_left_out_and_the_dead_ones_stay_out() -> None:
+    found = rounds(Liveness(), a="xxxxxxxx", b="...xxxxx", c="......xx")
+    assert found[2:5] == [frozenset("a")] * 3
+    assert found[5] == found[6] == frozenset("ab")
+    found = rounds(Liveness(), a="xxxxxxxx", b="...xxxxx")
+    assert found[-1] == frozenset("a")
+
+
+def test_a_drained_server_is_not_the_last_living_one() -> None:
+    found = rounds(Liveness(frozenset("d")), a="xxxx", d="....")
+    assert found[-1] == frozenset()
+    found = rounds(Liveness(frozenset("d")), a="....", d="xxxx")
+    assert found[-1] == frozenset("d")
+
+
+RESULTS = st.lists(st.fixed_dictionaries({name: st.booleans() for name in "abc"}), max_size=40)
+
+
+def as_reasons(result: Dict[str, bool], order: str = "abc") -> Dict[str, str]:
+    return {name: "" if result[name] else NO for name in order}
+
+
+@given(RESULTS)
+def test_somebody_is_always_left_and_the_order_does_not_matter(
+    results: List[Dict[str, bool]],
+) -> None:
+    liveness, other = Liveness(), Liveness()
+    for result in results:
+        list(liveness.update(as_reasons(result)))
+        list(other.update(as_reasons(result, "cab")))
+        assert liveness.left_out == other.left_out
+        assert liveness.left_out < frozenset("abc")
+
+
+@given(RESULTS)
+def test_a_change_has_as_many_results_in_a_row_behind_it(results: List[Dict[str, bool]]) -> None:
+    liveness = Liveness()
+    for number, result in enumerate(results, 1):
+        before = liveness.left_out
+        list(liveness.update(as_reasons(result)))
+        for name in liveness.left_out - before:
+            last = results[max(0, number - FAILURES) : number]
+            assert [one[name] for one in last] == [False] * FAILURES
+        for name in before - liveness.left_out:
+            last = results[max(0, number - SUCCESSES) : number]
+            assert [one[name] for one in last] == [True] * SUCCESSES
+
+
+def test_the_states_of_servers() -> None:
+    servers = make_config(
+        webrtc__coturn=[
+            {**COTURN, "name": "a"},
+            {**COTURN, "name": "b"},
+            {**COTURN, "name": "c", "drain": True},
+        ]
+    ).coturn
+    found = states_of(servers, frozenset("bc"))
+    assert found == {"a": "in_use", "b": "left_out", "c": "drained"}
