@@ -140,8 +140,9 @@ def run(options: argparse.Namespace) -> int:
         identity = _identity(config, options)
         login = None if options.insecure_no_auth else OperatorLogin()
         watcher = _watcher(config, options)
-        page = OperatorPage(config, identity, login)
-        app = create_app(config, identity, page, watcher.left_out if watcher else none_left_out)
+        left_out = watcher.left_out if watcher else none_left_out
+        page = OperatorPage(config, identity, login, left_out)
+        app = create_app(config, identity, page, left_out)
         app = ClientAddresses(app, options.trusted_proxy)
 
         def ready(base_url: str) -> None:

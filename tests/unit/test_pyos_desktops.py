@@ -14,8 +14,8 @@ import pytest
 
 from pyos_host import BASIC, WAYS, fit, running_host
 from pyos_host.apiserver import ApiServer
-from support import Answer, ServerProcess, bearer, make_token, request, write_od_config
-from support.pyos_entries import DESKTOP, password_in
+from support import RTC_PATH, Answer, ServerProcess, bearer, make_token, request, write_od_config
+from support.pyos_entries import COTURN, DESKTOP, password_in
 
 LAUNCH_PATH = "/API/composer/launchdesktop"
 SECRET_WAY, MANIFEST_WAY, ENVIRONMENT_WAY = WAYS
@@ -29,10 +29,14 @@ def desktop_host(way: str, folder: Path, api: ApiServer, **changes: Any) -> Iter
         yield running
 
 
+def login(user: str = "alice", *labels: str) -> Dict[str, str]:
+    names = dict.fromkeys(("loud", *labels), "true")
+    auth = {"provider": "local", "data": {"labels": names}}
+    return bearer(make_token(user, auth=auth))
+
+
 def launch(running: ServerProcess, user: str = "alice", **options: Any) -> Answer:
-    auth = {"provider": "local", "data": {"labels": {"loud": "true"}}}
-    headers = bearer(make_token(user, auth=auth))
-    return request(running.base_url + LAUNCH_PATH, options, headers)
+    return request(running.base_url + LAUNCH_PATH, options, login(user))
 
 
 def variables(container: Dict[str, Any]) -> Dict[str, Any]:
@@ -104,6 +108,29 @@ def test_in_the_environment_it_goes_to_every_container(tmp_path: Path, api: ApiS
         assert password_in(container["TURN_SERVER"])
         assert container["STUN_SERVER"] == "stun://stun.example.org:3478"
         assert container["ABCDESKTOP_USERID"] == "alice"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_browser_and_desktop_get_the_same_server_among_those_of_their_labels(
+    tmp_path: Path, api: ApiServer, way: str
+) -> None:
+    fleet = [
+        {**COTURN, "name": f"{site}{number}", "url": f"{site}{number}.example.org"}
+        for site in ("lyon", "paris")
+        for number in range(8)
+    ]
+    for server in fleet:
+        server["acl"] = {"permit": [server["name"].rstrip("01234567")]}
+    changes = {"webrtc__coturn": fleet, "webrtc__coturn_servers": 1}
+    with desktop_host(way, tmp_path, api, **changes) as running:
+        answer = request(running.base_url + RTC_PATH, {}, login("alice", "paris"))
+        assert request(running.base_url + LAUNCH_PATH, {}, login("alice", "paris")).status == 200
+    (entry,) = answer.json()["result"]["iceServers"][1:]
+    host = entry["urls"][len("turn:") :]
+    assert host.startswith("paris")
+    bodies = json.dumps([call.body for call in api.calls])
+    assert re.findall(r"@(\w+\.example\.org):3478", bodies).count(host) >= 1
+    assert "@lyon" not in bodies
 
 
 @pytest.mark.parametrize("way", WAYS)

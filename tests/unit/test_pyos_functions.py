@@ -138,13 +138,13 @@ class BaseController:
         self.config = config
         self.requestsallowed = (config or {}).get("requestsallowed")
         self.userid: Any = "alice"
+        self.auth: Any = SimpleNamespace(get_labels=lambda: {"paris": "true"})
 
     def is_permit_request(self) -> None:
         """Permit everything."""
 
     def validate_env(self) -> Any:
-        labels = {"paris": "true"}
-        return SimpleNamespace(get_labels=lambda: labels), SimpleNamespace(userid=self.userid)
+        return self.auth, SimpleNamespace(userid=self.userid)
 
 
 @pytest.mark.usefixtures("fresh")
@@ -217,6 +217,36 @@ def test_browser_and_desktop_get_the_server_of_the_users_labels(
     assert "TURN_SERVER" not in desktop_environment("alice")
     pod = inject_webrtc(manifest(), "alice", {"lyon": "true", "loud": "true"})
     assert "@lyon.example.org" in str(pod)
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize(
+    ("auth", "status", "number"),
+    [
+        (SimpleNamespace(get_labels=lambda: {"paris": "true"}), 200, 2),
+        (SimpleNamespace(get_labels=lambda: {}), 200, 1),
+        (SimpleNamespace(get_labels=lambda: None), 200, 1),
+        (SimpleNamespace(), 200, 1),
+        (None, 200, 1),
+        (SimpleNamespace(get_labels=lambda: "paris"), 401, 0),
+        (SimpleNamespace(get_labels=lambda: {7: "true"}), 401, 0),
+    ],
+)
+def test_a_login_without_labels_is_one_of_a_user_without_labels(
+    monkeypatch: pytest.MonkeyPatch, auth: Any, status: int, number: int
+) -> None:
+    class Controller(WebRTCEndpoint, BaseController):
+        pass
+
+    configure(gconfig(**coturn(acl={"permit": ["paris"]})))
+    controller = Controller()
+    controller.auth = auth
+    tool = cherrypy.Tool("before_handler", lambda: None)
+    monkeypatch.setattr(cherrypy.tools, "auth", tool, raising=False)
+    answer = post(cherrypy.Application(controller, ""), "/coturn_rtcconfiguration")
+    assert answer.status == status
+    if status == 200:
+        assert len(answer.json()["result"]["iceServers"]) == number
 
 
 def test_the_base_alone_is_no_controller() -> None:
