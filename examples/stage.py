@@ -13,7 +13,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 
 @contextmanager
@@ -56,15 +56,26 @@ def program(name: str) -> str:
 
 def make_user(folder: Path) -> bytes:
     """Write the token that pyos would sign for a user; return pyos's public key as PEM."""
+    key, tokens = sign_in(["alice"])
+    (folder / "token").write_text(tokens["alice"])
+    return key
+
+
+def sign_in(userids: Sequence[str]) -> Tuple[bytes, Dict[str, str]]:
+    """Return a public key of pyos as PEM, and the token that pyos would sign for each user."""
     import jwt
     from cryptography.hazmat.primitives import serialization as pem
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     now = int(time.time())
-    claims = {"exp": now + 3600, "nbf": now, "auth": {}, "roles": [], "user": {"userid": "alice"}}
-    (folder / "token").write_text(jwt.encode(claims, key, algorithm="RS256"))
-    return key.public_key().public_bytes(pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo)
+    claims = {"exp": now + 3600, "nbf": now, "auth": {}, "roles": []}
+    tokens = {
+        userid: jwt.encode({**claims, "user": {"userid": userid}}, key, algorithm="RS256")
+        for userid in userids
+    }
+    form = pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(*form), tokens
 
 
 async def open_allocation(port: int, server: Dict[str, str]) -> Any:

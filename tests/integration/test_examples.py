@@ -18,6 +18,7 @@ import yaml
 from abcwebrtc import WebRTCConfig
 from conftest import require_program
 from e2e.gstreamer import require_gstreamer
+from integration.netns import required_network
 from pyos_host.apiserver import running_api_server
 from support import WAIT, environment, request
 from support.desktop_pod import assert_valid
@@ -33,6 +34,7 @@ NEEDS = {
         ("paplay", "pulseaudio-utils"),
         ("chromium", "chromium"),
     ],
+    "05-fleet": [("turnserver", "coturn"), ("ip", "iproute2")],
 }
 """The programs of each example, with the Debian packages that have them."""
 PROMISES = {
@@ -75,6 +77,17 @@ PROMISES = {
         "Hz, relay to relay, ",
         "Chromium has heard the tone.",
     ],
+    "05-fleet": [
+        "Each of twenty users gets one coturn, and always the same one:",
+        "  paris-1  alice ",
+        "The coturn paris-1 is killed. Three failed probes later, its users (*) get others:",
+        "  paris-1  -",
+        "*alice",
+        "Nobody else has moved.",
+        "paris-1 runs again, and its users are back.",
+        "abcwebrtc serve at http://127.0.0.1:",
+        " probe examples/05-fleet/od.config",
+    ],
 }
 """What each example prints, in this order."""
 SERVES = ["--once", "--port", "0"]
@@ -83,6 +96,7 @@ OPTIONS = {
     "02-desktop-pod": [],
     "03-beside-pyos": SERVES,
     "04-sound": SERVES,
+    "05-fleet": SERVES,
 }
 """What makes an example end by itself."""
 
@@ -123,6 +137,9 @@ def test_an_example_ends_with_what_it_promises(example: Path) -> None:
         require_program(program, package)
     if example.name == "04-sound":
         require_gstreamer()
+    if example.name == "05-fleet":
+        with required_network():
+            pass  # it makes one of its own
     rest = run_example(readme_command(example), *OPTIONS[example.name])
     for promise in PROMISES[example.name]:
         assert promise in rest
