@@ -52,6 +52,7 @@ DEBIAN_PACKAGES = [
     "mmdebstrap",
     "nftables",
     "nginx",
+    "prometheus",
     "pulseaudio",
     "pulseaudio-utils",
     "python3-gi",

@@ -6,6 +6,7 @@ A function that takes limits returns a type: ``type=port(1024)``.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import re
 import sys
@@ -14,6 +15,7 @@ from typing import (
     BinaryIO,
     Callable,
     ContextManager,
+    Iterator,
     List,
     Tuple,
     TypeVar,
@@ -21,7 +23,7 @@ from typing import (
 
 from abcwebrtc.cli.parser import STDIN, given
 from abcwebrtc.config.problems import is_like_path
-from abcwebrtc.errors import Problem, UnreadableError
+from abcwebrtc.errors import AbcWebRTCError, Problem, UnreadableError
 from abcwebrtc.files import open_file, read_stream
 from abcwebrtc.times import parse_moment
 
@@ -123,6 +125,32 @@ def typed(parse: Callable[[str], T]) -> Callable[[str], T]:
 
 
 moment = typed(parse_moment)
+
+
+def place(text: str) -> Tuple[str, int]:
+    """Return a host and a port, such as ``127.0.0.1:9464`` or ``[::1]:0``; 0 is any free port."""
+    host, _, number = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        host = ""
+    if not host:
+        raise argparse.ArgumentTypeError("write HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464")
+    return host, port(0)(number)
+
+
+@contextlib.contextmanager
+def needing_metrics() -> Iterator[None]:
+    """Raise `AbcWebRTCError`, which says what to install, if prometheus_client is missing."""
+    missing = False
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0] == "prometheus_client"
+        if not missing:
+            raise
+    if missing:
+        raise AbcWebRTCError("--metrics needs prometheus_client; install abcwebrtc[metrics]")
 
 
 def port(lowest: int = 1) -> Callable[[str], int]:

@@ -7,29 +7,34 @@ import os
 import socket
 import ssl
 import time
-from typing import List, Optional
+from typing import TYPE_CHECKING, List, NoReturn, Optional
 
-from abcwebrtc.cli.options import read_input, seconds
+from abcwebrtc.cli.options import needing_metrics, place, read_input, seconds
 from abcwebrtc.cli.output import (
     TEXT,
     YAML,
+    aside,
     console,
     is_quiet,
     progress,
     show,
     show_data,
     show_document,
+    show_failure,
     warn,
 )
 from abcwebrtc.cli.parser import FAILED, OK, STDIN, STDIN_FILE, add_form, add_od_config, given
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import desktop_environment
-from abcwebrtc.errors import ConfigError, Problem, UnreadableError
+from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem, UnreadableError
 from abcwebrtc.probe.diagnosis import judge
 from abcwebrtc.probe.model import ERROR, WARNING, Circumstances, Place, Result, Target
 from abcwebrtc.probe.report import as_json, rows_of, rows_with, summary
 from abcwebrtc.probe.targets import config_targets, environment_targets
 from abcwebrtc.times import iso_text
+
+if TYPE_CHECKING:
+    from abcwebrtc.probe.exporter import Exporter
 
 NAME, SUMMARY = "probe", "test whether the STUN and TURN servers work"
 DESCRIPTION = """\
@@ -86,6 +91,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const=WATCH,
         help=f"probe again after this pause ({WATCH:g}), until Ctrl-C",
     )
+    parser.add_argument(
+        "--metrics",
+        metavar="HOST:PORT",
+        type=place,
+        help="export the results for Prometheus; implies --watch",
+    )
     parser.set_defaults(does_without=lambda options: options.desktop)
 
 
@@ -97,11 +108,35 @@ def run(options: argparse.Namespace) -> int:
     config = None if options.od_config is None else WebRTCConfig.from_file(options.od_config)
     if config and not config.enable:
         warn("webrtc.enable is False, so browsers get none of these servers")
-    while True:
-        status = _round(_targets(config, options), trust, options)
-        if options.watch is None:
-            return status
-        time.sleep(options.watch)
+    if options.metrics is None:
+        while True:
+            status = _round(_targets(config, options), trust, options)
+            if options.watch is None:
+                return status
+            time.sleep(options.watch)
+    return _export(config, trust, options)
+
+
+def _export(
+    config: Optional[WebRTCConfig], trust: ssl.SSLContext, options: argparse.Namespace
+) -> NoReturn:
+    """Probe until Ctrl-C, and export each round; one that can't be made does not end it."""
+    with needing_metrics():
+        from abcwebrtc.metrics_server import metrics_server
+        from abcwebrtc.probe.exporter import Exporter
+
+    exporter = Exporter()
+    options.watch = WATCH if options.watch is None else options.watch
+    with metrics_server(options.metrics) as (registry, url):
+        registry.register(exporter)
+        aside(f"metrics: {url}")
+        while True:
+            try:
+                _round(_targets(config, options), trust, options, exporter)
+            except AbcWebRTCError as error:
+                exporter.fail()
+                show_failure(error)
+            time.sleep(options.watch)
 
 
 def _targets(config: Optional[WebRTCConfig], options: argparse.Namespace) -> List[Target]:
@@ -120,9 +155,15 @@ def _targets(config: Optional[WebRTCConfig], options: argparse.Namespace) -> Lis
     raise ConfigError(Problem(message, "webrtc.rtc_configuration", options.od_config))
 
 
-def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Namespace) -> int:
+def _round(
+    targets: List[Target],
+    trust: ssl.SSLContext,
+    options: argparse.Namespace,
+    exporter: "Optional[Exporter]" = None,
+) -> int:
     from abcwebrtc.probe.runner import run_probes  # and with it aioice
 
+    begun = time.monotonic()
     with progress() as say:
 
         def done(count: int, of: int, url: str) -> None:
@@ -130,17 +171,19 @@ def _round(targets: List[Target], trust: ssl.SSLContext, options: argparse.Names
 
         seen = run_probes(targets, options.timeout, trust, done, options.quick)
     now = _now()
-    place = Place(socket.gethostname(), bool(os.environ.get("KUBERNETES_SERVICE_HOST")))
-    results = judge(seen, Circumstances(place, now, options.timeout))
+    here = Place(socket.gethostname(), bool(os.environ.get("KUBERNETES_SERVICE_HOST")))
+    results = judge(seen, Circumstances(here, now, options.timeout))
+    if exporter:
+        exporter.show(results, now, time.monotonic() - begun)
     bad = (ERROR, WARNING) if options.strict else (ERROR,)
     failed = any(result.level in bad for result in results)
     if options.form == TEXT:
         at = f"{iso_text(now)}  " if options.watch is not None else ""
-        _show(results, now, at + summary(results, place), bad, options)
+        _show(results, now, at + summary(results, here), bad, options)
     else:
         if options.form == YAML and options.watch is not None:
             show_document("---\n")
-        report = as_json(results, place, now, failed)
+        report = as_json(results, here, now, failed)
         show_data(report, options.form, one_line=options.watch is not None)
     return FAILED if failed else OK
 

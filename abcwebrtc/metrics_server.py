@@ -1,0 +1,53 @@
+"""Serves metrics to Prometheus, with prometheus_client's own server.
+
+This module needs the extra ``metrics``, so it is imported only where metrics are asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Iterator, Tuple
+
+from prometheus_client import CollectorRegistry, disable_created_metrics, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.process_collector import ProcessCollector
+
+import abcwebrtc
+from abcwebrtc.errors import AbcWebRTCError
+
+
+@contextlib.contextmanager
+def metrics_server(place: Tuple[str, int]) -> Iterator[Tuple[CollectorRegistry, str]]:
+    """Serve a new registry at a host and port; yield it, and the url of its metrics.
+
+    Port 0 is any free one. Raise `AbcWebRTCError` if it can't listen there.
+    """
+    host, port = place
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(BuildInfo())
+    reason = ""
+    try:
+        server, thread = start_http_server(port, host, registry)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a host name"
+    if reason:
+        raise AbcWebRTCError(f"can't listen on {host} port {port} for metrics: {reason}")
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        yield registry, f"http://{shown}:{server.server_port}/metrics"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class BuildInfo:
+    """The version, as a metric."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield it."""
+        build = GaugeMetricFamily("abcwebrtc_build_info", "The version.", labels=["version"])
+        build.add_metric([abcwebrtc.__version__], 1)
+        yield build
