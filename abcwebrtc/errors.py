@@ -202,8 +202,18 @@ class WebRTCDisabledError(CredentialError):
         super().__init__(message)  # an argument, so that copies and pickles can be made
 
 
+REASONS = ("no_token", "expired", "not_yet_valid", "signature", "claims", "malformed", "labels")
+"""Why a `TokenError` was raised, in one word of a bounded set."""
+
+
 class TokenError(AbcWebRTCError):
-    """A user token, or the key that verifies it, is not valid."""
+    """A user token, or the key that verifies it, is not valid; `reason` is one of `REASONS`."""
+
+    reason = "malformed"
+
+    def __init__(self, *arguments: object, reason: str = "malformed") -> None:
+        super().__init__(*arguments)
+        self.reason = reason
 
 
 class KubeError(AbcWebRTCError):

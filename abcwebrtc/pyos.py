@@ -23,17 +23,20 @@ from abcwebrtc.errors import ConfigError, CredentialError, Problem, TokenError
 from abcwebrtc.odconfig.source import PathLike
 from abcwebrtc.texts import harmless_logger
 from abcwebrtc.turn.rtc_configuration import build_rtc_configuration
+from abcwebrtc.turn.selection import choose
 from abcwebrtc.web.rest import answer, post_json, public_entries
 from abcwebrtc.web.tokens import User, label_names
 
 if TYPE_CHECKING:
     from abcwebrtc.probe.watch import Watcher
+    from abcwebrtc.web.metrics import Metrics
 
 _T = TypeVar("_T")
 
 _log = harmless_logger(__name__)
 _config: Optional[WebRTCConfig] = None
 _watcher: Optional[Watcher] = None
+_metrics: Optional[Metrics] = None
 
 
 def configure(gconfig: Mapping[str, Any], file: Optional[PathLike] = None) -> Dict[str, Any]:
@@ -42,6 +45,8 @@ def configure(gconfig: Mapping[str, Any], file: Optional[PathLike] = None) -> Di
     `gconfig` is pyos's ``settings.gconfig``, which is not changed. `file` is the od.config
     that it comes from: messages name it, and relative file names in it are relative to its
     folder, or to the current one without a `file`. A second call replaces the configuration.
+
+    If prometheus_client is installed, its default registry gets the metrics of this process.
 
     Return the content of ``settings.webrtc``: ``enable``, ``rtc_configuration`` and
     ``rtc_constraints``. pyos's ``getkeyinfo`` gives them to anybody, so they hold no password.
@@ -60,9 +65,22 @@ def configure(gconfig: Mapping[str, Any], file: Optional[PathLike] = None) -> Di
     for warning in config.warnings:
         _log.warning("%s", _in_file(warning, file))
     _config = config
+    _register_metrics()
     if _watcher is not None:
         watch_servers(_watcher.seconds)
     return public_entries(config)
+
+
+def _register_metrics() -> None:
+    """Export metrics by prometheus_client's default registry, if that library is installed."""
+    global _metrics
+    if _metrics is None:
+        with suppress(ModuleNotFoundError):
+            from prometheus_client import REGISTRY
+
+            from abcwebrtc.web.metrics import Metrics
+
+            _metrics = Metrics(REGISTRY, current_config, left_out)
 
 
 def current_config() -> WebRTCConfig:
@@ -144,7 +162,10 @@ class WebRTCEndpoint:
     @post_json
     def coturn_rtcconfiguration(self) -> Dict[str, Any]:
         """Answer with the rtc_configuration for one RTCPeerConnection, as pyos does."""
-        return answer(self._identify, _success)
+        if _metrics is None:
+            return answer(self._identify, _success)
+        with _metrics.counted("/api/webrtc/coturn_rtcconfiguration", "POST"):
+            return answer(_metrics.counting(self._identify), _success)
 
     def _identify(self) -> User:
         """Return the user of a request that od.config's ``controllers`` permits."""
@@ -160,9 +181,10 @@ class WebRTCEndpoint:
 
 
 def _success(user: User) -> Dict[str, Any]:
-    result = build_rtc_configuration(
-        current_config(), user.userid, labels=user.labels, left_out=left_out()
-    )
+    config, given = current_config(), {"labels": user.labels, "left_out": left_out()}
+    result = build_rtc_configuration(config, user.userid, None, **given)
+    if _metrics is not None:
+        _metrics.given(choose(config, user.userid, **given))
     return {"status": 200, "result": result, "message": "ok"}
 
 

@@ -5,25 +5,25 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ipaddress
-import logging
 import socket
 import sys
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING, Any, List, Optional
+from typing import TYPE_CHECKING, List, Optional
 from urllib.parse import urlsplit
 
 import abcwebrtc
-from abcwebrtc.cli.options import port, seconds, whole_number
+from abcwebrtc.cli.options import needing_metrics, place, port, seconds, whole_number
 from abcwebrtc.cli.output import lossy, print_problems, say, show, warn
 from abcwebrtc.cli.parser import OK, given
+from abcwebrtc.cli.serve_log import JSON, TEXT, start_log
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import ConfigError, Problem
-from abcwebrtc.texts import escaped, harmless_logger
+from abcwebrtc.texts import harmless_logger
 
 if TYPE_CHECKING:
-    from abcwebrtc.probe.watch import Watcher
     from abcwebrtc.web.access_log import Network
-    from abcwebrtc.web.rest import Identity
+    from abcwebrtc.web.metrics import Metrics
+    from abcwebrtc.web.rest import Identity, LeftOut
 
 NAME, SUMMARY = "serve", "answer browsers, beside pyos"
 _log = harmless_logger(__name__)
@@ -70,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how many requests to answer at once, from 1 to 256 (%(default)s)",
     )
+    _add_monitoring(parser)
     _add_access(parser)
     fleet = parser.add_argument_group("several coturn servers")
     fleet.add_argument(
@@ -78,6 +79,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=seconds(1, 86400),
         help="ask each coturn server so often for an allocation, and give users none that fails "
         "three times in a row (off)",
+    )
+
+
+def _add_monitoring(parser: argparse.ArgumentParser) -> None:
+    monitoring = parser.add_argument_group("monitoring")
+    monitoring.add_argument(
+        "--metrics",
+        metavar="HOST:PORT",
+        type=place,
+        help="export metrics for Prometheus at this address",
+    )
+    monitoring.add_argument(
+        "--log-format",
+        choices=(TEXT, JSON),
+        default=TEXT,
+        help="write the log as lines of text, or as one JSON object a line (%(default)s)",
     )
 
 
@@ -122,7 +139,7 @@ def run(options: argparse.Namespace) -> int:
     import cherrypy
 
     from abcwebrtc.web.access_log import ClientAddresses
-    from abcwebrtc.web.rest import create_app, none_left_out
+    from abcwebrtc.web.rest import create_app
     from abcwebrtc.web.serve import Listen, run_server
     from abcwebrtc.web.test_page import OperatorLogin, OperatorPage
 
@@ -130,19 +147,25 @@ def run(options: argparse.Namespace) -> int:
         options.usage_error("--cert and --key go together: give both, or neither")
     if options.insecure_no_auth and not is_loopback(options.host):
         options.usage_error("--insecure-no-auth listens on loopback only; leave out --host")
-    with redirect_stdout(lossy(sys.stdout)):
-        _start_log(options)
+    with redirect_stdout(lossy(sys.stdout)), contextlib.ExitStack() as stack:
+        start_log(options.log_format, options.quiet)
         cherrypy.log.screen = False  # otherwise it would print every line once more
         config = WebRTCConfig.from_file(options.od_config)
-        print_problems(config.warnings)
+        in_log = options.log_format == JSON
+        for warning in config.warnings if in_log else ():
+            _log.warning("%s", warning)
+        print_problems(() if in_log else config.warnings)
         for text in _serve_notes(config, options):
-            warn(text)
+            _log.warning("%s", text) if in_log else warn(text)
         identity = _identity(config, options)
         login = None if options.insecure_no_auth else OperatorLogin()
-        watcher = _watcher(config, options)
-        left_out = watcher.left_out if watcher else none_left_out
+        left_out = _left_out(config, options, stack)
+        metrics = _metrics(config, left_out, options, stack)
+        given = {} if metrics is None else {"given": metrics.given}
+        identity = identity if metrics is None else metrics.counting(identity)
         page = OperatorPage(config, identity, login, left_out)
-        app = create_app(config, identity, page, left_out)
+        app = create_app(config, identity, page, left_out, **given)
+        app = app if metrics is None else metrics.requests_of(app)
         app = ClientAddresses(app, options.trusted_proxy)
 
         def ready(base_url: str) -> None:
@@ -158,36 +181,46 @@ def run(options: argparse.Namespace) -> int:
                 say(f"abcwebrtc: test page: {page}")
 
         listen = Listen(options.host, options.port, options.cert, options.key, options.threads)
-        if watcher:
-            watcher.start()
-        try:
-            run_server(app, listen, ready, print_link)
-        finally:
-            if watcher:
-                watcher.stop()
+        run_server(app, listen, ready, print_link)
         say("abcwebrtc: stopped")
     return OK
 
 
-def _start_log(options: argparse.Namespace) -> None:
-    """Write the log to stderr: every request, only warnings with --quiet."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(OneLine("%(asctime)s %(levelname)s: %(message)s"))
-    handler.setLevel(logging.WARNING if options.quiet else logging.DEBUG)
-    logging.basicConfig(handlers=[handler], level=logging.INFO)
-    logging.raiseExceptions = False  # a line that can't be written is lost without a traceback
-    harmless_logger("abcwebrtc").handlers.clear()  # --verbose writes the same lines without a time
+def _left_out(
+    config: WebRTCConfig, options: argparse.Namespace, stack: contextlib.ExitStack
+) -> "LeftOut":
+    """Return what tells which servers are dead; start to watch them, until the stack ends."""
+    from abcwebrtc.web.rest import none_left_out
 
-
-def _watcher(config: WebRTCConfig, options: argparse.Namespace) -> "Optional[Watcher]":
     if options.probe is None:
-        return None
+        return none_left_out
     from abcwebrtc.probe.watch import Watcher  # and with it aioice
 
     if not config.coturn:
         warn("--probe has nothing to ask: webrtc.coturn has no server")
+        return none_left_out
+    watcher = Watcher(config, options.probe)
+    watcher.start()
+    stack.callback(watcher.stop)
+    return watcher.left_out
+
+
+def _metrics(
+    config: WebRTCConfig,
+    left_out: "LeftOut",
+    options: argparse.Namespace,
+    stack: contextlib.ExitStack,
+) -> "Optional[Metrics]":
+    """Return the metrics, served until the stack ends, or None if nobody has asked for them."""
+    if options.metrics is None:
         return None
-    return Watcher(config, options.probe)
+    with needing_metrics():
+        from abcwebrtc.metrics_server import metrics_server
+        from abcwebrtc.web.metrics import Metrics
+
+    registry, url = stack.enter_context(metrics_server(options.metrics))
+    _log.info("metrics are at %s", url)
+    return Metrics(registry, lambda: config, left_out)
 
 
 def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
@@ -209,18 +242,6 @@ def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
         warn(f"{', '.join(files)}: {verifier.weakness}")
     _log.debug("user tokens are verified with %s", ", ".join(files))
     return token_identity(verifier)
-
-
-class OneLine(logging.Formatter):
-    """Write each message in one line, those of libraries too; only tracebacks have more."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, of logging
-        """Return the message as one line."""
-        return escaped(super().formatMessage(record))
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802, of logging
-        """Return the lines of a traceback."""
-        return "\n".join(map(escaped, super().formatException(ei).split("\n")))
 
 
 def page_url(base_url: str) -> str:

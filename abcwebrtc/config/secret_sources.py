@@ -120,7 +120,8 @@ class FileSecrets:
     A file that changed less than half a second ago may be half written. It is used when the next
     check finds it unchanged.
 
-    `clock` gives seconds that never go back.
+    `failing` says whether that is so. `changed` is when the file in use was last changed (unix
+    seconds). `clock` gives seconds that never go back.
     """
 
     def __init__(self, path: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -128,9 +129,9 @@ class FileSecrets:
         self.path = path
         self._clock = clock
         self._lock, self._process = threading.Lock(), os.getpid()
-        self._failing = False
+        self.failing = False
         self._signature = _signature(path)
-        self._seen = self._signature
+        self._seen, self.changed = self._signature, self._signature[3] / 1e9
         self._secrets = _read_secrets(path, self._signature)
         self._next_look = clock() + STAT_INTERVAL
 
@@ -162,7 +163,7 @@ class FileSecrets:
         self._next_look = self._clock() + STAT_INTERVAL
         try:
             signature = _signature(self.path)
-            if signature == self._signature and not self._failing:
+            if signature == self._signature and not self.failing:
                 return
             if not self._is_settled(signature):
                 return
@@ -170,13 +171,13 @@ class FileSecrets:
         except _ChangingError:
             return
         except ConfigError as error:
-            if not self._failing:
+            if not self.failing:
                 _log.warning("%s; the last good secret stays in use", error)
-            self._failing = True
+            self.failing = True
             return
-        if self._failing:
+        if self.failing:
             _log.info("%s: the secret can be read again", self.path)
-        self._signature, self._failing = signature, False
+        self._signature, self.changed, self.failing = signature, signature[3] / 1e9, False
 
     def _is_settled(self, signature: Signature) -> bool:
         """Return whether a file has been unchanged for a while.

@@ -12,6 +12,7 @@ from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from abcwebrtc.metrics_server import build_info
 from abcwebrtc.probe.model import (
     ALLOCATE,
     BINDING,
@@ -58,6 +59,7 @@ class Exporter(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of the last round."""
+        yield build_info()
         yield _alone("round_failed", "1 if the last round could not be made.", self._failed)
         if self._ended is not None:
             text = "When the last round ended that could be made."

@@ -120,7 +120,8 @@ class Watcher:
         return states_of(self._servers, self.left_out())
 
     def _watch(self) -> None:
-        _log.info("watching %d coturn servers, every %g s", len(self._servers), self.seconds)
+        names = ", ".join(server.name for server in self._servers)
+        _log.info("watching coturn every %g s: %s", self.seconds, names)
         while not self._settings.stop.is_set():
             try:
                 self._round()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, Callable, Dict, Iterable, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional, Sequence, Union
 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
@@ -13,6 +13,34 @@ MAX_PROXIES = 16
 _SHOWN = 200
 """Characters kept of a path or a User-Agent."""
 _LONGEST = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
+
+
+class Access(NamedTuple):
+    """One request in the log; its text is the line that `access_line` makes of the same values."""
+
+    address: str
+    moment: str
+    request: Sequence[str]
+    answer: Sequence[object]
+    agent: str
+
+    def __str__(self) -> str:
+        return access_line(*self)
+
+    def fields(self) -> Dict[str, Any]:
+        """Return the same for a log of JSON objects; what is not known is None."""
+        asked = [word[:_SHOWN] for word in self.request]
+        path = " ".join(asked[1:-1])
+        status, length = (int(str(one)) if str(one).isdecimal() else None for one in self.answer)
+        return {
+            "message": f"{asked[0]} {path}",
+            "client": self.address,
+            "method": asked[0],
+            "path": path,
+            "status": status,
+            "bytes": length,
+            "agent": self.agent[:_SHOWN],
+        }
 
 
 def access_line(

@@ -29,8 +29,8 @@ from abcwebrtc.turn.rtc_configuration import (
     server_credentials,
     takes_the_credential_of,
 )
-from abcwebrtc.turn.selection import choose
-from abcwebrtc.web.access_log import access_line
+from abcwebrtc.turn.selection import Choice, choose
+from abcwebrtc.web.access_log import Access
 from abcwebrtc.web.routes import HEADERS, KnownRoutes
 from abcwebrtc.web.tokens import User, UserTokenVerifier, bearer_token
 
@@ -40,6 +40,8 @@ Identity = Callable[[], Union[str, User]]
 Raise `TokenError`, which becomes a 401, or an HTTPError."""
 LeftOut = Callable[[], Collection[str]]
 """Return the names of the coturn servers that are known to be dead."""
+Given = Callable[[Choice], None]
+"""Count the credentials that a user is given."""
 
 DISABLED = "webrtc_disabled"
 """The ``error`` member of the answer when ``webrtc.enable`` is False."""
@@ -142,18 +144,30 @@ def none_left_out() -> Collection[str]:
     return ()
 
 
+def not_counted(choice: Choice) -> None:
+    """Count nothing: nobody has asked for metrics."""
+
+
 class WebRTCController:
     """``/API/webrtc``: credentials for the user that `identity` returns."""
 
     def __init__(
-        self, config: WebRTCConfig, identity: Identity, left_out: LeftOut = none_left_out
+        self,
+        config: WebRTCConfig,
+        identity: Identity,
+        left_out: LeftOut = none_left_out,
+        given: Given = not_counted,
     ) -> None:
         self._config, self._identity, self._left_out = config, identity, left_out
+        self._given = given
 
     @post_json
     def coturn_rtcconfiguration(self) -> Dict[str, Any]:
         """Answer with the rtc_configuration for one RTCPeerConnection."""
-        return answer(self._identity, lambda user: rtc_answer(self._config, user, self._left_out()))
+        return answer(self._identity, self._rtc_configuration)
+
+    def _rtc_configuration(self, user: User) -> Dict[str, Any]:
+        return rtc_answer(self._config, user, self._left_out(), self._given)
 
     @get_json
     def turn(self, /, **parameters: Any) -> Dict[str, Any]:
@@ -175,6 +189,7 @@ class WebRTCController:
         first, ttl = chosen.servers[0], chosen.ttl_of(chosen.servers[0])
         credentials = server_credentials(first, user.userid, ttl=ttl)
         alike = (one for one in chosen.servers if chosen.ttl_of(one) == ttl)
+        self._given(Choice((first,)))
         same = [one for one in alike if takes_the_credential_of(one, first)]
         return {
             "username": credentials.username,
@@ -184,7 +199,12 @@ class WebRTCController:
         }
 
 
-def rtc_answer(config: WebRTCConfig, user: User, left_out: Collection[str] = ()) -> Dict[str, Any]:
+def rtc_answer(
+    config: WebRTCConfig,
+    user: User,
+    left_out: Collection[str] = (),
+    counted: Given = not_counted,
+) -> Dict[str, Any]:
     """Return the answer of ``coturn_rtcconfiguration`` for a user.
 
     Raise what `build_rtc_configuration` raises.
@@ -193,6 +213,7 @@ def rtc_answer(config: WebRTCConfig, user: User, left_out: Collection[str] = ())
     given = {"labels": user.labels, "left_out": left_out}
     result = build_rtc_configuration(config, user.userid, now, **given)
     chosen = choose(config, user.userid, **given)
+    counted(chosen)
     ttl = min(map(chosen.ttl_of, chosen.servers), default=None)
     expires_at = None if ttl is None else int(now) + ttl
     return {
@@ -271,11 +292,11 @@ class Api:
     """``/API``: the controllers, and the endpoints for monitoring."""
 
     def __init__(
-        self, config: WebRTCConfig, identity: Optional[Identity], left_out: LeftOut
+        self, config: WebRTCConfig, identity: Optional[Identity], left_out: LeftOut, given: Given
     ) -> None:
         self.core = CoreController(config)
         if identity is not None:
-            self.webrtc = WebRTCController(config, identity, left_out)
+            self.webrtc = WebRTCController(config, identity, left_out, given)
 
     @get_json
     def healthz(self) -> Dict[str, Any]:
@@ -293,15 +314,17 @@ def create_app(
     identity: Optional[Identity] = None,
     root: Optional[Any] = None,
     left_out: LeftOut = none_left_out,
+    given: Given = not_counted,
 ) -> Any:
     """Return a WSGI application with the endpoints under ``/API``.
 
     Without an `identity` there is no ``/API/webrtc``, so no credential. `root` is an object
     with handlers for paths beside ``/API``; it gets an attribute ``api``. `left_out` returns the
     names of coturn servers that are known to be dead, such as `Watcher.left_out`.
+    `given` is called with the servers of each answer that has credentials.
     """
     root = type("Root", (), {})() if root is None else root
-    root.api = Api(config, identity, left_out)
+    root.api = Api(config, identity, left_out, given)
     # By default CherryPy turns every punctuation mark into an underscore.
     dispatcher = cherrypy.dispatch.Dispatcher(translate={})
     settings = {
@@ -324,7 +347,7 @@ class _Log(LogManager):
         answer = (status, response.headers.get("Content-Length") or "-")
         agent = request.headers.get("User-Agent", "")
         asked = request.request_line.split(" ")
-        line = access_line(request.remote.ip, self.time(), asked, answer, agent)
+        line = Access(request.remote.ip, self.time(), asked, answer, agent)
         self.access_log.info("%s", line)
 
 

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Tuple
 from urllib.parse import quote
 
-from abcwebrtc.web.access_log import access_line
+from abcwebrtc.web.access_log import Access
 
 MAX_BODY_BYTES = 4 * 1024
 """Several times the size of the largest valid request."""
@@ -54,6 +54,10 @@ class _Route(NamedTuple):
     takes_query: bool
 
 
+_NONE = _Route([], takes_query=False)
+"""The route of a path without a handler."""
+
+
 class _RefusedError(Exception):
     """Refuse a request with this status and message."""
 
@@ -76,8 +80,8 @@ class KnownRoutes:
         self, environ: Dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Pass the request to `app`, or answer with an error."""
-        path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        route = self._route(path)
+        path = _path(environ)
+        route = self._routes.get(self._key(path), _NONE)
         try:
             _check(environ, path, route)
             readable = _readable(environ)
@@ -93,16 +97,22 @@ class KnownRoutes:
         start_response(line, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
-    def _route(self, path: str) -> _Route:
-        """Return the route of a path; without a handler it has no methods."""
-        none = _Route([], takes_query=False)
+    def route_name(self, environ: Dict[str, Any]) -> str:
+        """Return the path of the handler that a request is for, in lower case, or nothing.
+
+        One that takes any name ends in ``/*``. There are only as many as handlers.
+        """
+        key = self._key(_path(environ))
+        return (key or "/") if key in self._routes else ""
+
+    def _key(self, path: str) -> str:
+        """Return the key in `_routes` for a path; without a handler, one that is not there."""
         if len(path) > _MAX_PATH:
-            return none
+            return "/"
         key = "".join(f"/{part}" for part in path.lower().split("/") if part)
         folder, _, name = key.rpartition("/")
         # CherryPy would also find attributes such as __class__
-        any_name = none if name.startswith("_") else self._routes.get(f"{folder}/*", none)
-        return self._routes.get(key, any_name)
+        return key if key in self._routes or name.startswith("_") else f"{folder}/*"
 
     def _log(self, environ: Dict[str, Any], path: str, status: int, length: int) -> None:
         """Write the same line that CherryPy writes for its own answers."""
@@ -113,7 +123,12 @@ class KnownRoutes:
         )
         log, address = self._app.log, environ.get("REMOTE_ADDR", "")
         agent = environ.get("HTTP_USER_AGENT", "")
-        log.access_log.info("%s", access_line(address, log.time(), asked, (status, length), agent))
+        log.access_log.info("%s", Access(address, log.time(), asked, (status, length), agent))
+
+
+def _path(environ: Dict[str, Any]) -> str:
+    path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    return path
 
 
 def _check(environ: Dict[str, Any], path: str, route: _Route) -> None:

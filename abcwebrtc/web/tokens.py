@@ -25,6 +25,16 @@ second gets a warning."""
 MAX_BYTES = 64 * 1024
 """No file of keys is larger than this."""
 _ANOTHER_KEY = jwt.InvalidSignatureError.__name__
+_OTHER_KEY = "it is for another key"
+_WORDS = {
+    "ExpiredSignatureError": "expired",
+    "ImmatureSignatureError": "not_yet_valid",
+    _ANOTHER_KEY: "signature",
+    "InvalidAlgorithmError": "signature",
+    _OTHER_KEY: "signature",
+    "MissingRequiredClaimError": "claims",
+}
+"""The reason of a `TokenError` for what PyJWT raises; it is ``malformed`` for the rest."""
 _NO_KEY = "is not a PEM public key"
 _PUBLIC = ("PUBLIC KEY", "RSA PUBLIC KEY")
 
@@ -84,7 +94,7 @@ class UserTokenVerifier:
         user = claims.get("user")
         userid = user.get("userid") if isinstance(user, dict) else None
         if not isinstance(userid, str) or not userid:
-            raise TokenError("the token names no user")
+            raise TokenError("the token names no user", reason="claims")
         return User(userid, _labels(claims.get("auth")))
 
     def _claims(self, token: str) -> Any:
@@ -94,7 +104,8 @@ class UserTokenVerifier:
                 return claims
             if reason != _ANOTHER_KEY:
                 break  # not valid, whichever key has signed it
-        raise TokenError(f"the token is not valid: {reason}")
+        word = _WORDS.get(str(reason), "malformed")
+        raise TokenError(f"the token is not valid: {reason}", reason=word)
 
 
 def _labels(auth: Any) -> FrozenSet[str]:
@@ -108,7 +119,7 @@ def _labels(auth: Any) -> FrozenSet[str]:
 
 def _member(holder: Any, name: str) -> Any:
     if not isinstance(holder, dict):
-        raise TokenError("the token's labels can't be read")
+        raise TokenError("the token's labels can't be read", reason="labels")
     return holder.get(name)
 
 
@@ -122,7 +133,7 @@ def label_names(labels: Any) -> FrozenSet[str]:
     are_names = isinstance(labels, (dict, list, tuple, set, frozenset))
     if are_names and all(isinstance(name, str) for name in labels):
         return frozenset(labels)
-    raise TokenError("the token's labels can't be read")
+    raise TokenError("the token's labels can't be read", reason="labels")
 
 
 def _verified(token: str, key: RSAPublicKey) -> Tuple[Any, Optional[str]]:
@@ -138,7 +149,7 @@ def _verified(token: str, key: RSAPublicKey) -> Tuple[Any, Optional[str]]:
     except (jwt.PyJWTError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
         return None, type(error).__name__
     if "kid" in decoded["header"]:
-        return None, "it is for another key"  # pyos's keys have no id
+        return None, _OTHER_KEY  # pyos's keys have no id
     return decoded["payload"], None
 
 
@@ -149,7 +160,7 @@ def bearer_token(header: Optional[str]) -> str:
     """
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise TokenError("no bearer token")
+        raise TokenError("no bearer token", reason="no_token")
     return token.strip()
 
 

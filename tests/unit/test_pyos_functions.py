@@ -249,6 +249,43 @@ def test_a_login_without_labels_is_one_of_a_user_without_labels(
         assert len(answer.json()["result"]["iceServers"]) == number
 
 
+@pytest.mark.usefixtures("fresh")
+def test_the_default_registry_of_prometheus_has_the_metrics_of_pyos(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prometheus_client = pytest.importorskip("prometheus_client")
+
+    class Controller(WebRTCEndpoint, BaseController):
+        pass
+
+    configure(gconfig())
+    configure(gconfig())  # registers nothing twice
+    tool = cherrypy.Tool("before_handler", lambda: None)
+    monkeypatch.setattr(cherrypy.tools, "auth", tool, raising=False)
+    name = "abcwebrtc_http_requests_total"
+    labels = {"route": "/api/webrtc/coturn_rtcconfiguration", "method": "POST"}
+
+    def counted(status: str) -> float:
+        found = prometheus_client.REGISTRY.get_sample_value(name, {**labels, "status": status})
+        return float(found or 0)
+
+    before = counted("200"), counted("403")
+    app = cherrypy.Application(Controller({"requestsallowed": {}}), "")
+    assert post(app, "/coturn_rtcconfiguration").status == 200
+    assert (counted("200"), counted("403")) == (before[0] + 1, before[1])
+    app = cherrypy.Application(Controller({"requestsallowed": {RTC: False}}), "")
+    assert post(app, "/coturn_rtcconfiguration").status == 403
+    configure(gconfig(webrtc__enable=False))
+    app = cherrypy.Application(Controller({"requestsallowed": {}}), "")
+    assert post(app, "/coturn_rtcconfiguration").status == 403
+    assert (counted("200"), counted("403")) == (before[0] + 1, before[1] + 2)
+    text = prometheus_client.generate_latest().decode()
+    assert (
+        'abcwebrtc_turn_server_state{server="turn:turn.example.org:3478",state="in_use"} 1' in text
+    )
+    assert "alice" not in text
+
+
 def test_the_base_alone_is_no_controller() -> None:
     with pytest.raises(TypeError, match="Alone needs pyos's BaseController as a second base"):
         type("Alone", (WebRTCEndpoint,), {})

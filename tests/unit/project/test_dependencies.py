@@ -20,6 +20,7 @@ from support.pyproject import pyproject
 OWN = "abcwebrtc"
 IMAGE_PYTHON = {"python_version": "3.13", "python_full_version": "3.13.0", "extra": ""}
 DECLARED: List[str] = pyproject()["project"]["dependencies"]
+METRICS: List[str] = pyproject()["project"]["optional-dependencies"]["metrics"]
 BUILD: List[str] = pyproject()["build-system"]["requires"]
 
 
@@ -49,7 +50,7 @@ def test_what_is_imported_is_declared_and_nothing_else() -> None:
             if name != OWN and name not in sys.stdlib_module_names:
                 known = {canonicalize_name(one) for one in distributions.get(name, [name])}
                 wanted.setdefault(name, set()).update(known)
-    declared = {canonicalize_name(Requirement(text).name) for text in DECLARED}
+    declared = {canonicalize_name(Requirement(text).name) for text in (*DECLARED, *METRICS)}
     assert {name: known for name, known in wanted.items() if not known & declared} == {}
     assert declared - {one for known in wanted.values() for one in known} == set()
 
