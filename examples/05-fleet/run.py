@@ -4,8 +4,9 @@
 
 makes a network of its own, with three machines and a coturn on each. `abcwebrtc serve`
 chooses a coturn for each user, and watches all three. The example asks which one each of
-twenty users gets, kills one, shows where its users go, and starts it again. It needs no
-root where anybody may make network namespaces. Ctrl-C ends everything.
+twenty users gets, kills one, shows where its users go and which alerts of Prometheus
+fire, and starts it again. It needs no root where anybody may make network namespaces.
+Ctrl-C ends everything.
 
 --once    end after that
 --port N  the port of abcwebrtc serve (8080)
@@ -28,18 +29,19 @@ import time
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 import bootstrap  # noqa: E402
+import monitoring  # noqa: E402
 import network  # noqa: E402
 import stage  # noqa: E402
 
 RUN = HERE / "run"
 OD_CONFIG = HERE / "od.config"
-PACKAGES = ["coturn", "iproute2"]
+PACKAGES = ["coturn", "iproute2", "prometheus"]
 ENDPOINT = "/API/webrtc/coturn_rtcconfiguration"
 USERS = [
     *("alice", "bob", "carol", "dan", "erin", "frank", "grace", "heidi", "ivan", "judy"),
@@ -55,18 +57,18 @@ Run this as root; in a container, that has to be a privileged one."""
 def main() -> None:
     """Do what the module says."""
     options = parse_options()
-    bootstrap.enter_venv("", ["abcwebrtc"], options.apt)
+    bootstrap.enter_venv("metrics", ["abcwebrtc", "prometheus_client"], options.apt)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if not bootstrap.install_debian_packages(PACKAGES, options.apt):
         sys.exit("this example needs all of these packages")
-    listener = listen(options.port)
+    listener, of_prometheus = listen(options.port), listen(0)
     try:
         enter = network.move_into_new_network()
-        network.forward({SERVE: listener})
+        network.forward({SERVE: listener, monitoring.PORT: of_prometheus})
         with ExitStack() as stack:
             fleet = put_up(stack)
             choices = show_failure(fleet)
-            show_end(fleet, enter, listener.getsockname()[1])
+            show_end(fleet, enter, *(one.getsockname()[1] for one in (listener, of_prometheus)))
             while not options.once:
                 choices = show_change(fleet, choices)
     except network.NoNetworkError as error:
@@ -146,7 +148,14 @@ def put_up(stack: ExitStack) -> Fleet:
     (RUN / "user_public_key.pem").write_bytes(key)
     (RUN / "token").write_text(tokens["alice"])
     fleet = Fleet(stack, tokens)
-    start(stack, "serve", abcwebrtc("serve", OD_CONFIG, "--port", SERVE, "--probe", 1), SERVE)
+    serve = ["serve", OD_CONFIG, "--port", SERVE, "--probe", 1]
+    serve += ["--metrics", f"{network.LOOPBACK}:{monitoring.SERVE}"]
+    start(stack, "serve", abcwebrtc(*serve), SERVE)
+    probe = ["probe", OD_CONFIG, "--quick", "--watch", 1]
+    probe += ["--metrics", f"{network.LOOPBACK}:{monitoring.PROBE}"]
+    start(stack, "probe", abcwebrtc(*probe), monitoring.PROBE)
+    prometheus = monitoring.command(stage.program("prometheus"), RUN)
+    start(stack, "prometheus", prometheus, monitoring.PORT)
     return fleet
 
 
@@ -215,10 +224,23 @@ def show_failure(fleet: Fleet) -> Dict[str, str]:
     if strangers:
         sys.exit(f"users of other coturns have moved too: {' '.join(strangers)}")
     say("Nobody else has moved.")
+    say("\nThese alerts of Prometheus fire:")
+    url = f"turn:{fleet.addresses[victim]}:3478"
+    expected = {f"TurnServerDown: {url} ", f"TurnServerLeftOut: {victim} "}
+    for alert in wait_for(lambda: firing_with(expected)):
+        say(f"  {alert}")
     fleet.start(victim)
     wait_for(lambda: fleet.choices() == first)
-    say(f"\n{victim} runs again, and its users are back.")
+    wait_for(lambda: not monitoring.firing())
+    say(f"\n{victim} runs again, its users are back, and no alert fires.")
     return first
+
+
+def firing_with(starts: Set[str]) -> Optional[List[str]]:
+    """Return the alerts that fire if there is one with each of these beginnings."""
+    alerts = monitoring.firing()
+    found = all(any(alert.startswith(start) for alert in alerts) for start in starts)
+    return alerts if found else None
 
 
 def without(server: str, choices: Dict[str, str]) -> Optional[Dict[str, str]]:
@@ -244,7 +266,7 @@ def show(fleet: Fleet, now: Dict[str, str], before: Optional[Dict[str, str]] = N
         say(f"  {name:9}{' '.join(marked) or '-'}")
 
 
-def show_end(fleet: Fleet, enter: Sequence[str], port: int) -> None:
+def show_end(fleet: Fleet, enter: Sequence[str], port: int, prometheus: int) -> None:
     """Print what runs, and what to try."""
     inside = shlex.join(enter)
     name, coturn = next(iter(fleet.coturns.items()))
@@ -252,6 +274,7 @@ def show_end(fleet: Fleet, enter: Sequence[str], port: int) -> None:
         [
             *(f"coturn {one} at {address}:3478" for one, address in fleet.addresses.items()),
             f"abcwebrtc serve at http://127.0.0.1:{port}",
+            f"Prometheus at http://127.0.0.1:{prometheus}/alerts",
         ],
         [
             f"kill -STOP {coturn.pid}   # {name} freezes: see here who moves",

@@ -34,7 +34,7 @@ NEEDS = {
         ("paplay", "pulseaudio-utils"),
         ("chromium", "chromium"),
     ],
-    "05-fleet": [("turnserver", "coturn"), ("ip", "iproute2")],
+    "05-fleet": [("turnserver", "coturn"), ("ip", "iproute2"), ("prometheus", "prometheus")],
 }
 """The programs of each example, with the Debian packages that have them."""
 PROMISES = {
@@ -84,8 +84,11 @@ PROMISES = {
         "  paris-1  -",
         "*alice",
         "Nobody else has moved.",
-        "paris-1 runs again, and its users are back.",
+        "TurnServerDown: turn:10.77.0.11:3478 gives no relay",
+        "TurnServerLeftOut: paris-1 goes to no user",
+        "paris-1 runs again, its users are back, and no alert fires.",
         "abcwebrtc serve at http://127.0.0.1:",
+        "Prometheus at http://127.0.0.1:",
         " probe examples/05-fleet/od.config",
     ],
 }
