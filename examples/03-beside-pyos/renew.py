@@ -46,8 +46,8 @@ def main() -> None:
     dockerfile = IMAGE.sub(f"{tag}@{digest_of(tag)}", dockerfile)
     renewed: Dict[str, str] = {
         "Dockerfile": DATE.sub(f"{datetime.date.today()}", dockerfile, count=1),
-        "requirements.txt": lock(str(bootstrap.ROOT / "pyproject.toml")),
-        "build-requirements.txt": lock("-", "\n".join(build_requirements())),
+        "requirements.txt": lock(str(bootstrap.ROOT / "pyproject.toml"), "--extra=metrics"),
+        "build-requirements.txt": lock("-", text="\n".join(build_requirements())),
     }
     for name, text in renewed.items():
         changes = text != (HERE / name).read_text(encoding="utf-8")
@@ -74,11 +74,11 @@ def digest_of(tag: str) -> str:
     return f"sha256:{hashlib.sha256(raw).hexdigest()}"
 
 
-def lock(source: str, text: str = "") -> str:
+def lock(source: str, *extras: str, text: str = "") -> str:
     """Return the newest packages, for every platform, each with the hashes of its files."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "requirements.txt")
-        compile_ = [sys.executable, "-m", "uv", "--quiet", "pip", "compile", source]
+        compile_ = [sys.executable, "-m", "uv", "--quiet", "pip", "compile", source, *extras]
         options = ["--python-version", OLDEST_PYTHON, "--universal", "--generate-hashes"]
         about = ["--custom-compile-command", COMMAND, "--output-file", str(target)]
         output([*compile_, *options, "--no-python-downloads", *about], text.encode())

@@ -101,7 +101,7 @@ def misfits(text: str, requirements: List[str], source: str) -> List[str]:
 
 
 LOCKS = {
-    "requirements.txt": (DECLARED, "abcwebrtc (pyproject.toml)"),
+    "requirements.txt": ([*DECLARED, *METRICS], "abcwebrtc (pyproject.toml)"),
     "build-requirements.txt": (BUILD, "-r -"),
 }
 
