@@ -19,6 +19,7 @@ NO_FILES = {
     *("A,B", "ADDRESS", "CIDR", "COMMAND", "HOST|N", "IP", "KEY=VALUE", "MIN-MAX", "N", "NAME"),
     *("NAME=VALUE", "PORT", "PUBLIC/PRIVATE", "SECONDS", "TIME", "URL", "USER", "USERNAME"),
     *("VERSION", None),
+    "HOST:PORT",
 }
 
 

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from abcwebrtc.cli.main import main
-from abcwebrtc.cli.serve import OneLine
+from abcwebrtc.cli.serve_log import OneLine
 from abcwebrtc.texts import escaped
 from support import SECRET, public_pem
 
