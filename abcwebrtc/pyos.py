@@ -8,6 +8,7 @@ so threads see either the old configuration or the new one.
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Callable, Collection, Dict, Mapping, Optional, Tuple, TypeVar
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from abcwebrtc.web.metrics import Metrics
 
 _T = TypeVar("_T")
+_ROUTE = "/api/webrtc/coturn_rtcconfiguration"
+"""The endpoint in metrics, as `serve` names it."""
 
 _log = harmless_logger(__name__)
 _config: Optional[WebRTCConfig] = None
@@ -81,6 +84,14 @@ def _register_metrics() -> None:
             from abcwebrtc.web.metrics import Metrics
 
             _metrics = Metrics(REGISTRY, current_config, left_out)
+
+
+def _count_request() -> None:
+    """Count a request at its end, also if CherryPy or pyos refused it before the handler."""
+    if _metrics is not None:
+        request, response = cherrypy.serving.request, cherrypy.serving.response
+        status = (response.output_status or b"500")[:3].decode("ascii")
+        _metrics.answered(_ROUTE, request.method, status, time.time() - response.time)
 
 
 def current_config() -> WebRTCConfig:
@@ -159,13 +170,12 @@ class WebRTCEndpoint:
         current_config()  # fail now, and not at the first request
         super().__init__(config_controller)  # type: ignore[call-arg]
 
+    @cherrypy.config(**{"hooks.on_end_request": _count_request})
     @post_json
     def coturn_rtcconfiguration(self) -> Dict[str, Any]:
         """Answer with the rtc_configuration for one RTCPeerConnection, as pyos does."""
-        if _metrics is None:
-            return answer(self._identify, _success)
-        with _metrics.counted("/api/webrtc/coturn_rtcconfiguration", "POST"):
-            return answer(_metrics.counting(self._identify), _success)
+        identify = self._identify if _metrics is None else _metrics.counting(self._identify)
+        return answer(identify, _success)
 
     def _identify(self) -> User:
         """Return the user of a request that od.config's ``controllers`` permits."""

@@ -1,8 +1,8 @@
 """Print the lowest version of each library that abcwebrtc supports, as pins for pip.
 
 The versions come from the metadata of the installed abcwebrtc, which was made from
-pyproject.toml, so there is no second list. The extras are development tools, and nobody
-relies on their bounds.
+pyproject.toml, so there is no second list. The libraries of the extra `metrics` are among
+them. The other extras are development tools, and nobody relies on their bounds.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def lowest(requirements: List[str]) -> Dict[str, str]:
 
 def _is_wanted(requirement: Requirement) -> bool:
     marker = requirement.marker
-    return marker is None or marker.evaluate({"extra": ""})
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", "metrics"))
 
 
 def installed() -> Dict[str, str]:

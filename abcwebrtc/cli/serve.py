@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ipaddress
+import logging
 import socket
 import sys
 from contextlib import redirect_stdout
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 
 import abcwebrtc
 from abcwebrtc.cli.options import needing_metrics, place, port, seconds, whole_number
-from abcwebrtc.cli.output import lossy, print_problems, say, show, warn
+from abcwebrtc.cli.output import lossy, print_problems, say, show
 from abcwebrtc.cli.parser import OK, given
 from abcwebrtc.cli.serve_log import JSON, TEXT, start_log
 from abcwebrtc.config.webrtc import WebRTCConfig
@@ -151,19 +152,15 @@ def run(options: argparse.Namespace) -> int:
         start_log(options.log_format, options.quiet)
         cherrypy.log.screen = False  # otherwise it would print every line once more
         config = WebRTCConfig.from_file(options.od_config)
-        in_log = options.log_format == JSON
-        for warning in config.warnings if in_log else ():
-            _log.warning("%s", warning)
-        print_problems(() if in_log else config.warnings)
-        for text in _serve_notes(config, options):
-            _log.warning("%s", text) if in_log else warn(text)
+        _tell(options, *config.warnings, *map(_warning, _serve_notes(config, options)))
         identity = _identity(config, options)
         login = None if options.insecure_no_auth else OperatorLogin()
         left_out = _left_out(config, options, stack)
         metrics = _metrics(config, left_out, options, stack)
         given = {} if metrics is None else {"given": metrics.given}
-        identity = identity if metrics is None else metrics.counting(identity)
         page = OperatorPage(config, identity, login, left_out)
+        # Not the page's identity: whoever opens its login page has no token yet.
+        identity = identity if metrics is None else metrics.counting(identity)
         app = create_app(config, identity, page, left_out, **given)
         app = app if metrics is None else metrics.requests_of(app)
         app = ClientAddresses(app, options.trusted_proxy)
@@ -186,6 +183,20 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
+def _tell(options: argparse.Namespace, *problems: Problem) -> None:
+    """Print warnings and notes on stderr, or put them into a log of JSON objects."""
+    if options.log_format != JSON:
+        print_problems(problems)
+        return
+    for problem in () if options.quiet else problems:
+        level = logging.WARNING if problem.level == "warning" else logging.INFO
+        _log.log(level, "%s", problem)
+
+
+def _warning(text: str) -> Problem:
+    return Problem(text, level="warning")
+
+
 def _left_out(
     config: WebRTCConfig, options: argparse.Namespace, stack: contextlib.ExitStack
 ) -> "LeftOut":
@@ -197,7 +208,8 @@ def _left_out(
     from abcwebrtc.probe.watch import Watcher  # and with it aioice
 
     if not config.coturn:
-        warn("--probe has nothing to ask: webrtc.coturn has no server")
+        text = "--probe has nothing to ask: webrtc.coturn has no server"
+        _tell(options, _warning(text))
         return none_left_out
     watcher = Watcher(config, options.probe)
     watcher.start()
@@ -237,9 +249,9 @@ def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":
         )
         raise ConfigError(Problem(message, KEY_ENTRY, options.od_config))
     verifier = UserTokenVerifier.from_file(*files, entry=KEY_ENTRY)
-    print_problems(verifier.problems)
+    _tell(options, *verifier.problems)
     if verifier.weakness:
-        warn(f"{', '.join(files)}: {verifier.weakness}")
+        _tell(options, _warning(f"{', '.join(files)}: {verifier.weakness}"))
     _log.debug("user tokens are verified with %s", ", ".join(files))
     return token_identity(verifier)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import datetime, timezone
 from typing import Any, Dict
 
@@ -45,7 +46,7 @@ class JsonLines(logging.Formatter):
         data: Dict[str, Any] = {
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname,
-            "logger": record.name.partition(".access.")[0],  # CherryPy adds a number
+            "logger": re.sub(r"\.\d+$", "", record.name),  # CherryPy adds a number
         }
         access = record.args[0] if isinstance(record.args, tuple) and record.args else None
         if isinstance(access, Access):

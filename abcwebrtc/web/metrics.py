@@ -6,11 +6,9 @@ label holds anything of a user.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import Any, Callable, Dict, Iterable, Iterator, List
 
-import cherrypy
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -79,19 +77,6 @@ class Metrics:
         known = method if method in METHODS else OTHER
         self._requests.labels(route, known, status).inc()
         self._seconds.labels(route).observe(max(seconds, 0.0))
-
-    @contextlib.contextmanager
-    def counted(self, route: str, method: str) -> Iterator[None]:
-        """Count the answer of the CherryPy handler that runs in this context."""
-        begun, status = time.monotonic(), "500"
-        try:
-            yield
-            status = str(cherrypy.serving.response.status or 200)[:3]
-        except cherrypy.HTTPError as error:
-            status = str(error.status)
-            raise
-        finally:
-            self.answered(route, method, status, time.monotonic() - begun)
 
     def given(self, choice: Choice) -> None:
         """Count the credentials that a user gets."""

@@ -64,6 +64,7 @@ def test_prometheus_counts_requests_credentials_and_refusals(
     assert ask(running, make_token("alice-the-user", ttl=-3600)) == 401
     assert ask(running, "not-a-token") == 401
     request(running.base_url + "/no/such/path", None)
+    assert request(running.base_url + "/", None).status == 401  # the login page refuses nobody
     with running_prometheus(tmp_path, url) as prometheus:
         wait_for(lambda: prometheus.query("abcwebrtc_build_info"))
         counted = {
@@ -77,6 +78,7 @@ def test_prometheus_counts_requests_credentials_and_refusals(
         assert prometheus.value("abcwebrtc_credentials_total", server="two") == 0
         assert prometheus.value("abcwebrtc_token_refusals_total", reason="expired") == 1
         assert prometheus.value("abcwebrtc_token_refusals_total", reason="malformed") == 1
+        assert prometheus.value("abcwebrtc_token_refusals_total", reason="no_token") == 0
         assert prometheus.value("abcwebrtc_http_request_duration_seconds_count", route=ROUTE) == 5
         assert prometheus.value("abcwebrtc_turn_server_state", server="two", state="drained") == 1
         assert prometheus.value("abcwebrtc_turn_server_state", server="one", state="in_use") == 1
@@ -135,15 +137,15 @@ def test_without_the_library_the_error_says_what_to_install(name: str, tmp_path:
 
 
 def test_the_log_is_one_json_object_a_line(tmp_path: Path) -> None:
-    od_config = write_od_config(tmp_path)
-    with running_server(od_config, "--log-format", "json") as running:
+    od_config = write_od_config(tmp_path, webrtc__coturn=[])
+    with running_server(od_config, "--log-format", "json", "--probe", "60") as running:
         ask(running, make_token("alice-the-user"))
         ask(running, "no-token")
         assert running.stop() == 0
         lines: List[Any] = [
             json.loads(line)
             for line in running.output.splitlines()
-            if not line.startswith("abcwebrtc")
+            if not line.startswith(("abcwebrtc 0", "abcwebrtc: stopped"))
         ]
     asked = [line for line in lines if "status" in line]
     assert [(one["method"], one["path"], one["status"]) for one in asked] == [
@@ -151,6 +153,9 @@ def test_the_log_is_one_json_object_a_line(tmp_path: Path) -> None:
         ("POST", RTC_PATH, 401),
     ]
     assert all(one["client"] == LOOPBACK and one["bytes"] > 0 for one in asked)
+    assert {one["logger"] for one in asked} == {"cherrypy.access"}
+    told = [line["message"] for line in lines if line["level"] == "WARNING"]
+    assert "--probe has nothing to ask: webrtc.coturn has no server" in told
     for line in lines:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
         assert line["level"] in ("INFO", "WARNING")

@@ -279,6 +279,9 @@ def test_the_default_registry_of_prometheus_has_the_metrics_of_pyos(
     app = cherrypy.Application(Controller({"requestsallowed": {}}), "")
     assert post(app, "/coturn_rtcconfiguration").status == 403
     assert (counted("200"), counted("403")) == (before[0] + 1, before[1] + 2)
+    refused = counted("400")
+    assert post(app, "/coturn_rtcconfiguration", "[]").status == 400
+    assert counted("400") == refused + 1
     text = prometheus_client.generate_latest().decode()
     assert (
         'abcwebrtc_turn_server_state{server="turn:turn.example.org:3478",state="in_use"} 1' in text
