@@ -252,8 +252,8 @@ def _unauthorized(seen: Observation, now: float) -> Iterator[Diagnosis]:
         yield said("login-ended", end=iso_text(ends), ago=duration_text(now - ends))
     elif account.static:
         yield _of_realm("wrong-login" if ends is None else "wrong-login/minted", seen)
-    elif search is None:
-        yield _of_realm("wrong-login/minted", seen)
+    elif search is None or (search.known is None and not search.complete):
+        yield _of_realm("login-refused", seen)
     elif search.known is None:
         which = clause("one-secret" if search.tried == 1 else "secrets", tried=search.tried)
         yield _of_realm("wrong-secret", seen, which=which)
@@ -279,7 +279,12 @@ def _known_secret(position: int, search: SecretSearch, ttl: int) -> Iterator[Dia
     elif not search.clock_ahead:
         yield said("unsteady")
     if search.clock_ahead:
-        yield said("clock", ahead=duration_text(search.clock_ahead), ttl=ttl)
+        yield said("clock", ahead=_ahead(search, search.clock_ahead), ttl=ttl)
+
+
+def _ahead(search: SecretSearch, seconds: int) -> str:
+    text = duration_text(seconds)
+    return text if search.complete else clause("at-least", duration=text)
 
 
 # warnings about what works
@@ -291,6 +296,6 @@ def _warnings(seen: Observation) -> Iterator[Diagnosis]:
     if seen.alone:
         yield said("quota/second")
     if seen.relayed and seen.search and seen.search.clock_ahead:
-        yield said("clock/early", ahead=duration_text(seen.search.clock_ahead))
+        yield said("clock/early", ahead=_ahead(seen.search, seen.search.clock_ahead))
     if seen.target.unspoken:
         yield said(f"other-protocol/{seen.target.unspoken}")

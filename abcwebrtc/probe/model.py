@@ -117,12 +117,14 @@ class SecretSearch:
 
     `known` is the position of the secret that the server accepts, counted from 0, or None if
     it accepts none of the `tried` ones. `clock_ahead` is how many seconds the server's clock
-    is ahead of this one, if that could be measured.
+    is ahead of this one, if that could be measured. Without `complete`, a request failed: then
+    `known` None says nothing, and the clock is ahead by `clock_ahead` or more.
     """
 
     tried: int = 0
     known: Optional[int] = None
     clock_ahead: Optional[int] = None
+    complete: bool = True
 
 
 OPUS = 182

@@ -212,7 +212,7 @@ def _result_json(result: Result, now: float) -> Dict[str, Any]:
         "outside": _path_json(seen.outside),
         "times": {step: round(time, 3) for step, time in seen.times.items()},
         "certificate": _certificate_json(seen.certificate, now),
-        "clock_ahead": seen.search.clock_ahead if seen.search else None,
+        "clock_ahead": seen.search.clock_ahead if seen.search and seen.search.complete else None,
         "diagnoses": [diagnosis.as_dict() for diagnosis in result.diagnoses],
     }
 

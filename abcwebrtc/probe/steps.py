@@ -223,8 +223,7 @@ class _Attempt:
         if not (answered or failure.at) and (failure.step, failure.kind) == (ALLOCATE, "timeout"):
             failure = Failure(BINDING, "timeout")
         if failure.error == UNAUTHORIZED and account.mint:
-            with contextlib.suppress(StepError):  # the first failure stands
-                self._seen.search = investigate(account, self._accepts, time.time())
+            self._seen.search = investigate(account, self._accepts, time.time())
         raise StepError(failure)
 
     def _use_relay(self, wire: Wire, login: Login, timeout: float = 0) -> Optional[Failure]:

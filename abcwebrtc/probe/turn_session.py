@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from typing import Any, Callable, Dict, List, TypeVar
+from typing import Any, Callable, Dict, List, Tuple, TypeVar
 
 from aioice import stun, turn
 
@@ -199,34 +199,48 @@ def investigate(account: Account, accepts: Callable[[Login], bool], now: float) 
     """Try every secret with the configured ttl, then with the latest possible expiry.
 
     `accepts` asks the server whether it accepts a login. If it accepts a secret only with the
-    late expiry, its clock is ahead, and is measured. `now` is in unix seconds.
+    late expiry, its clock is ahead, and is measured. `now` is in unix seconds. A question that
+    fails is asked once more. If that fails too, the search ends, and keeps what it has shown.
     """
     mint, expiry = account.mint, int(now) + account.ttl
     if mint is None:
         return SecretSearch()
-    positions = range(account.secrets)
-    known = next((one for one in positions if accepts(mint(one, expiry))), None)
-    if known is not None:
-        return SecretSearch(account.secrets, known)
-    known = next((one for one in positions if accepts(mint(one, MAX_EXPIRY))), None)
+    ask, positions = functools.partial(_asked_again, accepts), range(account.secrets)
+    try:
+        known = next((one for one in positions if ask(mint(one, expiry))), None)
+        if known is not None:
+            return SecretSearch(account.secrets, known)
+        known = next((one for one in positions if ask(mint(one, MAX_EXPIRY))), None)
+    except StepError:
+        return SecretSearch(account.secrets, complete=False)
     if known is None:
         return SecretSearch(account.secrets)
     late = functools.partial(mint, known)
-    clock = measure_clock(lambda moment: accepts(late(moment)), expiry)
-    return SecretSearch(account.secrets, known, round(clock - now))
+    earliest, latest = measure_clock(lambda moment: ask(late(moment)), expiry)
+    ahead = round(earliest - now)
+    return SecretSearch(account.secrets, known, ahead, complete=earliest == latest)
 
 
-def measure_clock(accepts_expiry: Callable[[int], bool], refused: int) -> int:
-    """Return the server's clock in unix seconds, to the second.
+def _asked_again(accepts: Callable[[Login], bool], login: Login) -> bool:
+    """Ask about a login, and once more if that fails: among some thirty, one may be unlucky."""
+    with contextlib.suppress(StepError):
+        return accepts(login)
+    return accepts(login)
 
-    The server accepts a login until it expires, so the earliest expiry that it accepts is its
-    present time. It is known to accept `MAX_EXPIRY`, and to refuse `refused`.
+
+def measure_clock(accepts_expiry: Callable[[int], bool], refused: int) -> Tuple[int, int]:
+    """Return the earliest and the latest that the server's clock may be, in unix seconds.
+
+    They are the same, to the second, unless a request fails, which ends the search. The server
+    accepts a login until it expires, so the earliest expiry that it accepts is its present time.
+    It is known to accept `MAX_EXPIRY`, and to refuse `refused`.
     """
     accepted = MAX_EXPIRY
-    while accepted - refused > 1:
-        middle = (accepted + refused) // 2
-        if accepts_expiry(middle):
-            accepted = middle
-        else:
-            refused = middle
-    return accepted
+    with contextlib.suppress(StepError):
+        while accepted - refused > 1:
+            middle = (accepted + refused) // 2
+            if accepts_expiry(middle):
+                accepted = middle
+            else:
+                refused = middle
+    return refused + 1, accepted

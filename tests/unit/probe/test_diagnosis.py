@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Set
+import itertools
+from typing import Any, Callable, List, Set
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abcwebrtc.probe.diagnosis import diagnose
+from abcwebrtc.probe.diagnosis import diagnose, judge
 from abcwebrtc.probe.model import (
     ALLOCATE,
     BINDING,
@@ -31,11 +32,14 @@ from abcwebrtc.probe.model import (
     Result,
     SecretSearch,
 )
+from abcwebrtc.probe.report import as_json
+from abcwebrtc.probe.stun_client import StepError
 from abcwebrtc.probe.turn_session import investigate, measure_clock
 from abcwebrtc.times import MAX_EXPIRY
 from support.observations import (
     CASES,
     DAY,
+    HERE,
     MINTED,
     NOW,
     POD,
@@ -140,8 +144,60 @@ def test_a_clock_is_measured_in_few_steps(clock: int) -> None:
         asked.append(expiry)
         return expiry >= clock
 
-    assert measure_clock(accepts, 0) == clock
+    assert measure_clock(accepts, 0) == (clock, clock)
     assert len(asked) <= 31
+
+
+LOST = StepError(Failure(ALLOCATE, "timeout"))
+
+
+def searched(known: int, secrets: int, clock: int, lost: Callable[[int], bool]) -> SecretSearch:
+    """Search at a server that knows one secret; the requests with these numbers are lost."""
+    numbers = itertools.count()
+
+    def accepts(login: Login) -> bool:
+        if lost(next(numbers)):
+            raise LOST
+        return int(login.password) == known and int(login.username) >= clock
+
+    account = Account(
+        mint=lambda position, expiry: Login(str(expiry), str(position)), secrets=secrets, ttl=3600
+    )
+    return investigate(account, accepts, NOW)
+
+
+@given(known=st.integers(0, 3), clock=st.integers(int(NOW), MAX_EXPIRY), unlucky=st.integers(0, 45))
+def test_one_unlucky_request_changes_no_diagnosis(known: int, clock: int, unlucky: int) -> None:
+    found = searched(known, 3, clock, lambda number: number == unlucky)
+    assert found == searched(known, 3, clock, lambda number: False)
+
+
+@given(known=st.integers(0, 3), clock=st.integers(int(NOW), MAX_EXPIRY), first=st.integers(0, 45))
+def test_a_server_that_falls_silent_is_blamed_for_what_was_shown_only(
+    known: int, clock: int, first: int
+) -> None:
+    whole = searched(known, 3, clock, lambda number: False)
+    part = searched(known, 3, clock, lambda number: number >= first)
+    if part.complete:
+        assert part == whole
+        return
+    said = diagnose(seen(stun(401), search=part), around())
+    if part.known is None:
+        assert part.clock_ahead is None
+        assert [one.word for one in said] == ["login-refused"]
+        return
+    assert whole.clock_ahead
+    assert part.clock_ahead
+    assert part.known == whole.known
+    assert 3600 < part.clock_ahead <= whole.clock_ahead
+    assert ["older-secret"] * (known > 0) + ["clock"] == [one.word for one in said]
+    assert "at least" in said[-1].message
+
+
+def test_a_clock_that_could_not_be_measured_is_none_in_data() -> None:
+    search = SecretSearch(1, 0, 3601, complete=False)
+    results = judge([seen(stun(401), search=search)], around())
+    assert as_json(results, HERE, NOW, failed=True)["results"][0]["clock_ahead"] is None
 
 
 def test_a_static_login_is_not_investigated() -> None:
