@@ -9,7 +9,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING, List, NoReturn, Optional
 
-from abcwebrtc.cli.options import needing_metrics, place, read_input, seconds
+from abcwebrtc.cli.options import add_labels, needing_metrics, place, read_input, seconds
 from abcwebrtc.cli.output import (
     TEXT,
     YAML,
@@ -24,6 +24,7 @@ from abcwebrtc.cli.output import (
     warn,
 )
 from abcwebrtc.cli.parser import FAILED, OK, STDIN, STDIN_FILE, add_form, add_od_config, given
+from abcwebrtc.config.desktop import TURN_SERVER
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.desktop.environment import desktop_environment
 from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem, UnreadableError
@@ -67,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=USER,
         help="the userid to mint for (%(default)s)",
     )
+    add_labels(parser, "what --desktop probes")
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
@@ -104,6 +106,8 @@ def run(options: argparse.Namespace) -> int:
     """Probe, print what was seen, and fail if a server does not work."""
     if options.ca == STDIN and options.od_config == STDIN_FILE:
         options.usage_error("OD_CONFIG and --ca can't both be stdin")
+    if options.labels and not (options.desktop and options.od_config):
+        options.usage_error("--labels goes with --desktop and OD_CONFIG")
     trust = _trust(options.ca)
     config = None if options.od_config is None else WebRTCConfig.from_file(options.od_config)
     if config and not config.enable:
@@ -143,7 +147,9 @@ def _targets(config: Optional[WebRTCConfig], options: argparse.Namespace) -> Lis
     if config is None:
         return environment_targets(os.environ)
     if options.desktop:
-        environment = desktop_environment(config, options.user)
+        environment = desktop_environment(config, options.user, labels=options.labels)
+        if config.enable and config.desktop.turn and TURN_SERVER not in environment:
+            warn("the desktop of a user with these labels gets no TURN_SERVER, so none is probed")
         if environment:
             return environment_targets(environment)
         path, message = "webrtc.desktop", "desktops get no STUN_SERVER and no TURN_SERVER to probe"

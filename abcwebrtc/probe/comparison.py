@@ -1,12 +1,13 @@
 """What results say together: harmless faults, where else a server answers, what desktops lack.
 
-Desktops have one STUN_SERVER and one TURN_SERVER, however many servers browsers have.
+A desktop has one STUN_SERVER and one TURN_SERVER, however many servers browsers have. In a fleet,
+desktops have different TURN_SERVERs.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from abcwebrtc.config.desktop import STUN_SERVER, TURN_SERVER
 from abcwebrtc.probe.causes import ELSEWHERE_TOO, UNANSWERED, clause, said
@@ -164,27 +165,35 @@ class Dependence(NamedTuple):
 
 
 def desktop_servers(results: Sequence[Result]) -> List[Dependence]:
-    """Return the servers that desktops depend on, if there are any."""
+    """Return the servers that desktops depend on, if there are any; STUN comes first."""
+    rows: Dict[Tuple[bool, str, int], List[int]] = {}
+    for at, result in enumerate(results):
+        target = result.observation.target
+        if target.desktop:
+            rows.setdefault((target.is_turn, target.host, target.port), []).append(at)
     found = []
-    for variable in (STUN_SERVER, TURN_SERVER):
-        targets = [one.observation.target for one in results]
-        is_turn = variable == TURN_SERVER
-        rows = [at for at, one in enumerate(targets) if one.desktop and one.is_turn == is_turn]
-        if rows:
-            works = any(results[at].level != ERROR for at in rows)
-            found.append(Dependence(variable, targets[rows[0]].url, works, rows))
+    for (is_turn, _, _), ats in sorted(rows.items(), key=lambda item: item[0][0]):
+        works = any(results[at].level != ERROR for at in ats)
+        url = results[ats[0]].observation.target.url
+        found.append(Dependence(TURN_SERVER if is_turn else STUN_SERVER, url, works, ats))
     return found
 
 
 def _with_desktops_fault(results: Sequence[Result]) -> List[Result]:
     """Add an error where desktops depend on a server that fails, while browsers have others."""
-    found = list(results)
-    for one in desktop_servers(results):
+    found, servers = list(results), desktop_servers(results)
+    is_fleet = sum(one.variable == TURN_SERVER for one in servers) > 1
+    for one in servers:
         is_turn = one.variable == TURN_SERVER
         targets = [other.observation.target for other in results if other.level != ERROR]
         others = dict.fromkeys(other.url for other in targets if other.is_turn == is_turn)
         if others and not one.works:
-            first, cause = found[one.rows[0]], "desktop-turn" if is_turn else "desktop-stun"
+            cause = (
+                ("desktop-turn/fleet" if is_fleet else "desktop-turn")
+                if is_turn
+                else "desktop-stun"
+            )
+            first = found[one.rows[0]]
             errors = sum(other.level == ERROR for other in first.diagnoses)
             diagnoses = list(first.diagnoses)
             diagnoses.insert(errors, said(cause, url=one.url, others=", ".join(others)))

@@ -185,14 +185,21 @@ def summary(results: Sequence[Result], place: Place) -> str:
 
 def as_json(results: Sequence[Result], place: Place, now: float, failed: bool) -> Dict[str, Any]:
     """Return everything that was seen as plain JSON data; durations are in milliseconds."""
-    servers = {one.variable: {"url": one.url, "ok": one.works} for one in desktop_servers(results)}
+    depended = desktop_servers(results)
+    shown = [(one.variable, {"url": one.url, "ok": one.works}) for one in depended]
+    turns = [server for variable, server in shown if variable == TURN_SERVER]
+    failing = [pair for pair in shown if not pair[1]["ok"]]
+    servers = {**dict(reversed(shown)), **dict(reversed(failing))}
     return {
         "ok": not failed,
         "time": iso_text(now),
         "time_unix": int(now),
         "from": {"host": place.host, "pod": place.pod},
         "results": [_result_json(result, now) for result in results],
-        "desktop": {name.lower(): servers.get(name) for name in (STUN_SERVER, TURN_SERVER)},
+        "desktop": {
+            **{name.lower(): servers.get(name) for name in (STUN_SERVER, TURN_SERVER)},
+            "turn_servers": turns,
+        },
     }
 
 

@@ -13,7 +13,7 @@ from abcwebrtc.config.ice_servers import StaticServer
 from abcwebrtc.config.secret_sources import FixedSecrets
 from abcwebrtc.config.uris import TURN_SCHEMES, IceURI, parse_server
 from abcwebrtc.config.webrtc import WebRTCConfig
-from abcwebrtc.desktop.environment import desktop_environment
+from abcwebrtc.desktop.environment import gstreamer_turn, stun_server
 from abcwebrtc.errors import ConfigError, ProbeError, Problem
 from abcwebrtc.probe.model import TCP, TLS, UDP, Account, Login, Target
 from abcwebrtc.turn.rtc_configuration import server_credentials
@@ -24,16 +24,27 @@ _MINTED = re.compile(r"([0-9]{1,10})(:.*)?", re.DOTALL)
 
 
 def config_targets(config: WebRTCConfig, user: str) -> List[Target]:
-    """Return every STUN and TURN URI that browsers and desktops get, with a login for `user`."""
+    """Return every STUN and TURN URI that browsers and desktops get, with a login for `user`.
+
+    Those that new desktops may get, whatever their user and labels are, are marked.
+    """
     targets: List[Target] = []
     for server in config.static_servers:
         targets += [browser_target(uri, _static_account(server)) for uri in server.uris]
     for coturn in config.coturn:
         account = minted_account(coturn, user)
         targets += [browser_target(uri, account) for uri in coturn.uris]
-    environment = desktop_environment(config, user)
-    wanted = environment_targets(environment) if environment else []
-    return with_desktops(list(dict.fromkeys(targets)), wanted)
+    return with_desktops(list(dict.fromkeys(targets)), _desktops_targets(config, user))
+
+
+def _desktops_targets(config: WebRTCConfig, user: str) -> List[Target]:
+    stun, ttl = stun_server(config), config.desktop.ttl
+    found = environment_targets({STUN_SERVER: stun}) if stun else []
+    for server, uri in config.desktop_turns if config.enable else []:
+        if not server.drain:
+            login = server_credentials(server, user, None, ttl)
+            found += environment_targets({TURN_SERVER: gstreamer_turn(uri, login)})
+    return found
 
 
 def with_desktops(browsers: Sequence[Target], desktops: Sequence[Target]) -> List[Target]:

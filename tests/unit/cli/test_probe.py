@@ -28,6 +28,8 @@ def run(*arguments: object, **options: Any) -> "Tuple[int, str]":
         (["od.config", "--timeout", "0"], "write seconds, from 0.1 to 86400"),
         (["od.config", "--timeout", "nan"], "write seconds"),
         (["--watch", "od.config"], "write OD_CONFIG before --watch"),
+        (["od.config", "--labels", "paris"], "--labels goes with --desktop and OD_CONFIG"),
+        (["--desktop", "--labels", "paris"], "--labels goes with --desktop and OD_CONFIG"),
     ],
 )
 def test_a_wrong_command_line_is_exit_2(options: List[str], part: str) -> None:
@@ -67,6 +69,22 @@ def test_a_configuration_without_servers(tmp_path: Path, options: List[str], par
     status, error = run(write_od_config(tmp_path, **changes), *options)
     assert status == 1
     assert part in error
+
+
+@pytest.mark.parametrize(
+    ("labels", "part"), [("rome", "gets no TURN_SERVER"), ("paris", '"turn:turn.example.org')]
+)
+def test_the_labels_of_a_desktops_user_decide(tmp_path: Path, labels: str, part: str) -> None:
+    coturn = {"url": "turn.example.org", "coturn_static_auth_secret": "s" * 32, "ttl": 600}
+    changes = {
+        "webrtc__coturn": {**coturn, "acl": {"permit": ["paris"]}},
+        "webrtc__desktop": {"turn": True, "stun_server": "stun://127.0.0.1:9"},
+    }
+    od_config = write_od_config(tmp_path, **changes)
+    options = ["--desktop", "--labels", labels, "--timeout", "0.1", "-o", "json"]
+    done = run_command("probe", od_config, *options)
+    assert part in done.stdout + done.stderr
+    assert ("turn:" in done.stdout) == (labels == "paris")
 
 
 @pytest.mark.parametrize(

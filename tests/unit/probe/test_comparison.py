@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import List, Set, Tuple
+from typing import List, Sequence, Set, Tuple
 
 from abcwebrtc.config.uris import IceURI
 from abcwebrtc.probe.diagnosis import judge
@@ -92,10 +92,10 @@ BROWSERS = [target("stun", "a"), target("stun", "b"), target("turn", "a"), targe
 DESKTOP = {"STUN_SERVER": "stun://a:3478", "TURN_SERVER": "turn://u:p@a:3478"}
 
 
-def judged(*dead: Tuple[str, str, str]) -> List[Result]:
+def judged(*dead: Tuple[str, str, str], also: Sequence[Target] = ()) -> List[Result]:
     """Judge all targets; those of a scheme, host and transport are dead."""
     made = []
-    for one in with_desktops(BROWSERS, environment_targets(DESKTOP)):
+    for one in with_desktops(BROWSERS, [*environment_targets(DESKTOP), *also]):
         is_dead = (one.uri.scheme, one.host, one.transport) in dead
         failures = [DEAD] if is_dead else []
         made.append(Observation(one, f"192.0.2.{ord(one.host)}", failures=failures))
@@ -115,8 +115,24 @@ def test_a_dead_first_server_is_silence_for_desktops_though_browsers_have_anothe
     assert as_json(results, HERE, NOW, failed=True)["desktop"] == {
         "stun_server": {"url": "stun:a:3478", "ok": True},
         "turn_server": {"url": "turn:a:3478", "ok": False},
+        "turn_servers": [{"url": "turn:a:3478", "ok": False}],
     }
     assert summary(results, HERE).endswith("not working for desktops: TURN_SERVER turn:a:3478")
+
+
+def test_each_server_of_a_fleet_is_that_of_some_desktops() -> None:
+    fleet = environment_targets({"TURN_SERVER": "turn://u:p@b:3478"})
+    results = judged(("turn", "b", UDP), ("turn", "b", TCP), also=fleet)
+    (found,) = [one for result in results for one in result.diagnoses if "desktop" in one.word]
+    assert (found.word, found.level) == ("desktop-turn", ERROR)
+    assert found.message.startswith("some desktops")
+    assert "the only TURN_SERVER that they get is turn:b:3478, which does not work" in found.message
+    assert summary(results, HERE).endswith("not working for desktops: TURN_SERVER turn:b:3478")
+    works, dead = {"url": "turn:a:3478", "ok": True}, {"url": "turn:b:3478", "ok": False}
+    desktop = as_json(results, HERE, NOW, failed=True)["desktop"]
+    assert (desktop["turn_server"], desktop["turn_servers"]) == (dead, [works, dead])
+    desktop = as_json(judged(also=fleet), HERE, NOW, failed=False)["desktop"]
+    assert desktop["turn_server"] == works
 
 
 def test_a_dead_stun_server_is_one_for_desktops() -> None:
@@ -145,7 +161,7 @@ def test_without_a_variable_there_is_nothing_to_say() -> None:
     results = judge([Observation(BROWSERS[0], "192.0.2.1"), *failed], around())
     assert words(results) == {"refused"}
     desktop = as_json(results, HERE, NOW, failed=True)["desktop"]
-    assert desktop == {"stun_server": None, "turn_server": None}
+    assert desktop == {"stun_server": None, "turn_server": None, "turn_servers": []}
 
 
 def test_what_desktops_alone_have_is_probed_for_them() -> None:

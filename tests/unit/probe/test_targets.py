@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Set
 
 import pytest
 from hypothesis import given
@@ -55,6 +55,37 @@ def test_the_server_that_desktops_have_too_is_marked(changes: Any, expected: Lis
     marked = [one.url for one in targets_of(**changes) if one.libnice]
     assert len(marked) == len(expected)
     assert all(url.startswith(part) for url, part in zip(marked, expected))
+
+
+FLEET = [
+    {**ENTRIES["webrtc.coturn"], "url": f"{name}.example.org", **changes}
+    for name, changes in (
+        ("paris", {"acl": {"permit": ["paris"]}}),
+        ("rome", {}),
+        ("old", {"drain": True}),
+    )
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, {"paris", "rome"}),
+        ({"webrtc__coturn_servers": 1}, {"paris", "rome"}),
+        ({"webrtc__desktop": {"turn": True, "acl": {"permit": ["paris"]}}}, {"paris", "rome"}),
+        ({"webrtc__coturn": FLEET[1:]}, {"rome"}),
+        ({"webrtc__coturn": [FLEET[1], {**FLEET[1], "url": "bari.example.org"}]}, {"rome"}),
+        ({"webrtc__desktop": {"turn": False}}, set()),
+        ({"webrtc__enable": False}, set()),
+    ],
+)
+def test_what_some_desktop_may_get_is_marked_and_every_server_probed(
+    changes: Any, expected: Set[str]
+) -> None:
+    every = {"webrtc__coturn": FLEET, "webrtc__desktop": {"turn": True}, **changes}
+    turns = [one for one in targets_of(**every) if one.is_turn]
+    assert {one.host.partition(".")[0] for one in turns if one.desktop} == expected
+    assert {one.host for one in turns} == {one["url"] for one in every["webrtc__coturn"]}
 
 
 def test_turns_over_udp_is_said_to_be_dtls() -> None:
