@@ -69,7 +69,7 @@ def sign_in(userids: Sequence[str]) -> Tuple[bytes, Dict[str, str]]:
 
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     now = int(time.time())
-    claims = {"exp": now + 3600, "nbf": now, "auth": {}, "roles": []}
+    claims = {"exp": now + 24 * 3600, "nbf": now, "auth": {}, "roles": []}
     tokens = {
         userid: jwt.encode({**claims, "user": {"userid": userid}}, key, algorithm="RS256")
         for userid in userids
