@@ -124,6 +124,12 @@ def watch_servers(seconds: Optional[float]) -> None:
         before.stop()
     if _watcher is not None:
         _watcher.start()
+        cherrypy.engine.subscribe("exit", _stop_watching)  # or the process waits for the round
+
+
+def _stop_watching() -> None:
+    if _watcher is not None:
+        _watcher.stop()
 
 
 def left_out() -> Collection[str]:

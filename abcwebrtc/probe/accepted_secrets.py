@@ -21,7 +21,7 @@ from abcwebrtc.probe.model import TLS, Failure, Login
 from abcwebrtc.probe.runner import resolve_all
 from abcwebrtc.probe.stun_client import Settings, StepError, Wire, unverified_context
 from abcwebrtc.probe.targets import browser_target
-from abcwebrtc.probe.turn_session import NO_ALLOCATION, UNAUTHORIZED, accepts
+from abcwebrtc.probe.turn_session import CAPACITY, NO_ALLOCATION, UNAUTHORIZED, accepts
 from abcwebrtc.turn.credentials import mint_turn_credentials
 
 CHECK_TTL = DAY
@@ -96,5 +96,7 @@ def reason_of(failure: Failure, timeout: float) -> str:
         no_login = failure.error == NO_ALLOCATION  # not signed, or the login would be accepted
         if failure.error == UNAUTHORIZED:
             return "401: it refuses the secret, or its clock is ahead"
+        if failure.error == CAPACITY:
+            return "508: it has no relay port left"
         return "it asks for no login" if no_login else f"STUN error {failure.error}"
     return _REASONS.get(failure.kind) or failure.detail or "no connection"

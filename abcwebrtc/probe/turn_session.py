@@ -32,7 +32,7 @@ T = TypeVar("T")
 LIFETIME = 60
 """Seconds for which an allocation is requested; coturn gives at least 600."""
 REDIRECT, UNAUTHORIZED, FORBIDDEN, NO_ALLOCATION, STALE_NONCE = 300, 401, 403, 437, 438
-WRONG_CREDENTIALS = 441
+WRONG_CREDENTIALS, CAPACITY = 441, 508
 _MOST_WIRES = 5
 """How many local ports to try; that even two in a row are known is rare."""
 FREE_TIMEOUT = 1.0

@@ -7,6 +7,7 @@ import functools
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Dict, FrozenSet, Iterator, Mapping, Sequence, Set, Tuple
 
 from aioice import stun
@@ -16,11 +17,12 @@ from abcwebrtc.config.uris import IceURI
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.probe.accepted_secrets import addresses_of, reason_of
-from abcwebrtc.probe.messages import request_message
+from abcwebrtc.probe.messages import Address, address_text, request_message
 from abcwebrtc.probe.model import BINDING, TLS, Login
+from abcwebrtc.probe.steps import MAX_REDIRECTS
 from abcwebrtc.probe.stun_client import Settings, StepError, StoppedError, Wire, unverified_context
 from abcwebrtc.probe.targets import browser_target
-from abcwebrtc.probe.turn_session import Session, from_fresh_ports
+from abcwebrtc.probe.turn_session import RedirectError, Session, from_fresh_ports
 from abcwebrtc.texts import harmless_logger
 from abcwebrtc.turn.rtc_configuration import server_credentials
 
@@ -85,10 +87,11 @@ class Watcher:
     """Asks every coturn server of a configuration, every `seconds`, whether it lives.
 
     A server lives if it gives an allocation at one of its urls, over one of the url's addresses,
-    for a credential that users would get; the allocation is freed at once. That it does not answer
-    a Binding is no fault, since that can be switched off in coturn, nor is a full quota, which may
-    be that of the watcher's own user. Certificates are not judged: browsers may trust what this
-    machine does not.
+    for a credential that users would get; the allocation is freed at once. Redirects are followed,
+    as browsers do. That it does not answer a Binding is no fault, since that can be switched off in
+    coturn, nor is a full quota (486), which may be that of the watcher's own user. A server whose
+    relay ports are used up (508) seems dead. Certificates are not judged: browsers may trust what
+    this machine does not.
 
     A thread does it, which no fork survives: start the watcher in the process that answers.
     """
@@ -120,15 +123,22 @@ class Watcher:
         return states_of(self._servers, self.left_out())
 
     def _watch(self) -> None:
+        if not self._servers:
+            _log.warning("there is no coturn server to watch: webrtc.coturn has none")
+            return
         names = ", ".join(server.name for server in self._servers)
+        told = False
         _log.info("watching coturn every %g s: %s", self.seconds, names)
         while not self._settings.stop.is_set():
             try:
                 self._round()
+                told = False
             except StoppedError:
                 return
             except Exception as error:  # whatever it is, the next round may work
-                _log.exception("can't watch the coturn servers: %s", type(error).__name__)
+                if not told:
+                    _log.exception("can't watch the coturn servers: %s", type(error).__name__)
+                told = True
             # Replicas that started together must not all ask at the same moment.
             self._settings.stop.wait(self.seconds * random.uniform(*_JITTER))  # noqa: S311
 
@@ -161,14 +171,17 @@ def _why_dead(
     """Return why a server seems dead, or an empty text if it lives."""
     reason = "its name does not resolve"
     for uri, address in _places(server, addresses):
+        if settings.stop.is_set():
+            raise StoppedError
         try:
             made = server_credentials(server, WATCH_USER, ttl=WATCH_TTL)
             _allocate(uri, address, Login(made.username, made.password), settings)
             return ""
         except StepError as error:
-            if error.failure.error == _QUOTA:
+            failure = error.failure
+            if failure.error == _QUOTA:
                 return ""
-            reason = f"{uri} at {address}: {reason_of(error.failure, settings.timeout)}"
+            reason = f"{uri} at {failure.at or address}: {reason_of(failure, settings.timeout)}"
         except AbcWebRTCError as error:  # the secret can't be read
             return str(error)
     return reason
@@ -191,4 +204,17 @@ def _allocate(uri: IceURI, address: str, login: Login, settings: Settings) -> No
         with Session(wire, login) as session:
             session.allocate()
 
-    from_fresh_ports(lambda: Wire(target, address, settings, context), allocate)
+    place: Address = (address, target.port)
+    for redirects in range(1 + MAX_REDIRECTS):
+        host, port = place
+        try:
+            from_fresh_ports(
+                functools.partial(Wire, target, host, settings, context, port), allocate
+            )
+            return
+        except RedirectError as error:
+            place, failure = error.alternate, error.failure
+        except StepError as error:
+            at = address_text(place) if redirects else ""
+            raise StepError(replace(error.failure, at=at)) from None
+    raise StepError(replace(failure, at=address_text(place)))

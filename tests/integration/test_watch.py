@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
 
+import cherrypy
 import pytest
 
 from abcwebrtc import WebRTCConfig, mint_turn_credentials, pyos
@@ -125,6 +126,42 @@ def test_a_server_with_a_full_quota_lives(start_turnserver: Start) -> None:
             assert watcher.left_out() == frozenset()
 
 
+def test_a_server_without_a_free_port_is_left_out(
+    start_turnserver: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    (port,) = free_ports(1)
+    full = start_turnserver(SECRET, options=[f"min-port={port}", f"max-port={port}"])
+    with watching(mapping({"full": full, "usual": start_turnserver(SECRET)})) as watcher:
+        wait_for(lambda: watcher.left_out() == {"full"})
+    assert "508: it has no relay port left" in caplog.text
+
+
+def redirecting(start_turnserver: Start, port: int) -> Dict[str, Turnserver]:
+    """Return a fleet, one of which redirects to another port."""
+    options = ["verbose", f"alternate-server={LOOPBACK}:{port}"]
+    return {
+        "redirects": start_turnserver(SECRET, options=options),
+        "usual": start_turnserver(SECRET),
+    }
+
+
+def test_a_server_that_redirects_to_one_that_lives_is_in_use(start_turnserver: Start) -> None:
+    last = start_turnserver(SECRET, options=["verbose"])
+    with watching(mapping(redirecting(start_turnserver, last.port))) as watcher:
+        enough = "ALLOCATE processed, success"
+        wait_for(lambda: watcher.left_out() or last.output.count(enough) > 4)
+        assert watcher.left_out() == frozenset()
+
+
+def test_a_server_that_redirects_to_nobody_is_left_out(
+    start_turnserver: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    (port,) = free_ports(1)
+    with watching(mapping(redirecting(start_turnserver, port))) as watcher:
+        wait_for(lambda: watcher.left_out() == {"redirects"})
+    assert f"at {LOOPBACK}:{port}: connection refused" in caplog.text
+
+
 def test_a_server_without_binding_lives(
     start_turnserver: Start, certificate: Certificate, tmp_path: Path
 ) -> None:
@@ -214,6 +251,19 @@ def test_pyos_watches_until_it_is_told_to_stop(fleet: Dict[str, Turnserver]) -> 
         assert turn_server.endswith(f"@{LOOPBACK}:{fleet['two'].port}")
         pyos.watch_servers(None)
         assert list(pyos.left_out()) == []
+    finally:
+        pyos.watch_servers(None)
+        pyos._config = None
+
+
+def test_pyos_ends_without_waiting_for_the_round(fleet: Dict[str, Turnserver]) -> None:
+    try:
+        pyos.configure(mapping(fleet))
+        pyos.watch_servers(1)
+        watcher = pyos._watcher
+        assert watcher
+        cherrypy.engine.publish("exit")
+        wait_for(lambda: not watcher._thread.is_alive())
     finally:
         pyos.watch_servers(None)
         pyos._config = None

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from typing import Dict, FrozenSet, List
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abcwebrtc.probe.watch import FAILURES, SUCCESSES, Liveness, states_of
-from support import make_config
+from abcwebrtc.probe.stun_client import Settings, StoppedError, unverified_context
+from abcwebrtc.probe.watch import FAILURES, SUCCESSES, Liveness, Watcher, _why_dead, states_of
+from support import make_config, wait_for
 from support.rest_apps import COTURN
 
 NO = "no answer in 3 s"
@@ -114,3 +118,44 @@ def test_the_states_of_servers() -> None:
     ).coturn
     found = states_of(servers, frozenset("bc"))
     assert found == {"a": "in_use", "b": "left_out", "c": "drained"}
+
+
+class Failing(Watcher):
+    """A watcher whose rounds fail, except for the third."""
+
+    rounds = 0
+
+    def _round(self) -> None:
+        self.rounds += 1
+        if self.rounds == 5:
+            raise StoppedError
+        if self.rounds != 3:
+            raise OSError("what nobody foresaw")
+
+
+def test_rounds_that_fail_are_logged_once_and_others_follow(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    watcher = Failing(make_config(webrtc__coturn=[COTURN]), 0)
+    watcher.start()
+    wait_for(lambda: not watcher._thread.is_alive())
+    assert watcher.rounds == 5
+    failed = [record.getMessage() for record in caplog.records]
+    assert failed == ["can't watch the coturn servers: OSError"] * 2  # before and after a good one
+
+
+def test_without_servers_there_is_nothing_to_watch(caplog: pytest.LogCaptureFixture) -> None:
+    watcher = Watcher(make_config(webrtc__coturn={}), 60)
+    watcher.start()
+    wait_for(lambda: not watcher._thread.is_alive())
+    (record,) = caplog.records
+    assert "no coturn server to watch" in record.getMessage()
+    assert record.levelno == logging.WARNING
+
+
+def test_a_watcher_that_stops_asks_no_further_address() -> None:
+    (server,) = make_config(webrtc__coturn=[{**COTURN, "transport": "tcp"}]).coturn
+    settings = Settings(1, unverified_context(), threading.Event())
+    settings.stop.set()
+    with pytest.raises(StoppedError):
+        _why_dead(server, {uri: ["192.0.2.1"] for uri in server.uris}, settings)
