@@ -42,7 +42,7 @@ ENDPOINT = "/API/webrtc/coturn_rtcconfiguration"
 def main() -> None:
     """Do what the module says."""
     options = parse_options()
-    bootstrap.enter_venv("", ["abcwebrtc", "aioice"], options.apt)
+    bootstrap.enter_venv("metrics", ["abcwebrtc", "aioice"], options.apt)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     has_coturn = bootstrap.install_debian_packages(["coturn"], options.apt)
     secret = make_keys()

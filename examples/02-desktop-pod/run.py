@@ -32,7 +32,7 @@ SECRET_FILE = HERE / "run" / "turn_secret"
 def main() -> None:
     """Do what the module says."""
     options = parse_options()
-    bootstrap.enter_venv("", ["abcwebrtc", "kubernetes"], options.apt)
+    bootstrap.enter_venv("metrics", ["abcwebrtc", "kubernetes"], options.apt)
     import yaml
 
     from abcwebrtc import WebRTCConfig

@@ -73,7 +73,7 @@ http {{
 def main() -> None:
     """Do what the module says."""
     options = parse_options()
-    bootstrap.enter_venv("", ["abcwebrtc", "aioice"], options.apt)
+    bootstrap.enter_venv("metrics", ["abcwebrtc", "aioice"], options.apt)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if not bootstrap.install_debian_packages(["coturn", "nginx"], options.apt):
         sys.exit("this example needs both coturn and nginx")

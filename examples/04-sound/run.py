@@ -59,7 +59,7 @@ and then add --address 10.98.76.54 to this command."""
 def main() -> None:
     """Do what the module says."""
     options = parse_options()
-    bootstrap.enter_venv("", ["abcwebrtc", "aioice"], options.apt)
+    bootstrap.enter_venv("metrics", ["abcwebrtc", "aioice"], options.apt)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     packages = [*PACKAGES, *(["chromium"] if options.once else [])]
     if not bootstrap.install_debian_packages(packages, options.apt):
