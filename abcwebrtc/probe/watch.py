@@ -30,7 +30,7 @@ FAILURES, SUCCESSES = 3, 2
 """How many in a row leave a server out, and bring it back."""
 WATCH_USER = "abcwebrtc-watch"
 WATCH_TTL = 60
-"""Seconds: the credential is used at once. coturn frees an allocation that is left over sooner."""
+"""Seconds: the credential is used at once."""
 TIMEOUT = 3.0
 """Seconds that a step may take."""
 IN_USE, LEFT_OUT, DRAINED = STATES = ("in_use", "left_out", "drained")
