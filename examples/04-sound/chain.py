@@ -175,16 +175,19 @@ class Desktop:
 
 @contextmanager
 def running_desktop(
-    host: Host, od_config: Path, user: str, pod_ip: str, port: int, *options: object
+    host: Host, od_config: Path, user: str, pod_ip: str, port: int, *options: object, **given: Any
 ) -> Iterator[Desktop]:
-    """Run the stand-in for a user's sound container; `options` are its own."""
+    """Run the stand-in for a user's sound container.
+
+    `options` are its own, `given` what `prepare_pod` is told, such as the user's labels.
+    """
     folder = host.folder / user
     folder.mkdir(mode=0o700, exist_ok=True)
     image = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "XDG_CACHE_HOME": str(host.folder / "cache"),  # GStreamer's, once for all desktops
     }
-    environment = {**image, **desktoppod.sound_environment(od_config, user, pod_ip)}
+    environment = {**image, **desktoppod.sound_environment(od_config, user, pod_ip, **given)}
     command = [SYSTEM_PYTHON, "-u", SOUND, "--folder", folder, "--port", port, *options]
     with host.running(f"sound-{user}", command, env=environment) as container:
         container.wait_for("signalling on")

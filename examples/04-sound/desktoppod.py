@@ -9,17 +9,17 @@ MANIFEST = Path(__file__).resolve().parent.parent / "02-desktop-pod" / "desktop.
 """A desktop pod without sound."""
 
 
-def sound_environment(od_config: Path, user: str, pod_ip: str) -> Dict[str, str]:
+def sound_environment(od_config: Path, user: str, pod_ip: str, **given: Any) -> Dict[str, str]:
     """Return the environment that the kubelet gives to a user's sound container.
 
-    All of it comes from the pod and the Secret that `prepare_pod` returns.
+    All of it comes from the pod and the Secret that `prepare_pod` returns; `given` is passed to it.
     """
     import yaml
 
     from abcwebrtc import WebRTCConfig, prepare_pod
 
     pod = yaml.safe_load(MANIFEST.read_text(encoding="utf-8"))
-    prepared = prepare_pod(pod, WebRTCConfig.from_file(od_config), user)
+    prepared = prepare_pod(pod, WebRTCConfig.from_file(od_config), user, **given)
     containers = prepared.pod["spec"]["containers"]
     (container,) = [one for one in containers if one["name"].startswith("s-")]
     return {

@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 import time
 from array import array
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Collection, Dict, Iterator, List, Mapping, Optional, Sequence
+from urllib.parse import unquote
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -52,6 +54,9 @@ ENTRIES: Mapping[str, Any] = {
     "webrtc.rtc_constraints": {"video": False, "audio": True},
     "desktop.pod": {"sound": {"image": "sound", "enable": True, "acl": {"permit": ["all"]}}},
 }
+
+IN_A_HURRY = ("--verbose", "--max-allocate-lifetime=24", "--stale-nonce=4")
+"""A coturn whose allocations live for seconds instead of 10 minutes, and are refreshed as soon."""
 
 ASK_FOR_THE_MICROPHONE = """
 const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
@@ -104,23 +109,29 @@ class Lab:
         wait_for(lambda: self.network.outside.listens("udp", TURN_PORT))
         return coturn
 
-    def start_desktop(self, user: str, od_config: Path, relay_only: bool = True) -> Desktop:
-        """Start the sound container of one of `USERS`, with its own PulseAudio."""
+    def start_desktop(
+        self, user: str, od_config: Path, relay_only: bool = True, **given: Any
+    ) -> Desktop:
+        """Start the sound container of one of `USERS`, with its own PulseAudio.
+
+        `given` is what `abcwebrtc.prepare_pod` is told. `stop()` of the container ends it early.
+        """
         options = ["--relay-only"] * relay_only
-        port = ADDRESSES[user].partition(":")[2]
-        starting = chain.running_desktop(self.inside, od_config, user, DESKTOP, int(port), *options)
+        where = (user, DESKTOP, int(ADDRESSES[user].partition(":")[2]))
+        starting = chain.running_desktop(self.inside, od_config, *where, *options, **given)
         return Desktop(self._stack.enter_context(starting))
 
-    def start_site(self, od_config: Path, api: str = "") -> Site:
+    def start_site(self, od_config: Path, api: str = "", labels: Collection[str] = ()) -> Site:
         """Start ``abcwebrtc serve`` and the web server that a browser opens.
 
-        With `api` the endpoint is at that URL instead.
+        With `api` the endpoint is at that URL instead. Its users have these labels.
         """
         self._sites += 1
         folder = self.outside.folder / f"site{self._sites}"
         (folder / "logins").mkdir(parents=True)
+        auth = {"data": {"labels": dict.fromkeys(labels, "true")}}
         for user in USERS:
-            (folder / "logins" / user).write_text(make_token(user))
+            (folder / "logins" / user).write_text(make_token(user, auth=auth))
         host = dataclasses.replace(self.outside, folder=folder)
         api = api or self._stack.enter_context(chain.running_serve(host, od_config))
         port = WEB_PORT + self._sites
@@ -165,6 +176,10 @@ class Desktop:
         file = Path(f"/proc/{self.running.container.process.pid}/environ")
         entries = file.read_text().rstrip("\0").split("\0")
         return {name: value for name, _, value in (entry.partition("=") for entry in entries)}
+
+    def username(self) -> str:
+        """Return the username that the desktop has for coturn."""
+        return unquote(self.environment()["TURN_SERVER"].split("//")[1].partition(":")[0])
 
     def candidates(self) -> List[str]:
         """Return the candidates of the container's calls, once they are complete."""
@@ -307,6 +322,12 @@ class Measure:
 
     level: float
     tone: Optional[float]
+
+
+def refreshes(coturn: chain.Program, username: str) -> int:
+    """Return how often coturn logged that it prolonged an allocation; lifetime 0 ends one."""
+    said = rf"refreshed, realm=<.*>, username=<{re.escape(username)}>, lifetime=[1-9]"
+    return len(re.findall(said, coturn.output))
 
 
 def check_it_came_by_relays(page: SoundPage) -> Dict[str, Any]:

@@ -4,22 +4,46 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Sequence
 
 import pytest
 
-from abcwebrtc import WebRTCConfig, desktop_environment
+from abcwebrtc import WebRTCConfig
 from abcwebrtc.turn.selection import choose
-from e2e.lab import ADDRESSES as DESKTOPS
-from e2e.lab import COTURN, TURN_PORT, USERS, Desktop, Lab, chain, check_it_came_by_relays
-from integration.netns import DESKTOP, INTERFACE, PUBLIC, SERVER, ip_program
-from support import RTC_PATH, bearer, make_token, wait_for
+from e2e.lab import (
+    COTURN,
+    IN_A_HURRY,
+    TURN_PORT,
+    USERS,
+    Desktop,
+    Lab,
+    SoundPage,
+    chain,
+    check_it_came_by_relays,
+    refreshes,
+)
+from integration.netns import INTERFACE, PUBLIC, SERVER, ip_program
+from support import RTC_PATH, bearer, make_token
 
 OTHER = "10.111.0.3"
+API_PORT = 8000
+"""Of a `serve` that is restarted; a random port can't be had again at once."""
 ADDRESSES = {"one": SERVER, "two": OTHER}
 ENTRIES: List[Dict[str, Any]] = [
     {**COTURN, "name": name, "url": f"{address}:{TURN_PORT}"} for name, address in ADDRESSES.items()
 ]
+
+KEEP_THE_CALLS = """
+window.calls = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...given) { super(...given); window.calls.push(this); }
+};
+"""
+ICE = "calls.at(-1).getReceivers()[0].transport.iceTransport"
+SELECTED_ADDRESSES = (
+    f"(({{ local, remote }}) => [local.address, remote.address])({ICE}.getSelectedCandidatePair())"
+)
+GATHERED_TYPES = f"{ICE}.getLocalCandidates().map(({{ type }}) => type)"
 
 
 class Fleet:
@@ -39,29 +63,27 @@ class Fleet:
 
     def _host(self, name: str) -> chain.Host:
         folder = self._lab.outside.folder / name
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         return dataclasses.replace(self._lab.outside, folder=folder)
 
     def _start(self, name: str) -> chain.Program:
         address = ADDRESSES[name]
         options = ["--server", address, "--listening-ip", address]
-        options += ["--allow-peer", f"{address}/32", "--allow-peer", f"{PUBLIC}/32"]
+        for peer in (*ADDRESSES.values(), PUBLIC):
+            options += ["--allow-peer", f"{peer}/32"]
         starting = chain.running_coturn(
-            self._hosts[name], self.od_config, *options, switches=["--verbose"]
+            self._hosts[name], self.od_config, *options, switches=IN_A_HURRY
         )
         return self._lab._stack.enter_context(starting)
 
     def allocations(self, name: str) -> int:
         """Return how many allocations a coturn has given so far."""
-        logs = self._hosts[name].folder.rglob("*.log")
-        return sum(
-            log.read_text(errors="replace").count("ALLOCATE processed, success") for log in logs
-        )
+        return self.coturns[name].output.count("ALLOCATE processed, success")
 
-    def serve(self, od_config: Path, *options: object) -> str:
+    def serve(self, od_config: Path, *options: object, port: int = 0) -> str:
         """Start ``abcwebrtc serve``, and return its base URL."""
         host = self._host(f"serve-{od_config.parent.name}")
-        line = chain.abcwebrtc("serve", od_config, "--port", 0, *options)
+        line = chain.abcwebrtc("serve", od_config, "--port", port, *options)
         self.serving = self._lab._stack.enter_context(host.running("serve", line))
         return str(self.serving.wait_for("serving on").split()[-1])
 
@@ -84,10 +106,10 @@ def test_both_ends_of_a_call_meet_on_one_coturn(
     site = lab.start_site(fleet.od_config)
     desktop = lab.start_desktop(user, fleet.od_config)
     with desktop.playing(440):
-        page = site.open(user)
+        page = site.open(user, script=KEEP_THE_CALLS)
         page.wait_for_tone(440)
-    check_it_came_by_relays(page)
-    assert f"@{ADDRESSES[name]}:" in desktop.environment()["TURN_SERVER"]
+    check_it_came_by(page, ADDRESSES[name], ADDRESSES[name])
+    assert turn_server(desktop) == ADDRESSES[name]
     assert fleet.allocations(name) >= 2  # the browser's and the desktop's
     assert fleet.allocations(another) == 0
 
@@ -95,49 +117,103 @@ def test_both_ends_of_a_call_meet_on_one_coturn(
 def test_after_a_reload_sound_comes_through_a_coturn_that_lives(lab: Lab, fleet: Fleet) -> None:
     user, neighbour = fleet.user_of("one"), fleet.user_of("two")
     site = lab.start_site(fleet.od_config, fleet.serve(fleet.od_config, "--probe", 1))
-    port = int(DESKTOPS[user].partition(":")[2])
-    where = (user, DESKTOP, port, "--relay-only")
-    with chain.running_desktop(lab.inside, fleet.od_config, *where) as running:
-        with Desktop(running).playing(440):
-            page = site.open(user)
-            page.wait_for_tone(440)
-        check_it_came_by_relays(page)
-        before = configuration(lab, site.url, neighbour)
-        fleet.coturns["one"].stop()
-        fleet.serving.wait_for("one is left out")
-    # To be left out and to be drained are the same for the choice; pyos knows the former.
-    assert choose(WebRTCConfig.from_file(fleet.od_config), user, left_out=["one"]).servers == (
-        WebRTCConfig.from_file(fleet.od_config).coturn[1],
-    )
-    drained = fleet.write("new", one={"drain": True})
-    starting = chain.running_desktop(lab.inside, drained, *where)
-    with starting as running, Desktop(running).playing(550):
+    desktop = lab.start_desktop(user, fleet.od_config)
+    with desktop.playing(440):
+        page = site.open(user, script=KEEP_THE_CALLS)
+        page.wait_for_tone(440)
+    check_it_came_by(page, SERVER, SERVER)
+    before = configuration(lab, site.url, neighbour)
+    fleet.coturns["one"].stop()
+    fleet.serving.wait_for("one is left out")
+    desktop.running.container.stop()
+    desktop = lab.start_desktop(user, fleet.od_config, left_out=["one"])  # as pyos's watcher says
+    with desktop.playing(550):
         page.page.reload()
         page.wait_for_tone(550)
-    check_it_came_by_relays(page)
+    check_it_came_by(page, OTHER, OTHER)
     assert servers(configuration(lab, site.url, user)) == [OTHER]
     assert servers(configuration(lab, site.url, neighbour)) == servers(before) == [OTHER]
 
 
 def test_a_call_goes_on_when_its_coturn_is_drained(lab: Lab, fleet: Fleet) -> None:
-    user = fleet.user_of("one")
-    site = lab.start_site(fleet.od_config)
+    """Whoever reloads gets the other server, and hears the desktop, which keeps its own."""
+    user, coturn = fleet.user_of("one"), fleet.coturns["one"]
+    api = fleet.serve(fleet.od_config, port=API_PORT)
+    site = lab.start_site(fleet.od_config, api)
     desktop = lab.start_desktop(user, fleet.od_config)
-    drained = fleet.write("drained", one={"drain": True})
     with desktop.playing(440):
-        page = site.open(user)
+        page = site.open(user, script=KEEP_THE_CALLS)
         page.wait_for_tone(440)
-        assert servers(configuration(lab, site.url, user)) == [SERVER]
-        new_site = lab.start_site(drained)
-        assert servers(configuration(lab, new_site.url, user)) == [OTHER]
-        received = page.statistics()["received"]
-        wait_for(
-            lambda: page.page.wait_for_timeout(200) or page.statistics()["received"] > received
-        )
+        fleet.serving.stop()
+        fleet.write("od.config", one={"drain": True})
+        assert fleet.serve(fleet.od_config, port=API_PORT) == api
+        wait_for_refresh(coturn, page.username())
+        wait_for_refresh(coturn, desktop.username())
+    with desktop.playing(550):
+        page.wait_for_tone(550)  # so what is heard is of now
+        check_it_came_by(page, SERVER, SERVER)
+        page.page.reload()
+        page.wait_for_tone(550)
+    check_it_came_by(page, OTHER, SERVER)
+    desktop.running.container.stop()
+    desktop = lab.start_desktop(user, fleet.od_config)
+    with desktop.playing(660):
+        page.page.reload()
+        page.wait_for_tone(660)
+    check_it_came_by(page, OTHER, OTHER)
+
+
+@pytest.mark.parametrize(
+    ("label", "name", "another"), [("paris", "one", "two"), ("lyon", "two", "one")]
+)
+def test_a_label_brings_both_ends_to_its_coturn(
+    lab: Lab, fleet: Fleet, label: str, name: str, another: str
+) -> None:
+    user = fleet.user_of(another)  # who would get that one without acls
+    acls = {one: {"acl": {"permit": [there]}} for one, there in (("one", "paris"), ("two", "lyon"))}
+    od_config = fleet.write("acls", **acls)
+    site = lab.start_site(od_config, labels=[label])
+    desktop = lab.start_desktop(user, od_config, labels=[label])
+    with desktop.playing(440):
+        page = site.open(user, script=KEEP_THE_CALLS)
         page.wait_for_tone(440)
+    check_it_came_by(page, ADDRESSES[name], ADDRESSES[name])
+    assert turn_server(desktop) == ADDRESSES[name]
+    assert fleet.allocations(another) == 0
+
+
+@pytest.mark.parametrize("labels", [["guest"], []], ids=["guest", "other user"])
+def test_a_policy_leaves_guests_nothing_but_relays(
+    lab: Lab, fleet: Fleet, labels: Sequence[str]
+) -> None:
+    user = fleet.user_of("one")
+    policy = {"acl": {"permit": ["guest"]}, "iceTransportPolicy": "relay"}
+    od_config = fleet.write("policy", webrtc__policies=[policy])
+    site = lab.start_site(od_config, labels=labels)
+    desktop = lab.start_desktop(user, od_config, labels=labels)
+    with desktop.playing(440):
+        page = site.open(user, relay=False, script=KEEP_THE_CALLS)  # so the page forces nothing
+        page.wait_for_tone(440)
+        page.wait_for_line("ICE Candidate was null, done")
+    gathered = set(page.page.evaluate(GATHERED_TYPES))
+    assert gathered == {"relay"} if labels else "host" in gathered
+
+
+def check_it_came_by(page: SoundPage, browser: str, desktop: str) -> None:
+    """Fail unless the relays of the browser and the desktop have these addresses."""
     check_it_came_by_relays(page)
-    environment = desktop_environment(WebRTCConfig.from_file(drained), user)
-    assert f"@{OTHER}:" in environment["TURN_SERVER"]
+    assert page.page.evaluate(SELECTED_ADDRESSES) == [browser, desktop]
+
+
+def wait_for_refresh(coturn: chain.Program, username: str) -> None:
+    """Wait until an allocation is refreshed, from now on."""
+    before = refreshes(coturn, username)
+    coturn.wait_until(lambda: refreshes(coturn, username) > before)
+
+
+def turn_server(desktop: Desktop) -> str:
+    """Return the address of a desktop's TURN server."""
+    return desktop.environment()["TURN_SERVER"].rpartition("@")[2].partition(":")[0]
 
 
 def configuration(lab: Lab, url: str, user: str) -> Any:

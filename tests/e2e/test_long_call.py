@@ -7,22 +7,21 @@ with the credential that has expired and a new nonce.
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Any, Dict
-from urllib.parse import unquote
 
 import pytest
 
-from e2e.lab import Desktop, Lab, Site, SoundPage, chain, check_it_came_by_relays
+from e2e.lab import IN_A_HURRY, Lab, Site, SoundPage, chain, check_it_came_by_relays, refreshes
 from support import RTC_PATH
 
 pytestmark = pytest.mark.slow("calls that outlive a credential")
 
 TTL = 10
-"""Seconds in which a call has to begin, even on a slow machine."""
-# Both sides refresh at half of an allocation's lifetime or later, so after the expiry.
-IN_A_HURRY = ("--verbose", "--max-allocate-lifetime=24", "--stale-nonce=4")
+"""Seconds in which a call has to begin, even on a slow machine.
+
+Both sides refresh at half of an allocation's lifetime or later, so after the expiry.
+"""
 TONE, LATER_TONE, LAST_TONE = 440, 660, 880
 
 
@@ -74,7 +73,7 @@ def test_a_call_goes_on_past_the_desktops_credential(lab: Lab) -> None:
     connect(page)
     with desktop.playing(TONE):
         page.wait_for_tone(TONE)
-        username = username_of(desktop)
+        username = desktop.username()
         wait_for_refresh_after_expiry(coturn, username)
     with desktop.playing(LATER_TONE):
         page.wait_for_tone(LATER_TONE)
@@ -84,11 +83,6 @@ def test_a_call_goes_on_past_the_desktops_credential(lab: Lab) -> None:
         page.wait_for_failure(
             "The sound container sent no candidate: check its STUN_SERVER and TURN_SERVER."
         )
-
-
-def username_of(desktop: Desktop) -> str:
-    """Return the username that a desktop has for coturn."""
-    return unquote(desktop.environment()["TURN_SERVER"].split("//")[1].partition(":")[0])
 
 
 def connect(page: SoundPage) -> Dict[str, Any]:
@@ -104,9 +98,3 @@ def wait_for_refresh_after_expiry(coturn: chain.Program, username: str) -> None:
     coturn.wait_until(lambda: time.time() > expires_at + 1)
     before = refreshes(coturn, username)
     coturn.wait_until(lambda: refreshes(coturn, username) > before)
-
-
-def refreshes(coturn: chain.Program, username: str) -> int:
-    """Return how often coturn logged that it prolonged an allocation; lifetime 0 ends one."""
-    said = rf"refreshed, realm=<.*>, username=<{re.escape(username)}>, lifetime=[1-9]"
-    return len(re.findall(said, coturn.output))
