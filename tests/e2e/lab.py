@@ -55,9 +55,6 @@ ENTRIES: Mapping[str, Any] = {
     "desktop.pod": {"sound": {"image": "sound", "enable": True, "acl": {"permit": ["all"]}}},
 }
 
-IN_A_HURRY = ("--verbose", "--max-allocate-lifetime=24", "--stale-nonce=4")
-"""A coturn whose allocations live for seconds instead of 10 minutes, and are refreshed as soon."""
-
 ASK_FOR_THE_MICROPHONE = """
 const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 const allowed = new Promise((resolve) => { window.allowMicrophone = resolve; });

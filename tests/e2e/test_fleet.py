@@ -12,7 +12,6 @@ from abcwebrtc import WebRTCConfig
 from abcwebrtc.turn.selection import choose
 from e2e.lab import (
     COTURN,
-    IN_A_HURRY,
     TURN_PORT,
     USERS,
     Desktop,
@@ -26,6 +25,8 @@ from integration.netns import INTERFACE, PUBLIC, SERVER, ip_program
 from support import RTC_PATH, bearer, make_token
 
 OTHER = "10.111.0.3"
+# Both sides refresh their first allocation at half of its lifetime or later.
+SWITCHES = ("--verbose", "--max-allocate-lifetime=48", "--stale-nonce=4")
 API_PORT = 8000
 """Of a `serve` that is restarted; a random port can't be had again at once."""
 ADDRESSES = {"one": SERVER, "two": OTHER}
@@ -72,7 +73,7 @@ class Fleet:
         for peer in (*ADDRESSES.values(), PUBLIC):
             options += ["--allow-peer", f"{peer}/32"]
         starting = chain.running_coturn(
-            self._hosts[name], self.od_config, *options, switches=IN_A_HURRY
+            self._hosts[name], self.od_config, *options, switches=SWITCHES
         )
         return self._lab._stack.enter_context(starting)
 
@@ -147,8 +148,7 @@ def test_a_call_goes_on_when_its_coturn_is_drained(lab: Lab, fleet: Fleet) -> No
         fleet.serving.stop()
         fleet.write("od.config", one={"drain": True})
         assert fleet.serve(fleet.od_config, port=API_PORT) == api
-        wait_for_refresh(coturn, page.username())
-        wait_for_refresh(coturn, desktop.username())
+        wait_for_refreshes(coturn, page.username(), desktop.username())
     with desktop.playing(550):
         page.wait_for_tone(550)  # so what is heard is of now
         check_it_came_by(page, SERVER, SERVER)
@@ -205,10 +205,10 @@ def check_it_came_by(page: SoundPage, browser: str, desktop: str) -> None:
     assert page.page.evaluate(SELECTED_ADDRESSES) == [browser, desktop]
 
 
-def wait_for_refresh(coturn: chain.Program, username: str) -> None:
-    """Wait until an allocation is refreshed, from now on."""
-    before = refreshes(coturn, username)
-    coturn.wait_until(lambda: refreshes(coturn, username) > before)
+def wait_for_refreshes(coturn: chain.Program, *usernames: str) -> None:
+    """Wait until the allocations of these users are refreshed for the first time, from now on."""
+    assert not any(refreshes(coturn, username) for username in usernames), "it took too long"
+    coturn.wait_until(lambda: all(refreshes(coturn, username) for username in usernames))
 
 
 def turn_server(desktop: Desktop) -> str:

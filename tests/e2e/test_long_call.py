@@ -12,16 +12,15 @@ from typing import Any, Dict
 
 import pytest
 
-from e2e.lab import IN_A_HURRY, Lab, Site, SoundPage, chain, check_it_came_by_relays, refreshes
+from e2e.lab import Lab, Site, SoundPage, chain, check_it_came_by_relays, refreshes
 from support import RTC_PATH
 
 pytestmark = pytest.mark.slow("calls that outlive a credential")
 
 TTL = 10
-"""Seconds in which a call has to begin, even on a slow machine.
-
-Both sides refresh at half of an allocation's lifetime or later, so after the expiry.
-"""
+"""Seconds in which a call has to begin, even on a slow machine."""
+# Both sides refresh at half of an allocation's lifetime or later, so after the expiry.
+IN_A_HURRY = ("--verbose", "--max-allocate-lifetime=24", "--stale-nonce=4")
 TONE, LATER_TONE, LAST_TONE = 440, 660, 880
 
 
