@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 from urllib.parse import quote, urlsplit
 from urllib.request import urlopen
 
-from conftest import require_program
+from conftest import ROOT, require_program
 from integration.turn import LOOPBACK, free_ports
 from support import WAIT, wait_for
 
@@ -86,3 +87,19 @@ def samples(text: str) -> Iterator[Tuple[str, Dict[str, str], float]]:
         for one in family.samples:
             if one.name.startswith("abcwebrtc_"):
                 yield one.name, dict(one.labels), one.value
+
+
+def check_names(text: str, page: str) -> str:
+    """Fail unless promtool accepts metrics, and a page of docs/reference lists just these.
+
+    Return the page.
+    """
+    promtool = require_program("promtool", "prometheus")
+    done = subprocess.run(
+        [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    named = set(re.findall(r"^# TYPE (abcwebrtc_\w+)", text, re.MULTILINE))
+    content = (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8")
+    assert named == set(re.findall(r"^\| `(abcwebrtc_\w+)`", content, re.MULTILINE))
+    return content

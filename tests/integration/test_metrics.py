@@ -11,8 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from conftest import ROOT, require_program
-from integration.prometheus import running_prometheus, samples
+from integration.prometheus import check_names, running_prometheus, samples
 from integration.turn import LOOPBACK
 from support import (
     ENTRIES,
@@ -98,14 +97,7 @@ def test_promtool_accepts_the_names_and_the_page_lists_them(
     running, url = served
     ask(running, make_token())
     text = read(url)
-    promtool = require_program("promtool", "prometheus")
-    done = subprocess.run(
-        [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    named = set(re.findall(r"^# TYPE (abcwebrtc_\w+)", text, re.MULTILINE))
-    page = (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
-    assert named == set(re.findall(r"^\| `(abcwebrtc_\w+)`", page, re.MULTILINE))
+    page = check_names(text, "metrics.md")
     labels = {name for _, found, _ in samples(text) for name in found} - {"le"}
     table = re.search(r"(^\|.*\n)+", page, re.MULTILINE)
     assert table

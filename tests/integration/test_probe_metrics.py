@@ -11,10 +11,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from conftest import ROOT, require_program
 from integration.conftest import SECRET
 from integration.probing import OTHER, coturn
-from integration.prometheus import running_prometheus, samples
+from integration.prometheus import check_names, running_prometheus, samples
 from integration.turn import LOOPBACK, Turnserver, free_ports
 from support import environment, wait_for, write_od_config
 from support.commands import command
@@ -96,16 +95,7 @@ def test_promtool_accepts_the_names_and_the_page_lists_them(
         coturn(f"{LOOPBACK}:{turnserver.tls_port}", protocol="turns"),
     )
     wait_for(lambda: "abcwebrtc_probe_success{" in read(url))
-    text = read(url)
-    promtool = require_program("promtool", "prometheus")
-    done = subprocess.run(
-        [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    named = set(re.findall(r"^# TYPE (abcwebrtc_\w+)", text, re.MULTILINE))
-    page = (ROOT / "docs" / "reference" / "probe.md").read_text(encoding="utf-8")
-    listed = set(re.findall(r"^\| `(abcwebrtc_\w+)`", page, re.MULTILINE))
-    assert named == listed
+    check_names(read(url), "probe.md")
 
 
 def test_a_label_has_no_login_and_no_address_of_this_machine(
