@@ -366,15 +366,23 @@ class Interpolation:
         name = match.group("name")
         if name is None and (match.group("percent") or self.is_broken(entry)):
             return "%"
-        if self.is_broken(entry):
-            target = self.entries.get(name)
-            if target is None or target is entry or self.is_broken(target):
-                return POISON
+        if self.is_broken(entry) and not self._is_whole(self.entries.get(name)):
+            return POISON
         text = self._expand(self._target(match, entry, number).text, entry, number)
         cost = len(text) + _REFERENCE_COST + _LINE_COST * text.count("\n")
         if not self._budget.spend(cost):
             self._fail(entry, number, _TOO_MUCH)
         return text
+
+    def _is_whole(self, entry: Optional[Entry]) -> bool:
+        """Return whether an entry exists, and nothing is wrong with what it refers to."""
+        if entry is None or self.is_broken(entry):
+            return False
+        try:
+            self._height(entry, 1)
+        except ConfigError:
+            self._broken.add(id(entry))
+        return not self.is_broken(entry)
 
     def _target(self, match: "re.Match[str]", entry: Entry, number: int) -> Entry:
         name = match.group("name")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import Any, List, Optional, Tuple
 import pytest
 from cherrypy.lib.reprconf import Config
 
-from abcwebrtc.errors import MAX_ALIKE, Problem
-from abcwebrtc.odconfig.reader import load_od_config, read_sections
+from abcwebrtc.errors import MAX_ALIKE, ConfigError, Problem
+from abcwebrtc.odconfig.reader import load_od_config, parse_od_config, read_sections
 from abcwebrtc.odconfig.whole_file import pyos_problems
 from conftest import REFERENCES, ROOT
 from support import run_main
@@ -120,6 +121,27 @@ def test_a_percent_sign_is_left_to_the_parser_and_hides_nothing() -> None:
     assert found_in("[global]\na: '100%'\nb: true\nc: %(a)s\nd: %(d)s\ne: %(none)s") == [
         (3, "error")
     ]
+
+
+@pytest.mark.parametrize("names", [("a", "b", "c"), ("webrtc.a", "webrtc.b", "webrtc.c")])
+def test_entries_that_refer_to_each_other_in_any_way_are_judged_as_pyos_does(
+    names: Tuple[str, ...],
+) -> None:
+    values = ("1", "[ %% ]", *(f"%({name})s" for name in names))
+    for three in itertools.product(values, repeat=3):
+        entries = "".join(f"{name}: {value}\n" for name, value in zip(names, three))
+        text = f"[global]\n{entries}"
+        assert is_taken(text) == pyos_takes(text), text
+
+
+def is_taken(text: str) -> bool:
+    """Return whether nothing in a file is an error, and pass all of it through both judges."""
+    worse = [one for one in problems_of(text) if one.level == "error"]
+    try:
+        parse_od_config(text)
+    except ConfigError:
+        return False
+    return not worse
 
 
 def test_a_module_that_pyos_may_have_is_a_warning() -> None:
