@@ -14,7 +14,7 @@ import time
 import urllib.request
 import warnings
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, TextIO
 
 import trustme
 from cryptography.hazmat.primitives import serialization
@@ -93,6 +93,8 @@ class ControlPlane:
             *("--listen-client-urls", own, "--advertise-client-urls", own),
             *("--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers),
             *("--initial-cluster", f"default={peers}"),
+            # etcd gives a write 5 s and two of these; where a disk is busy, that is too little
+            *("--heartbeat-interval", "1000", "--election-timeout", "10000"),
         )
 
     def _start_api_server(self) -> None:
@@ -158,20 +160,31 @@ class ControlPlane:
 
 
 class Kubelet(threading.Thread):
-    """Does to pods what a kubelet would visibly do, until `stop`."""
+    """Does to pods what a kubelet would visibly do, until `stop`, with a log in `folder`."""
 
-    def __init__(self, core: Any) -> None:
+    def __init__(self, core: Any, folder: Path) -> None:
         super().__init__(daemon=True)
         self._core = core
+        self._log = folder / "kubelet.log"
         self._over = threading.Event()
 
     def run(self) -> None:
         """Look at all pods, several times a second."""
-        while not self._over.wait(0.2):
-            for pod in self._core.list_pod_for_all_namespaces().items:
-                # It may have changed or gone meanwhile; the next look sees that.
-                with contextlib.suppress(client.ApiException):
-                    self._care_for(pod, pod.metadata.name, pod.metadata.namespace)
+        with open(self._log, "w", encoding="utf-8", buffering=1) as log:
+            while not self._over.wait(0.2):
+                for pod in self._try(log, self._pods) or []:
+                    # It may have changed or gone meanwhile; the next look sees that.
+                    self._try(log, self._care_for, pod, pod.metadata.name, pod.metadata.namespace)
+
+    def _try(self, log: TextIO, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Call, and log a failure, as a kubelet does: a busy API server fails now and then."""
+        try:
+            return call(*arguments)
+        except Exception as error:
+            print(time.strftime("%H:%M:%S"), call.__name__, repr(error), file=log)
+
+    def _pods(self) -> List[Any]:
+        return list(self._core.list_pod_for_all_namespaces().items)
 
     def stop(self) -> None:
         self._over.set()
@@ -218,7 +231,7 @@ def running(folder: Path) -> Iterator[ControlPlane]:
     plane = ControlPlane(folder)
     try:
         plane.start()
-        kubelet = Kubelet(plane.core)
+        kubelet = Kubelet(plane.core, folder)
         kubelet.start()
         try:
             yield plane

@@ -20,7 +20,7 @@ from abcwebrtc.cli.main import main
 from abcwebrtc.cluster import restart
 from abcwebrtc.pyos import create_desktop
 from conftest import REFERENCE_PODS, require_program
-from integration.controlplane import ControlPlane, client, ready_condition, running
+from integration.controlplane import ControlPlane, Kubelet, client, ready_condition, running
 from integration.kubeconfig import BROKEN, KEY, NAME, TOKEN
 from support import ENTRIES, SECRET, WAIT, wait_for, write_od_config
 from support.desktop_pod import desktop_pod
@@ -167,6 +167,17 @@ def kubectl(plane: ControlPlane, *arguments: str, text: str = "") -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_the_kubelet_outlives_what_fails(plane: ControlPlane, tmp_path: Path) -> None:
+    """One busy moment of the API server must not cost all tests behind it."""
+    somebody = client.CoreV1Api(new_client_from_config(str(plane.user)))
+    (tmp_path / "kubelet.log").touch()
+    kubelet = Kubelet(somebody, tmp_path)
+    kubelet.start()
+    wait_for(lambda: (tmp_path / "kubelet.log").read_text().count("403") > 1, WAIT)
+    assert kubelet.is_alive()
+    kubelet.stop()
 
 
 # apply
