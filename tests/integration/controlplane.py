@@ -181,7 +181,7 @@ class Kubelet(threading.Thread):
         try:
             return call(*arguments)
         except Exception as error:
-            print(time.strftime("%H:%M:%S"), call.__name__, repr(error), file=log)
+            print(time.strftime("%T"), call.__name__, type(error).__name__, error, file=log)
 
     def _pods(self) -> List[Any]:
         return list(self._core.list_pod_for_all_namespaces().items)
