@@ -6,7 +6,9 @@ This module needs the extra ``metrics``, so it is imported only where metrics ar
 from __future__ import annotations
 
 import contextlib
-from typing import Iterator, Tuple
+import logging
+import sys
+from typing import Any, Iterator, Tuple
 
 from prometheus_client import CollectorRegistry, disable_created_metrics, start_http_server
 from prometheus_client.core import GaugeMetricFamily
@@ -14,6 +16,9 @@ from prometheus_client.process_collector import ProcessCollector
 
 import abcwebrtc
 from abcwebrtc.errors import AbcWebRTCError
+from abcwebrtc.texts import harmless_logger
+
+_log = harmless_logger(__name__)
 
 
 @contextlib.contextmanager
@@ -33,6 +38,7 @@ def metrics_server(place: Tuple[str, int]) -> Iterator[Tuple[CollectorRegistry, 
         reason = getattr(error, "strerror", None) or "not a host name"
     if reason:
         raise AbcWebRTCError(f"can't listen on {host} port {port} for metrics: {reason}")
+    server.handle_error = _log_failure  # type: ignore[method-assign]  # its own prints a traceback
     shown = f"[{host}]" if ":" in host else host
     try:
         yield registry, f"http://{shown}:{server.server_port}/metrics"
@@ -40,6 +46,13 @@ def metrics_server(place: Tuple[str, int]) -> Iterator[Tuple[CollectorRegistry, 
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _log_failure(request: Any, client_address: Any) -> None:
+    """Log that a scrape failed; a client that has left is no fault of anybody."""
+    error = sys.exc_info()[1]
+    level = logging.DEBUG if isinstance(error, OSError) else logging.ERROR
+    _log.log(level, "can't answer who asks for metrics: %s", type(error).__name__, exc_info=error)
 
 
 def build_info() -> GaugeMetricFamily:
