@@ -120,9 +120,13 @@ class CountedRequests:
         try:
             answer: Iterable[bytes] = self._app(environ, start)
             return answer
+        except OSError:  # the client has left, or is too slow, and the server answers 408
+            statuses.clear()
+            raise
         finally:
-            seconds = time.monotonic() - begun
-            self._metrics.answered(route, environ["REQUEST_METHOD"], statuses[-1], seconds)
+            if statuses:
+                seconds = time.monotonic() - begun
+                self._metrics.answered(route, environ["REQUEST_METHOD"], statuses[-1], seconds)
 
 
 class _State(Collector):
