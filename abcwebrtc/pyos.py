@@ -77,13 +77,17 @@ def configure(gconfig: Mapping[str, Any], file: Optional[PathLike] = None) -> Di
 def _register_metrics() -> None:
     """Export metrics by prometheus_client's default registry, if that library is installed."""
     global _metrics
-    if _metrics is None:
-        with suppress(ModuleNotFoundError):
-            from prometheus_client import REGISTRY
+    if _metrics is not None:
+        return
+    try:
+        from prometheus_client import REGISTRY
 
-            from abcwebrtc.web.metrics import Metrics
-
-            _metrics = Metrics(REGISTRY, current_config, left_out)
+        from abcwebrtc.web.metrics import Metrics
+    except ImportError as error:  # an old version of it must not keep pyos from starting
+        if not isinstance(error, ModuleNotFoundError) or error.name != "prometheus_client":
+            _log.warning("no metrics, since prometheus_client can't be used: %s", error)
+        return
+    _metrics = Metrics(REGISTRY, current_config, left_out)
 
 
 def _count_request() -> None:

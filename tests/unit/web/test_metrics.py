@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 import logging
 import re
+import socket
+import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any, Dict
+from urllib.parse import urlsplit
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from abcwebrtc.cli.serve_log import JsonLines
 from abcwebrtc.errors import TokenError
+from abcwebrtc.metrics_server import metrics_server
 from abcwebrtc.web.access_log import Access
 from abcwebrtc.web.metrics import Metrics
 from abcwebrtc.web.rest import create_app, token_identity
 from abcwebrtc.web.tokens import UserTokenVerifier, bearer_token
 from conftest import ROOT
-from support import RTC_PATH, bearer, call, make_config, make_token, rsa_key
+from support import RTC_PATH, bearer, call, make_config, make_token, rsa_key, wait_for
 
 ROUTE = RTC_PATH.lower()
 
@@ -62,6 +67,22 @@ def test_requests_credentials_and_refusals_are_counted() -> None:
     text = generate_latest(registry).decode()
     assert "alice" not in text
     assert "0123456789abcdef" not in text
+
+
+class CutOff:
+    """The body of a request whose client is gone."""
+
+    def read(self, length: int) -> bytes:
+        raise ConnectionResetError
+
+
+def test_a_request_without_an_answer_is_no_500() -> None:
+    registry = CollectorRegistry()
+    app = counted_app(registry)
+    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": RTC_PATH, "wsgi.input": CutOff()}
+    with pytest.raises(ConnectionResetError):
+        app(environ, lambda *_: None)
+    assert b"abcwebrtc_http_requests_total{" not in generate_latest(registry)
 
 
 def test_the_states_of_servers_are_those_of_this_moment() -> None:
@@ -128,6 +149,22 @@ def test_other_refusals_have_one_of_the_known_reasons() -> None:
         assert caught.value.reason == reason
 
 
+@pytest.mark.parametrize("sent", [b"", b"GET /metrics HTTP/1.1\r\nHost: a"])
+def test_a_scrape_that_is_cut_off_prints_nothing(
+    sent: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with metrics_server(("127.0.0.1", 0)) as (_, url):
+        before = threading.active_count()
+        client = socket.create_connection(("127.0.0.1", urlsplit(url).port or 0))
+        client.sendall(sent)
+        wait_for(lambda: threading.active_count() > before)
+        # closing it then sends a reset
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        wait_for(lambda: threading.active_count() == before)
+    assert capfd.readouterr() == ("", "")
+
+
 # pyos
 
 
@@ -157,6 +194,21 @@ def test_pyos_can_be_configured_twice_and_the_second_counts() -> None:
 def test_pyos_works_without_prometheus_client() -> None:
     hidden = "import sys; sys.modules['prometheus_client'] = None; import abcwebrtc.pyos as pyos; "
     assert python(hidden + "print(pyos.configure({})['enable'], pyos._metrics)").endswith("None\n")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "sys.modules['prometheus_client'] = type(sys)('prometheus_client')",  # an old version
+        "sys.modules['prometheus_client.core'] = None",
+    ],
+)
+def test_pyos_starts_with_a_prometheus_client_that_can_not_be_used_and_says_so(spoil: str) -> None:
+    log = "logging.basicConfig(stream=sys.stdout, format='%(message)s')"
+    code = f"import logging, sys; {spoil}; {log}; import abcwebrtc.pyos as pyos; "
+    said = python(code + "pyos.configure({}); print(pyos._metrics)").splitlines()
+    assert said[-1] == "None"
+    assert "no metrics, since prometheus_client can't be used: " in said[-2]
 
 
 # the log
