@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_URLS = 4
 """Firefox warns, and every browser gathers slowly, with more."""
+SLOTS = 65537
+"""As in `abcwebrtc.turn.selection`: among so many slots for users, each server gets its share."""
 _NO_SERVER = (
     "is True, but there is no STUN or TURN server, so there is sound only for browsers that "
     "reach the desktops directly; add webrtc.coturn"
@@ -102,6 +104,7 @@ def _check_choice(config: WebRTCConfig, root: Where, groups: Sequence[Group]) ->
         yield root[COTURN_SERVERS].warning(f"is {number}, but {COTURN} has no server")
     if number is not None:
         yield from _check_names(config, where)
+        yield from _check_weights(number, config, where, groups)
     if len(config.labels) > MAX_LABELS:
         message = f"has, with the other entries, {len(config.labels)} labels in acls"
         yield where.note(f"{message}; only the first {MAX_LABELS} are looked at")
@@ -109,7 +112,7 @@ def _check_choice(config: WebRTCConfig, root: Where, groups: Sequence[Group]) ->
         yield where.warning("has only drained servers, so nobody new gets a TURN server")
     elif servers:
         for group in groups:
-            yield from _check_group(config, root, group, groups[0])
+            yield from _check_group(config, root, group, groups)
 
 
 def _check_names(config: WebRTCConfig, where: Where) -> Iterator[Problem]:
@@ -123,11 +126,31 @@ def _check_names(config: WebRTCConfig, where: Where) -> Iterator[Problem]:
         names.add(server.name)
 
 
-def _check_group(
-    config: WebRTCConfig, root: Where, group: Group, others: Group
+def _check_weights(
+    number: int, config: WebRTCConfig, where: Where, groups: Sequence[Group]
 ) -> Iterator[Problem]:
-    """Yield a warning if a group gets no server, or fewer than it should and `others` do."""
-    number, found = config.coturn_servers, len(group.servers)
+    """Yield a warning for each server that in every group is too light to get a slot."""
+    light: Set[str] = set()
+    enough: Set[str] = set()
+    for group in groups:
+        weights = sorted(server.weight for server in group.servers)
+        # The heaviest are the first ones of nearly everybody, and the others compete for the rest.
+        least = sum(weights[: max(0, len(weights) - number + 1)]) / SLOTS
+        for server in group.servers:
+            (light if server.weight < least else enough).add(server.name)
+    for index, server in enumerate(config.coturn):
+        if server.name in light - enough:
+            yield where[index]["weight"].warning(
+                "is so small beside the others that perhaps nobody gets this server; "
+                "write weights that differ less"
+            )
+
+
+def _check_group(
+    config: WebRTCConfig, root: Where, group: Group, groups: Sequence[Group]
+) -> Iterator[Problem]:
+    """Yield a warning if a group gets no server, or fewer than it should and the first one does."""
+    number, found, others = config.coturn_servers, len(group.servers), groups[0]
     labels = () if group.label is None else (group.label,)
     if not found:
         drained = any(
@@ -141,7 +164,9 @@ def _check_group(
         and (group is others or group.servers != others.servers)
     ):
         some = "one server" if found == 1 else f"{found} servers"
-        yield root[COTURN_SERVERS].warning(f"is {number}, but {group.users} can get only {some}")
+        is_for_all = all(one.servers == group.servers for one in groups)
+        users = "users" if is_for_all else group.users
+        yield root[COTURN_SERVERS].warning(f"is {number}, but {users} can get only {some}")
 
 
 def _check_relay(config: WebRTCConfig, root: Where, groups: Sequence[Group]) -> Iterator[Problem]:

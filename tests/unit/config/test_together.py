@@ -6,8 +6,10 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 
+from abcwebrtc.config import together
 from abcwebrtc.config.coturn import MAX_SERVERS
 from abcwebrtc.config.groups import MAX_LABELS, NOT_SHOWN, groups_of, shown_name
+from abcwebrtc.turn import selection
 from support.configurations import COTURN, LOGIN, SECRET
 from support.fleets import fleet, names, server, servers
 
@@ -63,6 +65,49 @@ def test_weights_without_a_choice() -> None:
     assert said(entries) == [f"warning: webrtc.coturn: {words}"]
     assert said(entries, 1) == []
     assert said(servers(2, weight=1.0)) == []
+
+
+def test_where_labels_change_nothing_a_number_is_about_all_users() -> None:
+    policies = [{"acl": PARIS, "ttl": 900}]
+    found = said(servers(2), 3, webrtc__policies=policies)
+    assert found == ["warning: webrtc.coturn_servers: is 3, but users can get only 2 servers"]
+
+
+@pytest.mark.parametrize(
+    ("number", "weights", "light"),
+    [
+        (1, [65_536, 1], []),
+        (1, [65_537, 1], [1]),
+        (1, [1, 1e6, 1], [0, 2]),
+        (2, [1, 1e6, 1], []),  # one of the light ones is the second of nearly everybody
+        (2, [1e6, 1e6, 1], [2]),
+        (3, [1e6, 1e6, 1e-6], []),
+        (9, [1e6, 1], []),
+    ],
+)
+def test_a_weight_with_which_perhaps_nobody_gets_a_server(
+    number: int, weights: List[float], light: List[int]
+) -> None:
+    entries = [server(f"t{index}", weight=weight) for index, weight in enumerate(weights)]
+    words = "is so small beside the others that perhaps nobody gets this server"
+    assert [text for text in said(entries, number) if "can get only" not in text] == [
+        f"warning: webrtc.coturn[{index}].weight: {words}; write weights that differ less"
+        for index in light
+    ]
+
+
+def test_a_light_server_that_some_label_gets_is_fine() -> None:
+    heavy = server("heavy", weight=1e6, acl=NOT_PARIS)
+    assert said([heavy, server("light")], 1) == []
+    assert said([{**heavy, "drain": True}, server("light")], 1) == []
+    assert len(said([{**heavy, "acl": {"permit": ["all"]}}, server("light", acl=PARIS)], 1)) == 1
+
+
+def test_a_light_server_is_one_that_the_choice_gives_to_nobody_or_few() -> None:
+    assert together.SLOTS == selection.SLOTS
+    config = fleet([server("a", weight=1e6), server("b", weight=1)], 1)
+    users = (f"user-{number}" for number in range(2000))
+    assert {selection.choose(config, user).servers[0].name for user in users} == {"a"}
 
 
 def test_a_number_without_servers() -> None:
