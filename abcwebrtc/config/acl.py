@@ -54,7 +54,7 @@ def parse_acl(entry: Mapping[Any, Any], where: Where) -> Tuple[Optional[Acl], Li
     """Return the acl in an entry, None if there is none or it is wrong, and what is wrong.
 
     `where` is the place of the entry. pyos ignores unknown keys in an acl, so only those that look
-    misspelt get a warning.
+    misspelt get a warning. An empty value of another kind, such as an empty text, gets one too.
     """
     if "acl" not in entry:
         return None, []
@@ -68,6 +68,9 @@ def parse_acl(entry: Mapping[Any, Any], where: Where) -> Tuple[Optional[Acl], Li
         if not isinstance(given, (list, tuple)) or not all(isinstance(name, str) for name in given):
             message = "must be a list of label names, such as [ 'all' ]"
             problems.append(where[key].error(message))
+        elif not isinstance(value.get(key, []), (list, tuple, type(None))):
+            message = "is taken as an empty list; write label names, such as [ 'all' ]"
+            problems.append(where[key].warning(message))
     if has_error(problems):
         return None, problems
     return Acl(*map(tuple, names)), problems

@@ -133,7 +133,7 @@ def parse_coturn(
         return (), [where.error(f"must be a dict, or a list of dicts, not {kind(value)}")]
     servers: List[CoturnServer] = []
     problems: List[Problem] = []
-    names: Set[Any] = set()
+    names: Set[str] = set()
     for entry, here in entries:
         if not isinstance(entry, Mapping):
             problems.append(here.error(f"must be a dict, not {kind(entry)}"))
@@ -142,10 +142,12 @@ def parse_coturn(
         server = parser.parse()
         problems += parser.problems
         servers += [server] if server else []
-        name = entry.get("name")
-        if server and name in names:
+        name: Any = entry.get("name")
+        if not _is_server_name(name):
+            continue
+        if name in names:
             problems.append(here["name"].error("is the name of an earlier server; write another"))
-        names |= {name} if server and name is not None else set()
+        names.add(name)
     return tuple(servers), problems
 
 
@@ -186,6 +188,10 @@ def is_milliseconds(ttl: int) -> bool:
     ``3600000`` is an hour, or 41 days and 16 hours; nobody writes the latter.
     """
     return DAY < ttl < _NO_TIME and ttl % (1000 * _ROUND) == 0
+
+
+def _is_server_name(value: Any) -> bool:
+    return isinstance(value, str) and _SERVER_NAME.fullmatch(value) is not None
 
 
 class _Parser:
@@ -242,7 +248,7 @@ class _Parser:
 
     def _name(self) -> str:
         name = self._server.get("name", "")
-        if "name" in self._server and not (isinstance(name, str) and _SERVER_NAME.fullmatch(name)):
+        if "name" in self._server and not _is_server_name(name):
             self._error("name", "must be a short text of letters, digits, '.', '-' and '_'")
             return ""
         if is_like_secret(name):

@@ -81,6 +81,15 @@ def test_labels_that_are_no_list_of_texts_are_an_error_that_shows_none(
     assert str(problem) == f"x.acl.{key}: must be a list of label names, such as [ 'all' ]"
 
 
+@pytest.mark.parametrize("key", ["permit", "deny"])
+@pytest.mark.parametrize("value", ["", 0, False, 0.0, {}, b"", set()], ids=repr)
+def test_something_empty_that_is_no_list_is_a_warning(key: str, value: Any) -> None:
+    acl, (problem,) = parse_acl({"acl": {key: value}}, Where({})["x"])
+    assert acl == Acl()
+    words = "is taken as an empty list; write label names, such as [ 'all' ]"
+    assert (problem.level, str(problem)) == ("warning", f"x.acl.{key}: {words}")
+
+
 def test_both_lists_are_looked_at() -> None:
     acl, problems = parse_acl({"acl": {"permit": "a", "deny": "b"}}, Where({})["x"])
     assert acl is None

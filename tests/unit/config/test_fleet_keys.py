@@ -61,6 +61,18 @@ def test_a_name_is_given_once_and_is_the_first_url_by_default() -> None:
     ]
 
 
+def test_a_name_of_a_server_that_is_wrong_is_taken_too() -> None:
+    wrong = [
+        server("a", ttl=0),
+        server("a", drain=1),
+        {**COTURN, "name": ""},
+        {**COTURN, "name": ""},
+    ]
+    found = errors_of({"webrtc.coturn": wrong})
+    words = "is the name of an earlier server; write another"
+    assert [text for text in found if words in text] == [f"webrtc.coturn[1].name: {words}"]
+
+
 @pytest.mark.parametrize("value", [0, -1, MIN_WEIGHT / 2, MAX_WEIGHT + 1, True, "2", *WRONG])
 def test_a_weight_is_a_number_within_bounds(value: Any) -> None:
     words = "a number from 0.000001 to 1,000,000, such as 2; "
