@@ -50,6 +50,7 @@ _DENIED = (
     "desktops of users with these labels get no TURN_SERVER; name the labels that the user has, "
     "such as --labels staff,paris"
 )
+_DRAINED = "has only drained servers, so new desktops get no TURN_SERVER"
 _OD_CONFIG = re.compile(r"(?:[ \t]*(?:[#;].*)?\r?\n)*\[global\]")
 """How an od.config begins."""
 
@@ -208,8 +209,11 @@ def _prepared(
             f"TURN_SERVER is {given[1]} only, since webrtcbin takes a single one: if that server "
             f"fails, desktops have none, whichever of the {number} urls browsers use"
         )
-    is_denied = config.enable and config.desktop.turn and config.labels and not given
-    return prepared, _DENIED if is_denied else ""
+    if given or not (config.enable and config.desktop.turn and config.coturn):
+        return prepared, ""
+    if all(server.drain for server in config.coturn):
+        return prepared, _DRAINED
+    return prepared, _DENIED if config.labels else ""
 
 
 def _has_turn(pod: Dict[str, Any]) -> bool:

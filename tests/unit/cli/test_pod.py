@@ -256,6 +256,17 @@ def test_labels_decide_of_the_turn_server_and_their_lack_is_said(run: Any) -> No
     )
 
 
+@pytest.mark.parametrize("labels", [[], ["--labels", "a"]], ids=len)
+def test_no_label_is_asked_for_where_none_would_help(run: Any, labels: Any) -> None:
+    changes: Any = {"webrtc__policies": [{"acl": {"permit": ["a"]}, "ttl": 900}]}
+    drained = [{**entry, "drain": True} for entry in FLEET]
+    result = run(POD, *labels, webrtc__coturn=drained, **changes)
+    assert "TURN_SERVER" not in variables(result.pod, "s-alice")
+    words = "has only drained servers, so new desktops get no TURN_SERVER"
+    assert result.err.splitlines()[-1].endswith(f"od.config: note: webrtc.coturn: {words}")
+    assert "--labels" not in run(POD, *labels, webrtc__coturn=None, **changes).err
+
+
 # other forms
 
 
