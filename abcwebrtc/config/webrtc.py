@@ -221,8 +221,9 @@ class WebRTCConfig:
             return []
         if self.coturn_servers is not None or any(server.acl for server in self.coturn):
             return pairs
-        plain = [pair for pair in pairs if pair[1].scheme == "turn"]
-        first = [pair for pair in plain or pairs if not pair[0].drain][:1]
+        alive = [pair for pair in pairs if not pair[0].drain]
+        plain = [pair for pair in alive if pair[1].scheme == "turn"]
+        first = (plain or alive)[:1]
         return [pair for pair in pairs if pair in first or pair[0].drain]
 
     def servers_for(self, labels: Collection[str]) -> Tuple[CoturnServer, ...]:

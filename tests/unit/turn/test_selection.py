@@ -147,6 +147,31 @@ def test_browser_and_desktop_have_the_same_servers_in_the_same_order(
             assert str(pair[1]) == plain[0]
 
 
+@given(
+    entries=st.lists(st.tuples(st.booleans(), st.sampled_from(["turn", "turns"])), max_size=3),
+    number=st.none() | st.just(1),
+)
+def test_a_desktop_s_server_is_one_of_those_that_desktops_may_have(
+    entries: Any, number: Optional[int]
+) -> None:
+    found = [
+        server(f"t{index}", drain=drain, protocol=scheme)
+        for index, (drain, scheme) in enumerate(entries)
+    ]
+    config = fleet(found, number, webrtc__desktop={"turn": True})
+    pair = desktop_choice(config, "alice")
+    assert pair is None or pair in config.desktop_turns
+
+
+def test_a_drained_server_does_not_hide_the_one_that_desktops_get() -> None:
+    found = [server("a", drain=True), server("b", protocol="turns"), server("c", protocol="turns")]
+    config = fleet(found, webrtc__desktop={"turn": True})
+    assert [str(uri) for _, uri in config.desktop_turns] == [
+        "turn:a.example.org",
+        "turns:b.example.org",
+    ]
+
+
 @given(user=USERIDS)
 def test_any_userid_has_a_slot(user: str) -> None:
     assert 0 <= slot_of(user) < SLOTS
