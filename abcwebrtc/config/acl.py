@@ -69,7 +69,7 @@ def parse_acl(entry: Mapping[Any, Any], where: Where) -> Tuple[Optional[Acl], Li
             message = "must be a list of label names, such as [ 'all' ]"
             problems.append(where[key].error(message))
         elif not isinstance(value.get(key, []), (list, tuple, type(None))):
-            message = "is taken as an empty list; write label names, such as [ 'all' ]"
+            message = "is taken as an empty list; write a list of label names, or remove it"
             problems.append(where[key].warning(message))
     if has_error(problems):
         return None, problems

@@ -86,7 +86,7 @@ def test_labels_that_are_no_list_of_texts_are_an_error_that_shows_none(
 def test_something_empty_that_is_no_list_is_a_warning(key: str, value: Any) -> None:
     acl, (problem,) = parse_acl({"acl": {key: value}}, Where({})["x"])
     assert acl == Acl()
-    words = "is taken as an empty list; write label names, such as [ 'all' ]"
+    words = "is taken as an empty list; write a list of label names, or remove it"
     assert (problem.level, str(problem)) == ("warning", f"x.acl.{key}: {words}")
 
 
