@@ -180,22 +180,32 @@ def desktop_servers(results: Sequence[Result]) -> List[Dependence]:
 
 
 def _with_desktops_fault(results: Sequence[Result]) -> List[Result]:
-    """Add an error where desktops depend on a server that fails, while browsers have others."""
+    """Add what desktops lack where a server fails that they depend on."""
     found, servers = list(results), desktop_servers(results)
-    is_fleet = sum(one.variable == TURN_SERVER for one in servers) > 1
-    for one in servers:
-        is_turn = one.variable == TURN_SERVER
-        targets = [other.observation.target for other in results if other.level != ERROR]
-        others = dict.fromkeys(other.url for other in targets if other.is_turn == is_turn)
-        if others and not one.works:
-            cause = (
-                ("desktop-turn/fleet" if is_fleet else "desktop-turn")
-                if is_turn
-                else "desktop-stun"
-            )
-            first = found[one.rows[0]]
-            errors = sum(other.level == ERROR for other in first.diagnoses)
-            diagnoses = list(first.diagnoses)
-            diagnoses.insert(errors, said(cause, url=one.url, others=", ".join(others)))
-            found[one.rows[0]] = replace(first, diagnoses=tuple(diagnoses))
+    turns = [one for one in servers if one.variable == TURN_SERVER]
+    working = [one.observation.target for one in results if one.level != ERROR]
+    for one in (one for one in servers if not one.works):
+        is_turn = one in turns
+        others = dict.fromkeys(other.url for other in working if other.is_turn == is_turn)
+        if others:
+            cause = "desktop-turn" if is_turn else "desktop-stun"
+            cause += "/fleet" if is_turn and len(turns) > 1 else ""
+            _add_error(found, one, said(cause, url=one.url, others=", ".join(others)))
+        if is_turn and _holds_up_stun(results, one):
+            for stun in (other for other in servers if other not in turns and other.works):
+                _add_error(found, one, said("stun-held-up", turn=one.url, stun=stun.url))
     return found
+
+
+def _holds_up_stun(results: Sequence[Result], turn: Dependence) -> bool:
+    """Return whether libnice asks this server over UDP, and gets no allocation."""
+    seen = (results[at].observation for at in turn.rows)
+    return any(one.target.transport == UDP and not one.relayed for one in seen)
+
+
+def _add_error(results: List[Result], server: Dependence, told: Diagnosis) -> None:
+    """Add a diagnosis to a server's first row, behind its errors."""
+    first = results[server.rows[0]]
+    diagnoses = list(first.diagnoses)
+    diagnoses.insert(sum(one.level == ERROR for one in diagnoses), told)
+    results[server.rows[0]] = replace(first, diagnoses=tuple(diagnoses))

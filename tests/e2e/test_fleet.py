@@ -136,6 +136,27 @@ def test_after_a_reload_sound_comes_through_a_coturn_that_lives(lab: Lab, fleet:
     assert servers(configuration(lab, site.url, neighbour)) == servers(before) == [OTHER]
 
 
+def test_a_desktop_that_keeps_its_dead_turn_server_is_heard_if_that_was_tcp(
+    lab: Lab, fleet: Fleet
+) -> None:
+    """Its STUN_SERVER gives it an address then, at which the browser's new relay reaches it."""
+    user = fleet.user_of("one")
+    variables = {"STUN_SERVER": f"stun://{OTHER}:{TURN_PORT}"}
+    tcp = {name: {"transport": "tcp"} for name in ADDRESSES}
+    od_config = fleet.write("tcp", desktop__envlocal=variables, **tcp)
+    site = lab.start_site(od_config, fleet.serve(od_config, "--probe", 1))
+    desktop = lab.start_desktop(user, od_config, relay_only=False)
+    with desktop.playing(440):
+        page = site.open(user, script=KEEP_THE_CALLS)
+        page.wait_for_tone(440)
+    fleet.coturns["one"].stop()
+    fleet.serving.wait_for("one is left out")
+    with desktop.playing(550):
+        page.page.reload()
+        page.wait_for_tone(550)
+    assert page.page.evaluate(SELECTED_ADDRESSES) == [OTHER, PUBLIC]
+
+
 def test_a_call_goes_on_when_its_coturn_is_drained(lab: Lab, fleet: Fleet) -> None:
     """Whoever reloads gets the other server, and hears the desktop, which keeps its own."""
     user, coturn = fleet.user_of("one"), fleet.coturns["one"]

@@ -220,6 +220,15 @@ def test_a_desktop_whose_credential_is_of_another_secret(turnserver: Turnserver)
     assert "has not expired" in report.only("wrong-login")["message"]
 
 
+def test_a_turn_server_that_refuses_a_desktop_costs_it_its_stun_server(
+    turnserver: Turnserver,
+) -> None:
+    made = mint_turn_credentials(OTHER, 600)
+    stun = {"STUN_SERVER": f"stun://{LOOPBACK}:{turnserver.port}"}
+    report = probe_environment({**stun, **turn_server(turnserver, made, "udp")})
+    assert (report.status, report.words) == (1, [[], ["wrong-login", "stun-held-up"]]), report.text
+
+
 def test_one_transport_is_enough_for_a_desktop(network: netns.Network, log: Path) -> None:
     made = mint_turn_credentials(SECRET, 600)
     variables = {"TURN_SERVER": gstreamer_turn(IceURI("turn", SERVER), made)}

@@ -336,6 +336,26 @@ def test_a_wrong_secret_gives_no_relay_and_no_reason(gather: Gather, coturn: Pat
     wait_for_line(coturn, ":mallory>: incoming packet message processed, error 401")
 
 
+FAILING = {
+    "dead": {"url": f"{SERVER}:{PORT + 2}"},
+    "silent": {"url": "198.51.100.9"},
+    "wrong secret": {"coturn_static_auth_secret": "another-secret-than-that-of-coturn"},
+}
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("changes", FAILING.values(), ids=FAILING)
+def test_a_turn_server_that_fails_over_udp_takes_stun_away(
+    changes: Dict[str, str], transport: str, gather: Gather, coturn: Path
+) -> None:
+    """libnice 0.1.21 then drops the answer of STUN_SERVER."""
+    stun = {"webrtc.rtc_configuration": {"iceServers": [{"urls": f"stun:{SERVER}:{PORT}"}]}}
+    found = gather(environment_for({**turn_config(transport=transport, **changes), **stun}))
+    found.check_it_gathered()
+    assert found.addresses("srflx") == ([PUBLIC] if transport == "tcp" else [])
+    assert found.addresses("relay") == []
+
+
 # turns
 
 

@@ -54,7 +54,7 @@ def test_the_probe_says_each_of_its_causes_and_fills_it() -> None:
     assert missing == set()
 
 
-TOGETHER = {"no-binding", "desktop-turn", "desktop-turn/fleet", "desktop-stun"}
+TOGETHER = {"no-binding", "desktop-turn", "desktop-turn/fleet", "desktop-stun", "stun-held-up"}
 """What only several results together say: see test_comparison.py."""
 
 

@@ -123,7 +123,7 @@ def test_a_dead_first_server_is_silence_for_desktops_though_browsers_have_anothe
 def test_each_server_of_a_fleet_is_that_of_some_desktops() -> None:
     fleet = environment_targets({"TURN_SERVER": "turn://u:p@b:3478"})
     results = judged(("turn", "b", UDP), ("turn", "b", TCP), also=fleet)
-    (found,) = [one for result in results for one in result.diagnoses if "desktop" in one.word]
+    (found,) = [one for one in results[3].diagnoses if "desktop" in one.word]
     assert (found.word, found.level) == ("desktop-turn", ERROR)
     assert found.message.startswith("some desktops")
     assert "the only TURN_SERVER that they get is turn:b:3478, which does not work" in found.message
@@ -140,6 +140,27 @@ def test_a_dead_stun_server_is_one_for_desktops() -> None:
     assert [one.word for one in results[0].diagnoses] == ["refused", "desktop-stun"]
     assert "while stun:b:3478 works for browsers" in results[0].diagnoses[1].message
     assert "STUN_SERVER stun:a:3478" in summary(results, HERE)
+
+
+def test_a_turn_server_that_fails_over_udp_holds_up_a_desktops_stun_server() -> None:
+    results = judged(("turn", "a", UDP), ("turn", "a", TCP))
+    (found,) = [one for one in results[2].diagnoses if one.word == "stun-held-up"]
+    assert (found.level, results[0].level) == (ERROR, OK)
+    assert "from STUN_SERVER stun:a:3478 either, although that works" in found.message
+    assert "while turn:a:3478 fails over UDP" in found.message
+    both_dead = judged(("turn", "a", UDP), ("turn", "a", TCP), ("stun", "a", UDP))
+    assert "stun-held-up" not in words(both_dead)
+
+
+def test_an_allocation_or_tcp_alone_holds_up_nothing() -> None:
+    over_tcp = environment_targets({**DESKTOP, "TURN_SERVER": "turn://u:p@a:3478?transport=tcp"})
+    stun, turn = (Observation(one, "192.0.2.97") for one in over_tcp)
+    turn.failures.append(DEAD)
+    assert "stun-held-up" not in words(judge([stun, turn], around()))
+    udp = Observation(environment_targets(DESKTOP)[1], "192.0.2.97", failures=[DEAD])
+    assert "stun-held-up" in words(judge([stun, udp], around()))
+    udp.relayed = "192.0.2.97:50000"
+    assert "stun-held-up" not in words(judge([stun, udp], around()))
 
 
 def test_another_transport_is_enough_for_a_desktop() -> None:
