@@ -8,7 +8,7 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Dict, FrozenSet, Iterator, Mapping, Sequence, Set, Tuple
+from typing import Dict, FrozenSet, Iterator, List, Mapping, Sequence, Set, Tuple
 
 from aioice import stun
 
@@ -37,6 +37,8 @@ IN_USE, LEFT_OUT, DRAINED = STATES = ("in_use", "left_out", "drained")
 _QUOTA = 486
 _JITTER = (0.9, 1.1)
 _PARALLEL = 32
+_Place = Tuple[IceURI, str]
+"""A url of a server, and an address of its name."""
 _log = harmless_logger(__name__)
 
 
@@ -91,7 +93,7 @@ class Watcher:
     as browsers do. That it does not answer a Binding is no fault, since that can be switched off in
     coturn, nor is a full quota (486), which may be that of the watcher's own user. A server whose
     relay ports are used up (508) seems dead. Certificates are not judged: browsers may trust what
-    this machine does not.
+    this machine does not. A round waits for silent servers, a few times `timeout`.
 
     A thread does it, which no fork survives: start the watcher in the process that answers.
     """
@@ -145,9 +147,21 @@ class Watcher:
     def _round(self) -> None:
         uris = [uri for server in self._servers for uri in server.uris]
         addresses = addresses_of(uris, self._settings.timeout)
-        ask = functools.partial(_why_dead, addresses=addresses, settings=self._settings)
-        with ThreadPoolExecutor(min(_PARALLEL, len(self._servers))) as pool:
-            reasons = list(pool.map(ask, self._servers))
+        places = [_places(server, addresses) for server in self._servers]
+        ask = functools.partial(_why_dead, settings=self._settings)
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            reasons = list(pool.map(ask, self._servers, [some[:1] for some in places]))
+            # The others at once: a silent one takes seconds, and the round is for all servers.
+            others = [
+                (number, [place])
+                for number, reason in enumerate(reasons)
+                for place in places[number][1:]
+                if reason
+            ]
+            asked = [self._servers[number] for number, _ in others]
+            answers = pool.map(ask, asked, [place for _, place in others])
+            for (number, _), reason in zip(others, answers):
+                reasons[number] = reasons[number] and reason
         if self._settings.stop.is_set():
             raise StoppedError
         found: Dict[str, str] = {}
@@ -165,12 +179,10 @@ def states_of(servers: Sequence[CoturnServer], left_out: FrozenSet[str]) -> Dict
     }
 
 
-def _why_dead(
-    server: CoturnServer, addresses: Mapping[IceURI, Sequence[str]], settings: Settings
-) -> str:
-    """Return why a server seems dead, or an empty text if it lives."""
+def _why_dead(server: CoturnServer, places: Sequence[_Place], settings: Settings) -> str:
+    """Return why a server seems dead at some places, or an empty text if it lives."""
     reason = "its name does not resolve"
-    for uri, address in _places(server, addresses):
+    for uri, address in places:
         if settings.stop.is_set():
             raise StoppedError
         try:
@@ -187,10 +199,8 @@ def _why_dead(
     return reason
 
 
-def _places(
-    server: CoturnServer, addresses: Mapping[IceURI, Sequence[str]]
-) -> Iterator[Tuple[IceURI, str]]:
-    return ((uri, address) for uri in server.uris for address in addresses[uri])
+def _places(server: CoturnServer, addresses: Mapping[IceURI, Sequence[str]]) -> List[_Place]:
+    return [(uri, address) for uri in server.uris for address in addresses[uri]]
 
 
 def _allocate(uri: IceURI, address: str, login: Login, settings: Settings) -> None:

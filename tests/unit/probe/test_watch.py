@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abcwebrtc.probe.stun_client import Settings, StoppedError, unverified_context
+from abcwebrtc.config.uris import IceURI
+from abcwebrtc.probe.model import ALLOCATE, Failure, Login
+from abcwebrtc.probe.stun_client import Settings, StepError, StoppedError, unverified_context
 from abcwebrtc.probe.watch import FAILURES, SUCCESSES, Liveness, Watcher, _why_dead, states_of
-from support import make_config, wait_for
+from support import WAIT, make_config, wait_for
 from support.rest_apps import COTURN
 
 NO = "no answer in 3 s"
@@ -120,6 +122,28 @@ def test_the_states_of_servers() -> None:
     assert found == {"a": "in_use", "b": "left_out", "c": "drained"}
 
 
+def test_the_further_places_of_a_server_are_asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts = [f"127.0.0.{number}" for number in range(1, 5)]
+    silent, others = set(hosts), threading.Barrier(len(hosts) - 1)
+
+    def allocate(uri: IceURI, address: str, login: Login, settings: Settings) -> None:
+        if address in hosts[1:]:
+            others.wait(WAIT)
+        if address in silent:
+            raise StepError(Failure(ALLOCATE, "timeout"))
+
+    monkeypatch.setattr("abcwebrtc.probe.watch._allocate", allocate)
+    servers = [{**COTURN, "url": hosts, "name": "a"}, {**COTURN, "url": "127.0.0.9", "name": "b"}]
+    watcher = Watcher(make_config(webrtc__coturn=servers), 60)
+    for _ in range(FAILURES):
+        watcher._round()
+    assert watcher.left_out() == {"a"}
+    silent.remove(hosts[2])
+    for _ in range(SUCCESSES):
+        watcher._round()
+    assert watcher.left_out() == frozenset()
+
+
 class Failing(Watcher):
     """A watcher whose rounds fail, except for the third."""
 
@@ -159,4 +183,4 @@ def test_a_watcher_that_stops_asks_no_further_address() -> None:
     settings = Settings(1, unverified_context(), threading.Event())
     settings.stop.set()
     with pytest.raises(StoppedError):
-        _why_dead(server, {uri: ["192.0.2.1"] for uri in server.uris}, settings)
+        _why_dead(server, [(uri, "192.0.2.1") for uri in server.uris], settings)
