@@ -166,7 +166,7 @@ def _secret_files(config: WebRTCConfig) -> Iterator[Metric]:
         "When the secret file was changed whose secrets are in use.",
         labels=["file"],
     )
-    sources = (server.secrets for server in config.coturn)
+    sources = (one for each in config.coturn for one in (each.secrets, each.pseudonym_keys))
     files = {one.path: one for one in sources if isinstance(one, FileSecrets)}
     for path, file in files.items():
         file.current()  # looks at the file even if nobody has asked for a credential

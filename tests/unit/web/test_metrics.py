@@ -165,6 +165,16 @@ def test_a_scrape_that_is_cut_off_prints_nothing(
     assert capfd.readouterr() == ("", "")
 
 
+def test_the_file_of_a_pseudonym_key_is_one_too(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("a-key-of-sufficient-length\n")
+    server = {**SERVERS[0], "username": "pseudonym", "pseudonym_key_file": str(file)}
+    config = make_config(webrtc__coturn=server)
+    registry = CollectorRegistry()
+    Metrics(registry, lambda: config, frozenset)
+    assert sample(registry, "secret_file_failing", file=str(file)) == 0
+
+
 # pyos
 
 
