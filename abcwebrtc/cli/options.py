@@ -141,16 +141,17 @@ def place(text: str) -> Tuple[str, int]:
 
 @contextlib.contextmanager
 def needing_metrics() -> Iterator[None]:
-    """Raise `AbcWebRTCError`, which says what to install, if prometheus_client is missing."""
-    missing = False
+    """Raise `AbcWebRTCError`, which says what to install, without a new prometheus_client."""
+    missing = ""
     try:
         yield
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0] == "prometheus_client"
-        if not missing:
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "prometheus_client":
             raise
+        is_old = not isinstance(error, ModuleNotFoundError)
+        missing = "a newer prometheus_client" if is_old else "prometheus_client"
     if missing:
-        raise AbcWebRTCError("--metrics needs prometheus_client; install abcwebrtc[metrics]")
+        raise AbcWebRTCError(f"--metrics needs {missing}; install abcwebrtc[metrics]")
 
 
 def port(lowest: int = 1) -> Callable[[str], int]:

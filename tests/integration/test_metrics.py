@@ -120,12 +120,21 @@ def test_what_is_no_host_and_port_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["serve", "probe"])
-def test_without_the_library_the_error_says_what_to_install(name: str, tmp_path: Path) -> None:
-    before = "import sys; sys.modules['prometheus_client'] = None"
+@pytest.mark.parametrize(
+    ("module", "what"),
+    [
+        ("None", "prometheus_client"),
+        ("type(sys)('prometheus_client')", "a newer prometheus_client"),
+    ],
+)
+def test_without_the_library_the_error_says_what_to_install(
+    name: str, module: str, what: str, tmp_path: Path
+) -> None:
+    before = f"import sys; sys.modules['prometheus_client'] = {module}"
     line = command(name, write_od_config(tmp_path), "--metrics", f"{LOOPBACK}:0", before=before)
     done = subprocess.run(line, capture_output=True, text=True, env=environment(), check=False)
     assert done.returncode == 3
-    assert "--metrics needs prometheus_client; install abcwebrtc[metrics]" in done.stderr
+    assert f"--metrics needs {what}; install abcwebrtc[metrics]" in done.stderr
 
 
 def test_the_log_is_one_json_object_a_line(tmp_path: Path) -> None:
