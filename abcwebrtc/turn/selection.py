@@ -68,7 +68,10 @@ def choose(
 
     `left_out` are the names of servers that are known to be dead. If they are all that a user could
     get, the user gets them nevertheless: a watcher for which everything is dead is wrong.
+
+    Raises `TypeError` if `labels` or `left_out` is a text, whose letters are no names.
     """
+    _check_names(labels, left_out)
     if config.gives_all and not left_out:
         return Choice(config.coturn)
     race, policy = _races_of(config).of(labels)
@@ -86,11 +89,17 @@ def desktop_choice(
     It is chosen as `choose` does, so that both ends of a call meet on one server. webrtcbin accepts
     a single URI: the first turn one, else the first turns one.
     """
+    _check_names(labels, left_out)
     if not config.enable or not config.desktop.gives_turn(labels):
         return None
     pairs = [(one, one.desktop_uri) for one in choose(config, user, labels, left_out).servers]
     plain = (pair for pair in pairs if pair[1].scheme == "turn")
     return next(plain, pairs[0] if pairs else None)
+
+
+def _check_names(labels: Collection[str], left_out: Collection[str]) -> None:
+    if isinstance(labels, str) or isinstance(left_out, str):
+        raise TypeError("labels and left_out are lists of names, such as ['staff']")
 
 
 def browser_ttls(config: WebRTCConfig, server: CoturnServer) -> List[int]:

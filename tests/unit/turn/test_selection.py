@@ -212,6 +212,15 @@ def test_without_a_server_nobody_gets_one(number: int) -> None:
     assert choose(drained, "alice", left_out=["t0"]).servers == ()
 
 
+def test_a_text_is_no_list_of_names() -> None:
+    desktop = {"turn": True, "acl": {"permit": ["paris"]}}
+    config = fleet([server("a", acl={"permit": ["paris"]})], webrtc__desktop=desktop)
+    for wrong in ({"labels": "paris"}, {"labels": ["paris"], "left_out": "a"}):
+        for ask in (choose, desktop_choice, build_rtc_configuration, desktop_environment):
+            with pytest.raises(TypeError, match="lists of names"):
+                ask(config, "alice", **wrong)  # type: ignore[operator]
+
+
 # servers with one name
 
 
