@@ -50,11 +50,13 @@ def parse_policies(
     if problems:
         return (), problems
     found: List[Policy] = []
+    is_over = False  # after a policy for everybody
     for index, entry in enumerate(value):
         policy, more = _parse_policy(entry, where[index], now)
         found += [policy] if policy else []
         problems += more
-        if policy and policy.is_for_everybody and index + 1 < len(value):
+        if policy and policy.is_for_everybody and index + 1 < len(value) and not is_over:
+            is_over = True
             message = "is for everybody, so the policies after it are never used; make it the last"
             problems.append(where[index].warning(message))
     if not has_error(problems):

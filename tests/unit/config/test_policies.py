@@ -123,6 +123,7 @@ NEVER = "is never used: policies[0] matches all of its users before"
         ([{"permit": ["guests"], "deny": ["x"]}, GUESTS], ""),
         ([GUESTS, {"permit": ["all"]}], ""),
         ([{"permit": ["all"]}, GUESTS], "is for everybody, so the policies after it are never"),
+        ([{"permit": ["all"]}] * 3, "is for everybody, so the policies after it are never"),
         ([{}, GUESTS], "permits nobody, so the policy is never used"),
         ([GUESTS, {"permit": ["x"], "deny": ["all"]}], "permits nobody, so the policy is never"),
     ],
