@@ -212,14 +212,15 @@ class _Races:
     def _race(self, servers: Tuple[CoturnServer, ...]) -> _Race:
         """Return the race of these servers, which several groups may have."""
         same = tuple(map(id, servers))
-        if same not in self._races:
+        found = self._races.get(same)
+        if found is None:
             number = self._config.coturn_servers
             # Where most servers are asked for, a short list is no shorter than the whole one.
             is_large = number is not None and len(servers) > max(FEW, 4 * number) and number < FEW
             has_table = is_large and self._tables < _MAX_TABLES
             self._tables += has_table
-            self._races[same] = _Race(servers, number, has_table)
-        return self._races[same]
+            found = self._races[same] = _Race(servers, number, has_table)
+        return found  # which another thread may have thrown away by now
 
 
 def slot_of(user: Optional[str]) -> int:

@@ -370,6 +370,18 @@ def test_threads_that_are_the_first_agree() -> None:
 # what a configuration keeps
 
 
+def test_a_race_that_another_thread_throws_away_is_run_nevertheless() -> None:
+    class ThrownAway(Dict[Any, Any]):
+        def __setitem__(self, key: Any, value: Any) -> None:
+            """Forget the item, as a thread does that finds too many groups."""
+
+    config = fleet(servers(3), 1)
+    races = selection._Races(config)
+    races._races = ThrownAway()
+    race, _ = races.of(())
+    assert race.winners("alice", ()) == choose(config, "alice").servers
+
+
 def test_a_copy_is_chosen_from_as_the_configuration_itself() -> None:
     config = fleet(servers(FEW + 1), 2)
     expected = [given_to(config, user) for user in USERS]
