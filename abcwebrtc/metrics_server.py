@@ -18,6 +18,8 @@ import abcwebrtc
 from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.texts import harmless_logger
 
+TIMEOUT = 10
+"""Seconds that a client may be silent; without a limit it would keep a thread for ever."""
 _log = harmless_logger(__name__)
 
 
@@ -38,6 +40,7 @@ def metrics_server(place: Tuple[str, int]) -> Iterator[Tuple[CollectorRegistry, 
         reason = getattr(error, "strerror", None) or "not a host name"
     if reason:
         raise AbcWebRTCError(f"can't listen on {host} port {port} for metrics: {reason}")
+    server.RequestHandlerClass.timeout = TIMEOUT  # type: ignore[attr-defined]
     server.handle_error = _log_failure  # type: ignore[method-assign]  # its own prints a traceback
     shown = f"[{host}]" if ":" in host else host
     try:

@@ -175,6 +175,15 @@ def test_the_file_of_a_pseudonym_key_is_one_too(tmp_path: Path) -> None:
     assert sample(registry, "secret_file_failing", file=str(file)) == 0
 
 
+def test_a_client_that_is_silent_keeps_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("abcwebrtc.metrics_server.TIMEOUT", 0.5)
+    with metrics_server(("127.0.0.1", 0)) as (_, url):
+        before = threading.active_count()
+        with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)):
+            wait_for(lambda: threading.active_count() > before)
+            wait_for(lambda: threading.active_count() == before)
+
+
 # pyos
 
 
