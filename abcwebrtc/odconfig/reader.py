@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from itertools import chain
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Collection, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from abcwebrtc.errors import ConfigError, KeyPath, Problem, Problems, format_path
 from abcwebrtc.odconfig.ini import (
@@ -74,6 +74,7 @@ class OdConfig(Dict[str, Any]):
         self.repeated: List[OdConfig] = []
         self._positions: Positions = {}
         self._unsure: Set[str] = set()
+        self._around: Set[str] = set()
         self._incomplete: Dict[str, Set[str]] = {}
 
     def __repr__(self) -> str:
@@ -93,7 +94,7 @@ class OdConfig(Dict[str, Any]):
                 return self._positions[path[:length]]
         return None
 
-    def doubt(self, unsure: Iterable[KeyPath], incomplete: Iterable[KeyPath] = ()) -> None:
+    def doubt(self, unsure: Collection[KeyPath], incomplete: Collection[KeyPath] = ()) -> None:
         """Note at which key paths there is no value, or only a part of one."""
         self._unsure.update(map(format_path, unsure))
         children: Dict[KeyPath, Set[str]] = {path: set() for path in incomplete}
@@ -101,6 +102,10 @@ class OdConfig(Dict[str, Any]):
             if path[:-1] in children:
                 children[path[:-1]].add(format_path(path))
         self._incomplete.update((format_path(path), inside) for path, inside in children.items())
+        around = {path[:-1] for path in (*unsure, *incomplete)} - {()}
+        while around:
+            self._around.update(map(format_path, around))
+            around = {path[:-1] for path in around} - {()}
 
     def is_sure(self, problem: Problem) -> bool:
         """Return whether a problem of a value is one, and does not come of another problem."""
@@ -111,6 +116,8 @@ class OdConfig(Dict[str, Any]):
             return False
         if problem.path in self._incomplete:
             return False
+        if problem.level == "warning" and problem.path in self._around:
+            return False  # what is unwise about a dict or a list follows from what is in it
         return all(
             child in self._incomplete[path]
             for child, path in zip(parents, parents[1:])

@@ -294,3 +294,19 @@ def test_what_follows_a_bracket_that_has_no_partner_is_not_guessed_at(
     found = [one for one in errors if one.path == "webrtc.coturn"]
     assert [one.line for one in found] == [line for line, _ in said]
     assert all(words in one.message for one, (_, words) in zip(found, said))
+
+
+@pytest.mark.parametrize("labels", ["{ 'a' }", "[ 'a' ] + x", "[ x for x in 'a' ]", "set()"])
+def test_labels_that_cannot_be_read_permit_perhaps_somebody(labels: str) -> None:
+    acl = f"'acl': {{ 'permit': {labels} }}"
+    server = f"'url': 'a', 'coturn_static_auth_secret': '{SECRET}', {acl}"
+    lines = [
+        "[global]",
+        f"webrtc.coturn: [ {{ {server} }}, {{ 'url': 'b', 'acl': {{}} }} ]",
+        f"webrtc.policies: [ {{ {acl}, 'ttl': 900 }}, {{ {acl}, 'ttl': 600 }} ]",
+        f"webrtc.desktop: {{ 'turn': True, {acl} }}",
+    ]
+    checked = check_file(OdConfigStream(io.BytesIO("\n".join(lines).encode("utf-8"))))
+    found = [str(one) for one in checked.problems if "permits nobody" in one.message]
+    words = "permits nobody, so nobody gets this server; write 'permit': [ 'all' ]"
+    assert found == [f"stdin:2: webrtc.coturn[1].acl: {words}"]
