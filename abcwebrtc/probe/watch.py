@@ -47,8 +47,9 @@ class Liveness:
 
     `left_out` has the names of the dead ones. A server is left out after `FAILURES` failures in a
     row, and is back after `SUCCESSES` successes. The last living servers are never left out: if
-    all that are left seem dead, whoever watches them is more likely to be cut off. Servers in
-    `drained` don't count among the living, since users get none of them anyway.
+    all that are left seem dead, whoever watches them is more likely to be cut off, and such a round
+    counts as no failure. Servers in `drained` don't count among the living, since users get none of
+    them anyway.
     """
 
     def __init__(self, drained: FrozenSet[str] = frozenset()) -> None:
@@ -56,33 +57,33 @@ class Liveness:
         self._drained = drained
         self._failures: Dict[str, int] = {}
         self._successes: Dict[str, int] = {}
-        self._doubts = False
+        self._blind = 0
 
     def update(self, reasons: Mapping[str, str]) -> Iterator[str]:
         """Take the results of a round, and yield what changes, as lines for a log.
 
         `reasons` says of each server why it seems dead; an empty text means that it lives.
         """
+        living = set(reasons) - self.left_out - self._drained
+        blind = bool(living) and all(reasons[name] for name in living)
         for name, reason in reasons.items():
-            self._failures[name] = self._failures.get(name, 0) + 1 if reason else 0
+            failures = self._failures.get(name, 0)
+            self._failures[name] = failures + (not blind) if reason else 0
             self._successes[name] = 0 if reason else self._successes.get(name, 0) + 1
         out: Set[str] = set(self.left_out)
         back = [name for name in reasons if name in out and self._successes[name] >= SUCCESSES]
         out.difference_update(back)
         dead = [name for name in reasons if name not in out and self._failures[name] >= FAILURES]
-        living = set(reasons) - out - self._drained
-        doubts = bool(living) and living <= set(dead)
-        dead = [name for name in dead if name in self._drained] if doubts else dead
         self.left_out = frozenset(out.union(dead))
         yield from (f"{name} answers again, and is back in use" for name in back)
         for name in dead:
             yield f"{name} is left out after {FAILURES} failures in a row: {reasons[name]}"
-        if doubts and not self._doubts:
+        before, self._blind = self._blind, self._blind + 1 if blind else 0
+        if self._blind == FAILURES:
             why = "; ".join(dict.fromkeys(reasons[name] for name in sorted(living)))
             yield f"every server that is left seems dead, so all of them stay in use: {why}"
-        elif self._doubts and not doubts:
+        elif before >= FAILURES and not blind:
             yield "not every server that is left seems dead any more"
-        self._doubts = doubts
 
 
 class Watcher:
