@@ -155,6 +155,12 @@ def _has_own_turn(config: WebRTCConfig) -> bool:
     return bool(config.desktop.turn and config.coturn)
 
 
+def _denies_desktops(config: WebRTCConfig) -> bool:
+    """Return whether the acl of webrtc.desktop denies some users' desktops a TURN server."""
+    acl = config.desktop.acl
+    return acl is not None and not acl.permits_everybody
+
+
 # rules
 
 
@@ -234,7 +240,8 @@ def _notes(
             "and so does --dns."
         )
     if not options.relay_ports and _has_own_turn(config):
-        yield "Sound goes through the desktops' own TURN server; browsers' relays stay closed."
+        own = "TURN server, where they have one" if _denies_desktops(config) else "TURN server"
+        yield f"Sound goes through the desktops' own {own}; browsers' relays stay closed."
     yield "Not open: the browsers' own addresses, where sound goes without TURN."
     yield "Policies add up: if no other policy selects these pods, this one blocks everything else."
 
@@ -242,7 +249,6 @@ def _notes(
 def _warnings(
     config: WebRTCConfig, uris: List[IceURI], options: PolicyOptions, addresses: Addresses
 ) -> Iterator[str]:
-    acl = config.desktop.acl
     if not any(map(_is_turn, uris)):
         yield (
             "there is no TURN server: sound goes to the browsers' own addresses, which this "
@@ -257,7 +263,7 @@ def _warnings(
             "set webrtc.desktop: { 'turn': True } with a webrtc.coturn, "
             f"or add --relay-ports {first}-{last}"
         )
-    elif not options.relay_ports and acl and not acl.permits_everybody:
+    elif not options.relay_ports and _denies_desktops(config):
         first, last = RELAY_PORTS
         yield (
             "desktops of users whom the acl of webrtc.desktop denies have no TURN server of their "

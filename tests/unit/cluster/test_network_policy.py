@@ -364,8 +364,11 @@ def test_desktops_without_a_turn_server_of_their_own_need_the_relay_ports(
     permit: str, options: Optional[PolicyOptions], number: int
 ) -> None:
     desktop = {"turn": True, "acl": {"permit": [permit]}}
-    warnings = policy([], [V4], options, webrtc__desktop=desktop).warnings
-    assert len(warnings) == number
-    for text in warnings:
+    found = policy([], [V4], options, webrtc__desktop=desktop)
+    assert len(found.warnings) == number
+    assert any("own TURN server, where they have one;" in note for note in found.notes) is bool(
+        number
+    )
+    for text in found.warnings:
         assert "users whom the acl of webrtc.desktop denies have no TURN server" in text
         assert text.endswith("add --relay-ports 49152-65535")
