@@ -154,14 +154,14 @@ def test_a_scrape_that_is_cut_off_prints_nothing(
     sent: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with metrics_server(("127.0.0.1", 0)) as (_, url):
-        before = threading.active_count()
+        others = set(threading.enumerate())
         client = socket.create_connection(("127.0.0.1", urlsplit(url).port or 0))
         client.sendall(sent)
-        wait_for(lambda: threading.active_count() > before)
+        wait_for(lambda: set(threading.enumerate()) - others)
         # closing it then sends a reset
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
-        wait_for(lambda: threading.active_count() == before)
+        wait_for(lambda: not set(threading.enumerate()) - others)
     assert capfd.readouterr() == ("", "")
 
 
@@ -178,10 +178,10 @@ def test_the_file_of_a_pseudonym_key_is_one_too(tmp_path: Path) -> None:
 def test_a_client_that_is_silent_keeps_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("abcwebrtc.metrics_server.TIMEOUT", 0.5)
     with metrics_server(("127.0.0.1", 0)) as (_, url):
-        before = threading.active_count()
+        others = set(threading.enumerate())
         with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)):
-            wait_for(lambda: threading.active_count() > before)
-            wait_for(lambda: threading.active_count() == before)
+            wait_for(lambda: set(threading.enumerate()) - others)
+            wait_for(lambda: not set(threading.enumerate()) - others)
 
 
 # pyos
