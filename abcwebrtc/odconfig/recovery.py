@@ -334,7 +334,8 @@ class _Reader(Scalars):
             self._next()
             self._fault(token.line, f"write ',' after a value, not '{token.text}'")
             then = self._peek()
-            if then and then.line == token.line and then.kind in (NAME, NUMBER):
+            is_word = then and then.line == token.line and then.kind in (NAME, NUMBER)
+            if then and is_word and (token.text == ";" or then.start > token.end):
                 self._pass_line(token.line)  # a comment
             return
         if token.kind in _VALUES:

@@ -37,6 +37,7 @@ MAX_FAULTS = 20
 """Of one value."""
 _UNIT = re.compile(r"-?[0-9][0-9_.]*\s?[A-Za-z%]+")
 _UNQUOTED_KEY = "text without quotes; put the key in quotes: 'key'"
+_CODE = "Python code is not run here; write the value itself, or put text in quotes"
 
 
 class Scalars(Cursor):
@@ -83,7 +84,23 @@ class Scalars(Cursor):
                 break
             more = self._text(self._next(), path)
             value = value + more if type(value) is type(more) and value is not None else None
+        if not key and self._is_method():
+            return self._code(path)
         return value
+
+    def _is_method(self) -> bool:
+        """Return whether the call of a method follows, as in ``'a b'.split()``."""
+        name, opener = self._peek(1), self._peek(2)
+        is_call = name and opener and opener.text == "(" and opener.start == name.end
+        return bool(is_call) and self._is(".")
+
+    def _code(self, path: Optional[KeyPath]) -> None:
+        """Pass over a call, which CherryPy makes, and abcwebrtc does not."""
+        first = self._next()
+        self._pass_run(first, False)
+        self._doubt(path)
+        if self._literal:
+            self._fault(first.line, _CODE)
 
     def _text(self, token: Token, path: Optional[KeyPath]) -> Any:
         value: Any = token.text
@@ -107,6 +124,16 @@ class Scalars(Cursor):
     def _run(self, path: Optional[KeyPath], key: bool) -> Any:
         """Return a number, a constant, or what was to be text and stands without quotes."""
         first = self._next()
+        self._pass_run(first, key)
+        last = self._before()
+        fragment = self._source[first.start : last.end]
+        if first is last and first.kind == NUMBER:
+            return self._number(first, path)
+        if fragment in CONSTANTS:
+            return {"True": True, "False": False, "None": None}[fragment]
+        return self._unquoted(fragment, first, path, key)
+
+    def _pass_run(self, first: Token, key: bool) -> None:
         inside = 0
         while self._at < len(self._tokens):
             token, before = self._tokens[self._at], self._before()
@@ -117,13 +144,6 @@ class Scalars(Cursor):
             elif token.line != first.line or self._ends_run(token, first, before, key):
                 break
             self._next()
-        last = self._before()
-        fragment = self._source[first.start : last.end]
-        if first is last and first.kind == NUMBER:
-            return self._number(first, path)
-        if fragment in CONSTANTS:
-            return {"True": True, "False": False, "None": None}[fragment]
-        return self._unquoted(fragment, first, path, key)
 
     def _ends_run(self, token: Token, first: Token, before: Token, key: bool) -> bool:
         if token.kind in (TEXT, PLAIN, SPOILT, OPEN, CLOSE) or token.text in (",", ";"):
@@ -131,6 +151,8 @@ class Scalars(Cursor):
         is_apart = token.start > before.end
         if is_apart and (self._is_comment() or token.text in ("=", "==")):
             return True
+        if token.text in ("+", "*") and before.kind == CLOSE:
+            return True  # a call is an operand like another
         if token.text in ("+", "*") and first is before and first.kind in (NUMBER, NAME):
             return first.kind == NUMBER or first.text in CONSTANTS
         return key and token.text in (":", "=", "==", "->", ":=")
@@ -155,7 +177,7 @@ class Scalars(Cursor):
             return fragment if key else None
         self._fault(first.line, self._reason(fragment, first, key))
         meant = meant_constant(fragment)
-        if key or not (meant or first.kind == NUMBER or "\n" in fragment):
+        if key or not (meant or first.kind == NUMBER or "\n" in fragment or _is_code(fragment)):
             return fragment[:MAX_TEXT]
         self._doubt(path)
         return {"True": True, "False": False}.get(meant or "")
@@ -173,4 +195,11 @@ class Scalars(Cursor):
             return f"'{first.text}' is not part of a literal value"
         if meant_constant(fragment):
             return reason_for_name(fragment)
+        if self._literal and _is_code(fragment):
+            return _CODE
         return error.reason if error and first.kind == NAME else WITHOUT_QUOTES
+
+
+def _is_code(fragment: str) -> bool:
+    """Return whether a run calls something or takes a part of it, as in ``os.environ['A']``."""
+    return "(" in fragment or "[" in fragment

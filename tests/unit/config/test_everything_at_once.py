@@ -296,6 +296,34 @@ def test_what_follows_a_bracket_that_has_no_partner_is_not_guessed_at(
     assert all(words in one.message for one, (_, words) in zip(found, said))
 
 
+CODE = [
+    *("open('/run/secret').read()", "os.environ['TURN_SECRET']", "'a b'.split()", "str(1) + 'a'"),
+    *("'-'.join([ 'a', 'b' ]).strip()", "f(\n  1)"),
+]
+
+
+@pytest.mark.parametrize("code", CODE)
+def test_code_that_cherrypy_would_run_is_called_code(code: str, tmp_path: Path) -> None:
+    """In quotes, it would be the secret."""
+    path = tmp_path / "od.config"
+    start = f"[global]\nwebrtc.coturn: {{ 'coturn_static_auth_secret': {code},\n"
+    path.write_text(f"{start}  'ttl': tru, 'url': 'turn.example.org' }}\n")
+    code_found, ttl_found = (one for one in check_file(path).problems if one.level == "error")
+    assert (code_found.line, ttl_found.line) == (2, start.count("\n") + 1)
+    assert code_found.message.startswith("Python code is not run here; write the value itself")
+    assert "write True" in ttl_found.message
+
+
+@pytest.mark.parametrize("value", ["{ 'a': ''.lower(), 'b': tru }", "{ 'a': ''.b, 'b': 1 }"])
+def test_a_method_or_an_attribute_opens_no_bracket(value: str, tmp_path: Path) -> None:
+    path = tmp_path / "od.config"
+    for name in ("webrtc.coturn", "language"):
+        path.write_text(f"[global]\n{name}: {value}\n")
+        errors = [one for one in check_file(path).problems if one.level == "error"]
+        assert errors
+        assert not any("not closed" in one.message for one in errors)
+
+
 @pytest.mark.parametrize("labels", ["{ 'a' }", "[ 'a' ] + x", "[ x for x in 'a' ]", "set()"])
 def test_labels_that_cannot_be_read_permit_perhaps_somebody(labels: str) -> None:
     acl = f"'acl': {{ 'permit': {labels} }}"
