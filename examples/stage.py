@@ -134,7 +134,7 @@ def wait_unless(once: bool) -> None:
 
 def free_port() -> int:
     """Return a free TCP port of loopback, outside of the range for outgoing connections."""
-    ports = random.sample(range(20000, 32768), 100)
+    ports = random.sample(range(10000, 20000), 100)
     return next(port for port in ports if not bind_fault("127.0.0.1", port))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import itertools
+import os
 import random
 import re
 import signal
@@ -24,7 +26,6 @@ from typing import (
     Mapping,
     Optional,
     Sequence,
-    Set,
     Tuple,
     TypeVar,
 )
@@ -38,8 +39,11 @@ LOOPBACK = "127.0.0.1"
 REALM = "turn.domain.local"
 LIFETIME = 600
 
-_GIVEN: Set[int] = set()
 _CHANCE = random.SystemRandom()  # Hypothesis sets the other one back before each example
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_OWN = range(20000 + _WORKER, 32768, _WORKERS)
+_PORTS = itertools.cycle(_CHANCE.sample(_OWN, len(_OWN)))
 _URL = re.compile(
     r"(?P<scheme>turns?):(?P<host>[^:?]+)(?::(?P<port>\d+))?(?:\?transport=(?P<transport>\w+))?"
 )
@@ -156,18 +160,12 @@ class Turnserver:
 
 
 def free_ports(number: int) -> List[int]:
-    """Return ports that are free for UDP and TCP, and that this function never returns again.
+    """Return ports that are free for UDP and TCP, and are given to no other test.
 
-    They are below those that Linux gives to connections, one of which could be there first.
-    Whom a port was given to may listen at it only later.
+    They are below those that Linux gives to connections, one of which could be there first, and
+    above those of the examples. Whom a port was given to may listen at it only later.
     """
-    ports: List[int] = []
-    while len(ports) < number:
-        port = _CHANCE.randrange(20000, 32768)
-        if port not in _GIVEN and is_free(port):
-            _GIVEN.add(port)
-            ports.append(port)
-    return ports
+    return list(itertools.islice(filter(is_free, _PORTS), number))
 
 
 def is_free(port: int) -> bool:
