@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 MAX_URLS = 4
 """Firefox warns, and every browser gathers slowly, with more."""
 SLOTS = 65537
-"""As in `abcwebrtc.turn.selection`: among so many slots for users, each server gets its share."""
+"""Of users, in the choice of servers (`abcwebrtc.turn.selection`): each server gets its share.
+
+A prime; modulo it, every number has one cube root, since 3 does not divide `SLOTS` - 1.
+"""
 _NO_SERVER = (
     "is True, but there is no STUN or TURN server, so there is sound only for browsers that "
     "reach the desktops directly; add webrtc.coturn"

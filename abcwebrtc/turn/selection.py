@@ -26,11 +26,10 @@ from typing import Collection, Dict, FrozenSet, List, NamedTuple, Optional, Sequ
 
 from abcwebrtc.config.coturn import CoturnServer
 from abcwebrtc.config.policies import Policy
+from abcwebrtc.config.together import SLOTS
 from abcwebrtc.config.uris import IceURI
 from abcwebrtc.config.webrtc import WebRTCConfig
 
-SLOTS = 65537
-"""A prime; modulo it, every number has one cube root, since 3 does not divide `SLOTS` - 1."""
 FEW = 16
 """Up to so many servers, looking at all of them is fast enough."""
 _SPARE = 6

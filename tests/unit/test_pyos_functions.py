@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, Dict, List
 
 import cherrypy
+import prometheus_client
 import pytest
 
 import abcwebrtc.pyos
@@ -253,8 +254,6 @@ def test_a_login_without_labels_is_one_of_a_user_without_labels(
 def test_the_default_registry_of_prometheus_has_the_metrics_of_pyos(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    prometheus_client = pytest.importorskip("prometheus_client")
-
     class Controller(WebRTCEndpoint, BaseController):
         pass
 
