@@ -7,6 +7,7 @@ So entries that abcwebrtc does not use matter too.
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from abcwebrtc.errors import ConfigError, Problem, Problems
@@ -66,6 +67,7 @@ class _Judge:
         self._sections = sections
         self._file = file
         self._budget = Budget()
+        self._read = ChainMap(sections.get("global", {}), sections.get(DEFAULT_SECTION, {}))
         defaults = sections.get(DEFAULT_SECTION, {}).values()
         self._differing = [entry for entry in defaults if "%" in entry.text]
         self._same = [entry for entry in defaults if "%" not in entry.text]
@@ -93,16 +95,27 @@ class _Judge:
         defaults = [entry for entry in (*self._same, *self._differing) if entry.key not in own]
         self._same = [entry for entry in self._same if entry.key in own]  # the others are done
         for entry in (*own.values(), *(self._repeated if name == "global" else ())):
-            if not (name == "global" and is_used(entry.key)):  # those have problems of their own
+            if not self._is_read_elsewhere(entry, name):
                 yield from self._of_entry(entry, interpolation)
         for entry in defaults:
-            if name == "global" and is_used(entry.key):
+            if self._is_read_elsewhere(entry, name):
                 continue
             for problem in self._of_entry(entry, interpolation):
                 place = problem.line, problem.message
                 if place not in self._seen:  # a default is there for each section
                     self._seen.add(place)
                     yield problem
+
+    def _is_read_elsewhere(self, entry: Entry, section: str) -> bool:
+        """Return whether `read_entries` says what is wrong with an entry of a section.
+
+        It reads the entries that abcwebrtc uses, also those in ``[DEFAULT]``, and in another
+        section if there is no ``[global]``.
+        """
+        if section == "global":
+            return is_used(entry.key)
+        is_the_same = "%" not in entry.text and self._read.get(entry.key) is entry
+        return is_the_same and is_used(entry.key)
 
     def _of_entry(self, entry: Entry, interpolation: Interpolation) -> Iterator[Problem]:
         if _PLAIN.fullmatch(entry.text):

@@ -23,8 +23,9 @@ from support.hostile_files import NAMES, START, hostile_file
 MAX_LENGTH = 8192
 MAX_GROWTH = 256 * 1024
 """Less than the reader's own limit, and more than a file of this length needs."""
-CALLS, CALLS_FOR_A_BYTE = 60_000, 100
-"""Calls of Python and C. Code that looks at all preceding bytes for each byte exceeds this."""
+CALLS, CALLS_FOR_A_BYTE = 60_000, 200
+"""Calls of Python and C. A list of dicts with a fault in each takes some 100 for a byte, code that
+looks at all preceding tokens for each token more than 1,000 in a file of `MAX_LENGTH`."""
 PEAK, PEAK_FOR_A_BYTE = 4 << 20, 500
 """Bytes; the syntax tree of a list of empty dicts takes some 300 bytes per byte of text."""
 LINES, LINE = 100, 2500

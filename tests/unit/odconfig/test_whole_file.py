@@ -107,6 +107,20 @@ def test_entries_that_abcwebrtc_uses_have_their_own_errors() -> None:
     assert found_in("[global]\nwebrtc.a: true\ndesktop.pod: {\njwt_token_user: x") == []
 
 
+@pytest.mark.parametrize("sections", ["[globa]\n", "[DEFAULT]\n", "[DEFAULT]\na: 1\n[globa]\n"])
+@pytest.mark.parametrize("after", ["", "[global]\nb: 1\n[other]\nc: 1\n", "[other]\nc: 1\n"])
+@pytest.mark.parametrize("value", ["[ 1, , 2 3 ]", "true", "{ 'url' }"])
+def test_a_fault_is_said_once_wherever_abcwebrtc_takes_the_entry_from(
+    sections: str, after: str, value: str, tmp_path: Path, run: Any
+) -> None:
+    text = f"{sections}webrtc.coturn: {value}\n{after}"
+    errors = json.loads(run("check", "-o", "json", write(tmp_path, text)).out)["errors"]
+    said = [(error["path"], error["message"].rpartition("file: ")[2]) for error in errors]
+    assert sorted(set(said)) == sorted(said)
+    line = text.partition("webrtc.coturn")[0].count("\n") + 1
+    assert line in [error["line"] for error in errors]
+
+
 @pytest.mark.parametrize("entry", ["webrtc.enable: True", "webrtc.coturn = {}", "desktop.pod: {}"])
 @pytest.mark.parametrize("value", ["{}", "'a'", "[\n  1 ]\n  other: 2"])
 def test_an_entry_that_another_one_swallows_is_a_warning(entry: str, value: str) -> None:
