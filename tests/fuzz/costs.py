@@ -21,6 +21,7 @@ from fuzz.loader import FILE, FRAGMENTS, prepare
 from support.hostile_files import NAMES, START, hostile_file
 
 MAX_LENGTH = 8192
+RUNS = 350
 MAX_GROWTH = 256 * 1024
 """Less than the reader's own limit, and more than a file of this length needs."""
 CALLS, CALLS_FOR_A_BYTE = 60_000, 200

@@ -29,6 +29,7 @@ from fuzz.common import MARK, STATIC, assert_silent, splice
 from support import claims, public_pem, rsa_key, wsgi_environ
 
 MAX_LENGTH = 2048
+RUNS = 400_000
 STATUSES = (200, 301, 303, 307, 308, 400, 401, 403, 404, 405, 406, 411, 413, 414, 415, 417, 431)
 CREDENTIALS = ("api/webrtc/coturn_rtcconfiguration", "api/webrtc/turn")
 FOREVER = 4102444800

@@ -41,6 +41,7 @@ from fuzz.common import (
 )
 
 MAX_LENGTH = 4096
+RUNS = 25_000
 MAX_GROWTH = 64 * 1024
 """Less than the reader's own limit, so that inputs reach it within milliseconds."""
 USER, LABELS = "alice", ("paris",)

@@ -32,6 +32,7 @@ from fuzz.common import (
 )
 
 MAX_LENGTH = 2048
+RUNS = 20_000
 MAX_ALIASED = 1000
 """Less than the reader's own limit, so that inputs reach it within milliseconds."""
 FILE = "pod.yaml"

@@ -1,11 +1,13 @@
 """Fuzz abcwebrtc: look for inputs that break its promises.
 
-    python3 tests/fuzz/run.py [--seconds 600] [--seed 1] [target ...]
+    python3 tests/fuzz/run.py [--seconds 600] [target ...]
+    python3 tests/fuzz/run.py --fixed [target ...]
     python3 tests/fuzz/run.py --input FILE target
 
 Without a target, it fuzzes all of them: loader, costs, uris, turnserver, manifests and endpoint. A
 run starts from the target's seeds in `corpus` and its finds in `crashes`. Inputs that reach more
-code are kept in `build/fuzz`, where the next run goes on.
+code are kept in `build/fuzz`, where the next run goes on. With `--fixed`, it starts with the
+same seed and ends after the same number of inputs on every machine, after about a minute each.
 
 It installs what it needs into `.venv`. The fuzzer, atheris, has wheels for Python 3.11 to 3.14 on
 Linux, x86_64. Exit status: 1 if it found something.
@@ -15,17 +17,20 @@ from __future__ import annotations
 
 import argparse
 import base64
+import gzip
 import importlib
 import importlib.util
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import List, Sequence
+from typing import List, Sequence, Set, Tuple
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -41,6 +46,8 @@ FOUND = ROOT / "build" / "fuzz"
 UNIT_SECONDS = 60
 """More than any input of a few KB takes on a slow machine; an input that takes longer hangs."""
 MEMORY_MB = 2048
+SAME_ADDRESSES = ("setarch", "--addr-no-randomize")
+"""Some containers may not; the fuzzer's random choices differ more between their runs."""
 
 
 def main() -> int:
@@ -55,8 +62,10 @@ def main() -> int:
     targets = {name: importlib.import_module(f"fuzz.{name}") for name in names}
     with ThreadPoolExecutor(options.jobs) as pool:
         runs = [pool.submit(_fuzz, name, targets[name], options) for name in names]
-        clean = [run.result() for run in runs]
-    return 0 if all(clean) else 1
+        finds = [find for run in runs for find in run.result()]
+    for find in finds:  # behind everything else, where a long log still shows them
+        print(find, flush=True)
+    return 1 if finds else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         default=os.cpu_count() or 1,
         help="targets at a time (%(default)s)",
     )
-    add("--seed", type=int, default=0, help="seed of the mutations; 0 picks a new one each time")
+    add("--fixed", action="store_true", help="a number of inputs from one seed, not a time")
     add("--input", metavar="FILE", help="check one input, without the fuzzer")
     return parser
 
@@ -85,26 +94,30 @@ def _check_one(file: str, targets: List[str]) -> int:
     return 0
 
 
-def _fuzz(name: str, target: ModuleType, options: argparse.Namespace) -> bool:
-    """Fuzz one target, and return whether nothing was found."""
+def _fuzz(name: str, target: ModuleType, options: argparse.Namespace) -> List[str]:
+    """Fuzz one target, and return a report of everything that it found."""
     found = FOUND / name
-    grown = found / "corpus"
-    grown.mkdir(parents=True, exist_ok=True)
-    before = set(found.iterdir())
+    found.mkdir(parents=True, exist_ok=True)
+    before = _written(found)
     seeds = [str(path) for path in (CORPUS / name, CRASHES / name) if path.is_dir()]
     with tempfile.TemporaryDirectory(prefix="abcwebrtc-fuzz-") as folder:
+        grown = Path(folder, "corpus") if options.fixed else found / "corpus"
+        grown.mkdir(exist_ok=True)
+        limits = [f"-max_total_time={options.seconds}"]
+        if options.fixed:
+            limits = [f"-runs={target.RUNS}", "-seed=1"]
         dictionary = _write_dictionary(target.DICTIONARY, Path(folder))
-        limits = [f"-max_total_time={options.seconds}", f"-seed={options.seed}"]
         places = [f"-artifact_prefix={found}{os.sep}", f"-dict={dictionary}", str(grown), *seeds]
         log = _engine(name, target, folder, [*limits, *places])
-    crashes = sorted(path for path in set(found.iterdir()) - before if _is_fault(path))
-    _report(name, log, crashes)
-    return not crashes and "Done " in log
+    crashes = [Path(path) for path, _ in sorted(_written(found) - before)]
+    return _reports(name, log, crashes)
 
 
-def _is_fault(path: Path) -> bool:
-    """Return whether a file holds an input that failed, and not one that was only slow."""
-    return path.name.startswith(("crash-", "timeout-", "oom-", "leak-"))
+def _written(found: Path) -> Set[Tuple[str, int]]:
+    """Return the inputs that failed, and were not only slow, with the time of each."""
+    names = ("crash-*", "timeout-*", "oom-*", "leak-*")
+    paths = [path for name in names for path in found.glob(name)]
+    return {(str(path), path.stat().st_mtime_ns) for path in paths}
 
 
 def _engine(name: str, target: ModuleType, folder: str, arguments: List[str]) -> str:
@@ -117,10 +130,19 @@ def _engine(name: str, target: ModuleType, folder: str, arguments: List[str]) ->
     log = Path(folder, "log")
     with open(log, "wb") as stream:
         command = [sys.executable, str(HERE / "engine.py"), name, *bounds, *arguments]
-        # libFuzzer exits without cleaning up; a seed needs sets that keep their order.
+        # libFuzzer exits without cleaning up. Where a set or an object lies in memory steers it.
         here = {**os.environ, "TMPDIR": folder, "PYTHONHASHSEED": "0"}
+        if _can_fix_addresses():
+            command = [*SAME_ADDRESSES, *command]
         subprocess.run(command, cwd=folder, env=here, stdout=stream, stderr=subprocess.STDOUT)
     return log.read_text(encoding="utf-8", errors="replace")
+
+
+def _can_fix_addresses() -> bool:
+    tried = [*SAME_ADDRESSES, "true"]
+    if not shutil.which(tried[0]):
+        return False
+    return subprocess.run(tried, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def _write_dictionary(words: Sequence[str], folder: Path) -> Path:
@@ -134,19 +156,29 @@ def _write_dictionary(words: Sequence[str], folder: Path) -> Path:
     return path
 
 
-def _report(name: str, log: str, crashes: List[Path]) -> None:
+def _reports(name: str, log: str, crashes: List[Path]) -> List[str]:
+    """Return a report for each input that was found, or print that there is none."""
     lines = log.splitlines()
+    if not crashes and "Done " not in log:
+        return ["\n".join((f"== {name}: the fuzzer did not finish", *lines[-30:]))]
     if not crashes:
         numbers = [line for line in lines if "cov:" in line]
         print(f"== {name}: nothing found", *numbers[-1:], sep="\n", flush=True)
-        if "Done " not in log:
-            print(f"== {name}: the fuzzer did not finish", *lines[-30:], sep="\n", flush=True)
-        return
-    print(f"== {name}: FOUND", *lines[-60:], sep="\n")
-    for path in crashes:
-        print(f"{path}\nbase64: {base64.b64encode(path.read_bytes()).decode()}")
-        print(f"to see it again: python3 tests/fuzz/run.py --input {shlex.quote(str(path))} {name}")
-        print(f"once it is fixed, move it to tests/fuzz/crashes/{name}", flush=True)
+    return [_report(name, log, path) for path in crashes]
+
+
+def _report(name: str, log: str, path: Path) -> str:
+    """Return what went wrong, and the input, which may be lost with the machine."""
+    reason = log.rpartition("=== Uncaught Python exception: ===")[2].strip().splitlines()
+    packed = base64.b64encode(gzip.compress(path.read_bytes(), mtime=0)).decode()
+    return "\n".join(
+        (
+            *(f"== {name}: FOUND", *reason[-30:], "", f"{path}, for base64 -d | gunzip:"),
+            *textwrap.wrap(packed, 100),
+            f"to see it again: python3 tests/fuzz/run.py --input {shlex.quote(str(path))} {name}",
+            f"once it is fixed, move it to tests/fuzz/crashes/{name}",
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from abcwebrtc.errors import ConfigError
 from fuzz.common import MARK, NOW, STATIC, assert_placed, assert_silent, nothing_but, splice
 
 MAX_LENGTH = 4096
+RUNS = 4000
 FILE = "turnserver.conf"
 _SHARED = {"coturn_static_auth_secret": STATIC, "url": "turn.example.org:3478"}
 _SERVERS: List[Any] = [

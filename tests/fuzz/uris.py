@@ -20,6 +20,7 @@ from abcwebrtc.turn.credentials import mint_turn_credentials
 from fuzz.common import MARK, NOW, STATIC, assert_silent, everything_about, splice
 
 MAX_LENGTH = 600
+RUNS = 80_000
 FRAGMENTS = (
     *("stun:", "stuns:", "turn:", "turns:", "TURN:", "http://", "//", "stun://", "turn:turn:"),
     *("?transport=udp", "?transport=tcp", "?transport=", "?", "&a=b", "#", "@", "user:pw@"),
