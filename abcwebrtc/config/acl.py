@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Collection, List, Mapping, Optional, Tuple
 
-from abcwebrtc.config.problems import Where, has_error, kind, misspelt_keys
+from abcwebrtc.config.problems import Where, has_error, ignored_keys, kind, misspelt_keys
 from abcwebrtc.errors import Problem
 
 EVERYBODY = "all"
@@ -50,11 +50,14 @@ class Acl:
 NOBODY = Acl()
 
 
-def parse_acl(entry: Mapping[Any, Any], where: Where) -> Tuple[Optional[Acl], List[Problem]]:
+def parse_acl(
+    entry: Mapping[Any, Any], where: Where, is_of_pyos: bool = False
+) -> Tuple[Optional[Acl], List[Problem]]:
     """Return the acl in an entry, None if there is none or it is wrong, and what is wrong.
 
-    `where` is the place of the entry. pyos ignores unknown keys in an acl, so only those that look
-    misspelt get a warning. An empty value of another kind, such as an empty text, gets one too.
+    `where` is the place of the entry. Unknown keys have no effect, so they get a warning. In an acl
+    that `is_of_pyos` only those get one that look misspelt. An empty value of another kind, such as
+    an empty text, gets one too.
     """
     if "acl" not in entry:
         return None, []
@@ -62,7 +65,8 @@ def parse_acl(entry: Mapping[Any, Any], where: Where) -> Tuple[Optional[Acl], Li
     if not isinstance(value, Mapping):
         message = f"must be a dict such as {{ 'permit': [ 'all' ] }}, not {kind(value)}"
         return None, [where.error(message)]
-    problems = list(misspelt_keys(value, (PERMIT, DENY), where))
+    check_keys = misspelt_keys if is_of_pyos else ignored_keys
+    problems = list(check_keys(value, (PERMIT, DENY), where))
     names = [value.get(key) or () for key in (PERMIT, DENY)]
     for key, given in zip((PERMIT, DENY), names):
         if not isinstance(given, (list, tuple)) or not all(isinstance(name, str) for name in given):

@@ -140,6 +140,18 @@ def misspelt_keys(given: Iterable[Any], known: Tuple[str, ...], where: Where) ->
             yield where[key].warning(message, hide_key=True)
 
 
+def ignored_keys(given: Iterable[Any], known: Tuple[str, ...], where: Where) -> Iterator[Problem]:
+    """Yield a warning for each unknown key, which nobody reads. It may be a secret."""
+    keys = list(given)
+    for number, key in enumerate(keys, 1):
+        if key in known:
+            continue
+        misspelt = list(misspelt_keys([key], known, where))
+        place = f"number {number} of {len(keys)}"
+        message = f"has an unknown key, {place}, that is ignored; the keys are {', '.join(known)}"
+        yield from misspelt or [where[key].warning(message, hide_key=True)]
+
+
 def is_name(key: str) -> bool:
     """Return whether a key has the form of a name. It may still be a secret."""
     return _NAME.fullmatch(key) is not None

@@ -154,7 +154,7 @@ class _Parser:
                 message = "is missing, so nobody gets sound; write 'acl': { 'permit': [ 'all' ] }"
                 self._warn(where, message)
             return NOBODY
-        acl, problems = parse_acl(self._entry, self._where)
+        acl, problems = parse_acl(self._entry, self._where, is_of_pyos=True)
         self.problems += problems
         if enable and acl and not acl.permit:
             message = "permits nobody, so nobody gets sound; write 'permit': [ 'all' ]"

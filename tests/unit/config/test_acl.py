@@ -48,7 +48,6 @@ def test_labels_that_it_does_not_name_change_nothing(permit: Any, deny: Any, lab
         ({"permit": ["all"]}, Acl(("all",))),
         ({"permit": ("a", "b"), "deny": ["c"]}, Acl(("a", "b"), ("c",))),
         ({"permit": None, "deny": None}, Acl()),
-        ({"permit": ["a"], "comment": "x"}, Acl(("a",))),
     ],
     ids=str,
 )
@@ -96,12 +95,14 @@ def test_both_lists_are_looked_at() -> None:
     assert [problem.path for problem in problems] == ["x.acl.permit", "x.acl.deny"]
 
 
-def test_a_misspelt_key_is_a_warning_and_any_other_is_pyos_s_own() -> None:
+def test_an_unknown_key_is_a_warning_that_shows_only_misspelt_ones() -> None:
     given = {"permits": ["a"], "Deny": ["b"], SECRET: 1, 7: 8, "allow": ["c"]}
     acl, problems = parse_acl({"acl": given}, Where({})["x"])
     assert acl == Acl()
+    words = "has an unknown key, number {} of 5, that is ignored; the keys are permit, deny"
     assert [str(problem) for problem in problems] == [
         "x.acl.permits: is ignored; did you mean 'permit'?",
         "x.acl.Deny: is ignored; did you mean 'deny'?",
+        *(f"x.acl: {words.format(number)}" for number in (3, 4, 5)),
     ]
     assert {problem.level for problem in problems} == {"warning"}

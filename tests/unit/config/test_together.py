@@ -249,7 +249,18 @@ def test_desktops_of_users_who_get_no_server() -> None:
     assert f"warning: {where}: {words}" in said(SITES, webrtc__desktop=desktop)
     assert not any(where in text for text in said(servers(2), 1, webrtc__desktop=desktop))
     silent = {**desktop, "turn": False}
-    assert not any(where in text for text in said(SITES, webrtc__desktop=silent))
+    assert not any(f"{where}: permits" in text for text in said(SITES, webrtc__desktop=silent))
+
+
+@pytest.mark.parametrize("desktop", [{}, {"turn": False}], ids=str)
+def test_an_acl_of_desktops_that_get_no_turn_server(desktop: Any) -> None:
+    warning = "warning: webrtc.desktop.acl: has no effect without 'turn': True; write that too, "
+    warning += "or remove the acl"
+    everybody = servers(1)
+    for acl in (PARIS, {}, {"permit": ["all"]}):
+        assert warning in said(everybody, webrtc__desktop={**desktop, "acl": acl})
+        assert warning not in said(everybody, webrtc__desktop={"turn": True, "acl": acl})
+    assert warning not in said(everybody, webrtc__desktop=desktop)
 
 
 @pytest.mark.parametrize(
