@@ -46,6 +46,7 @@ from abcwebrtc.coturn.rotation_check import (
     what_to_ask,
 )
 from abcwebrtc.coturn.rotation_plan import CONF, DATABASE, Plan, PlanOptions
+from abcwebrtc.coturn.server import Coturn, chosen
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.files import names_descriptor
 from abcwebrtc.odconfig.reader import load_od_config
@@ -161,9 +162,10 @@ def _group_arguments(parser: argparse.ArgumentParser) -> None:
 def _entry_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--entry",
-        metavar="N",
-        type=whole_number(0, 9999, "a number, such as 0 for the first entry"),
-        help="only this entry of webrtc.coturn, counted from 0, and those with the same secret",
+        metavar="NAME|HOST|N",
+        type=given,
+        help="only this entry of webrtc.coturn, by its name, a host of it or its number, from 0, "
+        "and those with the same secret",
     )
 
 
@@ -264,9 +266,11 @@ def _groups(
                 raise ConfigError(Problem(f"{message}; keep one", path, options.od_config))
     if options.entry is None:
         return found, problems
-    if options.entry >= len(config.coturn):
-        options.usage_error(f"--entry must be from 0 to {len(config.coturn) - 1} here")
-    return [group for group in found if options.entry in group.indexes], problems
+    try:
+        place = chosen(options.entry, [(one.indexes, Coturn(one.servers)) for one in found])
+    except ValueError as error:
+        place = options.usage_error(f"--entry {error}")
+    return [found[place]], problems
 
 
 def _show_data(

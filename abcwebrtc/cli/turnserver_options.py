@@ -20,7 +20,7 @@ from abcwebrtc.coturn.external_ip import External, contradiction, parse_external
 from abcwebrtc.coturn.file_access import USER
 from abcwebrtc.coturn.firewall import parse_user
 from abcwebrtc.coturn.options import NEWEST, OLDEST, USUAL, CoturnVersion, parse_version
-from abcwebrtc.coturn.server import Coturn, coturns_of
+from abcwebrtc.coturn.server import Coturn, chosen, coturns_of
 from abcwebrtc.coturn.this_machine import installed_version, with_private_half
 from abcwebrtc.errors import ConfigError, Problem
 from abcwebrtc.odconfig.reader import OdConfig, load_od_config
@@ -66,9 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--server",
-        metavar="HOST|N",
+        metavar="NAME|HOST|N",
         type=given,
-        help="the coturn server of od.config, by a host of it or its number, from 1 (1)",
+        help="the coturn server of od.config, by its name, a host of it or its number, from 1 (1)",
     )
     add(
         "--cert",
@@ -223,17 +223,16 @@ def chosen_coturn(
         if len(coturns) > 1:
             remarks.note(
                 f"od.config has {len(coturns)} coturn servers, and this is for the first one, "
-                f"{coturns[0].name}; for another one, give --server {coturns[1].name} or --server 2"
+                f"{coturns[0].title}; for another one, give --server {coturns[1].name} or --server "
+                "2"
             )
         return mapping, config, coturns[0]
-    wanted = options.server.strip("[]").rstrip(".").lower()
-    for place, coturn in enumerate(coturns, 1):
-        if wanted in (*coturn.hosts, str(place)):
-            detail(f"--server is number {place}, {coturn.name}")
-            return mapping, config, coturn
-    known = ", ".join(f"{place} {coturn.name}" for place, coturn in enumerate(coturns, 1))
-    coturn = options.usage_error(f"--server is not one of od.config, which has: {known}")
-    return mapping, config, coturn
+    try:
+        place = chosen(options.server, [([place], one) for place, one in enumerate(coturns, 1)])
+    except ValueError as error:
+        place = options.usage_error(f"--server {error}")
+    detail(f"--server is number {place + 1}, {coturns[place].title}")
+    return mapping, config, coturns[place]
 
 
 def conf_options(options: argparse.Namespace, remarks: Remarks) -> ConfOptions:

@@ -44,6 +44,12 @@ class Coturn:
         return (*names, *self.hosts)[0]
 
     @property
+    def title(self) -> str:
+        """`name`, with the names that od.config gives the entries: ``turn.local (paris)``."""
+        given = [server.name for server in self.servers if server.name != server.urls[0]]
+        return f"{self.name} ({', '.join(given)})" if given else self.name
+
+    @property
     def secrets(self) -> Tuple[Secret, ...]:
         """The secrets of all entries, each once; those that mint come first."""
         lists = [server.secrets.current() for server in self.servers]
@@ -75,6 +81,31 @@ def coturns_of(servers: Sequence[CoturnServer]) -> List[Coturn]:
         Coturn(tuple(servers[index] for index in members))
         for members in connected([Coturn((server,)).hosts for server in servers])
     ]
+
+
+def chosen(wanted: str, choices: Sequence[Tuple[Sequence[int], Coturn]]) -> int:
+    """Return the position of the choice that `wanted` fits: a name, a host or a number of it.
+
+    Raises `ValueError`, which lists the choices but does not show `wanted`, unless exactly one
+    fits.
+    """
+    host = wanted.strip("[]").rstrip(".").lower()
+    fitting = [
+        position
+        for position, (numbers, coturn) in enumerate(choices)
+        if host in coturn.hosts
+        or wanted in (*map(str, numbers), *(server.name for server in coturn.servers))
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    known = ", ".join(
+        f"{' and '.join(map(str, numbers))} {coturn.title}"
+        for position, (numbers, coturn) in enumerate(choices)
+        if not fitting or position in fitting
+    )
+    if not fitting:
+        raise ValueError(f"is not one of od.config, which has: {known}")
+    raise ValueError(f"fits more than one: {known}; write what only one of them has")
 
 
 def connected(marks: Sequence[Sequence[Any]]) -> List[List[int]]:

@@ -165,7 +165,6 @@ IN_A_WRONG_PLACE = [
     "turnserver-conf od.config --coturn={}",
     "rotate {} od.config",
     "rotate plan od.config --coturn {}",
-    "rotate plan od.config --entry {}",
     "rotate new-secret --format={}",
 ]
 

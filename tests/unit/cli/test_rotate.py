@@ -46,7 +46,6 @@ def test_without_a_subcommand_the_line_is_wrong(run: Any) -> None:
 WRONG_LINES = {
     "a number that is none": (["plan", "od.config", "--margin", "1h"], "whole number of seconds"),
     "a time that is none": (["plan", "od.config", "--at", "noon"], "2026-01-05T09:00:00Z"),
-    "an entry that is none": (["plan", "od.config", "--entry", "-1"], "a number, such as 0"),
     "a timeout that is none": (["check", "od.config", "--timeout", "0"], "write seconds"),
     "yaml into a secret file": (
         ["new-secret", "--format", "turnserver", "--output", "x"],
@@ -154,9 +153,14 @@ def test_each_secret_is_planned_by_itself(tmp_path: Path, run: Any) -> None:
     assert "--entry 1" in json.dumps(groups[1]["steps"])
     (chosen,) = json.loads(run("plan", "--json", od_config, "--entry", "1").out)["groups"]
     assert chosen["paths"] == ["webrtc.coturn[1]"]
-    too_high = run("plan", od_config, "--entry", "3")
-    assert too_high.status == 2
-    assert "--entry must be from 0 to 2 here" in too_high.err
+    one = run("plan", od_config, "--entry", "1").out
+    for name in ("turn.other.org", "turn:turn.other.org"):
+        assert run("plan", od_config, "--entry", name).out == one
+    known = "has: 0 and 2 turn.example.org, 1 turn.other.org\n"
+    for name in ("3", "-1", "nobody.local", SECRET):
+        wrong = run("plan", od_config, "--entry", name)
+        assert (wrong.status, wrong.out, SECRET in wrong.err) == (2, "", False)
+        assert f"error: --entry is not one of od.config, which {known}" in wrong.err
 
 
 @pytest.mark.parametrize("name", ["plan", "check"])

@@ -210,7 +210,7 @@ def test_ports_that_are_not_everybodys_are_said(
 SERVERS = [
     {**ENTRY, "coturn_static_auth_secret": SECRET},
     {**ENTRY, "url": "turn.other.local"},
-    {**ENTRY, "url": "[2001:db8::1]:443"},
+    {**ENTRY, "url": "[2001:db8::1]:443", "name": "paris"},
 ]
 
 
@@ -222,6 +222,8 @@ SERVERS = [
         (["--server", "TURN.other.local"], "turn.other.local", ""),
         (["--server", "2"], "turn.other.local", ""),
         (["--server", "[2001:db8::1]"], "2001:db8::1", ""),
+        (["--server", "paris"], "2001:db8::1", ""),
+        (["--server", "turn:turn.other.local"], "turn.other.local", ""),
     ],
 )
 def test_one_of_several_servers_is_chosen(
@@ -234,10 +236,23 @@ def test_one_of_several_servers_is_chosen(
 
 
 def test_a_server_that_is_not_there_is_one_message(run: Any, tmp_path: Path) -> None:
-    for name in ("4", "0", "nobody.local"):
+    for name in ("4", "0", "nobody.local", "Paris", "turn:"):
         result = run(write_od_config(tmp_path, webrtc__coturn=SERVERS), "--server", name)
         assert (result.status, result.out, result.err.count("\n")) == (2, "", 2)
-        assert f"has: 1 {HOST}, 2 turn.other.local, 3 2001:db8::1" in result.err
+        assert f"has: 1 {HOST}, 2 turn.other.local, 3 2001:db8::1 (paris)\n" in result.err
+
+
+def test_a_word_that_fits_two_servers_is_one_message(run: Any, tmp_path: Path) -> None:
+    named = [{**server, "name": name} for server, name in zip(SERVERS, ["2", "b", HOST])]
+    od_config = write_od_config(tmp_path, webrtc__coturn=named)
+    for word, known in (
+        ("2", f"1 {HOST} (2), 2 turn.other.local (b)"),
+        (HOST, f"1 {HOST} (2), 3 "),
+    ):
+        result = run(od_config, "--server", word)
+        assert (result.status, result.out) == (2, "")
+        assert f"error: --server fits more than one: {known}" in result.err
+    assert run(od_config, "--server", "1").status == 0
 
 
 def test_without_a_server_there_is_nothing_to_print(run: Any, tmp_path: Path) -> None:
