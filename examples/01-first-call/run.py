@@ -14,7 +14,6 @@ credential. Ctrl-C ends everything.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -41,7 +40,7 @@ ENDPOINT = "/API/webrtc/coturn_rtcconfiguration"
 
 def main() -> None:
     """Do what the module says."""
-    options = parse_options()
+    options = stage.options_parser(__doc__).parse_args()
     bootstrap.enter_venv("metrics", ["abcwebrtc", "aioice"], options.apt)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     has_coturn = bootstrap.install_debian_packages(["coturn"], options.apt)
@@ -56,17 +55,6 @@ def main() -> None:
             stage.wait_unless(options.once)
     except KeyboardInterrupt:
         print()
-
-
-def parse_options() -> argparse.Namespace:
-    """Return the options of the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--port", type=int, default=8080, help=argparse.SUPPRESS)
-    parser.add_argument("--apt", action="store_true", help=argparse.SUPPRESS)
-    return parser.parse_args()
 
 
 def make_keys() -> str:

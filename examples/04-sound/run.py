@@ -82,13 +82,8 @@ def main() -> None:
 
 def parse_options() -> argparse.Namespace:
     """Return the options of the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--port", type=int, default=8080, help=argparse.SUPPRESS)
+    parser = stage.options_parser(__doc__)
     parser.add_argument("--address", type=ipv4_address, help=argparse.SUPPRESS)
-    parser.add_argument("--apt", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

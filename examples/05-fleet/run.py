@@ -15,7 +15,6 @@ Ctrl-C ends everything.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import secrets
@@ -56,7 +55,7 @@ Run this as root; in a container, that has to be a privileged one."""
 
 def main() -> None:
     """Do what the module says."""
-    options = parse_options()
+    options = stage.options_parser(__doc__).parse_args()
     bootstrap.enter_venv("metrics", ["abcwebrtc", "prometheus_client"], options.apt)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if not bootstrap.install_debian_packages(PACKAGES, options.apt):
@@ -75,17 +74,6 @@ def main() -> None:
         sys.exit(NO_NETWORK.format(error))
     except KeyboardInterrupt:
         print()
-
-
-def parse_options() -> argparse.Namespace:
-    """Return the options of the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--port", type=int, default=8080, help=argparse.SUPPRESS)
-    parser.add_argument("--apt", action="store_true", help=argparse.SUPPRESS)
-    return parser.parse_args()
 
 
 def listen(port: int) -> socket.socket:
