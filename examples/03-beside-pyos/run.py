@@ -193,7 +193,7 @@ def running_nginx(port: int, urls: List[str], pyos: str) -> Iterator[str]:
     """Run nginx with the location of this folder; give its base URL."""
     if port and listens(port):
         sys.exit(f"port {port} is in use; choose another one with --port")
-    port = port or free_port()
+    port = port or stage.free_port()
     config = RUN / "nginx.conf"
     config.write_text(
         NGINX_CONF.format(
@@ -211,13 +211,6 @@ def running_nginx(port: int, urls: List[str], pyos: str) -> Iterator[str]:
         if process.poll() is not None:
             sys.exit("nginx did not start: " + (RUN / "nginx-error.log").read_text())
         yield f"http://127.0.0.1:{port}"
-
-
-def free_port() -> int:
-    """Return a TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def listens(port: int) -> bool:
