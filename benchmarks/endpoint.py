@@ -95,6 +95,7 @@ def servers() -> Iterator[Tuple[Server, Server, Callable[..., Sample]]]:
     if program is None:
         raise measure.NotPossibleError("wrk is not installed; apt-get install wrk")
     import support
+    from support.servers import running_command
 
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
@@ -104,7 +105,11 @@ def servers() -> Iterator[Tuple[Server, Server, Callable[..., Sample]]]:
         answer = support.request(ours.base_url + support.RTC_PATH, {}, support.bearer(token))
         assert answer.status == 200, answer.body
         (folder / "answer.json").write_bytes(answer.body)
-        bare = stack.enter_context(_bare(folder))
+        line = [sys.executable, str(measure.ROOT / "benchmarks" / "bare_endpoint.py")]
+        line += [str(folder / "jwtuser.pem"), str(folder / "answer.json")]
+        bare = stack.enter_context(
+            running_command(line, folder / "bare.log", env=support.environment())
+        )
         script = folder / "post.lua"  # not in the arguments, which any user can see
         script.touch(0o600)
         script.write_text(SCRIPT.format(token=token))
@@ -115,30 +120,6 @@ def servers() -> Iterator[Tuple[Server, Server, Callable[..., Sample]]]:
 def _entries() -> Dict[str, object]:
     entries = measure.coturn_mapping(1, "userid")
     return {name.replace(".", "__"): value for name, value in entries.items()}
-
-
-@contextlib.contextmanager
-def _bare(folder: Path) -> Iterator["object"]:
-    import support
-
-    script = measure.ROOT / "benchmarks" / "bare_endpoint.py"
-    arguments = [str(folder / "jwtuser.pem"), str(folder / "answer.json")]
-    log = folder / "bare.log"
-    with open(log, "wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, str(script), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env=support.environment(),
-        )
-    server = support.ServerProcess(process, log)
-    try:
-        server.wait_until_ready()
-        yield server
-    finally:
-        process.kill()
-        process.wait(support.WAIT)
 
 
 def _wrk(program: str, script: Path, server: Server, connections: int, seconds: int) -> Sample:

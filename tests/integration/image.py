@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional
 
 from conftest import missing
-from support import WAIT, ServerProcess, beside, public_pem
+from support import ServerProcess, beside, public_pem
+from support.servers import running_command
 
 _READ_ONLY = """
 for place in $(awk '{print $2}' /proc/mounts); do
@@ -72,23 +73,10 @@ class Image:
         words = beside.image_command()
         assert set(options) < set(words)
         command = [options.get(word, self._moved(word)) for word in words]
-        with open(log, "wb") as stream:
-            process = subprocess.Popen(
-                [*read_only(), *as_user(), *command],
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                env={**_bare(), **beside.image_environment()},
-            )
-        server = ServerProcess(process, log)
-        try:
-            server.wait_until_ready()
+        line = [*read_only(), *as_user(), *command]
+        env = {**_bare(), **beside.image_environment()}
+        with running_command(line, log, cwd="/", env=env) as server:
             yield server
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait(WAIT)
 
     def files(self) -> Dict[str, int]:
         """Return all files with the times of their last change."""

@@ -11,13 +11,13 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import Dict, Iterator, List, Sequence, Set, Tuple
 
-from support import WAIT, ServerProcess, environment
+from support import ServerProcess, environment
+from support.servers import running_command
 
 TREE = Path(__file__).parent / "tree"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "pyos.md"
@@ -83,19 +83,6 @@ def host_command(folder: Path) -> List[str]:
 @contextlib.contextmanager
 def running_host(folder: Path, od_config: Path, **variables: str) -> Iterator[ServerProcess]:
     """Run an edited host; `output` is its log at DEBUG."""
-    log = od_config.with_suffix(".log")
-    with open(log, "wb") as stream:
-        process = subprocess.Popen(
-            host_command(folder),
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env=environment(OD_CONFIG_PATH=str(od_config), **variables),
-        )
-    host = ServerProcess(process, log)
-    try:
-        host.wait_until_ready()
+    env = environment(OD_CONFIG_PATH=str(od_config), **variables)
+    with running_command(host_command(folder), od_config.with_suffix(".log"), env=env) as host:
         yield host
-    finally:
-        process.kill()
-        process.wait(WAIT)

@@ -6,7 +6,7 @@ import contextlib
 import re
 import subprocess
 from pathlib import Path
-from typing import Iterator, Optional, Sequence
+from typing import Any, Iterator, Optional, Sequence
 
 from support.commands import command, environment
 from support.waiting import WAIT, wait_for
@@ -41,6 +41,25 @@ class ServerProcess:
 
 
 @contextlib.contextmanager
+def running_command(command: Sequence[str], log: Path, **options: Any) -> Iterator[ServerProcess]:
+    """Run a server that says as `abcwebrtc serve` does where it serves, with its output in `log`.
+
+    `options` are those of Popen.
+    """
+    with open(log, "wb") as stream:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, **options
+        )
+    server = ServerProcess(process, log)
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        process.kill()
+        process.wait(WAIT)
+
+
+@contextlib.contextmanager
 def running_server(
     od_config: Path,
     *arguments: object,
@@ -52,20 +71,7 @@ def running_server(
 
     `before` is Python code that the process runs first, `prefix` a command that runs it.
     """
+    line = [*prefix, *command("serve", od_config, "--port", "0", *arguments, before=before)]
     log = log or od_config.with_suffix(".log")
-    with open(log, "wb") as stream:
-        process = subprocess.Popen(
-            [*prefix, *command("serve", od_config, "--port", "0", *arguments, before=before)],
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env=environment(),
-        )
-    server = ServerProcess(process, log)
-    try:
-        server.wait_until_ready()
+    with running_command(line, log, env=environment()) as server:
         yield server
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait(WAIT)
