@@ -113,9 +113,10 @@ def watch_servers(seconds: Optional[float]) -> None:
     """Ask each coturn server every `seconds` for an allocation; give users none that is dead.
 
     A background thread does it, as `abcwebrtc.probe.watch.Watcher` says, until the process ends or
-    this is called again; None ends it. Call it after `configure`, in the process that answers
-    requests: no thread survives a fork. Raise `ConfigError` before `configure`, and `ValueError`
-    for less than a second.
+    this is called again; None ends it. What is known of a server stays known in a new
+    configuration that has one of the same name. Call it after `configure`, in the process that
+    answers requests: no thread survives a fork. Raise `ConfigError` before `configure`, and
+    `ValueError` for less than a second.
     """
     global _watcher
     from abcwebrtc.probe.watch import Watcher  # and with it aioice, which others don't need
@@ -123,9 +124,9 @@ def watch_servers(seconds: Optional[float]) -> None:
     if seconds is not None and not seconds >= 1:
         raise ValueError("seconds must be 1 or more, or None")
     before, config = _watcher, current_config()
-    _watcher = None if seconds is None else Watcher(config, seconds)
     if before is not None:
         before.stop()
+    _watcher = None if seconds is None else Watcher(config, seconds, before=before)
     if _watcher is not None:
         _watcher.start()
         cherrypy.engine.subscribe("exit", _stop_watching)  # or the process waits for the round

@@ -19,6 +19,9 @@ Progress = Callable[[int, int, str], None]
 """Takes how many probes are done, how many there are, and the url of the last one."""
 Addresses = Tuple[List[str], float, Optional[Failure]]
 """The addresses of a name, the milliseconds that the lookup took, and why it failed."""
+NO_DNS = ("timeout", "no-dns")
+"""The kinds of failures of a lookup that say nothing of the name: nobody has answered."""
+_UNANSWERED = (socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_MEMORY)
 _LOG = harmless_logger(__name__)
 _GRACE = 2.0
 """Seconds that the probes have to free their allocations after they are told to stop."""
@@ -112,7 +115,9 @@ def _resolve(host: str, flags: int) -> Addresses:
     except (OSError, UnicodeError) as error:
         detail = getattr(error, "strerror", None) or ""
         _LOG.debug("%s does not resolve: %s", host, detail)
-        return [], 0.0, Failure(RESOLVE, "no-name", detail=detail)
+        is_name = isinstance(error, (UnicodeError, socket.gaierror))  # or this machine failed
+        known = is_name and getattr(error, "errno", 0) not in _UNANSWERED
+        return [], 0.0, Failure(RESOLVE, "no-name" if known else "no-dns", detail=detail)
     addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
     _LOG.debug("%s has %s", host, ", ".join(addresses))
     return addresses, times[RESOLVE], None

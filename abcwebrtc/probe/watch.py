@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import random
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Dict, FrozenSet, Iterator, List, Mapping, Sequence, Set, Tuple
+from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from aioice import stun
 
@@ -16,9 +17,10 @@ from abcwebrtc.config.coturn import CoturnServer
 from abcwebrtc.config.uris import IceURI
 from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import AbcWebRTCError
-from abcwebrtc.probe.accepted_secrets import addresses_of, reason_of
+from abcwebrtc.probe.accepted_secrets import reason_of
 from abcwebrtc.probe.messages import Address, address_text, request_message
 from abcwebrtc.probe.model import BINDING, TLS, Login
+from abcwebrtc.probe.runner import NO_DNS, Addresses, resolve_all
 from abcwebrtc.probe.steps import MAX_REDIRECTS
 from abcwebrtc.probe.stun_client import Settings, StepError, StoppedError, Wire, unverified_context
 from abcwebrtc.probe.targets import browser_target
@@ -45,25 +47,32 @@ _log = harmless_logger(__name__)
 class Liveness:
     """Which servers are dead, as several rounds in a row have shown.
 
-    `left_out` has the names of the dead ones. A server is left out after `FAILURES` failures in a
-    row, and is back after `SUCCESSES` successes. The last living servers are never left out: if
-    all that are left seem dead, whoever watches them is more likely to be cut off, and such a round
-    counts as no failure. Servers in `drained` don't count among the living, since users get none of
-    them anyway.
+    `left_out` has the names of the dead ones, and `answers` says whether a server lived in the last
+    round, as far as that is known. A server is left out after `FAILURES` failures in a row, and is
+    back after `SUCCESSES` successes. The last living servers are never left out: if all that are
+    left seem dead, whoever watches them is more likely to be cut off, and such a round counts as no
+    failure. Servers in `drained` don't count among the living, since users get none of
+    them anyway. A round in which nothing is learned of a server does not count for it.
     """
 
     def __init__(self, drained: FrozenSet[str] = frozenset()) -> None:
         self.left_out: FrozenSet[str] = frozenset()
+        self.answers: Mapping[str, bool] = {}
         self._drained = drained
         self._failures: Dict[str, int] = {}
         self._successes: Dict[str, int] = {}
+        self._unknown: Dict[str, int] = {}
         self._blind = 0
 
-    def update(self, reasons: Mapping[str, str]) -> Iterator[str]:
+    def update(self, results: Mapping[str, Optional[str]]) -> Iterator[str]:
         """Take the results of a round, and yield what changes, as lines for a log.
 
-        `reasons` says of each server why it seems dead; an empty text means that it lives.
+        `results` say of each server why it seems dead; an empty text means that it lives, and None
+        that it could not be asked, since DNS did not answer.
         """
+        reasons = {name: reason for name, reason in results.items() if reason is not None}
+        self.answers = {name: not reason for name, reason in reasons.items()}
+        yield from self._count_unknown(results)
         living = set(reasons) - self.left_out - self._drained
         blind = bool(living) and all(reasons[name] for name in living)
         for name, reason in reasons.items():
@@ -78,12 +87,39 @@ class Liveness:
         yield from (f"{name} answers again, and is back in use" for name in back)
         for name in dead:
             yield f"{name} is left out after {FAILURES} failures in a row: {reasons[name]}"
+        if not living:  # nothing was learned
+            return
         before, self._blind = self._blind, self._blind + 1 if blind else 0
         if self._blind == FAILURES:
             why = "; ".join(dict.fromkeys(reasons[name] for name in sorted(living)))
-            yield f"every server that is left seems dead, so all of them stay in use: {why}"
+            which = "can be asked" if self._unknown else "is left"
+            yield f"every server that {which} seems dead, so all of them stay in use: {why}"
         elif before >= FAILURES and not blind:
             yield "not every server that is left seems dead any more"
+
+    def among(self, names: FrozenSet[str], drained: FrozenSet[str]) -> Liveness:
+        """Return what is known of these servers, for another configuration that has them."""
+        other, dead = Liveness(drained), self.left_out & names
+        if not names - drained - dead:  # the living ones are gone
+            return other
+        other.left_out, other._blind = dead, self._blind
+        other.answers = {name: it for name, it in self.answers.items() if name in names}
+        other._failures, other._successes, other._unknown = (
+            {name: count for name, count in counts.items() if name in names}
+            for counts in (self._failures, self._successes, self._unknown)
+        )
+        return other
+
+    def _count_unknown(self, results: Mapping[str, Optional[str]]) -> Iterator[str]:
+        before = self._unknown
+        self._unknown = {name: before.get(name, 0) + 1 for name in results if results[name] is None}
+        lost = [name for name, rounds in self._unknown.items() if rounds == FAILURES]
+        found = [name for name in before if before[name] >= FAILURES and name not in self._unknown]
+        if lost:
+            names = ", ".join(lost)
+            yield f"DNS does not answer, so these can't be asked, and stay as they are: {names}"
+        if found:
+            yield f"DNS answers again for {', '.join(found)}"
 
 
 class Watcher:
@@ -96,13 +132,25 @@ class Watcher:
     relay ports are used up (508) seems dead. Certificates are not judged: browsers may trust what
     this machine does not. A round waits for silent servers, a few times `timeout`.
 
-    A thread does it, which no fork survives: start the watcher in the process that answers.
+    If DNS does not answer, a server counts neither as dead nor as living.
+
+    A thread does it, which no fork survives: start the watcher in the process that answers. It goes
+    on from what `before` knows, a watcher that has been stopped: servers of the same name are taken
+    to be the same.
     """
 
-    def __init__(self, config: WebRTCConfig, seconds: float, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self,
+        config: WebRTCConfig,
+        seconds: float,
+        timeout: float = TIMEOUT,
+        before: Optional[Watcher] = None,
+    ) -> None:
         self._servers = config.coturn
-        self._drained = frozenset(one.name for one in config.coturn if one.drain)
-        self._liveness = Liveness(self._drained)
+        names = frozenset(one.name for one in config.coturn)
+        drained = frozenset(one.name for one in config.coturn if one.drain)
+        known = Liveness() if before is None else before._liveness
+        self._liveness: Liveness = known.among(names, drained)
         self.seconds = seconds
         self._settings = Settings(timeout, unverified_context(), threading.Event())
         self._thread = threading.Thread(target=self._watch, name="abcwebrtc-watch", daemon=True)
@@ -120,6 +168,10 @@ class Watcher:
     def left_out(self) -> FrozenSet[str]:
         """Return the names of the servers that are dead."""
         return self._liveness.left_out
+
+    def answers(self) -> Mapping[str, bool]:
+        """Return whether each server lived when it was last asked, as far as that is known."""
+        return self._liveness.answers
 
     def states(self) -> Dict[str, str]:
         """Return the state of each server by name, one of `STATES`."""
@@ -139,6 +191,7 @@ class Watcher:
             except StoppedError:
                 return
             except Exception as error:  # whatever it is, the next round may work
+                self._liveness.answers = {}
                 if not told:
                     _log.exception("can't watch the coturn servers: %s", type(error).__name__)
                 told = True
@@ -147,8 +200,9 @@ class Watcher:
 
     def _round(self) -> None:
         uris = [uri for server in self._servers for uri in server.uris]
-        addresses = addresses_of(uris, self._settings.timeout)
-        places = [_places(server, addresses) for server in self._servers]
+        hosts = [uri.bare_host for uri in uris]
+        found = resolve_all(hosts, self._settings.timeout, socket.AI_ADDRCONFIG)
+        places = [_places(server, found) for server in self._servers]
         ask = functools.partial(_why_dead, settings=self._settings)
         with ThreadPoolExecutor(_PARALLEL) as pool:
             reasons = list(pool.map(ask, self._servers, [some[:1] for some in places]))
@@ -165,10 +219,12 @@ class Watcher:
                 reasons[number] = reasons[number] and reason
         if self._settings.stop.is_set():
             raise StoppedError
-        found: Dict[str, str] = {}
+        results: Dict[str, Optional[str]] = {}
         for server, reason in zip(self._servers, reasons):  # two may have the same first url
-            found[server.name] = found.get(server.name) or reason
-        for line in self._liveness.update(found):
+            result = reason if not reason or _is_resolved(server, found) else None
+            both = results.get(server.name, ""), result
+            results[server.name] = max(both, key=lambda one: (bool(one), one is None))
+        for line in self._liveness.update(results):
             _log.warning("coturn: %s", line)
 
 
@@ -200,8 +256,14 @@ def _why_dead(server: CoturnServer, places: Sequence[_Place], settings: Settings
     return reason
 
 
-def _places(server: CoturnServer, addresses: Mapping[IceURI, Sequence[str]]) -> List[_Place]:
-    return [(uri, address) for uri in server.uris for address in addresses[uri]]
+def _places(server: CoturnServer, found: Mapping[str, Addresses]) -> List[_Place]:
+    return [(uri, address) for uri in server.uris for address in found[uri.bare_host][0]]
+
+
+def _is_resolved(server: CoturnServer, found: Mapping[str, Addresses]) -> bool:
+    """Return whether DNS has answered for all of a server's names."""
+    failures = (found[uri.bare_host][2] for uri in server.uris)
+    return not any(failure and failure.kind in NO_DNS for failure in failures)
 
 
 def _allocate(uri: IceURI, address: str, login: Login, settings: Settings) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
 
@@ -16,11 +17,12 @@ from abcwebrtc import WebRTCConfig, mint_turn_credentials, pyos
 from abcwebrtc.probe.model import Login
 from abcwebrtc.probe.watch import Watcher
 from abcwebrtc.turn.selection import choose
-from conftest import require_program
+from conftest import missing, require_program
 from integration.conftest import SECRET
+from integration.netns import Namespace, NoNamespaceError, ip_program
 from integration.test_probe import opened_session
 from integration.turn import LOOPBACK, Certificate, Turnserver, free_ports
-from support import RTC_PATH, bearer, make_token, request, wait_for, write_od_config
+from support import RTC_PATH, WAIT, bearer, make_token, request, wait_for, write_od_config
 from support.servers import running_server
 
 OTHER = "another-secret-0123456789"
@@ -184,6 +186,62 @@ def test_a_name_that_does_not_resolve_is_left_out(
     assert "does not resolve" in caplog.text
 
 
+DNS_SERVER = """
+import socket, struct, sys, threading
+from abcwebrtc.probe.runner import NO_DNS, resolve_all
+
+def serve(listener, code):
+    while True:
+        query, client = listener.recvfrom(4096)
+        end = query.index(0, 12) + 5
+        answer = query[:2] + struct.pack(">5H", 0x8180 | code, 1, 0, 0, 0) + query[12:end]
+        if code >= 0:
+            listener.sendto(answer, client)
+
+code = sys.argv[1]
+if code:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    listener.bind(("127.0.0.1", 53))
+    threading.Thread(target=serve, args=(listener, int(code)), daemon=True).start()
+_, _, failure = resolve_all(["turn.example"], float(sys.argv[2]))["turn.example"]
+print(failure.kind, failure.kind in NO_DNS)
+"""
+ALONE = """
+set -e
+echo nameserver 127.0.0.1 > "$0/resolv.conf"
+echo hosts: dns > "$0/nsswitch.conf"
+for name in resolv.conf nsswitch.conf; do mount --bind "$0/$name" "/etc/$name"; done
+exec "$@"
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "timeout", "kind"),
+    [
+        pytest.param("", WAIT, "no-dns", id="nobody listens"),
+        pytest.param("-1", 0.3, "timeout", id="silent"),
+        pytest.param("2", WAIT, "no-dns", id="SERVFAIL"),
+        pytest.param("5", WAIT, "no-dns", id="REFUSED"),
+        pytest.param("3", WAIT, "no-name", id="NXDOMAIN"),
+        pytest.param("0", WAIT, "no-name", id="no address"),
+    ],
+)
+def test_a_resolver_that_gives_no_answer_says_nothing_of_the_name(
+    code: str, timeout: float, kind: str, tmp_path: Path
+) -> None:
+    try:
+        namespace = Namespace.first()
+    except NoNamespaceError as error:
+        missing(f"no network namespace can be made here: {error}")
+    try:
+        namespace.run(ip_program(), "link", "set", "lo", "up")
+        line = ["unshare", "--mount", "sh", "-c", ALONE, tmp_path]
+        done = namespace.run(*line, sys.executable, "-c", DNS_SERVER, code, timeout)
+    finally:
+        namespace.close()
+    assert done.stdout == f"{kind} {kind != 'no-name'}\n"
+
+
 def test_one_url_that_answers_is_enough(fleet: Dict[str, Turnserver]) -> None:
     urls = [f"{LOOPBACK}:{free_ports(1)[0]}", f"{LOOPBACK}:{fleet['one'].port}"]
     with watching(mapping(fleet, one={"url": urls})) as watcher:
@@ -245,8 +303,8 @@ def test_pyos_watches_until_it_is_told_to_stop(fleet: Dict[str, Turnserver]) -> 
         wait_for(lambda: set(pyos.left_out()) == {"one"})
         dead = next(user for user in USERS if name_of(user) == "one")
         given["webrtc.desktop"] = {"turn": True}
-        pyos.configure(given)  # the watcher goes on with the new one, which knows nothing yet
-        wait_for(lambda: set(pyos.left_out()) == {"one"})
+        pyos.configure(given)  # the watcher goes on with the new one
+        assert set(pyos.left_out()) == {"one"}
         turn_server = pyos.desktop_environment(dead)["TURN_SERVER"]
         assert turn_server.endswith(f"@{LOOPBACK}:{fleet['two'].port}")
         pyos.watch_servers(None)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
-from typing import Dict, FrozenSet, List
+from typing import Dict, FrozenSet, List, Optional, Tuple
 
 import pytest
 from hypothesis import given
@@ -18,13 +19,17 @@ from support import WAIT, make_config, wait_for
 from support.rest_apps import COTURN
 
 NO = "no answer in 3 s"
+MEANING = {"x": NO, ".": "", "?": None}
 
 
 def rounds(liveness: Liveness, **texts: str) -> List[FrozenSet[str]]:
-    """Take a round for each character: ``x`` is a failure. Return who is left out after each."""
+    """Take a round for each character: ``x`` is a failure, and ``?`` that nothing is known.
+
+    Return who is left out after each.
+    """
     found = []
     for results in zip(*texts.values()):
-        lines = {name: NO if one == "x" else "" for name, one in zip(texts, results)}
+        lines = {name: MEANING[one] for name, one in zip(texts, results)}
         list(liveness.update(lines))
         found.append(liveness.left_out)
     return found
@@ -88,37 +93,101 @@ def test_a_drained_server_is_not_the_last_living_one() -> None:
     assert found[-1] == frozenset("d")
 
 
-RESULTS = st.lists(st.fixed_dictionaries({name: st.booleans() for name in "abc"}), max_size=40)
+def test_what_is_not_known_of_a_server_changes_nothing() -> None:
+    out = frozenset("a")
+    assert rounds(Liveness(), a="??????", b="......")[-1] == frozenset()
+    found = rounds(Liveness(), a="xx??x?????.?.", b=".............")
+    assert [one == out for one in found] == [*[False] * 4, *[True] * 8, False]
+    found = rounds(Liveness(), a=".????", b=".xxxx")  # b is the only one that could be asked
+    assert found[-1] == frozenset()
+    assert rounds(Liveness(), a="..???", b=".xxxx", c=".....")[-1] == frozenset("b")
 
 
-def as_reasons(result: Dict[str, bool], order: str = "abc") -> Dict[str, str]:
-    return {name: "" if result[name] else NO for name in order}
+def test_the_log_says_of_whom_nothing_is_known() -> None:
+    liveness = Liveness()
+    every: List[Dict[str, Optional[str]]] = [
+        *[{"a": None, "b": ""}] * 4,
+        *[{"a": "", "b": ""}] * 2,
+    ]
+    lines = [list(liveness.update(one)) for one in every]
+    assert lines == [
+        [],
+        [],
+        ["DNS does not answer, so these can't be asked, and stay as they are: a"],
+        [],
+        ["DNS answers again for a"],
+        [],
+    ]
+
+
+def test_all_seem_dead_until_one_is_seen_to_live() -> None:
+    liveness = Liveness()
+    for result in ({"a": None, "b": NO}, {"a": None, "b": NO}):
+        list(liveness.update(result))
+    assert list(liveness.update({"a": None, "b": NO}))[1:] == [
+        f"every server that can be asked seems dead, so all of them stay in use: {NO}"
+    ]
+    assert list(liveness.update({"a": None, "b": None}))[1:] == []
+    assert "not every server that is left seems dead any more" in liveness.update(
+        {"a": "", "b": NO}
+    )
+
+
+def test_another_configuration_keeps_what_is_known_of_the_same_servers() -> None:
+    before = Liveness()
+    rounds(before, a="xxxx", b="..xx", c="....", d="....")
+    after = before.among(frozenset("abce"), frozenset())
+    assert after.left_out == frozenset("a")
+    assert after.answers == {"a": False, "b": False, "c": True}
+    assert rounds(after, a="xx", b="xx", c="..", e="xx") == [frozenset("ab")] * 2
+    assert before.left_out == frozenset("a")
+
+
+def test_another_configuration_without_the_living_ones_starts_anew() -> None:
+    before = Liveness()
+    rounds(before, a="xxxx", b="xxxx", c="....")
+    assert before.left_out == frozenset("ab")
+    for names, drained in (("ab", ""), ("abc", "c")):
+        after = before.among(frozenset(names), frozenset(drained))
+        assert after.left_out == frozenset()
+        assert rounds(after, a="xxxx", b="xxxx")[-1] == frozenset()
+
+
+RESULTS = st.lists(
+    st.fixed_dictionaries({name: st.sampled_from("x.?") for name in "abc"}), max_size=40
+)
+
+
+def as_results(result: Dict[str, str], order: str = "abc") -> Dict[str, Optional[str]]:
+    return {name: MEANING[result[name]] for name in order}
+
+
+def last_known(results: List[Dict[str, str]], name: str, number: int) -> List[str]:
+    return [one[name] for one in results if one[name] != "?"][-number:]
 
 
 @given(RESULTS)
 def test_somebody_is_always_left_and_the_order_does_not_matter(
-    results: List[Dict[str, bool]],
+    results: List[Dict[str, str]],
 ) -> None:
     liveness, other = Liveness(), Liveness()
     for result in results:
-        list(liveness.update(as_reasons(result)))
-        list(other.update(as_reasons(result, "cab")))
+        list(liveness.update(as_results(result)))
+        list(other.update(as_results(result, "cab")))
         assert liveness.left_out == other.left_out
         assert liveness.left_out < frozenset("abc")
 
 
 @given(RESULTS)
-def test_a_change_has_as_many_results_in_a_row_behind_it(results: List[Dict[str, bool]]) -> None:
+def test_a_change_has_as_many_results_in_a_row_behind_it(results: List[Dict[str, str]]) -> None:
     liveness = Liveness()
     for number, result in enumerate(results, 1):
         before = liveness.left_out
-        list(liveness.update(as_reasons(result)))
+        list(liveness.update(as_results(result)))
         for name in liveness.left_out - before:
-            last = results[max(0, number - FAILURES) : number]
-            assert [one[name] for one in last] == [False] * FAILURES
+            assert last_known(results[:number], name, FAILURES) == ["x"] * FAILURES
         for name in before - liveness.left_out:
-            last = results[max(0, number - SUCCESSES) : number]
-            assert [one[name] for one in last] == [True] * SUCCESSES
+            assert last_known(results[:number], name, SUCCESSES) == ["."] * SUCCESSES
 
 
 def test_the_states_of_servers() -> None:
@@ -153,6 +222,37 @@ def test_the_further_places_of_a_server_are_asked_at_once(monkeypatch: pytest.Mo
     for _ in range(SUCCESSES):
         watcher._round()
     assert watcher.left_out() == frozenset()
+
+
+def test_a_server_of_whose_names_dns_says_nothing_is_not_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = {"a.example": socket.EAI_AGAIN, "b.example": socket.EAI_NONAME}
+
+    def look_up(host: str, *arguments: object, **named: object) -> List[Tuple[object, ...]]:
+        if host in names:
+            raise socket.gaierror(names[host], "as the system says")
+        return [(0, 0, 0, "", (host, 0))]
+
+    def allocate(uri: IceURI, address: str, login: Login, settings: Settings) -> None:
+        if address != "127.0.0.9":
+            raise StepError(Failure(ALLOCATE, "timeout"))
+
+    monkeypatch.setattr("socket.getaddrinfo", look_up)
+    monkeypatch.setattr("abcwebrtc.probe.watch._allocate", allocate)
+    urls = {
+        "silent": ["a.example"],
+        "gone": ["b.example"],
+        "silent-in-part": ["a.example", "127.0.0.1"],
+        "living-in-part": ["a.example", "127.0.0.9"],
+        "usual": ["127.0.0.9"],
+    }
+    servers = [{**COTURN, "url": url, "name": name} for name, url in urls.items()]
+    watcher = Watcher(make_config(webrtc__coturn=servers), 60)
+    for _ in range(FAILURES):
+        watcher._round()
+    assert watcher.left_out() == {"gone"}
+    assert watcher.answers() == {"gone": False, "living-in-part": True, "usual": True}
 
 
 class Failing(Watcher):
