@@ -8,8 +8,20 @@ a comment, under an unknown name, or in a damaged file.
 from __future__ import annotations
 
 import re
+from difflib import SequenceMatcher
 from itertools import takewhile, zip_longest
-from typing import Any, Collection, Dict, Iterator, List, Mapping, Optional, Pattern, Tuple
+from typing import (
+    Any,
+    Collection,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Pattern,
+    Sequence,
+    Tuple,
+)
 
 from abcwebrtc.errors import ConfigError, KeyPath, format_path
 from abcwebrtc.odconfig.ini import Budget, Entry
@@ -70,6 +82,9 @@ _OF_ENVLOCAL = ("STUN_SERVER", "TURN_SERVER")
 _ABSENT = object()
 _HIDDEN = "(not shown)"
 _LARGE = 2**31
+_SERVERS = "webrtc.coturn"
+_MOST_SERVERS = 1024
+"""More are compared by their indexes: whoever writes more has other problems."""
 
 
 def differences(before: str, after: str) -> List[str]:
@@ -141,7 +156,9 @@ def _of_value(path: KeyPath, old: Any, new: Any) -> Iterator[str]:
     present = [value for value in (old, new) if value is not _ABSENT]
     if repr(old) == repr(new):
         return
-    if key in _PARENTS and all(value and isinstance(value, dict) for value in present):
+    if path == (_SERVERS,) and _are_servers(present):
+        yield from _of_servers(path, old, new)
+    elif key in _PARENTS and all(value and isinstance(value, dict) for value in present):
         before, after = ({} if value is _ABSENT else value for value in (old, new))
         known = _OF_ENVLOCAL if key == "desktop.envlocal" else _NAMED
         for name in dict.fromkeys([*before, *after]):
@@ -158,6 +175,60 @@ def _of_value(path: KeyPath, old: Any, new: Any) -> Iterator[str]:
             yield from _of_value((*path, index), *pair)
     else:
         yield from _of_leaf(format_path(path), key, old, new)
+
+
+def _are_servers(values: Sequence[Any]) -> bool:
+    """Return whether the values, of which one is a list, have servers that can be compared."""
+    return any(value and isinstance(value, (list, tuple)) for value in values) and all(
+        isinstance(value, (dict, list, tuple)) and len(value) <= _MOST_SERVERS for value in values
+    )
+
+
+def _of_servers(path: KeyPath, old: Any, new: Any) -> Iterator[str]:
+    """Yield what differs between lists of servers, each compared with the one of its identity.
+
+    A dict is a list of one. What takes the place of servers that are gone is compared with them,
+    if there are as many. Lines with ``-`` have the index in the old list.
+    """
+    if _ABSENT not in (old, new) and isinstance(old, dict) != isinstance(new, dict):
+        yield f" {format_path(path)}: (now {'a dict' if isinstance(new, dict) else 'a list'})"
+    lists = [[value] if isinstance(value, dict) and value else value for value in (old, new)]
+    before, after = ([] if value in (_ABSENT, {}) else value for value in lists)
+    was, now = _identities(before), _identities(after)
+    old_ids, new_ids = list(was), list(now)
+    for tag, start, end, first, last in SequenceMatcher(
+        None, old_ids, new_ids, autojunk=False
+    ).get_opcodes():
+        gone = [index for index in range(start, end) if old_ids[index] not in now]
+        fresh = [index for index in range(first, last) if new_ids[index] not in was]
+        edited = dict(zip(fresh, gone)) if len(gone) == len(fresh) else {}
+        for index in [] if edited else gone:
+            yield from _of_value((*path, index), before[index], _ABSENT)
+        for index in range(first, last):
+            here, source = (*path, index), was.get(new_ids[index], edited.get(index))
+            if tag != "equal" and new_ids[index] in was:
+                yield f" {format_path(here)}: (moved from [{source}])"
+            value = _ABSENT if source is None else before[source]
+            for line in _of_value(here, value, after[index]):
+                yield line.replace(f"[{index}]", f"[{source}]", 1) if line[0] == "-" else line
+
+
+def _identities(servers: Sequence[Any]) -> Dict[Tuple[str, int], int]:
+    """Return the index of each server by what the choice of servers knows it by.
+
+    That is its name, or else its first url, with protocol and transport. Equal ones are counted.
+    """
+    found: Dict[Tuple[str, int], int] = {}
+    seen: Dict[str, int] = {}
+    for index, server in enumerate(servers):
+        known = server if isinstance(server, dict) else {}
+        url = known.get("url", index)
+        url = url[0] if url and isinstance(url, (list, tuple)) else url
+        first = (url, known.get("protocol", "turn"), known.get("transport"))
+        identity = repr(known.get("name") or first)
+        seen[identity] = seen.get(identity, 0) + 1
+        found[identity, seen[identity]] = index
+    return found
 
 
 def _without(known: Collection[str], mapping: Mapping[Any, Any]) -> Dict[str, str]:

@@ -97,6 +97,95 @@ def test_servers_in_lists_are_told_one_by_one() -> None:
     ]
 
 
+PARIS = "{ 'name': 'paris', 'url': 'a.example', 'ttl': 60, 'coturn_static_auth_secret': 'one' }"
+ROME = "{ 'url': ['b.example', 'c.example'], 'ttl': 61, 'coturn_static_auth_secret': 'two' }"
+ROME_TLS = "{ 'url': 'b.example', 'protocol': 'turns', 'coturn_static_auth_secret': 'two' }"
+OSLO = "{ 'name': 'oslo', 'url': 'd.example', 'coturn_static_auth_secret': 'three' }"
+GONE_PARIS = [
+    "-webrtc.coturn[0].name: (not shown)",
+    "-webrtc.coturn[0].url: 'a.example'",
+    "-webrtc.coturn[0].ttl: 60",
+    "-webrtc.coturn[0].coturn_static_auth_secret: (not shown)",
+]
+NEW_OSLO = [
+    "+webrtc.coturn[0].name: (not shown)",
+    "+webrtc.coturn[0].url: 'd.example'",
+    "+webrtc.coturn[0].coturn_static_auth_secret: (not shown)",
+]
+
+
+def at(place: int, lines: List[str]) -> List[str]:
+    return [line.replace("[0]", f"[{place}]") for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lines"),
+    [
+        ([PARIS, ROME], [OSLO, PARIS, ROME], NEW_OSLO),
+        ([PARIS, ROME], [PARIS, ROME, OSLO], at(2, NEW_OSLO)),
+        ([PARIS, ROME, OSLO], [ROME, OSLO], GONE_PARIS),
+        ([PARIS, ROME, ROME_TLS], [ROME, ROME_TLS], GONE_PARIS),
+        ([PARIS, ROME], [ROME, OSLO], [*GONE_PARIS, *at(1, NEW_OSLO)]),
+        ([PARIS, ROME, OSLO], [OSLO, PARIS, ROME], [" webrtc.coturn[0]: (moved from [2])"]),
+        ([PARIS, ROME], [ROME, PARIS], [" webrtc.coturn[0]: (moved from [1])"]),
+        (
+            [PARIS, ROME],
+            [OSLO, PARIS.replace("a.ex", "x.ex"), ROME.replace("two", "2").replace("61", "7")],
+            [
+                *NEW_OSLO,
+                "-webrtc.coturn[0].url: 'a.example'",
+                "+webrtc.coturn[1].url: 'x.example'",
+                "-webrtc.coturn[1].ttl: 61",
+                "+webrtc.coturn[2].ttl: 7",
+                " webrtc.coturn[2].coturn_static_auth_secret: (changed)",
+            ],
+        ),
+        (
+            [ROME, PARIS],
+            [PARIS, ROME.replace("61", "7")],
+            [
+                " webrtc.coturn[0]: (moved from [1])",
+                "-webrtc.coturn[0].ttl: 61",
+                "+webrtc.coturn[1].ttl: 7",
+            ],
+        ),
+        (
+            [PARIS, ROME],
+            [PARIS, ROME.replace("b.ex", "x.ex")],
+            ["-webrtc.coturn[1].url[0]: 'b.example'", "+webrtc.coturn[1].url[0]: 'x.example'"],
+        ),
+        ([PARIS], [PARIS, PARIS], [line.replace("-", "+") for line in at(1, GONE_PARIS)]),
+        ([], [OSLO], NEW_OSLO),
+        ([PARIS], [], GONE_PARIS),
+        (["{}"], [], ["-webrtc.coturn[0]: (not shown)"]),
+        (["5", PARIS, "5"], [PARIS, "5"], ["-webrtc.coturn[0]: (not shown)"]),
+    ],
+)
+def test_a_coturn_is_compared_with_the_one_of_its_name_or_first_url(
+    before: List[str], after: List[str], lines: List[str]
+) -> None:
+    texts = [f"[global]\nwebrtc.coturn: [ {', '.join(one)} ]\n" for one in (before, after)]
+    assert differences(*texts) == lines
+
+
+def test_one_coturn_that_becomes_several_is_told() -> None:
+    texts = [f"[global]\nwebrtc.coturn: {one}\n" for one in (PARIS, f"[ {OSLO}, {PARIS} ]")]
+    assert differences(*texts) == [" webrtc.coturn: (now a list)", *NEW_OSLO]
+    assert differences(*texts[::-1]) == [
+        " webrtc.coturn: (now a dict)",
+        *(line.replace("+", "-") for line in NEW_OSLO),
+    ]
+
+
+def test_more_servers_than_anybody_has_are_compared_by_their_indexes() -> None:
+    for number, line in ((1024, "[0]: (moved from [1023])"), (1026, "[0].url: (changed)")):
+        servers = [f"{{ 'url': 'a{place}' }}" for place in range(number)]
+        before, after = (
+            f"[global]\nwebrtc.coturn: [ {', '.join(one)} ]\n" for one in (servers, servers[::-1])
+        )
+        assert differences(before, after)[0] == f" webrtc.coturn{line}"
+
+
 @pytest.mark.parametrize("key", [*COTURN_KEYS, *DESKTOP_KEYS])
 def test_every_key_of_ours_is_named(key: str) -> None:
     texts = [f"[global]\nwebrtc.coturn: {{ '{key}': 'x y', 'a': {n} }}\n" for n in (1, 2)]
