@@ -72,7 +72,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the command line and return the exit status."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     prepare_output()
-    with redirect_stderr(lossy(sys.stderr)):
+    with redirect_stderr(lossy(sys.stderr, needs_reader=False)):
         begin(words)
         return _status(words)
 

@@ -283,21 +283,27 @@ def prepare_output() -> None:
 
 
 class _LossyFile(io.FileIO):
-    """A file that drops what a full disk has no room for, so that a command outlives its log."""
+    """A file that drops what can't be written, so that a command outlives its log."""
+
+    dropped: Sequence[int] = _FULL
 
     def write(self, data: Any) -> int:
         try:
             return super().write(data)
         except OSError as error:
-            if error.errno not in _FULL:
+            if error.errno not in self.dropped:
                 raise
             return len(data)
 
 
-def lossy(stream: TextIO) -> TextIO:
-    """Return a stream to the same file that drops what can't be written."""
+def lossy(stream: TextIO, needs_reader: bool) -> TextIO:
+    """Return a stream to the same file that drops what a full disk has no room for.
+
+    Unless it `needs_reader`, it also drops what nobody can read any more.
+    """
     try:
         file = _LossyFile(stream.fileno(), "w", closefd=False)
+        file.dropped = _FULL if needs_reader else (*_FULL, errno.EPIPE)
     except io.UnsupportedOperation:  # it is not a file, so no disk can be full
         return stream
     return io.TextIOWrapper(file, stream.encoding, "backslashreplace", write_through=True)

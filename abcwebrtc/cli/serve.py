@@ -18,7 +18,7 @@ from abcwebrtc.cli.output import lossy, print_problems, say, show
 from abcwebrtc.cli.parser import OK, given
 from abcwebrtc.cli.serve_log import JSON, TEXT, start_log
 from abcwebrtc.config.webrtc import WebRTCConfig
-from abcwebrtc.errors import ConfigError, Problem
+from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
 from abcwebrtc.texts import harmless_logger
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def run(options: argparse.Namespace) -> int:
         options.usage_error("--cert and --key go together: give both, or neither")
     if options.insecure_no_auth and not is_loopback(options.host):
         options.usage_error("--insecure-no-auth listens on loopback only; leave out --host")
-    with redirect_stdout(lossy(sys.stdout)), contextlib.ExitStack() as stack:
+    with redirect_stdout(lossy(sys.stdout, needs_reader=True)), contextlib.ExitStack() as stack:
         start_log(options.log_format, options.quiet)
         cherrypy.log.screen = False  # otherwise it would print every line once more
         config = WebRTCConfig.from_file(options.od_config)
@@ -166,7 +166,13 @@ def run(options: argparse.Namespace) -> int:
         app = ClientAddresses(app, options.trusted_proxy)
 
         def ready(base_url: str) -> None:
-            show(f"abcwebrtc {abcwebrtc.__version__}: serving on {base_url}")
+            try:
+                show(f"abcwebrtc {abcwebrtc.__version__}: serving on {base_url}")
+            except BrokenPipeError:
+                message = "nobody reads stdout, on which serve prints its address"
+                raise AbcWebRTCError(
+                    f"{message}; send stdout to /dev/null if that is meant"
+                ) from None
             if options.print_link or sys.stdout.isatty():
                 print_link(base_url)
 

@@ -169,6 +169,19 @@ def test_it_outlives_whoever_read_its_output(tmp_path: Path) -> None:
         assert server.stop() == 0
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_it_starts_and_answers_though_nobody_can_read_its_log(tmp_path: Path, form: str) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    options = ("--log-format", form, "--probe", "1")
+    warned = {"webrtc__enabled": True}  # not the name of an entry
+    with serving(tmp_path, *options, entries=warned, stderr=theirs) as (server, port):
+        os.close(theirs)
+        assert set(reachable(port)) == {200}
+        assert server.stop() == 0
+    assert "Traceback" not in server.output
+
+
 def test_the_log_goes_on_when_the_disk_has_room_again(tmp_path: Path) -> None:
     """On a real full file system, in its own mount namespace."""
     unshare = shutil.which("unshare") or missing("unshare is not there; apt-get install util-linux")

@@ -158,6 +158,21 @@ def test_a_warning_that_nobody_hears_stops_nothing(tmp_path: Path) -> None:
     assert result.stdout.startswith(b"webrtc.coturn: turn:turn.example.org:3478\n")
 
 
+@pytest.mark.parametrize(("change", "status"), [({}, 0), ({"webrtc__enable": 1}, 1)])
+def test_an_exit_status_does_not_depend_on_who_reads_stderr(
+    change: Dict[str, int], status: int, tmp_path: Path
+) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    od_config = write_od_config(tmp_path, webrtc__enabled=True, **change)
+    line = command("mint", od_config, "--user", "alice")
+    done = subprocess.run(
+        line, env=environment(), stderr=theirs, stdout=subprocess.PIPE, timeout=WAIT
+    )
+    os.close(theirs)
+    assert done.returncode == status
+
+
 HOSTILE = "\x1b]0;owned\x07\n\u202e\udcff"
 SHOWN = r"\x1b]0;owned\x07\n\u202e\udcff"
 

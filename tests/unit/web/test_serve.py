@@ -270,12 +270,15 @@ def test_it_ends_when_nobody_can_read_where_it_serves(tmp_path: Path) -> None:
         command("serve", write_od_config(tmp_path), "--port", "0"),
         stdin=subprocess.DEVNULL,
         stdout=theirs,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         env=environment(),
     )
     os.close(theirs)
     try:
-        assert process.wait(WAIT) == 3
+        _, said = process.communicate(timeout=WAIT)
+        assert process.returncode == 3
+        assert said.splitlines()[-1].startswith(b"error: nobody reads stdout, on which serve")
+        assert b"Traceback" not in said
     finally:
         process.kill()
         process.wait(WAIT)
