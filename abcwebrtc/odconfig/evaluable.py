@@ -90,10 +90,10 @@ def check_evaluable(lines: Lines, budget: Budget) -> Evaluable:
     """
     if not "\n".join(text for _, text in lines):
         return Evaluable()
-    tree, behind = parse_value(lines, budget, literal=False)
+    parsed = parse_value(lines, budget, literal=False)
     builder = _ExpressionBuilder(lines, budget)
-    builder.build(tree)
-    return Evaluable(tuple(builder.doubts), behind)
+    builder.build(parsed.tree)
+    return Evaluable(tuple(builder.doubts), parsed.behind)
 
 
 class _ExpressionBuilder(Builder):

@@ -26,15 +26,16 @@ MAX_BITS = 1024
 
 
 class Literal(NamedTuple):
-    """A value, the lines of the items inside it, and the lines of repeated keys.
+    """A value, the lines of the items inside it, of repeated keys, and of joined texts.
 
     A position is noted if it differs from that of the container. If a key is repeated, Python
-    uses the last one.
+    uses the last one. In the lines `joined` ends a text of a list that Python joins with the next.
     """
 
     value: Any
     positions: Positions
     repeated: Tuple[int, ...]
+    joined: Tuple[int, ...] = ()
 
 
 def parse_literal(lines: Lines, path: KeyPath, budget: Budget) -> Literal:
@@ -48,12 +49,13 @@ def parse_literal(lines: Lines, path: KeyPath, budget: Budget) -> Literal:
     """
     if not "\n".join(text for _, text in lines):
         return Literal("", {}, ())
-    tree, behind = parse_value(lines, budget, literal=True)
-    if behind is not None:
-        raise LiteralError(behind, AFTER_THE_END)
+    parsed = parse_value(lines, budget, literal=True)
+    if parsed.behind is not None:
+        raise LiteralError(parsed.behind, AFTER_THE_END)
     builder = Builder(lines, budget)
-    value = builder.build(tree, path, lines[0][0])
-    return Literal(value, builder.positions, tuple(builder.repeated))
+    value = builder.build(parsed.tree, path, lines[0][0])
+    joined = tuple(lines[index][0] for index in parsed.joined)
+    return Literal(value, builder.positions, tuple(builder.repeated), joined)
 
 
 class Builder:

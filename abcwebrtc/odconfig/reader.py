@@ -45,6 +45,10 @@ _TWICE = (
     "a key is given twice in one dict, and Python uses the last; keep one of them "
     "(for two servers, write a list of two dicts)"
 )
+_JOINED = (
+    "Python joins two texts of a list here, since no comma is between them; write the comma, or, "
+    "if they are one text, put ( ) around them"
+)
 
 
 class OdConfig(Dict[str, Any]):
@@ -302,9 +306,11 @@ class _EntryReader:
             check_lines(len(entry.numbers))
             lines = self._interpolation.expand(entry)
             if not self._interpolation.is_broken(entry):
-                value, positions, repeated = parse_literal(lines, path, self._budget)
+                value, positions, repeated, joined = parse_literal(lines, path, self._budget)
                 config.add(entry, value, positions)
-                self._say_repeated(config, entry, repeated)
+                self._warn(config, entry, repeated, _TWICE)
+                if entry.key.startswith("webrtc."):  # in others, pyos may have long texts in lists
+                    self._warn(config, entry, joined, _JOINED)
                 return
             first: Optional[LiteralError] = None
         except LiteralError as error:
@@ -324,7 +330,7 @@ class _EntryReader:
         if found:
             config.add(entry, found.value, found.positions)
             config.doubt(found.unsure, found.incomplete)
-            self._say_repeated(config, entry, found.repeated)
+            self._warn(config, entry, found.repeated, _TWICE)
         faults = found.faults if found else ()
         if first and not faults:
             faults = ((first.index, first.reason, 1),)
@@ -340,7 +346,7 @@ class _EntryReader:
         except BoundsError:
             return None
 
-    def _say_repeated(self, config: OdConfig, entry: Entry, lines: Tuple[int, ...]) -> None:
+    def _warn(self, config: OdConfig, entry: Entry, lines: Tuple[int, ...], message: str) -> None:
         for line in lines if is_used(entry.key) else ():
-            problem = Problem(_TWICE, shown(entry.key), config.file, line, "warning")
+            problem = Problem(message, shown(entry.key), config.file, line, "warning")
             self.warnings.add(problem)

@@ -11,7 +11,7 @@ import ast
 import keyword
 import re
 import warnings
-from typing import Callable, List, Mapping, Optional, Tuple
+from typing import Callable, List, Mapping, NamedTuple, Optional, Tuple
 
 from abcwebrtc.odconfig.ini import Budget, Lines
 
@@ -93,8 +93,20 @@ class BoundsError(LiteralError):
     """A value is too long or too deep to be read."""
 
 
-def parse_value(lines: Lines, budget: Budget, literal: bool) -> Tuple[ast.expr, Optional[int]]:
-    """Return the tree of a value that is not empty, and the index of text after its end.
+class Parsed(NamedTuple):
+    """The tree of a value, with indexes of its lines.
+
+    At `behind`, text begins after the value. In the lines `joined` ends a text of a list that
+    Python joins with the next one, as no comma is between them.
+    """
+
+    tree: ast.expr
+    behind: Optional[int]
+    joined: Tuple[int, ...]
+
+
+def parse_value(lines: Lines, budget: Budget, literal: bool) -> Parsed:
+    """Return what Python reads in a value that is not empty.
 
     `lines` are its text with the line numbers. The cost of reading it is taken from `budget`.
     With `literal`, tokens that no literal has are refused.
@@ -111,14 +123,16 @@ def parse_value(lines: Lines, budget: Budget, literal: bool) -> Tuple[ast.expr, 
         if "\0" in text:  # the tokenizer of Python 3.13 fails on some
             raise LiteralError(index, NUL)
     source = "\n".join(text for _, text in lines)
-    _Scanner(source, budget, literal).run()
+    scanner = _Scanner(source, budget, literal)
+    scanner.run()
     reason = _NOT_A_LITERAL if literal else _NOT_A_VALUE
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # for one, of '\d' in a string
             first, *others = ast.parse(_PREFIX + source).body
         assert isinstance(first, ast.Assign)  # noqa: S101, for mypy
-        return first.value, (others[0].lineno - 1 if others else None)
+        behind = others[0].lineno - 1 if others else None
+        return Parsed(first.value, behind, tuple(dict.fromkeys(scanner.joined)))
     except (MemoryError, RecursionError):
         error: LiteralError = BoundsError(0, "a value that is nested too deep")
     except (SyntaxError, ValueError) as failure:
@@ -185,6 +199,10 @@ class _Scanner:
         self._operators = [0]  # since the last comma, inside of each bracket
         self._keywords = 0
         self._ended = self._after_value = False
+        self._text_end: Optional[int] = None  # the line of the last token, if that is a text
+        self._joined: List[List[int]] = [[]]  # inside of each bracket
+        self._has_comma = [False]
+        self.joined: List[int] = []
 
     def run(self) -> None:
         """Check all tokens; raise `LiteralError` if one is refused."""
@@ -195,6 +213,8 @@ class _Scanner:
                 self._exceed(TOO_MANY)
             kind = str(match.lastgroup)
             _CHECKS[kind](self, match.group(kind))
+            if kind not in ("text", "blank", "line"):
+                self._text_end = None
         if self._brackets:
             raise LiteralError(self._brackets[-1][1], UNCLOSED)
 
@@ -223,7 +243,8 @@ class _Scanner:
         if self._literal and len(text) > MAX_TEXT:
             self._exceed(f"a text of more than {MAX_TEXT} characters; write a shorter one")
         self._check_value()
-        self._index += text.count("\n") + text.count("\0")
+        self._joined[-1] += [] if self._text_end is None else [self._text_end]
+        self._text_end = self._index = self._index + text.count("\n") + text.count("\0")
 
     def _check_code(self, opening: str) -> None:
         """Refuse an f-string or t-string: some versions of Python parse it without a token."""
@@ -260,6 +281,8 @@ class _Scanner:
             self._count(operators=1)  # a call or a subscript
         self._brackets.append((bracket, self._index))
         self._operators.append(0)
+        self._joined.append([])
+        self._has_comma.append(False)
         self._after_value = False
         if len(self._brackets) > MAX_NESTING:
             self._exceed(f"brackets are nested more than {MAX_NESTING} deep")
@@ -271,12 +294,16 @@ class _Scanner:
         if opened != CLOSES[bracket]:
             raise LiteralError(index, UNCLOSED)
         self._operators.pop()
+        joined, has_comma = self._joined.pop(), self._has_comma.pop()
+        if bracket == "]" or (bracket == ")" and has_comma):
+            self.joined += joined
         self._after_value = True
 
     def _check_operator(self, operator: str) -> None:
         self._after_value = False
         if operator == ",":
             self._operators[-1] = 0
+            self._has_comma[-1] = True
         elif operator == ";" and not (self._literal or self._brackets):
             self._ended = True
         elif self._literal and operator not in ("+", "-", "*", ":"):

@@ -261,7 +261,7 @@ def test_positions_are_noted_where_they_differ_from_the_containers(text, positio
 def test_positions_are_those_of_the_file_where_lines_are_missing():
     lines = ((3, "["), (7, "1,"), (7, "2,"), (9, "3]"))
     expected = {("key", 0): 7, ("key", 1): 7, ("key", 2): 9}
-    assert parse_literal(lines, ("key",), Budget()) == ([1, 2, 3], expected, ())
+    assert parse_literal(lines, ("key",), Budget()) == ([1, 2, 3], expected, (), ())
 
 
 def test_an_item_of_a_list_below_its_key_has_its_own_line():

@@ -53,6 +53,43 @@ def test_a_key_twice_in_an_entry_that_is_not_used_is_no_concern():
     assert config.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("value", "lines"),
+    [
+        ("[ 'x' 'y' ]", [2]),
+        ("[ 'x'\n  # comment, with a comma\n  \"y\", 'z' ]", [2]),
+        ("{ 'acl': { 'permit': [\n  'a',\n  'x'\n  'y'\n  'z' ] } }", [4, 5]),
+        ("[ 'x' 'y' 'z' ]", [2]),
+        ("( 'a',\n  'x' 'y' )", [3]),
+        ("[ {}, [ ('a', 'x' 'y'), 'b' ], 'c' ]", [2]),
+        ("[ 'a\\\n b' 'y' ]", [3]),
+        # one text, as it seems, or none at all
+        ("[ ('x' 'y') ]", []),
+        ("[ ('x'\n  'y'), ('a') ]", []),
+        ("{ 'a': 'x'\n  'y',\n  'b' 'c': ('x'\n  'y') }", []),
+        ("[ { 'a': 'x' 'y' } ]", []),
+        ("'x' 'y'", []),
+        ("('x' 'y')", []),
+        ("[ 'x' + 'y', 'a, b' ]", []),
+        ("[ 'x', 'y' ]  # [ 'x' 'y' ]", []),
+        ("{ 'a': \"[ 'x' 'y' ]\" }", []),
+    ],
+)
+def test_texts_that_python_joins_in_a_list_are_a_warning(value, lines):
+    config = parse_od_config(f"[global]\nwebrtc.coturn: {value}\n")
+    assert config == read_with_cherrypy(f"[global]\nwebrtc.coturn: {value}\n")
+    words = "Python joins two texts of a list here, since no comma is between them; write the comma"
+    found = [(one.line, one.path, one.level, one.message) for one in config.warnings]
+    end = ", or, if they are one text, put ( ) around them"
+    assert found == [(line, "webrtc.coturn", "warning", words + end) for line in lines]
+
+
+def test_texts_that_python_joins_in_lists_of_pyos_are_no_concern():
+    command = "{ 'command': [ 'sh', '-c', 'cd ~;'\n  'ls' ] }"
+    config = parse_od_config(f"[global]\ndesktop.pod: {command}\ndesktop.zoom: {command}\n")
+    assert config.warnings == ()
+
+
 def test_every_bad_entry_is_reported_with_its_place():
     error = refusal_of(
         "[global]\nwebrtc.a: os\nwebrtc.b: 1\n\nwebrtc.c: [\n  # c\n  1,\n  'a' - 1 ]\n"
