@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import signal
-from contextlib import contextmanager, suppress
-from typing import Iterator, NoReturn
+from contextlib import suppress
 
 from abcwebrtc.abcdesktop import NAMESPACE, PYOS_DEPLOYMENT, PYOS_SELECTOR
 from abcwebrtc.cli.apply_outcome import Outcome, Progress
 from abcwebrtc.cli.configmap import NOTE, add_name_arguments
 from abcwebrtc.cli.options import kube_namespace, seconds
 from abcwebrtc.cli.parser import OK, STDIN_FILE, add_form, given, status_of
+from abcwebrtc.cli.signals import ended_as_by_ctrl_c
 from abcwebrtc.cli.way_back import WayBack, kubectl_options, say_error
 from abcwebrtc.cluster.api import Cluster, connect
 from abcwebrtc.cluster.change import Change
@@ -102,7 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Apply, and print the data, if the result is data, whatever happens."""
     outcome = Outcome(options)
-    with _ended_as_by_ctrl_c():  # at the end the client removes its files with keys
+    with ended_as_by_ctrl_c():  # at the end the client removes its files with keys
         try:
             status = _apply(options, outcome)
         except AbcWebRTCError as error:
@@ -277,29 +276,3 @@ def _roll_back(
         if outcome.way_back:
             outcome.way_back.fail()
         raise
-
-
-_ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-
-
-@contextmanager
-def _ended_as_by_ctrl_c() -> Iterator[None]:
-    """Treat the end of a CI job or of a connection like Ctrl-C: say what was done.
-
-    SIGQUIT too: by default it leaves a core, with secrets in it.
-    """
-
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = {number: signal.getsignal(number) for number in _ENDS}
-    default = [number for number, handler in before.items() if handler is signal.SIG_DFL]
-    try:
-        for number in default:  # nohup ignores one
-            with suppress(ValueError):  # not the main thread
-                signal.signal(number, interrupt)
-        yield
-    finally:
-        for number in default:
-            with suppress(ValueError):
-                signal.signal(number, signal.SIG_DFL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from contextlib import redirect_stderr
+from contextlib import nullcontext, redirect_stderr
 from types import ModuleType
 from typing import Optional, Sequence
 
@@ -28,11 +28,13 @@ from abcwebrtc.cli.output import (
     TEXT,
     begin,
     discard_output,
+    is_data,
     lossy,
     prepare_output,
     print_error,
     set_output,
     show_failure,
+    show_interruption,
 )
 from abcwebrtc.cli.parser import (
     INTERRUPTED,
@@ -43,6 +45,7 @@ from abcwebrtc.cli.parser import (
     settle_od_config,
     status_of,
 )
+from abcwebrtc.cli.signals import ended_as_by_ctrl_c
 from abcwebrtc.errors import AbcWebRTCError
 
 COMMANDS = (
@@ -74,23 +77,33 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     prepare_output()
     with redirect_stderr(lossy(sys.stderr, needs_reader=False)):
         begin(words)
-        return _status(words)
+        with ended_as_by_ctrl_c() if is_data() else nullcontext():
+            return _status(words)
 
 
 def _status(words: Sequence[str]) -> int:
     try:
-        return _run(words)
-    except AbcWebRTCError as error:
-        show_failure(error)
-        return status_of(error)
+        return _status_shown(words)
     except BrokenPipeError:
         discard_output()  # the reader of the pipe has gone
     except OSError as error:
         discard_output()
         print_error(AbcWebRTCError(error.strerror or str(error)))
     except KeyboardInterrupt:
+        try:
+            show_interruption()
+        except OSError:
+            discard_output()
         return INTERRUPTED
     return UNABLE
+
+
+def _status_shown(words: Sequence[str]) -> int:
+    try:
+        return _run(words)
+    except AbcWebRTCError as error:
+        show_failure(error)
+        return status_of(error)
 
 
 def _run(words: Sequence[str]) -> int:

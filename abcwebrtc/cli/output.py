@@ -48,6 +48,8 @@ class _Settings:
 
     form = TEXT
     quiet = False
+    has_shown = False
+    """Whether data or a document was printed."""
     handler: Optional[logging.Handler] = None
 
 
@@ -56,7 +58,7 @@ def begin(words: Sequence[str]) -> None:
 
     They decide in which form errors are printed, including usage errors.
     """
-    _Settings.form, _Settings.quiet = _form_in(words), False
+    _Settings.form, _Settings.quiet, _Settings.has_shown = _form_in(words), False, False
     if _Settings.handler:
         harmless_logger("abcwebrtc").removeHandler(_Settings.handler)
     _Settings.handler = None
@@ -83,6 +85,11 @@ def set_output(form: str, quiet: bool, verbose: bool) -> None:
         log.addHandler(handler)
         log.setLevel(logging.DEBUG)
         _Settings.handler = handler
+
+
+def is_data() -> bool:
+    """Return whether a program reads the result."""
+    return _Settings.form != TEXT
 
 
 def is_quiet() -> bool:
@@ -132,13 +139,14 @@ def show_data(data: Any, form: str, one_line: bool = False) -> None:
 
         print_utf8()
         show_document(yaml_text([data]))
-        sys.stdout.flush()
     else:
-        print(json.dumps(data, indent=None if one_line else 2), flush=True)
+        show_document(json.dumps(data, indent=None if one_line else 2) + "\n")
+    sys.stdout.flush()
 
 
 def show_document(text: str) -> None:
     """Print text for other programs, such as YAML, as it is."""
+    _Settings.has_shown = True
     print(text, end="")
 
 
@@ -203,6 +211,12 @@ def show_failure(error: "AbcWebRTCError | str") -> None:
         print_problems(problems)
     else:
         show_data({"ok": False, **problems_json(problems)}, _Settings.form)
+
+
+def show_interruption() -> None:
+    """Print data that says that the command was interrupted, if it is to print data and has not."""
+    if is_data() and not _Settings.has_shown:
+        show_failure("interrupted")
 
 
 def _problems_of(error: AbcWebRTCError) -> Sequence[Problem]:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Any, Iterator, List, Tuple
 
 import pytest
 import yaml
@@ -402,11 +402,11 @@ def has_open_twice(process: int, file: Any) -> bool:
     return found > 1
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_ctrl_c_is_exit_130_without_a_traceback(name: str) -> None:
+def end_while_it_reads(number: int, name: str, *words: str) -> Tuple[int, str]:
+    """Send a signal to a command that reads od.config; return its exit status and its output."""
     pod = ["desktop.yaml"] if name == "pod" else []  # stdin can't be both
     with subprocess.Popen(
-        command(name, "/dev/stdin", *pod),
+        command(name, "/dev/stdin", *pod, *words),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -414,12 +414,56 @@ def test_ctrl_c_is_exit_130_without_a_traceback(name: str) -> None:
     ) as process:
         try:
             wait_for(lambda: has_open_twice(process.pid, process.stdin.fileno()))  # it reads
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             out, _ = process.communicate(timeout=WAIT)
         finally:
             process.kill()
-    assert process.returncode == 130
-    check_no_traceback(out.decode())
+    return process.returncode, out.decode()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_ctrl_c_is_exit_130_without_a_traceback(name: str) -> None:
+    status, out = end_while_it_reads(signal.SIGINT, name)
+    assert status == 130
+    check_no_traceback(out)
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "form"),
+    [
+        *((signal.SIGINT, name, "json") for name in COMMANDS if name != "serve"),
+        (signal.SIGTERM, "probe", "json"),
+        (signal.SIGTERM, "check", "yaml"),
+        (signal.SIGHUP, "mint", "yaml"),
+    ],
+)
+def test_an_interruption_is_one_document(number: int, name: str, form: str) -> None:
+    status, out = end_while_it_reads(number, name, "-o", form)
+    found = yaml.safe_load(out)
+    assert (status, found["ok"]) == (130, False)
+    assert found["errors"][0]["message"].startswith("interrupted")
+
+
+def test_an_interruption_after_the_data_adds_none(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    show = cli.check.run
+    monkeypatch.setattr(cli.check, "run", lambda options: show(options) or interrupt())
+    result = run("check", write_od_config(tmp_path), "-o", "json")
+    assert (result.status, json.loads(result.out)["ok"]) == (130, True)
+
+
+@pytest.mark.parametrize("form", ["text", "json", "yaml"])
+def test_an_error_that_nobody_can_read_is_no_traceback(form: str) -> None:
+    line = command("check", "missing.config", "-o", form)
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (result.returncode, result.stderr.count("\n")) == (3, 1)
+    reason = "No such file or directory" if form == "text" else "No space left on device"
+    assert result.stderr.endswith(f": {reason}\n")
 
 
 # what all commands have in common
