@@ -240,4 +240,4 @@ class KubeError(AbcWebRTCError):
 
 
 class ProbeError(AbcWebRTCError):
-    """The probe can't start: it has no servers, or nothing to log in with."""
+    """The probe can't start: it has no servers, nothing to log in with, or no threads."""

@@ -6,7 +6,9 @@ import argparse
 import os
 import socket
 import ssl
+import sys
 import time
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, List, NoReturn, Optional
 
 from abcwebrtc.cli.options import add_labels, needing_metrics, place, read_input, seconds
@@ -16,6 +18,7 @@ from abcwebrtc.cli.output import (
     aside,
     console,
     is_quiet,
+    lossy,
     progress,
     show,
     show_data,
@@ -124,14 +127,18 @@ def run(options: argparse.Namespace) -> int:
 def _export(
     config: Optional[WebRTCConfig], trust: ssl.SSLContext, options: argparse.Namespace
 ) -> NoReturn:
-    """Probe until Ctrl-C, and export each round; one that can't be made does not end it."""
+    """Probe until Ctrl-C, and export each round; one that can't be made does not end it.
+
+    Nor does a stdout that nobody reads. A fault of the program does: it must not be overlooked.
+    """
     with needing_metrics():
         from abcwebrtc.metrics_server import metrics_server
         from abcwebrtc.probe.exporter import Exporter
 
     exporter = Exporter()
     options.watch = WATCH if options.watch is None else options.watch
-    with metrics_server(options.metrics) as (registry, url):
+    out = lossy(sys.stdout, needs_reader=False)
+    with redirect_stdout(out), metrics_server(options.metrics) as (registry, url):
         registry.register(exporter)
         aside(f"metrics: {url}")
         while True:
@@ -140,6 +147,9 @@ def _export(
             except AbcWebRTCError as error:
                 exporter.fail()
                 show_failure(error)
+            except OSError as error:
+                exporter.fail()
+                show_failure(f"this round can't be made: {error.strerror or error}")
             time.sleep(options.watch)
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
+from abcwebrtc.errors import ProbeError
 from abcwebrtc.probe.model import RESOLVE, Failure, Observation, Target
 from abcwebrtc.probe.steps import probe_address
 from abcwebrtc.probe.stun_client import Settings, timed
@@ -37,7 +38,8 @@ def run_probes(
     """Probe every address of every target, each in its own thread.
 
     `timeout` is the seconds that a step may take. `quick` skips the bursts. After a
-    ``KeyboardInterrupt``, allocations are freed before it is raised again.
+    ``KeyboardInterrupt``, allocations are freed before it is raised again. Raise `ProbeError` if
+    no thread can be started.
     """
     found = resolve_all([target.host for target in targets], timeout)
     observations = [one for target in targets for one in _observations(target, found)]
@@ -58,7 +60,7 @@ def run_probes(
     threads = [threading.Thread(target=probe, args=(one,), daemon=True) for one in reached]
     try:
         for thread in threads:
-            thread.start()
+            _start(thread)
         progress(0, len(threads), "")
         for count in range(len(threads)):
             url, fault = done.get()
@@ -72,6 +74,14 @@ def run_probes(
             if thread.ident:
                 thread.join(max(0.0, end - time.monotonic()))
     return observations
+
+
+def _start(thread: threading.Thread) -> None:
+    try:
+        thread.start()
+    except RuntimeError:  # its only reason, for a thread that is new
+        message = "this machine lets no further thread start; look at its limits and its memory"
+        raise ProbeError(message) from None
 
 
 def _observations(target: Target, found: Dict[str, Addresses]) -> List[Observation]:
@@ -97,7 +107,7 @@ def resolve_all(names: Sequence[str], timeout: float, flags: int = 0) -> Dict[st
 
     for host in hosts:
         # The system's resolver can't be stopped, so a slow lookup is abandoned.
-        threading.Thread(target=look_up, args=(host,), daemon=True).start()
+        _start(threading.Thread(target=look_up, args=(host,), daemon=True))
     found: Dict[str, Addresses] = {host: ([], 0.0, Failure(RESOLVE, "timeout")) for host in hosts}
     deadline = time.monotonic() + timeout
     with contextlib.suppress(queue.Empty):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -47,6 +49,33 @@ def start_exporter(tmp_path: Path) -> Iterator[Callable[..., str]]:
 def read(url: str) -> str:
     with urlopen(url, timeout=30) as answer:
         return str(answer.read().decode())
+
+
+def test_an_exporter_outlives_whoever_read_its_output(
+    start_turnserver: Any, tmp_path: Path
+) -> None:
+    server = coturn(f"{LOOPBACK}:{start_turnserver(SECRET).port}")
+    od_config = write_od_config(tmp_path, webrtc__coturn=[server])
+    place = f"{LOOPBACK}:{free_ports(1)[0]}"
+    line = command("probe", od_config, "--metrics", place, "--watch", "0.2", "--quick")
+    ours, theirs = os.pipe()
+    os.close(ours)
+    process = subprocess.Popen(line, stdout=theirs, stderr=theirs, env=environment())
+    os.close(theirs)
+
+    def ended() -> Any:
+        with contextlib.suppress(OSError):
+            text = read(f"http://{place}/metrics")
+            return re.findall(r"^abcwebrtc_probe_last_round\w+ (\S+)$", text, re.MULTILINE)
+
+    try:
+        first = wait_for(ended)
+        wait_for(lambda: ended() not in (first, None))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_prometheus_reads_what_each_step_gave(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import threading
 from typing import Any, Dict, List, Optional
 
 import pytest
@@ -10,7 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from abcwebrtc.cli import probe as command
 from abcwebrtc.config.webrtc import WebRTCConfig
-from abcwebrtc.errors import AbcWebRTCError
+from abcwebrtc.errors import AbcWebRTCError, ProbeError
 from abcwebrtc.probe.causes import CAUSES
 from abcwebrtc.probe.diagnosis import judge
 from abcwebrtc.probe.exporter import Exporter
@@ -26,6 +28,8 @@ from abcwebrtc.probe.model import (
     Failure,
     Observation,
 )
+from abcwebrtc.probe.runner import run_probes
+from abcwebrtc.probe.targets import environment_targets
 from support.observations import CASES, DAY, NOW, WAY, around, certificate, seen, stun, way
 
 URL = "turn:turn.example.org:3478"
@@ -148,7 +152,18 @@ def test_labels_are_of_a_bounded_set_and_say_nothing_of_who_asks() -> None:
         assert hidden not in text
 
 
-def test_an_error_in_a_round_does_not_end_the_exporter(monkeypatch: Any) -> None:
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (AbcWebRTCError("a secret can't be read"), "a secret can't be read"),
+        (OSError(errno.EMFILE, "Too many open files"), "can't be made: Too many open files"),
+        (OSError("what has no number"), "can't be made: what has no number"),
+    ],
+    ids=["ours", "the system's", "without a number"],
+)
+def test_an_error_in_a_round_does_not_end_the_exporter(
+    error: Exception, words: str, monkeypatch: Any
+) -> None:
     """The second round can't be made; the third one is the last, for the test."""
     rounds: List[str] = []
     exporters: List[Exporter] = []
@@ -159,7 +174,7 @@ def test_an_error_in_a_round_does_not_end_the_exporter(monkeypatch: Any) -> None
         rounds.append("round")
         exporters.append(exporter)
         if len(rounds) == 2:
-            raise AbcWebRTCError("a secret can't be read")
+            raise error
         exporter.show(judge([seen(**WORKS)], around()), NOW, 1.0)
         return 0
 
@@ -179,4 +194,27 @@ def test_an_error_in_a_round_does_not_end_the_exporter(monkeypatch: Any) -> None
     with pytest.raises(KeyboardInterrupt):
         command._export(config, command._trust(None), options)
     assert failed == [0, 1, 0]
-    assert said == ["a secret can't be read"]
+    (line,) = said
+    assert line.endswith(words)
+
+
+def test_a_fault_of_the_program_ends_the_exporter(monkeypatch: Any) -> None:
+    monkeypatch.setattr(command, "_targets", lambda config, options: {}["missing"])
+    options = argparse.Namespace(watch=None, metrics=("127.0.0.1", 0), form="text")
+    with pytest.raises(KeyError):
+        command._export(None, command._trust(None), options)
+
+
+@pytest.mark.parametrize("host", ["turn.invalid", "192.0.2.1"])
+def test_no_further_thread_is_no_fault_of_the_program(host: str, monkeypatch: Any) -> None:
+    (target,) = environment_targets({"STUN_SERVER": f"stun://{host}:3478"})
+    started = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if host == "turn.invalid" or thread._target.__name__ == "probe":  # type: ignore[attr-defined]
+            raise RuntimeError("can't start new thread")
+        started(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(ProbeError, match="no further thread"):
+        run_probes([target], 1, command._trust(None), lambda *_: None)
