@@ -55,7 +55,7 @@ def _log_failure(request: Any, client_address: Any) -> None:
     """Log that a scrape failed; a client that has left is no fault of anybody."""
     error = sys.exc_info()[1]
     level = logging.DEBUG if isinstance(error, OSError) else logging.ERROR
-    _log.log(level, "can't answer who asks for metrics: %s", type(error).__name__, exc_info=error)
+    _log.log(level, "can't answer a request for metrics: %s", type(error).__name__, exc_info=error)
 
 
 def build_info() -> GaugeMetricFamily:

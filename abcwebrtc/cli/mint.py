@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--user",
         metavar="NAME",
         type=given,
-        help="userid to mint for; required unless usernames are bare expiries",
+        help="userid to mint for; required unless 'username' is 'timestamp'",
     )
     add_labels(parser, "servers and policies")
     add_form(parser, "indented JSON")

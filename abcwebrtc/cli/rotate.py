@@ -164,8 +164,8 @@ def _entry_argument(parser: argparse.ArgumentParser) -> None:
         "--entry",
         metavar="NAME|HOST|N",
         type=given,
-        help="only this entry of webrtc.coturn, by its name, a host of it or its number, from 0, "
-        "and those with the same secret",
+        help="only this entry of webrtc.coturn, by its name, one of its hosts or its number, from "
+        "0, and those with the same secret",
     )
 
 

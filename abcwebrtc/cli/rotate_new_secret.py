@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         metavar="FILE",
         type=output_file,
-        help="write the secret into this file, in front of those in it",
+        help="write the secret into this file, in front of the secrets there",
     )
     add("--force", action="store_true", help="overwrite the secrets in --output")
     add("--replace", dest="force", action="store_true", help=argparse.SUPPRESS)  # its old name

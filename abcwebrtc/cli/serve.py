@@ -78,8 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--probe",
         metavar="SECONDS",
         type=seconds(1, 86400),
-        help="ask each coturn server so often for an allocation, and give users none that fails "
-        "three times in a row (off)",
+        help="ask each coturn server for an allocation every so many seconds, and give users none "
+        "that fails three times in a row (off)",
     )
 
 
@@ -119,7 +119,7 @@ def _add_access(parser: argparse.ArgumentParser) -> None:
     page.add_argument(
         "--print-link",
         action="store_true",
-        help="print the test page's link even if stdout is not a terminal but a log",
+        help="print the test page's link even if stdout is not a terminal",
     )
     page.add_argument(
         "--page-url",

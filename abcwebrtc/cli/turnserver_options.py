@@ -68,7 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--server",
         metavar="NAME|HOST|N",
         type=given,
-        help="the coturn server of od.config, by its name, a host of it or its number, from 1 (1)",
+        help="the coturn server of od.config, by its name, one of its hosts or its number, "
+        "from 1 (1)",
     )
     add(
         "--cert",

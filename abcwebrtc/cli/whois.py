@@ -42,8 +42,8 @@ pseudonym is looked up among the userids in --users. Nothing is contacted.
 USERNAME is expiry or expiry:name, or the whole line of coturn's log. USERNAME
 and OD_CONFIG may come in either order.
 
-The exit status is 1 if it is not a TURN username, or belongs to none of the
-userids.
+The exit status is 1 if USERNAME is not a TURN username, or belongs to none of
+the userids.
 
 example: abcwebrtc whois 1703086872:alice od.config
 """

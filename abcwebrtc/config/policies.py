@@ -75,7 +75,7 @@ def _never_used(policies: List[Policy], where: Where) -> Iterator[Problem]:
         for first, earlier in enumerate(acls[:index]):
             wide = EVERYBODY in earlier.permit or permit.issubset(earlier.permit)
             if wide and deny.issuperset(earlier.deny) and not earlier.permits_everybody:
-                message = f"is never used: policies[{first}] matches all of its users before"
+                message = f"is never used: policies[{first}] already applies to all of its users"
                 yield where[index].warning(
                     f"{message}; write the narrower one first, or remove this one"
                 )

@@ -101,7 +101,7 @@ def _check_choice(config: WebRTCConfig, root: Where, groups: Sequence[Group]) ->
     """Yield what is unwise about names of servers, weights, acls and drains."""
     number, servers, where = config.coturn_servers, config.coturn, root[COTURN]
     if number is None and any(server.weight != 1 for server in servers):
-        message = f"has a weight, which is for a choice only; add {COTURN_SERVERS}: 1"
+        message = f"has a weight, which has no effect without a choice; add {COTURN_SERVERS}: 1"
         yield where.warning(message)
     if number is not None and not servers:
         yield root[COTURN_SERVERS].warning(f"is {number}, but {COTURN} has no server")
@@ -123,7 +123,7 @@ def _check_names(config: WebRTCConfig, where: Where) -> Iterator[Problem]:
     for index, server in enumerate(config.coturn):
         if server.name in names:
             yield where[index].warning(
-                "has the first url of an earlier server, and the choice takes them for one; "
+                "has the first url of an earlier server, and the choice treats them as one; "
                 "write a 'name' for each"
             )
         names.add(server.name)
@@ -144,7 +144,7 @@ def _check_weights(
     for index, server in enumerate(config.coturn):
         if server.name in light - enough:
             yield where[index]["weight"].warning(
-                "is so small beside the others that perhaps nobody gets this server; "
+                "is so small compared with the others that perhaps nobody gets this server; "
                 "write weights that differ less"
             )
 

@@ -62,7 +62,7 @@ class Exporter(Collector):
         yield build_info()
         yield _alone("round_failed", "1 if the last round could not be made.", self._failed)
         if self._ended is not None:
-            text = "When the last round ended that could be made."
+            text = "When the last completed round ended."
             yield _alone("last_round_timestamp_seconds", text, self._ended)
             yield _alone("round_duration_seconds", "How long that round took.", self._took)
         families = _Families()

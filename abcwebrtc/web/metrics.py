@@ -163,7 +163,7 @@ def _secret_files(config: WebRTCConfig) -> Iterator[Metric]:
     )
     changed = GaugeMetricFamily(
         "abcwebrtc_secret_file_changed_timestamp_seconds",
-        "When the secret file was changed whose secrets are in use.",
+        "Modification time of the secret file whose secrets are in use.",
         labels=["file"],
     )
     sources = (one for each in config.coturn for one in (each.secrets, each.pseudonym_keys))

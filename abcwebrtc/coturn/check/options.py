@@ -92,7 +92,7 @@ def _unknown(conf: KnownConf, setting: Setting) -> Iterator[Problem]:
 
 def _contradictions(conf: KnownConf) -> Iterator[Problem]:
     if conf.on("no-udp-relay") and conf.on("no-tcp-relay"):
-        message = "is set beside no-tcp-relay, so coturn does not start; remove it"
+        message = "is set together with no-tcp-relay, so coturn does not start; remove it"
         yield conf.error("no-udp-relay", message)
     elif conf.on("no-udp-relay"):
         yield conf.error("no-udp-relay", "leaves no relay for sound, which is UDP; remove it")
@@ -133,7 +133,7 @@ def _console(conf: KnownConf) -> Iterator[Problem]:
         yield conf.warning("cli-password", message)
     elif conf.on("allow-loopback-peers"):
         what = "is missing" if by_itself else "is set without cli-password"
-        message = f"{what} beside allow-loopback-peers, so coturn does not start"
+        message = f"{what}, and allow-loopback-peers is set, so coturn does not start"
         yield conf.error(name, f"{message}; {'write no-cli' if by_itself else cure}")
     elif by_itself:
         message = "is missing, so coturn complains that it has no cli-password; write no-cli"

@@ -109,7 +109,7 @@ def test_all_policies_are_looked_at_and_so_many_are_read() -> None:
 # policies without an effect
 
 
-NEVER = "is never used: policies[0] matches all of its users before"
+NEVER = "is never used: policies[0] already applies to all of its users"
 
 
 @pytest.mark.parametrize(

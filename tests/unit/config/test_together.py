@@ -60,7 +60,7 @@ def test_more_servers_than_the_users_of_a_label_may_have() -> None:
 
 
 def test_weights_without_a_choice() -> None:
-    words = "has a weight, which is for a choice only; add webrtc.coturn_servers: 1"
+    words = "has a weight, which has no effect without a choice; add webrtc.coturn_servers: 1"
     entries = [server("a", weight=2), server("b")]
     assert said(entries) == [f"warning: webrtc.coturn: {words}"]
     assert said(entries, 1) == []
@@ -89,7 +89,7 @@ def test_a_weight_with_which_perhaps_nobody_gets_a_server(
     number: int, weights: List[float], light: List[int]
 ) -> None:
     entries = [server(f"t{index}", weight=weight) for index, weight in enumerate(weights)]
-    words = "is so small beside the others that perhaps nobody gets this server"
+    words = "is so small compared with the others that perhaps nobody gets this server"
     assert [text for text in said(entries, number) if "can get only" not in text] == [
         f"warning: webrtc.coturn[{index}].weight: {words}; write weights that differ less"
         for index in light
@@ -124,7 +124,7 @@ def test_a_fleet_that_is_drained_altogether(number: Optional[int]) -> None:
 
 def test_two_servers_that_the_choice_takes_for_one() -> None:
     same = [{**COTURN}, {**COTURN, "url": [COTURN["url"], "other"]}]
-    words = "has the first url of an earlier server, and the choice takes them for one"
+    words = "has the first url of an earlier server, and the choice treats them as one"
     assert said(same, 1) == [f"warning: webrtc.coturn[1]: {words}; write a 'name' for each"]
     assert said(same) == []
     assert said([COTURN, {**same[1], "name": "b"}], 1) == []
