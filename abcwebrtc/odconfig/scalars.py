@@ -37,6 +37,23 @@ MAX_FAULTS = 20
 """Of one value."""
 _UNIT = re.compile(r"-?[0-9][0-9_.]*\s?[A-Za-z%]+")
 _UNQUOTED_KEY = "text without quotes; put the key in quotes: 'key'"
+_NO_TEXT = {
+    **dict.fromkeys(("webrtc.enable", "enable", "turn", "drain"), "True or False, without quotes"),
+    **dict.fromkeys(("audio", "video"), "True, False or a dict"),
+    **dict.fromkeys(("webrtc.rtc_configuration", "webrtc.rtc_constraints"), "a dict"),
+    **dict.fromkeys(("permit", "deny"), "a list of label names, such as [ 'all' ]"),
+    "webrtc.coturn": "a dict, or a list of dicts",
+    "webrtc.coturn_servers": "a whole number, such as 2",
+    "webrtc.desktop": "a dict such as { 'turn': True }",
+    "webrtc.policies": "a list of dicts",
+    "acl": "a dict such as { 'permit': [ 'all' ] }",
+    "tcpport": "a port from 1 to 65535, such as 4714",
+    "ttl": "a whole number of seconds, such as 3600",
+    "weight": "a number, such as 2",
+}
+"""What a value must be that can't be text, by its key."""
+_SOUND = ("desktop.pod", "sound")
+_ZERO = "a number can't begin with 0; remove the 0, or put text in quotes"
 _CODE = "Python code is not run here; write the value itself, or put text in quotes"
 
 
@@ -160,7 +177,7 @@ class Scalars(Cursor):
     def _number(self, token: Token, path: Optional[KeyPath]) -> Any:
         value = None
         if len(token.text) <= MAX_NUMBER_LENGTH:
-            value = self._evaluated(token, "a number can't begin with 0; put text in quotes")
+            value = self._evaluated(token, _ZERO)
         if value is None:
             self._doubt(path)
         return value
@@ -175,9 +192,13 @@ class Scalars(Cursor):
                 self._fault(first.line + error.index, self._reason(fragment, first, key, error))
             self._doubt(path)
             return fragment if key else None
-        self._fault(first.line, self._reason(fragment, first, key))
+        is_code, must_be = _is_code(fragment), ""
+        if not (key or is_code) and first.kind in (NAME, NUMBER):
+            must_be = _must_be(path, fragment)
+        self._fault(first.line, must_be or self._reason(fragment, first, key))
         meant = meant_constant(fragment)
-        if key or not (meant or first.kind == NUMBER or "\n" in fragment or _is_code(fragment)):
+        is_text = not (must_be or meant or first.kind == NUMBER or "\n" in fragment or is_code)
+        if key or is_text:
             return fragment[:MAX_TEXT]
         self._doubt(path)
         return {"True": True, "False": False}.get(meant or "")
@@ -198,6 +219,18 @@ class Scalars(Cursor):
         if self._literal and _is_code(fragment):
             return _CODE
         return error.reason if error and first.kind == NAME else WITHOUT_QUOTES
+
+
+def _must_be(path: Optional[KeyPath], fragment: str) -> str:
+    """Return what to write at a path instead of text without quotes, if text is wrong there too."""
+    if not path or not (str(path[0]).startswith("webrtc.") or path[:2] == _SOUND):
+        return ""
+    right = _NO_TEXT.get(str(path[-1]))
+    if right is None:
+        return ""
+    name = f"'{path[-1]}' " if path[1:] else ""
+    meant = meant_constant(fragment) if right.startswith("True") else None
+    return f"{name}must be {right}" + (f"; write {meant}" if meant in ("True", "False") else "")
 
 
 def _is_code(fragment: str) -> bool:

@@ -64,16 +64,17 @@ FAULTS: Dict[str, List[Fault]] = {
         Fault("webrtc.enable: Flase", "write False"),
         Fault("webrtc.enable: off", "write False"),
         Fault("webrtc.enable: TRUE", "write True"),
+        Fault("webrtc.enable: rue", "must be True or False"),
         Fault("webrtc.enable: 'True'", "must be True or False without quotes"),
         Fault("webrtc.enable True", "neither 'key: value' nor a section"),
     ],
     "coturn": [
         coturn("3600", "'3600'", "must be a whole number of seconds", 3),
-        coturn("3600", "3600s", "put text in quotes", 3),
-        coturn("3600", "1h", "put text in quotes", 3),
+        coturn("3600", "3600s", "'ttl' must be a whole number of seconds, such as", 3),
+        coturn("3600", "1h", "'ttl' must be a whole number of seconds, such as", 3),
         coturn("3600", "3,600", "write it without a comma", 3),
-        coturn("3600", "none", "write None", 3),
-        coturn("3600", "null", "write None", 3),
+        coturn("3600", "none", "'ttl' must be a whole number of seconds, such as", 3),
+        coturn("3600", "null", "'ttl' must be a whole number of seconds, such as", 3),
         coturn("3600,", "3600", "a comma is missing", 3),
         coturn("'turns',", "'turns'", "a comma is missing", 4),
         coturn("'turns'", "turns", "put text in quotes", 4),
@@ -186,6 +187,51 @@ def test_a_fault_alone_is_said_once_with_advice_that_fits(name: str, number: int
     assert_said(*file_of({name: FAULTS[name][number]}))
 
 
+COTURN = "webrtc.coturn: { 'url': 'a.example', 'coturn_static_auth_secret': 'k7Qx2mV9pL4sR8tW',\n  "
+NO_TEXT = [
+    ("webrtc.enable: rue", "must be True or False, without quotes"),
+    ("webrtc.enable: yes", "must be True or False, without quotes; write True"),
+    ("webrtc.coturn_servers: two", "must be a whole number, such as 2"),
+    ("webrtc.coturn: turn.example:3478", "must be a dict, or a list of dicts"),
+    ("webrtc.policies: relay", "must be a list of dicts"),
+    (COTURN + "'drain': yes }", "'drain' must be True or False, without quotes; write True"),
+    (COTURN + "'drain': sometimes }", "'drain' must be True or False, without quotes"),
+    (COTURN + "'ttl': hour }", "'ttl' must be a whole number of seconds, such as 3600"),
+    (COTURN + "'ttl': off }", "'ttl' must be a whole number of seconds, such as 3600"),
+    (COTURN + "'weight': heavy }", "'weight' must be a number, such as 2"),
+    (COTURN + "'acl': all }", "'acl' must be a dict such as { 'permit': [ 'all' ] }"),
+    (
+        COTURN + "'acl': { 'permit': paris } }",
+        "'permit' must be a list of label names, such as [ 'all' ]",
+    ),
+    (
+        "webrtc.desktop: {\n  'turn': on }",
+        "'turn' must be True or False, without quotes; write True",
+    ),
+    ("webrtc.desktop: on", "must be a dict such as { 'turn': True }"),
+    (
+        "desktop.pod: { 'sound': { 'image': 'oc.pulseaudio:3.2',\n  'enable': Ture } }",
+        "'enable' must be True or False, without quotes; write True",
+    ),
+]
+
+
+@pytest.mark.parametrize(("entry", "message"), NO_TEXT, ids=[entry[-20:] for entry, _ in NO_TEXT])
+def test_a_word_where_no_text_can_be_is_said_once_and_quotes_are_no_advice(
+    entry: str, message: str
+) -> None:
+    problems = found(f"[global]\n{entry}\n")
+    assert [(problem.line, problem.message) for problem in problems] == [
+        (2 + entry.count("\n"), message)
+    ]
+
+
+def test_where_text_can_be_quotes_are_the_advice() -> None:
+    for entry in ("desktop.envlocal: { 'ttl': hour }", "jwt_token_user: { 'turn': hour }"):
+        [problem] = found(f"[global]\n{entry}\n")
+        assert "put text in quotes" in problem.message
+
+
 @pytest.mark.parametrize("names", list(itertools.combinations(FAULTS, 2)), ids="-".join)
 def test_two_faults_in_two_entries_are_both_said(names: Tuple[str, str]) -> None:
     one, other = (FAULTS[name] for name in names)
@@ -278,7 +324,7 @@ def test_from_file_and_from_mapping_say_all_too(source: str, tmp_path) -> None:
         ("{ 'url':  'a.example.org' ] }", [(2, "this '{' is closed by ']'")]),
         (
             "{ 'ttl': Tru,\n  'url': [ 'a.example.org',\n  'ttl': 5 }",
-            [(2, "write True"), (3, "'['")],
+            [(2, "must be a whole number"), (3, "'['")],
         ),
         ("{ 'url': 'a.example.org' } }", [(2, "'}' closes no open bracket")]),
     ],
@@ -311,7 +357,7 @@ def test_code_that_cherrypy_would_run_is_called_code(code: str, tmp_path: Path) 
     code_found, ttl_found = (one for one in check_file(path).problems if one.level == "error")
     assert (code_found.line, ttl_found.line) == (2, start.count("\n") + 1)
     assert code_found.message.startswith("Python code is not run here; write the value itself")
-    assert "write True" in ttl_found.message
+    assert "must be a whole number" in ttl_found.message
 
 
 @pytest.mark.parametrize("value", ["{ 'a': ''.lower(), 'b': tru }", "{ 'a': ''.b, 'b': 1 }"])
