@@ -16,7 +16,8 @@ from abcwebrtc.cli.main import make_parser
 from support import WAIT, command, environment, run_main
 
 NO_FILES = {
-    *("A,B", "ADDRESS", "CIDR", "COMMAND", "HOST|N", "IP", "KEY=VALUE", "MIN-MAX", "N", "NAME"),
+    *("A,B", "ADDRESS", "CIDR", "COMMAND", "IP", "KEY=VALUE", "MIN-MAX", "N", "NAME"),
+    "NAME|HOST|N",
     *("NAME=VALUE", "PORT", "PUBLIC/PRIVATE", "SECONDS", "TIME", "URL", "USER", "USERNAME"),
     *("VERSION", None),
     "HOST:PORT",
