@@ -16,6 +16,7 @@ from support import (
     ServerProcess,
     command,
     environment,
+    listens,
     make_token,
     wait_for,
     write_od_config,
@@ -27,14 +28,6 @@ GET = b"GET /API/healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 def connect(port: int) -> socket.socket:
     return socket.create_connection((HOST, port), WAIT)
-
-
-def is_listening(port: int) -> bool:
-    try:
-        connect(port).close()
-    except OSError:
-        return False
-    return True
 
 
 @contextlib.contextmanager
@@ -63,7 +56,7 @@ def serving(
         )
     server = ServerProcess(process, log)
     try:
-        wait_for(lambda: process.poll() is not None or is_listening(port))
+        wait_for(lambda: process.poll() is not None or listens(HOST, port))
         assert process.poll() is None, server.output
         yield server, port
     finally:

@@ -19,7 +19,7 @@ from aioice import stun, turn
 from abcwebrtc.coturn.options import CoturnVersion
 from conftest import require_program
 from integration.turn import LOOPBACK, RawClient, _allocate, error_code, raw_refusal
-from support import WAIT, run_command, wait_for, write_od_config
+from support import WAIT, listens, run_command, wait_for, write_od_config
 
 SECRET = "the-static-auth-secret-of-coturn"
 COMPLAINTS = re.compile(r"WARN|ALERT|ERROR|Bad configuration|cannot|Check config", re.IGNORECASE)
@@ -71,12 +71,6 @@ class Running:
     def output(self) -> str:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
-    def listens(self, port: int, host: str = LOOPBACK) -> bool:
-        with contextlib.suppress(OSError):
-            socket.create_connection((host, port), timeout=1).close()
-            return True
-        return False
-
     def complaints(self) -> List[str]:
         lines = self.output.splitlines()
         return [
@@ -97,7 +91,7 @@ def running(
     """Run a turnserver until it listens on `port` or, without one, ends."""
     server = Running(conf, *arguments, program=program)
     try:
-        wait_for(lambda: server.process.poll() is not None or (port and server.listens(port, host)))
+        wait_for(lambda: server.process.poll() is not None or (port and listens(host, port)))
         yield server
     finally:
         server.process.terminate()

@@ -23,13 +23,12 @@ from integration.faulty import (
     connect,
     credential,
     fetch,
-    is_listening,
     read_all,
     read_answer,
     rtc_request,
     serving,
 )
-from support import WAIT, make_token, request, wait_for
+from support import WAIT, listens, make_token, request, wait_for
 
 # the stop
 
@@ -95,7 +94,7 @@ def test_what_began_before_the_stop_is_answered(tmp_path: Path) -> None:
         for number, client in enumerate(clients):
             client.sendall(whole[: 1 + number * len(whole) // 41])
         server.process.send_signal(15)
-        wait_for(lambda: not is_listening(port))
+        wait_for(lambda: not listens(HOST, port))
         for number, client in enumerate(clients):
             client.sendall(whole[1 + number * len(whole) // 41 :])
         answers = [RawAnswer(read_all(client)) for client in clients]

@@ -24,13 +24,12 @@ from integration.faulty import (
     connect,
     exchange,
     fetch,
-    is_listening,
     read_all,
     read_answer,
     serving,
 )
 from integration.turn import Certificate
-from support import WAIT, ServerProcess, wait_for
+from support import WAIT, ServerProcess, listens, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +134,7 @@ def test_usr1_does_not_end_a_stop(tmp_path: Path) -> None:
         client.sendall(GET[:10])
         assert fetch(port).status == 200
         server.process.send_signal(signal.SIGTERM)
-        wait_for(lambda: not is_listening(port))
+        wait_for(lambda: not listens(HOST, port))
         server.process.send_signal(signal.SIGUSR1)
         client.sendall(GET[10:])
         assert RawAnswer(read_all(client)).status == 200

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
 from pathlib import Path
 from typing import Any, Callable, List
 
@@ -32,7 +30,7 @@ from integration.turn import (
     run_client,
     turn_urls,
 )
-from support import WAIT, run_command, wait_for, write_od_config
+from support import WAIT, listens, run_command, wait_for, write_od_config
 
 
 @pytest.fixture
@@ -193,17 +191,11 @@ def test_an_ipv6_url_and_a_listening_ip(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     conf = generate(tmp_path, entry(port, url=f"[::1]:{port}"), "--listening-ip", "::1")
 
-    def listens() -> bool:
-        with contextlib.suppress(OSError):
-            socket.create_connection(("::1", port), timeout=1).close()
-            return True
-        return False
-
     server = Running(conf)
     try:
-        wait_for(lambda: server.process.poll() is not None or listens())
+        wait_for(lambda: server.process.poll() is not None or listens("::1", port))
         assert server.complaints() == []
-        assert not server.listens(port)
+        assert not listens(LOOPBACK, port)
     finally:
         server.process.terminate()
         server.process.wait(WAIT)
@@ -240,7 +232,7 @@ def test_a_relative_certificate_is_none_where_coturn_runs_in_another_folder(
     server = Running(conf, program=each_coturn.program)
     try:
         wait_for(lambda: "cannot start TLS" in server.output)
-        assert not server.listens(port)
+        assert not listens(LOOPBACK, port)
     finally:
         server.process.terminate()
         server.process.wait(WAIT)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from integration.turn import LOOPBACK, Certificate, free_ports
-from support import RTC_PATH, Answer, bearer, beside, make_token, request, wait_for
+from support import RTC_PATH, Answer, bearer, beside, listens, make_token, request, wait_for
 
 SERVICE = "abcwebrtc.abcdesktop.svc.cluster.local"
 
@@ -94,20 +94,13 @@ class Nginx:
         command = [program, "-e", str(self.folder / "error.log"), "-c", str(conf)]
         process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL)
         try:
-            wait_for(lambda: process.poll() is not None or self._listens())
+            wait_for(lambda: process.poll() is not None or listens(LOOPBACK, self.port))
             assert process.poll() is None, self.log("error.log")
             yield self
         finally:
             process.terminate()
             process.wait()
             print(self.log("error.log"), self.log("access.log"))
-
-    def _listens(self) -> bool:
-        try:
-            socket.create_connection((LOOPBACK, self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
 
     def log(self, name: str) -> str:
         path = self.folder / name

@@ -28,4 +28,5 @@ from support.tokens import private_pem as private_pem
 from support.tokens import public_pem as public_pem
 from support.tokens import rsa_key as rsa_key
 from support.waiting import WAIT as WAIT
+from support.waiting import listens as listens
 from support.waiting import wait_for as wait_for

@@ -11,7 +11,7 @@ from typing import Iterator, Tuple
 from urllib.parse import urlsplit
 
 from support import beside
-from support.waiting import wait_for
+from support.waiting import listens, wait_for
 
 _CONF = """
 daemon off;
@@ -74,13 +74,8 @@ def nginx_before(
     log = folder / "nginx-error.log"
     process = subprocess.Popen([program, "-e", str(log), "-c", str(conf)], stdin=subprocess.DEVNULL)
 
-    def listens() -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return True
-        return False
-
     try:
-        wait_for(lambda: process.poll() is not None or listens())
+        wait_for(lambda: process.poll() is not None or listens("127.0.0.1", port))
         assert process.poll() is None, log.read_text()
         yield f"http{'s' if cert else ''}://127.0.0.1:{port}"
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import time
 from typing import Any, Callable
 
@@ -18,3 +20,10 @@ def wait_for(condition: Callable[[], Any], seconds: float = WAIT) -> Any:
             return value
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
+
+
+def listens(host: str, port: int) -> bool:
+    """Return whether something accepts connections at a TCP port."""
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+        return True
+    return False
