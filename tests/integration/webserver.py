@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 import socket
-import subprocess
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from integration.turn import LOOPBACK, Certificate, free_ports
-from support import RTC_PATH, Answer, bearer, beside, listens, make_token, request, wait_for
+from support import RTC_PATH, Answer, bearer, beside, make_token, request, wait_for
+from support.front import running_nginx
 
 SERVICE = "abcwebrtc.abcdesktop.svc.cluster.local"
 
@@ -91,15 +91,10 @@ class Nginx:
                 locations="\n".join(locations if location_first else locations[::-1]),
             )
         )
-        command = [program, "-e", str(self.folder / "error.log"), "-c", str(conf)]
-        process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL)
         try:
-            wait_for(lambda: process.poll() is not None or listens(LOOPBACK, self.port))
-            assert process.poll() is None, self.log("error.log")
-            yield self
+            with running_nginx(program, conf, self.folder / "error.log", self.port):
+                yield self
         finally:
-            process.terminate()
-            process.wait()
             print(self.log("error.log"), self.log("access.log"))
 
     def log(self, name: str) -> str:

@@ -72,12 +72,19 @@ def nginx_before(
         )
     )
     log = folder / "nginx-error.log"
-    process = subprocess.Popen([program, "-e", str(log), "-c", str(conf)], stdin=subprocess.DEVNULL)
+    with running_nginx(program, conf, log, port):
+        yield f"http{'s' if cert else ''}://127.0.0.1:{port}"
 
+
+@contextlib.contextmanager
+def running_nginx(program: str, conf: Path, log: Path, port: int) -> Iterator[None]:
+    """Run nginx on a port of 127.0.0.1; `log` gets what is wrong with `conf`."""
+    command = [program, "-e", str(log), "-c", str(conf)]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
         wait_for(lambda: process.poll() is not None or listens("127.0.0.1", port))
         assert process.poll() is None, log.read_text()
-        yield f"http{'s' if cert else ''}://127.0.0.1:{port}"
+        yield
     finally:
         process.terminate()
         process.wait()
