@@ -12,7 +12,7 @@ import contextlib
 import json
 import subprocess
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, Sequence
+from typing import Any, Callable, ContextManager, Iterator, List, Sequence, Tuple, TypeVar
 
 from conftest import missing, require_program
 from support import WAIT, wait_for
@@ -20,6 +20,8 @@ from support import WAIT, wait_for
 SERVER, DESKTOP, PUBLIC = "10.111.0.1", "10.111.0.2", "203.0.113.7"
 SERVER_V6, DESKTOP_V6, PUBLIC_V6 = "fd00:111::1", "fd00:111::2", "fd00:203::7"
 INTERFACE = "eth0"  # libnice passes over names such as veth0 and docker0
+
+Made = TypeVar("Made")
 
 # As root, and as anybody else.
 WAYS = (["--net"], ["--user", "--map-root-user", "--net"])
@@ -141,16 +143,23 @@ def _ip(namespace: Namespace, *commands: str) -> None:
 
 
 @contextlib.contextmanager
-def network() -> Iterator[Network]:
-    """Create a network, and end it with everything that still runs in it.
+def pair() -> Iterator[Tuple[Namespace, Namespace]]:
+    """Create two namespaces that a link can join, and end everything that still runs in them.
 
     Raises `NoNamespaceError` where that is not allowed.
     """
     with contextlib.ExitStack() as stack:
-        outside = Namespace.first()
-        stack.callback(outside.close)
-        desktop = outside.another()
-        stack.callback(desktop.close)
+        first = Namespace.first()
+        stack.callback(first.close)
+        second = first.another()
+        stack.callback(second.close)
+        yield first, second
+
+
+@contextlib.contextmanager
+def network() -> Iterator[Network]:
+    """Create a network as `pair` creates namespaces."""
+    with pair() as (outside, desktop):
         try:
             made = Network(outside, desktop)
         except subprocess.CalledProcessError as error:
@@ -158,12 +167,21 @@ def network() -> Iterator[Network]:
         yield made
 
 
-@contextlib.contextmanager
-def required_network() -> Iterator[Network]:
+def required_pair() -> ContextManager[Tuple[Namespace, Namespace]]:
+    """Create two namespaces as `pair` does, or skip the test."""
+    return _required(pair())
+
+
+def required_network() -> ContextManager[Network]:
     """Create a network as `network` does, or skip the test."""
+    return _required(network())
+
+
+@contextlib.contextmanager
+def _required(manager: ContextManager[Made]) -> Iterator[Made]:
     with contextlib.ExitStack() as stack:
         try:
-            made = stack.enter_context(network())
+            made = stack.enter_context(manager)
         except NoNamespaceError as error:
             missing(f"no network namespace can be made here: {error}")
         yield made

@@ -23,7 +23,7 @@ from conftest import ROOT, missing, require_program
 from integration.cloud import CLIENT as CLOUD_CLIENT
 from integration.cloud import PRIVATE, PUBLIC, put_behind_nat
 from integration.generated import SECRET, Coturn
-from integration.netns import INTERFACE, Namespace, NoNamespaceError, ip_program
+from integration.netns import INTERFACE, Namespace, ip_program, required_pair
 from integration.turn import Certificate, make_certificate
 from support import WAIT, environment, run_command, wait_for, write_od_config
 
@@ -176,16 +176,9 @@ def as_user(user: str) -> Sequence[str]:
 def machine() -> Iterator[Machine]:
     if os.geteuid():
         missing("only root can run coturn as another user")
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    with tempfile.TemporaryDirectory() as name, required_pair() as (server, client):
+        folder = Path(name)
         folder.chmod(0o755)
-        try:
-            server = Namespace.first()
-            stack.callback(server.close)
-            client = server.another()
-            stack.callback(client.close)
-        except NoNamespaceError as error:
-            missing(f"no network namespace can be made here: {error}")
         yield Machine(server, client, folder)
 
 

@@ -11,10 +11,9 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import pytest
 
-from conftest import missing
 from integration.cloud import OTHER_PAIR, PAIR, PRIVATE, PUBLIC, put_behind_nat
 from integration.generated import SECRET, Coturn
-from integration.netns import Namespace, NoNamespaceError
+from integration.netns import Namespace, required_pair
 from support import WAIT, environment, wait_for, write_od_config
 
 PORT = 3478
@@ -81,14 +80,7 @@ class Cloud:
 
 @pytest.fixture(params=[[PAIR]])
 def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cloud]:
-    with contextlib.ExitStack() as stack:
-        try:
-            server = Namespace.first()
-            stack.callback(server.close)
-            client = server.another()
-            stack.callback(client.close)
-        except NoNamespaceError as error:
-            missing(f"no network namespace can be made here: {error}")
+    with required_pair() as (server, client):
         yield Cloud(server, client, tmp_path, request.param)
 
 
