@@ -87,7 +87,7 @@ def _register_metrics() -> None:
         if not isinstance(error, ModuleNotFoundError) or error.name != "prometheus_client":
             _log.warning("no metrics, since prometheus_client can't be used: %s", error)
         return
-    _metrics = Metrics(REGISTRY, current_config, left_out)
+    _metrics = Metrics(REGISTRY, current_config, left_out, _answers)
 
 
 def _count_request() -> None:
@@ -141,6 +141,11 @@ def left_out() -> Collection[str]:
     """Return the names of the coturn servers that `watch_servers` has found dead."""
     watcher = _watcher
     return () if watcher is None else watcher.left_out()
+
+
+def _answers() -> Mapping[str, bool]:
+    watcher = _watcher
+    return {} if watcher is None else watcher.answers()
 
 
 def _in_file(problem: Problem, file: Optional[PathLike]) -> Problem:

@@ -22,9 +22,10 @@ from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
 from abcwebrtc.texts import harmless_logger
 
 if TYPE_CHECKING:
+    from abcwebrtc.probe.watch import Watcher
     from abcwebrtc.web.access_log import Network
     from abcwebrtc.web.metrics import Metrics
-    from abcwebrtc.web.rest import Identity, LeftOut
+    from abcwebrtc.web.rest import Identity
 
 NAME, SUMMARY = "serve", "answer browsers, beside pyos"
 _log = harmless_logger(__name__)
@@ -140,7 +141,7 @@ def run(options: argparse.Namespace) -> int:
     import cherrypy
 
     from abcwebrtc.web.access_log import ClientAddresses
-    from abcwebrtc.web.rest import create_app
+    from abcwebrtc.web.rest import create_app, none_left_out
     from abcwebrtc.web.serve import Listen, run_server
     from abcwebrtc.web.test_page import OperatorLogin, OperatorPage
 
@@ -155,8 +156,9 @@ def run(options: argparse.Namespace) -> int:
         _tell(options, *config.warnings, *map(_warning, _serve_notes(config, options)))
         identity = _identity(config, options)
         login = None if options.insecure_no_auth else OperatorLogin()
-        left_out = _left_out(config, options, stack)
-        metrics = _metrics(config, left_out, options, stack)
+        watcher = _watcher(config, options, stack)
+        left_out = watcher.left_out if watcher else none_left_out
+        metrics = _metrics(config, watcher, options, stack)
         given = {} if metrics is None else {"given": metrics.given}
         page = OperatorPage(config, identity, login, left_out)
         # Not the page's identity: whoever opens its login page has no token yet.
@@ -203,29 +205,27 @@ def _warning(text: str) -> Problem:
     return Problem(text, level="warning")
 
 
-def _left_out(
+def _watcher(
     config: WebRTCConfig, options: argparse.Namespace, stack: contextlib.ExitStack
-) -> "LeftOut":
-    """Return what tells which servers are dead; start to watch them, until the stack ends."""
-    from abcwebrtc.web.rest import none_left_out
-
+) -> "Optional[Watcher]":
+    """Start to watch the servers until the stack ends; return None if nobody has asked for it."""
     if options.probe is None:
-        return none_left_out
+        return None
     from abcwebrtc.probe.watch import Watcher  # and with it aioice
 
     if not config.coturn:
         text = "--probe has nothing to ask: webrtc.coturn has no server"
         _tell(options, _warning(text))
-        return none_left_out
+        return None
     watcher = Watcher(config, options.probe)
     watcher.start()
     stack.callback(watcher.stop)
-    return watcher.left_out
+    return watcher
 
 
 def _metrics(
     config: WebRTCConfig,
-    left_out: "LeftOut",
+    watcher: "Optional[Watcher]",
     options: argparse.Namespace,
     stack: contextlib.ExitStack,
 ) -> "Optional[Metrics]":
@@ -235,10 +235,13 @@ def _metrics(
     with needing_metrics():
         from abcwebrtc.metrics_server import metrics_server
         from abcwebrtc.web.metrics import Metrics
+        from abcwebrtc.web.rest import none_left_out
 
     registry, url = stack.enter_context(metrics_server(options.metrics))
     _log.info("metrics are at %s", url)
-    return Metrics(registry, lambda: config, left_out)
+    if watcher is None:
+        return Metrics(registry, lambda: config, none_left_out)
+    return Metrics(registry, lambda: config, watcher.left_out, watcher.answers)
 
 
 def _identity(config: WebRTCConfig, options: argparse.Namespace) -> "Identity":

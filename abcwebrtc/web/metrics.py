@@ -7,7 +7,7 @@ label holds anything of a user.
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict, Iterable, Iterator, List
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -22,6 +22,7 @@ from abcwebrtc.turn.selection import Choice
 from abcwebrtc.web.rest import Identity, LeftOut
 from abcwebrtc.web.tokens import User
 
+Answers = Callable[[], Mapping[str, bool]]
 OTHER = "other"
 """Stands for every path that is not served, and for every method that is not one of `METHODS`."""
 METHODS = ("GET", "HEAD", "POST")
@@ -32,7 +33,8 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10
 class Metrics:
     """The metrics of one process, in a `registry`.
 
-    `config` and `left_out` are asked at each scrape, so they may change.
+    `config`, `left_out` and `answers` are asked at each scrape, so they may change. `answers` are
+    those of a `Watcher`.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Metrics:
         registry: CollectorRegistry,
         config: Callable[[], WebRTCConfig],
         left_out: LeftOut,
+        answers: Answers = dict,
     ) -> None:
         self._requests = Counter(
             "abcwebrtc_http_requests",
@@ -70,7 +73,7 @@ class Metrics:
             self._refusals.labels(reason)
         for server in config().coturn:
             self._credentials.labels(server.name)
-        registry.register(_State(config, left_out))
+        registry.register(_State(config, left_out, answers))
 
     def answered(self, route: str, method: str, status: str, seconds: float) -> None:
         """Count an answer. `status` is three digits, and `route` one of a few that are known."""
@@ -132,8 +135,10 @@ class CountedRequests:
 class _State(Collector):
     """What is read at each scrape: the build, the servers, the secret files."""
 
-    def __init__(self, config: Callable[[], WebRTCConfig], left_out: LeftOut) -> None:
-        self._config, self._left_out = config, left_out
+    def __init__(
+        self, config: Callable[[], WebRTCConfig], left_out: LeftOut, answers: Answers
+    ) -> None:
+        self._config, self._left_out, self._answers = config, left_out, answers
 
     def describe(self) -> List[Metric]:
         """Return nothing: otherwise a registry asks `collect` for the names."""
@@ -152,6 +157,14 @@ class _State(Collector):
             for each in STATES:
                 state.add_metric([name, each], each == current)
         yield state
+        alive = GaugeMetricFamily(
+            "abcwebrtc_turn_server_answers",
+            "1 if a coturn server gave an allocation when it was last asked, and 0 if not.",
+            labels=["server"],
+        )
+        for name, lives in self._answers().items():
+            alive.add_metric([name], lives)
+        yield alive
         yield from _secret_files(config)
 
 

@@ -257,6 +257,7 @@ def test_if_all_are_dead_all_stay_in_use(
     with watching(mapping(fleet)) as watcher:
         wait_for(lambda: "every server that is left seems dead" in caplog.text)
         assert watcher.left_out() == frozenset()
+        assert watcher.answers() == {"one": False, "two": False}
 
 
 def users_at(answers: Dict[str, Any], server: Turnserver) -> List[str]:

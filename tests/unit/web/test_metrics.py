@@ -101,6 +101,15 @@ def test_the_states_of_servers_are_those_of_this_moment() -> None:
         assert found == [state], server
 
 
+def test_servers_that_all_seem_dead_are_in_use_but_do_not_answer() -> None:
+    registry, config = CollectorRegistry(), make_config(webrtc__coturn=SERVERS)
+    Metrics(registry, lambda: config, frozenset, lambda: {"dead": False, "paris": False})
+    for server in ("dead", "paris"):
+        assert sample(registry, "turn_server_state", server=server, state="in_use") == 1
+        assert sample(registry, "turn_server_answers", server=server) == 0
+    assert sample(registry, "turn_server_answers", server="turn:b.example:3478") is None
+
+
 def test_a_secret_file_that_fails_shows_it_though_nobody_asks(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("a-secret-of-sufficient-length\n")
