@@ -105,16 +105,25 @@ def detail(text: str) -> None:
 def console(stream: Optional[TextIO] = None) -> "Console":
     """Return a console that prints styled text, on stdout by default.
 
-    Give it `rich.text.Text` made of `escaped` text: it reads no markup. If the stream is not a
-    terminal and COLUMNS is not set, it is `WIDTH` columns wide.
+    Give it `rich.text.Text` made of `escaped` text: it reads no markup. It is as wide as COLUMNS
+    says, or else the terminal; for a stream that is none, or a COLUMNS that is no width, `WIDTH`.
     """
     from rich.console import Console
 
     stream = stream or sys.stdout
-    width = None if stream.isatty() or os.environ.get("COLUMNS") else WIDTH
+    columns = os.environ.get("COLUMNS", "")
+    told = int(columns) if re.fullmatch("[1-9][0-9]{0,4}", columns) else None
+    width = told or (None if stream.isatty() and not columns else WIDTH)
+    height = 25 if told else None  # without it, Rich gives a dumb terminal 80 columns
     no_color = bool(os.environ.get("NO_COLOR"))  # for Rich 13, an empty one turns colours off too
     return Console(
-        file=stream, width=width, no_color=no_color, markup=False, highlight=False, emoji=False
+        file=stream,
+        width=width,
+        height=height,
+        no_color=no_color,
+        markup=False,
+        highlight=False,
+        emoji=False,
     )
 
 

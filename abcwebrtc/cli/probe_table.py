@@ -18,7 +18,7 @@ from abcwebrtc.cli.output import STYLES
 from abcwebrtc.probe.report import ADDRESS, FACTS, NOTHING, STEPS, Row
 from abcwebrtc.texts import escaped, wrapped
 
-NARROWEST = 60
+NARROWEST = 20
 """Columns that a line has at least."""
 _FAINT = "dim"
 _GAP = "  "

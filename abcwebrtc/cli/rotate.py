@@ -281,7 +281,9 @@ def _show_data(
 
 def _width() -> int:
     """Return the columns of a line of text."""
-    return console().width if sys.stdout.isatty() or os.environ.get("COLUMNS") else WIDTH
+    if sys.stdout.isatty() or os.environ.get("COLUMNS"):
+        return max(20, console().width)
+    return WIDTH
 
 
 def _show_line(line: str, is_command: bool) -> None:

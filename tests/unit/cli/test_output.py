@@ -17,6 +17,7 @@ import pytest
 import abcwebrtc
 from abcwebrtc.cli.main import main
 from abcwebrtc.cli.output import (
+    console,
     note,
     print_difference,
     print_error,
@@ -99,6 +100,23 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 def test_each_level_has_a_colour_of_its_own(terminal: Terminal, level: str, colour: int) -> None:
     print_problems([Problem("note: [red]it[/] :smile: 5", "a", level=level)], terminal)
     assert terminal.getvalue() == f"\033[{colour}m{level}\033[0m: a: note: [red]it[/] :smile: 5\n"
+
+
+@pytest.mark.parametrize(
+    ("columns", "term", "is_terminal", "width"),
+    [
+        *(("150", term, is_terminal, 150) for term in ("xterm", "dumb") for is_terminal in (0, 1)),
+        ("", "dumb", 1, 80),
+        *((wrong, "xterm", 1, 100) for wrong in ("0", "-3", "9" * 20, "many")),
+        *((wrong, "xterm", 0, 100) for wrong in ("", "0", "-3", "9" * 20, "many")),
+    ],
+)
+def test_columns_is_the_width_where_it_is_one(
+    monkeypatch: pytest.MonkeyPatch, columns: str, term: str, is_terminal: int, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("TERM", term)
+    assert console(Terminal() if is_terminal else io.StringIO()).width == width
 
 
 @pytest.mark.parametrize("variable", ["NO_COLOR", "TERM"])

@@ -191,6 +191,14 @@ def test_where_a_table_is_wide_enough_it_has_a_column_for_what_was_seen() -> Non
     assert rest == ["", "the end"]
 
 
+def test_a_narrow_terminal_has_cards_that_fit() -> None:
+    lines = shown(everything(), 40)
+    assert not [line for line in lines if line.split() and line.split()[0] == "URL"]
+    assert not [
+        line for line in lines if line.startswith("  ") and len(line) > 40 and " " in line.strip()
+    ]
+
+
 def test_what_is_copied_is_never_broken_inside() -> None:
     name = "a-name-that-is-longer-than-a-line-of-a-terminal-of-so-many-columns." * 2 + "example"
     one = seen(relayed="203.0.113.7:50000", certificate=certificate(names=(name,)), transport=TLS)

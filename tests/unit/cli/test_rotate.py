@@ -142,6 +142,15 @@ def test_the_last_time_that_can_be_given_has_a_plan(tmp_path: Path, run: Any) ->
     assert "Z." in result.out
 
 
+@pytest.mark.parametrize("columns", ["0", "1"])
+def test_columns_of_no_width_are_no_traceback(
+    tmp_path: Path, run: Any, columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    result = run("plan", write_od_config(tmp_path))
+    assert (result.status, max(map(len, result.out.splitlines())) > 20) == (0, True)
+
+
 def test_each_secret_is_planned_by_itself(tmp_path: Path, run: Any) -> None:
     other = {**COTURN, "coturn_static_auth_secret": NEW, "url": "turn.other.org"}
     od_config = write_od_config(tmp_path, webrtc__coturn=[COTURN, other, COTURN])
