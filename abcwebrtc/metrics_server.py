@@ -19,7 +19,7 @@ from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.texts import harmless_logger
 
 TIMEOUT = 10
-"""Seconds that a client may be silent; without a limit it would keep a thread for ever."""
+"""Seconds that a client may be silent; without a limit, it would keep a thread forever."""
 _log = harmless_logger(__name__)
 
 
@@ -27,7 +27,7 @@ _log = harmless_logger(__name__)
 def metrics_server(place: Tuple[str, int]) -> Iterator[Tuple[CollectorRegistry, str]]:
     """Serve a new registry at a host and port; yield it, and the url of its metrics.
 
-    Port 0 is any free one. Raise `AbcWebRTCError` if it can't listen there.
+    Port 0 is any free one. Raise `AbcWebRTCError` if the server can't listen there.
     """
     host, port = place
     disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -52,7 +52,7 @@ def metrics_server(place: Tuple[str, int]) -> Iterator[Tuple[CollectorRegistry, 
 
 
 def _log_failure(request: Any, client_address: Any) -> None:
-    """Log that a scrape failed; a client that has left is no fault of anybody."""
+    """Log that a scrape failed; a client that has left is nobody's fault."""
     error = sys.exc_info()[1]
     level = logging.DEBUG if isinstance(error, OSError) else logging.ERROR
     _log.log(level, "can't answer a request for metrics: %s", type(error).__name__, exc_info=error)

@@ -1,7 +1,7 @@
-"""The adapter between abcwebrtc and pyos, so that pyos needs a few more lines and no logic.
+"""The adapter between abcwebrtc and pyos: pyos needs only a few more lines, and no logic.
 
 docs/how-to/pyos.md shows those lines. A pyos process reads one od.config, once, at start. So
-this module holds one configuration, which `configure` sets. It does so by assigning one name,
+this module holds one configuration. `configure` sets it by assigning one name,
 so threads see either the old configuration or the new one.
 """
 
@@ -83,7 +83,7 @@ def _register_metrics() -> None:
         from prometheus_client import REGISTRY
 
         from abcwebrtc.web.metrics import Metrics
-    except ImportError as error:  # an old version of it must not keep pyos from starting
+    except ImportError as error:  # an old prometheus_client must not keep pyos from starting
         if not isinstance(error, ModuleNotFoundError) or error.name != "prometheus_client":
             _log.warning("no metrics, since prometheus_client can't be used: %s", error)
         return
@@ -91,7 +91,7 @@ def _register_metrics() -> None:
 
 
 def _count_request() -> None:
-    """Count a request at its end, also if CherryPy or pyos refused it before the handler."""
+    """Count a request at its end, even if CherryPy or pyos refused it before the handler."""
     if _metrics is not None:
         request, response = cherrypy.serving.request, cherrypy.serving.response
         status = (response.output_status or b"500")[:3].decode("ascii")
@@ -110,13 +110,13 @@ def current_config() -> WebRTCConfig:
 
 
 def watch_servers(seconds: Optional[float]) -> None:
-    """Ask each coturn server every `seconds` for an allocation; give users none that is dead.
+    """Ask each coturn server every `seconds` for an allocation; give users no dead server.
 
-    A background thread does it, as `abcwebrtc.probe.watch.Watcher` says, until the process ends or
-    this is called again; None ends it. What is known of a server stays known in a new
-    configuration that has one of the same name. Call it after `configure`, in the process that
-    answers requests: no thread survives a fork. Raise `ConfigError` before `configure`, and
-    `ValueError` for less than a second.
+    A background thread does this, as `abcwebrtc.probe.watch.Watcher` describes, until the process
+    ends or this function is called again; None ends it. A new configuration keeps what is known of
+    each server whose name it also has. Call this after `configure`, in the process that answers
+    requests: no thread survives a fork. Raise `ConfigError` before `configure`, and `ValueError`
+    for less than a second.
     """
     global _watcher
     from abcwebrtc.probe.watch import Watcher  # and with it aioice, which others don't need
@@ -129,7 +129,7 @@ def watch_servers(seconds: Optional[float]) -> None:
     _watcher = None if seconds is None else Watcher(config, seconds, before=before)
     if _watcher is not None:
         _watcher.start()
-        cherrypy.engine.subscribe("exit", _stop_watching)  # or the process waits for the round
+        cherrypy.engine.subscribe("exit", _stop_watching)  # else the process waits for the round
 
 
 def _stop_watching() -> None:

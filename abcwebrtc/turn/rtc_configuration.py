@@ -87,7 +87,7 @@ def server_credentials(
 def takes_the_credential_of(server: CoturnServer, other: CoturnServer) -> bool:
     """Return whether a credential of another server is right for this one too.
 
-    It must accept the secret that signed it, and name users in the same way.
+    This server must accept the secret that signed the credential, and name users in the same way.
     """
     secret = other.secrets.current()[0]
     same = (server.username, server.pseudonym_keys) == (other.username, other.pseudonym_keys)

@@ -2,15 +2,15 @@
 
 It is weighted rendezvous hashing: every server draws a random time for every user, and the servers
 with the earliest times are the user's. A time depends on nothing but the user and the server, so
-processes agree without talking to each other, and a server that comes or goes moves only its own
-users. A server draws from an exponential distribution whose rate is its weight, and so its share of
-the users is its share of the weight (Efraimidis and Spirakis, Information Processing Letters 97,
-2006).
+processes agree without talking to each other, and a server that is added or removed moves only its
+own users. A server draws from an exponential distribution whose rate is its weight, and so its
+share of the users is its share of the weight (Efraimidis and Spirakis, Information Processing
+Letters 97, 2006).
 
-To draw a thousand times for each user would be slow. So a userid is hashed to one of `SLOTS` slots,
-and a server's times are a permutation of the slots. It can be read in both directions: which time
-has this slot, and which slots have the earliest times. The latter gives each slot a short list of
-servers, once.
+Drawing a thousand times for each user would be slow. So a userid is hashed to one of `SLOTS` slots,
+and a server's times are a permutation of the slots. A permutation can be read in both directions:
+which time a slot has, and which slots have the earliest times. The latter gives each slot a short
+list of servers, once.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from abcwebrtc.config.uris import IceURI
 from abcwebrtc.config.webrtc import WebRTCConfig
 
 FEW = 16
-"""Up to so many servers, looking at all of them is fast enough."""
+"""Up to this many servers, looking at all of them is fast enough."""
 _SPARE = 6
 """How many servers a short list has on average, beyond those that are asked for."""
 _STEPS = 20
 _MAX_TABLES = 4
-"""Races of one configuration that have short lists, which take some 10 MB for each."""
+"""How many races of one configuration have short lists, which take some 10 MB for each race."""
 _MAX_GROUPS = 1024
 _MAKING = threading.Lock()
 
@@ -68,7 +68,7 @@ def choose(
     `left_out` are the names of servers that are known to be dead. If they are all that a user could
     get, the user gets them nevertheless: a watcher for which everything is dead is wrong.
 
-    Raises `TypeError` if `labels` or `left_out` is a text, whose letters are no names.
+    Raise `TypeError` if `labels` or `left_out` is a text, whose letters are not names.
     """
     _check_names(labels, left_out)
     if config.gives_all and not left_out:
@@ -83,10 +83,10 @@ def desktop_choice(
     labels: Collection[str] = (),
     left_out: Collection[str] = (),
 ) -> Optional[Tuple[CoturnServer, IceURI]]:
-    """Return the TURN server of a user's desktop, and its URI; None if it gets none.
+    """Return the TURN server of a user's desktop, and its URI; None if the desktop gets none.
 
-    It is chosen as `choose` does, so that both ends of a call meet on one server. webrtcbin accepts
-    a single URI: the first turn one, else the first turns one.
+    The server is one that `choose` returns, so that both ends of a call meet on one server.
+    webrtcbin accepts a single URI: the first turn one, else the first turns one.
     """
     _check_names(labels, left_out)
     if not config.enable or not config.desktop.gives_turn(labels):
@@ -109,7 +109,7 @@ def browser_ttls(config: WebRTCConfig, server: CoturnServer) -> List[int]:
 def with_choice(config: WebRTCConfig, choice: Choice) -> WebRTCConfig:
     """Return a configuration that gives a user the servers of this choice, in this order.
 
-    An unknown user gets another choice each time. With this, several calls are about the same one.
+    An unknown user gets another choice each time. This makes several calls use the same one.
     """
     return replace(config, coturn=choice.servers, coturn_servers=None)
 
@@ -189,7 +189,7 @@ class _Race:
 
 
 class _Races:
-    """The races of a configuration, each made when the first user of a group comes."""
+    """The races of a configuration, each made for the first user of its group."""
 
     def __init__(self, config: WebRTCConfig) -> None:
         self._config, self._labels = config, frozenset(config.labels)
@@ -256,8 +256,9 @@ def _shortlists(runners: Sequence[_Runner], length: int) -> List[Sequence[_Runne
 def _time_of(number: float, weights: Sequence[float]) -> float:
     """Return the time before which so many servers of these weights arrive at a slot, on average.
 
-    Newton's method comes from below to this time, since ever fewer servers are still to come. One
-    whose weight is that of a thousand others is the reason for it: it arrives once.
+    Newton's method approaches this time from below, since ever fewer servers are still to come. The
+    linear estimate would count a server with the weight of a thousand others a thousand times,
+    although it arrives once.
     """
     time = number / sum(weights)
     for _ in range(_STEPS):
@@ -270,7 +271,7 @@ def _time_of(number: float, weights: Sequence[float]) -> float:
 
 
 def _races_of(config: WebRTCConfig) -> _Races:
-    """Return the races of a configuration; it keeps them."""
+    """Return the races of a configuration, which keeps them."""
     races: _Races = config.derived.get("races") or config.derived.setdefault(
         "races", _Races(config)
     )

@@ -74,8 +74,8 @@ class Identity:
 def parse_username(text: str) -> Username:
     """Parse a username, or a line of coturn's log that has one.
 
-    Blanks and quotes around it are ignored. Raise `CredentialError` if coturn can't have accepted
-    it.
+    Blanks and quotes around the username are ignored. Raise `CredentialError` if coturn can't have
+    accepted it.
     """
     logged = _LOGGED.search(text)
     if logged:
@@ -121,7 +121,7 @@ def mintings(
 ) -> Tuple[Minting, ...]:
     """Return the ways in which the configuration can have minted a username.
 
-    One that would lie in the future is left out. `now` is in unix seconds.
+    A minting that would lie in the future is left out. `now` is in unix seconds.
     """
     servers = [server for server in config.coturn if server.username == style]
     made_for = {ttl: "a browser" for server in servers for ttl in browser_ttls(config, server)}
@@ -145,7 +145,7 @@ def pseudonym_keys(config: WebRTCConfig) -> List[Secret]:
             for key in secrets_here(source) if source else ():
                 found.setdefault(key.reveal(), key)
     if servers and not found:
-        servers[0].secrets.current()  # it says where they are
+        servers[0].secrets.current()  # its error says where they are
     return list(found.values())
 
 

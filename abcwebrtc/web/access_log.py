@@ -16,7 +16,7 @@ _LONGEST = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
 
 
 class Access(NamedTuple):
-    """One request in the log; its text is the line that `access_line` makes of the same values."""
+    """One request in the log; its text is the line that `access_line` makes of its values."""
 
     address: str
     moment: str
@@ -28,7 +28,7 @@ class Access(NamedTuple):
         return access_line(*self)
 
     def fields(self) -> Dict[str, Any]:
-        """Return the same for a log of JSON objects; what is not known is None."""
+        """Return the request for a log of JSON objects; what is not known is None."""
         asked = [word[:_SHOWN] for word in self.request]
         path = " ".join(asked[1:-1])
         status, length = (int(str(one)) if str(one).isdecimal() else None for one in self.answer)
@@ -86,7 +86,7 @@ def client_address(peer: str, forwarded: str, proxies: Sequence[Network]) -> str
 
     Each proxy appends the address of its own peer to ``X-Forwarded-For`` (`forwarded`), so
     the client is the last address that does not belong to a trusted proxy. Anybody can have
-    written what precedes it. The search also ends at the first word that is not an address.
+    written what precedes that. The search also ends at the first word that is not an address.
     """
     client = _address(peer.partition("%")[0])
     if client is None or not _is_of(client, proxies):

@@ -22,7 +22,7 @@ from abcwebrtc.web.routes import json_error
 MAX_LINE_BYTES = 4 * 1024
 """Limit of the request line: three times the longest path with its query."""
 MAX_HEADER_BYTES = 40 * 1024
-"""Limit of that line and the headers; nginx by default lets 32 KiB through, and adds some."""
+"""Limit of the request line and headers; by default nginx lets 32 KiB through, and adds some."""
 MAX_HEADERS = 100
 MAX_PIECES = 2
 MAX_PEM_BYTES = 1024 * 1024
@@ -111,7 +111,7 @@ class Connection(HTTPConnection):
 
     RequestHandlerClass = Request
     pieces_left = 0
-    """How many pieces to read after an error; without that a reset would overtake the answer."""
+    """How many pieces to read after an error; otherwise a reset would overtake the answer."""
     is_evicted = False
 
     def communicate(self) -> bool:

@@ -61,9 +61,9 @@ _log = harmless_logger(__name__)
 
 
 class Looks:
-    """Looks at the configured servers, and at no others: what TLS shows, and which redirect.
+    """Looks at the configured servers, and at no others: what TLS shows, and which ones redirect.
 
-    There is one look at a time, in the background, however many requests ask for it. So no
+    There is one look at a time, in the background, however many requests ask for one. So no
     request waits for the DNS or a connection. The threads are daemons; otherwise the process
     could not exit before the DNS has answered.
     """

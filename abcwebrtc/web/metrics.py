@@ -1,7 +1,7 @@
 """What Prometheus can read of `serve` and of pyos; docs/reference/metrics.md says what it means.
 
 This module needs the extra ``metrics``, so it is imported only where metrics are asked for. No
-label holds anything of a user.
+label holds anything about a user.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from abcwebrtc.web.tokens import User
 
 Answers = Callable[[], Mapping[str, bool]]
 OTHER = "other"
-"""Stands for every path that is not served, and for every method that is not one of `METHODS`."""
+"""The label of every path that is not served, and of every method that is not in `METHODS`."""
 METHODS = ("GET", "HEAD", "POST")
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Upper bounds in seconds: an answer takes about a millisecond, and a client may pause for 10 s."""
@@ -69,7 +69,7 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
-        for reason in REASONS:  # so that an increase from nothing can be seen
+        for reason in REASONS:  # so that the first refusal is an increase from 0
             self._refusals.labels(reason)
         for server in config().coturn:
             self._credentials.labels(server.name)
@@ -91,7 +91,7 @@ class Metrics:
         return CountedRequests(app, self)
 
     def counting(self, identity: Identity) -> Identity:
-        """Return the same identity, whose refusals are counted."""
+        """Return an identity that does the same, and counts refusals."""
 
         def identify() -> "str | User":
             try:
@@ -113,7 +113,7 @@ class CountedRequests:
         self, environ: Dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Pass the request to `app`."""
-        begun, statuses = time.monotonic(), ["500"]  # what the server answers to an exception
+        begun, statuses = time.monotonic(), ["500"]  # the server's answer to an exception
         route = self._app.route_name(environ) or OTHER
 
         def start(status: str, *arguments: Any) -> Any:

@@ -1,7 +1,7 @@
 """The REST endpoints for browsers and programs, as CherryPy handlers.
 
-Requests and answers are pyos's, so abcdesktop's browser client can't tell the two apart.
-Exceptions become HTTP errors here and nowhere else.
+Requests and answers are those of pyos, so abcdesktop's browser client can't tell the two servers
+apart. Exceptions become HTTP errors here and nowhere else.
 """
 
 from __future__ import annotations
@@ -140,12 +140,12 @@ def get_file(handler: Callable[..., bytes]) -> Any:
 
 
 def none_left_out() -> Collection[str]:
-    """Return no name: nobody watches the servers."""
+    """Return no names: without a watcher, no server is left out."""
     return ()
 
 
 def not_counted(choice: Choice) -> None:
-    """Count nothing: nobody has asked for metrics."""
+    """Count nothing: this is the default, without metrics."""
 
 
 class WebRTCController:
@@ -318,17 +318,17 @@ def create_app(
 ) -> Any:
     """Return a WSGI application with the endpoints under ``/API``.
 
-    Without an `identity` there is no ``/API/webrtc``, so no credential. `root` is an object
-    with handlers for paths beside ``/API``; it gets an attribute ``api``. `left_out` returns the
-    names of coturn servers that are known to be dead, such as `Watcher.left_out`.
-    `given` is called with the servers of each answer that has credentials.
+    Without an `identity` there is no ``/API/webrtc``, so no credential. `root` is an object with
+    handlers for paths other than ``/API``; it gets an attribute ``api``. `left_out` returns the
+    names of coturn servers that are known to be dead, such as `Watcher.left_out`. `given` is called
+    with the servers of each answer that has credentials.
     """
     root = type("Root", (), {})() if root is None else root
     root.api = Api(config, identity, left_out, given)
     # By default CherryPy turns every punctuation mark into an underscore.
     dispatcher = cherrypy.dispatch.Dispatcher(translate={})
     settings = {
-        "request.dispatch": lambda path: dispatcher(path.lower()),  # as pyos matches it
+        "request.dispatch": lambda path: dispatcher(path.lower()),  # as pyos matches paths
         "tools.log_headers.on": False,  # the headers hold the user's token
     }
     app = cherrypy.Application(root, "", {"/": settings})
@@ -369,7 +369,7 @@ def _read_no_form() -> None:
     """Don't parse a body that is not JSON.
 
     By default CherryPy parses a form on any path, and keeps a file open for each of the
-    hundreds of files that may be in it.
+    hundreds of files that the form may contain.
     """
     cherrypy.serving.request.body.processors.clear()
 

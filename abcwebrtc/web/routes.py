@@ -1,9 +1,9 @@
 """The guard in front of CherryPy: it lets through known paths, and what their handlers read.
 
-Before CherryPy knows the user, its dispatcher takes quadratic time in the segments of a path
-and its Content-Type parser in the commas, and it parses every cookie, parameter and encoded
-word. The paths are few and known, so the whole path is looked up here first, and headers and
-queries that no handler reads never reach CherryPy.
+Before CherryPy knows the user, its dispatcher takes quadratic time in the segments of a path, its
+Content-Type parser takes quadratic time in the commas, and CherryPy parses every cookie, parameter
+and encoded word. The paths are few and known, so the whole path is looked up here first, and
+headers and queries that no handler reads never reach CherryPy.
 """
 
 from __future__ import annotations
@@ -98,15 +98,16 @@ class KnownRoutes:
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def route_name(self, environ: Dict[str, Any]) -> str:
-        """Return the path of the handler that a request is for, in lower case, or nothing.
+        """Return the path of the handler that a request is for, in lower case, or an empty text.
 
-        One that takes any name ends in ``/*``. There are only as many as handlers.
+        The path of a handler that takes any name ends in ``/*``. There are only as many paths as
+        handlers.
         """
         key = self._key(_path(environ))
         return (key or "/") if key in self._routes else ""
 
     def _key(self, path: str) -> str:
-        """Return the key in `_routes` for a path; without a handler, one that is not there."""
+        """Return the key in `_routes` for a path; if it has no handler, a key that is not there."""
         if len(path) > _MAX_PATH:
             return "/"
         key = "".join(f"/{part}" for part in path.lower().split("/") if part)
@@ -187,7 +188,7 @@ def json_error(status: int, message: str = "") -> Tuple[str, Headers, bytes]:
 def _routes_of(node: Any, prefix: str) -> Iterator[Tuple[str, _Route]]:
     """Yield each path below a node of CherryPy's tree, in lower case, and its route.
 
-    ``index`` stands for the node itself, and ``default`` for any one name below it.
+    ``index`` is the node itself, and ``default`` any one name below it.
     """
     for name in (name for name in dir(node) if not name.startswith("_")):
         member = getattr(node, name)
@@ -201,7 +202,7 @@ def _routes_of(node: Any, prefix: str) -> Iterator[Tuple[str, _Route]]:
 
 
 def _as_text(path: str) -> str:
-    """Return a WSGI path, which has one character for each byte, as UTF-8 if it is that."""
+    """Return a WSGI path, which has one character for each byte, decoded if it is UTF-8."""
     try:
         return path.encode("latin-1").decode("utf-8")
     except UnicodeError:

@@ -64,10 +64,11 @@ def run_server(
     """Serve a WSGI application until SIGTERM or SIGINT, then finish the requests in flight.
 
     Call `ready` with the base URL once connections are accepted, and `asked` at SIGUSR1,
-    once for all SIGUSR1 that have arrived by then. It must run in the main thread, which
+    once for all SIGUSR1 that have arrived by then. This must run in the main thread, which
     receives the signals.
 
-    Raise `AbcWebRTCError` if it can't listen, and `ConfigError` if the certificate can't be used.
+    Raise `AbcWebRTCError` if the server can't listen, and `ConfigError` if the certificate can't be
+    used.
     """
     server = _Server(app, listen)
     signals: "queue.SimpleQueue[int]" = queue.SimpleQueue()
@@ -188,7 +189,7 @@ class _Server(Server):
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         error = sys.exc_info()[1]
-        if isinstance(error, ssl.SSLError):  # cheroot warns of it, and gives its number only
+        if isinstance(error, ssl.SSLError):  # cheroot logs a warning with only its number
             level, msg = logging.INFO, f"a client disconnected without ending TLS: {error}"
         is_fault = not isinstance(error, OSError)  # that is a client that left
         _log.log(level, "%s", msg, exc_info=traceback and is_fault)

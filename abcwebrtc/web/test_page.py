@@ -47,7 +47,7 @@ LINK_SECONDS = 600.0
 SESSION_SECONDS = 3600.0
 """How long a session lasts, whether it is used or not."""
 MAX_SESSIONS = 100
-"""One more than this ends the oldest session."""
+"""One session more than this ends the oldest one."""
 _BYTES = 32
 """256 bits can't be guessed, so guesses need not be counted."""
 
@@ -158,7 +158,7 @@ class Files:
 
 
 class Guard:
-    """Who the user is: the operator, by a session, or whoever the endpoint's identity says."""
+    """Who the user is: the operator, if there is a session, or whomever the identity names."""
 
     def __init__(self, identity: Identity, login: Optional[OperatorLogin]) -> None:
         self._identity, self._login = identity, login
@@ -177,7 +177,7 @@ class Guard:
         raise cherrypy.HTTPError(401, "Not logged in")
 
     def operator_only(self) -> None:
-        """Raise an HTTPError without a session, if there are sessions."""
+        """Raise an HTTPError unless the user is the operator."""
         self.user_or_401()
         if not self.is_operator():
             raise cherrypy.HTTPError(403, "This needs a session, which the printed link opens")
@@ -195,8 +195,8 @@ class OperatorPage:
     """The root of the site of `abcwebrtc serve`; ``/API`` is added to it.
 
     Without a `login` there are no sessions, and anybody whom `identity` lets in is the operator.
-    The operator tests every coturn server; anybody else those that the endpoint gives to this user,
-    without the ones whose names `left_out` returns.
+    The operator tests every coturn server. Any other user tests the servers that the endpoint gives
+    them, without those whose names `left_out` returns.
     """
 
     def __init__(
@@ -236,7 +236,7 @@ class OperatorPage:
 
     @post_json
     def credential(self) -> Dict[str, Any]:
-        """Answer like the endpoint, but to the operator with every server."""
+        """Answer like the endpoint; the operator gets every server."""
         _refuse_other_sites()
         return answer(self._guard.user, self._rtc_configuration)
 

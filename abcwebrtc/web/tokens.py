@@ -34,7 +34,7 @@ _WORDS = {
     _OTHER_KEY: "signature",
     "MissingRequiredClaimError": "claims",
 }
-"""The reason of a `TokenError` for what PyJWT raises; it is ``malformed`` for the rest."""
+"""The reason of a `TokenError` for each of these faults; for all others it is ``malformed``."""
 _NO_KEY = "is not a PEM public key"
 _PUBLIC = ("PUBLIC KEY", "RSA PUBLIC KEY")
 
@@ -69,7 +69,7 @@ class UserTokenVerifier:
 
     @classmethod
     def from_file(cls, *paths: str, entry: str = "") -> UserTokenVerifier:
-        """Read PEM files of public keys or certificates; raise `ConfigError` if one is neither.
+        """Read PEM files of public keys or certificates; raise `ConfigError` for anything else.
 
         `entry` is the key path in od.config that names the files, for error messages.
         """
@@ -173,8 +173,8 @@ def read_public_keys(
     """Read PEM files of public keys or X.509 certificates, any number in each.
 
     Return the keys in the order of their files, and notes on the files. Only the key of a
-    certificate is used, and a note says so; its other contents are ignored. The certificate
-    of an issuer of another one in the file is skipped: an authority does not sign tokens.
+    certificate is used, and a note says so; its other contents are ignored. A certificate
+    that issued another one in the file is skipped: an authority does not sign tokens.
     `entry` is the key path in od.config that names the files.
     Raise `ConfigError` for the first block that is neither, `UnreadableError` for a file that
     can't be read.
