@@ -3,7 +3,8 @@
 `targets` are what is probed; `runner` does the `steps` with all of them at once, by way of
 `paths`, `turn_session`, `stun_client` and `messages`. What was seen is in the `model`.
 `diagnosis`, `path_diagnosis` and `comparison` say what it means, in the words of `causes`;
-`report` is for people and programs. `accepted_secrets` asks for ``rotate check``.
+`report` is for people and programs, `exporter` for Prometheus. `accepted_secrets` asks coturn for
+``rotate check``, and `watch` for ``serve --probe``.
 
-Only `runner` and what it works by, and `accepted_secrets`, load aioice.
+Only `runner`, `accepted_secrets`, `watch` and the modules that these use load aioice.
 """

@@ -25,7 +25,7 @@ from abcwebrtc.probe.turn_session import CAPACITY, NO_ALLOCATION, UNAUTHORIZED, 
 from abcwebrtc.turn.credentials import mint_turn_credentials
 
 CHECK_TTL = DAY
-"""Seconds; so long that clocks which differ don't matter."""
+"""Seconds, long enough that a difference between the clocks doesn't matter."""
 CHECK_USER = "abcwebrtc-rotate-check"
 _PARALLEL = 8
 _REASONS = {
@@ -58,7 +58,7 @@ def addresses_of(uris: Sequence[IceURI], timeout: float) -> Dict[IceURI, List[st
     """Return the addresses of each server; none for a name that does not resolve.
 
     A name with several addresses may be several coturns, each with its own secrets. IPv6
-    addresses count if this machine has one.
+    addresses are included if this machine has one.
     """
     found = resolve_all([uri.bare_host for uri in uris], timeout, socket.AI_ADDRCONFIG)
     return {uri: found[uri.bare_host][0] for uri in uris}

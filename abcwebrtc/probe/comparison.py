@@ -204,7 +204,7 @@ def _holds_up_stun(results: Sequence[Result], turn: Dependence) -> bool:
 
 
 def _add_error(results: List[Result], server: Dependence, told: Diagnosis) -> None:
-    """Add a diagnosis to a server's first row, behind its errors."""
+    """Add a diagnosis to a server's first row, after its errors."""
     first = results[server.rows[0]]
     diagnoses = list(first.diagnoses)
     diagnoses.insert(sum(one.level == ERROR for one in diagnoses), told)

@@ -214,7 +214,7 @@ def _stun_error(seen: Observation, failure: Failure, now: float) -> Iterator[Dia
 
 
 def _bad_request(seen: Observation, failure: Failure, now: float) -> Diagnosis:
-    """Blame the username only if coturn answers 400 to such a one; show no part of it."""
+    """Blame the username only if coturn answers 400 to such usernames; show no part of it."""
     # Without a login, nothing is signed.
     unsigned = "" if failure.signed or failure.step == BINDING else clause("unsigned")
     account = seen.target.account

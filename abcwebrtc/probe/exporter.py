@@ -1,6 +1,6 @@
 """What Prometheus can read of `probe --watch`; docs/reference/metrics.md says what it means.
 
-This module needs the extra ``metrics``. Labels say which server was probed, and never who was: no
+This module needs the extra ``metrics``. Labels say which server was probed, and never by whom: no
 login, and no address of this machine.
 """
 
@@ -50,7 +50,7 @@ class Exporter(Collector):
         self._results, self._ended, self._took, self._failed = results, now, took, False
 
     def fail(self) -> None:
-        """Export that a round could not be made; the results of the last one stay."""
+        """Export that a round could not be made; the results of the last completed one stay."""
         self._failed = True
 
     def describe(self) -> List[Metric]:

@@ -194,7 +194,7 @@ class PathResult:
     def gaps(self) -> Tuple[int, ...]:
         """The bytes of payloads that were lost, although a larger one came through.
 
-        A single one does not count: on a network that loses packets, that is chance.
+        A single one is ignored: on a network that loses packets, that is chance.
         """
         lost = [size for size, passed in self.sizes.items() if not passed and size < self.largest]
         return tuple(lost) if len(lost) > 1 else ()

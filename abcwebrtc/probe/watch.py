@@ -1,4 +1,4 @@
-"""Watches coturn servers in the background, so that users get none that is dead."""
+"""Watches coturn servers in the background, so that users get no dead server."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class Liveness:
     `left_out` has the names of the dead ones, and `answers` says whether a server lived in the last
     round, as far as that is known. A server is left out after `FAILURES` failures in a row, and is
     back after `SUCCESSES` successes. The last living servers are never left out: if all that are
-    left seem dead, whoever watches them is more likely to be cut off, and such a round counts as no
-    failure. Servers in `drained` don't count among the living, since users get none of
-    them anyway. A round in which nothing is learned of a server does not count for it.
+    left seem dead, whoever watches them is more likely to be cut off, and such a round is not
+    treated as a failure. Servers in `drained` are not treated as living, since users get none of
+    them anyway. A round in which nothing is learned about a server is ignored for that server.
     """
 
     def __init__(self, drained: FrozenSet[str] = frozenset()) -> None:
@@ -127,16 +127,16 @@ class Watcher:
 
     A server lives if it gives an allocation at one of its urls, over one of the url's addresses,
     for a credential that users would get; the allocation is freed at once. Redirects are followed,
-    as browsers do. That it does not answer a Binding is no fault, since that can be switched off in
-    coturn, nor is a full quota (486), which may be that of the watcher's own user. A server whose
-    relay ports are used up (508) seems dead. Certificates are not judged: browsers may trust what
-    this machine does not. A round waits for silent servers, a few times `timeout`.
+    as browsers do. If a server does not answer a Binding, that is no fault, since coturn can have
+    it switched off. Nor is a full quota (486), which may be that of the watcher's own user. A
+    server whose relay ports are used up (508) seems dead. Certificates are not checked: browsers
+    may trust what this machine does not. A round waits for silent servers, a few times `timeout`.
 
-    If DNS does not answer, a server counts neither as dead nor as living.
+    If DNS does not answer, a server is treated neither as dead nor as living.
 
-    A thread does it, which no fork survives: start the watcher in the process that answers. It goes
-    on from what `before` knows, a watcher that has been stopped: servers of the same name are taken
-    to be the same.
+    A thread does this, and no thread survives a fork: start the watcher in the process that answers
+    requests. `before` is a watcher that has been stopped. The new one goes on from what that knows:
+    servers of the same name are treated as the same.
     """
 
     def __init__(
