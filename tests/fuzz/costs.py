@@ -27,8 +27,9 @@ MAX_GROWTH = 256 * 1024
 CALLS, CALLS_FOR_A_BYTE = 60_000, 200
 """Calls of Python and C. A list of dicts with a fault in each takes some 100 for a byte, code that
 looks at all preceding tokens for each token more than 1,000 in a file of `MAX_LENGTH`."""
-PEAK, PEAK_FOR_A_BYTE = 4 << 20, 500
-"""Bytes; the syntax tree of a list of empty dicts takes some 300 bytes per byte of text."""
+PEAK, PEAK_FOR_A_BYTE = 16 << 20, 500
+"""Bytes; the syntax tree of a list of empty dicts takes some 300 bytes per byte of text, and 10 MB
+if %(...)s makes the most parts of one value from a few hundred bytes."""
 LINES, LINE = 100, 2500
 DICTIONARY = FRAGMENTS
 
