@@ -84,9 +84,12 @@ class Liveness:
         out.difference_update(back)
         dead = [name for name in reasons if name not in out and self._failures[name] >= FAILURES]
         self.left_out = frozenset(out.union(dead))
-        yield from (f"{name} answers again, and is back in use" for name in back)
+        for name in back:
+            is_drained = name in self._drained  # so nobody new gets it in any case
+            yield f"{name} answers again, and {'stays drained' if is_drained else 'is back in use'}"
         for name in dead:
-            yield f"{name} is left out after {FAILURES} failures in a row: {reasons[name]}"
+            what = "is drained, and seems dead" if name in self._drained else "is left out"
+            yield f"{name} {what} after {FAILURES} failures in a row: {reasons[name]}"
         if not living:  # nothing was learned
             return
         before, self._blind = self._blind, self._blind + 1 if blind else 0

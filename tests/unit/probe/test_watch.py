@@ -55,6 +55,15 @@ def test_the_log_has_a_line_each_way() -> None:
     ]
 
 
+def test_the_log_does_not_say_that_a_drained_server_is_in_use() -> None:
+    liveness = Liveness(frozenset("d"))
+    said = [line for one in (NO, NO, NO, "", "") for line in liveness.update({"d": one, "b": ""})]
+    assert said == [
+        f"d is drained, and seems dead after 3 failures in a row: {NO}",
+        "d answers again, and stays drained",
+    ]
+
+
 def test_if_all_seem_dead_all_stay_in_use_and_the_log_says_so_once() -> None:
     liveness = Liveness()
     lines = [list(liveness.update({"a": NO, "b": NO})) for _ in range(5)]
