@@ -122,6 +122,9 @@ def parse_coturn(
     """Return the servers of ``webrtc.coturn`` that have no errors, and what is wrong."""
     if value is None or value == {}:
         return (), []
+    if isinstance(value, Mapping) and _is_dict_of_dicts(value):
+        message = "has a dict in each key; for several servers write a list, [ { ... }, { ... } ]"
+        return (), [where.error(f"{message}, and their names as 'name'")]
     if isinstance(value, Mapping):
         entries = [(value, where)]
     elif isinstance(value, (list, tuple)):
@@ -149,6 +152,10 @@ def parse_coturn(
             problems.append(here["name"].error("is the name of an earlier server; write another"))
         names.add(name)
     return tuple(servers), problems
+
+
+def _is_dict_of_dicts(value: Mapping[Any, Any]) -> bool:
+    return "acl" not in value and all(isinstance(item, Mapping) for item in value.values())
 
 
 def check_ttl(ttl: Any, where: Where, now: float) -> Iterator[Problem]:

@@ -62,7 +62,9 @@ def parse_desktop(
     settings, problems = mapping.get(DESKTOP), []
     where = root[DESKTOP]
     if not isinstance(settings, (Mapping, type(None))):
-        problems.append(where.error(f"must be a dict, not {kind(settings)}"))
+        problems.append(
+            where.error(f"must be a dict such as {{ 'turn': True }}, not {kind(settings)}")
+        )
     if not isinstance(settings, Mapping):
         settings = {}
     problems += unknown_keys(settings, KEYS, where)

@@ -236,4 +236,6 @@ def kind(value: Any) -> str:
     names = {bool: "a bool", int: "a whole number", float: "a number with a point"}
     names.update({str: "text", bytes: "bytes", list: "a list", tuple: "a tuple", dict: "a dict"})
     names[MappingProxyType] = "a dict"  # a frozen one
+    if value == "" or (isinstance(value, tuple) and len(value) == 1):
+        return "a tuple (remove the comma)" if value else "an empty text"
     return "None" if value is None else names.get(type(value), type(value).__name__)

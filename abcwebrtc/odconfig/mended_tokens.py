@@ -34,7 +34,8 @@ _CURLY = re.compile(f"[{CURLY_QUOTES}]([^{CURLY_QUOTES}'\"\n]*)[{CURLY_QUOTES}'\
 _KEY = re.compile(r"""[\s,]*['"]?([A-Za-z_][\w.]*)['"]?\s*:(?!//)""")
 _TRAIL = " \t,])}"
 CURLY = "a curly quote or a backtick; write a straight quote, ' or \""
-QUOTES = (UNCLOSED, KEPT_OPEN, BAD_QUOTE, CURLY)
+HASH = "text without quotes, in which a '#' begins a comment; put text in quotes: 'text'"
+QUOTES = (UNCLOSED, KEPT_OPEN, BAD_QUOTE, CURLY, HASH)
 """What can be wrong with a quote. The brackets behind it may then seem to be wrong too."""
 
 Fault = Callable[[int, str], None]

@@ -256,11 +256,13 @@ def _unread_entries(sections: Sections, file: str) -> Iterator[Problem]:
     for name, section in sections.items():
         is_read = name in ("global", DEFAULT_SECTION)
         for entry in section.values():
-            meant = None if is_used(entry.key) else _NAMES.get(letters(entry.key))
+            whole = f"{name}.{entry.key}"  # in [webrtc], enable is meant as webrtc.enable
+            key = whole if is_used(whole) and not is_read else entry.key
+            meant = None if is_used(key) else _NAMES.get(letters(key))
             message = f"no such entry; did you mean '{meant}'?" if meant and is_read else ""
-            message = elsewhere if is_used(entry.key) and not is_read else message
+            message = elsewhere if is_used(key) and not is_read else message
             if message:
-                yield Problem(message, shown(entry.key), file, entry.line, "warning")
+                yield Problem(message, shown(key), file, entry.line, "warning")
 
 
 def _percent_faults(

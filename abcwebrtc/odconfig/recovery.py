@@ -13,6 +13,7 @@ from abcwebrtc.errors import KeyPath
 from abcwebrtc.odconfig.ini import Budget, Lines
 from abcwebrtc.odconfig.mended_tokens import (
     CLOSE,
+    HASH,
     NAME,
     NUMBER,
     OPEN,
@@ -47,6 +48,9 @@ _SET = "a set; write a list, [ ... ], or a dict with a ':' after each key"
 _NO_VALUE = "a key without a value; write 'key': value"
 _NO_KEY = "a list or a dict can't be a key; for several dicts write a list, [ { ... }, { ... } ]"
 _IN_LIST = "a ':' in a list; write a dict, { 'key': value }"
+_COLON = "a ':' after a value; if it belongs to the text, put it in the quotes, 'host:port'"
+_SECOND = "a second value; for several dicts write a list, [ { ... }, { ... } ]"
+_BEHIND = "text after the end of the value; remove it, or write '#' before a comment"
 _BITS = 64
 
 
@@ -104,7 +108,10 @@ class _Reader(Scalars):
 
     def _is_doubtful(self) -> bool:
         first = self._breaks[0][0]
-        quotes = any(index <= first and reason in QUOTES for index, reason in self._faults)
+        quotes = any(
+            reason == HASH or (index <= first and reason in QUOTES)
+            for index, reason in self._faults
+        )
         return quotes or any(reason != _IN_LIST for _, reason in self._breaks)
 
     def _up_to_break(self, path: KeyPath) -> Recovered:
@@ -114,7 +121,8 @@ class _Reader(Scalars):
         """
         index, reason = self._breaks[0]
         before = [fault for fault in sorted(self._faults) if fault not in self._breaks]
-        quote = next((one for one in before if one[1] in QUOTES and one[0] <= index), None)
+        quotes = [one for one in before if one[1] in QUOTES]  # a comment may hide any bracket
+        quote = next((one for one in quotes if one[0] <= index or one[1] == HASH), None)
         index, reason = quote or (index, reason)
         kept = [fault for fault in before if fault[0] < index]
         faults = tuple((*fault, self._faults[fault]) for fault in kept)
@@ -143,8 +151,11 @@ class _Reader(Scalars):
                 if self._is_comment():
                     self._pass_comment()
                     continue
-                if self._literal or token.line == self._before().last:
-                    self._fault(token.line, AFTER_THE_END)
+                in_line = token.line == self._before().last
+                if self._literal and token.text == "{":
+                    self._fault(token.line, _SECOND)
+                elif self._literal or in_line:
+                    self._fault(token.line, _BEHIND if in_line else AFTER_THE_END)
                 break
         return value
 
@@ -338,6 +349,8 @@ class _Reader(Scalars):
             if then and is_word and (token.text == ";" or then.start > token.end):
                 self._pass_line(token.line)  # a comment
             return
+        if (before.last, HASH) in self._faults:  # the comma may be in the comment
+            return
         if token.kind in _VALUES:
             self._fault(before.last, _COMMA_MISSING)
             return
@@ -345,7 +358,8 @@ class _Reader(Scalars):
             self._fault(before.last, _COMMA_MISSING)
             return
         self._next()
-        self._fault(token.line, f"'{token.text}' is not part of a literal value")
+        reason = f"'{token.text}' is not part of a literal value"
+        self._fault(token.line, _COLON if token.text == ":" else reason)
         if self._peek() and self._tokens[self._at].line == token.line:
             then = self._tokens[self._at]
             if then.kind != CLOSE and not self._is(","):

@@ -12,6 +12,7 @@ from abcwebrtc.odconfig.evaluable import check_evaluable
 from abcwebrtc.odconfig.ini import POISON, Budget, Lines
 from abcwebrtc.odconfig.mended_tokens import (
     CLOSE,
+    HASH,
     NAME,
     NUMBER,
     OPEN,
@@ -192,12 +193,13 @@ class Scalars(Cursor):
                 self._fault(first.line + error.index, self._reason(fragment, first, key, error))
             self._doubt(path)
             return fragment if key else None
-        is_code, must_be = _is_code(fragment), ""
+        is_code, reason = _is_code(fragment), ""
         if not (key or is_code) and first.kind in (NAME, NUMBER):
-            must_be = _must_be(path, fragment)
-        self._fault(first.line, must_be or self._reason(fragment, first, key))
+            is_cut = self._source.startswith("#", self._before().end)
+            reason = _must_be(path, fragment) or (HASH if is_cut else "")
+        self._fault(first.line, reason or self._reason(fragment, first, key))
         meant = meant_constant(fragment)
-        is_text = not (must_be or meant or first.kind == NUMBER or "\n" in fragment or is_code)
+        is_text = not (reason or meant or first.kind == NUMBER or "\n" in fragment or is_code)
         if key or is_text:
             return fragment[:MAX_TEXT]
         self._doubt(path)

@@ -60,6 +60,15 @@ def test_an_empty_mapping_of_any_kind_means_no_server(kind):
         (False, "coturn: must be a dict, or a list of dicts, not a bool"),
         ([MINIMAL, "x"], "coturn[1]: must be a dict, not text"),
         ([None], "coturn[0]: must be a dict, not None"),
+        ("", "coturn: must be a dict, or a list of dicts, not an empty text"),
+        *(
+            (
+                names,
+                "coturn: has a dict in each key; for several servers write a list, "
+                "[ { ... }, { ... } ], and their names as 'name'",
+            )
+            for names in ({"paris": MINIMAL}, {"paris": MINIMAL, "lyon": {}})
+        ),
     ],
 )
 def test_what_is_no_server_is_an_error(value, words):

@@ -53,7 +53,7 @@ BAD_ENTRIES = [
     ("webrtc.rtc_constraints", {1: True}, ": has a whole number as a key"),
     ("webrtc.rtc_constraints", {"audio": {"advanced": 5}}, ".audio.advanced: must be a list of"),
     ("webrtc.rtc_constraints", {"video": {"optional": {}}}, ".video.optional: must be a list of"),
-    ("webrtc.desktop", True, ": must be a dict, not a bool"),
+    ("webrtc.desktop", True, ": must be a dict such as { 'turn': True }, not a bool"),
     ("webrtc.desktop", {"trun": True}, ".trun: no such key; did you mean 'turn'?"),
     (
         "webrtc.desktop",

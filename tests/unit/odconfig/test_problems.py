@@ -24,6 +24,18 @@ def test_an_entry_in_a_section_that_pyos_does_not_read_is_a_warning(key):
     assert "move it below [global]" in warning.message
 
 
+@pytest.mark.parametrize(("section", "key"), [("webrtc", "enable"), ("desktop", "pod")])
+def test_a_section_named_like_the_entries_in_it_is_a_warning(section, key):
+    config = parse_od_config(
+        f"[global]\n[{section}]\n{key}: {SECRET!r}\nroot: 'a'\n[x]\n{key}: 1\n"
+    )
+    assert config == {}
+    warning = config.warnings[0]
+    assert (warning.line, warning.path, warning.level) == (3, f"{section}.{key}", "warning")
+    assert "move it below [global]" in warning.message
+    assert [one.line for one in config.warnings] == ([3, 4] if section == "webrtc" else [3])
+
+
 def test_an_entry_of_default_is_read_and_gives_no_warning():
     config = parse_od_config("[DEFAULT]\nwebrtc.enable: True\n[global]\n")
     assert config == {"webrtc.enable": True}
