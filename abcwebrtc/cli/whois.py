@@ -21,7 +21,7 @@ from abcwebrtc.cli.parser import (
 from abcwebrtc.config.coturn import PSEUDONYM, USERID
 from abcwebrtc.config.entries import COTURN
 from abcwebrtc.config.webrtc import WebRTCConfig
-from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
+from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem, UnreadableError
 from abcwebrtc.times import duration_text, iso_text, moment_json, relative_text
 from abcwebrtc.turn.usernames import (
     Identity,
@@ -106,12 +106,21 @@ def run(options: argparse.Namespace) -> int:
 
 def _find(name: str, config: WebRTCConfig, file: str) -> Optional[str]:
     detail(f"looking for the pseudonym among the userids in {file}")
+    reason = ""
     with open_input(file) as stream:
         users = UseridReader(stream)
-        user = find_user(name, pseudonym_keys(config), users)
+        try:
+            user = find_user(name, pseudonym_keys(config), users)
+            if not users.found:
+                reason = "it has no userid; write one per line, in UTF-8"
+        except OSError as error:
+            reason = error.strerror or "it failed"
+    if reason:
+        source = "stdin" if file == STDIN else file
+        raise UnreadableError(Problem(f"can't be used: {reason}", "", source))
     if users.skipped:
         number = "1 line" if users.skipped == 1 else f"{users.skipped} lines"
-        warn(f"{file}: {number} skipped: not UTF-8, or longer than 64 KiB")
+        warn(f"{file}: {number} skipped: not UTF-8 text, or longer than 64 KiB")
     return user
 
 

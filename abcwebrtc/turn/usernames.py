@@ -153,12 +153,12 @@ class UseridReader:
     """Reads userids from a stream, line by line.
 
     Lines may end in LF or CRLF; blank lines are ignored. `skipped` counts lines that are not UTF-8
-    or longer than 64 KiB.
+    text or longer than 64 KiB, `found` the userids so far.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self.skipped = 0
+        self.skipped = self.found = 0
 
     def __iter__(self) -> Iterator[str]:
         """Yield each userid."""
@@ -174,10 +174,12 @@ class UseridReader:
             try:
                 text = part.decode(encoding).rstrip("\r\n")
             except UnicodeDecodeError:
+                text = "\0"
+            if "\0" in text:  # as in no text, but in a file of another kind
                 self.skipped += 1
-            else:
-                if text.strip():
-                    yield text
+            elif text.strip():
+                self.found += 1
+                yield text
             encoding = "utf-8"
 
 

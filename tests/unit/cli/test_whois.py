@@ -115,7 +115,20 @@ def test_lines_that_are_no_userids_are_a_warning(tmp_path: Path, run: Any) -> No
     (tmp_path / "users").write_bytes(b"\xff\xfe\nalice\n")
     result = run(browser_username(od_config, "alice"), od_config, "--users", tmp_path / "users")
     assert result.status == 0
-    assert "1 line skipped: not UTF-8" in result.err
+    assert "1 line skipped: not UTF-8 text" in result.err
+
+
+@pytest.mark.parametrize("data", [b"", b"\n \n", b"\xff\xfe\n", bytes(1_000_000)])
+def test_a_file_without_a_userid_is_one_error(tmp_path: Path, run: Any, data: bytes) -> None:
+    """Nothing was compared, so it is not known whether the username belongs to one of the users."""
+    od_config, users = pseudonym_config(tmp_path), tmp_path / "users"
+    users.write_bytes(data)
+    result = run(browser_username(od_config, "alice"), od_config, "--users", users)
+    assert (result.status, result.out) == (3, "")
+    assert (
+        result.err
+        == f"{users}: error: can't be used: it has no userid; write one per line, in UTF-8\n"
+    )
 
 
 def test_a_bare_expiry_is_nobodys(tmp_path: Path, run: Any) -> None:

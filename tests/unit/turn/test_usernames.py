@@ -230,6 +230,7 @@ def read(data: bytes) -> List[str]:
         ("ürsula\n日本\n".encode(), ["ürsula", "日本"]),
         (b" a b \n", [" a b "]),
         (b"\xff\nbob\n", ["bob"]),
+        (b"\x7fELF\0\0\nbob\n", ["bob"]),
         (b"x" * MAX_LINE_BYTES + b"\nbob\n", ["bob"]),
         (b"x" * 3 * MAX_LINE_BYTES, []),
         (b"x" * (MAX_LINE_BYTES - 1) + b"\nbob", ["x" * (MAX_LINE_BYTES - 1), "bob"]),
@@ -241,7 +242,12 @@ def test_userids_are_read_from_lines(data: bytes, users: List[str]) -> None:
 
 @pytest.mark.parametrize(
     ("data", "number"),
-    [(b"\xff\n\xfe\nbob\n", 2), (b"x" * 3 * MAX_LINE_BYTES + b"\nbob\n", 1), (b"bob\n", 0)],
+    [
+        (b"\xff\n\xfe\nbob\n", 2),
+        (b"a\0\n\0bob\nbob\n", 2),
+        (b"x" * 3 * MAX_LINE_BYTES + b"\nbob\n", 1),
+        (b"bob\n", 0),
+    ],
 )
 def test_lines_that_are_passed_over_are_counted(data: bytes, number: int) -> None:
     reader = UseridReader(io.BytesIO(data))
