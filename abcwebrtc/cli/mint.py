@@ -16,8 +16,8 @@ from abcwebrtc.turn.selection import choose, with_choice
 NAME, SUMMARY = "mint", "print a fresh rtc_configuration"
 DESCRIPTION = """\
 Print the rtc_configuration that a user's browser would get now: the static
-one, with a fresh TURN credential for each coturn server that the user gets. It
-is JSON, which -o json prints on one line.
+one, with a fresh TURN credential for each coturn server that the user gets.
+The output is JSON, which -o json prints on one line.
 
 The output contains a working TURN password. How long it is valid is printed
 on stderr.

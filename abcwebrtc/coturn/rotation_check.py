@@ -179,7 +179,7 @@ class Report:
         moment = f"{iso_text(self.removal)}, {relative_text(self.removal, self.now)}"
         switched = f"{iso_text(self.switch.moment)} ({self.switch.known_by})"
         if self.goes_on:
-            yield f"next: remove the older secret from coturn; it could go at {moment}"
+            yield f"next: remove the older secret from coturn; this has been safe since {moment}"
         else:
             yield f"next: wait, then remove the older secret from coturn at {moment}"
         yield f"That is {length} after the switch at {switched}"
