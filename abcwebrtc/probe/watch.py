@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
+import os
 import random
 import socket
 import threading
@@ -37,6 +39,8 @@ TIMEOUT = 3.0
 """Seconds that a step may take."""
 IN_USE, LEFT_OUT, DRAINED = STATES = ("in_use", "left_out", "drained")
 _QUOTA = 486
+_SHORTAGES = frozenset(map(os.strerror, (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)))
+"""What the system says if it has no socket left."""
 _JITTER = (0.9, 1.1)
 _PARALLEL = 32
 _Place = Tuple[IceURI, str]
@@ -68,7 +72,7 @@ class Liveness:
         """Take the results of a round, and yield what changes, as lines for a log.
 
         `results` say of each server why it seems dead; an empty text means that it lives, and None
-        that it could not be asked, since DNS did not answer.
+        that it could not be asked.
         """
         reasons = {name: reason for name, reason in results.items() if reason is not None}
         self.answers = {name: not reason for name, reason in reasons.items()}
@@ -119,10 +123,10 @@ class Liveness:
         lost = [name for name, rounds in self._unknown.items() if rounds == FAILURES]
         found = [name for name in before if before[name] >= FAILURES and name not in self._unknown]
         if lost:
-            names = ", ".join(lost)
-            yield f"DNS does not answer, so these can't be asked, and stay as they are: {names}"
+            why = "DNS does not answer, or this machine has no socket left"
+            yield f"{', '.join(lost)} can't be asked, so nothing changes there: {why}"
         if found:
-            yield f"DNS answers again for {', '.join(found)}"
+            yield f"{', '.join(found)} can be asked again"
 
 
 class Watcher:
@@ -135,7 +139,8 @@ class Watcher:
     server whose relay ports are used up (508) seems dead. Certificates are not checked: browsers
     may trust what this machine does not. A round waits for silent servers, a few times `timeout`.
 
-    If DNS does not answer, a server is treated neither as dead nor as living.
+    If DNS does not answer, or this machine has no socket left, a server is treated neither as dead
+    nor as living.
 
     A thread does this, and no thread survives a fork: start the watcher in the process that answers
     requests. `before` is a watcher that has been stopped. The new one goes on from what that knows:
@@ -214,12 +219,13 @@ class Watcher:
                 (number, [place])
                 for number, reason in enumerate(reasons)
                 for place in places[number][1:]
-                if reason
+                if reason != ""
             ]
             asked = [self._servers[number] for number, _ in others]
             answers = pool.map(ask, asked, [place for _, place in others])
             for (number, _), reason in zip(others, answers):
-                reasons[number] = reasons[number] and reason
+                both = reasons[number], reason
+                reasons[number] = "" if "" in both else None if None in both else reason
         if self._settings.stop.is_set():
             raise StoppedError
         results: Dict[str, Optional[str]] = {}
@@ -239,8 +245,11 @@ def states_of(servers: Sequence[CoturnServer], left_out: FrozenSet[str]) -> Dict
     }
 
 
-def _why_dead(server: CoturnServer, places: Sequence[_Place], settings: Settings) -> str:
-    """Return why a server seems dead at some places, or an empty text if it lives."""
+def _why_dead(server: CoturnServer, places: Sequence[_Place], settings: Settings) -> Optional[str]:
+    """Return why a server seems dead at some places, or an empty text if it lives.
+
+    Return None if this machine is too short of something to ask.
+    """
     reason = "its name does not resolve"
     for uri, address in places:
         if settings.stop.is_set():
@@ -253,6 +262,8 @@ def _why_dead(server: CoturnServer, places: Sequence[_Place], settings: Settings
             failure = error.failure
             if failure.error == _QUOTA:
                 return ""
+            if failure.detail in _SHORTAGES:
+                return None
             reason = f"{uri} at {failure.at or address}: {reason_of(failure, settings.timeout)}"
         except AbcWebRTCError as error:  # the secret can't be read
             return str(error)

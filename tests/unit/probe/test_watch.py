@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import resource
 import socket
 import threading
 from typing import Dict, FrozenSet, List, Optional, Tuple
@@ -118,13 +121,14 @@ def test_the_log_says_of_whom_nothing_is_known() -> None:
         *[{"a": None, "b": ""}] * 4,
         *[{"a": "", "b": ""}] * 2,
     ]
+    why = "DNS does not answer, or this machine has no socket left"
     lines = [list(liveness.update(one)) for one in every]
     assert lines == [
         [],
         [],
-        ["DNS does not answer, so these can't be asked, and stay as they are: a"],
+        [f"a can't be asked, so nothing changes there: {why}"],
         [],
-        ["DNS answers again for a"],
+        ["a can be asked again"],
         [],
     ]
 
@@ -262,6 +266,38 @@ def test_a_server_of_whose_names_dns_says_nothing_is_not_known(
         watcher._round()
     assert watcher.left_out() == {"gone"}
     assert watcher.answers() == {"gone": False, "living-in-part": True, "usual": True}
+
+
+@pytest.mark.parametrize("extra", [{}, {"transport": "tcp"}, {"protocol": "turns"}])
+def test_a_machine_without_sockets_says_nothing_of_a_server(extra: Dict[str, str]) -> None:
+    """Really without: the limit of descriptors is as low as the lowest one that is free."""
+    servers = [{**COTURN, **extra, "url": "127.0.0.9", "name": name} for name in "ab"]
+    watcher = Watcher(make_config(webrtc__coturn=servers), 60)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull) as lowest:
+        free = lowest.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+    try:
+        watcher._round()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert watcher.answers() == {}
+
+
+def test_what_another_address_shows_counts_more_than_a_lack_of_sockets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def allocate(uri: IceURI, address: str, login: Login, settings: Settings) -> None:
+        if address != "127.0.0.9":
+            detail = os.strerror(errno.EMFILE) if address == "127.0.0.1" else ""
+            raise StepError(Failure(ALLOCATE, "error", detail=detail))
+
+    monkeypatch.setattr("abcwebrtc.probe.watch._allocate", allocate)
+    urls = {"a": ["127.0.0.1", "127.0.0.9"], "b": ["127.0.0.1", "127.0.0.2"], "c": ["127.0.0.2"]}
+    servers = [{**COTURN, "url": url, "name": name} for name, url in urls.items()]
+    watcher = Watcher(make_config(webrtc__coturn=servers), 60)
+    watcher._round()
+    assert watcher.answers() == {"a": True, "c": False}
 
 
 class Failing(Watcher):
