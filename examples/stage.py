@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import random
 import shutil
@@ -12,9 +13,12 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+SECONDS = 60
 
 
 def options_parser(about: str) -> argparse.ArgumentParser:
@@ -90,6 +94,14 @@ def sign_in(userids: Sequence[str]) -> Tuple[bytes, Dict[str, str]]:
     return key.public_key().public_bytes(*form), tokens
 
 
+def call(url: str, token: str, body: Optional[Dict[str, Any]] = None) -> Any:
+    """Post JSON as abcdesktop's browser client does, and return the answer."""
+    headers = {"ABCAuthorization": f"Bearer {token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body or {}).encode(), headers)
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.load(response)
+
+
 async def open_allocation(port: int, server: Dict[str, str]) -> Any:
     """Return the relayed address of an allocation over UDP."""
     from aioice.turn import create_turn_endpoint
@@ -159,6 +171,23 @@ def bind_fault(host: str, port: int) -> Optional[str]:
         except (OSError, OverflowError) as error:
             return getattr(error, "strerror", None) or str(error)
     return None
+
+
+def listens(host: str, port: int) -> bool:
+    """Return whether a program listens on a TCP port."""
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
+
+
+def wait_for(condition: Callable[[], Any], logs: Path) -> Any:
+    """Return the value of a condition once it is true; `logs` is where to look if it never is."""
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.1)
+    sys.exit(f"nothing happened for {SECONDS} seconds; the logs are in {os.path.relpath(logs)}")
 
 
 def own_address() -> Optional[str]:

@@ -21,10 +21,9 @@ import secrets
 import signal
 import subprocess
 import sys
-import urllib.request
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, ContextManager, Dict, Iterator, Tuple
+from typing import ContextManager, Dict, Iterator, Tuple
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -47,7 +46,7 @@ def main() -> None:
     secret = make_keys()
     try:
         with coturn_or_not(has_coturn, secret), running_serve(options.port) as (base_url, link):
-            answer = call(base_url)
+            answer = stage.call(base_url + ENDPOINT, (RUN / "token").read_text())
             print("abcwebrtc serve answered alice's browser:", json.dumps(answer, indent=2))
             if has_coturn:
                 allocate(answer["result"]["iceServers"][-1])
@@ -86,17 +85,6 @@ def running_serve(port: int) -> Iterator[Tuple[str, str]]:
         if "serving on" not in serving or "test page" not in page:
             sys.exit("abcwebrtc serve did not start, see above")
         yield serving.split()[-1], page.split()[-1]
-
-
-def call(base_url: str) -> Dict[str, Any]:
-    """Make the call of abcdesktop's browser client, and return its answer."""
-    headers = {
-        "ABCAuthorization": "Bearer " + (RUN / "token").read_text(),
-        "Content-Type": "application/json",
-    }
-    request = urllib.request.Request(base_url + ENDPOINT, b"{}", headers)
-    with urllib.request.urlopen(request, timeout=10) as response:
-        return json.load(response)
 
 
 def show(base_url: str, link: str, has_coturn: bool) -> None:

@@ -22,12 +22,10 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
@@ -191,7 +189,7 @@ def running_pyos() -> Iterator[str]:
 @contextmanager
 def running_nginx(port: int, urls: List[str], pyos: str) -> Iterator[str]:
     """Run nginx with the location of this folder; give its base URL."""
-    if port and listens(port):
+    if port and stage.listens("127.0.0.1", port):
         sys.exit(f"port {port} is in use; choose another one with --port")
     port = port or stage.free_port()
     config = RUN / "nginx.conf"
@@ -207,27 +205,10 @@ def running_nginx(port: int, urls: List[str], pyos: str) -> Iterator[str]:
     )
     command = [stage.program("nginx"), "-e", str(RUN / "nginx-error.log"), "-c", str(config)]
     with stage.running(command) as process:
-        wait_for(lambda: process.poll() is not None or listens(port))
+        stage.wait_for(lambda: process.poll() is not None or stage.listens("127.0.0.1", port), RUN)
         if process.poll() is not None:
             sys.exit("nginx did not start: " + (RUN / "nginx-error.log").read_text())
         yield f"http://127.0.0.1:{port}"
-
-
-def listens(port: int) -> bool:
-    """Return whether a program listens on a port."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def wait_for(condition: Any) -> Any:
-    """Return the value of a condition once it is true."""
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.1)
-    sys.exit("nothing happened for 30 seconds; the logs are in " + os.path.relpath(RUN))
 
 
 # what is shown
@@ -249,11 +230,11 @@ def show_key(base_url: str, provider: str) -> None:
 
 def show_rotation(base_url: str, volumes: List[Path], first: str, second: str) -> None:
     """Change the secret of both replicas, and use credentials from before and after."""
-    before = wait_for(lambda: credential_of(base_url, first))
+    before = stage.wait_for(lambda: credential_of(base_url, first), RUN)
     for volume in volumes:
         update_volume(volume / "config.turn", secret_files(second, first))
     print("\nThe secret has changed, without a restart:")
-    after = wait_for(lambda: credential_of(base_url, second))
+    after = stage.wait_for(lambda: credential_of(base_url, second), RUN)
     for name, server in (("old", before), ("new", after)):
         _, port = asyncio.run(stage.open_allocation(TURN_PORT, server))
         print(f"coturn accepts a credential of the {name} secret: relay 127.0.0.1:{port}")
@@ -288,13 +269,7 @@ def credential_of(base_url: str, secret: str) -> Any:
 
 def call(url: str, body: Dict[str, Any]) -> Dict[str, Any]:
     """Post JSON as the browser client does, and return the answer."""
-    headers = {
-        "ABCAuthorization": "Bearer " + (RUN / "token").read_text(),
-        "Content-Type": "application/json",
-    }
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=10) as response:
-        return json.load(response)
+    return stage.call(url, (RUN / "token").read_text(), body)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ Ctrl-C ends everything.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shlex
@@ -25,10 +24,9 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
@@ -47,7 +45,6 @@ USERS = [
     *("kim", "leo", "mia", "nick", "olga", "paul", "quinn", "rosa", "sam", "tina"),
 ]
 SERVE = 8080  # in the example's own network, so in nobody's way
-SECONDS = 60
 NO_NETWORK = """\
 can't make network namespaces here: {}
 Run this as root; in a container, that has to be a privileged one."""
@@ -164,22 +161,10 @@ def start(
     def listens() -> bool:
         if process.poll() is not None:
             sys.exit(f"{name} did not start:\n{log.read_text()}")
-        with socket.socket() as client:
-            return client.connect_ex((host, port)) == 0
+        return stage.listens(host, port)
 
-    wait_for(listens)
+    stage.wait_for(listens, RUN)
     return process
-
-
-def wait_for(condition: Callable[[], Any]) -> Any:
-    """Return the value of a condition once it is true."""
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.2)
-    sys.exit(f"nothing happened for {SECONDS} seconds; the logs are in {os.path.relpath(RUN)}")
 
 
 # what is asked
@@ -187,11 +172,8 @@ def wait_for(condition: Callable[[], Any]) -> Any:
 
 def served_by(token: str) -> str:
     """Make the call of abcdesktop's browser client; return the host of the coturn it gets."""
-    headers = {"ABCAuthorization": f"Bearer {token}", "Content-Type": "application/json"}
-    url = f"http://{network.LOOPBACK}:{SERVE}{ENDPOINT}"
-    request = urllib.request.Request(url, b"{}", headers)
-    with urllib.request.urlopen(request, timeout=10) as response:
-        (server,) = json.load(response)["result"]["iceServers"]
+    answer = stage.call(f"http://{network.LOOPBACK}:{SERVE}{ENDPOINT}", token)
+    (server,) = answer["result"]["iceServers"]
     return str(server["urls"].split(":")[1])
 
 
@@ -206,7 +188,7 @@ def show_failure(fleet: Fleet) -> Dict[str, str]:
     victim = first["alice"]
     fleet.kill(victim)
     say(f"\nThe coturn {victim} is killed. Three failed probes later, its users (*) get others:")
-    now = wait_for(lambda: without(victim, fleet.choices()))
+    now = stage.wait_for(lambda: without(victim, fleet.choices()), RUN)
     show(fleet, now, first)
     strangers = [user for user in USERS if first[user] not in (victim, now[user])]
     if strangers:
@@ -215,11 +197,11 @@ def show_failure(fleet: Fleet) -> Dict[str, str]:
     say("\nThese alerts of Prometheus fire:")
     url = f"turn:{fleet.addresses[victim]}:3478"
     expected = {f"TurnServerDown: {url} ", f"TurnServerLeftOut: {victim} "}
-    for alert in wait_for(lambda: firing_with(expected)):
+    for alert in stage.wait_for(lambda: firing_with(expected), RUN):
         say(f"  {alert}")
     fleet.start(victim)
-    wait_for(lambda: fleet.choices() == first)
-    wait_for(lambda: not monitoring.firing())
+    stage.wait_for(lambda: fleet.choices() == first, RUN)
+    stage.wait_for(lambda: not monitoring.firing(), RUN)
     say(f"\n{victim} runs again, its users are back, and no alert fires.")
     return first
 
