@@ -148,6 +148,17 @@ class BaseController:
         return self.auth, SimpleNamespace(userid=self.userid)
 
 
+class Controller(WebRTCEndpoint, BaseController):
+    pass
+
+
+@pytest.fixture
+def auth_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyos's tool, which lets everybody in here."""
+    tool = cherrypy.Tool("before_handler", lambda: None)
+    monkeypatch.setattr(cherrypy.tools, "auth", tool, raising=False)
+
+
 @pytest.mark.usefixtures("fresh")
 def test_the_base_can_stand_before_or_after_pyos_base_controller() -> None:
     class Before(WebRTCEndpoint, BaseController):
@@ -162,7 +173,7 @@ def test_the_base_can_stand_before_or_after_pyos_base_controller() -> None:
         assert controller._cp_config["tools.auth.on"] is True
 
 
-@pytest.mark.usefixtures("fresh")
+@pytest.mark.usefixtures("fresh", "auth_tool")
 @pytest.mark.parametrize(
     ("allowed", "userid", "status"),
     [
@@ -180,38 +191,23 @@ def test_the_base_can_stand_before_or_after_pyos_base_controller() -> None:
         ({RTC: True}, BAD_USER, 500),
     ],
 )
-def test_the_base_by_itself(
-    monkeypatch: pytest.MonkeyPatch, allowed: Any, userid: Any, status: int
-) -> None:
-    class Controller(WebRTCEndpoint, BaseController):
-        pass
-
+def test_the_base_by_itself(allowed: Any, userid: Any, status: int) -> None:
     configure(gconfig())
     controller = Controller({"requestsallowed": allowed})
     controller.userid = userid
-    tool = cherrypy.Tool("before_handler", lambda: None)
-    monkeypatch.setattr(cherrypy.tools, "auth", tool, raising=False)
     answer = post(cherrypy.Application(controller, ""), "/coturn_rtcconfiguration")
     assert answer.status == status
     assert answer.headers["cache-control"] == "no-store"
 
 
-@pytest.mark.usefixtures("fresh")
-def test_browser_and_desktop_get_the_server_of_the_users_labels(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Controller(WebRTCEndpoint, BaseController):
-        pass
-
+@pytest.mark.usefixtures("fresh", "auth_tool")
+def test_browser_and_desktop_get_the_server_of_the_users_labels() -> None:
     server = gconfig()["webrtc.coturn"]
     servers = [
         {**server, "name": name, "url": f"{name}.example.org", "acl": {"permit": [name]}}
         for name in ("lyon", "paris")
     ]
     configure({**gconfig(**DESKTOP), "webrtc.coturn": servers})
-    monkeypatch.setattr(
-        cherrypy.tools, "auth", cherrypy.Tool("before_handler", lambda: None), False
-    )
     answer = post(cherrypy.Application(Controller(), ""), "/coturn_rtcconfiguration").json()
     assert [one["urls"] for one in answer["result"]["iceServers"][1:]] == ["turn:paris.example.org"]
     assert "@paris.example.org" in desktop_environment("alice", {"paris": "true"})["TURN_SERVER"]
@@ -220,7 +216,7 @@ def test_browser_and_desktop_get_the_server_of_the_users_labels(
     assert "@lyon.example.org" in str(pod)
 
 
-@pytest.mark.usefixtures("fresh")
+@pytest.mark.usefixtures("fresh", "auth_tool")
 @pytest.mark.parametrize(
     ("auth", "status", "number"),
     [
@@ -234,33 +230,21 @@ def test_browser_and_desktop_get_the_server_of_the_users_labels(
     ],
 )
 def test_a_login_without_labels_is_one_of_a_user_without_labels(
-    monkeypatch: pytest.MonkeyPatch, auth: Any, status: int, number: int
+    auth: Any, status: int, number: int
 ) -> None:
-    class Controller(WebRTCEndpoint, BaseController):
-        pass
-
     configure(gconfig(**coturn(acl={"permit": ["paris"]})))
     controller = Controller()
     controller.auth = auth
-    tool = cherrypy.Tool("before_handler", lambda: None)
-    monkeypatch.setattr(cherrypy.tools, "auth", tool, raising=False)
     answer = post(cherrypy.Application(controller, ""), "/coturn_rtcconfiguration")
     assert answer.status == status
     if status == 200:
         assert len(answer.json()["result"]["iceServers"]) == number
 
 
-@pytest.mark.usefixtures("fresh")
-def test_the_default_registry_of_prometheus_has_the_metrics_of_pyos(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Controller(WebRTCEndpoint, BaseController):
-        pass
-
+@pytest.mark.usefixtures("fresh", "auth_tool")
+def test_the_default_registry_of_prometheus_has_the_metrics_of_pyos() -> None:
     configure(gconfig())
     configure(gconfig())  # registers nothing twice
-    tool = cherrypy.Tool("before_handler", lambda: None)
-    monkeypatch.setattr(cherrypy.tools, "auth", tool, raising=False)
     name = "abcwebrtc_http_requests_total"
     labels = {"route": "/api/webrtc/coturn_rtcconfiguration", "method": "POST"}
 
