@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Sequence
+from typing import Any, Callable, Dict, Iterator
 
 import pytest
 from aioice import stun
@@ -68,13 +68,13 @@ def error(code: int, **more: Any) -> Answers:
     return answers
 
 
-def probe_says(folder: Path, url: str, options: Sequence[str] = ()) -> str:
+def probe_says(folder: Path, url: str) -> str:
     """Return everything that the probe prints about a server, after checking each character."""
     protocol, _, address = url.partition(":")
     entries = {"webrtc__rtc_configuration": ice(), "webrtc__coturn": coturn(address)}
     entries["webrtc__coturn"]["protocol"] = protocol
     od_config = write_od_config(folder, **entries)
-    line = ("probe", od_config, "--timeout", "2", "--quick", *options)
+    line = ("probe", od_config, "--timeout", "2", "--quick")
     done, as_json = run_here(*line), run_here(*line, "--json")
     assert done.returncode == as_json.returncode == 1
     for text in (done.stdout, done.stderr, as_json.stdout, as_json.stderr):

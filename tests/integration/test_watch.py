@@ -55,8 +55,8 @@ def start_again(server: Turnserver) -> None:
 
 
 @contextlib.contextmanager
-def watching(given: Dict[str, Any], timeout: float = 0.5) -> Iterator[Watcher]:
-    watcher = Watcher(WebRTCConfig.from_mapping(given), 0.2, timeout)
+def watching(given: Dict[str, Any]) -> Iterator[Watcher]:
+    watcher = Watcher(WebRTCConfig.from_mapping(given), 0.2, 0.5)
     watcher.start()
     try:
         yield watcher

@@ -140,13 +140,13 @@ def crowd(
     return run
 
 
-def send_without_end(port: int, head: bytes, piece: bytes, most: int = GIB) -> Tuple[int, bytes]:
+def send_without_end(port: int, head: bytes, piece: bytes) -> Tuple[int, bytes]:
     """Send a body until the server stops it; return how much was sent, and the answer."""
     sent = 0
     with connect(port) as client:
         with contextlib.suppress(OSError):
             client.sendall(head)
-            while sent < most:
+            while sent < GIB:
                 sent += client.send(piece)
         answer = b""
         with contextlib.suppress(OSError):

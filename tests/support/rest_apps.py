@@ -46,8 +46,8 @@ def verifying_app(**changes: Any) -> Any:
     return create_app(make_config(**changes), token_identity(verifier))
 
 
-def password_for(username: str, secret: str = SECRET) -> str:
-    digest = hmac.new(secret.encode(), username.encode(), hashlib.sha1).digest()
+def password_for(username: str) -> str:
+    digest = hmac.new(SECRET.encode(), username.encode(), hashlib.sha1).digest()
     return base64.b64encode(digest).decode()
 
 

@@ -31,7 +31,7 @@ def acting_as(user: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def shared_folder(mode: int = 0o1777) -> Iterator[Path]:
+def shared_folder() -> Iterator[Path]:
     """Yield a folder such as /tmp, which every user can reach."""
     if os.geteuid():
         missing("only root can become other users")
@@ -40,7 +40,7 @@ def shared_folder(mode: int = 0o1777) -> Iterator[Path]:
         top.chmod(0o755)
         folder = top / "shared"
         folder.mkdir()
-        folder.chmod(mode)
+        folder.chmod(0o1777)
         yield folder
     finally:
         shutil.rmtree(top)

@@ -104,8 +104,8 @@ def test_a_problem_is_plain_data():
     }
 
 
-def alike(number, message="is '{}', wrong", path="a[{}].b"):
-    return [Problem(message.format(n), path.format(n), "f", n) for n in range(number)]
+def alike(number, path="a[{}].b"):
+    return [Problem(f"is '{n}', wrong", path.format(n), "f", n) for n in range(number)]
 
 
 def test_problems_of_one_kind_are_capped_and_counted():

@@ -12,7 +12,6 @@ from abcwebrtc.errors import KubeError
 
 
 def deployment(
-    generation: int = 2,
     seen: int = 2,
     wanted: Any = 1,
     total: int = 1,
@@ -22,7 +21,7 @@ def deployment(
     status = {"observedGeneration": seen, "replicas": total, "updatedReplicas": updated}
     spec = {} if wanted is None else {"replicas": wanted}
     return {
-        "metadata": {"generation": generation},
+        "metadata": {"generation": 2},
         "spec": spec,
         "status": {**status, "availableReplicas": available},
     }

@@ -106,8 +106,8 @@ def test_pseudonyms_that_change_are_said(changes: Dict[str, str], said: bool) ->
     assert any("pseudonym_key" in note for note in plan(entry(OLD, **changes)).notes) is said
 
 
-def plan_of_file(tmp_path: Path, text: str = OLD, name: str = "it's a file") -> Plan:
-    (tmp_path / name).write_text(text)
+def plan_of_file(tmp_path: Path, name: str = "it's a file") -> Plan:
+    (tmp_path / name).write_text(OLD)
     (group,) = make_groups(entry(**{KEY: ..., KEY + "_file": name}), tmp_path)
     return Plan(group, options(realm="a realm", database="/a b/db"))
 

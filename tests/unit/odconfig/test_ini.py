@@ -244,10 +244,10 @@ def interpolation(text: str, section: str = "a") -> Interpolation:
     return Interpolation(sections, section, "od.config", Budget())
 
 
-def expand(text: str, key: str = "k") -> str:
+def expand(text: str) -> str:
     names = interpolation(text)
-    names.check(names.entries[key])
-    return "\n".join(line for _, line in names.expand(names.entries[key]))
+    names.check(names.entries["k"])
+    return "\n".join(line for _, line in names.expand(names.entries["k"]))
 
 
 @pytest.mark.parametrize(
@@ -321,8 +321,8 @@ def test_an_expanded_line_keeps_the_number_of_the_line_with_the_reference():
     assert names.expand(names.entries["k"]) == expanded
 
 
-def laughs(joke: str, levels: int = 6, times: int = 20) -> str:
-    lines = [f"l{level}: " + f"%(l{level - 1})s" * times for level in range(1, levels)]
+def laughs(joke: str, levels: int = 6) -> str:
+    lines = [f"l{level}: " + f"%(l{level - 1})s" * 20 for level in range(1, levels)]
     return "\n".join(["[a]", f"l0: {joke}", *lines, f"k: %(l{levels - 1})s"])
 
 

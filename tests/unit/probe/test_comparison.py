@@ -84,8 +84,8 @@ def test_one_of_the_transports_of_webrtcbin_is_enough() -> None:
 DEAD = Failure(BINDING, "refused")
 
 
-def target(scheme: str, host: str, port: int = 3478) -> Target:
-    return browser_target(IceURI(scheme, host, port), MINTED)
+def target(scheme: str, host: str) -> Target:
+    return browser_target(IceURI(scheme, host, 3478), MINTED)
 
 
 BROWSERS = [target("stun", "a"), target("stun", "b"), target("turn", "a"), target("turn", "b")]
