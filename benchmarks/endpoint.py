@@ -61,8 +61,7 @@ class Server(NamedTuple):
 
     def resident_kib(self) -> int:
         """Return its resident memory in KiB."""
-        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGESIZE") // 1024
+        return measure.resident_kib(self.pid)
 
 
 def tables(quick: bool) -> Iterator[measure.Table]:

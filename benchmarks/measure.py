@@ -112,9 +112,9 @@ def coturn_mapping(servers: int = 1, username: str = "timestamp") -> Dict[str, A
     return {"webrtc.enable": True, "webrtc.rtc_configuration": stun, "webrtc.coturn": coturn}
 
 
-def resident_kib() -> int:
-    """Return the resident memory of this process in KiB (Linux)."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+def resident_kib(pid: object = "self") -> int:
+    """Return the resident memory of a process in KiB, by default of this one (Linux)."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGESIZE") // 1024
 
 
