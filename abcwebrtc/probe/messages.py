@@ -151,5 +151,6 @@ def classic_binding(transaction: bytes) -> bytes:
 def is_classic_answer(transaction: bytes, data: bytes) -> bool:
     """Return whether data answers a `classic_binding`, with an address in it."""
     answer = _parsed(data)  # aioice does not look at the cookie
-    is_answer = answer is not None and data[4:_HEADER] == transaction
-    return is_answer and answer is not None and mapped_address(answer) is not None
+    if answer is None or data[4:_HEADER] != transaction:
+        return False
+    return mapped_address(answer) is not None
