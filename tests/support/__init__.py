@@ -7,6 +7,7 @@ from support.commands import listed_options as listed_options
 from support.commands import own_options as own_options
 from support.commands import run_command as run_command
 from support.commands import run_main as run_main
+from support.commands import run_on_a_terminal as run_on_a_terminal
 from support.entries import ENTRIES as ENTRIES
 from support.entries import SECRET as SECRET
 from support.entries import make_config as make_config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,24 @@ def run_command(*arguments: object, **options: Any) -> "subprocess.CompletedProc
         check=False,
         **settings,
     )
+
+
+def run_on_a_terminal(*arguments: object, **environ: str) -> str:
+    """Return what a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    with open(ours, "rb", buffering=0) as terminal:
+        try:
+            subprocess.run(
+                command(*arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=theirs,
+                env=environment(**{"TERM": "xterm", "NO_COLOR": "", **environ}),
+                timeout=WAIT,
+            )
+        finally:
+            os.close(theirs)  # so that a command that printed nothing is not waited for
+        return terminal.read(65536).decode()
 
 
 class Result(NamedTuple):

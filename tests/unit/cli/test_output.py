@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -29,25 +28,15 @@ from abcwebrtc.cli.output import (
     warn,
 )
 from abcwebrtc.errors import AbcWebRTCError, ConfigError, Problem
-from support import WAIT, command, environment, run_command, run_main, write_od_config
-
-
-def run_on_a_terminal(*arguments: object, **environ: str) -> str:
-    """Return what a command writes to a terminal."""
-    ours, theirs = pty.openpty()
-    with open(ours, "rb", buffering=0) as terminal:
-        try:
-            subprocess.run(
-                command(*arguments),
-                stdin=subprocess.DEVNULL,
-                stdout=theirs,
-                stderr=theirs,
-                env=environment(**{"TERM": "xterm", "NO_COLOR": "", **environ}),
-                timeout=WAIT,
-            )
-        finally:
-            os.close(theirs)  # so that a command that printed nothing is not waited for
-        return terminal.read(65536).decode()
+from support import (
+    WAIT,
+    command,
+    environment,
+    run_command,
+    run_main,
+    run_on_a_terminal,
+    write_od_config,
+)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import pty
 import re
 import subprocess
 from pathlib import Path
@@ -15,7 +13,16 @@ import pytest
 import yaml
 
 from abcwebrtc.cli.main import main
-from support import SECRET, WAIT, command, environment, run_command, run_main, write_od_config
+from support import (
+    SECRET,
+    WAIT,
+    command,
+    environment,
+    run_command,
+    run_main,
+    run_on_a_terminal,
+    write_od_config,
+)
 from support.pod_runs import (
     CHANGES,
     NOTHING_SECRET,
@@ -364,20 +371,7 @@ def test_the_diff_is_coloured_on_a_terminal_that_wants_it(
 ) -> None:
     file = tmp_path / "pod.yaml"
     file.write_text(POD)
-    ours, theirs = pty.openpty()
-    try:
-        subprocess.run(
-            command("pod", write_od_config(tmp_path, **CHANGES), file, "--diff"),
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=theirs,
-            env=environment(**{"TERM": "xterm", "NO_COLOR": "", **environ}),
-            timeout=WAIT,
-            check=True,
-        )
-        shown = os.read(ours, 65536).decode()
-    finally:
-        os.close(ours)
-        os.close(theirs)
+    od_config = write_od_config(tmp_path, **CHANGES)
+    shown = run_on_a_terminal("pod", od_config, file, "--diff", **environ)
     assert ("\033[32m+    service_sound: '4714'\033[0m" in shown) is coloured
     assert ("\033" in shown) is coloured
