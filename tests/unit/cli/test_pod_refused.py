@@ -17,6 +17,7 @@ from abcwebrtc.cli.main import main
 from conftest import ONE_FIXTURE
 from support import ENTRIES, WAIT, command, environment, run_main, write_od_config
 from support.pod_runs import POD, SERVICE, pod_runner
+from support.spoiling import places
 
 
 @pytest.fixture
@@ -180,17 +181,6 @@ ODD = st.recursive(
     ),
     max_leaves=6,
 )
-
-
-def places(value: Any) -> List[List[Any]]:
-    """Return the path of everything in a value."""
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    found: List[List[Any]] = []
-    for key, item in items:
-        found.append([key])
-        if isinstance(item, (dict, list)):
-            found += [[key, *path] for path in places(item)]
-    return found
 
 
 @given(st.sampled_from(places(BASE)), ODD, st.sampled_from([[], ["--secret"], ["--diff"]]))

@@ -17,6 +17,7 @@ from abcwebrtc import ManifestError, WebRTCConfig, inject_webrtc, prepare_pod
 from support import spoil
 from support.desktop_pod import VERSIONS, assert_valid, desktop_pod
 from support.injected_pods import NOW, SERVICE, STUN, configuration, from_secret, inject, sound_of
+from support.spoiling import places
 
 # what is no pod
 
@@ -66,16 +67,6 @@ def test_what_is_no_pod_gets_a_message(pod: Any, words: str) -> None:
 
 
 ODD = [None, 5, "x", [], [None], [{}], {"a": 5}]
-
-
-def places(value: Any) -> List[List[Any]]:
-    """Return the key path of everything in a value."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    found: List[List[Any]] = []
-    for key, item in pairs:
-        inner = places(item) if isinstance(item, (dict, list)) else []
-        found += [[key], *([key, *path] for path in inner)]
-    return found
 
 
 @pytest.mark.parametrize("odd", ODD, ids=repr)
