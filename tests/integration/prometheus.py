@@ -47,8 +47,12 @@ class Prometheus:
         return False
 
     def _get(self, path: str) -> Any:
-        with urlopen(f"{self._url}/api/v1/{path}", timeout=30) as answer:
-            return json.load(answer)["data"]
+        return json.loads(read(f"{self._url}/api/v1/{path}"))["data"]
+
+
+def read(url: str) -> str:
+    with urlopen(url, timeout=30) as answer:
+        return str(answer.read().decode())
 
 
 @contextlib.contextmanager

@@ -7,11 +7,10 @@ import re
 import subprocess
 from pathlib import Path
 from typing import Any, Iterator, List, Tuple
-from urllib.request import urlopen
 
 import pytest
 
-from integration.prometheus import check_names, running_prometheus, samples
+from integration.prometheus import check_names, read, running_prometheus, samples
 from integration.turn import LOOPBACK
 from support import (
     ENTRIES,
@@ -44,11 +43,6 @@ def served(tmp_path: Path) -> Iterator[Tuple[ServerProcess, str]]:
         assert found
         yield running, found.group(1)
         assert running.stop() == 0
-
-
-def read(url: str) -> str:
-    with urlopen(url, timeout=30) as answer:
-        return str(answer.read().decode())
 
 
 def ask(running: ServerProcess, token: str) -> int:

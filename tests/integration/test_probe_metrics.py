@@ -9,13 +9,12 @@ import signal
 import subprocess
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
-from urllib.request import urlopen
 
 import pytest
 
 from integration.conftest import SECRET
 from integration.probing import OTHER, coturn
-from integration.prometheus import check_names, running_prometheus, samples
+from integration.prometheus import check_names, read, running_prometheus, samples
 from integration.turn import LOOPBACK, Turnserver, free_ports
 from support import environment, wait_for, write_od_config
 from support.commands import command
@@ -44,11 +43,6 @@ def start_exporter(tmp_path: Path) -> Iterator[Callable[..., str]]:
     for process in started:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
-
-
-def read(url: str) -> str:
-    with urlopen(url, timeout=30) as answer:
-        return str(answer.read().decode())
 
 
 def test_an_exporter_outlives_whoever_read_its_output(
