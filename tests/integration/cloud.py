@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Sequence, Tuple
 
 from conftest import require_program
-from integration.netns import INTERFACE, Namespace, ip_program
+from integration.netns import INTERFACE, Namespace, ip
 
 PUBLIC, PRIVATE, CLIENT = "203.0.113.20", "10.0.0.5", "11.0.0.9"
 OTHER_PUBLIC, OTHER_PRIVATE = "203.0.113.21", "10.0.0.6"
@@ -16,15 +16,15 @@ def put_behind_nat(
     server: Namespace, client: Namespace, pairs: Sequence[Tuple[str, str]] = (PAIR,)
 ) -> None:
     """Give the server private addresses that a client sees as public ones."""
-    _ip(server, f"link add {INTERFACE} type veth peer name {INTERFACE} netns {client.pid}")
-    _ip(server, *(f"addr add {private}/24 dev {INTERFACE}" for _, private in pairs))
-    _ip(client, f"addr add {CLIENT}/32 dev {INTERFACE}")
+    ip(server, f"link add {INTERFACE} type veth peer name {INTERFACE} netns {client.pid}")
+    ip(server, *(f"addr add {private}/24 dev {INTERFACE}" for _, private in pairs))
+    ip(client, f"addr add {CLIENT}/32 dev {INTERFACE}")
     for namespace in (server, client):
-        _ip(namespace, "link set lo up", f"link set {INTERFACE} up")
-    _ip(server, f"route add default dev {INTERFACE}")
+        ip(namespace, "link set lo up", f"link set {INTERFACE} up")
+    ip(server, f"route add default dev {INTERFACE}")
     for public, private in pairs:
-        _ip(client, f"route add {private} dev {INTERFACE}")
-        _ip(client, f"route add {public} via {private} dev {INTERFACE} onlink")
+        ip(client, f"route add {private} dev {INTERFACE}")
+        ip(client, f"route add {public} via {private} dev {INTERFACE} onlink")
     server.run(require_program("nft", "nftables"), "--file", "-", input=_nat(pairs))
 
 
@@ -39,7 +39,3 @@ def _nat(pairs: Sequence[Tuple[str, str]]) -> str:
         for name, (hook, priority, rules) in hooks.items()
     )
     return "table ip nat {{\n{}\n}}\n".format("\n".join(chains))
-
-
-def _ip(namespace: Namespace, *commands: str) -> None:
-    namespace.run(ip_program(), "-batch", "-", input="\n".join(commands) + "\n")

@@ -98,12 +98,12 @@ class Network:
     def __init__(self, outside: Namespace, desktop: Namespace) -> None:
         self.outside, self.desktop = outside, desktop
         link = f"link add {INTERFACE} type veth peer name {INTERFACE} netns {desktop.pid}"
-        _ip(outside, link)
-        _ip(outside, f"addr add {SERVER}/24 dev {INTERFACE}")
-        _ip(desktop, f"addr add {DESKTOP}/24 dev {INTERFACE}")
+        ip(outside, link)
+        ip(outside, f"addr add {SERVER}/24 dev {INTERFACE}")
+        ip(desktop, f"addr add {DESKTOP}/24 dev {INTERFACE}")
         self.ipv6 = _works(self._add_ipv6)
         for namespace in (outside, desktop):
-            _ip(namespace, "link set lo up", f"link set {INTERFACE} up")
+            ip(namespace, "link set lo up", f"link set {INTERFACE} up")
         self._translate("ip", DESKTOP, PUBLIC)
         self.ipv6 = self.ipv6 and _works(self._translate, "ip6", DESKTOP_V6, PUBLIC_V6)
         # libnice passes over an interface that is not up yet
@@ -115,7 +115,7 @@ class Network:
             commands = [f"link set {INTERFACE} addrgenmode none"]
             local = f"fe80::{address[-1]}"  # with which the two find each other
             commands += [f"addr add {one}/64 dev {INTERFACE} nodad" for one in (address, local)]
-            _ip(namespace, *commands)
+            ip(namespace, *commands)
 
     def _translate(self, family: str, here: str, there: str) -> None:
         """Translate a desktop's address to another one, and back for answers."""
@@ -123,7 +123,7 @@ class Network:
         chain = f"chain out {{ type nat hook postrouting priority srcnat; {rule}; }}"
         nft = require_program("nft", "nftables")
         self.desktop.run(nft, "--file", "-", input=f"table {family} nat {{\n{chain}\n}}\n")
-        _ip(self.outside, f"route add {there} via {here} dev {INTERFACE}")
+        ip(self.outside, f"route add {there} via {here} dev {INTERFACE}")
 
 
 def _works(function: Callable[..., None], *arguments: str) -> bool:
@@ -138,7 +138,8 @@ def ip_program() -> str:
     return require_program("ip", "iproute2")
 
 
-def _ip(namespace: Namespace, *commands: str) -> None:
+def ip(namespace: Namespace, *commands: str) -> None:
+    """Run commands of ip in a namespace."""
     namespace.run(ip_program(), "-batch", "-", input="\n".join(commands) + "\n")
 
 

@@ -21,7 +21,7 @@ from conftest import missing, require_program
 from integration.cloud import PRIVATE, PUBLIC, put_behind_nat
 from integration.cluster import Server
 from integration.kubeconfig import write_kubeconfig
-from integration.netns import Namespace, NoNamespaceError, ip_program
+from integration.netns import Namespace, NoNamespaceError, ip
 from support import WAIT, environment, wait_for
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "setup.md"
@@ -83,9 +83,8 @@ class Machine:
 
     def __init__(self, namespace: Namespace, folder: Path) -> None:
         self.namespace, self.folder, self.probing = namespace, folder, namespace
-        links = "link set lo up\nlink add eth0 type veth peer name eth1\nlink set eth0 up\n"
-        links += f"link set eth1 up\naddr add {ADDRESS}/32 dev eth0\n"
-        namespace.run(ip_program(), "-batch", "-", input=links)
+        ip(namespace, "link set lo up", "link add eth0 type veth peer name eth1")
+        ip(namespace, "link set eth0 up", "link set eth1 up", f"addr add {ADDRESS}/32 dev eth0")
         (folder / "hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} {NAME}\n")
 
     def command(self, *words: str) -> List[str]:

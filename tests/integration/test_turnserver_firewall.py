@@ -23,7 +23,7 @@ from conftest import ROOT, missing, require_program
 from integration.cloud import CLIENT as CLOUD_CLIENT
 from integration.cloud import PRIVATE, PUBLIC, put_behind_nat
 from integration.generated import SECRET, Coturn
-from integration.netns import INTERFACE, Namespace, ip_program, required_pair
+from integration.netns import INTERFACE, Namespace, ip, required_pair
 from integration.turn import Certificate, make_certificate
 from support import WAIT, environment, run_command, wait_for, write_od_config
 
@@ -61,18 +61,16 @@ class Machine:
 
     def join(self) -> None:
         """Give both their addresses, and link them."""
-        self.server.run(
-            *(ip_program(), "link", "add", INTERFACE, "type", "veth"),
-            *("peer", "name", INTERFACE, "netns", self.client.pid),
-        )
+        link = f"link add {INTERFACE} type veth peer name {INTERFACE} netns {self.client.pid}"
+        ip(self.server, link)
         for where, own in ((self.server, SERVER), (self.client, CLIENT)):
-            commands = [
+            ip(
+                where,
                 f"link set {INTERFACE} addrgenmode none",
                 f"addr add {own[4]}/24 dev {INTERFACE}",
                 f"addr add {own[6]}/64 dev {INTERFACE} nodad",
                 *("link set lo up", f"link set {INTERFACE} up"),
-            ]
-            where.run(ip_program(), "-batch", "-", input="\n".join(commands) + "\n")
+            )
 
     def conf(self, host: str, coturn: Coturn, *addresses: str) -> Path:
         """Write a turnserver.conf for a server that clients see at an address.
