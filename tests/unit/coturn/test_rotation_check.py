@@ -47,7 +47,7 @@ def test_the_old_one_may_go_when_the_overlap_is_over(
     assert found.as_dict()["remove_at"] == expected
     assert found.as_dict()["remove_at_unix"] == (None if since is None else since + 3901)
     text = "\n".join(found.lines(200))
-    assert ("remove the older secret from coturn; it could" in text) is goes_on
+    assert ("remove the older secret from coturn; this has been safe since" in text) is goes_on
     assert ("give it with --since TIME" in text) is (since is None)
 
 
