@@ -48,6 +48,8 @@ class Acl:
 
 
 NOBODY = Acl()
+MEANT = dict.fromkeys((PERMIT, DENY, "label", "labels"), "write 'acl': { 'permit': [ 'all' ] }")
+"""What to write instead of a key that belongs to an acl, by its letters."""
 
 
 def parse_acl(
@@ -56,8 +58,8 @@ def parse_acl(
     """Return the acl in an entry, None if there is none or it is wrong, and what is wrong.
 
     `where` is the place of the entry. Unknown keys have no effect, so they get a warning. In an acl
-    that `is_of_pyos` only those get one that look misspelt. An empty value of another kind, such as
-    an empty text, gets one too.
+    that `is_of_pyos` only those get one that look misspelt, and pyos permits nobody unless both
+    values are lists. An empty value of another kind, such as an empty text, gets a warning too.
     """
     if "acl" not in entry:
         return None, []
@@ -72,6 +74,9 @@ def parse_acl(
         if not isinstance(given, (list, tuple)) or not all(isinstance(name, str) for name in given):
             message = "must be a list of label names, such as [ 'all' ]"
             problems.append(where[key].error(message))
+        elif is_of_pyos and not isinstance(value.get(key, []), list):
+            message = "is not a list, so pyos gives it to nobody; write a list, or remove it"
+            problems.append(where[key].warning(message))
         elif not isinstance(value.get(key, []), (list, tuple, type(None))):
             message = "is taken as an empty list; write a list of label names, or remove it"
             problems.append(where[key].warning(message))

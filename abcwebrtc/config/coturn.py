@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Collection, Iterator, List, Mapping, Optional, Set, Tuple
 
-from abcwebrtc.config.acl import Acl, parse_acl
+from abcwebrtc.config.acl import MEANT, Acl, parse_acl
 from abcwebrtc.config.coturn_secrets import PLACES, PSEUDONYM_KEY, SECRET_KEY, parse_secrets
 from abcwebrtc.config.problems import (
     Where,
@@ -70,7 +70,7 @@ _MEANT: Mapping[str, str] = {
     "uris": "did you mean 'url'?",
     "stun": "put it into webrtc.rtc_configuration",
     **dict.fromkeys(("draining", "drained", "disabled"), "did you mean 'drain'?"),
-    **dict.fromkeys(("permit", "deny", "labels"), "write 'acl': { 'permit': [ 'all' ] }"),
+    **MEANT,
 }
 """What to write instead of a key that others use, by its letters."""
 

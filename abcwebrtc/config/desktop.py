@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Collection, Iterator, List, Mapping, Optional, Tuple
 
-from abcwebrtc.config.acl import Acl, parse_acl
+from abcwebrtc.config.acl import MEANT, Acl, parse_acl
 from abcwebrtc.config.coturn import DAY, check_ttl
 from abcwebrtc.config.entries import DESKTOP, ENVLOCAL
 from abcwebrtc.config.problems import Where, has_error, kind, read_bool, unknown_keys
@@ -67,7 +67,7 @@ def parse_desktop(
         )
     if not isinstance(settings, Mapping):
         settings = {}
-    problems += unknown_keys(settings, KEYS, where)
+    problems += unknown_keys(settings, KEYS, where, MEANT)
     turn, of_turn = read_bool(settings.get("turn", False), where["turn"])
     acl, of_acl = parse_acl(settings, where)
     if turn and acl and acl.permits_nobody:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Collection, Iterator, List, Mapping, Optional, Tuple
 
-from abcwebrtc.config.acl import EVERYBODY, Acl, parse_acl
+from abcwebrtc.config.acl import EVERYBODY, MEANT, Acl, parse_acl
 from abcwebrtc.config.coturn import check_browser_ttl
 from abcwebrtc.config.problems import Where, has_error, kind, too_many, unknown_keys
 from abcwebrtc.errors import Problem
@@ -89,7 +89,7 @@ def _never_used(policies: List[Policy], where: Where) -> Iterator[Problem]:
 def _parse_policy(entry: Any, where: Where, now: float) -> Tuple[Optional[Policy], List[Problem]]:
     if not isinstance(entry, Mapping):
         return None, [where.error(f"must be a dict, not {kind(entry)}")]
-    problems = list(unknown_keys(entry, KEYS, where))
+    problems = list(unknown_keys(entry, KEYS, where, MEANT))
     acl, of_acl = parse_acl(entry, where)
     transport, ttl = entry.get("iceTransportPolicy"), entry.get("ttl")
     problems += of_acl

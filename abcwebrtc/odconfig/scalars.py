@@ -47,6 +47,8 @@ _NO_TEXT = {
     "webrtc.coturn_servers": "a whole number, such as 2",
     "webrtc.desktop": "a dict such as { 'turn': True }",
     "webrtc.policies": "a list of dicts",
+    "iceServers": "a list such as [ { 'urls': 'stun:stun.domain.local' } ]",
+    "iceCandidatePoolSize": "a whole number from 0 to 255, such as 0",
     "acl": "a dict such as { 'permit': [ 'all' ] }",
     "tcpport": "a port from 1 to 65535, such as 4714",
     "ttl": "a whole number of seconds, such as 3600",
@@ -54,7 +56,6 @@ _NO_TEXT = {
 }
 """What a value must be that can't be text, by its key."""
 _SOUND = ("desktop.pod", "sound")
-_ZERO = "a number can't begin with 0; remove the 0, or put text in quotes"
 _CODE = "Python code is not run here; write the value itself, or put text in quotes"
 
 
@@ -178,7 +179,8 @@ class Scalars(Cursor):
     def _number(self, token: Token, path: Optional[KeyPath]) -> Any:
         value = None
         if len(token.text) <= MAX_NUMBER_LENGTH:
-            value = self._evaluated(token, _ZERO)
+            right = "remove the 0" if _must_be(path, token.text) else "put text in quotes"
+            value = self._evaluated(token, f"a number can't begin with 0; {right}")
         if value is None:
             self._doubt(path)
         return value

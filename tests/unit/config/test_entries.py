@@ -60,6 +60,7 @@ BAD_ENTRIES = [
         {"zzz": True},
         ": has an unknown key, number 1 of 1; the keys are turn, ttl, stun_server",
     ),
+    ("webrtc.desktop", {"labels": ["a"]}, ".labels: no such key; write 'acl': { 'permit': [ '"),
     ("webrtc.desktop", {"turn": 1}, ".turn: must be True or False without quotes, not a whole"),
     ("webrtc.desktop", {"ttl": 0}, ".ttl: must be 1 second or more"),
     (

@@ -108,6 +108,8 @@ FAULTS: Dict[str, List[Fault]] = {
         coturn("local:3478'", "local': 3478", "put it in the quotes, 'host:port'", 5),
         coturn("'turn.domain.local:3478' }", "turn.domain#local }", "a '#' begins a comment", 5),
         coturn(f"'{SECRET}'", f"{SECRET}#x", "a '#' begins a comment; put text in quotes", 2),
+        coturn("3600", "03600", "can't begin with 0; remove the 0", 3),
+        coturn(f"'{SECRET}'", "01234567890123456", "can't begin with 0; put text in quotes", 2),
         coturn("3600,", "3600#s,", "a comma is missing", 3),
         coturn(f"'{SECRET}'", SECRET, "put text in quotes", 2),
         coturn(f"'{SECRET}'", f"'{SECRET}%'", "'%%'", 2),
@@ -217,6 +219,15 @@ NO_TEXT = [
     (
         "webrtc.desktop: {\n  'turn': on }",
         "'turn' must be True or False, without quotes; write True",
+    ),
+    ("webrtc.rtc_configuration: stun:a.example", "must be a dict"),
+    (
+        "webrtc.rtc_configuration: {\n  'iceServers': stun:a.example }",
+        "'iceServers' must be a list such as [ { 'urls': 'stun:stun.domain.local' } ]",
+    ),
+    (
+        "webrtc.rtc_configuration: {\n  'iceCandidatePoolSize': ten }",
+        "'iceCandidatePoolSize' must be a whole number from 0 to 255, such as 0",
     ),
     ("webrtc.desktop: on", "must be a dict such as { 'turn': True }"),
     (

@@ -80,6 +80,7 @@ def test_a_ttl_is_checked_like_that_of_a_server(ttl: Any, start: str) -> None:
     [
         ("TTL", "policies[0].TTL: no such key; did you mean 'ttl'?"),
         ("iceTransportPolcy", "policies[0].iceTransportPolcy: no such key; did you mean"),
+        ("permit", "policies[0].permit: no such key; write 'acl': { 'permit': [ 'all' ] }"),
         ("relay", "policies[0]: has an unknown key, number 2 of 2; the keys are acl, "),
         (SECRET, "policies[0]: has an unknown key, number 2 of 2; the keys are acl, "),
         (7, "policies[0].a whole number: no such key"),

@@ -158,7 +158,7 @@ def test_none_is_as_good_as_nothing(key: str) -> None:
 
 def test_none_inside_is_as_good_as_nothing() -> None:
     found, errors, warnings = read(
-        acl={"permit": ["all"], "deny": None},
+        acl={"permit": ["all"]},
         resources={"limits": None, "requests": {"cpu": "1"}},
         securityContext={"runAsUser": None, "capabilities": {"add": None, "drop": ["ALL"]}},
     )
@@ -166,6 +166,16 @@ def test_none_inside_is_as_good_as_nothing() -> None:
     assert (errors, warnings) == ([], [])
     assert found.resources == {"requests": {"cpu": "1"}}
     assert found.security_context == {"capabilities": {"drop": ("ALL",)}}
+
+
+@pytest.mark.parametrize("value", [None, (), ("all",)], ids=str)
+@pytest.mark.parametrize("key", ["permit", "deny"])
+def test_pyos_permits_nobody_unless_both_are_lists(key: str, value: Any) -> None:
+    found, errors, warnings = read(acl={"permit": ["all"], key: value})
+    assert found is not None
+    assert errors == []
+    words = "is not a list, so pyos gives it to nobody; write a list, or remove it"
+    assert str(warnings[0]) == f"{AT}acl.{key}: {words}"
 
 
 def test_what_kubernetes_has_on_no_container_is_left_out_of_it() -> None:
