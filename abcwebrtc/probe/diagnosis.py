@@ -19,6 +19,7 @@ from abcwebrtc.probe.model import (
     BINDING,
     HANDSHAKE,
     LEVELS,
+    NO_DNS,
     PERMISSION,
     RELAY,
     RESOLVE,
@@ -63,7 +64,7 @@ def _failure(seen: Observation, failure: Failure, around: Circumstances) -> Iter
     elif failure.kind == "stun":
         yield from _stun_error(seen, failure, around.now)
     elif failure.step == RESOLVE:
-        key = "no-name/silent" if failure.kind == "timeout" else "no-name"
+        key = "no-name/silent" if failure.kind in NO_DNS else "no-name"
         yield said(key, host=seen.target.host, detail=in_brackets(failure.detail))
     elif seen.spoken or failure.step == HANDSHAKE or failure.kind in _OTHER_PROTOCOLS:
         yield _protocol(seen, failure)

@@ -111,6 +111,10 @@ class Failure:
     at: str = ""
 
 
+NO_DNS = ("timeout", "no-dns")
+"""The kinds of failures of a lookup that say nothing about the name: nobody has answered."""
+
+
 @dataclass(frozen=True)
 class SecretSearch:
     """What other logins showed after a 401.

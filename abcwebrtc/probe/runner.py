@@ -20,8 +20,6 @@ Progress = Callable[[int, int, str], None]
 """Takes how many probes are done, how many there are, and the url of the last one."""
 Addresses = Tuple[List[str], float, Optional[Failure]]
 """The addresses of a name, the milliseconds that the lookup took, and why it failed."""
-NO_DNS = ("timeout", "no-dns")
-"""The kinds of failures of a lookup that say nothing about the name: nobody has answered."""
 _UNANSWERED = (socket.EAI_AGAIN, socket.EAI_FAIL, socket.EAI_MEMORY)
 _LOG = harmless_logger(__name__)
 _GRACE = 2.0

@@ -21,8 +21,8 @@ from abcwebrtc.config.webrtc import WebRTCConfig
 from abcwebrtc.errors import AbcWebRTCError
 from abcwebrtc.probe.accepted_secrets import reason_of
 from abcwebrtc.probe.messages import Address, address_text, request_message
-from abcwebrtc.probe.model import BINDING, TLS, Login
-from abcwebrtc.probe.runner import NO_DNS, Addresses, resolve_all
+from abcwebrtc.probe.model import BINDING, NO_DNS, TLS, Login
+from abcwebrtc.probe.runner import Addresses, resolve_all
 from abcwebrtc.probe.steps import MAX_REDIRECTS
 from abcwebrtc.probe.stun_client import Settings, StepError, StoppedError, Wire, unverified_context
 from abcwebrtc.probe.targets import browser_target

@@ -188,7 +188,8 @@ def test_a_name_that_does_not_resolve_is_left_out(
 
 DNS_SERVER = """
 import socket, struct, sys, threading
-from abcwebrtc.probe.runner import NO_DNS, resolve_all
+from abcwebrtc.probe.model import NO_DNS
+from abcwebrtc.probe.runner import resolve_all
 
 def serve(listener, code):
     while True:

@@ -78,7 +78,8 @@ def test_a_realm_that_is_the_hosts_is_not_blamed(realm: str) -> None:
 
 STEPS = (RESOLVE, CONNECT, HANDSHAKE, BINDING, ALLOCATE, PERMISSION, RELAY)
 KINDS = (
-    "timeout refused unreachable closed http not-stun tls-answer tls certificate error no-name x"
+    "timeout refused unreachable closed http not-stun tls-answer tls certificate error no-name "
+    "no-dns x"
 )
 SEARCHES = st.builds(
     SecretSearch,
