@@ -24,7 +24,14 @@ from abcwebrtc.coturn.addresses import (
 )
 from abcwebrtc.coturn.conf_file import quoted
 from abcwebrtc.coturn.external_ip import External
-from abcwebrtc.coturn.options import USUAL, CoturnVersion, deprecation, knows
+from abcwebrtc.coturn.options import (
+    CLASSIC_STUN_MENDED,
+    INVERTED,
+    USUAL,
+    CoturnVersion,
+    deprecation,
+    knows,
+)
 from abcwebrtc.coturn.server import Coturn, server_ports
 
 USER_QUOTA, TOTAL_QUOTA = 32, 1200
@@ -43,8 +50,6 @@ Block = Tuple[str, List[str]]
 
 _CLASSIC_STUN = "rfc3489-compatibility"
 _CLASSIC_STUN_BEFORE = "stun-backward-compatibility"
-_BROKEN_SINCE, _MENDED = CoturnVersion(4, 7), CoturnVersion(4, 10)
-"""From the first up to the second, coturn has no option to answer STUN in the form of RFC 3489."""
 _HARDENING = (
     ("Lets clients tell STUN from other traffic (RFC 8489, 14.7).", "fingerprint"),
     ("No telnet console.", "no-cli"),
@@ -112,7 +117,7 @@ def turnserver_conf(
 
 def conf_warnings(coturn: Coturn, options: ConfOptions) -> Iterator[str]:
     """Yield, in words, what no line of the file can fix."""
-    if _BROKEN_SINCE <= options.version < _MENDED:
+    if INVERTED <= options.version < CLASSIC_STUN_MENDED:
         yield (
             f"coturn {options.version} does not answer STUN in the form of RFC 3489, which "
             "desktops use, whatever this file says; install 4.10 or later, or 4.6"

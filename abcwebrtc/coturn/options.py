@@ -118,6 +118,8 @@ INVERTED = CoturnVersion(4, 7)
 """From this version on, what ``no-...`` options turned off is off by default."""
 STRICT_RANGES = CoturnVersion(4, 11)
 """From this version on, coturn does not start with a range of peers that it can't read."""
+CLASSIC_STUN_MENDED = CoturnVersion(4, 10)
+"""From `INVERTED` up to this version, nothing makes coturn answer without the magic cookie."""
 CLASSIC_STUN = CoturnVersion(4, 16)
 """From this version on, ``rfc3489-compatibility`` makes coturn answer without the magic cookie."""
 DTLS_ON_DEMAND = CoturnVersion(4, 17)

@@ -15,7 +15,7 @@ from abcwebrtc.config.uris import IceURI
 from abcwebrtc.coturn.addresses import host_address
 from abcwebrtc.coturn.check.known_conf import KnownConf
 from abcwebrtc.coturn.conf_file import Setting
-from abcwebrtc.coturn.options import CLASSIC_STUN, INVERTED, knows
+from abcwebrtc.coturn.options import CLASSIC_STUN, CLASSIC_STUN_MENDED, INVERTED, knows
 from abcwebrtc.coturn.server import Coturn
 from abcwebrtc.errors import Problem
 
@@ -191,6 +191,9 @@ def _classic(conf: KnownConf, desktop: DesktopStun, unsure: bool) -> Iterator[Pr
         asks = f"if {desktop.uri} is this server, {asks}"
     if version < INVERTED and conf.on(_OLD):
         yield report(_OLD, f"leaves desktops without STUN: {asks} then does not answer; remove it")
+    elif INVERTED <= version < CLASSIC_STUN_MENDED:
+        message = f"does not help, so desktops have no STUN: {asks} never answers"
+        yield report(_BETWEEN, f"{message}; install coturn {CLASSIC_STUN_MENDED} or later, or 4.6")
     elif INVERTED <= version < CLASSIC_STUN and not conf.on(_BETWEEN):
         later = f"{_NEW} from coturn {CLASSIC_STUN} on"
         message = f"is missing, so desktops have no STUN: {asks} does not answer without it"

@@ -140,6 +140,7 @@ def test_stun_of_browsers_that_is_off_is_found(option: str, stun: str, paths: Li
     [
         (OLD, "4.6", OLD),
         ("", "4.7", BETWEEN),
+        (BETWEEN, "4.9", BETWEEN),
         (f"{BETWEEN}=0", "4.10", BETWEEN),
         (NEW, "4.10", BETWEEN),
         ("", "4.18", NEW),
