@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
 from typing import Any, List, NoReturn, Optional, Sequence
 
 from abcwebrtc.cli.output import FORMS, TEXT, detail, show_usage_error
@@ -65,6 +66,9 @@ class CommandParser(argparse.ArgumentParser):
         message = message.replace(required, "missing on the command line:")
         show_usage_error(self.prog, message)
         self.exit(USAGE)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stderr).write(message)  # argparse hides that nothing was printed
 
     def _get_option_tuples(self, option_string: str) -> List[Any]:
         found: List[Any] = super()._get_option_tuples(option_string)

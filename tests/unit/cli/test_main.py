@@ -456,6 +456,17 @@ def test_an_interruption_after_the_data_adds_none(
     assert (result.status, json.loads(result.out)["ok"]) == (130, True)
 
 
+@pytest.mark.parametrize(
+    "words", [["--version"], ["help"], ["check", "--help"], ["completion", "bash"]]
+)
+def test_a_help_that_could_not_be_printed_is_an_error(words: List[str]) -> None:
+    for unbuffered in ("", "1"):
+        env = {**environment(), "PYTHONUNBUFFERED": unbuffered}
+        with open("/dev/full", "w") as full:
+            result = subprocess.run(command(*words), stdout=full, stderr=subprocess.PIPE, env=env)
+        assert (result.returncode, result.stderr) == (3, b"error: No space left on device\n")
+
+
 @pytest.mark.parametrize("form", ["text", "json", "yaml"])
 def test_an_error_that_nobody_can_read_is_no_traceback(form: str) -> None:
     line = command("check", "missing.config", "-o", form)
