@@ -31,7 +31,7 @@ def test_what_is_wrong_with_a_line_is_found_too() -> None:
     assert "did you mean 'use-auth-secret'?" in found.message
 
 
-@pytest.mark.parametrize("version", [(4, 5), (4, 6), (4, 7), (4, 15), (4, 16), (4, 18)])
+@pytest.mark.parametrize("version", [(4, 5), (4, 6), (4, 10), (4, 15), (4, 16), (4, 18)])
 @pytest.mark.parametrize(
     "changes",
     [
