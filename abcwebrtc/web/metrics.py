@@ -159,7 +159,7 @@ class _State(Collector):
         yield state
         alive = GaugeMetricFamily(
             "abcwebrtc_turn_server_answers",
-            "1 if a coturn server gave an allocation when it was last asked, and 0 if not.",
+            "1 if a coturn server lived when it was last asked, and 0 if not.",
             labels=["server"],
         )
         for name, lives in self._answers().items():
