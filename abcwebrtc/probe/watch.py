@@ -181,10 +181,6 @@ class Watcher:
         """Return whether each server lived when it was last asked, as far as that is known."""
         return self._liveness.answers
 
-    def states(self) -> Dict[str, str]:
-        """Return the state of each server by name, one of `STATES`."""
-        return states_of(self._servers, self.left_out())
-
     def _watch(self) -> None:
         if not self._servers:
             _log.warning("there is no coturn server to watch: webrtc.coturn has none")
