@@ -158,10 +158,6 @@ SINCE: Dict[str, CoturnVersion] = _versions(_SINCE)
 """The first version that knows an option. All others are older than 4.5.2."""
 UNTIL: Dict[str, CoturnVersion] = _versions(_UNTIL)
 """The first version that no longer knows an option."""
-BUILT_IN: FrozenSet[str] = frozenset(
-    name for name in OPTIONS if name.startswith(("mongo-", "prometheus"))
-)
-"""Options that only some builds of coturn have, and Debian's don't."""
 
 
 class Deprecated(NamedTuple):

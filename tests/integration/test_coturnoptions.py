@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import List, Set
 
 from abcwebrtc.coturn.options import (
-    BUILT_IN,
     DEPRECATED,
     OPTIONS,
     CoturnVersion,
@@ -20,6 +19,8 @@ from support import WAIT, wait_for
 
 LOGGING = ("log-file", "syslog", "simple-log", "no-stdout-log")
 """Options that move the log."""
+BUILT_IN = ("mongo-", "prometheus")
+"""How the options begin that only some builds of coturn have, and Debian's don't."""
 STARTED = "Total (General servers|auth threads)"
 UNKNOWN = re.compile(r"Bad configuration format: (\S+)")
 
@@ -63,7 +64,7 @@ def unknown(program: str, folder: Path, names: List[str]) -> Set[str]:
 def test_a_version_knows_the_options_that_the_table_says(
     program: str, version: CoturnVersion, tmp_path: Path
 ) -> None:
-    names = [name for name in OPTIONS if name not in (*LOGGING, *BUILT_IN)]
+    names = [name for name in OPTIONS if name not in LOGGING and not name.startswith(BUILT_IN)]
     said = {name for name in names if not knows(version, name)}
     assert unknown(program, tmp_path, names) == said
     assert all(knows(version, name) for name in LOGGING)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from abcwebrtc.coturn.options import (
-    BUILT_IN,
     DEPRECATED,
     NEWEST,
     OLDEST,
@@ -23,7 +22,7 @@ from abcwebrtc.coturn.options import (
 
 
 def test_the_tables_speak_of_options_that_there_are() -> None:
-    assert {*SINCE, *UNTIL, *DEPRECATED, *BUILT_IN} <= set(OPTIONS)
+    assert {*SINCE, *UNTIL, *DEPRECATED} <= set(OPTIONS)
     assert all(SINCE[name] < UNTIL[name] for name in SINCE if name in UNTIL)
 
 
