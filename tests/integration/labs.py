@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from pathlib import Path
 from typing import Iterator, Sequence
 
 from conftest import require_program
 from integration import netns
 from integration.conftest import SECRET
-from support import WAIT, wait_for
+from support import wait_for
+from support.programs import running_program
 
 PORT = 3478
 RELAY_PORTS = "49152-65535"
@@ -36,19 +36,9 @@ def coturn_outside(
     ]
     conf.write_text("\n".join([*own, *lines]) + "\n", encoding="utf-8")
     program = program or require_program("turnserver", "coturn")
-    with open(log, "wb") as stream:
-        process = subprocess.Popen(
-            network.outside.command(program, "-c", conf),
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-        )
-    try:
+    with running_program(network.outside.command(program, "-c", conf), log):
         wait_for(lambda: all(network.outside.listens(one, port) for one in ("udp", "tcp")))
         yield log
-    finally:
-        process.terminate()
-        process.wait(WAIT)
 
 
 @contextlib.contextmanager

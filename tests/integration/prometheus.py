@@ -13,7 +13,8 @@ from urllib.request import urlopen
 
 from conftest import ROOT, require_program
 from integration.turn import LOOPBACK, free_ports
-from support import WAIT, wait_for
+from support import wait_for
+from support.programs import running_program
 
 CONFIG = """\
 global: { scrape_interval: 1s, evaluation_interval: 1s }
@@ -62,25 +63,14 @@ def running_prometheus(folder: Path, *urls: str) -> Iterator[Prometheus]:
     (port,) = free_ports(1)
     config = folder / "prometheus.yml"
     config.write_text(CONFIG % ", ".join(f"'{urlsplit(url).netloc}'" for url in urls))
-    with open(folder / "prometheus.log", "wb") as log:
-        process = subprocess.Popen(
-            [
-                program,
-                f"--config.file={config}",
-                f"--storage.tsdb.path={folder / 'prometheus'}",
-                f"--web.listen-address={LOOPBACK}:{port}",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    try:
+    files = [f"--config.file={config}", f"--storage.tsdb.path={folder / 'prometheus'}"]
+    command = [program, *files, f"--web.listen-address={LOOPBACK}:{port}"]
+    log = folder / "prometheus.log"
+    with running_program(command, log) as process:
         prometheus = Prometheus(f"http://{LOOPBACK}:{port}")
         wait_for(lambda: process.poll() is not None or prometheus.is_ready())
-        assert process.poll() is None, (folder / "prometheus.log").read_text()
+        assert process.poll() is None, log.read_text()
         yield prometheus
-    finally:
-        process.terminate()
-        process.wait(WAIT)
 
 
 def samples(text: str) -> Iterator[Tuple[str, Dict[str, str], float]]:

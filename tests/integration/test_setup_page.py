@@ -23,6 +23,7 @@ from integration.cluster import Server
 from integration.kubeconfig import write_kubeconfig
 from integration.netns import Namespace, NoNamespaceError, ip
 from support import WAIT, environment, wait_for
+from support.programs import running_program
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "setup.md"
 NAME, ADDRESS = "turn.domain.local", "11.0.0.1"
@@ -118,14 +119,9 @@ class Machine:
         files = (f"--{name}={self.folder / name}" for name in ("pidfile", "userdb"))
         conf = str(self.folder / "turnserver.conf")
         command = self.command(program, "-c", conf, "--log-file=stdout", *files)
-        with open(self.folder / "coturn.log", "wb") as log:
-            process = subprocess.Popen(command, cwd="/", stdout=log, stderr=log)
-        with process:
-            try:
-                wait_for(lambda: self.namespace.listens("tcp", 3478) or process.poll() is not None)
-                yield
-            finally:
-                process.terminate()
+        with running_program(command, self.folder / "coturn.log", cwd="/") as process:
+            wait_for(lambda: self.namespace.listens("tcp", 3478) or process.poll() is not None)
+            yield
 
 
 class BehindNat(Machine):

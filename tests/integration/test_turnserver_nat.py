@@ -15,6 +15,7 @@ from integration.cloud import OTHER_PAIR, PAIR, PRIVATE, PUBLIC, put_behind_nat
 from integration.generated import SECRET, Coturn
 from integration.netns import Namespace, required_pair
 from support import WAIT, environment, wait_for, write_od_config
+from support.programs import running_program
 
 PORT = 3478
 
@@ -65,17 +66,13 @@ class Cloud:
     def running(self, conf: Path, program: str) -> Iterator[None]:
         files = (f"--{name}={self.folder / name}" for name in ("pidfile", "userdb"))
         command = self.server.command(program, "-c", conf, "--log-file=stdout", *files)
-        with open(self.folder / "coturn.log", "wb") as log:
-            process = subprocess.Popen(
-                command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        with process:
-            try:
+        log = self.folder / "coturn.log"
+        try:
+            with running_program(command, log, cwd=self.folder) as process:
                 wait_for(lambda: self.server.listens("udp", PORT) or process.poll() is not None)
                 yield
-            finally:
-                process.terminate()
-                print((self.folder / "coturn.log").read_text(errors="replace")[-3000:])
+        finally:
+            print(log.read_text(errors="replace")[-3000:])
 
 
 @pytest.fixture(params=[[PAIR]])

@@ -14,7 +14,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
 import pytest
 
@@ -24,7 +24,8 @@ from integration import netns
 from integration.kubelet import POD, SOUND, SOUND_ENTRY, Environment, container_environment, inject
 from integration.netns import DESKTOP, DESKTOP_V6, PUBLIC, PUBLIC_V6, SERVER, SERVER_V6
 from integration.turn import Certificate
-from support import WAIT, wait_for
+from support import wait_for
+from support.programs import running_program
 
 PYTHON = "/usr/bin/python3"
 GATHER = Path(__file__).with_name("gather.py")
@@ -139,26 +140,13 @@ def start_coturn(
             (folder / "conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
             log = folder / "log"
             command = network.outside.command(program, "-c", folder / "conf")
-            stack.enter_context(running(command, log))
+            stack.enter_context(running_program(command, log))
             protocols = {"udp", "tcp"} - {option[3:] for option in options}
             for protocol in protocols:
                 wait_for(lambda name=protocol: network.outside.listens(name, port))
             return log
 
         yield start
-
-
-@contextlib.contextmanager
-def running(command: Sequence[str], log: Path) -> Iterator[None]:
-    with open(log, "wb") as stream:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
-        )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(WAIT)
 
 
 @pytest.fixture(scope="module")
@@ -385,7 +373,7 @@ ALLOCATE_REQUEST = "0003"  # STUN, in the clear; TLS begins with 16
 def test_turns_speaks_no_tls(network: netns.Network, gather: Gather, tmp_path: Path) -> None:
     port, log = 4999, tmp_path / "log"
     listener = network.outside.command(sys.executable, "-c", LISTENER, SERVER, port)
-    with running(listener, log):
+    with running_program(listener, log):
         wait_for(lambda: network.outside.listens("tcp", port))
         gather(environment_for(turn_config(port, protocol="turns"))).check_it_says_nothing()
     assert set(log.read_text().split()) == {ALLOCATE_REQUEST}
