@@ -191,13 +191,17 @@ class Watcher:
         while not self._settings.stop.is_set():
             try:
                 self._round()
+                if told:
+                    _log.warning("the coturn servers are watched again")
                 told = False
             except StoppedError:
                 return
             except Exception as error:  # whatever it is, the next round may work
                 self._liveness.answers = {}
                 if not told:
-                    _log.exception("can't watch the coturn servers: %s", type(error).__name__)
+                    ours = isinstance(error, AbcWebRTCError)
+                    why = error if ours else type(error).__name__
+                    _log.error("can't watch the coturn servers: %s", why, exc_info=not ours)
                 told = True
             # Replicas that started together must not all ask at the same moment.
             self._settings.stop.wait(self.seconds * random.uniform(*_JITTER))  # noqa: S311

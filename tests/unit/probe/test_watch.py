@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abcwebrtc.config.uris import IceURI
+from abcwebrtc.errors import ProbeError
 from abcwebrtc.probe.model import ALLOCATE, Failure, Login
 from abcwebrtc.probe.stun_client import Settings, StepError, StoppedError, unverified_context
 from abcwebrtc.probe.watch import FAILURES, SUCCESSES, Liveness, Watcher, _why_dead, states_of
@@ -304,25 +305,38 @@ class Failing(Watcher):
     """A watcher whose rounds fail, except for the third."""
 
     rounds = 0
+    error: Exception = OSError("what nobody foresaw")
 
     def _round(self) -> None:
         self.rounds += 1
         if self.rounds == 5:
             raise StoppedError
         if self.rounds != 3:
-            raise OSError("what nobody foresaw")
+            raise self.error
 
 
+@pytest.mark.parametrize(
+    ("error", "words", "is_traced"),
+    [
+        (Failing.error, "OSError", True),
+        (ProbeError("no further thread"), "no further thread", False),
+    ],
+)
 def test_rounds_that_fail_are_logged_once_and_others_follow(
-    caplog: pytest.LogCaptureFixture,
+    error: Exception, words: str, is_traced: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     watcher = Failing(make_config(webrtc__coturn=[COTURN]), 0)
+    watcher.error = error
     watcher.start()
     wait_for(lambda: not watcher._thread.is_alive())
     assert watcher.rounds == 5
-    errors = (record for record in caplog.records if record.levelno == logging.ERROR)
-    failed = [record.getMessage() for record in errors]
-    assert failed == ["can't watch the coturn servers: OSError"] * 2  # before and after a good one
+    told = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [record.getMessage() for record in told] == [
+        f"can't watch the coturn servers: {words}",
+        "the coturn servers are watched again",
+        f"can't watch the coturn servers: {words}",
+    ]
+    assert bool(told[0].exc_info) == is_traced
 
 
 def test_without_servers_there_is_nothing_to_watch(caplog: pytest.LogCaptureFixture) -> None:
