@@ -18,6 +18,7 @@ from abcwebrtc.cli.output import (
     show_data,
 )
 from abcwebrtc.cli.parser import OK, STDIN, add_form, given
+from abcwebrtc.cli.signals import ended_as_by_ctrl_c
 from abcwebrtc.config.secret_sources import MAX_FILE_BYTES, Secret, secrets_in
 from abcwebrtc.coturn.new_secret import (
     DEFAULT_DATABASE,
@@ -225,7 +226,8 @@ def _write(secret: Secret, options: argparse.Namespace) -> int:
 
     detail(f"writing {path}")
     try:
-        mode = write_over(path, change)
+        with ended_as_by_ctrl_c():  # which removes the temporary file
+            mode = write_over(path, change)
         if others_can_replace(path):
             warnings.append(Problem(REPLACEABLE, "", path, level="warning"))
     except OSError as error:

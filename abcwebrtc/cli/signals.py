@@ -1,4 +1,4 @@
-"""Signals that end a command which has something to say first."""
+"""Signals that end a command which has something to say or to remove first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 @contextmanager
 def ended_as_by_ctrl_c() -> Iterator[None]:
-    """Treat the end of a CI job or of a connection like Ctrl-C: say what was done.
+    """Treat the end of a CI job or of a connection like Ctrl-C: say what was done, and clean up.
 
     SIGQUIT too: by default it leaves a core, with secrets in it.
     """

@@ -9,6 +9,7 @@ from typing import BinaryIO, Optional
 
 from abcwebrtc.cli.output import TEXT, detail, problems_json, show, show_data
 from abcwebrtc.cli.parser import OK
+from abcwebrtc.cli.signals import ended_as_by_ctrl_c
 from abcwebrtc.cli.turnserver_check import check
 from abcwebrtc.cli.turnserver_options import (
     Remarks,
@@ -148,7 +149,8 @@ def _write(path: str, data: bytes, replace_it: bool, remarks: Remarks) -> None:
     detail(f"writing {path}")
     reason = ""
     try:
-        write_over(path, change, most=0o770)
+        with ended_as_by_ctrl_c():  # which removes the temporary file
+            write_over(path, change, most=0o770)
         if others_can_replace(path):
             remarks.warn(f"{path}: {REPLACEABLE}")
     except OSError as error:

@@ -477,6 +477,23 @@ def test_an_error_that_nobody_can_read_is_no_traceback(form: str) -> None:
     assert result.stderr.endswith(f": {reason}\n")
 
 
+@pytest.mark.parametrize("name", ["turnserver-conf", "rotate new-secret"])
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_a_command_that_is_ended_leaves_no_file_with_a_secret(
+    tmp_path: Path, name: str, number: str
+) -> None:
+    (tmp_path / "out").mkdir()
+    words = [*name.split(), "--output", str(tmp_path / "out/secret")]
+    words += [str(write_od_config(tmp_path))] if name == "turnserver-conf" else []
+    code = (
+        "import os, signal, sys; from abcwebrtc.cli.main import main; "
+        f"os.fsync = lambda _: os.kill(os.getpid(), signal.{number}); sys.exit(main(sys.argv[1:]))"
+    )
+    line = [sys.executable, "-c", code, *words]
+    result = subprocess.run(line, capture_output=True, env=environment(), text=True, timeout=WAIT)
+    assert (result.returncode, os.listdir(tmp_path / "out")) == (130, []), result.stderr
+
+
 # what all commands have in common
 
 
