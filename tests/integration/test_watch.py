@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List, Optional
+from urllib.request import urlopen
 
 import cherrypy
 import pytest
+from prometheus_client import REGISTRY
 
 from abcwebrtc import WebRTCConfig, mint_turn_credentials, pyos
 from abcwebrtc.probe.model import Login
@@ -269,7 +272,8 @@ def test_serve_moves_the_users_of_a_dead_server_and_nobody_else(
     fleet: Dict[str, Turnserver], tmp_path: Path
 ) -> None:
     od_config = write_od_config(tmp_path, mapping(fleet))
-    with running_server(od_config, "--probe", "1") as running:
+    options = ("--probe", "1", "--metrics", f"{LOOPBACK}:0")
+    with running_server(od_config, *options) as running:
 
         def served() -> Dict[str, Any]:
             return {user: url_of(running.base_url, user) for user in USERS}
@@ -282,6 +286,12 @@ def test_serve_moves_the_users_of_a_dead_server_and_nobody_else(
         fleet["one"].stop()
         wait_for(lambda: "one is left out after 3 failures" in running.output)
         assert set(served().values()) == {f"turn:{LOOPBACK}:{fleet['two'].port}"}
+        (url,) = re.findall(r"metrics are at (\S+)\n", running.output)
+        with urlopen(url, timeout=WAIT) as metrics:
+            text = metrics.read().decode()
+        for line in ('state{server="one",state="left_out"}', 'answers{server="two"}'):
+            assert f"abcwebrtc_turn_server_{line} 1.0\n" in text
+        assert 'abcwebrtc_turn_server_answers{server="one"} 0.0\n' in text
         start_again(fleet["one"])
         wait_for(lambda: "one answers again" in running.output)
         assert served() == before
@@ -302,6 +312,8 @@ def test_pyos_watches_until_it_is_told_to_stop(fleet: Dict[str, Turnserver]) -> 
         pyos.watch_servers(1)
         fleet["one"].stop()
         wait_for(lambda: set(pyos.left_out()) == {"one"})
+        answers = {name: answers_of(name) for name in fleet}
+        assert answers == {"one": 0, "two": 1}
         dead = next(user for user in USERS if name_of(user) == "one")
         given["webrtc.desktop"] = {"turn": True}
         pyos.configure(given)  # the watcher goes on with the new one
@@ -310,9 +322,14 @@ def test_pyos_watches_until_it_is_told_to_stop(fleet: Dict[str, Turnserver]) -> 
         assert turn_server.endswith(f"@{LOOPBACK}:{fleet['two'].port}")
         pyos.watch_servers(None)
         assert list(pyos.left_out()) == []
+        assert answers_of("two") is None
     finally:
         pyos.watch_servers(None)
         pyos._config = None
+
+
+def answers_of(server: str) -> Optional[float]:
+    return REGISTRY.get_sample_value("abcwebrtc_turn_server_answers", {"server": server})
 
 
 def test_pyos_ends_without_waiting_for_the_round(fleet: Dict[str, Turnserver]) -> None:
