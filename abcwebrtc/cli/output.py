@@ -23,6 +23,7 @@ from typing import (
     Iterable,
     Iterator,
     List,
+    NoReturn,
     Optional,
     Sequence,
     TextIO,
@@ -116,7 +117,7 @@ def console(stream: Optional[TextIO] = None) -> "Console":
     width = told or (None if stream.isatty() and not columns else WIDTH)
     height = 25 if told else None  # without it, Rich gives a dumb terminal 80 columns
     no_color = bool(os.environ.get("NO_COLOR"))  # for Rich 13, an empty one turns colours off too
-    return Console(
+    out = Console(
         file=stream,
         width=width,
         height=height,
@@ -125,6 +126,12 @@ def console(stream: Optional[TextIO] = None) -> "Console":
         highlight=False,
         emoji=False,
     )
+    out.on_broken_pipe = _raise_again  # type: ignore[method-assign]  # or Rich exits with status 1
+    return out
+
+
+def _raise_again() -> NoReturn:
+    raise  # Rich calls this in an except block
 
 
 def show(*lines: str, to: Optional[TextIO] = None) -> None:

@@ -108,6 +108,17 @@ def test_columns_is_the_width_where_it_is_one(
     assert console(Terminal() if is_terminal else io.StringIO()).width == width
 
 
+def test_a_table_that_nobody_reads_any_more_is_no_exit_1(terminal: Terminal) -> None:
+    """That status says that something was found."""
+
+    def fail(text: str) -> int:
+        raise BrokenPipeError
+
+    terminal.write = fail  # type: ignore[method-assign]
+    with pytest.raises(BrokenPipeError):
+        console(terminal).print("it")
+
+
 @pytest.mark.parametrize("variable", ["NO_COLOR", "TERM"])
 def test_no_colour_where_none_is_wanted(
     terminal: Terminal, variable: str, monkeypatch: pytest.MonkeyPatch
