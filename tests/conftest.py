@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import signal
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterator, List, NoReturn, Optional
+from typing import TYPE_CHECKING, Callable, Iterator, List, NoReturn, Optional
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from pyos_host.apiserver import ApiServer
+    from support import Result
     from support.serving import Certificates
 
 NO_CLOCK = [HealthCheck.too_slow]
@@ -116,6 +118,14 @@ def log_screen() -> Iterator[None]:
     before = cherrypy.log.screen
     yield
     cherrypy.log.screen = before
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> "Callable[..., Result]":
+    """Return a function that runs ``abcwebrtc`` in this process."""
+    from support import run_main
+
+    return functools.partial(run_main, capsys)
 
 
 @pytest.fixture

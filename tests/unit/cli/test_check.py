@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from pathlib import Path
@@ -18,14 +17,9 @@ from abcwebrtc.config import webrtc as config
 from abcwebrtc.config.problems import Where
 from abcwebrtc.errors import Problem
 from conftest import ONE_FIXTURE
-from support import ENTRIES, SECRET, run_main, write_od_config
+from support import ENTRIES, SECRET, write_od_config
 from support.snapshots import WIDTHS, assert_snapshot, readable, screen, shape
 from unit.cli.test_main import COMMANDS, COTURN, WEAK
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    return functools.partial(run_main, capsys)
 
 
 def test_a_clean_file_is_exit_0_and_its_summary_shows_what_browsers_get(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from pathlib import Path
@@ -13,7 +12,7 @@ import yaml
 
 from abcwebrtc.cli.main import main
 from conftest import ROOT
-from support import run_main, write_od_config
+from support import write_od_config
 from support.fleets import server, servers
 from support.snapshots import WIDTHS, assert_snapshot, readable, screen, shape
 
@@ -35,11 +34,6 @@ FLEET: Dict[str, Any] = {
     ],
     "webrtc__desktop": {"turn": True, "acl": {"permit": ["all"], "deny": ["externals"]}},
 }
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    return functools.partial(run_main, capsys)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
 import io
 import json
 import os
@@ -45,11 +44,6 @@ COMMANDS = [
     "turnserver-conf",
 ]
 WEAK = {"webrtc__coturn": {**COTURN, "coturn_static_auth_secret": "CHANGEME"}}
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    return functools.partial(run_main, capsys)
 
 
 # the line itself

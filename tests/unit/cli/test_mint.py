@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import time
@@ -13,13 +12,8 @@ import pytest
 import yaml
 
 import abcwebrtc
-from support import SECRET, run_main, write_od_config
+from support import SECRET, write_od_config
 from unit.cli.test_main import COTURN
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    return functools.partial(run_main, capsys)
 
 
 def test_mint_prints_json_and_says_on_stderr_how_long_it_holds(tmp_path: Path, run: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 from pathlib import Path
@@ -12,17 +11,12 @@ import pytest
 
 from abcwebrtc import ConfigError, SecretElsewhereError, WebRTCConfig, build_rtc_configuration
 from abcwebrtc.config.secret_sources import SecretsElsewhere
-from support import ENTRIES, SECRET, run_main, write_od_config
+from support import ENTRIES, SECRET, write_od_config
 from support.desktop_pod import desktop_pod
 
 FILE, ENV = "coturn_static_auth_secret_file", "coturn_static_auth_secret_env"
 AWAY = {FILE: "/var/run/secrets/turn/nowhere", ENV: "NOWHERE_TURN_SECRET"}
 CONF = f"use-auth-secret\nrealm=turn.example.org\nstatic-auth-secret={SECRET}\n"
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    return functools.partial(run_main, capsys)
 
 
 def server(key: str, **changes: Any) -> Dict[str, Any]:

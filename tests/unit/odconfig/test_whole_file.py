@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import itertools
 import json
@@ -17,7 +16,6 @@ from abcwebrtc.errors import MAX_ALIKE, ConfigError, Problem
 from abcwebrtc.odconfig.reader import load_od_config, parse_od_config, read_sections
 from abcwebrtc.odconfig.whole_file import pyos_problems
 from conftest import REFERENCES, ROOT
-from support import run_main
 from unit.odconfig.test_execution import EXECUTED_BY_EVAL, mark
 
 __all__ = ["mark"]
@@ -190,11 +188,6 @@ def test_nothing_is_executed_or_imported(place: str, value: str, mark: str) -> N
 
 
 # the commands
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    return functools.partial(run_main, capsys)
 
 
 def write(folder: Path, text: str) -> Path:
