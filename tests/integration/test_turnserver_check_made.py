@@ -36,7 +36,7 @@ from integration.generated import (
     running,
     sign,
 )
-from integration.netns import SERVER, Network, required_network
+from integration.netns import SERVER, Network
 from integration.turn import LOOPBACK, Certificate, RawClient, _allocate, error_code, free_ports
 from support import WAIT, wait_for, write_od_config
 
@@ -135,12 +135,6 @@ def test_a_range_that_can_not_be_read_denies_nothing_or_ends_coturn(
 
 
 # NAT
-
-
-@pytest.fixture(scope="module")
-def network() -> Any:
-    with required_network() as made:
-        yield made
 
 
 ASKING = (
