@@ -74,8 +74,8 @@ def parse_desktop(
         message = "permits nobody, so no desktop gets a TURN server; write label names in 'permit'"
         of_acl.append(where["acl"].warning(message))
     if acl and not (turn or of_turn):
-        message = "has no effect without 'turn': True; write that too, or remove the acl"
-        of_acl.append(where["acl"].warning(message))
+        message = "is not True, so the acl has no effect; write 'turn': True, or remove the acl"
+        of_acl.append(where["turn"].warning(message))
     ttl = settings.get("ttl", DAY)
     wrong = list(check_ttl(ttl, where["ttl"], now))
     if not has_error(wrong) and ttl < DAY:

@@ -265,6 +265,9 @@ def _unknown_entries(mapping: Mapping[str, Any], root: Where) -> Iterator[Proble
             is_number = word.startswith("coturnserver") and type(mapping[key]) is int
             right = COTURN_SERVERS if is_number else right
             hint = f"did you mean '{right}'?" if right else "the keys are " + ", ".join(KEYS)
+            name = key.replace("{", "[").partition("[")[0]
+            if name != key and name.rstrip() in KEYS:
+                hint = f"a ':' is missing after '{name.rstrip()}'"
             is_hidden = not shown(key) and not (letters(key) in known and is_name(key))
             what = "an unknown entry may be meant for WebRTC" if is_hidden else "no such entry"
             yield root[key].warning(f"{what}; {hint}", is_hidden)

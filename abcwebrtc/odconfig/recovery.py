@@ -13,6 +13,7 @@ from abcwebrtc.errors import KeyPath
 from abcwebrtc.odconfig.ini import Budget, Lines
 from abcwebrtc.odconfig.mended_tokens import (
     CLOSE,
+    CURLY,
     HASH,
     NAME,
     NUMBER,
@@ -107,12 +108,14 @@ class _Reader(Scalars):
         )
 
     def _is_doubtful(self) -> bool:
-        first = self._breaks[0][0]
-        quotes = any(
-            reason == HASH or (index <= first and reason in QUOTES)
-            for index, reason in self._faults
-        )
+        quotes = any(self._may_break(fault) for fault in self._faults)
         return quotes or any(reason != _IN_LIST for _, reason in self._breaks)
+
+    def _may_break(self, fault: Tuple[int, str]) -> bool:
+        """Return whether a fault may have hidden the bracket that is missed."""
+        index, reason = fault
+        last = self._breaks[0][0] if reason == CURLY else self._broken_at
+        return index <= last and reason in QUOTES
 
     def _up_to_break(self, path: KeyPath) -> Recovered:
         """Return the faults up to the first one that leaves open which brackets belong together.
@@ -121,9 +124,7 @@ class _Reader(Scalars):
         """
         index, reason = self._breaks[0]
         before = [fault for fault in sorted(self._faults) if fault not in self._breaks]
-        quotes = [one for one in before if one[1] in QUOTES]  # a comment may hide any bracket
-        quote = next((one for one in quotes if one[0] <= index or one[1] == HASH), None)
-        index, reason = quote or (index, reason)
+        index, reason = next(filter(self._may_break, before), (index, reason))
         kept = [fault for fault in before if fault[0] < index]
         faults = tuple((*fault, self._faults[fault]) for fault in kept)
         return Recovered((*faults, (index, reason, 1)), None, {}, (), {path}, set())
@@ -136,6 +137,7 @@ class _Reader(Scalars):
         else:
             if not self._lines[0][1].strip():
                 self._fault(0, BEGIN_IN_LINE)
+            self._pass_colons()
             value = self._expression(path, False)
         while self._at < len(self._tokens):
             token = self._next()
@@ -221,8 +223,12 @@ class _Reader(Scalars):
             self._next()
             return True
         if opener:
-            reason = f"this '{opener.text}' is closed by '{token.text}'; write '{closer}' for it"
-            self._break(opener.line, reason)
+            far = "" if token.line == opener.line else f" in line {self._lines[token.line][0]}"
+            reason = (
+                f"this '{opener.text}' is closed by '{token.text}'{far}; write '{closer}' for it"
+            )
+            more = ", or look for a bracket missing or too many in between" if far else ""
+            self._break(opener.line, reason + more)
         if token.text not in self._closers[:-1]:
             self._next()
         return True
@@ -240,7 +246,9 @@ class _Reader(Scalars):
             items.append(self._expression(here, False))
             if self._is(":") or self._assigns():
                 note = self._break if len(items) == 1 else self._fault  # or the list was not closed
-                note(self._next().line, _IN_LIST)
+                colon = self._next().line
+                if not any((colon, reason) in self._faults for reason in QUOTES):
+                    note(colon, _IN_LIST)
                 self._expression(None, False)
                 self._doubt(here)
             has_comma = self._is(",") or has_comma
@@ -293,6 +301,7 @@ class _Reader(Scalars):
         token = self._peek()
         if self._is(":"):
             self._next()
+            self._pass_colons()
         elif assigns:
             self._at += len(assigns) if assigns == "=>" else 1
             reason = f"write ':' between a key and its value, not '{assigns}'"

@@ -74,6 +74,7 @@ class Scalars(Cursor):
         self._incomplete: Set[KeyPath] = set()
         self._closers: List[str] = []
         self._breaks: List[Tuple[int, str]] = []
+        self._broken_at = 0  # where the first of them was noticed
 
     def _fault(self, index: int, reason: str) -> None:
         if len(self._faults) < MAX_FAULTS or (index, reason) in self._faults:
@@ -81,8 +82,15 @@ class Scalars(Cursor):
 
     def _break(self, index: int, reason: str) -> None:
         """Note a fault after which brackets may be paired wrongly."""
+        if not self._breaks:
+            self._broken_at = max(index, self._before().last)
         self._breaks.append((index, reason))
         self._fault(index, reason)
+
+    def _pass_colons(self) -> None:
+        """Pass over each ``:`` that is too many before a value."""
+        while self._is(":"):
+            self._fault(self._next().line, "a ':' too many; take one out")
 
     def _doubt(self, path: Optional[KeyPath]) -> None:
         if path is not None:

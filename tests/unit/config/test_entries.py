@@ -302,6 +302,8 @@ def test_an_entry_that_is_written_otherwise_is_a_warning(key, meant):
 @pytest.mark.parametrize(
     ("key", "right"),
     [
+        ("webrtc.desktop { 'turn'", "a ':' is missing after 'webrtc.desktop'"),
+        ("webrtc.coturn[ {'url'", "a ':' is missing after 'webrtc.coturn'"),
         (" webrtc . desktop", "did you mean 'webrtc.desktop'?"),
         ("webrtc.\x1b[2Jttl", "the keys are webrtc.enable, "),
         ("webrtc.gR7vQ2nLs9Tz", "the keys are webrtc.enable, "),

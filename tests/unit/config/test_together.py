@@ -254,8 +254,8 @@ def test_desktops_of_users_who_get_no_server() -> None:
 
 @pytest.mark.parametrize("desktop", [{}, {"turn": False}], ids=str)
 def test_an_acl_of_desktops_that_get_no_turn_server(desktop: Any) -> None:
-    warning = "warning: webrtc.desktop.acl: has no effect without 'turn': True; write that too, "
-    warning += "or remove the acl"
+    warning = "warning: webrtc.desktop.turn: is not True, so the acl has no effect; "
+    warning += "write 'turn': True, or remove the acl"
     everybody = servers(1)
     for acl in (PARIS, {}, {"permit": ["all"]}):
         assert warning in said(everybody, webrtc__desktop={**desktop, "acl": acl})
