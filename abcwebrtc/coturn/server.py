@@ -16,6 +16,7 @@ from abcwebrtc.texts import harmless
 
 PLAIN_PORT, TLS_PORT = 3478, 5349
 """coturn's own listening-port and tls-listening-port."""
+_MOST_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def coturns_of(servers: Sequence[CoturnServer]) -> List[Coturn]:
 
 
 def chosen(wanted: str, choices: Sequence[Tuple[Sequence[int], Coturn]]) -> int:
-    """Return the position of the choice that `wanted` fits: a name, a host or a number of it.
+    """Return the position of the choice that `wanted` fits: a name, host, url or number of it.
 
     Raises `ValueError`, which lists the choices but does not show `wanted`, unless exactly one
     fits.
@@ -94,15 +95,18 @@ def chosen(wanted: str, choices: Sequence[Tuple[Sequence[int], Coturn]]) -> int:
         position
         for position, (numbers, coturn) in enumerate(choices)
         if host in coturn.hosts
-        or wanted in (*map(str, numbers), *(server.name for server in coturn.servers))
+        or wanted in (*map(str, numbers), *map(str, coturn.uris))
+        or any(wanted == server.name for server in coturn.servers)
     ]
     if len(fitting) == 1:
         return fitting[0]
+    listed = [choices[position] for position in fitting] or choices
     known = ", ".join(
         f"{' and '.join(map(str, numbers))} {coturn.title}"
-        for position, (numbers, coturn) in enumerate(choices)
-        if not fitting or position in fitting
+        for numbers, coturn in listed[:_MOST_LISTED]
     )
+    if len(listed) > _MOST_LISTED:
+        known += f" and {len(listed) - _MOST_LISTED} more"
     if not fitting:
         raise ValueError(f"is not one of od.config, which has: {known}")
     raise ValueError(f"fits more than one: {known}; write what only one of them has")

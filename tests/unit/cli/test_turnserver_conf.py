@@ -224,6 +224,7 @@ SERVERS = [
         (["--server", "[2001:db8::1]"], "2001:db8::1", ""),
         (["--server", "paris"], "2001:db8::1", ""),
         (["--server", "turn:turn.other.local"], "turn.other.local", ""),
+        (["--server", "turn:[2001:db8::1]:443"], "2001:db8::1", ""),
     ],
 )
 def test_one_of_several_servers_is_chosen(
@@ -240,6 +241,12 @@ def test_a_server_that_is_not_there_is_one_message(run: Any, tmp_path: Path) -> 
         result = run(write_od_config(tmp_path, webrtc__coturn=SERVERS), "--server", name)
         assert (result.status, result.out, result.err.count("\n")) == (2, "", 2)
         assert f"has: 1 {HOST}, 2 turn.other.local, 3 2001:db8::1 (paris)\n" in result.err
+
+
+def test_not_all_of_very_many_servers_are_listed(run: Any, tmp_path: Path) -> None:
+    many = [{**ENTRY, "url": f"turn{number}.local"} for number in range(22)]
+    result = run(write_od_config(tmp_path, webrtc__coturn=many), "--server", "no")
+    assert ", 20 turn19.local and 2 more\n" in result.err
 
 
 def test_a_word_that_fits_two_servers_is_one_message(run: Any, tmp_path: Path) -> None:
