@@ -45,9 +45,8 @@ def serving(
     `streams` are those of Popen; the log is a file in `folder` by default.
     """
     (port,) = free_ports(1)
-    line = command("serve", write_od_config(folder, **entries), "--port", port, *arguments)
-    if before:
-        line = command(*line[3:], before=before)
+    od_config = write_od_config(folder, **entries)
+    line = command("serve", od_config, "--port", port, *arguments, before=before)
     log = folder / "log"
     with open(log, "wb") as stream:
         streams = {"stdout": stream, "stderr": stream, **streams}
