@@ -14,7 +14,6 @@ from support.entries import make_config as make_config
 from support.entries import write_od_config as write_od_config
 from support.http import RTC_PATH as RTC_PATH
 from support.http import Answer as Answer
-from support.http import Body as Body
 from support.http import call as call
 from support.http import post as post
 from support.http import request as request
