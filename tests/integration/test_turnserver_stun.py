@@ -16,9 +16,9 @@ from integration.test_webrtcbin import (
     Gather,
     environment_for,
     gather,  # noqa: F401, a fixture
-    running,
 )
 from support import wait_for
+from support.programs import running_program
 
 STUN = {"iceServers": [{"urls": f"stun:{SERVER}:{PORT}"}]}
 CLASSIC = {"rfc3489-compatibility", "stun-backward-compatibility"}
@@ -41,7 +41,7 @@ def test_a_desktop_gets_its_address_from_it(
         conf.write_text("\n".join(lines) + "\n")
     files = (f"--{name}={tmp_path / name}" for name in ("pidfile", "userdb"))
     command = network.outside.command(each_coturn.program, "-c", conf, "--log-file=stdout", *files)
-    with running(command, tmp_path / "log"):
+    with running_program(command, tmp_path / "log"):
         wait_for(lambda: network.outside.listens("udp", PORT))
         environment = environment_for({"webrtc.enable": True, "webrtc.rtc_configuration": STUN})
         found = gather(environment)
