@@ -121,11 +121,17 @@ def _resolve(host: str, flags: int) -> Addresses:
         with timed(times, RESOLVE):
             infos = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM, flags=flags)
     except (OSError, UnicodeError) as error:
-        detail = getattr(error, "strerror", None) or ""
-        _LOG.debug("%s does not resolve: %s", host, detail)
-        is_name = isinstance(error, (UnicodeError, socket.gaierror))  # or this machine failed
-        known = is_name and getattr(error, "errno", 0) not in _UNANSWERED
-        return [], 0.0, Failure(RESOLVE, "no-name" if known else "no-dns", detail=detail)
+        failure = lookup_failure(error)
+        _LOG.debug("%s does not resolve: %s", host, failure.detail)
+        return [], 0.0, failure
     addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
     _LOG.debug("%s has %s", host, ", ".join(addresses))
     return addresses, times[RESOLVE], None
+
+
+def lookup_failure(error: Exception) -> Failure:
+    """Return whether a name has no address, or whether that is not known, after `getaddrinfo`."""
+    is_name = isinstance(error, (UnicodeError, socket.gaierror))  # or this machine failed
+    known = is_name and getattr(error, "errno", 0) not in _UNANSWERED
+    detail = getattr(error, "strerror", None) or ""
+    return Failure(RESOLVE, "no-name" if known else "no-dns", detail=detail)

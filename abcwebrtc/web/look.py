@@ -37,6 +37,7 @@ from abcwebrtc.probe.model import (
     Place,
     Target,
 )
+from abcwebrtc.probe.runner import lookup_failure
 from abcwebrtc.probe.stun_client import (
     Settings,
     StepError,
@@ -147,8 +148,8 @@ def _look_at_tls(target: Target, settings: Settings) -> Diagnosis:
         return TRUSTED
     except StepError as error:
         failure = error.failure
-    except (socket.gaierror, UnicodeError):
-        return said("no-name", host=target.host, detail=in_brackets(f"asked from {_HERE}"))
+    except (socket.gaierror, UnicodeError) as error:
+        failure = replace(lookup_failure(error), detail=f"asked from {_HERE}")
     if failure.step == CONNECT and failure.kind != "refused":
         where = f"{target.host}, TCP port {target.port}"
         if failure.kind == "timeout":

@@ -196,6 +196,16 @@ def test_a_name_that_does_not_resolve() -> None:
     assert seen(5349, "nowhere.invalid").word == "no-name"
 
 
+def test_a_name_for_which_dns_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    found = seen(5349, "turn.example.org")
+    assert "DNS gave no answer for turn.example.org (asked from abcwebrtc serve)" in found.message
+    assert "correct the name" not in found.advice
+
+
 @pytest.mark.parametrize(
     ("error", "expected", "part"),
     [
