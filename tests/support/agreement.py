@@ -243,6 +243,7 @@ LOOKS = [
     looked("certificate-not-yet", subject="turn", begin="later"),
     looked("certificate-untrusted", subject="turn", reason="revoked"),
     looked("certificate-untrusted/unread", detail=""),
+    looked("no-name/silent", host="turn.example.org", detail=""),
     looked("no-tls", where=PLACE, detail=""),
     looked("no-tls/closed", where=PLACE),
     looked("not-stun", where=PLACE),
