@@ -2,7 +2,7 @@
 
     python3 tests/run.py --quick        while you work, about 3 minutes
     python3 tests/run.py --apt          before you hand over a change, up to 15 minutes
-    python3 tests/run.py --apt --all    before a release, as CI does, about half an hour
+    python3 tests/run.py --apt --all    before a release, as CI does, about 45 minutes
 
 Without options it checks style, types and layers, runs the unit tests (on Python 3.8 too, if it
 is installed), and runs the tests with real programs: coturn, browsers, nginx, GStreamer. It
