@@ -1,7 +1,7 @@
 """Run the project's checks. Cheap checks and those that fail most often run first.
 
     python3 tests/run.py --quick        while you work, about 3 minutes
-    python3 tests/run.py --apt          before you hand over a change, up to 15 minutes
+    python3 tests/run.py --apt          before you hand over a change, about 20 minutes
     python3 tests/run.py --apt --all    before a release, as CI does, about 45 minutes
 
 Without options it checks style, types and layers, runs the unit tests (on Python 3.8 too, if it
