@@ -26,7 +26,7 @@ def open_file(path: str, by_user: bool = False) -> BinaryIO:
 
     If it is named `by_user`, and not in a configuration, it may also be a descriptor of this
     process, as in ``abcwebrtc check <(kubectl get ...)`` and ``/dev/stdin``. That may be a pipe or
-    a device, and is read to its end. Raise `OSError` with a ``strerror`` that says what is wrong.
+    a device, and is read to its end. Raises `OSError` with a ``strerror`` that says what is wrong.
     """
     if "\0" in path:
         raise OSError(errno.EINVAL, "not a file name")

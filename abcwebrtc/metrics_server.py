@@ -27,7 +27,7 @@ _log = harmless_logger(__name__)
 def metrics_server(place: Tuple[str, int]) -> Iterator[Tuple[CollectorRegistry, str]]:
     """Serve a new registry at a host and port; yield it, and the url of its metrics.
 
-    Port 0 is any free one. Raise `AbcWebRTCError` if the server can't listen there.
+    Port 0 is any free one. Raises `AbcWebRTCError` if the server can't listen there.
     """
     host, port = place
     disable_created_metrics()  # type: ignore[no-untyped-call]

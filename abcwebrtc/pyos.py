@@ -54,7 +54,7 @@ def configure(gconfig: Mapping[str, Any], file: Optional[PathLike] = None) -> Di
     Return the content of ``settings.webrtc``: ``enable``, ``rtc_configuration`` and
     ``rtc_constraints``. pyos's ``getkeyinfo`` gives them to anybody, so they hold no password.
 
-    Raise `ConfigError` with every wrong entry; the earlier configuration is then kept.
+    Raises `ConfigError` with every wrong entry; the earlier configuration is then kept.
     """
     global _config
     folder = os.path.dirname(os.path.abspath(os.fsdecode(file))) if file else ""
@@ -115,7 +115,7 @@ def watch_servers(seconds: Optional[float]) -> None:
     A background thread does this, as `abcwebrtc.probe.watch.Watcher` describes, until the process
     ends or this function is called again; None ends it. A new configuration keeps what is known of
     each server whose name it also has. Call this after `configure`, in the process that answers
-    requests: no thread survives a fork. Raise `ConfigError` before `configure`, and `ValueError`
+    requests: no thread survives a fork. Raises `ConfigError` before `configure`, and `ValueError`
     for less than a second.
     """
     global _watcher
@@ -267,7 +267,7 @@ def create_desktop(
     no TURN server, and a line in the log says why. If the pod can't be created, the Secret
     is deleted. With `dry_run` no Secret is created.
 
-    Raise what `kubeapi` raises when it creates the pod.
+    Raises what `kubeapi` raises when it creates the pod.
     """
     options = {} if dry_run is None else {"dry_run": dry_run}
     where = {"namespace": namespace}

@@ -35,7 +35,7 @@ _MAX_TURNS = 100
 def write_new(path: str, data: bytes) -> None:
     """Write a new file that only its owner can read.
 
-    When this returns, the file and its name are on the disk. Raise `FileExistsError` if the name
+    When this returns, the file and its name are on the disk. Raises `FileExistsError` if the name
     exists, even as a dangling link, and `OSError` if the file can't be written.
     """
     with _place(path, follows=False) as place:
@@ -65,7 +65,7 @@ def write_over(
     mode and ACL: the same users can read it as before. Other extended attributes are kept if that
     is allowed. No mode bits beyond `most` are kept.
 
-    Symbolic links are followed if nobody else can write their folder. Raise `OSError` for what
+    Symbolic links are followed if nobody else can write their folder. Raises `OSError` for what
     somebody else may have planted: another user's file, a file with two names, one that is not
     regular, or one that others can read in a folder that they can write.
     """

@@ -63,7 +63,7 @@ def parse_moment(text: str) -> float:
     """Return the unix seconds of ``2026-01-05T09:00:00Z``, or of unix seconds themselves.
 
     A time without a zone is in UTC. Unix seconds have 10 digits from 2001 on; fewer digits are more
-    likely a date such as 20260105. Raise `ValueError`, whose text says what to write.
+    likely a date such as 20260105. Raises `ValueError`, whose text says what to write.
     """
     try:
         moment = float(text) if re.fullmatch("[0-9]{10}", text) else _parse_iso(text)

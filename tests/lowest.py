@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 def lowest(requirements: List[str]) -> Dict[str, str]:
     """Return the lowest version of each library for this Python.
 
-    Raise `ValueError` for a requirement without exactly one lower bound: it would have no lowest
+    Raises `ValueError` for a requirement without exactly one lower bound: it would have no lowest
     version, or several.
     """
     pins = {}

@@ -101,7 +101,7 @@ def _parse_sizes(value: Any, where: Where) -> Tuple[Dict[str, Decimal], List[Pro
 def parse_quantity(value: Any) -> Decimal:
     """Return a quantity as a number of bytes, or of CPUs.
 
-    Raise `ConfigError` if `value` is not a quantity, or below zero.
+    Raises `ConfigError` if `value` is not a quantity, or below zero.
     """
     text = _quantity_text(value)
     match = _QUANTITY.fullmatch(text) if len(text) <= MAX_DIGITS else None

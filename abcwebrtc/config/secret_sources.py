@@ -53,7 +53,7 @@ class Secret:
     Its repr and text hide the value, and it can't be pickled. Two secrets are equal if their values
     are; the comparison takes constant time.
 
-    Raise `CredentialError` for an empty text, or one that is not Unicode.
+    Raises `CredentialError` for an empty text, or one that is not Unicode.
     """
 
     __slots__ = ("_new_mac", "_value")
@@ -377,7 +377,7 @@ def _read_secrets(path: str, signature: Signature) -> Tuple[Secret, ...]:
 def secrets_in(data: bytes, path: str) -> Tuple[Secret, ...]:
     """Return the secrets in the content of a file: one per line, without blank lines.
 
-    Raise `ConfigError` if there is none or too many, or the content can't be a secret.
+    Raises `ConfigError` if there is none or too many, or the content can't be a secret.
     """
     if len(data) > MAX_FILE_BYTES:
         raise ConfigError(Problem("the secret can't be read: larger than 64 KiB", "", path))

@@ -33,7 +33,7 @@ def desktop_environment(
     seconds, the clock by default) for the ttl of ``webrtc.desktop``. Whoever can read the
     container's environment knows it.
 
-    Raise `CredentialError` if no credential can be minted for `user`.
+    Raises `CredentialError` if no credential can be minted for `user`.
     """
     check_config(config)
     turn = turn_server(config, user, now, labels=labels, left_out=left_out)

@@ -134,7 +134,7 @@ def prepare_pod(
     treats as a failure. `owned_secret` makes Kubernetes delete the Secret with the pod. If the
     Secret can't be created, create the pod of `without_secret`.
 
-    Raise `ManifestError` if `pod` is not a pod, and `CredentialError` as `desktop_environment`
+    Raises `ManifestError` if `pod` is not a pod, and `CredentialError` as `desktop_environment`
     does.
     """
     check_config(config)
@@ -188,7 +188,7 @@ def owned_secret(secret: Any, pod: Any) -> Any:
     """Return a Secret that Kubernetes deletes when it deletes the pod.
 
     `pod` is the created one, since Kubernetes identifies an owner by its uid. Patch the Secret in
-    the cluster with the result. Raise `ManifestError` if there is no uid.
+    the cluster with the result. Raises `ManifestError` if there is no uid.
     """
     data, build = open_object(secret, "Secret")
     metadata = expect(open_object(pod)[0], ("metadata",), dict, "a mapping")

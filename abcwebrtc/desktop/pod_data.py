@@ -94,7 +94,7 @@ def copy_data(value: Any, depth: int = 0) -> Any:
     """Return a copy that shares nothing with `value`, and whose parts share nothing.
 
     `copy.deepcopy` would keep sharing between parts: pyos gives all containers the same list of
-    variables. Raise `ManifestError` for a loop.
+    variables. Raises `ManifestError` for a loop.
     """
     if depth > MAX_DEPTH:
         raise ManifestError.at((), "is nested too deep for a manifest")
@@ -149,7 +149,7 @@ def _check_container(path: KeyPath, container: Data) -> None:
 def expect(data: Data, path: KeyPath, wanted: type, words: str, parent: KeyPath = ()) -> Any:
     """Return the value at a path, or an empty one.
 
-    Raise `ManifestError` if it is of another type.
+    Raises `ManifestError` if it is of another type.
     """
     value: Any = data
     for part in path:

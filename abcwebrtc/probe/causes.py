@@ -42,7 +42,7 @@ ELSEWHERE_TOO: FrozenSet[str] = frozenset(TABLE["elsewhere-too"])
 def said(key: str, **facts: object) -> Diagnosis:
     """Return the diagnosis for a cause, with `facts` in the placeholders.
 
-    Raise `KeyError` for an unknown key or a missing fact.
+    Raises `KeyError` for an unknown key or a missing fact.
     """
     found = CAUSES[key]
     message, cure = (found[part].format_map(facts) for part in ("message", "cure"))

@@ -179,7 +179,7 @@ def _longest(payloads: List[bytes], missing: Set[bytes]) -> int:
 def between_relays(first: Session, second: Session, seen: Observation, settings: Settings) -> None:
     """Send data between two relays, or from one to itself, and store what comes through.
 
-    A server gets one burst over UDP and one over TCP or TLS. Raise `StepError` if nothing comes
+    A server gets one burst over UDP and one over TCP or TLS. Raises `StepError` if nothing comes
     through.
     """
     first.bind(second.relayed)

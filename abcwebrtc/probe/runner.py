@@ -36,7 +36,7 @@ def run_probes(
     """Probe every address of every target, each in its own thread.
 
     `timeout` is the seconds that a step may take. `quick` skips the bursts. After a
-    ``KeyboardInterrupt``, allocations are freed before it is raised again. Raise `ProbeError` if
+    ``KeyboardInterrupt``, allocations are freed before it is raised again. Raises `ProbeError` if
     no thread can be started.
     """
     found = resolve_all([target.host for target in targets], timeout)

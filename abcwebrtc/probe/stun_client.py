@@ -324,7 +324,7 @@ class PlainSocket:
 def _slices(waiting: socket.socket, until: float, stop: threading.Event) -> Iterator[None]:
     """Yield until a moment of the monotonic clock, with a short timeout set on the socket.
 
-    Raise `StoppedError` if the probe is told to stop.
+    Raises `StoppedError` if the probe is told to stop.
     """
     while not stop.is_set():
         left = until - time.monotonic()

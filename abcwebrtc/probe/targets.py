@@ -86,7 +86,7 @@ def browser_target(uri: IceURI, account: Optional[Account] = None) -> Target:
 def environment_targets(environ: Mapping[str, str]) -> List[Target]:
     """Return what a desktop's webrtcbin uses: STUN_SERVER and TURN_SERVER.
 
-    Raise `ProbeError` if neither is set, or `ConfigError` if one can't be read. Messages hold
+    Raises `ProbeError` if neither is set, or `ConfigError` if one can't be read. Messages hold
     no part of the values.
     """
     targets: List[Target] = []

@@ -56,7 +56,7 @@ def mint_turn_credentials(
     ``expiry:user``; without, it is the bare expiry. `now` is in unix seconds
     and defaults to the clock.
 
-    Raise `CredentialError` if `ttl` is not a whole number of seconds, at least 1, `now` is not a
+    Raises `CredentialError` if `ttl` is not a whole number of seconds, at least 1, `now` is not a
     number or before 1970, the expiry is after 2038-01-19, or coturn or a browser can't accept
     `user`.
     """
@@ -70,7 +70,7 @@ def mint_turn_credentials(
 def turn_username(expires_at: int, user: Optional[str]) -> str:
     """Return a TURN username, ``expiry`` or ``expiry:user``.
 
-    Raise `CredentialError` if the expiry is after 2038-01-19, or coturn or a browser can't accept
+    Raises `CredentialError` if the expiry is after 2038-01-19, or coturn or a browser can't accept
     `user`.
     """
     if expires_at > MAX_EXPIRY:
@@ -92,7 +92,7 @@ def verify_turn_credentials(
     All of `secrets` are tried, in constant time. A credential whose expiry equals `now` (unix
     seconds, the clock by default) is still valid, as in coturn.
 
-    Raise `CredentialError` for an empty secret, or a `now` that is not a number.
+    Raises `CredentialError` for an empty secret, or a `now` that is not a number.
     """
     if not isinstance(username, str) or not isinstance(password, str):
         raise TypeError("username and password must be text")
@@ -156,7 +156,7 @@ def pseudonym(key: AnySecret, user: str) -> str:
     It is the HMAC-SHA256 of the userid under `key`, cut to 128 bits. Without the key, nobody can
     find the userid or test a guess. Hex digits can't spell anything that coturn refuses.
 
-    Raise `CredentialError` if the userid is empty.
+    Raises `CredentialError` if the userid is empty.
     """
     _check_text(user)
     if not user:

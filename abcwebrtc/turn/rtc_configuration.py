@@ -36,7 +36,7 @@ def build_rtc_configuration(
     `labels` are the names of the user's labels, for the acls. `left_out` are the names of servers
     that are known to be dead. `abcwebrtc.turn.selection.choose` says which servers a user gets.
 
-    Raise `WebRTCDisabledError` if ``webrtc.enable`` is False, and `CredentialError` if no
+    Raises `WebRTCDisabledError` if ``webrtc.enable`` is False, and `CredentialError` if no
     credential can be minted for `user`.
     """
     if not isinstance(config, WebRTCConfig):  # saves a call in the usual case
@@ -77,7 +77,7 @@ def server_credentials(
 
     The newest secret signs. `ttl`, in seconds, replaces the server's own.
 
-    Raise `CredentialError` if the style needs a `user` and there is none.
+    Raises `CredentialError` if the style needs a `user` and there is none.
     """
     secret = server.secrets.current()[0]
     ttl = server.ttl if ttl is None else ttl

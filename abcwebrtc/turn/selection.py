@@ -68,7 +68,7 @@ def choose(
     `left_out` are the names of servers that are known to be dead. If they are all that a user could
     get, the user gets them nevertheless: a watcher for which everything is dead is wrong.
 
-    Raise `TypeError` if `labels` or `left_out` is a text, whose letters are not names.
+    Raises `TypeError` if `labels` or `left_out` is a text, whose letters are not names.
     """
     _check_names(labels, left_out)
     if config.gives_all and not left_out:

@@ -74,7 +74,7 @@ class Identity:
 def parse_username(text: str) -> Username:
     """Parse a username, or a line of coturn's log that has one.
 
-    Blanks and quotes around the username are ignored. Raise `CredentialError` if coturn can't have
+    Blanks and quotes around the username are ignored. Raises `CredentialError` if coturn can't have
     accepted it.
     """
     logged = _LOGGED.search(text)

@@ -158,7 +158,7 @@ def _refusal(status: int, message: str) -> Tuple[str, bytes]:
 class TLS(BuiltinSSLAdapter):
     """A certificate chain and its key, from PEM files that are read once.
 
-    Raise `UnreadableError` if a file can't be read, `ConfigError` if its content can't be used.
+    Raises `UnreadableError` if a file can't be read, `ConfigError` if its content can't be used.
     """
 
     def __init__(self, cert: str, key: str) -> None:

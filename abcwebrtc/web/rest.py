@@ -207,7 +207,7 @@ def rtc_answer(
 ) -> Dict[str, Any]:
     """Return the answer of ``coturn_rtcconfiguration`` for a user.
 
-    Raise what `build_rtc_configuration` raises.
+    Raises what `build_rtc_configuration` raises.
     """
     now = time.time()
     given = {"labels": user.labels, "left_out": left_out}

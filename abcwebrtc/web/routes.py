@@ -152,7 +152,7 @@ def _check(environ: Dict[str, Any], path: str, route: _Route) -> None:
 def _readable(environ: Dict[str, Any]) -> Dict[str, Any]:
     """Return the part of a WSGI environment that handlers read, with the whole body.
 
-    Raise `_RefusedError` if a header that they read is too large.
+    Raises `_RefusedError` if a header that they read is too large.
     """
     kept = {
         name: value

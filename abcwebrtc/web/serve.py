@@ -67,8 +67,8 @@ def run_server(
     once for all SIGUSR1 that have arrived by then. This must run in the main thread, which
     receives the signals.
 
-    Raise `AbcWebRTCError` if the server can't listen, and `ConfigError` if the certificate can't be
-    used.
+    Raises `AbcWebRTCError` if the server can't listen, and `ConfigError` if the certificate can't
+    be used.
     """
     server = _Server(app, listen)
     signals: "queue.SimpleQueue[int]" = queue.SimpleQueue()

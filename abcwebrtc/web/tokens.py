@@ -51,7 +51,7 @@ class UserTokenVerifier:
 
     With several keys, any of them may have signed a token, so pyos's key can be changed. They
     are tried in order; the later ones cost time only for tokens that the first has not signed.
-    `problems` has the notes on their files. Raise `ValueError` for a key of fewer than
+    `problems` has the notes on their files. Raises `ValueError` for a key of fewer than
     `MIN_KEY_BITS`.
     """
 
@@ -88,7 +88,7 @@ class UserTokenVerifier:
     def user(self, token: str) -> User:
         """Return the userid and the labels in a valid token.
 
-        Raise `TokenError` if it is not valid; the text says why, for the log.
+        Raises `TokenError` if it is not valid; the text says why, for the log.
         """
         claims = self._claims(token)
         user = claims.get("user")
@@ -126,7 +126,7 @@ def _member(holder: Any, name: str) -> Any:
 def label_names(labels: Any) -> FrozenSet[str]:
     """Return the names in labels as pyos has them: a dict, a list of names, or nothing.
 
-    Raise `TokenError` if they are anything else.
+    Raises `TokenError` if they are anything else.
     """
     if not labels:
         return frozenset()
@@ -156,7 +156,7 @@ def _verified(token: str, key: RSAPublicKey) -> Tuple[Any, Optional[str]]:
 def bearer_token(header: Optional[str]) -> str:
     """Return the token of an ``ABCAuthorization: Bearer ...`` header.
 
-    Raise `TokenError` if there is none.
+    Raises `TokenError` if there is none.
     """
     scheme, _, token = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
@@ -176,7 +176,7 @@ def read_public_keys(
     certificate is used, and a note says so; its other contents are ignored. A certificate
     that issued another one in the file is skipped: an authority does not sign tokens.
     `entry` is the key path in od.config that names the files.
-    Raise `ConfigError` for the first block that is neither, `UnreadableError` for a file that
+    Raises `ConfigError` for the first block that is neither, `UnreadableError` for a file that
     can't be read.
     """
     keys: List[RSAPublicKey] = []
