@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import math
 import os
 import random
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
@@ -143,8 +145,8 @@ class Watcher:
     nor as living.
 
     A thread does this, and no thread survives a fork: start the watcher in the process that answers
-    requests. `before` is a watcher that has been stopped. The new one goes on from what that knows:
-    servers of the same name are treated as the same.
+    requests. `before` is a watcher that has been stopped. The new one goes on from what that knows,
+    when the next round is due: servers of the same name are treated as the same.
     """
 
     def __init__(
@@ -160,6 +162,7 @@ class Watcher:
         known = Liveness() if before is None else before._liveness
         self._liveness: Liveness = known.among(names, drained)
         self.seconds = seconds
+        self._asked: float = -math.inf if before is None else before._asked
         self._settings = Settings(timeout, unverified_context(), threading.Event())
         self._thread = threading.Thread(target=self._watch, name="abcwebrtc-watch", daemon=True)
 
@@ -188,7 +191,7 @@ class Watcher:
         names = ", ".join(server.name for server in self._servers)
         told = False
         _log.info("watching coturn every %g s: %s", self.seconds, names)
-        while not self._settings.stop.is_set():
+        while not self._settings.stop.wait(self._pause()):
             try:
                 self._round()
                 if told:
@@ -203,8 +206,15 @@ class Watcher:
                     why = error if ours else type(error).__name__
                     _log.error("can't watch the coturn servers: %s", why, exc_info=not ours)
                 told = True
-            # Replicas that started together must not all ask at the same moment.
-            self._settings.stop.wait(self.seconds * random.uniform(*_JITTER))  # noqa: S311
+            self._asked = time.monotonic()
+
+    def _pause(self) -> float:
+        """Return the seconds until the next round, so that no two follow each other at once.
+
+        Replicas that started together must not all ask at the same moment.
+        """
+        due = self._asked + self.seconds * random.uniform(*_JITTER)  # noqa: S311
+        return max(0, due - time.monotonic())
 
     def _round(self) -> None:
         uris = [uri for server in self._servers for uri in server.uris]

@@ -8,6 +8,7 @@ import os
 import resource
 import socket
 import threading
+from dataclasses import replace
 from typing import Dict, FrozenSet, List, Optional, Tuple
 
 import pytest
@@ -337,6 +338,46 @@ def test_rounds_that_fail_are_logged_once_and_others_follow(
         f"can't watch the coturn servers: {words}",
     ]
     assert bool(told[0].exc_info) == is_traced
+
+
+class Told(threading.Event):
+    """A request to stop, which comes at the first pause; it notes how long that would have been."""
+
+    def __init__(self, seen: List[object]) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        if timeout:
+            self.seen.append(timeout)
+            self.set()
+        return self.is_set()
+
+
+class Noting(Watcher):
+    """A watcher that notes its rounds and its first pause, and stops there."""
+
+    def __init__(self, seconds: float, before: Optional[Watcher] = None) -> None:
+        super().__init__(make_config(webrtc__coturn=[COTURN]), seconds, before=before)
+        self.seen: List[object] = []
+        self._settings = replace(self._settings, stop=Told(self.seen))
+
+    def _round(self) -> None:
+        self.seen.append("a round")
+
+
+def test_a_watcher_after_another_waits_until_the_next_round_is_due() -> None:
+    """Else three new configurations within a second would leave out a server that restarts."""
+    first = Noting(3600)
+    first._watch()
+    assert first.seen == ["a round", pytest.approx(3600, rel=0.1)]
+    second = Noting(3600, before=first)
+    second._watch()
+    assert second.seen == [pytest.approx(3600, rel=0.2)]
+    third = Noting(60, before=second)
+    third._asked -= 67
+    third._watch()
+    assert third.seen[0] == "a round"
 
 
 def test_without_servers_there_is_nothing_to_watch(caplog: pytest.LogCaptureFixture) -> None:
