@@ -7,6 +7,7 @@ import shlex
 import ssl
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, Callable, Iterator, List, Tuple
 
@@ -28,10 +29,33 @@ OLD_SECRET = "the-old-secret-of-coturn"
 NO_ANSWER = "can't reach the cluster at "
 
 
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(restart, "INTERVAL", 0.001)
+class Clock:
+    """The clock of the wait for pyos, in this process: only the wait's own sleep takes time.
+
+    So `--timeout` is a number of looks, one every 0.05 s, whatever the machine does meanwhile.
+    """
+
+    time_ns = staticmethod(time.time_ns)
+
+    def __init__(self) -> None:
+        self._passed = 0.0
+
+    def monotonic(self) -> float:
+        return self._passed
+
+    def sleep(self, seconds: float) -> None:
+        self._passed += seconds
+
+
+@pytest.fixture(autouse=True)
+def looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restart, "time", Clock())
+    monkeypatch.setattr(restart, "INTERVAL", 0.05)
     monkeypatch.setattr(certainty, "PAUSE", 0.001)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
     server = Server()
     yield server
     server.stop()
@@ -94,6 +118,13 @@ def after_restart(cluster: Any, hook: Callable[[Any], None]) -> Callable[[Any], 
     return act
 
 
+def is_waiting(cluster: Any) -> bool:
+    """Return whether somebody has restarted pyos, knows that, and looks whether it is ready."""
+    asked = [f"{one.method.value} {one.resource.plural}" for one in cluster.seen if not is_dry(one)]
+    _, _, then = "\n".join(asked).partition("PATCH deployments\n")
+    return "GET deployments" in then
+
+
 def fail(*arguments: Any) -> Callable[[Any], None]:
     def act(request: Any) -> None:
         raise refusal(*arguments)
@@ -133,8 +164,7 @@ def header(request: Any, name: str) -> str:
 
 
 @pytest.fixture
-def tls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Tuple[Server, trustme.CA]]:
-    monkeypatch.setattr(restart, "INTERVAL", 0.001)
+def tls() -> Iterator[Tuple[Server, trustme.CA]]:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)

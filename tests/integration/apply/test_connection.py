@@ -6,7 +6,7 @@ import copy
 import json
 import re
 import subprocess
-import time
+import threading
 from pathlib import Path
 from typing import Any, Dict, Tuple
 
@@ -277,8 +277,10 @@ def test_no_kubeconfig_is_one_error(
 def test_a_server_that_does_not_answer(
     cluster: Any, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    given_up = threading.Event()
     monkeypatch.setattr(kube, "REQUEST_TIMEOUT", 0.2)
-    cluster.before = only("GET", "configmaps", lambda request: time.sleep(1))
+    cluster.before = only("GET", "configmaps", lambda request: given_up.wait(WAIT))
     status, _, err = run()
+    given_up.set()
     assert status == 3
     assert re.search(r"error: can't reach the cluster at http://127.*: there was no answer", err)

@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import subprocess
-import time
+import threading
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from abcwebrtc.cluster import api as kube
-from integration.apply.conftest import backup_of, break_pyos, fail, only, way_back
+from integration.apply.conftest import backup_of, break_pyos, fail, is_waiting, only, way_back
 from integration.cluster import Server
 from integration.kubeconfig import KEY, NAME, NAMESPACE, TOKEN, write_kubeconfig
 from support import SECRET, WAIT, command, environment, wait_for
@@ -142,8 +142,7 @@ def test_an_interruption_is_data(
     line = command("apply", od_config, "--kubeconfig", kubeconfig, "--json")
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(line, env=environment(), **pipes)
-    wait_for(lambda: "PATCH deployments" in cluster.writes() or process.poll() is not None)
-    time.sleep(0.2)
+    wait_for(lambda: is_waiting(cluster) or process.poll() is not None)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=WAIT)
     found = json.loads(out)
@@ -191,9 +190,11 @@ def test_verbose_names_each_request_and_nothing_in_it(
 def test_verbose_says_that_there_was_no_answer(
     cluster: Any, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    given_up = threading.Event()
     monkeypatch.setattr(kube, "REQUEST_TIMEOUT", 0.2)
-    cluster.before = only("GET", "configmaps", lambda request: time.sleep(1))
+    cluster.before = only("GET", "configmaps", lambda request: given_up.wait(WAIT))
     status, _, err = run("-v")
+    given_up.set()
     assert status == 3
     assert re.search(r"^GET /api/v1/\S+: no answer in \d+ ms$", err, re.MULTILINE)
 

@@ -17,7 +17,7 @@ import pytest
 from integration.apply.conftest import OLD_SECRET, break_pyos
 from integration.cluster import Server, is_dry, refusal
 from integration.kubeconfig import BROKEN, NAME, TOKEN, write_kubeconfig
-from support import SECRET, WAIT, command, environment
+from support import SECRET, WAIT, command, environment, wait_for
 
 OLD = f"""[global]\r
 # \t\u2028 caf\u00e9 \U0001f3a7\x85
@@ -102,7 +102,7 @@ def killed(server: Server, od_config: Path, tmp_path: Path) -> Any:
     def kill(step: Step, signals: List[str], before: str = "") -> str:
         line = command("apply", "od.config", *step.options, before=before)
         made: List["subprocess.Popen[str]"] = []
-        send_at(cluster, step, lambda: made[0], signals)
+        send_at(cluster, step, lambda: wait_for(lambda: made)[0], signals)
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         made.append(subprocess.Popen(line, cwd=tmp_path, env=own_environment(tmp_path), **pipes))
         out, err = made[0].communicate(timeout=WAIT)

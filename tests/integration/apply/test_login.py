@@ -23,6 +23,7 @@ from abcwebrtc.cluster.answers import CERTIFICATE, Login, login_of
 from integration.apply.conftest import TOKEN, fail, header, only
 from integration.cluster import Server
 from integration.kubeconfig import write_kubeconfig
+from integration.turn import free_ports
 from support import SECRET, rsa_key
 
 ANONYMOUS = 'configmaps "x" is forbidden: User "system:anonymous" cannot get resource "configmaps"'
@@ -81,7 +82,7 @@ LOGINS: List[Tuple[Dict[str, Any], int, str, str]] = [
         "HOST does not accept your credentials (401): the token expired at 2023-11-14T22:13:20Z; ",
     ),
     (
-        {"token": a_token(time.time() + 3600)},
+        {"token": a_token(time.time() + 86400)},
         401,
         "Unauthorized",
         "HOST does not accept your credentials (401): log in again, or choose another --context",
@@ -130,7 +131,7 @@ class Configuration:
     ("end", "words"),
     [
         (1700000000, "the client certificate expired at 2023-11-14T22:13:20Z; log in again"),
-        (time.time() + 3600, "(401): log in again, or choose another --context"),
+        (time.time() + 86400, "(401): log in again, or choose another --context"),
     ],
     ids=["ended", "not ended"],
 )
@@ -246,9 +247,7 @@ def test_a_proxy_that_refuses_plain_http_is_named_too(
 
 @by_proxy
 def test_a_proxy_that_is_not_there_is_named(apply: Any) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{unused.getsockname()[1]}"
+    address = f"127.0.0.1:{free_ports(1)[0]}"
     options = {"server": "https://cluster.invalid", "proxy-url": f"http://me:{SECRET}@{address}"}
     error = apply({"token": TOKEN}, **options)
     assert error.startswith(

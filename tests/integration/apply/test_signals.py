@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import signal
 import subprocess
-import time
+import threading
 from pathlib import Path
 from typing import Any, Tuple
 
@@ -13,7 +13,7 @@ import pytest
 import trustme
 import yaml
 
-from integration.apply.conftest import backup_of, break_pyos, only
+from integration.apply.conftest import backup_of, break_pyos, is_waiting, only
 from integration.cluster import Server
 from integration.kubeconfig import NAME, write_kubeconfig
 from support import WAIT, command, environment, wait_for
@@ -34,18 +34,22 @@ def test_ctrl_c_says_what_was_done(
     """So do the end of a CI job and the end of the connection to this machine."""
     old = cluster.text()
     break_pyos(od_config)
+    ended = threading.Event()
     if stage != "wait":
-        cluster.before = only(*stage.split(), act=lambda request: time.sleep(3))
+        cluster.before = only(*stage.split(), act=lambda request: ended.wait(WAIT))
     kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", server.url)
     line = command("apply", od_config, "--kubeconfig", kubeconfig)
     process = subprocess.Popen(
         line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True
     )
-    last = "PATCH deployments" if stage == "wait" else stage
-    wait_for(lambda: last in cluster.writes() or process.poll() is not None)
-    time.sleep(0.2)  # so that it waits for the answer, or for pods
+
+    def is_there() -> bool:
+        return is_waiting(cluster) if stage == "wait" else stage in cluster.writes()
+
+    wait_for(lambda: is_there() or process.poll() is not None)
     process.send_signal(signal.Signals[name])
     _, err = process.communicate(timeout=WAIT)
+    ended.set()
     assert process.returncode == 130
     assert f"interrupted; so far: {STAGES[stage]}\n" in err
     assert "Traceback" not in err
@@ -68,7 +72,8 @@ def test_sigterm_leaves_no_file_with_a_key(
     encoded = {name: base64.b64encode(value).decode() for name, value in data.items()}
     content["users"][0]["user"] = encoded
     kubeconfig.write_text(yaml.safe_dump(content))
-    server.cluster.before = only("GET", "configmaps", lambda request: time.sleep(2))
+    ended = threading.Event()
+    server.cluster.before = only("GET", "configmaps", lambda request: ended.wait(WAIT))
     line = command("apply", od_config, "--kubeconfig", kubeconfig)
     env = environment(TMPDIR=str(tmp_path / "temporary"))
     with subprocess.Popen(line, stderr=subprocess.DEVNULL, env=env) as process:
@@ -77,4 +82,5 @@ def test_sigterm_leaves_no_file_with_a_key(
         assert key in [file.read_bytes() for file in files]
         process.send_signal(signal.SIGTERM)
         assert process.wait(WAIT) == 130
+    ended.set()
     assert not list((tmp_path / "temporary").iterdir())
