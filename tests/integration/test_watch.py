@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set
 from urllib.request import urlopen
 
 import cherrypy
@@ -58,8 +58,9 @@ def start_again(server: Turnserver) -> None:
 
 
 @contextlib.contextmanager
-def watching(given: Dict[str, Any]) -> Iterator[Watcher]:
-    watcher = Watcher(WebRTCConfig.from_mapping(given), 0.2, 0.5)
+def watching(given: Dict[str, Any], timeout: float = 10.0) -> Iterator[Watcher]:
+    """Watch all the time; a server that lives has `timeout` for each answer on a slow machine."""
+    watcher = Watcher(WebRTCConfig.from_mapping(given), 0.2, timeout)
     watcher.start()
     try:
         yield watcher
@@ -99,14 +100,14 @@ def test_a_stopped_server_is_left_out_and_is_back_when_it_runs(
 def test_a_frozen_server_is_left_out(
     fleet: Dict[str, Turnserver], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with watching(mapping(fleet)) as watcher:
+    with watching(mapping(fleet), timeout=2.0) as watcher:
         fleet["two"].process.send_signal(signal.SIGSTOP)
         try:
             wait_for(lambda: watcher.left_out() == {"two"})
         finally:
             fleet["two"].process.send_signal(signal.SIGCONT)
         wait_for(lambda: watcher.left_out() == frozenset())
-    assert "no answer in 0.5 s" in caplog.text
+    assert "no answer in 2 s" in caplog.text
 
 
 def test_a_server_that_refuses_the_secret_is_left_out(
@@ -287,16 +288,22 @@ def test_serve_moves_the_users_of_a_dead_server_and_nobody_else(
         wait_for(lambda: "one is left out after 3 failures" in running.output)
         assert set(served().values()) == {f"turn:{LOOPBACK}:{fleet['two'].port}"}
         (url,) = re.findall(r"metrics are at (\S+)\n", running.output)
-        with urlopen(url, timeout=WAIT) as metrics:
-            text = metrics.read().decode()
-        for line in ('state{server="one",state="left_out"}', 'answers{server="two"}'):
-            assert f"abcwebrtc_turn_server_{line} 1.0\n" in text
-        assert 'abcwebrtc_turn_server_answers{server="one"} 0.0\n' in text
+        shown = {
+            'abcwebrtc_turn_server_state{server="one",state="left_out"} 1.0',
+            'abcwebrtc_turn_server_answers{server="one"} 0.0',
+            'abcwebrtc_turn_server_answers{server="two"} 1.0',
+        }
+        wait_for(lambda: shown <= lines_of(url))
         start_again(fleet["one"])
         wait_for(lambda: "one answers again" in running.output)
         assert served() == before
         assert running.stop() == 0
     assert SECRET not in running.output
+
+
+def lines_of(url: str) -> Set[str]:
+    with urlopen(url, timeout=WAIT) as metrics:
+        return set(metrics.read().decode().splitlines())
 
 
 def url_of(base_url: str, user: str) -> Any:
@@ -312,8 +319,7 @@ def test_pyos_watches_until_it_is_told_to_stop(fleet: Dict[str, Turnserver]) -> 
         pyos.watch_servers(1)
         fleet["one"].stop()
         wait_for(lambda: set(pyos.left_out()) == {"one"})
-        answers = {name: answers_of(name) for name in fleet}
-        assert answers == {"one": 0, "two": 1}
+        wait_for(lambda: (answers_of("one"), answers_of("two")) == (0, 1))
         dead = next(user for user in USERS if name_of(user) == "one")
         given["webrtc.desktop"] = {"turn": True}
         pyos.configure(given)  # the watcher goes on with the new one
