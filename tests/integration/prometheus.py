@@ -31,6 +31,11 @@ class Prometheus:
     def __init__(self, url: str) -> None:
         self._url = url
 
+    def series(self, name: str, **labels: str) -> List[Sample]:
+        """Return what `query` does, once there is any: a scrape that fails ends all series."""
+        found: List[Sample] = wait_for(lambda: self.query(name, **labels))
+        return found
+
     def query(self, name: str, **labels: str) -> List[Sample]:
         """Return the series with these labels, and their values now."""
         selector = ",".join(f"{key}={json.dumps(value)}" for key, value in labels.items())
@@ -39,7 +44,7 @@ class Prometheus:
 
     def value(self, name: str, **labels: str) -> float:
         """Return the value of the only series with these labels."""
-        ((_, value),) = self.query(name, **labels)
+        ((_, value),) = self.series(name, **labels)
         return value
 
     def is_ready(self) -> bool:

@@ -95,10 +95,10 @@ def test_prometheus_reads_what_each_step_gave(
         assert relay == 0
         took = prometheus.value("abcwebrtc_probe_step_duration_seconds", url=works, step="allocate")
         assert 0 < took < 60
-        family = prometheus.query("abcwebrtc_probe_relay_address_family", url=works)
+        family = prometheus.series("abcwebrtc_probe_relay_address_family", url=works)
         assert [one["family"] for one, _ in family] == ["ipv4"]
         wrong = f"turn:{LOOPBACK}:{other.port}"
-        (cause,) = prometheus.query("abcwebrtc_probe_cause", url=wrong)
+        (cause,) = prometheus.series("abcwebrtc_probe_cause", url=wrong)
         assert (cause[0]["level"], cause[0]["cause"]) == ("error", "wrong-secret")
         tls = f"turns:{LOOPBACK}:{server.tls_port}"
         ends = "abcwebrtc_probe_certificate_not_after_timestamp_seconds"
