@@ -24,6 +24,7 @@ from integration.turn import (
     run_client,
     turn_urls,
 )
+from support import WAIT
 
 Start = Callable[..., Turnserver]
 Serve = Callable[..., Endpoint]
@@ -59,7 +60,7 @@ def test_with_a_ttl_of_2_s_a_new_allocation_ends_and_an_existing_one_goes_on(
             await _refused_from(url)
             # A peer that is new to the allocation needs a ChannelBind with the login.
             relay.transport.sendto(b"after the end", peer)
-            assert await asyncio.wait_for(relay.received.get(), 10) == b"after the end"
+            assert await asyncio.wait_for(relay.received.get(), WAIT) == b"after the end"
 
     run_client(run())
 

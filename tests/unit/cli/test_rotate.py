@@ -162,9 +162,10 @@ def test_each_secret_is_planned_by_itself(tmp_path: Path, run: Any) -> None:
     assert "--entry 1" in json.dumps(groups[1]["steps"])
     (chosen,) = json.loads(run("plan", "--json", od_config, "--entry", "1").out)["groups"]
     assert chosen["paths"] == ["webrtc.coturn[1]"]
-    one = run("plan", od_config, "--entry", "1").out
+    line = ("plan", od_config, "--at", "2026-01-05T09:00:00Z", "--entry")
+    one = run(*line, "1").out
     for name in ("turn.other.org", "turn:turn.other.org"):
-        assert run("plan", od_config, "--entry", name).out == one
+        assert run(*line, name).out == one
     known = "has: 0 and 2 turn.example.org, 1 turn.other.org\n"
     for name in ("3", "-1", "nobody.local", SECRET):
         wrong = run("plan", od_config, "--entry", name)
