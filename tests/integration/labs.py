@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from pathlib import Path
 from typing import Iterator, Sequence
 
 from conftest import require_program
 from integration import netns
 from integration.conftest import SECRET
+from integration.netns import SERVER
 from support import wait_for
 from support.programs import running_program
 
-PORT = 3478
+PORT, TLS_PORT = 3478, 5349
 RELAY_PORTS = "49152-65535"
 
 
@@ -37,7 +39,12 @@ def coturn_outside(
     conf.write_text("\n".join([*own, *lines]) + "\n", encoding="utf-8")
     program = program or require_program("turnserver", "coturn")
     with running_program(network.outside.command(program, "-c", conf), log):
-        wait_for(lambda: all(network.outside.listens(one, port) for one in ("udp", "tcp")))
+        key = "listening-ip="
+        addresses = [line[len(key) :] for line in lines if line.startswith(key)] or [SERVER]
+        ports = [port, *([TLS_PORT] if any(line.startswith("cert=") for line in lines) else [])]
+        # One after another, in several threads: TCP may be there before UDP, and the other way.
+        places = list(itertools.product(("udp", "tcp"), addresses, ports))
+        wait_for(lambda: all(network.outside.listens_at(*place) for place in places))
         yield log
 
 

@@ -9,8 +9,10 @@ namespace can be. The namespaces have no names and end with their processes.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Callable, ContextManager, Iterator, List, Sequence, Tuple, TypeVar
 
@@ -88,8 +90,25 @@ class Namespace:
 
     def listens(self, protocol: str, port: int) -> bool:
         """Return whether a socket of this protocol, such as tcp6, is bound to the port."""
+        return any(place.endswith(f":{port:04X}") for place in self._bound(protocol))
+
+    def listens_at(self, protocol: str, address: str, port: int) -> bool:
+        """Return whether a socket of udp or tcp is bound to the port at an address, or at all."""
+        version = ipaddress.ip_address(address).version
+        anywhere, table = ("0.0.0.0", protocol) if version == 4 else ("::", f"{protocol}6")
+        places = {f"{_as_in_proc(one)}:{port:04X}" for one in (address, anywhere)}
+        return not places.isdisjoint(self._bound(table))
+
+    def _bound(self, protocol: str) -> List[str]:
         table = Path(f"/proc/{self.pid}/net/{protocol}").read_text().splitlines()[1:]
-        return any(line.split()[1].endswith(f":{port:04X}") for line in table)
+        return [line.split()[1] for line in table]
+
+
+def _as_in_proc(address: str) -> str:
+    """Return an address as proc(5) has it: each four bytes are a number of this machine."""
+    packed = ipaddress.ip_address(address).packed
+    words = (packed[start : start + 4] for start in range(0, len(packed), 4))
+    return "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words)
 
 
 class Network:

@@ -32,6 +32,7 @@ from integration.turn import (
     REALM,
     Certificate,
     Turnserver,
+    answers_udp,
     free_ports,
     raw_refusal,
 )
@@ -98,6 +99,7 @@ def test_ipv6(start_turnserver: Start, probe: Probe) -> None:
     if not has_ipv6():
         missing("no IPv6 on this machine")
     server = start_turnserver(SECRET, options=["listening-ip=::1"])
+    wait_for(lambda: answers_udp(server.port, "::1"))
     report = probe(coturn(f"[::1]:{server.port}"), rtc=ice(f"stun:[::1]:{server.port}"))
     assert (report.status, report.words) == (0, [[], []]), report.text
     assert {one["address"] for one in report.results} == {"::1"}
@@ -322,13 +324,17 @@ def test_an_allocation_of_the_same_address_and_port(turnserver: Turnserver) -> N
 
 
 def test_a_nonce_that_became_stale_is_replaced(start_turnserver: Start) -> None:
-    server = start_turnserver(SECRET, options=["stale-nonce=1", "verbose"])
+    # A nonce that a slow machine can use before it is stale itself.
+    server = start_turnserver(SECRET, options=["stale-nonce=5", "verbose"])
     made = mint_turn_credentials(SECRET, 600, "alice")
     with opened_session(server, Login(made.username, made.password)) as session:
         session.allocate()
-        time.sleep(2.2)
-        session.bind(session.relayed)
-    assert "error 438" in server.output
+
+        def is_replaced() -> bool:
+            session.bind(session.relayed)
+            return "error 438" in server.output
+
+        wait_for(is_replaced)
 
 
 def test_a_quota_of_0_is_none(start_turnserver: Start, probe: Probe) -> None:
@@ -356,7 +362,7 @@ def test_a_server_that_gives_no_relay(
     start_turnserver: Start, probe: Probe, option: str, word: str
 ) -> None:
     server = start_turnserver(SECRET, options=[option])
-    report = probe(coturn(f"{LOOPBACK}:{server.port}"), options=["--timeout", "2"])
+    report = probe(coturn(f"{LOOPBACK}:{server.port}"))
     report.only(word)
     assert report.results[0]["reflexive"]
 

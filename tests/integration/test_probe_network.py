@@ -22,7 +22,7 @@ from abcwebrtc.turn.credentials import TurnCredentials
 from conftest import missing
 from integration import netns
 from integration.conftest import SECRET
-from integration.labs import PORT, RELAY_PORTS, coturn_outside, filtered
+from integration.labs import PORT, RELAY_PORTS, TLS_PORT, coturn_outside, filtered
 from integration.netns import DESKTOP, PUBLIC, PUBLIC_V6, SERVER, SERVER_V6
 from integration.probing import OTHER, Probe, Report, coturn, ice, probe_environment
 from integration.turn import LOOPBACK, Certificate, Turnserver
@@ -30,7 +30,6 @@ from support import WAIT, command, environment, run_command, wait_for, write_od_
 
 pytest_plugins = ["integration.probe_fixtures"]
 
-TLS_PORT = 5349
 GLOBAL = "9.9.9.9"
 """The public address of the server outside; its relays have private ones."""
 ELSEWHERE = "9.9.9.10"
@@ -103,7 +102,7 @@ def test_relays_at_an_address_of_somebody_else(
 def test_dropped_datagrams(network: netns.Network, inside: Probe) -> None:
     server = coturn(SERVER, transport=["udp", "tcp"])
     with filtered(network.outside, f"udp dport {PORT} drop"):
-        report = inside(server, rtc=ice(f"stun:{SERVER}"), options=["--timeout", "1"])
+        report = inside(server, rtc=ice(f"stun:{SERVER}"))
     assert (report.status, report.words) == (1, [["no-answer"], ["no-answer"], []]), report.text
     for one in report.results[:2]:
         message = one["diagnoses"][0]["message"]
@@ -115,11 +114,7 @@ def test_dropped_datagrams(network: netns.Network, inside: Probe) -> None:
 
 def test_dropped_segments(network: netns.Network, inside: Probe) -> None:
     with filtered(network.outside, f"tcp dport {{ {PORT}, {TLS_PORT} }} drop"):
-        report = inside(
-            coturn(SERVER, transport="tcp"),
-            coturn(SERVER, protocol="turns"),
-            options=["--timeout", "1"],
-        )
+        report = inside(coturn(SERVER, transport="tcp"), coturn(SERVER, protocol="turns"))
     assert (report.status, report.words) == (1, [["no-answer"]] * 2), report.text
     assert f"TCP port {TLS_PORT}" in report.results[1]["diagnoses"][0]["message"]
 
@@ -128,7 +123,7 @@ def test_no_answer_in_a_pod_may_be_a_network_policy(
     network: netns.Network, inside_pod: Probe
 ) -> None:
     with filtered(network.outside, f"udp dport {PORT} drop"):
-        report = inside_pod(coturn(SERVER), options=["--timeout", "0.5"])
+        report = inside_pod(coturn(SERVER))
     found = report.only("no-answer")
     assert "asked from pod " in found["message"]
     assert "NetworkPolicy" in found["advice"]
@@ -137,7 +132,7 @@ def test_no_answer_in_a_pod_may_be_a_network_policy(
 
 def test_relays_that_are_shut(network: netns.Network, inside: Probe) -> None:
     with filtered(network.outside, f"udp dport {RELAY_PORTS} drop"):
-        report = inside(coturn(SERVER), options=["--timeout", "2"])
+        report = inside(coturn(SERVER))
     assert "min-port" in report.only("no-data")["advice"]
     assert "relay" not in report.results[0]["times"]
 
@@ -232,7 +227,7 @@ def test_a_turn_server_that_refuses_a_desktop_costs_it_its_stun_server(
 def test_one_transport_is_enough_for_a_desktop(network: netns.Network, log: Path) -> None:
     made = mint_turn_credentials(SECRET, 600)
     variables = {"TURN_SERVER": gstreamer_turn(IceURI("turn", SERVER), made)}
-    line = command("probe", "--desktop", "--json", "--timeout", "0.5")
+    line = command("probe", "--desktop", "--json")
     with filtered(network.outside, f"udp dport {PORT} drop"):
         done = network.desktop.run(*line, check=False, env=environment(**variables))
     report = Report(done)
@@ -327,9 +322,7 @@ def test_the_table_on_a_terminal_of_80_columns(turnserver: Turnserver, tmp_path:
         webrtc__coturn=[coturn(here, OTHER, transport="tcp"), coturn(here, transport="tcp")],
         webrtc__desktop={"turn": True},
     )
-    done = run_command(
-        "probe", od_config, "--quick", "--timeout", "0.5", env=environment(COLUMNS="80")
-    )
+    done = run_command("probe", od_config, "--quick", env=environment(COLUMNS="80"))
     lines = done.stdout.splitlines()
     assert lines[0].startswith("stun:192.0.2.1  ")
     assert max(map(len, lines)) <= 80, done.stdout

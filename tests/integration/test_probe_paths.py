@@ -223,7 +223,7 @@ def test_for_a_desktop_another_transport_makes_up_for_silence_and_not_for_lost_p
     """ICE chooses the first path that small packets pass, which is UDP, and DTLS stays on it."""
     made = mint_turn_credentials(SECRET, 600)
     variables = {"TURN_SERVER": gstreamer_turn(IceURI("turn", SERVER), made)}
-    line = command("probe", "--desktop", "--json", "--quick", "--timeout", "1")
+    line = command("probe", "--desktop", "--json", "--quick")
 
     def probe() -> Report:
         return Report(server.desktop.run(*line, check=False, env=environment(**variables)))

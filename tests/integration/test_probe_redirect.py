@@ -64,7 +64,7 @@ def test_a_redirect_to_silence(start_turnserver: Start, probe: Probe) -> None:
         silent.bind((LOOPBACK, 0))
         there = f"{LOOPBACK}:{silent.getsockname()[1]}"
         first = start_turnserver(SECRET, options=[f"alternate-server={there}"])
-        report = probe(coturn(at(first)), options=["--timeout", "1"])
+        report = probe(coturn(at(first)))
     assert (
         f"{there} (alternate-server), which does not answer" in report.only("redirect")["message"]
     )
@@ -114,7 +114,7 @@ def test_a_binding_without_the_cookie_is_tried_where_desktops_have_the_server(
 def test_coturn_that_does_not_answer_libnice(start_turnserver: Start, probe: Probe) -> None:
     server = start_turnserver(SECRET, options=["no-stun-backward-compatibility"])
     stun = ice(f"stun:{at(server)}")
-    report = probe(coturn(at(server)), rtc=stun, options=["--timeout", "1"])
+    report = probe(coturn(at(server)), rtc=stun)
     assert (report.status, report.words) == (1, [["no-rfc3489"], []]), report.text
     (found,) = report.results[0]["diagnoses"]
     assert "remove no-stun-backward-compatibility from turnserver.conf" in found["advice"]
@@ -127,7 +127,7 @@ def test_the_newest_coturn_has_to_be_told(
     start_turnserver: Start, probe: Probe, options: Any, works: bool
 ) -> None:
     server = start_turnserver(SECRET, options=options, program=newest_turnserver())
-    report = probe(rtc=ice(f"stun:{at(server)}"), options=["--timeout", "1"])
+    report = probe(rtc=ice(f"stun:{at(server)}"))
     if works:
         assert (report.status, report.words) == (0, [[]]), report.text
     else:

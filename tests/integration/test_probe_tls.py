@@ -17,19 +17,26 @@ import pytest
 import trustme
 
 from abcwebrtc.config.uris import parse_ice_uri
+from abcwebrtc.probe import stun_client
 from abcwebrtc.probe.model import TLS, Target
 from abcwebrtc.web.look import look
 from conftest import require_program
 from integration.conftest import SECRET
 from integration.probing import Probe, coturn
-from integration.turn import LOOPBACK, REALM, Certificate, Turnserver, bind_udp
-from support import WAIT, wait_for
+from integration.turn import LOOPBACK, REALM, Certificate, Turnserver, answers_udp
+from support import WAIT, listens, wait_for
 
 pytest_plugins = ["integration.probe_fixtures"]
 
 NAMES = (LOOPBACK, "localhost", REALM)
 DAY = datetime.timedelta(days=1)
 StartTls = Callable[..., Turnserver]
+
+
+@pytest.fixture
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a slow machine time for its answer also after another request got none."""
+    monkeypatch.setattr(stun_client, "SECOND_LOOK", 5.0)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +92,7 @@ def test_coturn_without_the_files_of_its_certificate_opens_no_tls_port(
     server = Turnserver(program, folder, dataclasses.replace(made, **names), [SECRET])
     try:
         wait_for(lambda: "cannot start TLS and DTLS listeners" in server.output)
-        wait_for(lambda: is_answering(server.port))
+        wait_for(lambda: answers_udp(server.port))
         report = probe(coturn(f"localhost:{server.port}", transport="udp"), turns(server))
         assert report.words == [[], ["refused"]]
         (found,) = report.results[1]["diagnoses"]
@@ -95,12 +102,6 @@ def test_coturn_without_the_files_of_its_certificate_opens_no_tls_port(
         server.stop()
     (found,) = probe(turns(server)).results[0]["diagnoses"]
     assert "the files of cert and pkey" not in found["advice"], "nothing else answers there"
-
-
-def is_answering(port: int) -> bool:
-    with contextlib.suppress(OSError):
-        return bind_udp(port)
-    return False
 
 
 def now() -> datetime.datetime:
@@ -209,13 +210,14 @@ def test_a_certificate_for_another_name(
 # another protocol
 
 
+@pytest.mark.usefixtures("_patience")
 def test_a_server_without_tls(certificate: Certificate, tmp_path: Path, probe: Probe) -> None:
     program = require_program("turnserver", "coturn")
     server = Turnserver(program, tmp_path, certificate, [SECRET], ["no-tls"])
     try:
-        wait_for(lambda: answers(server.port))
+        wait_for(lambda: answers_udp(server.port) and listens(LOOPBACK, server.port))
         here = f"{LOOPBACK}:{server.port}"
-        report = probe(coturn(here, protocol="turns"), options=["--timeout", "2"])
+        report = probe(coturn(here, protocol="turns"))
     finally:
         server.stop()
     report.only("plain")
@@ -234,8 +236,8 @@ def test_a_server_that_has_tls_with_nobody_is_not_taken_for_a_plain_one(
     made = write_certificate(tmp_path, leaf.cert_chain_pems, leaf.private_key_pem)
     server = Turnserver(program, tmp_path, made, [SECRET], [option.format(ca=ca)])
     try:
-        wait_for(lambda: answers(server.port))
-        report = probe(turns(server), options=["--ca", ca, "--timeout", "2"])
+        wait_for(lambda: answers_udp(server.port) and listens(LOOPBACK, server.tls_port))
+        report = probe(turns(server), options=["--ca", ca])
         trust = ssl.create_default_context(cafile=str(ca))
         target = Target(parse_ice_uri(f"turns:localhost:{server.tls_port}"), TLS)
         seen = look(target, trust=trust)
@@ -303,17 +305,10 @@ def test_tls_without_anything_behind_it_or_of_another_age(
 ) -> None:
     server = Silent(tls_context(authority, old=word == "old-tls"))
     try:
-        report = probe(turns(server), options=["--ca", ca, "--timeout", "1"])
+        report = probe(turns(server), options=["--ca", ca])
     finally:
         server.stop()
     assert f"TLS port {server.tls_port}" in report.only(word)["message"]
-
-
-def answers(port: int) -> bool:
-    try:
-        return bind_udp(port)
-    except OSError:
-        return False
 
 
 def say_nothing(*_: object) -> None:
@@ -342,17 +337,18 @@ def web_port(
     server.server_close()
 
 
+@pytest.mark.usefixtures("_patience")
 def test_a_web_server_on_a_tls_port(web_port: int, ca: Path, probe: Probe) -> None:
     here = f"localhost:{web_port}"
-    options = ["--ca", ca, "--timeout", "2"]
-    report = probe(coturn(here, protocol="turns"), options=options)
+    report = probe(coturn(here, protocol="turns"), options=["--ca", ca])
     assert (report.status, report.words) == (1, [["http"]]), report.text
 
 
+@pytest.mark.usefixtures("_patience")
 @pytest.mark.parametrize("web_port", ["http"], indirect=True)
 def test_a_web_server_on_a_plain_port(web_port: int, probe: Probe) -> None:
     server = coturn(f"{LOOPBACK}:{web_port}", transport="tcp")
-    assert "web server" in probe(server, options=["--timeout", "2"]).only("http")["message"]
+    assert "web server" in probe(server).only("http")["message"]
 
 
 @pytest.mark.parametrize("web_port", ["https"], indirect=True)

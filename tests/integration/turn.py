@@ -144,9 +144,9 @@ class Turnserver:
         try:
             for port in (self.port, self.tls_port):
                 socket.create_connection((LOOPBACK, port), timeout=1).close()
-            return bind_udp(self.port)
         except OSError:
             return False
+        return answers_udp(self.port)
 
     def stop(self) -> int:
         """Send SIGTERM, and return the exit status."""
@@ -177,14 +177,16 @@ def is_free(port: int) -> bool:
     return False
 
 
-def bind_udp(port: int) -> bool:
-    """Return whether a STUN Binding over UDP is answered."""
+def answers_udp(port: int, host: str = LOOPBACK) -> bool:
+    """Return whether a STUN Binding over UDP is answered within a second."""
     request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
         udp.settimeout(1)
-        udp.connect((LOOPBACK, port))
+        udp.connect((host, port))
         udp.send(bytes(request))
         return stun.parse_message(udp.recv(4096)).transaction_id == request.transaction_id
+    return False
 
 
 # what a browser reads in an RTCConfiguration
