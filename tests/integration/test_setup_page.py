@@ -82,6 +82,8 @@ class Machine:
     `probing` is where probe runs, which is the same machine.
     """
 
+    own = ADDRESS
+
     def __init__(self, namespace: Namespace, folder: Path) -> None:
         self.namespace, self.folder, self.probing = namespace, folder, namespace
         ip(namespace, "link set lo up", "link add eth0 type veth peer name eth1")
@@ -120,12 +122,19 @@ class Machine:
         conf = str(self.folder / "turnserver.conf")
         command = self.command(program, "-c", conf, "--log-file=stdout", *files)
         with running_program(command, self.folder / "coturn.log", cwd="/") as process:
-            wait_for(lambda: self.namespace.listens("tcp", 3478) or process.poll() is not None)
+            places = (("udp", 3478), ("tcp", 3478), ("tcp", 5349))
+
+            def listens() -> bool:
+                return all(self.namespace.listens_at(how, self.own, port) for how, port in places)
+
+            wait_for(lambda: listens() or process.poll() is not None)
             yield
 
 
 class BehindNat(Machine):
     """A machine with a private address; the probe runs on another one."""
+
+    own = PRIVATE
 
     def __init__(self, namespace: Namespace, probing: Namespace, folder: Path) -> None:
         self.namespace, self.folder, self.probing = namespace, folder, probing

@@ -7,8 +7,10 @@ them, and with a UDP service on every address.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -40,15 +42,22 @@ while True:
     _, address = service.recvfrom(2000)
     service.sendto(b"the service", address)
 """
-ASKS = """
+ASKS = f"""
 import socket, sys
 host, port, own = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 family = socket.AF_INET6 if ":" in host else socket.AF_INET
-with socket.socket(family, socket.SOCK_DGRAM) as asking:
-    asking.bind(("", own))
-    asking.settimeout(0.5)
-    asking.sendto(b"hello", (host, port))
-    print(asking.recv(2000).decode())
+
+def asking(own):
+    made = socket.socket(family, socket.SOCK_DGRAM)
+    made.bind(("", own))
+    made.sendto(b"hello", (host, port))
+    return made
+
+with asking(own) as first, asking({PORT + 1}) as second:
+    second.settimeout({WAIT})
+    second.recv(2000)  # the service has answered the first one by then, or never does
+    first.setblocking(False)
+    print(first.recv(2000).decode())
 """
 
 
@@ -113,13 +122,18 @@ class Machine:
     @contextlib.contextmanager
     def running(self, conf: Path, coturn: Coturn, user: str, *more: str) -> Iterator[None]:
         """Run coturn and the service."""
-        table = "udp6" if ":" in conf.read_text().partition("listening-ip=")[2][:9] else "udp"
+        addresses = re.findall(r"(?m)^listening-ip=(.+)$", conf.read_text())
+        places = list(itertools.product(("udp", "tcp"), addresses or [PRIVATE], [PORT]))
         files = (f"--{name}={self.folder / name}" for name in ("pidfile", "userdb"))
         turnserver = (coturn.program, "-c", conf, "--log-file=stdout", *files, *more)
         with contextlib.ExitStack() as stack:
             started = stack.enter_context(self.started(*as_user(user), *turnserver))
             stack.enter_context(self.started(sys.executable, "-c", SERVES))
-            wait_for(lambda: self.server.listens(table, PORT) or started.poll() is not None)
+
+            def listens() -> bool:
+                return all(self.server.listens_at(*place) for place in places)
+
+            wait_for(lambda: listens() or started.poll() is not None)
             wait_for(lambda: self.server.listens("udp6", SERVICE))
             yield
 

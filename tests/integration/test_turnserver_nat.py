@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ class Cloud:
         self, server: Namespace, client: Namespace, folder: Path, pairs: Sequence[Tuple[str, str]]
     ) -> None:
         self.server, self.client, self.folder = server, client, folder
+        self.pairs = pairs
         put_behind_nat(server, client, pairs)
         self.od_config = write_od_config(
             folder,
@@ -69,7 +71,14 @@ class Cloud:
         log = self.folder / "coturn.log"
         try:
             with running_program(command, log, cwd=self.folder) as process:
-                wait_for(lambda: self.server.listens("udp", PORT) or process.poll() is not None)
+                more = re.findall(r"(?m)^aux-server=.*:(\d+)$", conf.read_text())
+                ports = [PORT, *map(int, more)]
+                places = [(private, port) for _, private in self.pairs for port in ports]
+
+                def listens() -> bool:
+                    return all(self.server.listens_at("udp", *place) for place in places)
+
+                wait_for(lambda: listens() or process.poll() is not None)
                 yield
         finally:
             print(log.read_text(errors="replace")[-3000:])

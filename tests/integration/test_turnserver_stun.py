@@ -42,7 +42,7 @@ def test_a_desktop_gets_its_address_from_it(
     files = (f"--{name}={tmp_path / name}" for name in ("pidfile", "userdb"))
     command = network.outside.command(each_coturn.program, "-c", conf, "--log-file=stdout", *files)
     with running_program(command, tmp_path / "log"):
-        wait_for(lambda: network.outside.listens("udp", PORT))
+        wait_for(lambda: network.outside.listens_at("udp", SERVER, PORT))
         environment = environment_for({"webrtc.enable": True, "webrtc.rtc_configuration": STUN})
         found = gather(environment)
     found.check_it_gathered()
