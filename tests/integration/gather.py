@@ -17,7 +17,7 @@ gi.require_version("GstSdp", "1.0")
 gi.require_version("GstWebRTC", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402, F401
 
-SECONDS = 10
+SECONDS = 60
 ELEMENTS = ("webrtcbin", "nicesrc", "dtlssrtpenc", "srtpenc", "opusenc", "rtpopuspay")
 SERVERS = {"STUN_SERVER": "stun-server", "TURN_SERVER": "turn-server"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.server
+import re
 import socket
 import threading
 import time
@@ -97,7 +98,9 @@ def test_check_asks_every_url_by_its_own_transport(rotation: Rotation, protocol:
     answers = [row["answers"][0]["accepted"] for row in group["servers"]]
     assert answers == [True] * 2 * len(transports)
     assert (group["step"], group["status"]) == ("settled", 0)
-    wait_for(lambda: server.output.count("REFRESH processed, error 437") == len(answers))
+    # A request that a slow machine sends again is of the same session.
+    asked = re.compile(r"session (\d+): .*REFRESH processed, error 437")
+    wait_for(lambda: len(set(asked.findall(server.output))) == len(answers))
     assert "ALLOCATE" not in server.output
 
 
@@ -119,7 +122,7 @@ def test_each_address_of_a_name_is_asked(start_turnserver: Start) -> None:
     uri = IceURI("turn", "localhost", server.port)
     addresses = [LOOPBACK, "127.0.0.2"]
     asked = [question(uri, address, Secret(OLD), False, time.time()) for address in addresses]
-    here, there = ask_all(asked, 0.5)
+    here, there = ask_all(asked, 10)
     assert here.accepted is True
     assert there.accepted is None
     assert there.reason
@@ -218,7 +221,7 @@ def test_tls_to_a_port_that_speaks_http(rotation: Rotation) -> None:
                 "url": f"{LOOPBACK}:{server.server_port}",
             }
         )
-        group = rotation.check("--timeout", "2")
+        group = rotation.check()
     finally:
         server.shutdown()
         thread.join()

@@ -364,7 +364,7 @@ import socket, sys
 with socket.create_server((sys.argv[1], int(sys.argv[2]))) as server:
     while True:
         with server.accept()[0] as connection:
-            connection.settimeout(5)
+            connection.settimeout(60)
             print(connection.recv(2).hex(), flush=True)
 """
 ALLOCATE_REQUEST = "0003"  # STUN, in the clear; TLS begins with 16
@@ -376,4 +376,5 @@ def test_turns_speaks_no_tls(network: netns.Network, gather: Gather, tmp_path: P
     with running_program(listener, log):
         wait_for(lambda: network.outside.listens("tcp", port))
         gather(environment_for(turn_config(port, protocol="turns"))).check_it_says_nothing()
+        wait_for(lambda: log.read_text().endswith("\n"))
     assert set(log.read_text().split()) == {ALLOCATE_REQUEST}
