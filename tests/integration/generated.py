@@ -88,15 +88,28 @@ def running(
     host: str = LOOPBACK,
     program: Optional[str] = None,
 ) -> Iterator[Running]:
-    """Run a turnserver until it listens on `port` or, without one, ends."""
+    """Run a turnserver until it listens on `port`, over UDP too, or, without one, ends."""
     server = Running(conf, *arguments, program=program)
+
+    # That of TLS may have no UDP.
+    with_udp = b"listening-port=%d" % (port or 0) in conf.read_bytes().splitlines()
+
+    def is_ready() -> bool:
+        return port is not None and listens(host, port) and (is_bound(port) or not with_udp)
+
     try:
-        wait_for(lambda: server.process.poll() is not None or (port and listens(host, port)))
+        wait_for(lambda: server.process.poll() is not None or is_ready())
         yield server
     finally:
         server.process.terminate()
         server.process.wait(WAIT)
         print(server.output)  # pytest shows it when the test fails
+
+
+def is_bound(port: int) -> bool:
+    """Return whether a UDP socket of this machine is bound to the port."""
+    tables = [Path(f"/proc/net/{name}").read_text() for name in ("udp", "udp6")]
+    return any(re.search(f"(?m)^ *\\d+: [0-9A-F]+:{port:04X} ", table) for table in tables)
 
 
 def generate(folder: Path, coturn: Any, *arguments: str, **entries: Any) -> Path:
@@ -153,22 +166,21 @@ def permissions(
 
 
 def answers_classic_stun(port: int) -> bool:
-    """Return whether a Binding without the magic cookie, as libnice sends it, is answered."""
-    transaction = bytes(range(16))
+    """Return whether a Binding without the magic cookie, as libnice sends it, is answered.
+
+    An Allocate and a usual Binding are asked after it. coturn answers at least one of them, and
+    takes what a client sends in its order, so an answer to the first would have come before.
+    """
+    classic = bytes(range(16))
+    kinds = (stun.Method.ALLOCATE, stun.Method.BINDING)
+    after = [bytes(stun.Message(kind, stun.Class.REQUEST)) for kind in kinds]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.connect((LOOPBACK, port))
-        client.settimeout(1)
-        for _ in range(3):  # a datagram may be lost, and UDP be ready after TCP
-            try:
-                client.send(b"\0\1\0\0" + transaction)
-                answer = client.recv(1024)
-            except socket.timeout:
-                continue
-            except ConnectionRefusedError:
-                time.sleep(0.5)
-                continue
-            return answer[:2] == b"\1\1" and answer[4:20] == transaction
-    return False
+        client.settimeout(WAIT)
+        for message in (b"\0\1\0\0" + classic, *after):
+            client.send(message)
+        answer = client.recv(1024)
+    return answer[:2] == b"\1\1" and answer[4:20] == classic
 
 
 # coturn reads a file as this project's reader does

@@ -116,6 +116,7 @@ def test_a_generated_file_runs_a_turnserver_that_takes_every_url(
     assert len(urls) >= len(ports_of(coturn))
     with running(conf, port=ports_of(coturn)[0]) as server:
         for url in urls:
+            wait_for(lambda url=url: listens(LOOPBACK, url.port))
             assert relayed_address(url, certificate.trust)[0] == LOOPBACK
         assert server.complaints() == []
         assert_a_probe_is_clean(tmp_path / "od.config", certificate)

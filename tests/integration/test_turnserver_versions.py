@@ -22,7 +22,7 @@ from integration.generated import (
     running,
 )
 from integration.turn import LOOPBACK, Certificate, free_ports, relayed_address, turn_urls
-from support import run_command
+from support import listens, run_command, wait_for
 
 CLASSIC = {"rfc3489-compatibility", "stun-backward-compatibility"}
 
@@ -69,6 +69,7 @@ def test_it_starts_without_a_complaint_and_relays(
     minted = run_command("mint", tmp_path / "od.config", "--user", "alice").stdout
     with running(conf, port=port, program=each_coturn.program) as started:
         for url in turn_urls(json.loads(minted)):
+            wait_for(lambda url=url: listens(LOOPBACK, url.port))
             assert relayed_address(url, certificate.trust)[0] in ("127.0.0.1", "127.0.0.2")
         assert started.complaints() == []
         assert answers_classic_stun(port)
