@@ -86,10 +86,14 @@ def test_a_stop_under_load_cuts_no_answer(tmp_path: Path, keeps: bool) -> None:
     assert [caller.refused for caller in callers] == [1] * 12
 
 
+UNHURRIED = "import abcwebrtc.web.serve; abcwebrtc.web.serve.GRACE_SECONDS = 5"
+"""In half a second, a slow machine may accept none of those who have connected."""
+
+
 def test_what_began_before_the_stop_is_answered(tmp_path: Path) -> None:
     """Requests of which one byte has arrived, and those that are not accepted yet."""
     whole = rtc_request()
-    with serving(tmp_path) as (server, port), contextlib.ExitStack() as stack:
+    with serving(tmp_path, before=UNHURRIED) as (server, port), contextlib.ExitStack() as stack:
         clients = [stack.enter_context(connect(port)) for _ in range(40)]
         for number, client in enumerate(clients):
             client.sendall(whole[: 1 + number * len(whole) // 41])

@@ -35,6 +35,11 @@ FASTER = """
 import abcwebrtc.config.secret_sources
 abcwebrtc.config.secret_sources.STAT_INTERVAL = abcwebrtc.config.secret_sources.SETTLE_SECONDS = 0.1
 """
+UNSETTLED = """
+import abcwebrtc.config.secret_sources as sources
+sources.STAT_INTERVAL, sources.SETTLE_SECONDS = 0, 3600
+"""
+"""Each request looks at the file, which is whole when two of them find it the same."""
 SERVE_FIRST = """
 import sys
 from abcwebrtc.cli.main import main
@@ -192,7 +197,7 @@ def test_the_last_good_secret_stays_in_use_and_it_recovers_by_itself(
 def test_a_secret_that_is_written_in_pieces_is_used_when_it_is_whole(tmp_path: Path) -> None:
     file = tmp_path / "turn.secret"
     file.write_text(FIRST + "\n")
-    with serving(tmp_path, entries=entries()) as (server, port):
+    with serving(tmp_path, before=UNSETTLED, entries=entries()) as (server, port):
         running = Serving(server, port, file)
         with open(file, "wb", buffering=0) as stream:
             for start in range(0, len(SECOND), 9):

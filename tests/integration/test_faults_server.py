@@ -256,30 +256,35 @@ def test_bytes_that_come_one_by_one_make_a_request(port: int) -> None:
 
 # times and numbers, made small
 
-IMPATIENT = "import abcwebrtc.web.serve; abcwebrtc.web.serve.TIMEOUT = 0.5"
+IMPATIENT = "import abcwebrtc.web.serve; abcwebrtc.web.serve.TIMEOUT = 5"
 
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A server that waits half a second for its clients."""
+    """A server that waits five seconds for its clients: longer than a slow machine needs."""
     with serving(tmp_path_factory.mktemp("impatient"), before=IMPATIENT) as (server, port):
         yield port
         assert "Traceback" not in server.output
 
 
-@pytest.mark.parametrize("data", [rtc_request()[:-1], rtc_request()[:30], b"G"])
-def test_a_request_that_does_not_end_gets_408(impatient: int, data: bytes) -> None:
-    answer = RawAnswer(exchange(impatient, data))
-    assert (answer.status, answer.is_whole) == (408, True)
-    assert json.loads(answer.body)["status"] == 408
+def test_a_request_that_does_not_end_gets_408(impatient: int) -> None:
+    """Several at once, so that they wait together."""
+    with contextlib.ExitStack() as stack:
+        clients = []
+        for data in (rtc_request()[:-1], rtc_request()[:30], b"G"):
+            clients.append(stack.enter_context(connect(impatient)))
+            clients[-1].sendall(data)
+        answers = [RawAnswer(read_all(client)) for client in clients]
+    assert [(answer.status, answer.is_whole) for answer in answers] == [(408, True)] * 3
+    assert [json.loads(answer.body)["status"] for answer in answers] == [408] * 3
 
 
 def test_an_idle_connection_is_closed_without_a_word(impatient: int) -> None:
-    assert exchange(impatient, b"") == b""
-    with connect(impatient) as client:
+    with connect(impatient) as silent, connect(impatient) as client:
         client.sendall(GET)
         assert RawAnswer(read_answer(client)).status == 200
         assert client.recv(1) == b""
+        assert silent.recv(1) == b""
 
 
 def test_a_client_that_does_not_read_is_left(impatient: int) -> None:
@@ -292,7 +297,13 @@ def test_a_client_that_does_not_read_is_left(impatient: int) -> None:
         assert fetch(impatient).status == 200
 
 
-FEW = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (96, {hard}))"
+FEW = """\
+import resource
+import abcwebrtc.web.serve
+resource.setrlimit(resource.RLIMIT_NOFILE, (96, {hard}))
+abcwebrtc.web.serve.TIMEOUT = 3600
+"""
+"""Few descriptors; nobody is left for having been idle."""
 
 
 @contextlib.contextmanager
@@ -340,7 +351,10 @@ def test_room_is_made_by_nobody_whose_request_has_come(tmp_path: Path) -> None:
                 clients.append(clients.pop(clients.index(oldest)))  # the youngest now
 
 
-FULL = "import abcwebrtc.web.serve; abcwebrtc.web.serve.MAX_WAITING = 5"
+FULL = """\
+import abcwebrtc.web.serve as serve
+serve.TIMEOUT, serve.MAX_WAITING = 3600, 5
+"""
 
 
 def test_requests_beyond_those_that_wait_are_refused_at_once(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_what_follows_a_bad_request_is_dropped(server: Tuple[ServerProcess, int]
 
 
 class TLSServer(NamedTuple):
-    """A TLS server that waits half a second for its clients, and a context that trusts it."""
+    """A TLS server that waits five seconds for its clients, and a context that trusts it."""
 
     process: ServerProcess
     port: int
@@ -166,7 +166,7 @@ class TLSServer(NamedTuple):
 def tls(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[TLSServer]:
     folder = tmp_path_factory.mktemp("tls")
     files = ("--cert", certificate.cert_file, "--key", certificate.key_file)
-    impatient = "import abcwebrtc.web.serve; abcwebrtc.web.serve.TIMEOUT = 0.5"
+    impatient = "import abcwebrtc.web.serve; abcwebrtc.web.serve.TIMEOUT = 5"
     with serving(folder, *files, before=impatient) as (server, port):
         yield TLSServer(server, port, certificate.trust)
         assert server.stop() == 0

@@ -42,12 +42,13 @@ http {{
     ssl_certificate {cert};
     ssl_certificate_key {key};
     resolver {resolver} ipv6=off;
-    resolver_timeout 2s;
+    resolver_timeout {patience};
     expires modified +24h;
     {locations}
   }}
 }}
 """
+DEAD_RESOLVER = "127.0.0.1:1"
 _PYOS = "location ~ ^/(oauth|API|status) {{ proxy_pass http://{address}; }}"
 
 
@@ -71,7 +72,7 @@ class Nginx:
         program: str,
         pyos: "Pyos",
         upstream: str = "",
-        resolver: str = "127.0.0.1:1",
+        resolver: str = "",
         replacements: Optional[Mapping[str, str]] = None,
         location_first: bool = True,
     ) -> Iterator["Nginx"]:
@@ -87,7 +88,8 @@ class Nginx:
                 port=self.port,
                 cert=self._certificate.cert_file,
                 key=self._certificate.key_file,
-                resolver=resolver,
+                resolver=resolver or DEAD_RESOLVER,
+                patience="60s" if resolver else "2s",
                 locations="\n".join(locations if location_first else locations[::-1]),
             )
         )

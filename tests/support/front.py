@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 from pathlib import Path
 from typing import Iterator, Tuple
 from urllib.parse import urlsplit
 
+from integration.turn import free_ports
 from support import beside
 from support.waiting import listens, wait_for
 
@@ -50,9 +50,7 @@ def nginx_before(
 
     With `limits` it limits requests, as the comments of the shipped location show.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     cert, key = certificate
     locations, zone = beside.shipped_location({}), ""
     if limits:

@@ -25,7 +25,7 @@ from abcwebrtc.web.metrics import Metrics
 from abcwebrtc.web.rest import create_app, token_identity
 from abcwebrtc.web.tokens import UserTokenVerifier, bearer_token
 from conftest import ROOT
-from support import RTC_PATH, bearer, call, make_config, make_token, rsa_key, wait_for
+from support import RTC_PATH, WAIT, bearer, call, make_config, make_token, rsa_key, wait_for
 
 ROUTE = RTC_PATH.lower()
 
@@ -188,8 +188,8 @@ def test_a_client_that_is_silent_keeps_no_thread(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("abcwebrtc.metrics_server.TIMEOUT", 0.5)
     with metrics_server(("127.0.0.1", 0)) as (_, url):
         others = set(threading.enumerate())
-        with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)):
-            wait_for(lambda: set(threading.enumerate()) - others)
+        with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), WAIT) as client:
+            assert client.recv(1) == b""  # so its thread has begun, and has waited in vain
             wait_for(lambda: not set(threading.enumerate()) - others)
 
 
