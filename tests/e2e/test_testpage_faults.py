@@ -56,10 +56,16 @@ def test_relays_that_were_just_given_back_are_no_quota(
     assert headline(tab) == f"{WORKS} TURN/UDP."
 
 
+SLOW_CLOCK = "const now = performance.now; performance.now = () => now.call(performance) / 3;"
+"""A call takes three times as long, 7.5 s."""
+
+
 def test_a_credential_of_seconds_lasts_for_every_call(
     tab: Tab, running: Stage, certificate: Certificate
 ) -> None:
-    entry = coturn_entry(transport=["udp", "tcp"], ttl=2)
+    """The second call begins when the credential of the first has expired."""
+    tab.add_init_script(SLOW_CLOCK)
+    entry = coturn_entry(transport=["udp", "tcp"], ttl=6)
     outcome(tab, running.serve(8013, **only(entry)))
     assert headline(tab) == f"{WORKS} TURN/UDP and TURN/TCP."
 
@@ -69,10 +75,9 @@ const native = setTimeout;
 window.setTimeout = (task, ms, ...rest) => native(task, Math.max(ms ?? 0, 1000), ...rest);
 """
 """What browsers do to a hidden, silent page."""
-SLOW_CLOCK = "const now = performance.now; performance.now = () => now.call(performance) / 3;"
 NEVER_CONNECTED = """
 const native = setTimeout;
-window.setTimeout = (task, ms, ...rest) => native(task, ms / 5, ...rest);
+window.setTimeout = (task, ms, ...rest) => native(task, ms === 20000 ? 10000 : ms, ...rest);
 const get = () => "connecting";
 Object.defineProperty(RTCPeerConnection.prototype, "connectionState", {get});
 """
@@ -83,6 +88,27 @@ def test_in_a_tab_that_is_hidden_the_tone_is_heard_too(
 ) -> None:
     tab.add_init_script(RARE_TIMERS)
     outcome(tab, running.serve(8014, **only(coturn_entry())))
+    assert headline(tab) == f"{WORKS} TURN/UDP."
+
+
+STOOD_STILL = """
+const [now, look] = [performance.now, AnalyserNode.prototype.getFloatTimeDomainData];
+let began = null;
+performance.now = () => now.call(performance) + (began === null ? 0 : 4000);
+AnalyserNode.prototype.getFloatTimeDomainData = function (samples) {
+  began ??= now.call(performance);
+  if (now.call(performance) - began < 1000) samples.fill(0);
+  else look.call(this, samples);
+};
+"""
+"""After the first look at the sound, the clock is four seconds on, and the tone comes later."""
+
+
+def test_a_machine_that_stands_still_during_the_call_hears_the_tone_later(
+    tab: Tab, running: Stage, certificate: Certificate
+) -> None:
+    tab.add_init_script(STOOD_STILL)
+    outcome(tab, running.serve(8021, **only(coturn_entry())))
     assert headline(tab) == f"{WORKS} TURN/UDP."
 
 

@@ -8,7 +8,7 @@ const CONNECT_MS = 20000; // with a round trip of 800 ms, TLS takes 7 seconds
 const OUTSIDE_MS = 8000; // when it works, it takes a tenth of a second
 const AT_ONCE_MS = 4000; // every browser waits longer than this for silence
 const LISTEN_MS = 2500;
-const LOOKS = 8; // at least: a hidden page gets one a second
+const LOOK_MS = 250; // a look counts as no more: what stands still, or is hidden, hears less
 const SILENT_MS = 800; // a gap too long for packet loss
 const OUTPUT_MS = 5000;
 const NEEDED = 5; // how often the tone must be found
@@ -190,22 +190,24 @@ function openEar(stream, audio) {
 async function listen(ear, call, signal, onLevel, isAudible) {
   const wave = new Float32Array(ear.analyser.fftSize);
   const spectrum = new Float32Array(ear.analyser.frequencyBinCount);
-  const end = performance.now() + LISTEN_MS;
-  let [times, looks, last, since] = [0, 0, 0, 0]; // `since` counts looks after the last tone
-  while ((performance.now() < end || looks < LOOKS) && !signal.aborted) {
+  let [times, listened, silent] = [0, 0, 0]; // the latter are milliseconds: in all, and without a tone
+  let before = performance.now();
+  while (listened < LISTEN_MS && !signal.aborted) {
     ear.volume.gain.setTargetAtTime(isAudible() ? 0.3 : 0, ear.volume.context.currentTime, 0.05);
     ear.analyser.getFloatTimeDomainData(wave);
     ear.analyser.getFloatFrequencyData(spectrum);
     const found = peak(spectrum, ear.analyser.context.sampleRate);
     onLevel(level(wave));
-    [looks, since] = [looks + 1, since + 1];
     if (isTone(found, level(wave))) {
-      [times, since, last] = [times + 1, 0, performance.now()];
+      [times, silent] = [times + 1, 0];
       call.hz = Math.round(found);
     }
     call.heard = times >= NEEDED;
-    call.brokeOff = times > 0 && since > 2 && performance.now() - last > SILENT_MS;
+    call.brokeOff = times > 0 && silent > SILENT_MS;
     await new Promise((resolve) => setTimeout(resolve, 60));
+    const now = performance.now();
+    const passed = Math.min(now - before, LOOK_MS);
+    [listened, silent, before] = [listened + passed, silent + passed, now];
   }
 }
 
