@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from conftest import require_program
 from integration.netns import Namespace
+from support import WAIT
 
 QUIET = [
     "--disable-background-networking",  # nothing but the page's own requests
@@ -58,7 +59,10 @@ def chromium(
     start.chmod(start.stat().st_mode | stat.S_IXUSR)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=str(start), args=[*QUIET, *flags], chromium_sandbox=False
+            executable_path=str(start),
+            args=[*QUIET, *flags],
+            chromium_sandbox=False,
+            timeout=WAIT * 1000,
         )
         try:
             yield browser

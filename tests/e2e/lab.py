@@ -22,6 +22,7 @@ from urllib.parse import unquote
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from conftest import require_program
+from e2e.spectrum import amplitude
 from integration.netns import DESKTOP, SERVER, Namespace, Network
 from integration.turn import Certificate
 from support import SECRET, WAIT, environment, make_token, wait_for, write_od_config
@@ -191,6 +192,11 @@ class Desktop:
     def record_speaker(self, seconds: float) -> "array[int]":
         """Return what programs in the desktop play: 16 bit, mono."""
         return self._record("virtspk.monitor", seconds)
+
+    def check_it_plays(self, hertz: float) -> None:
+        """Fail unless programs in the desktop play this tone, with gaps where they are slow."""
+        loud = 1000  # of 32767; paplay's tone is more than nine times as loud
+        wait_for(lambda: amplitude(self.record_speaker(0.5), hertz, tones.RATE) > loud)
 
     def _record(self, source: str, seconds: float) -> "array[int]":
         sound = ["--format=s16le", "--channels=1", f"--rate={tones.RATE}", "--raw"]

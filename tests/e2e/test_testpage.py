@@ -74,7 +74,7 @@ def test_a_link_opens_the_page_once_and_leaves_no_key_behind(tab: Tab, good: Pag
     assert tab.get_by_role("heading", level=1).inner_text() == "You need a link to log in"
     check_accessible(tab)
     tab.goto(link)  # only the hash is another one
-    expect(tab.get_by_role("button", name="Start the test")).to_be_visible(timeout=MILLISECONDS)
+    expect(tab.get_by_role("button", name="Start the test")).to_be_enabled(timeout=MILLISECONDS)
     check_accessible(tab)
     assert tab.url == good.url
     assert tab.evaluate("document.cookie") == ""
@@ -208,7 +208,7 @@ def test_stop_ends_the_test_and_closes_everything(tab: Tab, good: Page) -> None:
     states = set(tab.evaluate("seen.connections.map(one => one.connectionState)"))
     assert states == {"closed"}
     tab.get_by_role("button", name="Test again").click()
-    expect(tab.get_by_role("button", name="Stop")).to_be_focused()
+    expect(tab.get_by_role("button", name="Stop")).to_be_focused(timeout=MILLISECONDS)
 
 
 # a proxy that adds a prefix
@@ -228,7 +228,7 @@ def test_it_works_beneath_a_path_of_a_proxy(tab: Tab, running: Stage, good: Page
     wait_for(lambda: running.network.outside.listens("tcp", 8090))
     where = f"http://{SERVER}:8090/try/sound/"
     tab.goto(f"{where}#{good.new_key()}")
-    expect(tab.get_by_role("button", name="Start the test")).to_be_visible(timeout=MILLISECONDS)
+    expect(tab.get_by_role("button", name="Start the test")).to_be_enabled(timeout=MILLISECONDS)
     assert tab.url == where
     (cookie,) = tab.context.cookies()
     assert cookie["path"] == "/try/sound"

@@ -14,6 +14,8 @@ from integration.netns import PUBLIC, SERVER
 pytest_plugins = ["e2e.testpage_fixtures"]
 
 
+PATIENT = "import abcwebrtc.web.look as look; look.REDIRECT_SECONDS = look.SECONDS"
+"""Python code that gives a slow machine time to see a redirect."""
 FROM_ELSEWHERE = 'iifname != "lo" udp dport'
 
 
@@ -93,7 +95,7 @@ def test_a_redirect_is_followed_and_one_to_a_dead_server_is_the_fault(
     running.coturn(3670, 5570, certificate, f"alternate-server={SERVER}:{PORT}")
     running.coturn(3680, 5580, certificate, "stun-only")
     servers = [coturn_entry(port, transport=["udp"]) for port in (3660, 3670, 3680)]
-    dead, works, stun = outcome(tab, running.serve(8035, **only(*servers))).values()
+    dead, works, stun = outcome(tab, running.serve(8035, before=PATIENT, **only(*servers))).values()
     assert f"300: the server redirects to {SERVER}:3999 (alternate-server); the browser" in dead
     assert "correct or remove alternate-server in turnserver.conf" in verdict(tab)
     assert "The tone arrives through the relay." in works
@@ -106,7 +108,6 @@ def test_a_redirect_over_tcp_to_a_dead_server_is_found_too(
     tab: Tab, running: Stage, certificate: Certificate
 ) -> None:
     running.coturn(3690, 5590, certificate, f"alternate-server={SERVER}:3999")
-    (dead,) = outcome(
-        tab, running.serve(8036, **only(coturn_entry(3690, transport="tcp")))
-    ).values()
+    page = running.serve(8036, before=PATIENT, **only(coturn_entry(3690, transport="tcp")))
+    (dead,) = outcome(tab, page).values()
     assert f"300: the server redirects to {SERVER}:3999 (alternate-server); the browser" in dead

@@ -103,7 +103,8 @@ def test_servers_are_tried_one_at_a_time_and_the_page_says_which(done: Tab) -> N
 
 def test_what_is_turned_off_is_said_before_the_test(tab: Tab, running: Stage) -> None:
     opened(tab, running.serve(8041, webrtc__enable=False))
-    expect(tab.get_by_role("status", name="Verdict")).to_contain_text("WebRTC is turned off")
+    said = tab.get_by_role("status", name="Verdict")
+    expect(said).to_contain_text("WebRTC is turned off", timeout=MILLISECONDS)
     assert tab.locator(".server").count() == 0
 
 
