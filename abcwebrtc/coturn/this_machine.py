@@ -12,7 +12,7 @@ from abcwebrtc.coturn.addresses import is_exception, parse_address
 from abcwebrtc.coturn.external_ip import External, listens_for
 from abcwebrtc.coturn.options import OLDEST, CoturnVersion, parse_version
 
-SECONDS = 3.0
+SECONDS = 10.0
 """How long this machine's turnserver may take to print its version."""
 ANYWHERE = ip_address("192.0.2.1")
 """Nothing is sent there; its route is the route to the Internet."""

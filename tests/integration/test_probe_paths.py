@@ -7,7 +7,7 @@ relay stays within the server, so it crosses no firewall for the relay ports.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Optional
 
 import pytest
 
@@ -21,7 +21,7 @@ from integration.conftest import SECRET
 from integration.labs import PORT, RELAY_PORTS, coturn_outside, filtered
 from integration.netns import INTERFACE, PUBLIC, SERVER, SERVER_V6
 from integration.probing import Probe, Report, coturn
-from support import command, environment
+from support import command, environment, wait_for
 
 pytest_plugins = ["integration.probe_fixtures"]
 
@@ -241,8 +241,14 @@ def test_for_a_desktop_another_transport_makes_up_for_silence_and_not_for_lost_p
 def test_a_limit_of_the_rate(
     network: netns.Network, inside: Probe, tmp_path: Path, limit: int, level: str
 ) -> None:
+    def probed() -> Optional[Report]:
+        report: Report = inside(coturn(f"{SERVER}:3503"))
+        # coturn counts by its seconds. A pause of this machine as one ends spreads the packets, and
+        # where the limit is little lower than the rate, no second may be too full then.
+        return None if level == "warning" and report.words == [[]] else report
+
     with coturn_outside(network, tmp_path, [*HERE, f"max-bps={limit}"], port=3503):
-        report = inside(coturn(f"{SERVER}:3503"))
+        report = wait_for(probed)
     if level:
         found = report.only("packet-loss", level)
         assert "in a row" in found["message"]
