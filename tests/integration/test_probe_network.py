@@ -102,7 +102,7 @@ def test_relays_at_an_address_of_somebody_else(
 def test_dropped_datagrams(network: netns.Network, inside: Probe) -> None:
     server = coturn(SERVER, transport=["udp", "tcp"])
     with filtered(network.outside, f"udp dport {PORT} drop"):
-        report = inside(server, rtc=ice(f"stun:{SERVER}"))
+        report = inside(server, rtc=ice(f"stun:{SERVER}"), options=["--quick"])
     assert (report.status, report.words) == (1, [["no-answer"], ["no-answer"], []]), report.text
     for one in report.results[:2]:
         message = one["diagnoses"][0]["message"]
@@ -227,7 +227,7 @@ def test_a_turn_server_that_refuses_a_desktop_costs_it_its_stun_server(
 def test_one_transport_is_enough_for_a_desktop(network: netns.Network, log: Path) -> None:
     made = mint_turn_credentials(SECRET, 600)
     variables = {"TURN_SERVER": gstreamer_turn(IceURI("turn", SERVER), made)}
-    line = command("probe", "--desktop", "--json")
+    line = command("probe", "--desktop", "--json", "--quick")
     with filtered(network.outside, f"udp dport {PORT} drop"):
         done = network.desktop.run(*line, check=False, env=environment(**variables))
     report = Report(done)
