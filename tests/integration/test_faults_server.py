@@ -392,8 +392,12 @@ def test_the_log_does_not_blame_tls_or_the_server_for_who_went(
         assert "TLS" not in server.output
     files = ("--cert", certificate.cert_file, "--key", certificate.key_file)
     with serving(tmp_path, "--threads", 1, *files) as (server, port):
-        with certificate.trust.wrap_socket(connect(port), server_hostname=HOST) as client:
-            client.sendall(GET * 20)
+        slow = socket.socket()
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        slow.settimeout(WAIT)
+        slow.connect((HOST, port))
+        with certificate.trust.wrap_socket(slow, server_hostname=HOST) as client:
+            client.sendall(GET * 1000)  # their answers fill all buffers, so it goes during one
         wait_for(lambda: "a client disconnected" in server.output)
         assert server.stop() == 0
         assert "WARNING" not in server.output
