@@ -270,8 +270,8 @@ class Silent:
 
     def stop(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
         self._thread.join()
+        self._listener.close()
         for one in self._kept:
             one.close()
 

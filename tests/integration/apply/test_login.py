@@ -198,9 +198,13 @@ def proxy(answer: bytes) -> Iterator[Tuple[str, List[bytes]]]:
                         seen.append(connection.recv(65536))
                         connection.sendall(answer)
 
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}", seen
-        listener.shutdown(socket.SHUT_RDWR)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}", seen
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 def refusal_of(status: str) -> bytes:

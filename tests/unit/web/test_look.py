@@ -64,8 +64,13 @@ def tls_server(
                         wrapped.sendall(answer or b"")
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        threading.Thread(target=serve, daemon=True).start()
-        yield listening.getsockname()[1]
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:  # a thread that is left would accept what comes to the next test's descriptor
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 def issued(*names: str, whole: bool = False, **changes: Any) -> ssl.SSLContext:
