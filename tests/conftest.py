@@ -25,10 +25,11 @@ ONE_FIXTURE = [*NO_CLOCK, HealthCheck.function_scoped_fixture]
 settings.register_profile("patient", deadline=None, suppress_health_check=NO_CLOCK)
 settings.load_profile("patient")
 
-# A shell starts background jobs with SIGINT ignored, and nohup ignores SIGHUP. Programs that a test
-# interrupts would inherit that. They don't inherit handlers, so the tests themselves can survive a
-# hangup, as nohup intends.
+# A shell starts background jobs with SIGINT and SIGQUIT ignored, and nohup ignores SIGHUP.
+# Programs that a test interrupts would inherit that. They don't inherit handlers, so the tests
+# themselves can survive a hangup, as nohup intends.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
 
