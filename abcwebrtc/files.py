@@ -33,17 +33,21 @@ def open_file(path: str, by_user: bool = False) -> BinaryIO:
     is_descriptor = by_user and names_descriptor(path)
     if not is_descriptor:
         _refuse_others(os.stat(path))  # since opening a device can have effects
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    descriptor = os.open(path, flags)
-    try:
-        if is_descriptor:
-            os.set_blocking(descriptor, True)
-        else:
-            _refuse_others(os.fstat(descriptor))
-        return open(descriptor, "rb")
-    except BaseException:
-        os.close(descriptor)
-        raise
+
+    def opener(path: str, _: int) -> int:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            if is_descriptor:
+                os.set_blocking(descriptor, True)
+            else:
+                _refuse_others(os.fstat(descriptor))
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    # From here on, the stream alone closes the descriptor: an interruption must not do it twice.
+    return open(path, "rb", opener=opener)
 
 
 def read_file(path: str, most: int, by_user: bool = False) -> bytes:

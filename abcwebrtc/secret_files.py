@@ -289,8 +289,9 @@ class _Way:
             self._enter(os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), "/")
 
     def _enter(self, folder: int, path: str) -> None:
-        os.close(self.folder)
+        before = self.folder
         self.folder, self._path = folder, path
+        os.close(before)  # last: after an interruption, `self.folder` is still to be closed, once
         self._look_around()
 
     def _look_around(self) -> None:

@@ -278,6 +278,23 @@ def test_a_process_substitution_is_read(od_config: Path, conf: Path, what: str) 
     assert "can't be read" not in result.stdout + result.stderr
 
 
+def test_ctrl_c_while_a_file_is_opened_stays_ctrl_c(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not "Bad file descriptor", from closing once more what has been closed."""
+
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        open(*arguments, **options).close()  # as Python does with what nobody holds yet
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("abcwebrtc.files.open", interrupted, raising=False)
+    (tmp_path / "file").touch()
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(KeyboardInterrupt):
+        open_file(str(tmp_path / "file"))
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_who_may_read_nothing_is_told(capsys: Any) -> None:
     with shared_folder() as shared:
         (shared / "od.config").touch(0o600)

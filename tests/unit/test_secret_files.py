@@ -306,6 +306,24 @@ def test_a_new_file_whose_name_can_not_be_kept_is_not_there(
     assert os.listdir(tmp_path) == []
 
 
+def test_ctrl_c_on_the_way_to_a_file_stays_ctrl_c(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not "Bad file descriptor", from closing a folder twice."""
+    real = os.close
+
+    def interrupted(descriptor: int) -> None:
+        monkeypatch.undo()
+        real(descriptor)
+        raise KeyboardInterrupt
+
+    before = os.listdir("/proc/self/fd")
+    monkeypatch.setattr(os, "close", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_new(str(tmp_path / "new"), DATA)
+    assert (os.listdir("/proc/self/fd"), os.listdir(tmp_path)) == (before, [])
+
+
 @pytest.mark.parametrize("name", ["none/new", "nul\0", "folder"], ids=repr)
 def test_what_is_no_place_for_a_file_is_an_oserror(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
