@@ -196,8 +196,8 @@ class _Place:
         """
         temporary = f".abcwebrtc-{secrets.token_hex(8)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(temporary, flags, 0o600, dir_fd=self.folder)
         try:
+            descriptor = os.open(temporary, flags, 0o600, dir_fd=self.folder)
             with open(descriptor, "wb") as stream:
                 os.fchmod(descriptor, 0o600)  # an ACL of the folder lets nobody in then
                 if like >= 0:

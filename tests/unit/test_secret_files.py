@@ -324,6 +324,25 @@ def test_ctrl_c_on_the_way_to_a_file_stays_ctrl_c(
     assert (os.listdir("/proc/self/fd"), os.listdir(tmp_path)) == (before, [])
 
 
+def test_ctrl_c_as_a_file_is_created_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+
+    def interrupted(path: str, flags: int, *arguments: Any, **options: Any) -> int:
+        descriptor = real(path, flags, *arguments, **options)
+        if not flags & os.O_CREAT:
+            return descriptor
+        os.close(descriptor)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "open", interrupted)
+    for write in (write_new, write_over):
+        with pytest.raises(KeyboardInterrupt):
+            write(str(tmp_path / "new"), DATA)
+        assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("name", ["none/new", "nul\0", "folder"], ids=repr)
 def test_what_is_no_place_for_a_file_is_an_oserror(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
