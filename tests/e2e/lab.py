@@ -40,6 +40,10 @@ ADDRESSES = {user: f"{DESKTOP}:{SIGNALLING_PORT + i}" for i, user in enumerate(U
 CONFIGURATION = "rtc_configuration="
 TOLERANCE = 4.0
 """Hz by which the page's loudest tone may differ."""
+SOUND = ["--raw", "--format=s16le", "--channels=1", f"--rate={tones.RATE}"]
+"""What PulseAudio's programs play and record here."""
+CAT = 'while cat "$0"; do :; done'
+"""Write a file again and again, until nobody reads it."""
 
 COTURN: Mapping[str, Any] = {
     "coturn_static_auth_secret": SECRET,
@@ -152,17 +156,18 @@ class Desktop:
         self.user, self.running = running.user, running
 
     @contextlib.contextmanager
-    def playing(self, *hertz: float, seconds: float = 60) -> Iterator[None]:
-        """Play tones with paplay, one after the other, as a program of the desktop does."""
-        wav = tones.write_wav(self.running.folder / "tones.wav", hertz, seconds)
-        with self._program("paplay", str(wav)):
+    def playing(self, hertz: float) -> Iterator[None]:
+        """Play a tone, as a program of the desktop does, for as long as the block takes."""
+        file = self.running.folder / "tone.raw"
+        file.write_bytes(tones.tone_samples(hertz, 60).tobytes())
+        again = f'exec {require_program("paplay", "pulseaudio-utils")} {" ".join(SOUND)} < <({CAT})'
+        with self._program("bash", "-c", again, str(file)):
             yield
 
     @contextlib.contextmanager
-    def _program(self, name: str, *arguments: str) -> Iterator[None]:
-        program = require_program(name, "pulseaudio-utils")
+    def _program(self, *command: str) -> Iterator[None]:
         env = {**environment(), "PULSE_SERVER": self.running.pulse_server}
-        process = subprocess.Popen([program, *arguments], env=env)
+        process = subprocess.Popen(command, env=env)
         try:
             yield
         finally:
@@ -199,12 +204,11 @@ class Desktop:
         wait_for(lambda: amplitude(self.record_speaker(0.5), hertz, tones.RATE) > loud)
 
     def _record(self, source: str, seconds: float) -> "array[int]":
-        sound = ["--format=s16le", "--channels=1", f"--rate={tones.RATE}", "--raw"]
-        sound.append("--latency-msec=50")
+        parec = require_program("parec", "pulseaudio-utils")
         file = self.running.folder / "recorded.raw"
         file.unlink(missing_ok=True)
         wanted = int(seconds * tones.RATE)
-        with self._program("parec", f"--device={source}", *sound, str(file)):
+        with self._program(parec, f"--device={source}", *SOUND, "--latency-msec=50", str(file)):
             wait_for(lambda: file.exists() and file.stat().st_size >= 2 * wanted)
         samples = array("h")
         samples.frombytes(file.read_bytes()[: 2 * wanted])

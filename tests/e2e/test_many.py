@@ -42,7 +42,7 @@ def test_twenty_browsers_hear_their_own_desktop_and_no_other(
     pages = {user: site.open(user, start=False, script=SELDOM, context=tabs) for user in TONES}
     with started(lab, od_config) as desktops, contextlib.ExitStack() as playing:
         for user, desktop in desktops.items():
-            playing.enter_context(desktop.playing(TONES[user], seconds=90))
+            playing.enter_context(desktop.playing(TONES[user]))
         for page in pages.values():
             page.page.evaluate("void sound.start()")
         for user, page in pages.items():
