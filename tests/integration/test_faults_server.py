@@ -88,6 +88,8 @@ HOLDING = ("slow-headers", "slow-body", "slow-readers", "half-hello", "full-head
 """Attacks that take one thread per client, so nginx has to be in front."""
 CROWDING = ("small-posts",)
 """Attacks with more requests than can be answered in time, so nginx has to limit them."""
+FILLING = ("whole-posts",)
+"""Attacks in which now and then 1,024 requests wait already, so that the next one is refused."""
 
 
 @pytest.mark.parametrize(
@@ -119,8 +121,9 @@ def test_others_are_answered_behind_an_nginx_that_limits_during(
 def test_others_are_answered_during(name: str, port: int) -> None:
     token = make_token()
     with attacking(name, port):
-        for _ in range(PATIENCE):
-            assert fetch(port, token).status == 200
+        statuses = [fetch(port, token).status for _ in range(PATIENCE)]
+    refused = statuses.count(503) if name in FILLING else 0
+    assert statuses.count(200) == PATIENCE - refused > 0
 
 
 @pytest.mark.parametrize(
