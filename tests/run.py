@@ -77,7 +77,15 @@ OLD_SCHEMAS = "kubernetes-validate==1.33.1"
 """The last release that has the schemas of Kubernetes 1.24."""
 REAL_PROGRAMS = ["tests/e2e", "tests/integration"]
 """The longest ones first, so that no worker starts one at the end."""
+ALONE = [
+    "tests/e2e/test_many.py",
+    "tests/integration/test_faults_server.py",
+    "tests/integration/test_load.py",
+]
+"""Tests that keep all processors busy, and would disturb others: they run after them."""
 UNIT_TESTS = ["tests", *(f"--ignore={folder}" for folder in REAL_PROGRAMS)]
+HOSTILE_FILES = "tests/unit/odconfig/test_hostile_files.py"
+"""It takes minutes, and depends on Python rather than on libraries."""
 PARALLEL = ["-n", "auto"]
 WORKERS = str(2 * (os.cpu_count() or 1))
 """Tests with real programs spend most of their time waiting."""
@@ -125,8 +133,11 @@ def main() -> int:
     checks.units_on({minor: others[minor] for minor in sorted(wanted & set(others))})
     if options.all and options.apt:
         run([sys.executable, "tests/build_kubernetes.py", "--apt"])
-    coverage = ["--cov", "--cov-append", "--cov-report=term", f"--cov-fail-under={COVERAGE}"]
-    checks.tests("real programs", python, *WHOLE_FILES, *REAL_PROGRAMS, *coverage)
+    rest = [*REAL_PROGRAMS, *(f"--ignore={file}" for file in ALONE)]
+    coverage = ["--cov", "--cov-append"]
+    checks.tests("real programs", python, *WHOLE_FILES, *rest, *coverage, "--cov-report=")
+    coverage += ["--cov-report=term", f"--cov-fail-under={COVERAGE}"]
+    checks.tests("real programs", python, *ALONE, *coverage)
     if options.all:
         checks.with_lowest(python)
         checks.audit(python)
@@ -199,7 +210,14 @@ class Checks:
         for minor, interpreter in interpreters.items():
             pins = PYOS_PINS if minor == OLDEST else []
             python = make_venv(interpreter, ROOT / f".venv-3.{minor}", "test", self.apt, *pins)
-            self.tests(f"Python 3.{minor}", python, *PARALLEL, *UNIT_TESTS)
+            less = [] if minor == OLDEST else self.not_again(f"Python 3.{minor}")
+            self.tests(f"Python 3.{minor}", python, *PARALLEL, *UNIT_TESTS, *less)
+
+    def not_again(self, name: str) -> List[str]:
+        """Return the options that leave out what takes minutes and would show nothing new."""
+        here = f"Python 3.{sys.version_info.minor}"
+        self.left_out.append(f"{HOSTILE_FILES} on {name}: it takes minutes, and ran on {here}")
+        return [f"--ignore={HOSTILE_FILES}"]
 
     def with_lowest(self, python: Path) -> None:
         """Run tests on the lowest versions that pyproject.toml allows."""
@@ -218,7 +236,8 @@ class Checks:
         quiet = [f"-W{warning}" for warning in OLD_WARNINGS]
         versions = dict(pin.split("==") for pin in pins)
         environment = {"LOWEST_VERSIONS": "1", "OLDEST_KUBERNETES": versions["kubernetes"]}
-        for part in ([*PARALLEL, *UNIT_TESTS], [*WHOLE_FILES, *ON_LIBRARIES]):
+        units = [*PARALLEL, *UNIT_TESTS, *self.not_again(name)]
+        for part in (units, [*WHOLE_FILES, *ON_LIBRARIES]):
             self.tests(name, lowest, *quiet, *part, **environment)
 
     def audit(self, python: Path) -> None:

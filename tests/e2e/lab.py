@@ -160,7 +160,7 @@ class Desktop:
         """Play a tone, as a program of the desktop does, for as long as the block takes."""
         file = self.running.folder / "tone.raw"
         file.write_bytes(tones.tone_samples(hertz, 60).tobytes())
-        again = f'exec {require_program("paplay", "pulseaudio-utils")} {" ".join(SOUND)} < <({CAT})'
+        again = f"exec {require_program('paplay', 'pulseaudio-utils')} {' '.join(SOUND)} < <({CAT})"
         with self._program("bash", "-c", again, str(file)):
             yield
 

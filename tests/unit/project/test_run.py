@@ -66,8 +66,8 @@ def test_the_last_lines_say_what_was_left_out_and_what_failed(
     assert capsys.readouterr().out == f"{said}== all checks passed\n"
 
 
-@pytest.mark.parametrize("named", run.ON_LIBRARIES)
-def test_what_runs_on_the_lowest_versions_is_there(named: str) -> None:
+@pytest.mark.parametrize("named", [*run.ON_LIBRARIES, *run.ALONE, run.HOSTILE_FILES])
+def test_what_is_named_is_there(named: str) -> None:
     file, _, name = named.rpartition("=")[2].partition("::")
     path = run.ROOT / file
     assert path.is_dir() or f"def {name or 'test_'}" in path.read_text(encoding="utf-8")
