@@ -17,10 +17,10 @@ from support import RTC_PATH
 
 pytestmark = pytest.mark.slow("calls that outlive a credential")
 
-TTL = 10
+TTL = 20
 """Seconds in which a call has to begin, even on a slow machine."""
 # Both sides refresh at half of an allocation's lifetime or later, so after the expiry.
-IN_A_HURRY = ("--verbose", "--max-allocate-lifetime=24", "--stale-nonce=4")
+IN_A_HURRY = ("--verbose", "--max-allocate-lifetime=44", "--stale-nonce=4")
 TONE, LATER_TONE, LAST_TONE = 440, 660, 880
 
 
