@@ -227,9 +227,9 @@ def check_it_came_by(page: SoundPage, browser: str, desktop: str) -> None:
 
 
 def wait_for_refreshes(coturn: chain.Program, *usernames: str) -> None:
-    """Wait until the allocations of these users are refreshed for the first time, from now on."""
-    assert not any(refreshes(coturn, username) for username in usernames), "it took too long"
-    coturn.wait_until(lambda: all(refreshes(coturn, username) for username in usernames))
+    """Wait until the allocations of these users are refreshed from now on."""
+    before = {username: refreshes(coturn, username) for username in usernames}
+    coturn.wait_until(lambda: all(refreshes(coturn, user) > before[user] for user in usernames))
 
 
 def turn_server(desktop: Desktop) -> str:
