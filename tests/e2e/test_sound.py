@@ -27,7 +27,7 @@ from e2e.lab import (
 )
 from e2e.spectrum import amplitude, loudest_part, loudness
 from integration.netns import SERVER
-from support import SECRET
+from support import SECRET, WAIT
 
 ReportTime = Callable[[SoundPage], None]
 
@@ -112,7 +112,7 @@ def test_the_browsers_microphone_is_the_desktops(lab: Lab) -> None:
 
 def wait_for_loud_part(desktop: Desktop) -> Any:
     """Return the loudest 40 ms of a second in which the microphone has sound."""
-    for _ in range(20):
+    for _ in range(int(WAIT)):
         part = loudest_part(desktop.record_microphone(1), tones.RATE // 25)
         if loudness(part) > LOUD:
             return part
